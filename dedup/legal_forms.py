@@ -1,0 +1,81 @@
+"""Legal forms: found at either end of a name and set apart as evidence, never deleted with the name.
+
+The table ``data/legal_forms.json`` maps a canonical form (``gmbh``) to its spellings, each a normal form.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from importlib import resources
+
+from dedup.normalise import fold
+
+_UNSPACED = ("有限责任公司", "有限責任公司", "股份有限公司", "有限公司", "株式会社", "有限会社", "合同会社", "주식회사")
+
+
+@cache
+def _spellings() -> tuple[dict[tuple[str, ...], str], int]:
+    """Map each spelling, as words, to its canonical form; and the length of the longest."""
+    table: dict[str, list[str]] = json.loads(
+        resources.files("dedup").joinpath("data/legal_forms.json").read_text(encoding="utf-8")
+    )
+    words = {
+        tuple(form.split()): canonical
+        for canonical, spellings in table.items()
+        for spelling in spellings
+        for form in (spelling, fold(spelling))
+    }
+    return words, max(map(len, words))
+
+
+def _split_unspaced(words: list[str]) -> list[str]:
+    """Cut a legal form off words of scripts that write no spaces (``日立製作所株式会社``)."""
+    result: list[str] = []
+    for word in words:
+        form = next((f for f in _UNSPACED if f in word and word != f), None) if not word.isascii() else None
+        if form is None:
+            result.append(word)
+        elif word.startswith(form):
+            result += [form, word.removeprefix(form)]
+        elif word.endswith(form):
+            result += [word.removesuffix(form), form]
+        else:
+            result.append(word)
+    return result
+
+
+def split_legal_forms(normal_form: str) -> tuple[list[str], tuple[str, ...]]:
+    """Split a normal form into the words of its core and the canonical legal forms at its two ends.
+
+    ``deutsche bank ag`` gives ``(['deutsche', 'bank'], ('ag',))``. The longest spelling wins, at the end
+    first (repeatedly: ``co ltd`` after ``mfg``), then once at the start (``uab``, ``ооо``). The core is
+    never empty: a name made of nothing but legal forms (``ag``) is its own core.
+    """
+    spellings, longest = _spellings()
+    words = normal_form.split()
+    if not normal_form.isascii():
+        words = _split_unspaced(words)
+    forms: list[str] = []
+    while len(words) > 1:
+        for size in range(min(longest, len(words) - 1), 0, -1):
+            canonical = spellings.get(tuple(words[-size:]))
+            if canonical is not None:
+                forms.insert(0, canonical)
+                del words[-size:]
+                break
+        else:
+            break
+    for size in range(min(longest, len(words) - 1), 0, -1):
+        canonical = spellings.get(tuple(words[:size]))
+        if canonical is not None and canonical not in _NEVER_IN_FRONT:
+            forms.insert(0, canonical)
+            del words[:size]
+            break
+    while len(words) > 1 and words[-1] == "&":
+        del words[-1]
+    return words, tuple(sorted(set(forms)))
+
+
+_NEVER_IN_FRONT = frozenset({"co", "inc", "corp", "ltd", "pa", "pc", "as", "se", "sa", "sl", "ab", "lp", "ou"})
+"""Canonical forms that in front of a name are more often a word or initials of it (``AB Foods``)."""

@@ -1,0 +1,110 @@
+"""The normal form of a text, the key under which equal texts are found, and its ASCII folding.
+
+Two texts with one normal form are exact duplicates of each other. The normal form keeps letters, marks,
+digits and symbols of every script; it drops case, punctuation, invisible characters and spacing. It is
+never empty for a text that holds at least one letter, digit or symbol.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+
+from anyascii import anyascii
+
+NORMALISER_VERSION = 1
+"""Raised whenever any normal form changes; part of every model manifest and of every workspace."""
+
+MAX_MARKS_PER_BASE = 4
+"""Combining marks kept after one base character; more are decoration, not spelling."""
+
+_APOSTROPHES = "'’‘ʼ`´＇"
+_SINGLE_LETTERS = re.compile(r"(?<!\S)[^\W\d_](?: [^\W\d_])+(?!\S)")
+_FIRST_SCRIPT_WITHOUT_SPACES = "\u0e00"  # Thai; alphabets that write spaces come before it
+
+
+def _replacement(char: str) -> str:
+    """What one character becomes: itself, a space, or nothing."""
+    category = unicodedata.category(char)
+    if char in _APOSTROPHES:
+        return ""
+    if char == "&":  # "AT&T" and "AT & T" are one spelling
+        return " & "
+    if char.isspace() or category[0] in "PZ":
+        return " "
+    if category[0] == "C":  # control, format, surrogate, unassigned, private use
+        return ""
+    return char
+
+
+class _Table(dict[int, str]):
+    """Translation table that fills itself one character at a time."""
+
+    def __missing__(self, codepoint: int) -> str:
+        result = _replacement(chr(codepoint))
+        self[codepoint] = result
+        return result
+
+
+_TABLE = _Table()
+# Line ends are control characters, yet they separate words; "Ltd|Inc" and the like are separators too.
+_TABLE.update({ord(c): " " for c in "\t\n\r\v\f\x85|^~<>="})
+
+
+def _join_letters(match: re.Match[str]) -> str:
+    run = match.group()
+    return run if run[0] >= _FIRST_SCRIPT_WITHOUT_SPACES else run.replace(" ", "")
+
+
+def _once(text: str) -> str:
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", text).casefold().replace("i̇", "i")
+        text = unicodedata.normalize("NFKC", text)
+    text = " ".join(text.lower().translate(_TABLE).split())
+    return _SINGLE_LETTERS.sub(_join_letters, text)
+
+
+def _cap_marks(text: str) -> str:
+    kept: list[str] = []
+    marks = 0
+    for char in text:
+        marks = marks + 1 if unicodedata.combining(char) else 0
+        if marks <= MAX_MARKS_PER_BASE:
+            kept.append(char)
+    return "".join(kept)
+
+
+def normalise(text: str) -> str:
+    """Return the normal form of ``text``; the empty string if it holds no letter, digit or symbol.
+
+    Unicode NFKC and full case folding (UAX #15, Unicode 3.13), punctuation to spaces except ``&``,
+    apostrophes and invisible characters removed, spaces collapsed, runs of single letters joined
+    (``J. P. Morgan`` and ``S.A.`` give ``jp morgan`` and ``sa``). Idempotent.
+    """
+    if text.isascii():
+        return _once(text)
+    text = _cap_marks(text)
+    for _ in range(4):  # folding can leave something to fold; two rounds settle all but the oddest
+        result = _once(text)
+        if result == text:
+            break
+        text = result
+    return text
+
+
+@lru_cache(maxsize=1 << 16)
+def _fold_word(word: str) -> str:
+    folded = re.sub(r"[^a-z0-9&+ ]+", "", anyascii(word).lower())
+    return folded or word
+
+
+def fold(normal_form: str) -> str:
+    """Return a normal form in ASCII letters and digits: accents dropped, other scripts transliterated.
+
+    A second form beside the normal form, never instead of it: it makes ``Газпром`` and ``Gazprom``
+    comparable. A word without any ASCII rendering stays as it is. Never empty for a non-empty text.
+    """
+    if normal_form.isascii():
+        return normal_form
+    return " ".join(word if word.isascii() else _fold_word(word) for word in normal_form.split(" "))

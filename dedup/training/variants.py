@@ -1,0 +1,244 @@
+"""A seeded generator of the ways in which people write one name differently, and of near misses.
+
+``variant`` gives another spelling of the same name; ``sibling`` gives another name that looks alike (a
+number, a place or a distinctive word exchanged). Both work on normal forms.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+
+from dedup.legal_forms import split_legal_forms
+
+_KEYBOARD = {
+    "q": "wa", "w": "qeas", "e": "wrsd", "r": "etdf", "t": "ryfg", "y": "tugh", "u": "yihj", "i": "uojk",
+    "o": "ipkl", "p": "ol", "a": "qwsz", "s": "awedxz", "d": "serfcx", "f": "drtgvc", "g": "ftyhbv",
+    "h": "gyujnb", "j": "huikmn", "k": "jiolm", "l": "kop", "z": "asx", "x": "zsdc", "c": "xdfv",
+    "v": "cfgb", "b": "vghn", "n": "bhjm", "m": "njk",
+}  # fmt: skip
+_CONFUSED = [
+    ("rn", "m"), ("m", "rn"), ("cl", "d"), ("0", "o"), ("o", "0"), ("1", "l"), ("l", "1"), ("vv", "w"),
+    ("ph", "f"), ("f", "ph"), ("ck", "k"), ("k", "c"), ("c", "k"), ("ie", "ei"), ("ei", "ie"), ("y", "i"),
+    ("i", "y"), ("z", "s"), ("s", "z"), ("ee", "ea"), ("ou", "u"), ("ae", "a"), ("oe", "o"), ("ue", "u"),
+    ("tt", "t"), ("ll", "l"), ("ss", "s"), ("nn", "n"), ("x", "ks"), ("qu", "kw"), ("sch", "sh"), ("th", "t"),
+]  # fmt: skip
+
+ABBREVIATIONS: dict[str, tuple[str, ...]] = {
+    "academy": ("acad",), "administration": ("admin",), "advanced": ("adv",), "advertising": ("advtg",),
+    "agency": ("agcy",), "agricultural": ("agri", "agric"), "america": ("amer",), "american": ("amer", "am"),
+    "and": ("&",), "apartments": ("apts",), "architects": ("archs",), "associates": ("assoc", "assocs", "asso"),
+    "association": ("assn", "assoc", "asn"), "automotive": ("auto",), "board": ("bd",), "brothers": ("bros",),
+    "building": ("bldg",), "buildings": ("bldgs",), "business": ("bus",), "capital": ("cap",), "care": ("cr",),
+    "center": ("ctr", "cntr", "centre"), "central": ("cent", "ctrl"), "chemical": ("chem",), "chemicals": ("chems",),
+    "chiropractic": ("chiro",), "christian": ("chr",), "church": ("ch",), "city": ("cty",), "clinic": ("clin",),
+    "college": ("coll",), "commercial": ("comml", "comm"), "committee": ("comm", "cmte"),
+    "communication": ("comm", "commun"), "communications": ("comm", "comms", "commun"), "community": ("comm", "cmnty"),
+    "computer": ("comp",), "construction": ("constr", "const"), "consultants": ("conslt", "consult"),
+    "consulting": ("consltg", "consult"), "contractors": ("contr",), "council": ("cncl",), "county": ("cnty", "co"),
+    "credit": ("cr",), "data": ("dta",), "dental": ("dntl",), "department": ("dept",), "design": ("dsgn",),
+    "development": ("dev", "devel", "dvlpmt"), "digital": ("digtl",), "distribution": ("dist",), "district": ("dist",),
+    "division": ("div",), "east": ("e",), "education": ("edu", "educ", "ed"), "educational": ("edl", "educ"),
+    "electric": ("elec",), "electrical": ("elec",), "electronic": ("electr",), "electronics": ("elec", "electr"),
+    "energy": ("enrgy",), "engineering": ("eng", "engr", "engrg"), "engineers": ("engrs",),
+    "enterprise": ("ent", "entpr"), "enterprises": ("ent", "entpr", "enterp"), "entertainment": ("ent",),
+    "environmental": ("env", "environ"), "equipment": ("equip", "eqpt"), "european": ("eur",), "exchange": ("exch",),
+    "export": ("exp",), "family": ("fam",), "federal": ("fed",), "federation": ("fed",), "finance": ("fin",),
+    "financial": ("fin", "finl"), "first": ("1st",), "food": ("fd",), "foods": ("fds",), "foundation": ("fdn", "found", "fndtn"),
+    "fund": ("fd",), "general": ("gen",), "global": ("glbl", "glob"), "government": ("govt",), "group": ("grp", "gp"),
+    "health": ("hlth",), "healthcare": ("hlthcr", "health care"), "high": ("hi",), "historical": ("hist",),
+    "holding": ("hldg",), "holdings": ("hldgs", "hldg", "hlds"), "hospital": ("hosp",), "hospitality": ("hosp",),
+    "hotel": ("htl",), "housing": ("hsg",), "import": ("imp",), "independent": ("indep", "ind"), "industrial": ("ind", "indl"),
+    "industries": ("ind", "inds", "indus"), "industry": ("ind",), "information": ("info",), "institute": ("inst",),
+    "institution": ("inst",), "insurance": ("ins",), "integrated": ("int", "integ"), "interior": ("int",),
+    "international": ("intl", "int", "internat"), "investment": ("inv", "invt"), "investments": ("inv", "invs", "invts"),
+    "junior": ("jr",), "laboratories": ("labs", "lab"), "laboratory": ("lab",), "learning": ("lrng",), "logistics": ("log",),
+    "machine": ("mach",), "machinery": ("mach",), "maintenance": ("maint",), "management": ("mgmt", "mgt", "mngmt"),
+    "manufacturers": ("mfrs",), "manufacturing": ("mfg", "manuf"), "market": ("mkt",), "marketing": ("mktg", "mkg"),
+    "materials": ("matls",), "mechanical": ("mech",), "medical": ("med",), "medicine": ("med",), "memorial": ("mem", "meml"),
+    "ministries": ("min", "mins"), "ministry": ("min",), "motors": ("mtrs",), "mount": ("mt",), "mountain": ("mtn",),
+    "municipal": ("muni",), "museum": ("mus",), "mutual": ("mut",), "national": ("natl", "nat"), "network": ("ntwk",),
+    "networks": ("ntwks",), "north": ("n", "no"), "northeast": ("ne",), "northern": ("nthn",), "northwest": ("nw",),
+    "number": ("no",), "nursing": ("nrsg",), "office": ("ofc",), "organization": ("org", "organisation"), "pacific": ("pac",),
+    "parent": ("par",), "partners": ("ptnrs", "prtnrs"), "partnership": ("ptnrshp",), "pharmaceutical": ("pharm", "pharma"),
+    "pharmaceuticals": ("pharm", "pharma"), "pharmacy": ("pharm", "phcy"), "physical": ("phys",), "physicians": ("phys",),
+    "post": ("pst",), "power": ("pwr",), "presbyterian": ("presb",), "preparatory": ("prep",), "production": ("prod",),
+    "productions": ("prod", "prods"), "products": ("prod", "prods"), "professional": ("prof",), "professionals": ("prof",),
+    "program": ("prog",), "project": ("proj",), "properties": ("prop", "props"), "property": ("prop",), "public": ("pub",),
+    "publications": ("pubs",), "publishing": ("pub", "publ"), "real estate": ("re",), "realty": ("rlty",),
+    "recreation": ("rec",), "regional": ("reg", "regl"), "rehabilitation": ("rehab",), "research": ("res", "rsch"),
+    "resource": ("res",), "resources": ("res", "rsrcs"), "restaurant": ("rest",), "retirement": ("ret",), "saint": ("st",),
+    "savings": ("sav",), "school": ("sch",), "schools": ("schs",), "science": ("sci",), "sciences": ("sci",),
+    "scientific": ("sci",), "second": ("2nd",), "securities": ("sec",), "security": ("sec",), "senior": ("sr",),
+    "service": ("svc", "serv", "ser"), "services": ("svcs", "svc", "serv", "ser", "srvcs"), "shipping": ("shpg",),
+    "society": ("soc",), "software": ("sw", "sftwr"), "solution": ("soln",), "solutions": ("sol", "solns", "soln"),
+    "south": ("s", "so"), "southeast": ("se",), "southern": ("sthn",), "southwest": ("sw",), "specialists": ("spec",),
+    "specialty": ("spec",), "staffing": ("stfg",), "standard": ("std",), "state": ("st",), "station": ("sta",),
+    "street": ("st",), "studio": ("std",), "supplies": ("supp",), "supply": ("sup",), "surgery": ("surg",),
+    "surgical": ("surg",), "system": ("sys", "syst"), "systems": ("sys", "syst"), "technical": ("tech",),
+    "technologies": ("tech", "techs", "technol"), "technology": ("tech", "technol"), "telecommunications": ("telecom",),
+    "telephone": ("tel",), "temple": ("tmpl",), "therapy": ("thpy",), "township": ("twp",), "trading": ("trdg",),
+    "training": ("trng",), "transport": ("trans",), "transportation": ("trans", "transp"), "travel": ("trvl",),
+    "trust": ("tr",), "united": ("utd",), "united states": ("us", "usa"), "university": ("univ", "u"), "valley": ("vly",),
+    "veterans": ("vets",), "veterinary": ("vet",), "village": ("vlg",), "volunteer": ("vol",), "water": ("wtr",),
+    "west": ("w",), "western": ("wstn",), "wholesale": ("whsl",), "works": ("wks",), "youth": ("yth",),
+}  # fmt: skip
+_EXPANSIONS = {short: long for long, shorts in ABBREVIATIONS.items() for short in shorts if len(short) > 2}
+_FORM_SWAPS = [
+    ("inc", "incorporated"), ("inc", ""), ("corp", "corporation"), ("corp", ""), ("co", "company"), ("co", ""),
+    ("llc", "limited liability company"), ("llc", ""), ("ltd", "limited"), ("ltd", ""), ("gmbh", ""), ("ag", ""),
+    ("gmbh", "gesellschaft mit beschrankter haftung"), ("ag", "aktiengesellschaft"), ("sa", ""), ("pvt ltd", "private limited"),
+    ("sa", "societe anonyme"), ("ab", "aktiebolag"), ("ab", ""), ("bv", ""), ("nv", ""), ("spa", ""), ("srl", ""),
+    ("pc", ""), ("plc", ""), ("pllc", ""), ("lp", ""), ("llp", ""), ("co ltd", "company limited"), ("oy", ""), ("as", ""),
+]  # fmt: skip
+_PLACES = (
+    "dallas", "austin", "houston", "boston", "chicago", "denver", "seattle", "atlanta", "miami", "ohio", "iowa", "texas",
+    "delaware", "nevada", "oregon", "virginia", "florida", "georgia", "kansas", "maine", "london", "paris", "berlin",
+    "hamburg", "munich", "tokyo", "osaka", "delhi", "mumbai", "north", "south", "east", "west", "northern", "southern",
+    "eastern", "western", "upper", "lower", "first", "second", "third", "fourth", "fifth", "one", "two", "three", "four",
+    "i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x",
+)  # fmt: skip
+
+Edit = Callable[[list[str], random.Random], list[str]]
+
+
+def _longest(words: Sequence[str], rng: random.Random) -> int:
+    """A word to misspell: any, longer ones oftener."""
+    return rng.choices(range(len(words)), weights=[len(word) for word in words])[0]
+
+
+def _misspell(word: str, rng: random.Random) -> str:
+    at = rng.randrange(len(word))
+    kind = rng.randrange(5)
+    if kind == 0:
+        near = _KEYBOARD.get(word[at], "e")
+        return word[:at] + rng.choice(near) + word[at + 1 :]
+    if kind == 1 and len(word) > 2:
+        return word[:at] + word[at + 1 :]
+    if kind == 2:
+        return word[:at] + rng.choice((word[at], rng.choice("aeiorstnl"))) + word[at:]
+    if kind == 3 and at + 1 < len(word):
+        return word[:at] + word[at + 1] + word[at] + word[at + 2 :]
+    found = [(old, new) for old, new in _CONFUSED if old in word]
+    if not found:
+        return word
+    old, new = rng.choice(found)
+    return word.replace(old, new, 1)
+
+
+def _typo(words: list[str], rng: random.Random) -> list[str]:
+    at = _longest(words, rng)
+    if len(words[at]) < 4 or not words[at].isalpha():  # "3m" and "em", "101" and "102" are not one name
+        return words
+    return [*words[:at], _misspell(words[at], rng), *words[at + 1 :]]
+
+
+def _abbreviate(words: list[str], rng: random.Random) -> list[str]:
+    result = [rng.choice(ABBREVIATIONS[w]) if w in ABBREVIATIONS and rng.random() < 0.7 else w for w in words]
+    if result != words:
+        return result
+    at = _longest(words, rng)
+    if len(words[at]) < 7:
+        return words
+    return [*words[:at], words[at][: rng.randint(3, 5)], *words[at + 1 :]]
+
+
+def _expand(words: list[str], rng: random.Random) -> list[str]:
+    return [_EXPANSIONS.get(word, word) for word in words]
+
+
+def _change_form(words: list[str], rng: random.Random) -> list[str]:
+    core, forms = split_legal_forms(" ".join(words))
+    if not forms:
+        return [*core, *rng.choice(_FORM_SWAPS[:12])[0].split()]
+    options = [new for old, new in _FORM_SWAPS if old == forms[-1]] or [""]
+    form = rng.choice(options).split()
+    return [*form, *core] if form and rng.random() < 0.08 else [*core, *form]
+
+
+def _drop_word(words: list[str], rng: random.Random) -> list[str]:
+    at = rng.randrange(1, len(words)) if len(words) > 2 else len(words)
+    return [*words[:at], *words[at + 1 :]]
+
+
+def _swap_words(words: list[str], rng: random.Random) -> list[str]:
+    if len(words) < 3:
+        return words[::-1]
+    at = rng.randrange(len(words) - 1)
+    return [*words[:at], words[at + 1], words[at], *words[at + 2 :]]
+
+
+def _join_words(words: list[str], rng: random.Random) -> list[str]:
+    if len(words) < 2:
+        return words
+    at = rng.randrange(len(words) - 1)
+    return [*words[:at], words[at] + words[at + 1], *words[at + 2 :]]
+
+
+def _split_word(words: list[str], rng: random.Random) -> list[str]:
+    at = _longest(words, rng)
+    if len(words[at]) < 6:
+        return words
+    cut = rng.randint(2, len(words[at]) - 2)
+    return [*words[:at], words[at][:cut], words[at][cut:], *words[at + 1 :]]
+
+
+def _cut(words: list[str], rng: random.Random) -> list[str]:
+    """Cut as fixed-width fields do (35 characters in the H-1B files, 30 in securities lists)."""
+    text = " ".join(words)
+    width = rng.choice((24, 28, 30, 35, 35, 35))
+    return text[:width].split() if len(text) > width else words
+
+
+def _trade_name_tail(words: list[str], rng: random.Random) -> list[str]:
+    return [*words, rng.choice(("dba", "aka", "dba " + words[0]))]
+
+
+def _ampersand(words: list[str], rng: random.Random) -> list[str]:
+    exchange = {"and": "&", "&": "and", "the": ""}
+    result = [exchange.get(word, word) for word in words]
+    return [w for w in result if w] if result != words else ["the", *words]
+
+
+_EDITS: list[tuple[Edit, float]] = [
+    (_typo, 4.0), (_abbreviate, 3.0), (_expand, 1.0), (_change_form, 3.0), (_drop_word, 1.0), (_swap_words, 1.0),
+    (_join_words, 1.2), (_split_word, 0.8), (_cut, 1.0), (_trade_name_tail, 0.3), (_ampersand, 0.7),
+]  # fmt: skip
+
+
+def variant(normal_form: str, rng: random.Random) -> str:
+    """Return another spelling of ``normal_form``: one to three edits, never empty."""
+    words = normal_form.split()
+    edits, weights = zip(*_EDITS, strict=True)
+    for edit in rng.choices(edits, weights=weights, k=rng.choice((1, 1, 1, 2, 2, 3))):
+        words = " ".join(edit(words, rng)).split() or words
+    return " ".join(words)
+
+
+def sibling(normal_form: str, rng: random.Random, vocabulary: Sequence[str]) -> str | None:
+    """Return a different name that looks like ``normal_form``, or None where none is sure to differ.
+
+    A number or an ordinal is exchanged for another, a place for another place, or else one distinctive
+    word for a word of ``vocabulary``.
+    """
+    words = normal_form.split()
+    numbered = [i for i, word in enumerate(words) if word.isdigit()]
+    placed = [i for i, word in enumerate(words) if i and word in _PLACES]
+    if numbered:
+        at = rng.choice(numbered)
+        step = rng.choice((1, 1, 2, 10)) if rng.random() < 0.5 else rng.randint(1, 500)
+        words[at] = str(int(words[at][:15]) + step)
+    elif placed:
+        at = rng.choice(placed)
+        group = _PLACES.index(words[at]) // 10
+        words[at] = rng.choice([p for p in _PLACES if p != words[at] and _PLACES.index(p) // 10 == group])
+    else:
+        core, _ = split_legal_forms(normal_form)
+        if len(core) < 2:
+            return None
+        at = rng.randrange(len(core))
+        new = rng.choice(vocabulary)
+        if len(core[at]) < 4 or core[at] in ABBREVIATIONS or new[:2] == core[at][:2]:
+            return None
+        words[words.index(core[at])] = new
+    return " ".join(words)

