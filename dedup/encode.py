@@ -82,7 +82,8 @@ def quantise(vectors: NDArray[np.float32]) -> NDArray[np.int8]:
     """
     if not np.isfinite(vectors).all():
         raise ValueError("the encoder returned a vector that is not finite; the model file is damaged")
-    return np.clip(np.rint(vectors * CODE_SCALE), -127, 127).astype(np.int8)
+    codes: NDArray[np.int8] = np.clip(np.rint(vectors * CODE_SCALE), -127, 127).astype(np.int8)
+    return codes
 
 
 def batches_by_length(lengths: NDArray[np.int64]) -> list[NDArray[np.int64]]:

@@ -11,7 +11,16 @@ from importlib import resources
 
 from dedup.normalise import fold
 
-_UNSPACED = ("有限责任公司", "有限責任公司", "股份有限公司", "有限公司", "株式会社", "有限会社", "合同会社", "주식회사")
+_UNSPACED = (
+    "有限责任公司",
+    "有限責任公司",
+    "股份有限公司",
+    "有限公司",
+    "株式会社",
+    "有限会社",
+    "合同会社",
+    "주식회사",
+)
 
 
 @cache
@@ -77,5 +86,7 @@ def split_legal_forms(normal_form: str) -> tuple[list[str], tuple[str, ...]]:
     return words, tuple(sorted(set(forms)))
 
 
-_NEVER_IN_FRONT = frozenset({"co", "inc", "corp", "ltd", "pa", "pc", "as", "se", "sa", "sl", "ab", "lp", "ou"})
+_NEVER_IN_FRONT = frozenset(
+    {"co", "inc", "corp", "ltd", "pa", "pc", "as", "se", "sa", "sl", "ab", "lp", "ou"}
+)
 """Canonical forms that in front of a name are more often a word or initials of it (``AB Foods``)."""

@@ -11,12 +11,15 @@ from numpy.typing import NDArray
 
 MAX_DIMENSION = 1_040
 _BLOCK_CELLS = 1 << 24
+_GROUP = 64
 
 
 def norms(codes: NDArray[np.int8]) -> NDArray[np.float32]:
     """Return the Euclidean norms of (n, d) int8 codes, (n,) float32; 1 for a zero vector."""
     wide = codes.astype(np.float32)
-    return np.sqrt(np.maximum(np.einsum("ij,ij->i", wide, wide), 1.0)).astype(np.float32)
+    squares: NDArray[np.float32] = np.maximum(np.einsum("ij,ij->i", wide, wide), np.float32(1))
+    lengths: NDArray[np.float32] = np.sqrt(squares)
+    return lengths
 
 
 def cosine(left: NDArray[np.int8], right: NDArray[np.int8]) -> NDArray[np.float32]:
@@ -44,18 +47,36 @@ def exact_neighbours(
     wanted = min(k, len(corpus))
     if wanted == 0 or count == 0:
         return indices, similarities
-    wide = corpus.astype(np.float32)
-    wide /= norms(corpus)[:, None]
-    transposed = np.ascontiguousarray(wide.T)
-    step = max(1, _BLOCK_CELLS // len(corpus))
+    groups = -(-len(corpus) // _GROUP)
+    transposed = np.zeros((corpus.shape[1], groups * _GROUP), dtype=np.float32)
+    transposed[:, : len(corpus)] = corpus.T
+    inverse = np.zeros(groups * _GROUP, dtype=np.float32)
+    inverse[: len(corpus)] = 1 / norms(corpus)
+    step = max(1, _BLOCK_CELLS // transposed.shape[1])
     for start in range(0, count, step):
         block = queries[start : start + step]
-        scores = (block.astype(np.float32) / norms(block)[:, None]) @ transposed
-        found = np.argpartition(-scores, wanted - 1, axis=1)[:, :wanted] if wanted < len(corpus) else None
-        if found is None:
-            found = np.broadcast_to(np.arange(len(corpus)), scores.shape)
-        values = np.take_along_axis(scores, found, axis=1)
-        order = np.lexsort((found, -values), axis=1)
+        cosines = block.astype(np.float32) @ transposed  # exact integers so far
+        cosines *= 1 / norms(block)[:, None]
+        cosines *= inverse
+        cosines[:, len(corpus) :] = -2.0
+        found = _candidates(cosines, wanted)
+        values = np.take_along_axis(cosines, found, axis=1)
+        order = np.lexsort((found, -values), axis=1)[:, :wanted]
         indices[start : start + step, :wanted] = np.take_along_axis(found, order, axis=1)
         similarities[start : start + step, :wanted] = np.take_along_axis(values, order, axis=1)
     return indices, similarities
+
+
+def _candidates(cosines: NDArray[np.float32], wanted: int) -> NDArray[np.int64]:
+    """Return columns that hold the ``wanted`` highest of each row: those of the best groups of 64.
+
+    No more than ``wanted`` groups can hold them; finding the maximum of a group is far cheaper than a
+    selection over all columns.
+    """
+    rows = len(cosines)
+    best = cosines.reshape(rows, -1, _GROUP).max(axis=2)
+    if best.shape[1] > wanted:
+        chosen = np.argpartition(-best, wanted - 1, axis=1)[:, :wanted]
+    else:
+        chosen = np.broadcast_to(np.arange(best.shape[1]), best.shape)
+    return (chosen[:, :, None] * _GROUP + np.arange(_GROUP)).reshape(rows, -1)

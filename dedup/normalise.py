@@ -25,7 +25,7 @@ _FIRST_SCRIPT_WITHOUT_SPACES = "\u0e00"  # Thai; alphabets that write spaces com
 
 
 def _replacement(char: str) -> str:
-    """What one character becomes: itself, a space, or nothing."""
+    """Return what one character becomes: itself, a space, or nothing."""
     category = unicodedata.category(char)
     if char in _APOSTROPHES:
         return ""

@@ -1,0 +1,1 @@
+"""Everything that lasts: store, readers, vectors, search, duplicate runs, reports."""

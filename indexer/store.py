@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from hashlib import blake2b
 from typing import Any
 
 import numpy as np
@@ -136,20 +137,10 @@ class Store:
     def last_runs(self, n: int) -> list[Run]:
         """Return the last ``n`` runs, the latest first."""
         columns = schema.run.c
-        statement = (
-            select(
-                columns.run_id,
-                columns.kind,
-                columns.state,
-                columns.started_at,
-                columns.finished_at,
-                columns.manifest,
-            )
-            .order_by(columns.run_id.desc())
-            .limit(n)
-        )
+        fields = columns["run_id", "kind", "state", "started_at", "finished_at", "manifest"]
+        statement = select(*fields).order_by(columns.run_id.desc()).limit(n)
         with self.engine.connect() as connection:
-            return [Run(*row[:-1], json.loads(row[-1])) for row in connection.execute(statement)]
+            return [Run(*[*row[:-1], json.loads(row[-1])]) for row in connection.execute(statement)]
 
     # Texts and their vectors
 
@@ -222,6 +213,27 @@ class Store:
             yield np.array(ids, np.int64), np.frombuffer(b"".join(codes), np.int8).reshape(len(ids), -1)
             above_text_id = ids[-1]
 
+    def vectors_of(self, model_id: str, ids: Iterable[int]) -> tuple[Ids, Codes]:
+        """Return a model's vectors of those texts that still exist: ids (n,) ascending, codes (n, d)."""
+        columns = schema.text_vector.c
+        found: list[tuple[int, bytes]] = []
+        with self.engine.connect() as connection:
+            key = _model_key(connection, model_id)
+            for chunk in chunks(ids):
+                here = columns.text_id.in_(chunk) & (columns.model_key == key)
+                statement = select(columns.text_id, columns.code).where(here)
+                found += [(text_id, code) for text_id, code in connection.execute(statement)]
+        found.sort()
+        codes = np.frombuffer(b"".join(code for _, code in found), np.int8)
+        return np.array([text_id for text_id, _ in found], np.int64), codes.reshape(max(1, len(found)), -1)
+
+    def count_vectors(self, model_id: str, above_text_id: int = 0) -> int:
+        """Count a model's vectors of the texts above ``above_text_id``."""
+        columns = schema.text_vector.c
+        with self.engine.connect() as connection:
+            here = (columns.text_id > above_text_id, columns.model_key == _model_key(connection, model_id))
+            return connection.execute(select(func.count()).where(*here)).scalar_one()
+
     def delete_vectors_of_other_models(self, model_id: str) -> int:
         """Delete the vectors of all models but this one; return how many there were."""
         others = select(schema.model.c.model_key).where(schema.model.c.model_id != model_id)
@@ -238,6 +250,17 @@ class Store:
         for chunk in chunks(ids):
             statement = select(columns.text_id, columns.normal).where(columns.text_id.in_(chunk))
             result.update(zip(*self._two_columns(statement), strict=True))
+        return result
+
+    def text_ids(self, normals: Iterable[str]) -> dict[str, int]:
+        """Return the id of each normal form that the store has as a text."""
+        digests = {blake2b(normal.encode(), digest_size=16).digest(): normal for normal in normals}
+        columns = schema.text.c
+        result: dict[str, int] = {}
+        for chunk in chunks(digests):
+            statement = select(columns.digest, columns.text_id).where(columns.digest.in_(chunk))
+            found, ids = self._two_columns(statement)
+            result.update(zip((digests[digest] for digest in found), ids, strict=True))
         return result
 
     def _two_columns(self, statement: Select[Any]) -> tuple[list[Any], list[Any]]:
@@ -300,23 +323,18 @@ class Store:
             }
             key = connection.execute(insert(schema.snapshot).values(values)).inserted_primary_key
         assert key is not None
-        return Snapshot(
-            int(key[0]),
-            file_name,
-            n_bytes,
-            sha256,
-            model_id,
-            max_text_id,
-            n_vectors,
-            dict(parameters),
-            created_at,
-        )
+        published = (int(key[0]), file_name, n_bytes, sha256, model_id, max_text_id, n_vectors)
+        return Snapshot(*published, dict(parameters), created_at)
 
     def current_snapshot(self) -> Snapshot | None:
         """Return the snapshot published last, or None before the first."""
         columns = schema.snapshot.c
         statement = (
-            select(schema.snapshot, schema.model.c.model_id)
+            select(
+                *columns["generation", "file_name", "n_bytes", "sha256"],
+                schema.model.c.model_id,
+                *columns["max_text_id", "n_vectors", "parameters", "created_at"],
+            )
             .join_from(schema.snapshot, schema.model)
             .where(columns.state == "ready")
             .order_by(columns.generation.desc())
@@ -326,17 +344,8 @@ class Store:
             row = connection.execute(statement).first()
         if row is None:
             return None
-        return Snapshot(
-            row.generation,
-            row.file_name,
-            row.n_bytes,
-            row.sha256,
-            row.model_id,
-            row.max_text_id,
-            row.n_vectors,
-            json.loads(row.parameters),
-            row.created_at,
-        )
+        *values, parameters, created_at = row
+        return Snapshot(*[*values, json.loads(parameters), created_at])
 
     def live_texts_up_to(self, max_text_id: int) -> int:
         """Count the texts up to ``max_text_id``; a snapshot's other vectors are of deleted texts."""

@@ -28,11 +28,11 @@ LONGEST = 64
 class EncoderSettings:
     """Everything that decides what comes out, besides the data."""
 
-    steps: int = 9_000
+    steps: int = 2_200
     batch_size: int = 640
     learning_rate: float = 2e-3
     temperature: float = 0.06
-    refresh_every: int = 1_500
+    refresh_every: int = 500
     seed: int = 20_261_121
 
 

@@ -103,7 +103,7 @@ Edit = Callable[[list[str], random.Random], list[str]]
 
 
 def _longest(words: Sequence[str], rng: random.Random) -> int:
-    """A word to misspell: any, longer ones oftener."""
+    """Return the place of a word to misspell: any, longer ones oftener."""
     return rng.choices(range(len(words)), weights=[len(word) for word in words])[0]
 
 
@@ -239,6 +239,8 @@ def sibling(normal_form: str, rng: random.Random, vocabulary: Sequence[str]) -> 
         at = rng.randrange(len(core))
         new = rng.choice(vocabulary)
         if len(core[at]) < 4 or core[at] in ABBREVIATIONS or new[:2] == core[at][:2]:
+            return None
+        if core[at] not in words:  # cut off a longer word of a script without spaces
             return None
         words[words.index(core[at])] = new
     return " ".join(words)

@@ -1,0 +1,120 @@
+"""Many queries at once: read a table, search in pages, write the matches as they come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cli.matches import explain, match_rows, pages, table_rows
+from cli.options import Format
+from cli.progress import with_total
+from cli.render import output_to, write_rows
+from cli.tables import rejects_path, say_columns, say_rejected
+
+if TYPE_CHECKING:
+    from dedup.model import Model
+    from indexer.progress import Progress
+    from indexer.readers import Row, Table
+    from indexer.rejects import Reject
+    from indexer.search import Match, Searcher
+
+PAGE = 2000
+"""Queries answered at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How to read the file of queries."""
+
+    file: str
+    text_columns: Sequence[str]
+    id_column: str | None
+    encoding: str | None
+    delimiter: str | None
+    rejects: Path | None
+    quiet: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What to find for each query."""
+
+    searcher: Searcher
+    model: Model
+    limit: int
+    min_probability: float
+    explain: bool
+
+    def find(self, texts: Sequence[str]) -> list[list[Match]]:
+        """Return the matches of each text, best first."""
+        return self.searcher.query(texts, limit=self.limit, min_probability=self.min_probability)
+
+    def reasons(self, normal: str, match: Match) -> list[dict[str, Any]] | None:
+        """Return the evidence for a match if it was asked for."""
+        return explain(self.model, normal, match) if self.explain else None
+
+    def write_all(
+        self,
+        reading: Reading,
+        output: Path | None,
+        layout: Format,
+        progress: Progress,
+    ) -> int:
+        """Write the matches of all rows of the file; return how many rows were rejected."""
+        from indexer.readers import open_table
+        from indexer.rejects import RejectsFile
+
+        table = open_table(
+            reading.file,
+            text_columns=reading.text_columns,
+            id_column=reading.id_column,
+            encoding=reading.encoding,
+            delimiter=reading.delimiter,
+        )
+        progress = with_total(progress, table)
+        with table, RejectsFile(rejects_path(reading.file, reading.rejects)) as refused:
+            if not reading.quiet:
+                say_columns(table)
+            with output_to(output) as out:
+                write_rows(self._rows(table, layout, refused.add, progress), layout, out)
+            say_rejected(refused.count, refused.commit())
+            return refused.count
+
+    def _rows(
+        self,
+        table: Table,
+        layout: Format,
+        on_reject: Callable[[Reject], None],
+        progress: Progress,
+    ) -> Iterator[dict[str, Any]]:
+        as_rows = table_rows if layout is Format.table else match_rows
+        for page in pages(_sound(table, on_reject), PAGE):
+            rows, normals = zip(*page, strict=True)
+            for row, normal, found in zip(rows, normals, self.find([row.raw for row in rows]), strict=True):
+                head = {"query_line": row.line, "query_id": row.external_id, "query": row.raw}
+                for rank, match in enumerate(found, 1):
+                    for result in as_rows(match, self.reasons(normal, match)):
+                        yield {**head, "rank": rank, **result}
+            progress("queries", table.rows_in, None)
+
+
+def _sound(table: Table, on_reject: Callable[[Reject], None]) -> Iterator[tuple[Row, str]]:
+    """Yield the rows that can be looked for, with their normal form; hand on the others."""
+    from dedup.normalise import normalise
+    from indexer.ingest import MAX_NAME_CHARACTERS
+    from indexer.readers import Row
+
+    for row in table:
+        if not isinstance(row, Row):
+            on_reject(row)
+            continue
+        normal = normalise(row.raw)
+        if not normal:
+            on_reject(row.reject("E_NAME_EMPTY", None, "The name is empty, or punctuation only."))
+        elif len(normal) > MAX_NAME_CHARACTERS:
+            message = f"The name has {len(normal)} characters after normalisation; at most {MAX_NAME_CHARACTERS}."
+            on_reject(row.reject("E_NAME_TOO_LONG", None, message))
+        else:
+            yield row, normal

@@ -1,0 +1,88 @@
+"""``dedup evaluate``: measure the accuracy on labelled data."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from cli import options
+from cli.options import ReportFormat
+from cli.render import write_summary
+
+EXAMPLES = options.examples(
+    "dedup evaluate --pairs labelled_pairs.csv",
+    "dedup evaluate --clusters truth.csv --distractors others.csv.gz --format json",
+)
+
+
+def evaluate(
+    pairs: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="CSV with the columns name_1, name_2 and label (1 same, 0 not)."),
+    ] = None,
+    clusters: Annotated[
+        str | None, typer.Option(metavar="FILE", help="CSV with the columns id, text and cluster_id.")
+    ] = None,
+    distractors: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="CSV with the columns id and name: further texts to search among."),
+    ] = None,
+    layout: options.Output = ReportFormat.table,
+) -> None:
+    """Measure accuracy on labelled data.
+
+    Tells how well the model finds labelled pairs or clusters. Needs no index.
+    """
+    from dedup.errors import UsageError
+    from dedup.evaluate import evaluate_clusters, evaluate_pairs
+    from dedup.model import load_model
+
+    if (pairs is None) == (clusters is None):
+        raise UsageError("Give either --pairs FILE or --clusters FILE.")
+    if distractors is not None and clusters is None:
+        raise UsageError("--distractors FILE belongs to --clusters FILE.")
+    result: dict[str, Any]
+    if pairs is not None:
+        left, right, labels = _columns(pairs, "name_1", "name_2", "label")
+        result = evaluate_pairs(load_model(), left, right, [int(label) for label in labels])
+    else:
+        assert clusters is not None
+        texts, cluster_ids = _columns(clusters, "text", "cluster_id")
+        others = _columns(distractors, "name")[0] if distractors is not None else []
+        result = evaluate_clusters(load_model(), texts, cluster_ids, others)
+    write_summary(result, sys.stdout, as_json=layout is ReportFormat.json)
+
+
+def _columns(file: str, text: str, *others: str) -> list[list[str]]:
+    """Return the named columns of a file; a label other than 0 or 1, or a broken row, refuses all of it."""
+    from dedup.errors import InputRefused
+    from indexer.readers import Row, open_table
+
+    try:
+        opened = open_table(file, text_columns=[text])
+    except InputRefused as error:
+        if error.code != "E_MISSING_COLUMN":
+            raise
+        needed = ", ".join((text, *others))
+        found = str(error).partition(" Name one with")[0]
+        raise InputRefused(f"{found} It needs the columns {needed}.", error.code) from None
+    with opened as table:
+        missing = [name for name in others if name not in table.columns]
+        if missing:
+            raise InputRefused(
+                f"{table.name} has no column {missing[0]!r}; it has {', '.join(map(repr, table.columns))}.",
+                "E_MISSING_COLUMN",
+            )
+        places = [table.columns.index(name) for name in (table.choice.text[0], *others)]
+        columns: list[list[str]] = [[] for _ in places]
+        for row in table:
+            if not isinstance(row, Row):
+                raise InputRefused(f"Line {row.line} of {table.name}: {row.message}", row.error)
+            for name, values, place in zip((text, *others), columns, places, strict=True):
+                if name == "label" and row.cells[place].strip() not in ("0", "1"):
+                    message = f"Line {row.line} of {table.name}: the label is {row.cells[place]!r}, not 0 or 1."
+                    raise InputRefused(message, "E_LABEL")
+                values.append(row.cells[place])
+    return columns

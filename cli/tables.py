@@ -1,0 +1,38 @@
+"""Input tables of a command: where rejected rows go, and which columns were taken."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cli.errors import say
+
+if TYPE_CHECKING:
+    from indexer.readers import Table
+
+
+def rejects_path(file: str, asked: Path | None) -> Path:
+    """Return where the rejected rows of ``file`` are listed."""
+    return asked or Path("stdin.rejects.jsonl" if file == "-" else f"{file}.rejects.jsonl")
+
+
+def source_name(file: str) -> str:
+    """Return what the records of ``file`` are filed under unless the user says otherwise."""
+    name = Path(file).name
+    return "stdin" if file == "-" else re.sub(r"(\.csv)?(\.gz)?$", "", name, flags=re.IGNORECASE) or name
+
+
+def say_columns(table: Table) -> None:
+    """Say which columns are used, if any of them was not asked for by name."""
+    choice = table.choice
+    if choice.text_guessed or choice.id_guessed:
+        text = " and ".join(map(repr, choice.text))
+        identity = f"id from column {choice.id!r}" if choice.id else "no id column"
+        say(f"Text from column {text}, {identity}.")
+
+
+def say_rejected(count: int, path: Path | None) -> None:
+    """Say how many rows were rejected, and where they are listed."""
+    if count and path:
+        say(f"Rejected {count:,} {'row' if count == 1 else 'rows'}; see {path}.")

@@ -1,0 +1,120 @@
+"""A model on disk: an ONNX encoder, a scorer and a table of word rarity, tied together by a manifest.
+
+    manifest.json   format, normaliser and file versions, SHA-256 of each file, sources, measures
+    encoder.onnx    the siamese tower
+    scorer.json     the additive model
+    rarity.json     in how many names each word occurs
+
+A file whose hash is not the manifest's, or a manifest of another format, is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dedup.compare import Rarity, evidence
+from dedup.encode import ALPHABET, CODE_SCALE, Encoder, OnnxEncoder
+from dedup.errors import VersionMismatch
+from dedup.explain import Explanation, explain
+from dedup.normalise import NORMALISER_VERSION
+from dedup.score import Scorer
+
+FORMAT_VERSION = 1
+FILES = ("encoder.onnx", "scorer.json", "rarity.json")
+
+
+@dataclass(frozen=True)
+class Model:
+    """Everything that turns two texts into a probability. Build it with ``load_model``."""
+
+    directory: Path
+    manifest: dict[str, Any]
+    scorer: Scorer
+    rarity: Rarity
+
+    @property
+    def model_id(self) -> str:
+        """SHA-256 of the encoder file, 64 hex digits: vectors of one id are comparable."""
+        return str(self.manifest["files"]["encoder.onnx"])
+
+    @property
+    def dimension(self) -> int:
+        """Length d of a vector."""
+        return int(self.manifest["dimension"])
+
+    @property
+    def default_probability(self) -> float:
+        """Pairs of at least this probability are called duplicates unless the user says otherwise."""
+        return float(self.manifest["default_probability"])
+
+    @property
+    def least_similarity(self) -> float:
+        """Cosine under which hardly any pair is the same; batch jobs do not compare pairs below it."""
+        return float(self.manifest["least_similarity"])
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        """The encoder, loaded at its first use."""
+        return OnnxEncoder(self.directory / "encoder.onnx")
+
+    def compare(
+        self, left: Sequence[str], right: Sequence[str], similarities: NDArray[np.float32]
+    ) -> NDArray[np.float64]:
+        """Return the probability, (n,), that each pair of normal forms is the same.
+
+        ``similarities`` (n,) float32 are their siamese cosines (``nearest.cosine``).
+        """
+        return self.scorer.probabilities(evidence(left, right, similarities, self.rarity))
+
+    def explain(self, left: str, right: str, similarity: float) -> Explanation:
+        """Return the probability of one pair of normal forms and its reasons."""
+        return explain(left, right, similarity, self.scorer, self.rarity)
+
+
+def load_model(directory: Path | None = None) -> Model:
+    """Load the model in ``directory``, or the one that ships with neardup.
+
+    Raises:
+        VersionMismatch: a file is missing, damaged or of another version.
+    """
+    if directory is None:
+        directory = Path(str(resources.files("dedup"))) / "data" / "model"
+    try:
+        manifest = json.loads((directory / "manifest.json").read_text(encoding="utf-8"))
+        contents = {name: (directory / name).read_bytes() for name in FILES}
+    except (OSError, ValueError) as error:
+        raise VersionMismatch(f"{directory} holds no readable model ({error}); reinstall neardup.") from error
+    _check(manifest, contents, directory)
+    rarity = json.loads(contents["rarity.json"])
+    scorer = Scorer.from_json(json.loads(contents["scorer.json"]))
+    return Model(directory, manifest, scorer, Rarity(rarity["counts"], rarity["n_names"]))
+
+
+def _check(manifest: dict[str, Any], contents: dict[str, bytes], directory: Path) -> None:
+    expected = {
+        "format_version": FORMAT_VERSION,
+        "normaliser_version": NORMALISER_VERSION,
+        "alphabet": ALPHABET,
+        "code_scale": CODE_SCALE,
+    }
+    for key, value in expected.items():
+        if manifest.get(key) != value:
+            raise VersionMismatch(
+                f"The model in {directory} has {key} {manifest.get(key)!r}, this version of neardup needs "
+                f"{value!r}; use the model that ships with it or train anew with `dedup train`."
+            )
+    for name, content in contents.items():
+        if hashlib.sha256(content).hexdigest() != manifest["files"].get(name):
+            raise VersionMismatch(
+                f"{directory / name} is not the file its manifest names; reinstall neardup."
+            )

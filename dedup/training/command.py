@@ -1,0 +1,202 @@
+"""The whole training: from the data folder to a model directory, by one command."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dedup.compare import Rarity, evidence
+from dedup.encode import ALPHABET, CODE_SCALE, Encoder, OnnxEncoder
+from dedup.errors import InputRefused
+from dedup.evaluate import evaluate_pairs
+from dedup.model import FILES, FORMAT_VERSION, load_model
+from dedup.nearest import cosine
+from dedup.normalise import NORMALISER_VERSION
+from dedup.score import Scorer
+from dedup.training.data import (
+    ALIASES,
+    GENERATED_WEIGHT,
+    NAME_SOURCES,
+    Entity,
+    LabelledPairs,
+    is_held_back,
+    read_entities,
+    read_names,
+    read_pairs,
+    read_rows,
+    validation_cores,
+)
+from dedup.training.encoder import EncoderSettings, initial_tower, train_encoder
+from dedup.training.export import export
+from dedup.training.network import DIMENSION, HIDDEN_SIZE, SYMBOL_SIZE, Tower
+from dedup.training.sampling import Sampler
+from dedup.training.scorer import count_words, fit_scorer, generated_pairs
+
+DEFAULT_PROBABILITY = 0.5
+VALIDATION_PAIRS = ("company_validation_h1b", "company_validation_nber")
+_GENERATED_POOL = 40_000
+_SCORER_VARIANTS = 20_000
+_COMPANY_SOURCES = ("h1b_employers", "nber_assignees", "irs_nonprofits", "securities")
+
+Report = Callable[[str], None]
+
+
+def train(data: Path, output: Path, steps: int | None, seed: int | None, on_progress: Report) -> None:
+    """Train a model on the folder ``data`` and write it to ``output``; resumes an interrupted training.
+
+    ``steps`` and ``seed`` stand in for those of ``EncoderSettings``. ``on_progress`` gets lines of text.
+
+    Raises:
+        InputRefused: ``data`` is not the training folder.
+    """
+    if not (data / "aliases").is_dir():
+        raise InputRefused(f"{data} has no folder `aliases`; name the folder that holds the training data.")
+    settings = EncoderSettings()
+    settings = replace(settings, steps=steps or settings.steps, seed=settings.seed if seed is None else seed)
+    output.mkdir(parents=True, exist_ok=True)
+    held_out = validation_cores(data)
+    entities = {source.name: read_entities(data, source, held_out) for source in ALIASES}
+    names = read_names(data, held_out)
+    random.Random(settings.seed).shuffle(names)
+    on_progress(f"{sum(map(len, entities.values())):,} entities and {len(names):,} single names")
+
+    checkpoint = output / "checkpoint.pt"
+    tower = _train_tower(entities, names, settings, checkpoint, on_progress)
+    export(tower, output / "encoder.onnx")
+    counts, n_names = count_words(names)
+    _write_json(output / "rarity.json", {"n_names": n_names, "counts": counts})
+    on_progress("fitting the scorer")
+    encoder = OnnxEncoder(output / "encoder.onnx")
+    scorer, least_similarity = _train_scorer(
+        data, entities, names[_GENERATED_POOL:], encoder, Rarity(counts, n_names), settings.seed
+    )
+    _write_json(output / "scorer.json", scorer.to_json())
+    _write_manifest(output, settings, least_similarity, {})
+    measures = _measures(data, output, on_progress)
+    _write_manifest(output, settings, least_similarity, measures)
+    checkpoint.unlink(missing_ok=True)
+
+
+def _train_tower(
+    entities: dict[str, list[Entity]],
+    names: list[str],
+    settings: EncoderSettings,
+    checkpoint: Path,
+    report: Report,
+) -> Tower:
+    pool: list[Entity] = []
+    weights: list[float] = []
+    for source in ALIASES:
+        shown = [entity for entity in entities[source.name] if not is_held_back(entity)]
+        pool += shown
+        weights += [source.weight / len(shown)] * len(shown)
+    generated = names[:_GENERATED_POOL]
+    weights += [GENERATED_WEIGHT / len(generated)] * len(generated)
+    sampler = Sampler(pool, np.array(weights), generated, settings.seed)
+    losses: list[float] = []
+
+    def progress(step: int, loss: float, _: Tower) -> None:
+        losses.append(loss)
+        if step % 100 == 0:
+            report(f"step {step:,} of {settings.steps:,}, loss {np.mean(losses[-100:]):.3f}")
+
+    return train_encoder(
+        initial_tower(names[:200_000], settings.seed), sampler, settings, checkpoint, progress
+    )
+
+
+def _train_scorer(
+    data: Path,
+    entities: dict[str, list[Entity]],
+    names: list[str],
+    encoder: Encoder,
+    rarity: Rarity,
+    seed: int,
+) -> tuple[Scorer, float]:
+    """Fit on labelled pairs with a side that the encoder never saw, and on generated pairs."""
+    held_back = {
+        name
+        for s in _COMPANY_SOURCES
+        for entity in entities[s]
+        if is_held_back(entity)
+        for name in entity.names
+    }
+    labelled = read_pairs(data / "pairs" / "company_train.csv.gz")
+    sides = [(a in held_back) + (b in held_back) for a, b in zip(labelled.left, labelled.right, strict=True)]
+    labelled = labelled.select([count > 0 for count in sides])
+    # A negative with one held-back side is twice as likely to be kept as a positive: half the weight.
+    once = np.array([count == 1 for count in sides if count > 0])
+    generated = generated_pairs(names, _SCORER_VARIANTS, seed)
+    rows = np.concatenate([pair_evidence(pairs, encoder, rarity) for pairs in (labelled, generated)])
+    labels = np.array(labelled.labels + generated.labels, dtype=np.float64)
+    weights = np.concatenate([np.where(once, 0.5, 1.0), np.full(len(generated.labels), 0.3)])
+    scorer = fit_scorer(rows, labels, weights)
+    real = rows[: len(labelled.labels)]
+    accepted = (scorer.probabilities(real) >= DEFAULT_PROBABILITY) & (labels[: len(real)] == 1)
+    return scorer, round(float(np.quantile(real[accepted, 0], 0.005)), 3)
+
+
+def pair_evidence(pairs: LabelledPairs, encoder: Encoder, rarity: Rarity) -> NDArray[np.float32]:
+    """Return the (n, features) evidence on labelled pairs."""
+    row_of = {text: row for row, text in enumerate(dict.fromkeys(pairs.left + pairs.right))}
+    codes = encoder.encode(list(row_of))
+    left, right = (codes[[row_of[text] for text in side]] for side in (pairs.left, pairs.right))
+    return evidence(pairs.left, pairs.right, cosine(left, right), rarity)
+
+
+def _measures(data: Path, output: Path, report: Report) -> dict[str, Any]:
+    model = load_model(output)
+    measures = {}
+    for name in VALIDATION_PAIRS:
+        rows = list(read_rows(data / "pairs" / f"{name}.csv.gz"))
+        left, right = ([row[column] for row in rows] for column in ("name_1", "name_2"))
+        result = evaluate_pairs(model, left, right, [int(row["label"]) for row in rows])
+        measures[name] = {k: round(v, 4) for k, v in result.items() if isinstance(v, float)}
+        report(f"{name}: best F1 {result['best_f1']:.3f}, AUC {result['auc']:.3f}")
+    return measures
+
+
+def _write_manifest(
+    output: Path, settings: EncoderSettings, least_similarity: float, measures: dict[str, Any]
+) -> None:
+    _write_json(
+        output / "manifest.json",
+        {
+            "format_version": FORMAT_VERSION,
+            "normaliser_version": NORMALISER_VERSION,
+            "alphabet": ALPHABET,
+            "dimension": DIMENSION,
+            "code_scale": CODE_SCALE,
+            "architecture": {
+                "tower": "unidirectional character LSTM, maximum and mean pooling, hashed character trigrams",
+                "symbol_size": SYMBOL_SIZE,
+                "hidden_size": HIDDEN_SIZE,
+            },
+            "quantisation": {
+                "vectors": f"int8, round(unit vector * {CODE_SCALE:g}) clipped to 127",
+                "trigram_table": "int8, one scale per dimension",
+                "other_weights": "float32",
+            },
+            "default_probability": DEFAULT_PROBABILITY,
+            "least_similarity": least_similarity,
+            "files": {name: hashlib.sha256((output / name).read_bytes()).hexdigest() for name in FILES},
+            "training": asdict(settings),
+            "command": f"dedup train DATA --output MODEL --steps {settings.steps} --seed {settings.seed}",
+            "sources": {f"aliases/{source.name}_train": source.licence for source in ALIASES}
+            | {"pairs/company_train": "as the alias files it is made of"}
+            | {f"names/organisations ({name})": licence for name, licence in NAME_SOURCES.items()},
+            "measures": measures,
+        },
+    )
+
+
+def _write_json(path: Path, value: dict[str, Any]) -> None:
+    path.write_text(json.dumps(value, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")

@@ -1,0 +1,171 @@
+"""Find every pair of near-duplicate texts of a store, and their clusters.
+
+Records with the same normal form share a text, so exact duplicates need no search. Each text's nearest
+vectors are candidates; those near enough are compared by the model, and the likely pairs are clustered.
+All vectors, texts and candidate pairs are held in memory: for a million texts about 1.5 GB.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dedup.cluster import Clusters, cluster_pairs
+from dedup.errors import UsageError
+from dedup.model import Model
+from dedup.nearest import cosine
+from indexer import vectors
+from indexer.progress import Progress, Stopwatch, no_progress
+from indexer.store import Codes, Ids, Store
+
+NEIGHBOURS = 10
+"""Nearest texts of each text that can become pairs with it."""
+_PAIRS_AT_ONCE = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicates:
+    """The near-duplicates among n texts.
+
+    ``text_ids`` (n,) ascending. ``pairs`` (p, 2) of distinct texts, as places in ``text_ids``, the lower
+    first, in ascending order; ``probabilities`` (p,) and ``similarities`` (p,) (cosines) of these pairs.
+    ``clusters`` of the n places. ``candidates`` counts the pairs compared, ``generation`` is that of the
+    snapshot used, if any; ``seconds`` are those of each stage.
+    """
+
+    text_ids: Ids
+    pairs: NDArray[np.int64]
+    probabilities: NDArray[np.float64]
+    similarities: NDArray[np.float32]
+    clusters: Clusters
+    candidates: int
+    generation: int | None
+    seconds: dict[str, float]
+
+
+def find_duplicates(
+    store: Store,
+    snapshots: Path,
+    model: Model,
+    *,
+    min_probability: float,
+    progress: Progress = no_progress,
+) -> Duplicates:
+    """Find all pairs of distinct texts that are the same with at least ``min_probability``, and cluster them.
+
+    A pair is found if one is among the 10 nearest of the other and their cosine is at least the model's
+    ``least_similarity``. ``progress`` hears of the stages ``search``, ``compare`` and ``cluster``.
+
+    Raises:
+        UsageError: nothing is indexed, or not every text is encoded.
+        VersionMismatch: the store was indexed with another model.
+
+    """
+    clock = Stopwatch()
+    with clock.stage("load"):
+        text_ids, codes, normals = _load(store, model.model_id)
+    comparison = _Comparison(model, codes, normals)
+    with clock.stage("search"):
+        generation, pairs, similarities = _search(store, snapshots, model, text_ids, codes, progress)
+    with clock.stage("compare"):
+        probabilities = comparison.probabilities(pairs, similarities, progress)
+    candidates = len(pairs)
+    likely = probabilities >= min_probability
+    pairs, probabilities, similarities = pairs[likely], probabilities[likely], similarities[likely]
+    with clock.stage("cluster"):
+        progress("cluster", 0, None)
+        clusters = cluster_pairs(
+            pairs,
+            probabilities,
+            len(text_ids),
+            least_probability=min_probability,
+            compare=comparison.of_any,
+        )
+    return Duplicates(
+        text_ids, pairs, probabilities, similarities, clusters, candidates, generation, clock.seconds
+    )
+
+
+def _load(store: Store, model_id: str) -> tuple[Ids, Codes, list[str]]:
+    """Return ids (n,), codes (n, d) and normal forms (n) of all texts."""
+    text_ids, codes = vectors.load_vectors(store, model_id)
+    if not len(text_ids):
+        vectors.check_model(store, model_id)
+    normals: list[str] = []
+    for ids, page in store.iter_texts():
+        if not np.array_equal(text_ids[len(normals) : len(normals) + len(ids)], ids):
+            raise UsageError("Not every text is encoded yet; run `dedup index` again to finish.")
+        normals += page
+    if not normals:
+        raise UsageError("Nothing is indexed in this workspace; run `dedup index FILE` first.")
+    return text_ids, codes, normals
+
+
+def _search(
+    store: Store, snapshots: Path, model: Model, text_ids: Ids, codes: Codes, progress: Progress
+) -> tuple[int | None, NDArray[np.int64], NDArray[np.float32]]:
+    """Return the snapshot's generation, candidate pairs (p, 2), ascending, and their cosines (p,)."""
+    n = len(text_ids)
+    progress("search", 0, n)
+    generation, index = _complete_index(store, snapshots, model.model_id, text_ids, codes)
+    keys, cosines = [np.empty(0, np.int64)], [np.empty(0, np.float32)]
+    done = 0
+    for rows, neighbours, similarities in vectors.iter_all_neighbours(index, text_ids, codes, NEIGHBOURS + 1):
+        first = np.repeat(rows, neighbours.shape[1])
+        second, similarity = neighbours.ravel(), similarities.ravel()
+        near = (second >= 0) & (second != first) & (similarity >= model.least_similarity)
+        first, second = first[near], second[near]
+        keys.append(np.minimum(first, second) * n + np.maximum(first, second))
+        cosines.append(similarity[near])
+        done += len(rows)
+        progress("search", done, n)
+    unique, at = np.unique(np.concatenate(keys), return_index=True)
+    return generation, np.column_stack(np.divmod(unique, n)), np.concatenate(cosines)[at]
+
+
+def _complete_index(
+    store: Store, snapshots: Path, model_id: str, text_ids: Ids, codes: Codes
+) -> tuple[int | None, vectors.Index | None]:
+    """Return the snapshot's generation and its index with all later texts; None, None for few texts."""
+    if len(text_ids) <= vectors.FLAT_UP_TO:
+        return None, None
+    opened = vectors.open_snapshot(store, snapshots, model_id)
+    if opened is None:
+        return None, vectors.build_index(text_ids, codes)
+    snapshot, index = opened
+    later = int(np.searchsorted(text_ids, snapshot.max_text_id, side="right"))
+    vectors.add_to_index(index, text_ids[later:], codes[later:])
+    return snapshot.generation, index
+
+
+class _Comparison:
+    """Ask the model for the probabilities of pairs of places."""
+
+    def __init__(self, model: Model, codes: Codes, normals: list[str]) -> None:
+        self._model = model
+        self._codes = codes
+        self._normals = normals
+
+    def probabilities(
+        self, pairs: NDArray[np.int64], similarities: NDArray[np.float32], progress: Progress
+    ) -> NDArray[np.float64]:
+        """Return the probabilities (p,) of ``pairs`` (p, 2) with their cosines (p,)."""
+        result = np.empty(len(pairs), np.float64)
+        for start in range(0, len(pairs), _PAIRS_AT_ONCE):
+            block = slice(start, start + _PAIRS_AT_ONCE)
+            left, right = ([self._normals[place] for place in side] for side in pairs[block].T.tolist())
+            result[block] = self._model.compare(left, right, similarities[block])
+            progress("compare", min(block.stop, len(pairs)), len(pairs))
+        return result
+
+    def of_any(self, pairs: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the probabilities (q,) of any ``pairs`` (q, 2)."""
+        similarities = np.empty(len(pairs), np.float32)
+        for start in range(0, len(pairs), _PAIRS_AT_ONCE):
+            block = slice(start, start + _PAIRS_AT_ONCE)
+            first, second = pairs[block].T
+            similarities[block] = cosine(self._codes[first], self._codes[second])
+        return self.probabilities(pairs, similarities, no_progress)

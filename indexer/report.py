@@ -1,0 +1,247 @@
+"""Write what a report finds: ``pairs.csv``, ``clusters.csv`` and ``summary.json``.
+
+``pairs.csv`` has each near-duplicate pair of distinct texts once (``near``), by the first record of each
+text, most probable first; then each further record of a text against its first record (``exact``).
+``clusters.csv`` has all records of every cluster of two records or more, clusters in the order of their
+first record, with every other column of the input; a cluster is named ``c`` and the smallest
+``record_id`` in it, so its name stays while that record stays. A column of the input that is called like
+one of ours gets ``column_`` before its name.
+
+Cells are safe in a spreadsheet: one that begins with ``=``, ``+``, ``-``, ``@``, a tab or a carriage return
+(or a full-width form of these) and is no plain number gets an apostrophe in front. Take it away to have the
+text as it was given.
+
+The three files appear together when all of them are written; the summary comes last.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TextIO
+from uuid import uuid4
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dedup.errors import EnvironmentFault
+from dedup.model import Model
+from indexer.duplicates import Duplicates, find_duplicates
+from indexer.progress import Progress, Stopwatch, no_progress, recorded_run, versions
+from indexer.store import Record, Store
+
+PAIR_COLUMNS = (
+    *("source_1", "id_1", "text_1", "source_2", "id_2", "text_2"),
+    *("probability", "similarity", "kind"),
+)
+CLUSTER_COLUMNS = ("cluster_id", "source", "id", "text", "weakest_probability")
+FILES = ("pairs.csv", "clusters.csv", "summary.json")
+
+_AT_ONCE = 5_000
+_FORMULA = re.compile(r"[=+\-@\t\r＝＋－＠]")
+_NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Census:
+    """One pass over all records: per text (n,) their number and the first ``record_id``; other columns."""
+
+    counts: NDArray[np.int64]
+    first_records: NDArray[np.int64]
+    columns: list[str]
+
+
+def report_workspace(
+    store: Store,
+    snapshots: Path,
+    model: Model,
+    output: Path,
+    *,
+    min_probability: float,
+    progress: Progress = no_progress,
+) -> dict[str, Any]:
+    """Find all duplicates of a store, write the three files into ``output``, and return the summary.
+
+    The directory is made if needed, and files of these names in it are replaced. The job is recorded as a
+    run. ``progress`` hears of ``search``, ``compare``, ``cluster`` and ``write ...``.
+
+    Raises:
+        UsageError: nothing is indexed, or not every text is encoded.
+        VersionMismatch: the store was indexed with another model.
+        EnvironmentFault: the files cannot be written.
+
+    """
+    with recorded_run(store, "report") as (_, manifest):
+        duplicates = find_duplicates(store, snapshots, model, min_probability=min_probability, progress=progress)
+        clock = Stopwatch()
+        with _files(output) as (pairs, clusters, summary_file):
+            with clock.stage("write"):
+                census = _take_census(store, duplicates)
+                _write_pairs(pairs, store, duplicates, census, progress)
+                sizes = _write_clusters(clusters, store, duplicates, census, progress)
+            summary = _summarise(duplicates, census, sizes)
+            summary |= {
+                "thresholds": {
+                    "min_probability": min_probability,
+                    "least_similarity": model.least_similarity,
+                },
+                "model_id": model.model_id,
+                "versions": versions(),
+                "seconds": duplicates.seconds | clock.seconds,
+                "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            }
+            json.dump(summary, summary_file, ensure_ascii=False, indent=2)
+            summary_file.write("\n")
+        manifest |= summary | {"output": str(output)}
+    return summary
+
+
+@contextmanager
+def _files(output: Path) -> Iterator[Sequence[TextIO]]:
+    """Open the three files under temporary names; they get their names when the block ends well."""
+    temporary = [output / f".{name}.{uuid4().hex}.tmp" for name in FILES]
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        with ExitStack() as stack:
+            files = [stack.enter_context(path.open("x", encoding="utf-8", newline="")) for path in temporary]
+            yield files
+            for file in files:
+                file.flush()
+                os.fsync(file.fileno())
+        for path, name in zip(temporary, FILES, strict=True):
+            path.replace(output / name)
+    except OSError as error:
+        raise EnvironmentFault(
+            f"The report cannot be written to {output}: {error.strerror}; name another --output."
+        ) from error
+    finally:
+        for path in temporary:
+            path.unlink(missing_ok=True)
+
+
+def _take_census(store: Store, duplicates: Duplicates) -> Census:
+    text_ids = duplicates.text_ids
+    counts = np.zeros(len(text_ids), np.int64)
+    first_records = np.zeros(len(text_ids), np.int64)
+    columns: dict[str, None] = {}
+    place = -1
+    for record in store.iter_records():
+        if place < 0 or text_ids[place] != record.text_id:
+            place = int(np.searchsorted(text_ids, record.text_id))
+            first_records[place] = record.record_id
+        counts[place] += 1
+        columns.update(dict.fromkeys(record.fields))
+    return Census(counts, first_records, list(columns))
+
+
+def _write_pairs(file: TextIO, store: Store, duplicates: Duplicates, census: Census, progress: Progress) -> None:
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(PAIR_COLUMNS)
+    order = np.lexsort((-duplicates.similarities, -duplicates.probabilities))  # stable: ties by text
+    for block in _blocks(order, "pairs", progress):
+        pairs = duplicates.text_ids[duplicates.pairs[block]]
+        records = store.records_of_texts(np.unique(pairs).tolist())
+        for (first, second), probability, similarity in zip(
+            pairs.tolist(),
+            duplicates.probabilities[block].tolist(),
+            duplicates.similarities[block].tolist(),
+            strict=True,
+        ):
+            cells = (*_cells(records[first][0]), *_cells(records[second][0]))
+            writer.writerow((*cells, f"{probability:.6f}", f"{similarity:.6f}", "near"))
+    for block in _blocks(np.flatnonzero(census.counts > 1), "exact pairs", progress):
+        for first_record, *others in store.records_of_texts(duplicates.text_ids[block].tolist()).values():
+            for record in others:
+                cells = (*_cells(first_record), *_cells(record))
+                writer.writerow((*cells, "1.000000", "1.000000", "exact"))
+
+
+def _write_clusters(
+    file: TextIO, store: Store, duplicates: Duplicates, census: Census, progress: Progress
+) -> list[int]:
+    """Write the clusters and return the number of records of each."""
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow((*CLUSTER_COLUMNS, *map(safe_cell, _own_names(census.columns))))
+    labels, weakest = duplicates.clusters.labels, duplicates.clusters.weakest
+    places, first_records = _clustered_places(labels, census)
+    sizes: Counter[int] = Counter()
+    for block in _blocks(places, "clusters", progress):
+        records = store.records_of_texts(duplicates.text_ids[block].tolist())
+        for place in block.tolist():
+            label = int(labels[place])
+            start = (f"c{first_records[label]}",)
+            end = (f"{weakest.get(label, 1.0):.6f}",)
+            for record in records[int(duplicates.text_ids[place])]:
+                sizes[label] += 1
+                others = (safe_cell(record.fields.get(column, "")) for column in census.columns)
+                writer.writerow((*start, *_cells(record), *end, *others))
+    return list(sizes.values())
+
+
+def _clustered_places(labels: NDArray[np.int64], census: Census) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the texts in clusters of two records or more, and by label the first record of each cluster.
+
+    The texts of a cluster are together, and clusters in the order of their first record.
+    """
+    n = len(labels)
+    sizes = np.zeros(n, np.int64)
+    np.add.at(sizes, labels, census.counts)
+    first_records = np.full(n, np.iinfo(np.int64).max)
+    np.minimum.at(first_records, labels, census.first_records)
+    places = np.flatnonzero(sizes[labels] > 1)
+    return places[np.lexsort((places, first_records[labels[places]]))], first_records
+
+
+def _summarise(duplicates: Duplicates, census: Census, sizes: list[int]) -> dict[str, Any]:
+    counts, pairs = census.counts, duplicates.pairs
+    of_equal_texts = int((counts * (counts - 1) // 2).sum())
+    return {
+        "records": int(counts.sum()),
+        "distinct_texts": len(counts),
+        "exact_duplicate_records": int((counts - 1).sum()),
+        "near_pairs": len(pairs),
+        "pairs_total": of_equal_texts + int((counts[pairs[:, 0]] * counts[pairs[:, 1]]).sum()),
+        "clusters": len(sizes),
+        "records_in_clusters": sum(sizes),
+        "largest_cluster": max(sizes, default=0),
+        "components_skipped": duplicates.clusters.skipped,
+        "candidates": duplicates.candidates,
+        "snapshot_generation": duplicates.generation,
+    }
+
+
+def _blocks(values: NDArray[np.int64], stage: str, progress: Progress) -> Iterator[NDArray[np.int64]]:
+    for start in range(0, len(values), _AT_ONCE):
+        yield values[start : start + _AT_ONCE]
+        progress(f"write {stage}", min(start + _AT_ONCE, len(values)), len(values))
+
+
+def _cells(record: Record) -> tuple[str, str, str]:
+    return safe_cell(record.source), safe_cell(record.external_id), safe_cell(record.raw)
+
+
+def _own_names(columns: list[str]) -> list[str]:
+    """Return names for the columns of the input that differ from ours and from each other."""
+    taken = {*CLUSTER_COLUMNS, *columns}
+    names = []
+    for column in columns:
+        name = column
+        if column in CLUSTER_COLUMNS:
+            while name in taken:
+                name = f"column_{name}"
+            taken.add(name)
+        names.append(name)
+    return names
+
+
+def safe_cell(text: str) -> str:
+    """Return ``text``, with an apostrophe in front if a spreadsheet would take it for a formula."""
+    return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text

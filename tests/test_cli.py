@@ -1,0 +1,553 @@
+"""The command line from outside: what it prints, where, and the exit code."""
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from zlib import crc32
+
+import numpy as np
+import pytest
+from rapidfuzz import fuzz
+from typer.testing import CliRunner, Result
+
+import dedup.model
+from cli.errors import exit_code
+from cli.main import app
+from cli.text import visible
+from dedup import errors
+from dedup.explain import Contribution, Explanation
+
+ROOT = Path(__file__).resolve().parent.parent
+COMMANDS = ("index", "query", "report", "compare", "status", "evaluate", "train")
+HEAVY = {"numpy", "scipy", "torch", "faiss", "onnxruntime", "sqlalchemy", "alembic", "rapidfuzz", "rich"}
+START = "from cli.main import main; main()"
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
+
+WORDS = ("Harbor", "Granite", "Willow", "Summit", "Copper", "Juniper", "Falcon", "Meadow", "Cobalt", "Birch")
+NAMES = [f"{WORDS[n % 10]} {WORDS[(n * 3 + n // 10) % 10]} Works {n}" for n in range(27)]
+NAMES += ["Acme Widgets Inc", "ACME WIDGETS, INC.", "Acme Widget Inc"]
+
+
+class FakeModel:
+    """Trigrams for an encoder and a ratio of edits for a scorer: enough to find a typo."""
+
+    model_id = "f" * 64
+    dimension = 64
+    default_probability = 0.9
+    least_similarity = 0.3
+
+    @property
+    def encoder(self):
+        return self
+
+    def encode(self, normals: Sequence[str]):
+        codes = np.zeros((len(normals), 64))
+        for row, text in enumerate(normals):
+            padded = f" {text} "
+            for start in range(len(padded) - 2):
+                codes[row, crc32(padded[start : start + 3].encode()) % 64] += 1
+        return np.rint(codes * 127 / np.linalg.norm(codes, axis=1, keepdims=True)).astype(np.int8)
+
+    def compare(self, left, right, similarities):
+        return np.array([fuzz.ratio(*pair) / 100 for pair in zip(left, right, strict=True)], np.float64)
+
+    def explain(self, left, right, similarity):
+        parts = (Contribution("letters in common", 2.5), Contribution("starting point", -1.0))
+        return Explanation(fuzz.ratio(left, right) / 100, similarity, 1.5, parts)
+
+
+@pytest.fixture(autouse=True)
+def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty current directory, and the small model."""
+    monkeypatch.setattr(dedup.model, "load_model", lambda directory=None: FakeModel())
+    monkeypatch.delenv("DEDUP_WORKSPACE", raising=False)
+    monkeypatch.delenv("DEDUP_DATABASE_URL", raising=False)
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def dedup_(*arguments: str | Path, input: str | bytes | None = None) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments], input=input)
+
+
+def write(path: str, text: str | bytes) -> str:
+    Path(path).write_bytes(text.encode() if isinstance(text, str) else text)
+    return path
+
+
+def corpus(path: str = "companies.csv") -> str:
+    rows = [f'{number},"{name}",city {number}\n' for number, name in enumerate(NAMES, 1)]
+    return write(path, "id,name,city\n" + "".join(rows))
+
+
+@pytest.fixture
+def indexed() -> None:
+    assert dedup_("index", corpus(), "--quiet").exit_code == 0
+
+
+def rows_of(result: Result) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(result.stdout)))
+
+
+def counts_of(result: Result) -> dict[str, str]:
+    pairs = (line.rsplit("  ", 1) for line in result.stdout.splitlines())
+    return {name.strip(): value for name, value in pairs}
+
+
+def start(*arguments: str, program: str = START) -> subprocess.CompletedProcess[str]:
+    """Run the program as a process of its own."""
+    command = [sys.executable, "-c", program, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT)
+
+
+# Help and documentation
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = f"import sys\ntry:\n    {START.replace('; ', chr(10) + '    ')}\nfinally:\n    print(*sys.modules)"
+    run = start("--help", program=code)
+    loaded = {name.split(".")[0] for name in run.stdout.splitlines()[-1].split()}
+    assert not loaded & HEAVY
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_an_example_and_is_documented(command: str) -> None:
+    help_text = dedup_(command, "--help").stdout
+    assert f"Example:\n    dedup {command} " in help_text or f"Example:\n    dedup {command}\n" in help_text
+    documented = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+    assert documented_help(command) in documented
+
+
+def documented_help(command: str) -> str:
+    """The section of docs/cli.md on a command; ``python tests/test_cli.py`` writes them all."""
+    arguments = [command, "--help"] if command else ["--help"]
+    result = CliRunner().invoke(app, arguments, prog_name="dedup", env={"COLUMNS": "100"})
+    title = f"## dedup {command}\n\n" if command else ""
+    return f"{title}```text\n{result.stdout.strip()}\n```\n"
+
+
+def test_the_list_of_commands_is_documented() -> None:
+    assert documented_help("") in (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+
+
+def test_version() -> None:
+    result = dedup_("--version")
+    assert (result.exit_code, result.stdout.split()[0]) == (0, "dedup")
+
+
+# The whole flow
+
+
+def test_index_query_report_status(indexed: None) -> None:
+    found = rows_of(dedup_("query", "acme widgets inc", "--limit", "2", "--format", "csv"))
+    assert [(row["id"], row["exact"]) for row in found] == [("28", "true"), ("29", "true"), ("30", "false")]
+    assert list(found[0]) == ["probability", "similarity", "exact", "source", "id", "text", "city"]
+    assert found[0] | {"similarity": ""} == {
+        "probability": "1.0",
+        "similarity": "",
+        "exact": "true",
+        "source": "companies",
+        "id": "28",
+        "text": "Acme Widgets Inc",
+        "city": "city 28",
+    }
+
+    report = dedup_("report", "--output", "found", "--format", "json")
+    assert report.exit_code == 0, report.stderr
+    assert json.loads(report.stdout) == json.loads(Path("found/summary.json").read_text())
+    assert {path.name for path in Path("found").iterdir()} == {"pairs.csv", "clusters.csv", "summary.json"}
+
+    status = json.loads(dedup_("status", "--format", "json").stdout)
+    assert (status["records"], status["distinct_texts"], status["vectors"]) == (30, 29, 29)
+    assert status["sources"] == {"companies": 30}
+    assert status["model"] == "f" * 12
+    assert [(run["kind"], run["state"]) for run in status["runs"]] == [("report", "done"), ("index", "done")]
+    assert status["runs"][1]["rows"] == 30
+    assert set(status["versions"]) == {"neardup", "python", "onnxruntime", "faiss", "sqlalchemy"}
+    assert dedup_("status").stdout.startswith("workspace")
+
+
+def test_index_counts_and_a_second_run_changes_nothing() -> None:
+    first = dedup_("index", corpus())
+    assert first.exit_code == 0
+    assert "Text from column 'name', id from column 'id'." in first.stderr
+    counts = counts_of(first)
+    assert float(counts.pop("seconds")) >= 0
+    assert counts.pop("snapshot") in ("built", "not due")
+    assert counts == {
+        **{"rows read": "30", "added": "30", "changed": "0", "unchanged": "0", "removed": "0"},
+        **{"rejected": "0", "distinct texts encoded": "29"},
+    }
+    second = counts_of(dedup_("index", "companies.csv", "--text", "name", "--id", "id"))
+    assert (second["unchanged"], second["distinct texts encoded"]) == ("30", "0")
+
+
+def test_without_an_id_column_only_the_difference_is_added_and_removed() -> None:
+    write("plain.csv", "name\nAlpha Inc\nBeta Inc\n")
+    assert "no id column" in dedup_("index", "plain.csv").stderr
+    write("plain.csv", "name\nAlpha Inc\nGamma Inc\n")
+    counts = counts_of(dedup_("index", "plain.csv"))
+    assert (counts["added"], counts["removed"], counts["unchanged"]) == ("1", "1", "1")
+
+
+def test_standard_input_and_sources() -> None:
+    text = "name\nAcme Widgets\n"
+    assert dedup_("index", "-", input=text).exit_code == 0
+    assert dedup_("index", "-", "--source", "crm", input=text).exit_code == 0
+    found = rows_of(dedup_("query", "acme widgets", "--format", "csv"))
+    assert [row["source"] for row in found] == ["stdin", "crm"]
+
+
+def test_the_environment_names_the_workspace(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEDUP_WORKSPACE", "elsewhere")
+    assert dedup_("index", corpus()).exit_code == 0
+    assert Path("elsewhere/neardup.sqlite").exists()
+    monkeypatch.delenv("DEDUP_WORKSPACE")
+    monkeypatch.setenv("DEDUP_DATABASE_URL", "sqlite:///elsewhere/neardup.sqlite")
+    assert "Acme Widgets Inc" in dedup_("query", "acme widgets inc").stdout
+
+
+# Query
+
+
+def test_query_as_a_table(indexed: None) -> None:
+    lines = dedup_("query", "acme widgets inc", "--min-probability", "0.5").stdout.splitlines()
+    assert lines[0].split() == ["probability", "similarity", "exact", "source", "id", "text", "city"]
+    assert lines[1].split() == [*("1.000", "1.000", "yes", "companies", "28", "Acme", "Widgets", "Inc", "city", "28")]
+    assert len(lines) == 4
+
+
+def test_query_as_json_and_json_lines(indexed: None) -> None:
+    as_json = json.loads(dedup_("query", "acme widgets inc", "--format", "json").stdout)
+    lines = dedup_("query", "acme widgets inc", "--format", "jsonl").stdout.splitlines()
+    assert as_json == [json.loads(line) for line in lines]
+    assert as_json[0]["exact"] is True
+    assert "explanation" not in as_json[0]
+
+
+def test_query_explains(indexed: None) -> None:
+    table = dedup_("query", "acme widgets inc", "--limit", "2", "--explain").stdout
+    assert "the texts are equal once normalised" in table
+    assert "+2.50 letters in common" in table
+    assert "-1.00 starting point" in table
+    rows = json.loads(dedup_("query", "acme widget", "--limit", "1", "--explain", "--format", "json").stdout)
+    assert rows[0]["explanation"][0] == {"label": "letters in common", "log_odds": 2.5}
+
+
+def test_a_text_with_many_records_is_cut_in_the_table_only() -> None:
+    write("many.csv", "id,name\n" + "".join(f"{n},Acme\n" for n in range(8)))
+    dedup_("index", "many.csv")
+    table = dedup_("query", "acme").stdout.splitlines()
+    assert len(table) == 1 + 5 + 1
+    assert table[-1].strip() == "… and 3 more"
+    assert len(rows_of(dedup_("query", "acme", "--format", "csv"))) == 8
+
+
+def test_no_match(indexed: None) -> None:
+    result = dedup_("query", "zzzz", "--min-probability", "0.95")
+    assert (result.exit_code, result.stdout) == (0, "No match above probability 0.95.\n")
+    result = dedup_("query", "zzzz", "--min-probability", "0.95", "--format", "json")
+    assert (result.exit_code, result.stdout) == (0, "[]\n")
+
+
+def test_a_column_called_as_one_of_ours_is_renamed() -> None:
+    write("clash.csv", "id,name,source,match_source\n1,Acme,h1b,other\n")
+    dedup_("index", "clash.csv")
+    [row] = json.loads(dedup_("query", "acme", "--format", "json").stdout)
+    assert row["source"] == "clash"
+    assert sorted(value for name, value in row.items() if name.startswith("match_")) == ["h1b", "other"]
+
+
+def test_many_queries(indexed: None) -> None:
+    write("asked.csv", "key,name\nA,Acme Widgets Inc\nB,\nC,qqqq\n")
+    arguments = ("query", "--input", "asked.csv", "--text", "name", "--id", "key", "--limit", "1")
+    result = dedup_(*arguments, "--min-probability", "0.8", "--output", "matches.csv")
+    assert (result.exit_code, result.stdout) == (3, "")
+    assert "Rejected 1 row; see asked.csv.rejects.jsonl." in result.stderr
+    assert json.loads(Path("asked.csv.rejects.jsonl").read_text())["error"] == "E_NAME_EMPTY"
+    assert Path("matches.csv").read_text().splitlines() == [
+        "query_line,query_id,query,rank,probability,similarity,exact,source,id,text,city",
+        "2,A,Acme Widgets Inc,1,1.0,1.0,true,companies,28,Acme Widgets Inc,city 28",
+        '2,A,Acme Widgets Inc,1,1.0,1.0,true,companies,29,"ACME WIDGETS, INC.",city 29',
+    ]
+    assert sorted(path.name for path in Path().iterdir() if path.name.endswith(".tmp")) == []
+
+
+def test_many_queries_by_name_of_the_output_and_from_standard_input(indexed: None) -> None:
+    text = "name\nAcme Widgets Inc\n"
+    assert dedup_("query", "--input", "-", "--output", "m.jsonl", input=text).exit_code == 0
+    first = json.loads(Path("m.jsonl").read_text().splitlines()[0])
+    assert (first["query_line"], first["query_id"], first["rank"], first["id"]) == (2, None, 1, "28")
+    assert dedup_("query", "--input", "-", "--output", "m.json", input=text).exit_code == 0
+    assert json.loads(Path("m.json").read_text())[0] == first
+    assert rows_of(dedup_("query", "--input", "-", input=text))[0]["id"] == "28"
+    assert "rank" in dedup_("query", "--input", "-", "--format", "table", input=text).stdout
+
+
+def test_a_failed_batch_leaves_the_old_output(indexed: None) -> None:
+    write("matches.csv", "old")
+    write("asked.csv.gz", b"\x1f\x8b broken")
+    assert dedup_("query", "--input", "asked.csv.gz", "--output", "matches.csv").exit_code == 4
+    assert Path("matches.csv").read_text() == "old"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("query",),
+        ("query", "acme", "--input", "x.csv"),
+        ("query", "acme", "--text", "name"),
+        ("query", "acme", "--limit", "0"),
+        ("query", "acme", "--min-probability", "1.5"),
+        ("evaluate",),
+        ("evaluate", "--pairs", "a.csv", "--distractors", "b.csv"),
+        ("nonsense",),
+    ],
+    ids=" ".join,
+)
+def test_usage_errors(arguments: tuple[str, ...]) -> None:
+    result = dedup_(*arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "Error: " in result.stderr
+
+
+# Bad input: one sentence, the remedy, the exit code
+
+BAD_FILES = {
+    "missing file": (None, (), "E_NO_FILE", 4, "missing.csv"),
+    "missing column": ("id,name\n1,Acme\n", ("--text", "nme"), "", 4, "'id', 'name'"),
+    "no text column": ("a,b\n1,2\n", (), "", 4, "--text"),
+    "undecodable bytes": (b"id,name\n" + b"1,M\xfcller\n" * 9, (), "", 4, "--encoding"),
+    "empty file": ("", (), "", 4, "is empty"),
+    "all rejected": ("id,name\n1,\n2,--\n", (), "", 4, "All 2 rows were rejected"),
+    "unknown encoding": ("id,name\n1,Acme\n", ("--encoding", "klingon"), "", 2, "klingon"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_FILES)
+def test_a_file_is_refused_in_one_sentence(case: str) -> None:
+    content, arguments, _, code, words = BAD_FILES[case]
+    name = "missing.csv" if content is None else write("bad.csv", content)
+    result = dedup_("index", name, *arguments)
+    assert (result.exit_code, result.stdout) == (code, "")
+    lines = result.stderr.splitlines()
+    assert lines[-1].startswith("Error: ")
+    assert words in lines[-1]
+    assert "Traceback" not in result.stderr
+
+
+def test_bad_rows_are_rejected_and_counted() -> None:
+    write("bad.csv", "id,name\n1,Acme\n2\n3,\n1,Again\n4,Beta,,x\n5,Gamma\n")
+    result = dedup_("index", "bad.csv")
+    assert result.exit_code == 3
+    assert "Rejected 4 rows; see bad.csv.rejects.jsonl." in result.stderr
+    rejects = [json.loads(line) for line in Path("bad.csv.rejects.jsonl").read_text().splitlines()]
+    assert [reject["error"] for reject in sorted(rejects, key=lambda reject: reject["line"])] == [
+        *("E_MISSING_CELL", "E_NAME_EMPTY", "E_ID_DUPLICATE", "E_EXTRA_CELL")
+    ]
+    counts = counts_of(result)
+    assert (counts["rows read"], counts["added"], counts["rejected"]) == ("6", "2", "4")
+    write("bad.csv", "id,name\n1,Acme\n")
+    assert dedup_("index", "bad.csv").exit_code == 0
+    assert not Path("bad.csv.rejects.jsonl").exists()
+
+
+def test_the_rejects_are_kept_when_there_are_too_many() -> None:
+    write("bad.csv", "id,name\n1,\n2,\n")
+    result = dedup_("index", "bad.csv", "--rejects", "mine.jsonl")
+    assert result.exit_code == 4
+    assert len(Path("mine.jsonl").read_text().splitlines()) == 2
+
+
+def test_a_header_without_rows_is_a_warning() -> None:
+    result = dedup_("index", write("empty.csv", "id,name\n"))
+    assert result.exit_code == 0
+    assert "Warning: " in result.stderr
+
+
+def test_query_report_and_status_before_any_index() -> None:
+    for command in (("query", "acme"), ("report",), ("status",)):
+        result = dedup_(*command)
+        assert result.exit_code == 2
+        assert "dedup index FILE" in result.stderr
+    assert not Path(".dedup").exists()
+
+
+def test_an_empty_query_is_refused(indexed: None) -> None:
+    assert dedup_("query", "--", "---").exit_code == 4
+    assert dedup_("compare", "...", "acme").exit_code == 4
+
+
+def test_a_newer_workspace(indexed: None) -> None:
+    import sqlite3
+
+    connection = sqlite3.connect(".dedup/neardup.sqlite")
+    with connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.close()
+    for command in (("query", "acme"), ("index", "companies.csv"), ("status",)):
+        assert dedup_(*command).exit_code == 7
+
+
+def test_a_second_writer_is_told_to_wait(indexed: None) -> None:
+    from indexer.workspace import Workspace
+
+    with Workspace(Path(".dedup")).open(for_writing=True):
+        result = dedup_("index", "companies.csv")
+    assert result.exit_code == 6
+    assert "try again" in result.stderr
+
+
+def test_a_damaged_database(indexed: None) -> None:
+    write(".dedup/neardup.sqlite", b"SQLite format 3\0" + b"\xff" * 5000)
+    assert dedup_("status").exit_code == 8
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (errors.UsageError("x"), 2),
+        (errors.InputRefused("x"), 4),
+        (errors.EnvironmentFault("x"), 5),
+        (MemoryError(), 5),
+        (OSError(28, "No space left on device"), 5),
+        (errors.WriterBusy("x"), 6),
+        (errors.VersionMismatch("x"), 7),
+        (errors.CorruptStore("x"), 8),
+        (KeyboardInterrupt(), 130),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_exit_codes(error: BaseException, code: int) -> None:
+    assert exit_code(error) == code
+
+
+def test_a_bug_leaves_its_traceback_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def broken(directory=None):
+        raise RuntimeError("what\x1b[31m is\nthis")
+
+    monkeypatch.setattr(dedup.model, "load_model", broken)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    result = dedup_("index", corpus())
+    assert result.exit_code == 1
+    line = result.stderr.splitlines()[-1]
+    assert line.startswith("Error: RuntimeError: what\\u001b[31m is␤this.")
+    [file] = tmp_path.glob("dedup-error-*.txt")
+    assert str(file) in line
+    assert "Traceback" in file.read_text()
+
+
+@pytest.mark.parametrize(("signal", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_a_signal_ends_the_program_with_its_code(signal: str, code: int) -> None:
+    kill = f"lambda: os.kill(os.getpid(), signal.{signal})"
+    program = f"import os, signal, dedup.model as m; m.load_model = {kill}; {START}"
+    run = start("index", corpus(), program=program)
+    assert (run.returncode, run.stdout) == (code, "")
+    assert "Traceback" not in run.stderr
+    assert not Path(".dedup").exists()
+
+
+def test_an_output_that_cannot_be_written(indexed: None) -> None:
+    result = dedup_("query", "acme", "--output", "no/such/folder.csv")
+    assert result.exit_code == 5
+    assert "no/such/folder.csv" in result.stderr
+
+
+def test_a_reader_that_leaves_early_is_no_error() -> None:
+    code = f'"{sys.executable}" -c "{START}" compare acme acme --format json | true; echo "${{PIPESTATUS[0]}}"'
+    run = subprocess.run(["bash", "-c", code], capture_output=True, text=True, env=ENVIRONMENT)
+    assert (run.stdout, run.stderr) == ("0\n", "")
+
+
+# What is printed is safe to look at
+
+
+def test_a_table_shows_control_characters_as_escapes() -> None:
+    write("evil.csv", 'id,name\n1,"Acme\x1b[2J \u202eTxt\nInc"\n')
+    dedup_("index", "evil.csv")
+    table = dedup_("query", "acme 2j txt inc").stdout
+    assert "Acme\\u001b[2J \\u202eTxt␤Inc" in table
+    [row] = json.loads(dedup_("query", "acme 2j txt inc", "--format", "json").stdout)
+    assert row["text"] == "Acme\x1b[2J \u202eTxt\nInc"
+
+
+def test_other_scripts_stay_as_they_are() -> None:
+    assert visible("Газпром 株式会社 Müller 🏢") == "Газпром 株式会社 Müller 🏢"
+
+
+# Compare, evaluate, train
+
+
+def test_compare() -> None:
+    result = json.loads(dedup_("compare", "Acme Widget", "Acme Widgets", "--format", "json").stdout)
+    assert result["exact"] is False
+    assert result["probability"] == pytest.approx(fuzz.ratio("acme widget", "acme widgets") / 100, abs=1e-6)
+    assert result["explanation"][0]["label"] == "letters in common"
+    table = dedup_("compare", "Acme Widget", "Acme Widgets").stdout
+    assert "+2.50 letters in common" in table
+    assert json.loads(dedup_("compare", "ACME", "acme.", "--format", "json").stdout)["probability"] == 1.0
+
+
+def test_evaluate_reads_the_named_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    import dedup.evaluate
+
+    seen = {}
+    monkeypatch.setattr(
+        dedup.evaluate, "evaluate_pairs", lambda model, *columns: seen.update(pairs=columns) or {"n": 2}
+    )
+    monkeypatch.setattr(
+        dedup.evaluate, "evaluate_clusters", lambda model, *columns: seen.update(clusters=columns) or {"n": 2}
+    )
+    write("pairs.csv", "label,name_2,name_1\n1,b,a\n0,d,c\n")
+    write("clusters.csv", "id,text,cluster_id\n1,Acme,x\n2,Beta,y\n")
+    write("others.csv", "id,name\n9,Gamma\n")
+    assert dedup_("evaluate", "--pairs", "pairs.csv").stdout == "n  2\n"
+    assert dedup_("evaluate", "--clusters", "clusters.csv", "--distractors", "others.csv").exit_code == 0
+    assert seen == {
+        "pairs": (["a", "c"], ["b", "d"], [1, 0]),
+        "clusters": (["Acme", "Beta"], ["x", "y"], ["Gamma"]),
+    }
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("name_1,label\na,1\n", "'name_2'; it has 'name_1', 'label'"),
+        ("left,name_2,label\na,b,1\n", "'name_1'; it has 'left', 'name_2', 'label'"),
+        ("name_1,name_2,label\na,b,1\nc,d,maybe\n", "Line 3 of pairs.csv: the label is 'maybe'"),
+        ("name_1,name_2,label\na,b\n", "Line 2 of pairs.csv"),
+    ],
+)
+def test_evaluate_refuses_a_file_it_cannot_use(content: str, words: str) -> None:
+    result = dedup_("evaluate", "--pairs", write("pairs.csv", content))
+    assert result.exit_code == 4
+    assert words in result.stderr
+    assert "--text" not in result.stderr
+
+
+def test_train_without_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    result = dedup_("train", "data", "--output", "model")
+    assert result.exit_code == 2
+    assert "pip install 'neardup[train]'" in result.stderr
+
+
+def write_documentation() -> None:
+    """Write docs/cli.md anew."""
+    intro = (
+        "# Command line\n\nData goes to standard output, everything else to standard error; "
+        "a progress bar is drawn on a terminal only.\nExit codes: [bad-input.md](bad-input.md). "
+        "This page is what `--help` says; `python tests/test_cli.py` writes it anew.\n\n"
+    )
+    text = intro + "\n".join(documented_help(command) for command in ("", *COMMANDS))
+    (ROOT / "docs" / "cli.md").write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write_documentation()

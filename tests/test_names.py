@@ -1,0 +1,54 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dedup.legal_forms import split_legal_forms
+from dedup.names import number_of, parse
+from dedup.normalise import normalise
+
+
+@pytest.mark.parametrize(
+    ("text", "core", "forms"),
+    [
+        ("Deutsche Bank AG", "deutsche bank", ("ag",)),
+        ("Siemens GmbH & Co. KG", "siemens", ("gmbh co kg",)),
+        ("Foo S.A. de C.V.", "foo", ("sa de cv",)),
+        ("Acme Holdings Co., Ltd.", "acme holdings", ("co ltd",)),
+        ("ООО Ромашка", "ромашка", ("ooo",)),
+        ("UAB Baltic", "baltic", ("uab",)),
+        ("日立製作所株式会社", "日立製作所", ("kk",)),
+        ("Limited Liability Company Horns", "horns", ("llc",)),
+        ("AG", "ag", ()),
+        ("AB Foods", "ab foods", ()),
+        ("株式会社", "株式会社", ()),
+    ],
+)
+def test_legal_forms_are_set_apart(text, core, forms):
+    words, found = split_legal_forms(normalise(text))
+    assert (" ".join(words), found) == (core, forms)
+
+
+@given(
+    st.lists(st.sampled_from(["ag", "co", "ltd", "gmbh", "&", "acme", "ооо", "株式会社", "the"]), min_size=1)
+)
+def test_the_core_is_never_empty(words):
+    normal = " ".join(words)
+    assert split_legal_forms(normal)[0]
+    assert parse(normal).words
+
+
+@pytest.mark.parametrize(
+    ("word", "last", "number"),
+    [
+        ("101", False, "101"), ("007", False, "7"), ("2nd", False, "2"), ("ii", True, "2"), ("ix", True, "9"),
+        ("i", True, "1"), ("i", False, None), ("two", False, "2"), ("2006a", False, "2006a"), ("mix", True, None),
+        ("acme", True, None),
+    ],
+)  # fmt: skip
+def test_numbers(word, last, number):
+    assert number_of(word, last=last) == number
+
+
+def test_one_name_is_not_a_number():
+    assert parse("v").numbers == frozenset()
+    assert parse("fund ii").numbers == {"2"}

@@ -1,0 +1,276 @@
+"""From rows to answers: index, query, and what happens when the snapshot lags, is damaged or foreign."""
+
+from __future__ import annotations
+
+import json
+import logging
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dedup.errors import InputRefused, UsageError, VersionMismatch
+from dedup.nearest import exact_neighbours
+from indexer import duplicates, indexing, vectors
+from indexer.readers import Row
+from indexer.search import Match, Searcher
+from indexer.store import Store
+from indexer.workspace import Workspace
+
+NAMES = (
+    *("Northwind Trading", "Northwind Tradng", "NORTHWIND TRADING", "Blue Ocean Shipping", "Contoso Foods"),
+    *("Blue Ocean Shiping", "Fabrikam Steel", "Initech Software"),
+)
+
+
+class Encoder:
+    """Random directions of character trigrams, summed."""
+
+    dimension = 32
+
+    def encode(self, normals: Sequence[str]) -> np.ndarray:
+        return np.array([self._code(normal) for normal in normals], np.int8).reshape(len(normals), -1)
+
+    def _code(self, normal: str) -> np.ndarray:
+        if normal == "nothing":
+            return np.zeros(self.dimension, np.int8)
+        padded = f" {normal} "
+        seeds = [zlib.crc32(padded[at : at + 3].encode()) for at in range(len(padded) - 2)]
+        total = np.sum([np.random.default_rng(s).standard_normal(self.dimension) for s in seeds], axis=0)
+        return np.clip(np.rint(total / np.linalg.norm(total) * 254), -127, 127)
+
+
+def fake_model(letter: str = "a") -> Any:
+    """A model whose probability is the similarity."""
+    return SimpleNamespace(
+        model_id=letter * 64,
+        dimension=Encoder.dimension,
+        encoder=Encoder(),
+        least_similarity=0.3,
+        compare=lambda left, right, similarities: np.clip(np.asarray(similarities, np.float64), 0, 1),
+    )
+
+
+MODEL = fake_model()
+
+
+def table(names: Sequence[str]) -> list[Row]:
+    return [
+        Row(n + 1, n, f"r{n}", name, {"city": f"City {len(name)}"}, [f"r{n}", name]) for n, name in enumerate(names, 1)
+    ]
+
+
+def index(
+    store: Store, snapshots: Path, names: Sequence[str], model: Any = MODEL, identity: Any = "content"
+) -> indexing.IndexResult:
+    """Make ``names`` the only records of the source."""
+    rows = table(names)
+    if identity == "content":
+        rows = [row._replace(external_id=None) for row in rows]
+    return indexing.index_rows(store, snapshots, model, "names", rows, identity=identity, on_reject=lambda reject: None)
+
+
+def forms(matches: list[Match]) -> list[str]:
+    return [match.normal for match in matches]
+
+
+@pytest.fixture
+def snapshots(workspace: Workspace) -> Path:
+    return workspace.snapshots
+
+
+def test_query_finds_equal_and_near_texts(store: Store, snapshots: Path) -> None:
+    result = index(store, snapshots, NAMES)
+    assert (result.rows.added, result.texts_encoded, result.snapshot_built) == (8, 7, True)
+    assert set(result.seconds) == {"rows", "texts", "snapshot"}
+
+    searcher = Searcher(store, snapshots, MODEL)
+    northwind, ocean = searcher.query(["northwind, trading!", "Blue Ocean Shippin"], limit=2)
+    assert forms(northwind) == ["northwind trading", "northwind tradng"]
+    assert (northwind[0].exact, northwind[0].probability, northwind[0].similarity) == (True, 1.0, 1.0)
+    assert [record.raw for record in northwind[0].records] == ["Northwind Trading", "NORTHWIND TRADING"]
+    assert northwind[0].records[0].fields == {"city": "City 17"}
+    assert not northwind[1].exact and 0.5 < northwind[1].probability < 1
+    assert set(forms(ocean)) == {"blue ocean shipping", "blue ocean shiping"}
+    assert ocean[0].probability >= ocean[1].probability
+
+    assert searcher.query([]) == []
+    assert searcher.query(["zzz"], min_probability=0.9) == [[]]
+    again = searcher.query(["northwind, trading!", "Fabrikam", "Northwind Trading"], limit=2)
+    assert again[0] == again[2] == northwind
+
+
+@pytest.mark.parametrize(("text", "code"), [("  -- ", "E_NAME_EMPTY"), ("x" * 2000, "E_NAME_TOO_LONG")])
+def test_queries_that_cannot_be_answered(store: Store, snapshots: Path, text: str, code: str) -> None:
+    index(store, snapshots, NAMES)
+    with pytest.raises(InputRefused) as caught:
+        Searcher(store, snapshots, MODEL).query(["Contoso", text])
+    assert caught.value.code == code
+
+
+def test_deleted_and_new_texts_before_the_next_snapshot(store: Store, snapshots: Path) -> None:
+    index(store, snapshots, NAMES)
+    generation = store.current_snapshot()
+    changed = [name for name in NAMES if name != "Blue Ocean Shiping"] + ["Blue Oceans Shipping"]
+    result = index(store, snapshots, changed)
+    assert (result.texts_encoded, result.snapshot_built, result.rows.removed) == (1, False, 1)
+    assert store.current_snapshot() == generation
+    (found,) = Searcher(store, snapshots, MODEL).query(["Blue Ocean Shipping"])
+    assert forms(found)[:2] == ["blue ocean shipping", "blue oceans shipping"]
+    assert "blue ocean shiping" not in forms(found)
+    assert len(found) == 7  # every text that is left
+
+    index(store, snapshots, ["Something Else"])  # all neighbours of the query are deleted
+    (found,) = Searcher(store, snapshots, MODEL).query(["Blue Ocean Shipping"])
+    assert forms(found) == ["something else"]
+
+
+def test_a_snapshot_is_due_after_many_changes(store: Store, snapshots: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    index(store, snapshots, NAMES)
+    assert not index(store, snapshots, NAMES).snapshot_built
+    monkeypatch.setattr(vectors, "LEAST_CHANGES", 1)
+    assert not index(store, snapshots, [*NAMES, "Acme"]).snapshot_built
+    assert index(store, snapshots, [*NAMES[1:], "Acme", "Beta"]).snapshot_built
+    snapshot = store.current_snapshot()
+    assert snapshot is not None and (snapshot.generation, snapshot.n_vectors) == (2, 9)
+    (snapshots / "idx-9-left.tmp").write_bytes(b"half")
+    assert vectors.publish(store, snapshots, MODEL.model_id) is not None
+    assert [path.name[:6] for path in snapshots.iterdir()] == ["idx-3-"]
+
+
+def damage(path: Path, how: str) -> None:
+    content = bytearray(path.read_bytes())
+    if how == "missing":
+        path.unlink()
+    elif how == "cut":
+        path.write_bytes(content[:-1])
+    else:
+        content[len(content) // 2] ^= 1
+        path.write_bytes(content)
+
+
+@pytest.mark.parametrize("how", ["missing", "cut", "one bit"])
+def test_damaged_snapshots_never_reach_faiss(
+    store: Store,
+    snapshots: Path,
+    how: str,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import faiss
+
+    index(store, snapshots, NAMES)
+    queries = ["Northwind Trading Co", "Blue Ocean", "Initech"]
+    expected = Searcher(store, snapshots, MODEL).query(queries)
+    (path,) = snapshots.iterdir()
+    damage(path, how)
+    with monkeypatch.context() as patch, caplog.at_level(logging.WARNING):
+        patch.setattr(faiss, "deserialize_index", lambda data: pytest.fail("FAISS got unverified bytes"))
+        assert Searcher(store, snapshots, MODEL).query(queries) == expected
+    assert "dedup index" in caplog.text
+    assert [p.suffix for p in snapshots.iterdir()] == ([] if how == "missing" else [".bad"])
+    assert index(store, snapshots, NAMES).snapshot_built
+    assert Searcher(store, snapshots, MODEL).query(queries) == expected
+
+
+def test_another_model(store: Store, snapshots: Path) -> None:
+    index(store, snapshots, NAMES)
+    other = fake_model("b")
+    with pytest.raises(VersionMismatch, match="run `dedup index` again"):
+        Searcher(store, snapshots, other)
+    with pytest.raises(VersionMismatch, match="run `dedup index` again"):
+        duplicates.find_duplicates(store, snapshots, other, min_probability=0.5)
+    result = index(store, snapshots, NAMES, other)
+    assert (result.rows.unchanged, result.texts_encoded, result.snapshot_built) == (8, 7, True)
+    assert store.counts().vectors == 7
+    assert len(Searcher(store, snapshots, other).query(["Contoso"])[0]) == 7
+
+
+def test_a_killed_job_goes_on(store: Store, snapshots: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Killed(Encoder):
+        calls = 0
+
+        def encode(self, normals: Sequence[str]) -> np.ndarray:
+            self.calls += 1
+            if self.calls == 3:
+                raise KeyboardInterrupt
+            return super().encode(normals)
+
+    monkeypatch.setattr(indexing, "CHUNK", 2)
+    model = fake_model()
+    model.encoder = Killed()
+    with pytest.raises(KeyboardInterrupt):
+        index(store, snapshots, NAMES, model)
+    (run,) = store.last_runs(1)
+    assert (run.state, run.manifest["error"], run.manifest["rows"]["added"]) == (
+        "failed",
+        "KeyboardInterrupt",
+        8,
+    )
+    with pytest.raises(UsageError, match="run `dedup index` again"):
+        duplicates.find_duplicates(store, snapshots, MODEL, min_probability=0.5)
+    steps: list[tuple[str, int, int | None]] = []
+    assert indexing.encode_texts(store, MODEL, lambda *step: steps.append(step)) == 3
+    assert steps == [("texts", 2, 3), ("texts", 3, 3)]
+    result = index(store, snapshots, NAMES)
+    assert (result.texts_encoded, result.snapshot_built) == (0, True)
+    (run,) = store.last_runs(1)
+    assert run.state == "done" and run.manifest["rows"]["unchanged"] == 8
+    json.dumps(run.manifest)
+
+
+def test_a_text_without_a_vector_is_refused(store: Store, snapshots: Path) -> None:
+    with pytest.raises(VersionMismatch, match="'nothing'"):
+        index(store, snapshots, ["Acme", "Nothing"])
+
+
+def test_cells_find_nearly_all_that_a_full_scan_finds() -> None:
+    rng = np.random.default_rng(1)
+    centres = rng.standard_normal((1000, 48))
+    points = np.repeat(centres, 5, axis=0) + 0.4 * rng.standard_normal((5000, 48))
+    codes = np.clip(np.rint(points / np.linalg.norm(points, axis=1, keepdims=True) * 254), -127, 127)
+    codes = codes.astype(np.int8)
+    ids = np.arange(10, 10 + 3 * len(codes), 3)
+    index = vectors.build_index(ids, codes, flat_up_to=1000)
+    assert index.nlist == 256
+    exact, similarities = exact_neighbours(codes, codes, 5)
+    found = np.full((len(codes), 5), -2)
+    for rows, neighbours, cosines in vectors.iter_all_neighbours(index, ids, codes, 5):
+        found[rows] = neighbours
+        same = neighbours == exact[rows]
+        assert np.allclose(cosines[same], similarities[rows][same], atol=1e-6)
+    assert found.min() >= -1
+    recall = np.mean([len(set(a) & set(b)) / 5 for a, b in zip(exact, found, strict=True)])
+    assert recall > 0.97
+    again = vectors.build_index(ids, codes, flat_up_to=1000)
+    for (_, one, _), (_, two, _) in zip(
+        vectors.iter_all_neighbours(index, ids, codes, 5),
+        vectors.iter_all_neighbours(again, ids, codes, 5),
+        strict=True,
+    ):
+        assert np.array_equal(one, two)
+
+
+@pytest.mark.parametrize("with_snapshot", [True, False])
+def test_cells_give_the_same_duplicates(
+    store: Store, snapshots: Path, with_snapshot: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index(store, snapshots, NAMES[:5])
+    expected_of = [*NAMES, "Contoso Food", "Fabrikam Steels"]
+    monkeypatch.setattr(vectors, "FLAT_UP_TO", 4)
+    vectors.publish(store, snapshots, MODEL.model_id, flat_up_to=4)
+    index(store, snapshots, expected_of)
+    if not with_snapshot:
+        damage(next(snapshots.iterdir()), "cut")
+    found = duplicates.find_duplicates(store, snapshots, MODEL, min_probability=0.5)
+    assert (found.generation is not None) == with_snapshot
+    monkeypatch.setattr(vectors, "FLAT_UP_TO", 50_000)
+    exact = duplicates.find_duplicates(store, snapshots, MODEL, min_probability=0.5)
+    assert exact.generation is None
+    assert len(exact.pairs) >= 4
+    assert np.array_equal(found.pairs, exact.pairs)
+    assert np.array_equal(found.clusters.labels, exact.clusters.labels)

@@ -1,0 +1,135 @@
+import csv
+import gzip
+import random
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from dedup.compare import FEATURES  # noqa: E402
+from dedup.encode import OnnxEncoder  # noqa: E402
+from dedup.model import load_model  # noqa: E402
+from dedup.normalise import normalise  # noqa: E402
+from dedup.training.command import VALIDATION_PAIRS, train  # noqa: E402
+from dedup.training.data import (  # noqa: E402
+    ALIASES,
+    VALIDATION_CLUSTERS,
+    core_of,
+    read_entities,
+    read_names,
+    validation_cores,
+)
+from dedup.training.encoder import contrastive_loss, encode  # noqa: E402
+from dedup.training.export import export  # noqa: E402
+from dedup.training.network import Tower  # noqa: E402
+from dedup.training.scorer import fit_scorer  # noqa: E402
+from dedup.training.variants import sibling, variant  # noqa: E402
+
+WORDS = ["acme", "royal", "pioneer", "harbor", "summit", "granite", "meridian", "cobalt", "juniper", "falcon"]
+TRADES = ["bank", "foods", "systems", "consulting services", "logistics", "holdings international"]
+
+
+def write(path, columns, rows):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with gzip.open(path, "wt", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([columns, *rows])
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """A training folder in miniature, with a validation name planted among the names."""
+    folder = tmp_path_factory.mktemp("data")
+    rng = random.Random(1)
+    names = [f"{a} {b} {t} inc" for a in WORDS for b in WORDS if a != b for t in TRADES]
+    rng.shuffle(names)
+    for source in ALIASES:
+        rows = [
+            (f"{source.name}{i}.0", n)
+            for i, name in enumerate(names[:80])
+            for n in (name, name + "orporated")
+        ]
+        write(folder / "aliases" / f"{source.name}_train.csv.gz", ("entity_id", "name"), rows)
+    rows = [("1", name, "irs", "US") for name in names] + [
+        ("2", "Planted Name LLC", "irs", "US"),
+        ("3", "x y", "sibur", ""),
+    ]
+    write(folder / "names" / "organisations.csv.gz", ("id", "name", "source", "country"), rows)
+    for name in VALIDATION_CLUSTERS:
+        write(
+            folder / "clusters" / f"{name}_validation.csv.gz",
+            ("id", "text", "cluster_id"),
+            [("1", "PLANTED, name", "c")],
+        )
+    pairs = [(name, name + "orporated", 1) for name in names[:80]] + [
+        (a, b, 0) for a, b in pairwise(names[:80])
+    ]
+    for name in ("company_train", *VALIDATION_PAIRS):
+        write(folder / "pairs" / f"{name}.csv.gz", ("name_1", "name_2", "label"), pairs)
+    return folder
+
+
+def test_validation_names_never_enter(data):
+    held_out = validation_cores(data)
+    names = read_names(data, held_out)
+    assert core_of(normalise("planted NAME Inc.")) in held_out
+    assert not {core_of(name) for name in names} & held_out
+    assert "x y" not in names  # of a source that states no licence
+    for source in ALIASES:
+        assert all(core_of(n) not in held_out for e in read_entities(data, source, held_out) for n in e.names)
+
+
+def test_training_makes_a_model_that_loads_and_is_reproducible(data, tmp_path, monkeypatch):
+    monkeypatch.setattr("dedup.training.command._SCORER_VARIANTS", 200)
+    lines = []
+    for name in ("one", "two"):
+        train(data, tmp_path / name, steps=4, seed=7, on_progress=lines.append)
+    first, second = load_model(tmp_path / "one"), load_model(tmp_path / "two")
+    assert first.manifest == second.manifest
+    assert first.manifest["command"] == "dedup train DATA --output MODEL --steps 4 --seed 7"
+    assert any("best F1" in line for line in lines)
+    assert not (tmp_path / "one" / "checkpoint.pt").exists()
+
+
+def test_torch_and_onnx_agree(tmp_path):
+    torch.manual_seed(3)
+    tower = Tower()
+    export(tower, tmp_path / "tower.onnx")
+    texts = ["acme", "royal bank of scotland", "3m", "日立", "a long name of a company that goes on"]
+    by_torch, by_onnx = encode(tower, texts), OnnxEncoder(tmp_path / "tower.onnx").encode(texts)
+    assert np.abs(by_torch.astype(int) - by_onnx).max() <= 2  # the trigram table is rounded to int8
+
+
+def test_other_names_of_the_entity_are_no_negatives():
+    left = torch.nn.functional.normalize(torch.randn(3, 8), dim=1)
+    same = torch.eye(3, dtype=torch.bool)
+    loss = contrastive_loss(left, left[[0, 0, 2]], same, 0.1)
+    same[1, 0] = same[0, 1] = True
+    assert contrastive_loss(left, left[[0, 0, 2]], same, 0.1) < loss
+
+
+def test_variants_are_never_empty_and_seeded():
+    for seed in range(300):
+        name = random.Random(seed).choice(
+            ["3m", "tetra pak materials llc", "first national bank of dallas", "日立"]
+        )
+        assert variant(name, random.Random(seed)) == variant(name, random.Random(seed)) != ""
+
+
+def test_siblings_are_other_names():
+    rng = random.Random(0)
+    for name in ("store 101 llc", "first national bank of dallas", "royal summit bank"):
+        near = {sibling(name, rng, ["granite", "falcon"]) for _ in range(30)} - {None}
+        assert near and name not in near
+    assert sibling("3m", rng, ["granite"]) is None
+
+
+def test_the_fitted_curves_are_monotone():
+    rng = np.random.default_rng(0)
+    rows = rng.random((400, len(FEATURES))).astype(np.float32)
+    labels = (rows[:, 0] + 0.2 * rng.random(400) > 0.6).astype(float)
+    scorer = fit_scorer(rows, labels, np.ones(400))
+    steps = np.diff(scorer.curves[0].values)
+    assert (steps >= 0).all() and steps.sum() > 1
+    assert scorer.probabilities(rows[labels == 1]).mean() > 0.8
