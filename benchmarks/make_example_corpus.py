@@ -115,9 +115,7 @@ class Draw:
         sharing = set().union(*(self._by_word[word] for word in own))
         if any(own <= words(self._names[at]) or words(self._names[at]) <= own for at in sharing):
             return True
-        return (
-            process.extractOne(name, self._names, scorer=fuzz.token_sort_ratio, score_cutoff=SAME) is not None
-        )
+        return process.extractOne(name, self._names, scorer=fuzz.token_sort_ratio, score_cutoff=SAME) is not None
 
     def _add(self, entity: Entity) -> None:
         self.entities.append(entity)

@@ -50,16 +50,16 @@ def index(
     """
     from dedup.errors import InputRefused
     from dedup.model import load_model
+    from indexer.identity import open_with_identity
     from indexer.indexing import index_rows
-    from indexer.readers import open_table
     from indexer.rejects import RejectsFile
     from indexer.workspace import Workspace
 
     place = Workspace(workspace, database)
-    opened = open_table(file, text_columns=text or (), id_column=id, encoding=encoding, delimiter=delimiter)
+    opened, note = open_with_identity(file, text or (), id, encoding, delimiter)
     with opened as table, RejectsFile(rejects_path(file, rejects)) as refused:
         if not quiet:
-            say_columns(table)
+            say_columns(table, note)
         model = load_model()
         with place.open(for_writing=True) as store, progress_bar(quiet=quiet) as progress:
             try:

@@ -23,13 +23,15 @@ def source_name(file: str) -> str:
     return "stdin" if file == "-" else re.sub(r"(\.csv)?(\.gz)?$", "", name, flags=re.IGNORECASE) or name
 
 
-def say_columns(table: Table) -> None:
+def say_columns(table: Table, note: str | None = None) -> None:
     """Say which columns are used, if any of them was not asked for by name."""
     choice = table.choice
     if choice.text_guessed or choice.id_guessed:
         text = " and ".join(map(repr, choice.text))
-        identity = f"id from column {choice.id!r}" if choice.id else "no id column"
+        identity = f"id from column {choice.id!r}" if choice.id else "no id: a row is known by its content"
         say(f"Text from column {text}, {identity}.")
+    if note:
+        say(note)
 
 
 def say_rejected(count: int, path: Path | None) -> None:

@@ -17,7 +17,9 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 LARGEST_COMPONENT = 2_000
-"""Components above this many texts keep their retrieved pairs but are not linked into clusters."""
+"""Components above this many items are first cut apart at ever higher probabilities."""
+
+_HIGHER = (0.8, 0.9, 0.95, 0.99, 0.995, 0.999, 0.9999)
 
 _PAIRS_AT_ONCE = 500_000
 
@@ -28,7 +30,7 @@ class Clusters:
 
     ``labels`` (n,) int64: the smallest member of each item's cluster; a single item labels itself.
     ``weakest``: by label, the lowest pair probability inside, for clusters of two items or more.
-    ``skipped``: how many components were too large to link; their items stay single.
+    ``skipped``: how many components were too large to link at any probability; their items stay single.
     """
 
     labels: NDArray[np.int64]
@@ -54,26 +56,42 @@ def cluster_pairs(
     keep = probabilities >= least_probability
     pairs = np.sort(pairs[keep], axis=1)
     known = dict(zip(map(tuple, pairs.tolist()), probabilities[keep].tolist(), strict=True))
-    components = _components(pairs, n)
-    linkable = [c for c in components if len(c) <= LARGEST_COMPONENT]
-    for batch in _by_pairs(linkable):
+    components, skipped = _linkable(pairs, probabilities[keep], n)
+    for batch in _by_pairs(components):
         wanted = np.concatenate([_all_pairs(members) for members in batch])
-        missing = np.array(
-            [pair for pair in map(tuple, wanted.tolist()) if pair not in known], dtype=np.int64
-        )
-        extra = (
-            dict(zip(map(tuple, missing.tolist()), compare(missing).tolist(), strict=True))
-            if len(missing)
-            else {}
-        )
+        missing = np.array([pair for pair in map(tuple, wanted.tolist()) if pair not in known], dtype=np.int64)
+        extra = dict(zip(map(tuple, missing.tolist()), compare(missing).tolist(), strict=True)) if len(missing) else {}
         for members in batch:
             inside = [known.get(p, extra.get(p, 0.0)) for p in map(tuple, _all_pairs(members).tolist())]
             _link(members, np.array(inside), least_probability, labels, weakest)
-    return Clusters(labels, weakest, len(components) - len(linkable))
+    return Clusters(labels, weakest, skipped)
+
+
+def _linkable(
+    pairs: NDArray[np.int64], probabilities: NDArray[np.float64], n: int
+) -> tuple[list[NDArray[np.int64]], int]:
+    """Return components small enough to link, by lowest member, and how many are too large to the end.
+
+    A component too large loses its weaker pairs until its parts are small enough.
+    """
+    small: list[NDArray[np.int64]] = []
+    large = 0
+    for least in (0.0, *_HIGHER):
+        strong = probabilities >= least
+        pairs, probabilities = pairs[strong], probabilities[strong]
+        components = _components(pairs, n)
+        small += [c for c in components if len(c) <= LARGEST_COMPONENT]
+        too_large = [c for c in components if len(c) > LARGEST_COMPONENT]
+        large = len(too_large)
+        if not large:
+            break
+        inside = np.isin(pairs[:, 0], np.concatenate(too_large))
+        pairs, probabilities = pairs[inside], probabilities[inside]
+    return sorted(small, key=lambda members: int(members[0])), large
 
 
 def _components(pairs: NDArray[np.int64], n: int) -> list[NDArray[np.int64]]:
-    """Return the members, ascending, of each component of two items or more, by lowest member."""
+    """Return the members, ascending, of each component of two items or more."""
     if not len(pairs):
         return []
     graph = coo_array((np.ones(len(pairs), dtype=np.int8), (pairs[:, 0], pairs[:, 1])), shape=(n, n))
@@ -81,7 +99,7 @@ def _components(pairs: NDArray[np.int64], n: int) -> list[NDArray[np.int64]]:
     touched = np.unique(pairs)
     order = touched[np.argsort(component[touched], kind="stable")]
     cuts = np.flatnonzero(np.diff(component[order])) + 1
-    return sorted(np.split(order, cuts), key=lambda members: int(members[0]))
+    return np.split(order, cuts)
 
 
 def _all_pairs(members: NDArray[np.int64]) -> NDArray[np.int64]:

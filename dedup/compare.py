@@ -90,10 +90,7 @@ def _pair_up(left: list[str], right: list[str]) -> tuple[list[float], list[float
         return [1.0] * len(left), [1.0] * len(right)
     fit_left, fit_right = [0.0] * len(left), [0.0] * len(right)
     likenesses = [
-        (likeness, i, j)
-        for i, a in enumerate(left)
-        for j, b in enumerate(right)
-        if (likeness := word_likeness(a, b))
+        (likeness, i, j) for i, a in enumerate(left) for j, b in enumerate(right) if (likeness := word_likeness(a, b))
     ]
     for likeness, i, j in sorted(likenesses, reverse=True):
         if not fit_left[i] and not fit_right[j]:
@@ -149,12 +146,7 @@ def _number_evidence(left: Name, right: Name) -> tuple[float, float, float]:
 
 def _is_acronym(left: Name, right: Name) -> bool:
     short, long = (left, right) if len(left.core) < len(right.core) else (right, left)
-    return (
-        len(short.words) == 1
-        and len(long.words) > 2
-        and 2 < len(short.core) <= 6
-        and short.core == long.initials
-    )
+    return len(short.words) == 1 and len(long.words) > 2 and 2 < len(short.core) <= 6 and short.core == long.initials
 
 
 def _is_cut_off(left: Name, right: Name) -> bool:
@@ -194,9 +186,7 @@ def evidence(
         return rows
     rows[:, 0] = similarities
     _strings(names_left, names_right, rows)
-    rows[:, 7:11] = [
-        _word_columns(word_evidence(a, b, rarity)) for a, b in zip(names_left, names_right, strict=True)
-    ]
+    rows[:, 7:11] = [_word_columns(word_evidence(a, b, rarity)) for a, b in zip(names_left, names_right, strict=True)]
     rows[:, 12:] = [_other_columns(a, b) for a, b in zip(names_left, names_right, strict=True)]
     return rows
 

@@ -86,7 +86,5 @@ def split_legal_forms(normal_form: str) -> tuple[list[str], tuple[str, ...]]:
     return words, tuple(sorted(set(forms)))
 
 
-_NEVER_IN_FRONT = frozenset(
-    {"co", "inc", "corp", "ltd", "pa", "pc", "as", "se", "sa", "sl", "ab", "lp", "ou"}
-)
+_NEVER_IN_FRONT = frozenset({"co", "inc", "corp", "ltd", "pa", "pc", "as", "se", "sa", "sl", "ab", "lp", "ou"})
 """Canonical forms that in front of a name are more often a word or initials of it (``AB Foods``)."""

@@ -115,6 +115,4 @@ def _check(manifest: dict[str, Any], contents: dict[str, bytes], directory: Path
             )
     for name, content in contents.items():
         if hashlib.sha256(content).hexdigest() != manifest["files"].get(name):
-            raise VersionMismatch(
-                f"{directory / name} is not the file its manifest names; reinstall neardup."
-            )
+            raise VersionMismatch(f"{directory / name} is not the file its manifest names; reinstall neardup.")

@@ -62,15 +62,13 @@ def number_of(word: str, *, last: bool) -> str | None:
     return None
 
 
-@lru_cache(maxsize=1 << 18)
+@lru_cache(maxsize=1 << 19)
 def parse(normal_form: str) -> Name:
     """Take a normal form apart."""
     core_words, forms = split_legal_forms(normal_form)
     folded = [fold(word) for word in core_words]
     words = tuple(word for word in folded if word not in _STOP_WORDS) or tuple(folded)
     numbers = frozenset(
-        number
-        for i, word in enumerate(words)
-        if (number := number_of(word, last=i == len(words) - 1 and i > 0))
+        number for i, word in enumerate(words) if (number := number_of(word, last=i == len(words) - 1 and i > 0))
     )
     return Name(fold(normal_form), words, " ".join(words), forms, numbers)

@@ -17,15 +17,14 @@ _GROUP = 64
 def norms(codes: NDArray[np.int8]) -> NDArray[np.float32]:
     """Return the Euclidean norms of (n, d) int8 codes, (n,) float32; 1 for a zero vector."""
     wide = codes.astype(np.float32)
-    squares: NDArray[np.float32] = np.maximum(np.einsum("ij,ij->i", wide, wide), np.float32(1))
-    lengths: NDArray[np.float32] = np.sqrt(squares)
-    return lengths
+    squares = np.maximum(np.einsum("ij,ij->i", wide, wide), np.float32(1))
+    return np.asarray(np.sqrt(squares), dtype=np.float32)
 
 
 def cosine(left: NDArray[np.int8], right: NDArray[np.int8]) -> NDArray[np.float32]:
     """Return the cosine similarity of each row of ``left`` with the same row of ``right``, (n,) float32."""
     dots = np.einsum("ij,ij->i", left.astype(np.float32), right.astype(np.float32))
-    return (dots / (norms(left) * norms(right))).astype(np.float32)
+    return np.asarray(dots / (norms(left) * norms(right)), dtype=np.float32)
 
 
 def exact_neighbours(

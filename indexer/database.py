@@ -64,9 +64,7 @@ def make_engine(url: URL) -> Engine:
     try:
         return create_engine(url, connect_args=arguments, hide_parameters=True)
     except ModuleNotFoundError:
-        raise UsageError(
-            "PostgreSQL needs the driver psycopg; run: pip install 'neardup[postgres]'"
-        ) from None
+        raise UsageError("PostgreSQL needs the driver psycopg; run: pip install 'neardup[postgres]'") from None
 
 
 def _sqlite_engine(url: URL) -> Engine:

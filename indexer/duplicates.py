@@ -84,9 +84,7 @@ def find_duplicates(
             least_probability=min_probability,
             compare=comparison.of_any,
         )
-    return Duplicates(
-        text_ids, pairs, probabilities, similarities, clusters, candidates, generation, clock.seconds
-    )
+    return Duplicates(text_ids, pairs, probabilities, similarities, clusters, candidates, generation, clock.seconds)
 
 
 def _load(store: Store, model_id: str) -> tuple[Ids, Codes, list[str]]:

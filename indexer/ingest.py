@@ -95,17 +95,13 @@ def ingest(
                 )
             removed = writer.remove_unseen()
         writer.finish()
-    return IngestSummary(
-        reading.rows_in, writer.added, writer.changed, writer.unchanged, removed, reading.rejected
-    )
+    return IngestSummary(reading.rows_in, writer.added, writer.changed, writer.unchanged, removed, reading.rejected)
 
 
 def _find_source(connection: Connection, name: str, identity: Identity) -> tuple[int, int]:
     """Return the key of a source, made if it is new, and how many records it has."""
     columns = schema.source.c
-    found = connection.execute(
-        select(columns.source_id, columns.identity).where(columns.name == name)
-    ).first()
+    found = connection.execute(select(columns.source_id, columns.identity).where(columns.name == name)).first()
     if found is None:
         connection.execute(insert(schema.source).values(name=name, identity=identity))
         key = select(columns.source_id).where(columns.name == name)

@@ -116,16 +116,11 @@ class _Lines:
             self.faults = {at: fault for at, fault in self.faults.items() if at > number - MAX_RECORD_LINES}
             try:
                 texts = list(map(decode, lines))
-                sound = (
-                    "\0" not in "".join(texts)
-                    and max(map(len, lines), default=0) <= byte_lines.MAX_LINE_BYTES
-                )
+                sound = "\0" not in "".join(texts) and max(map(len, lines), default=0) <= byte_lines.MAX_LINE_BYTES
             except UnicodeError:
                 sound = False
             if not sound:
-                texts = [
-                    self._input.checked(at, line, self.faults) for at, line in enumerate(lines, number + 1)
-                ]
+                texts = [self._input.checked(at, line, self.faults) for at, line in enumerate(lines, number + 1)]
             number += len(lines)
             yield from texts
 
@@ -220,9 +215,7 @@ class Table:
         self.delimiter = None if used == _NO_DELIMITER else used
         self._reader = csv.reader(self._lines, delimiter=used, strict=True)
         self._header = self._read_header()
-        self._hint = next(
-            (f" It has one with --delimiter {d!r}." for d in DELIMITERS if _fit(head, d, wanted)[0]), ""
-        )
+        self._hint = next((f" It has one with --delimiter {d!r}." for d in DELIMITERS if _fit(head, d, wanted)[0]), "")
         self.columns = tuple(_distinct(self._header))
         self._choose(text_columns, id_column)
 
@@ -259,9 +252,7 @@ class Table:
         try:
             for cells in self._reader:
                 if fault := self._lines.fault():
-                    raise InputRefused(
-                        f"The header of {self.name}: {fault[1]}", fault[0].removesuffix("_ROW")
-                    )
+                    raise InputRefused(f"The header of {self.name}: {fault[1]}", fault[0].removesuffix("_ROW"))
                 blank = not "".join(held).strip()
                 held.clear()
                 if len(cells) > MAX_COLUMNS:
@@ -284,7 +275,7 @@ class Table:
         self._text_at = list(dict.fromkeys(self._place(name, "--text") for name in text))
         unused = [name for place, name in enumerate(self._header) if place not in self._text_at]
         found_id = _guess(unused, ID_NAMES) if id_column is None else id_column
-        self._id_at = None if found_id is None else self._place(found_id, "--id")
+        self._id_at = self._place(found_id, "--id") if found_id else None
         used = {*self._text_at, self._id_at}
         self._others = [(name, place) for place, name in enumerate(self.columns) if place not in used]
         self.choice = Choice(
@@ -337,9 +328,7 @@ class Table:
             return self._broken("")
         width, found = len(self.columns), len(cells)
         if found < width:
-            message = (
-                f"The record has {found} of {width} cells; the first missing is {self.columns[found]!r}."
-            )
+            message = f"The record has {found} of {width} cells; the first missing is {self.columns[found]!r}."
             return self._reject("E_MISSING_CELL", message, self.columns[found])
         return self._reject("E_EXTRA_CELL", f"The record has {found} cells, but there are {width} columns.")
 
@@ -350,12 +339,8 @@ class Table:
             message = f"A quote opened on line {start} is not closed. Close it, or double it inside a cell."
             return self._reject("E_UNCLOSED_QUOTE", message)
         if "field limit" in error:
-            return self._reject(
-                "E_FIELD_TOO_LONG", f"A cell is longer than {MAX_CELL_CHARACTERS} characters."
-            )
-        return self._reject(
-            "E_QUOTE", "Text follows a closing quote. Double the quotes inside a quoted cell."
-        )
+            return self._reject("E_FIELD_TOO_LONG", f"A cell is longer than {MAX_CELL_CHARACTERS} characters.")
+        return self._reject("E_QUOTE", "Text follows a closing quote. Double the quotes inside a quoted cell.")
 
     def _reject(self, error: str, message: str, column: str | None = None) -> Reject:
         held = self._lines.held
@@ -376,7 +361,7 @@ def open_table(
 
     Several text columns are joined with a space. What is not given is found: UTF-8 unless a byte-order mark
     says otherwise; the delimiter among ``DELIMITERS``; the text by ``TEXT_NAMES``; the id by ``ID_NAMES``,
-    or none. Gzip is recognised by its first bytes.
+    or none (``id_column=""``: none at all). Gzip is recognised by its first bytes.
 
     Raises ``InputRefused`` with a code of ``docs/bad-input.md``, ``UsageError`` for an unknown encoding or
     an impossible delimiter, ``EnvironmentFault`` if the file may not be read.

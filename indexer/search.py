@@ -62,9 +62,7 @@ class Searcher:
         self._model = model
         self._vectors = Vectors(store, snapshots, model.model_id)
 
-    def query(
-        self, texts: Sequence[str], *, limit: int = 10, min_probability: float = 0.0
-    ) -> list[list[Match]]:
+    def query(self, texts: Sequence[str], *, limit: int = 10, min_probability: float = 0.0) -> list[list[Match]]:
         """Return for each of ``texts`` its at most ``limit`` matches of at least ``min_probability``.
 
         One match for each distinct normal form, by falling probability, then similarity, then ``text_id``.
@@ -119,9 +117,7 @@ class Searcher:
             [normal for _, _, normal, _ in candidates],
             np.array([similarity for *_, similarity in candidates], np.float32),
         )
-        for (query, text_id, normal, similarity), probability in zip(
-            candidates, probabilities.tolist(), strict=True
-        ):
+        for (query, text_id, normal, similarity), probability in zip(candidates, probabilities.tolist(), strict=True):
             found.setdefault(query, []).append(_Found(text_id, normal, probability, similarity, False))
         return {normal: _best(found.get(normal, []), limit, min_probability) for normal in normals}
 

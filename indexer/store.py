@@ -193,9 +193,7 @@ class Store:
             ]
             insert_rows(connection, schema.text_vector, rows)
 
-    def iter_vectors(
-        self, model_id: str, above_text_id: int = 0, page: int = PAGE
-    ) -> Iterator[tuple[Ids, Codes]]:
+    def iter_vectors(self, model_id: str, above_text_id: int = 0, page: int = PAGE) -> Iterator[tuple[Ids, Codes]]:
         """Yield a model's vectors in the order of ``text_id``: ids (n,) int64 and codes (n, d) int8."""
         columns = schema.text_vector.c
         with self.engine.connect() as connection:

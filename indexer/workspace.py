@@ -138,9 +138,7 @@ class Workspace:
                 connection = connection.execution_options(isolation_level="AUTOCOMMIT")
                 query = sql("SELECT pg_try_advisory_lock(:key)")
                 if not connection.execute(query, {"key": _ADVISORY_LOCK}).scalar_one():
-                    raise WriterBusy(
-                        f"Another process is writing to {self.where}; try again when it is done."
-                    )
+                    raise WriterBusy(f"Another process is writing to {self.where}; try again when it is done.")
             try:
                 yield
             finally:

@@ -190,7 +190,7 @@ def test_index_counts_and_a_second_run_changes_nothing() -> None:
 
 def test_without_an_id_column_only_the_difference_is_added_and_removed() -> None:
     write("plain.csv", "name\nAlpha Inc\nBeta Inc\n")
-    assert "no id column" in dedup_("index", "plain.csv").stderr
+    assert "no id: a row is known by its content" in dedup_("index", "plain.csv").stderr
     write("plain.csv", "name\nAlpha Inc\nGamma Inc\n")
     counts = counts_of(dedup_("index", "plain.csv"))
     assert (counts["added"], counts["removed"], counts["unchanged"]) == ("1", "1", "1")
@@ -551,3 +551,21 @@ def write_documentation() -> None:
 
 if __name__ == "__main__":
     write_documentation()
+
+
+def test_a_guessed_id_that_repeats_is_an_ordinary_column() -> None:
+    rows = "".join(f"org-{i // 2},Name Number {i}\n" for i in range(120))
+    Path("aliases.csv").write_text("id,name\n" + rows)
+    result = dedup_("index", "aliases.csv")
+    assert result.exit_code == 0
+    assert "repeats its value in 50.0% of the rows" in result.stderr
+    assert "120" in result.stdout
+    assert json.loads(dedup_("query", "Name Number 7", "--format", "json").stdout)[0]["id"] != "org-3"
+
+
+def test_a_guessed_id_that_hardly_repeats_stays_the_id() -> None:
+    rows = "".join(f"org-{max(i, 1)},Name Number {i}\n" for i in range(120))
+    Path("aliases.csv").write_text("id,name\n" + rows)
+    result = dedup_("index", "aliases.csv")
+    assert result.exit_code == 3
+    assert "Rejected 1 row" in result.stderr

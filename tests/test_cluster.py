@@ -12,9 +12,7 @@ def never(_pairs):
 
 def run(pairs, probabilities, n, compare=never, least=0.5):
     array = np.array(pairs, dtype=np.int64).reshape(-1, 2)
-    return cluster_pairs(
-        array, np.array(probabilities, dtype=float), n, least_probability=least, compare=compare
-    )
+    return cluster_pairs(array, np.array(probabilities, dtype=float), n, least_probability=least, compare=compare)
 
 
 def test_a_pair_is_a_cluster():
@@ -38,9 +36,16 @@ def test_pairs_below_the_threshold_do_not_connect():
     assert run([(0, 1)], [0.4], 2).labels.tolist() == [0, 1]
 
 
-def test_a_component_too_large_is_counted_and_left_single(monkeypatch):
+def test_a_component_too_large_loses_its_weaker_pairs(monkeypatch):
     monkeypatch.setattr(cluster, "LARGEST_COMPONENT", 2)
-    clusters = run([(0, 1), (1, 2), (3, 4)], [0.9, 0.9, 0.9], 5)
+    clusters = run([(0, 1), (1, 2), (3, 4)], [0.97, 0.6, 0.7], 5)
+    assert clusters.skipped == 0
+    assert clusters.labels.tolist() == [0, 0, 2, 3, 3]
+
+
+def test_a_component_too_large_at_any_probability_is_counted_and_left_single(monkeypatch):
+    monkeypatch.setattr(cluster, "LARGEST_COMPONENT", 2)
+    clusters = run([(0, 1), (1, 2), (3, 4)], [1.0, 1.0, 0.9], 5)
     assert clusters.skipped == 1
     assert clusters.labels.tolist() == [0, 1, 2, 3, 3]
 

@@ -25,9 +25,7 @@ names = st.lists(
 @given(names, names)
 def test_evidence_does_not_depend_on_the_side(left, right):
     similarity = np.array([0.3], dtype=np.float32)
-    assert np.array_equal(
-        evidence([left], [right], similarity, RARITY), evidence([right], [left], similarity, RARITY)
-    )
+    assert np.array_equal(evidence([left], [right], similarity, RARITY), evidence([right], [left], similarity, RARITY))
 
 
 @given(names)
@@ -40,9 +38,7 @@ def test_a_name_agrees_with_itself(name):
 
 def test_a_rare_word_weighs_more_than_a_common_one():
     assert value("royal bank", "royal mail", "rare_words_on_both_sides") > 0
-    assert value("royal mail", "royal", "rare_word_on_one_side") > value(
-        "royal bank", "royal", "rare_word_on_one_side"
-    )
+    assert value("royal mail", "royal", "rare_word_on_one_side") > value("royal bank", "royal", "rare_word_on_one_side")
 
 
 @pytest.mark.parametrize(

@@ -47,9 +47,7 @@ class Load:
     ) -> None:
         self.rejects: list[Reject] = []
         run_id = store.begin_run("index")
-        self.summary = ingest(
-            store, source, rows, identity=identity, run_id=run_id, on_reject=self.rejects.append
-        )
+        self.summary = ingest(store, source, rows, identity=identity, run_id=run_id, on_reject=self.rejects.append)
         self.errors = [reject.error for reject in self.rejects]
 
 
@@ -100,9 +98,7 @@ def test_second_run_writes_nothing(store: Store, identity: Identity) -> None:
     before = list(store.iter_records())
     run_id = store.begin_run("index")
     with writes(store) as statements:
-        summary = ingest(
-            store, "names", rows, identity=identity, run_id=run_id, on_reject=lambda reject: None
-        )
+        summary = ingest(store, "names", rows, identity=identity, run_id=run_id, on_reject=lambda reject: None)
     assert summary == IngestSummary(3, added=0, changed=0, unchanged=3, removed=0, rejected=0)
     assert statements == []
     assert list(store.iter_records()) == before
@@ -368,6 +364,4 @@ def test_store_equals_the_model(
             assert normals(store) == sorted({normalise(raw) for raw, _ in model.rows()})
             texts = store.normals({r.text_id for r in records})
             assert all(texts[r.text_id] == normalise(r.raw) for r in records)
-            assert {r.external_id: (r.raw, r.fields["city"]) for r in records if r.source == "column"} == (
-                model.by_id
-            )
+            assert {r.external_id: (r.raw, r.fields["city"]) for r in records if r.source == "column"} == (model.by_id)

@@ -28,9 +28,7 @@ def test_legal_forms_are_set_apart(text, core, forms):
     assert (" ".join(words), found) == (core, forms)
 
 
-@given(
-    st.lists(st.sampled_from(["ag", "co", "ltd", "gmbh", "&", "acme", "ооо", "株式会社", "the"]), min_size=1)
-)
+@given(st.lists(st.sampled_from(["ag", "co", "ltd", "gmbh", "&", "acme", "ооо", "株式会社", "the"]), min_size=1))
 def test_the_core_is_never_empty(words):
     normal = " ".join(words)
     assert split_legal_forms(normal)[0]

@@ -52,10 +52,7 @@ def test_case_does_not_matter_for_ascii(text):
 
 def test_marks_beyond_the_limit_are_dropped():
     normal = normalise("a" + "\u0301\u0323" * 40)
-    assert (
-        sum(unicodedata.combining(char) > 0 for char in unicodedata.normalize("NFD", normal))
-        <= MAX_MARKS_PER_BASE
-    )
+    assert sum(unicodedata.combining(char) > 0 for char in unicodedata.normalize("NFD", normal)) <= MAX_MARKS_PER_BASE
 
 
 @pytest.mark.parametrize(

@@ -222,9 +222,7 @@ def test_read_error_is_a_fault_of_the_environment(monkeypatch):
         open_table("-")
 
 
-@pytest.mark.parametrize(
-    "data", [b"", b"\n \r\n\n", b"\xef\xbb\xbf", b"\xef\xbb\xbf\r\n", b"\xff\xfe", b"sep=;\n"]
-)
+@pytest.mark.parametrize("data", [b"", b"\n \r\n\n", b"\xef\xbb\xbf", b"\xef\xbb\xbf\r\n", b"\xff\xfe", b"sep=;\n"])
 def test_empty(tmp_path, data):
     refused(tmp_path, data, "E_EMPTY")
     refused(tmp_path, gzip.compress(data), "E_EMPTY")
@@ -269,9 +267,7 @@ def test_a_stated_encoding(tmp_path, encoding):
     ]
 
 
-@pytest.mark.parametrize(
-    ("encoding", "name"), [("cp1252", "Müller €"), ("shift_jis", "ソ表十|A"), ("cp037", "A;B")]
-)
+@pytest.mark.parametrize(("encoding", "name"), [("cp1252", "Müller €"), ("shift_jis", "ソ表十|A"), ("cp037", "A;B")])
 def test_one_byte_and_japanese_and_mainframe_encodings(tmp_path, encoding, name):
     assert names(read(tmp_path, f"id,name\n1,{name}\n".encode(encoding), encoding=encoding)) == [name]
 
@@ -578,9 +574,7 @@ def test_long_cells_and_lines(tmp_path, monkeypatch):
     monkeypatch.setattr(readers, "MAX_CELL_CHARACTERS", 3000)
     monkeypatch.setattr(byte_lines, "MAX_LINE_BYTES", 8000)
     for quote in ("", '"'):
-        rows = [
-            f"{n},{quote}{'x' * size}{quote}" for n, size in enumerate((3000, 3001, 7500, 9000, 80000, 1))
-        ]
+        rows = [f"{n},{quote}{'x' * size}{quote}" for n, size in enumerate((3000, 3001, 7500, 9000, 80000, 1))]
         items = read(tmp_path, "id,name\n" + "\n".join(rows))
         assert errors(items) == [(line, "E_FIELD_TOO_LONG") for line in (3, 4, 5, 6)]
         assert [len(name) for name in names(items)] == [3000, 1]

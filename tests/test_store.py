@@ -14,9 +14,7 @@ OTHER_MODEL = "b" * 64
 
 
 def fill(store: Store, *names: str, source: str = "names") -> None:
-    rows = [
-        Row(i + 1, i, str(i), name, {"city": f"City {i}"}, [str(i), name]) for i, name in enumerate(names, 1)
-    ]
+    rows = [Row(i + 1, i, str(i), name, {"city": f"City {i}"}, [str(i), name]) for i, name in enumerate(names, 1)]
     run_id = store.begin_run("index")
     ingest(store, source, rows, identity="column", run_id=run_id, on_reject=lambda reject: None)
     store.finish_run(run_id, "done", {"names": len(names)})

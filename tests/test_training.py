@@ -45,11 +45,7 @@ def data(tmp_path_factory):
     names = [f"{a} {b} {t} inc" for a in WORDS for b in WORDS if a != b for t in TRADES]
     rng.shuffle(names)
     for source in ALIASES:
-        rows = [
-            (f"{source.name}{i}.0", n)
-            for i, name in enumerate(names[:80])
-            for n in (name, name + "orporated")
-        ]
+        rows = [(f"{source.name}{i}.0", n) for i, name in enumerate(names[:80]) for n in (name, name + "orporated")]
         write(folder / "aliases" / f"{source.name}_train.csv.gz", ("entity_id", "name"), rows)
     rows = [("1", name, "irs", "US") for name in names] + [
         ("2", "Planted Name LLC", "irs", "US"),
@@ -62,9 +58,7 @@ def data(tmp_path_factory):
             ("id", "text", "cluster_id"),
             [("1", "PLANTED, name", "c")],
         )
-    pairs = [(name, name + "orporated", 1) for name in names[:80]] + [
-        (a, b, 0) for a, b in pairwise(names[:80])
-    ]
+    pairs = [(name, name + "orporated", 1) for name in names[:80]] + [(a, b, 0) for a, b in pairwise(names[:80])]
     for name in ("company_train", *VALIDATION_PAIRS):
         write(folder / "pairs" / f"{name}.csv.gz", ("name_1", "name_2", "label"), pairs)
     return folder
@@ -111,9 +105,7 @@ def test_other_names_of_the_entity_are_no_negatives():
 
 def test_variants_are_never_empty_and_seeded():
     for seed in range(300):
-        name = random.Random(seed).choice(
-            ["3m", "tetra pak materials llc", "first national bank of dallas", "日立"]
-        )
+        name = random.Random(seed).choice(["3m", "tetra pak materials llc", "first national bank of dallas", "日立"])
         assert variant(name, random.Random(seed)) == variant(name, random.Random(seed)) != ""
 
 

@@ -102,9 +102,7 @@ def test_other_normaliser_is_refused(workspace: Workspace) -> None:
 
 
 @pytest.mark.parametrize("for_writing", [False, True])
-def test_tables_of_another_program_are_refused(
-    workspace: Workspace, engine_url: str, for_writing: bool
-) -> None:
+def test_tables_of_another_program_are_refused(workspace: Workspace, engine_url: str, for_writing: bool) -> None:
     engine = database.make_engine(database.parse_url(engine_url))
     with engine.begin() as connection:
         connection.execute(sql("CREATE TABLE record (id INTEGER)"))
@@ -263,9 +261,7 @@ def test_second_writer_from_another_directory(engine_url: str, tmp_path: Path) -
         assert [run.run_id for run in store.last_runs(2)] == [run_id]
 
 
-def test_reader_of_a_locked_file_is_told_to_come_again(
-    directory: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_reader_of_a_locked_file_is_told_to_come_again(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with Workspace(directory).open(for_writing=True):
         pass
     monkeypatch.setattr(database, "BUSY_TIMEOUT_MS", 1)

@@ -108,9 +108,7 @@ def _train_tower(
         if step % 100 == 0:
             report(f"step {step:,} of {settings.steps:,}, loss {np.mean(losses[-100:]):.3f}")
 
-    return train_encoder(
-        initial_tower(names[:200_000], settings.seed), sampler, settings, checkpoint, progress
-    )
+    return train_encoder(initial_tower(names[:200_000], settings.seed), sampler, settings, checkpoint, progress)
 
 
 def _train_scorer(
@@ -123,11 +121,7 @@ def _train_scorer(
 ) -> tuple[Scorer, float]:
     """Fit on labelled pairs with a side that the encoder never saw, and on generated pairs."""
     held_back = {
-        name
-        for s in _COMPANY_SOURCES
-        for entity in entities[s]
-        if is_held_back(entity)
-        for name in entity.names
+        name for s in _COMPANY_SOURCES for entity in entities[s] if is_held_back(entity) for name in entity.names
     }
     labelled = read_pairs(data / "pairs" / "company_train.csv.gz")
     sides = [(a in held_back) + (b in held_back) for a, b in zip(labelled.left, labelled.right, strict=True)]
@@ -164,9 +158,7 @@ def _measures(data: Path, output: Path, report: Report) -> dict[str, Any]:
     return measures
 
 
-def _write_manifest(
-    output: Path, settings: EncoderSettings, least_similarity: float, measures: dict[str, Any]
-) -> None:
+def _write_manifest(output: Path, settings: EncoderSettings, least_similarity: float, measures: dict[str, Any]) -> None:
     _write_json(
         output / "manifest.json",
         {

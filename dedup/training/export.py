@@ -27,9 +27,7 @@ def _gates(weight: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def export(tower: Tower, path: Path) -> None:
     """Write the tower to ``path``; its trigram table is stored as int8 with one scale per dimension."""
-    state = {
-        name: value.detach().cpu().numpy().astype(np.float32) for name, value in tower.state_dict().items()
-    }
+    state = {name: value.detach().cpu().numpy().astype(np.float32) for name, value in tower.state_dict().items()}
     table = state["trigram.weight"]
     scale = np.maximum(np.abs(table).max(axis=0), 1e-9) / 127
     bias = np.concatenate([_gates(state["lstm.bias_ih_l0"]), _gates(state["lstm.bias_hh_l0"])])
@@ -52,10 +50,7 @@ def export(tower: Tower, path: Path) -> None:
     graph = helper.make_graph(
         _nodes(),
         "siamese_tower",
-        [
-            helper.make_tensor_value_info(name, TensorProto.INT32, ["n", "length"])
-            for name in ("symbols", "trigrams")
-        ],
+        [helper.make_tensor_value_info(name, TensorProto.INT32, ["n", "length"]) for name in ("symbols", "trigrams")],
         [helper.make_tensor_value_info("vectors", TensorProto.FLOAT, ["n", DIMENSION])],
         [numpy_helper.from_array(value, name) for name, value in constants.items()],
     )

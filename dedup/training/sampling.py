@@ -36,9 +36,7 @@ class Batch:
 class Sampler:
     """Draws batches from entities (weighted by their source) and generated variants of real names."""
 
-    def __init__(
-        self, entities: list[Entity], weights: NDArray[np.float64], names: list[str], seed: int
-    ) -> None:
+    def __init__(self, entities: list[Entity], weights: NDArray[np.float64], names: list[str], seed: int) -> None:
         """``entities`` come first in the pool; each name of ``names`` is an entity of its own after them."""
         self._pool = entities + [Entity("", (name,)) for name in names]
         self._cumulative = np.cumsum(weights / weights.sum())
@@ -93,9 +91,7 @@ class Sampler:
     @staticmethod
     def _same(left: list[str], right: list[str], groups: list[str]) -> NDArray[np.bool_]:
         numbers: dict[str, int] = {}
-        cores = [
-            np.array([numbers.setdefault(core_of(t), len(numbers)) for t in side]) for side in (left, right)
-        ]
+        cores = [np.array([numbers.setdefault(core_of(t), len(numbers)) for t in side]) for side in (left, right)]
         keys = np.array([numbers.setdefault("\0" + group, len(numbers)) for group in groups])
         same: NDArray[np.bool_] = cores[0][:, None] == cores[1][None, :]
         same[:, : len(groups)] |= keys[:, None] == keys[None, :]

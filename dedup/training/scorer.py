@@ -37,9 +37,7 @@ def generated_pairs(names: list[str], count: int, seed: int) -> LabelledPairs:
     A quarter of the near misses are numbered siblings: "x ii" and "x iii", "x 101" and "x 102".
     """
     rng = random.Random(seed)
-    vocabulary = list(
-        dict.fromkeys(word for name in names[:50_000] for word in name.split() if len(word) > 3)
-    )
+    vocabulary = list(dict.fromkeys(word for name in names[:50_000] for word in name.split() if len(word) > 3))
     pairs = LabelledPairs([], [], [])
 
     def add(left: str, right: str, label: int) -> None:
@@ -68,26 +66,20 @@ def generated_pairs(names: list[str], count: int, seed: int) -> LabelledPairs:
     return pairs
 
 
-def fit_scorer(
-    rows: NDArray[np.float32], labels: NDArray[np.float64], weights: NDArray[np.float64]
-) -> Scorer:
+def fit_scorer(rows: NDArray[np.float32], labels: NDArray[np.float64], weights: NDArray[np.float64]) -> Scorer:
     """Fit the additive model to (n, features) evidence by weighted, ridge-penalised maximum likelihood.
 
     Monotone curves are sums of ramps with non-negative heights (L-BFGS-B with bounds).
     """
     knots = [_knots(rows[:, i]) for i in range(len(FEATURES))]
     ramps = np.concatenate([_ramps(rows[:, i], k) for i, k in enumerate(knots)], axis=1)
-    bounds = [
-        b for k, direction in zip(knots, DIRECTIONS, strict=True) for b in [_bound(direction)] * (len(k) - 1)
-    ]
+    bounds = [b for k, direction in zip(knots, DIRECTIONS, strict=True) for b in [_bound(direction)] * (len(k) - 1)]
     total = weights.sum()
 
     def loss(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         heights, intercept = parameters[:-1], parameters[-1]
         log_odds = ramps @ heights + intercept
-        value = (
-            np.sum(weights * (np.logaddexp(0, log_odds) - labels * log_odds)) + _RIDGE / 2 * heights @ heights
-        )
+        value = np.sum(weights * (np.logaddexp(0, log_odds) - labels * log_odds)) + _RIDGE / 2 * heights @ heights
         residual = weights * (1 / (1 + np.exp(-log_odds)) - labels)
         gradient = np.append(ramps.T @ residual + _RIDGE * heights, residual.sum())
         return float(value / total), gradient / total
@@ -120,9 +112,7 @@ def _bound(direction: int) -> tuple[float | None, float | None]:
     return {1: (0.0, None), -1: (None, 0.0), 0: (None, None)}[direction]
 
 
-def _centred(
-    parameters: NDArray[np.float64], knots: list[NDArray[np.float64]], rows: NDArray[np.float32]
-) -> Scorer:
+def _centred(parameters: NDArray[np.float64], knots: list[NDArray[np.float64]], rows: NDArray[np.float32]) -> Scorer:
     """Turn ramp heights into curves whose mean over ``rows`` is 0, the means going to the intercept."""
     intercept = float(parameters[-1])
     curves, at = [], 0

@@ -62,9 +62,7 @@ def _create_records() -> None:
         sa.PrimaryKeyConstraint("record_id", name=op.f("pk_record")),
         sa.ForeignKeyConstraint(["source_id"], ["source.source_id"], name=op.f("fk_record_source_id_source")),
         sa.ForeignKeyConstraint(["text_id"], ["text.text_id"], name=op.f("fk_record_text_id_text")),
-        sa.ForeignKeyConstraint(
-            ["changed_by_run"], ["run.run_id"], name=op.f("fk_record_changed_by_run_run")
-        ),
+        sa.ForeignKeyConstraint(["changed_by_run"], ["run.run_id"], name=op.f("fk_record_changed_by_run_run")),
         sa.UniqueConstraint("source_id", "external_id", name=op.f("uq_record_source_id_external_id")),
     )
     op.create_index(op.f("ix_record_text_id"), "record", ["text_id"])
@@ -87,9 +85,7 @@ def _create_vectors() -> None:
         sa.ForeignKeyConstraint(
             ["text_id"], ["text.text_id"], name=op.f("fk_text_vector_text_id_text"), ondelete="CASCADE"
         ),
-        sa.ForeignKeyConstraint(
-            ["model_key"], ["model.model_key"], name=op.f("fk_text_vector_model_key_model")
-        ),
+        sa.ForeignKeyConstraint(["model_key"], ["model.model_key"], name=op.f("fk_text_vector_model_key_model")),
         sqlite_with_rowid=False,
     )
     op.create_table(

@@ -1,0 +1,62 @@
+"""Whether a column that is called an id is one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from indexer.readers import Row, Table, open_table
+
+MOST_REPEATED = 0.05
+FEWEST_ROWS = 100
+"""A guessed id column is an ordinary one if, of this many rows or more, a larger share repeats an id."""
+
+
+def open_with_identity(
+    source: str | Path,
+    text_columns: Sequence[str],
+    id_column: str | None,
+    encoding: str | None,
+    delimiter: str | None,
+) -> tuple[Table, str | None]:
+    """Open a table to be indexed, as ``open_table``; a guessed id column that holds no ids is not taken.
+
+    Many files call a column ``id`` that numbers something else, such as the organisation to which several
+    rows belong; taking it for the identity of a row would reject all rows of an organisation but one. So a
+    file is read once beforehand where the column was guessed. Standard input cannot be read twice: there a
+    guess stands. Returns the table and, where the guess was dropped, a sentence that says so.
+    """
+    table = open_table(source, text_columns=text_columns, id_column=id_column, encoding=encoding, delimiter=delimiter)
+    if not table.choice.id_guessed or table.size is None:
+        return table, None
+    with table:
+        share = _repeated_share(table)
+    kept = share <= MOST_REPEATED
+    column = table.choice.id
+    note = (
+        None
+        if kept
+        else (
+            f"Column {column!r} repeats its value in {share:.1%} of the rows, so it is kept as an ordinary column; "
+            f"use --id {column} to take it as the id all the same."
+        )
+    )
+    table = open_table(
+        source,
+        text_columns=text_columns,
+        id_column=None if kept else "",
+        encoding=encoding,
+        delimiter=delimiter,
+    )
+    return table, note
+
+
+def _repeated_share(table: Table) -> float:
+    """Return the share of rows whose id an earlier row has, 0 for few rows; ids are held as hashes."""
+    seen: set[int] = set()
+    rows = 0
+    for item in table:
+        if isinstance(item, Row):
+            rows += 1
+            seen.add(hash(item.external_id))
+    return (rows - len(seen)) / rows if rows >= FEWEST_ROWS else 0.0
