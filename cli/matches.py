@@ -22,7 +22,7 @@ _EQUAL = "the texts are equal once normalised"
 
 
 def match_rows(match: Match, reasons: Sequence[dict[str, Any]] | None) -> Iterator[dict[str, Any]]:
-    """Yield a row for each record of a match, ``match_`` before a column that is called as one of ours."""
+    """Yield a row for each record of a match, ``column_`` before a column that is called as one of ours."""
     scores = {
         "probability": round(match.probability, 6),
         "similarity": round(match.similarity, 6),
@@ -62,7 +62,7 @@ def _renamed(fields: dict[str, str]) -> dict[str, str]:
     renamed: dict[str, str] = {}
     for name, value in fields.items():
         while name in _OURS or (name in renamed):
-            name = f"match_{name}"
+            name = f"column_{name}"
         renamed[name] = value
     return renamed
 

@@ -51,7 +51,7 @@ def query(
 
     A match is a record with its probability of meaning the same (0 to 1), its similarity (-1 to 1), whether
     it is equal once normalised (exact), and its other columns. A column with a name that the result needs
-    itself gets match_ before it. With --input, rows of the result carry the line, id and text of their query;
+    itself gets column_ before it. With --input, rows of the result carry the line, id and text of their query;
     a query without a match has no row. Exit code 3: some rows of --input were rejected.
     """
     from dedup.errors import UsageError

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,8 +14,11 @@ if TYPE_CHECKING:
 
 
 def rejects_path(file: str, asked: Path | None) -> Path:
-    """Return where the rejected rows of ``file`` are listed."""
-    return asked or Path("stdin.rejects.jsonl" if file == "-" else f"{file}.rejects.jsonl")
+    """Return where the rejected rows of ``file`` are listed: beside it, or here if that folder is read-only."""
+    if asked or file == "-":
+        return asked or Path("stdin.rejects.jsonl")
+    beside = Path(f"{file}.rejects.jsonl")
+    return beside if os.access(beside.parent, os.W_OK) else Path(beside.name)
 
 
 def source_name(file: str) -> str:

@@ -257,11 +257,11 @@ def test_no_match(indexed: None) -> None:
 
 
 def test_a_column_called_as_one_of_ours_is_renamed() -> None:
-    write("clash.csv", "id,name,source,match_source\n1,Acme,h1b,other\n")
+    write("clash.csv", "id,name,source,column_source\n1,Acme,h1b,other\n")
     dedup_("index", "clash.csv")
     [row] = json.loads(dedup_("query", "acme", "--format", "json").stdout)
     assert row["source"] == "clash"
-    assert sorted(value for name, value in row.items() if name.startswith("match_")) == ["h1b", "other"]
+    assert sorted(value for name, value in row.items() if name.startswith("column_")) == ["h1b", "other"]
 
 
 def test_many_queries(indexed: None) -> None:

@@ -68,15 +68,16 @@ def train(data: Path, output: Path, steps: int | None, seed: int | None, on_prog
     random.Random(settings.seed).shuffle(names)
     on_progress(f"{sum(map(len, entities.values())):,} entities and {len(names):,} single names")
 
+    generated = min(_GENERATED_POOL, len(names) // 2)  # names the encoder learns from; the scorer, from the others
     checkpoint = output / "checkpoint.pt"
-    tower = _train_tower(entities, names, settings, checkpoint, on_progress)
+    tower = _train_tower(entities, names, generated, settings, checkpoint, on_progress)
     export(tower, output / "encoder.onnx")
     counts, n_names = count_words(names)
     _write_json(output / "rarity.json", {"n_names": n_names, "counts": counts})
     on_progress("fitting the scorer")
     encoder = OnnxEncoder(output / "encoder.onnx")
     scorer, least_similarity = _train_scorer(
-        data, entities, names[_GENERATED_POOL:], encoder, Rarity(counts, n_names), settings.seed
+        data, entities, names[generated:], encoder, Rarity(counts, n_names), settings.seed
     )
     _write_json(output / "scorer.json", scorer.to_json())
     _write_manifest(output, settings, least_similarity, {})
@@ -88,6 +89,7 @@ def train(data: Path, output: Path, steps: int | None, seed: int | None, on_prog
 def _train_tower(
     entities: dict[str, list[Entity]],
     names: list[str],
+    generated: int,
     settings: EncoderSettings,
     checkpoint: Path,
     report: Report,
@@ -98,9 +100,8 @@ def _train_tower(
         shown = [entity for entity in entities[source.name] if not is_held_back(entity)]
         pool += shown
         weights += [source.weight / len(shown)] * len(shown)
-    generated = names[:_GENERATED_POOL]
-    weights += [GENERATED_WEIGHT / len(generated)] * len(generated)
-    sampler = Sampler(pool, np.array(weights), generated, settings.seed)
+    weights += [GENERATED_WEIGHT / generated] * generated
+    sampler = Sampler(pool, np.array(weights), names[:generated], settings.seed)
     losses: list[float] = []
 
     def progress(step: int, loss: float, _: Tower) -> None:
