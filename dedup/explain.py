@@ -71,8 +71,8 @@ def _labels(left: str, right: str, row: NDArray[np.float32], rarity: Rarity) -> 
         f"spelling {value['core_ratio']:.0%} alike",
         f"words {value['shared_words']:.0%} shared, weighed by rarity",
         _rare_words(first, second, rarity),
-        _numbers(first, second),
-        _forms(first, second),
+        _compared("number", first.numbers, second.numbers),
+        _compared("legal form", first.forms, second.forms),
         "one is the acronym of the other" if value["acronym"] else "neither is an acronym of the other",
         "one is the other cut off" if value["cut_off"] else "neither is cut off",
         f"shorter core of {len(min(first.core, second.core, key=len))} characters",
@@ -91,17 +91,9 @@ def _rare_words(left: Name, right: Name, rarity: Rarity) -> str:
     return f"‘{only}’ is on one side only" if only else "every word has its partner"
 
 
-def _numbers(left: Name, right: Name) -> str:
-    if left.numbers == right.numbers:
-        return f"numbers {_quoted(left.numbers)} agree" if left.numbers else "no numbers"
-    if left.numbers and right.numbers:
-        return f"numbers {_quoted(left.numbers)} and {_quoted(right.numbers)} differ"
-    return f"number {_quoted(left.numbers or right.numbers)} is on one side only"
-
-
-def _forms(left: Name, right: Name) -> str:
-    if left.forms == right.forms:
-        return f"legal form {_quoted(left.forms)} agrees" if left.forms else "no legal forms"
-    if left.forms and right.forms:
-        return f"legal forms {_quoted(left.forms)} and {_quoted(right.forms)} differ"
-    return f"legal form {_quoted(left.forms or right.forms)} is on one side only"
+def _compared(noun: str, left: frozenset[str] | tuple[str, ...], right: frozenset[str] | tuple[str, ...]) -> str:
+    if left == right:
+        return f"{noun} {_quoted(left)} on both sides" if left else f"no {noun}s"
+    if left and right:
+        return f"{noun}s {_quoted(left)} and {_quoted(right)} differ"
+    return f"{noun} {_quoted(left or right)} on one side only"
