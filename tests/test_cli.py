@@ -446,7 +446,9 @@ def test_a_bug_leaves_its_traceback_in_a_file(monkeypatch: pytest.MonkeyPatch, t
 @pytest.mark.parametrize(("signal", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
 def test_a_signal_ends_the_program_with_its_code(signal: str, code: int) -> None:
     kill = f"lambda: os.kill(os.getpid(), signal.{signal})"
-    program = f"import os, signal, dedup.model as m; m.load_model = {kill}; {START}"
+    # A shell that starts the tests in the background has SIGINT ignored, and children inherit that.
+    heard = "signal.signal(signal.SIGINT, signal.default_int_handler)"
+    program = f"import os, signal, dedup.model as m; {heard}; m.load_model = {kill}; {START}"
     run = start("index", corpus(), program=program)
     assert (run.returncode, run.stdout) == (code, "")
     assert "Traceback" not in run.stderr
