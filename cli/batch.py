@@ -11,7 +11,7 @@ from cli.matches import explain, match_rows, pages, table_rows
 from cli.options import Format
 from cli.progress import with_total
 from cli.render import output_to, write_rows
-from cli.tables import rejects_path, say_columns, say_rejected
+from cli.tables import refuse_overwriting, rejects_path, say_columns, say_rejected
 
 if TYPE_CHECKING:
     from dedup.model import Model
@@ -73,6 +73,7 @@ class Search:
             encoding=reading.encoding,
             delimiter=reading.delimiter,
         )
+        refuse_overwriting(reading.file, output, "--output")
         progress = with_total(progress, table)
         with table, RejectsFile(rejects_path(reading.file, reading.rejects)) as refused:
             if not reading.quiet:

@@ -84,5 +84,8 @@ def _columns(file: str, text: str, *others: str) -> list[list[str]]:
                 if name == "label" and row.cells[place].strip() not in ("0", "1"):
                     message = f"Line {row.line} of {table.name}: the label is {row.cells[place]!r}, not 0 or 1."
                     raise InputRefused(message, "E_LABEL")
+                if name == "cluster_id" and not row.cells[place].strip():
+                    message = f"Line {row.line} of {table.name} has no cluster_id; give each record one."
+                    raise InputRefused(message, "E_CLUSTER_ID")
                 values.append(row.cells[place])
     return columns

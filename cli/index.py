@@ -50,13 +50,15 @@ def index(
     """
     from dedup.errors import InputRefused
     from dedup.model import load_model
-    from indexer.identity import open_with_identity
+    from indexer.identity import open_with_identity, recorded_identity
     from indexer.indexing import index_rows
     from indexer.rejects import RejectsFile
     from indexer.workspace import Workspace
 
     place = Workspace(workspace, database)
-    opened, note = open_with_identity(file, text or (), id, encoding, delimiter)
+    name = source or source_name(file)
+    known = recorded_identity(place, name)
+    opened, note = open_with_identity(file, text or (), id, encoding, delimiter, known=known)
     with opened as table, RejectsFile(rejects_path(file, rejects)) as refused:
         if not quiet:
             say_columns(table, note)
@@ -67,7 +69,7 @@ def index(
                     store,
                     place.snapshots,
                     model,
-                    source or source_name(file),
+                    name,
                     table,
                     identity="column" if table.choice.id else "content",
                     on_reject=refused.add,

@@ -41,10 +41,13 @@ def report(
 
     Writes every duplicate pair and cluster to pairs.csv, clusters.csv and summary.json.
     """
+    from dedup.errors import UsageError
     from dedup.model import load_model
     from indexer.report import report_workspace
     from indexer.workspace import Workspace
 
+    if output.exists() and not output.is_dir():
+        raise UsageError(f"--output {output} is a file; name a folder for the report.")
     place = Workspace(workspace, database)
     with place.open(for_writing=False):  # nothing indexed yet: say so, rather than make a workspace
         pass

@@ -14,17 +14,29 @@ if TYPE_CHECKING:
 
 
 def rejects_path(file: str, asked: Path | None) -> Path:
-    """Return where the rejected rows of ``file`` are listed: beside it, or here if that folder is read-only."""
+    """Return where the rejected rows of ``file`` are listed: beside it, or here if that folder is read-only.
+
+    Raises ``UsageError`` if that is the file itself.
+    """
+    refuse_overwriting(file, asked, "--rejects")
     if asked or file == "-":
         return asked or Path("stdin.rejects.jsonl")
     beside = Path(f"{file}.rejects.jsonl")
     return beside if os.access(beside.parent, os.W_OK) else Path(beside.name)
 
 
+def refuse_overwriting(file: str, output: Path | None, option: str) -> None:
+    """Raise ``UsageError`` if an output is the very file that is read."""
+    from dedup.errors import UsageError
+
+    if output is not None and file != "-" and output.exists() and Path(file).exists() and output.samefile(file):
+        raise UsageError(f"{option} {output} is the input itself; name another file.")
+
+
 def source_name(file: str) -> str:
     """Return what the records of ``file`` are filed under unless the user says otherwise."""
     name = Path(file).name
-    return "stdin" if file == "-" else re.sub(r"(\.csv)?(\.gz)?$", "", name, flags=re.IGNORECASE) or name
+    return "stdin" if file == "-" else re.sub(r"(\.[a-z]{1,4})?(\.gz)?$", "", name, flags=re.IGNORECASE) or name
 
 
 def say_columns(table: Table, note: str | None = None) -> None:

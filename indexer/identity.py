@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from sqlalchemy import select
+
+from dedup.errors import UsageError
+from indexer import schema
 from indexer.readers import Row, Table, open_table
+from indexer.workspace import Workspace
 
 MOST_REPEATED = 0.05
 FEWEST_ROWS = 100
@@ -18,16 +23,21 @@ def open_with_identity(
     id_column: str | None,
     encoding: str | None,
     delimiter: str | None,
+    *,
+    known: str | None,
 ) -> tuple[Table, str | None]:
     """Open a table to be indexed, as ``open_table``; a guessed id column that holds no ids is not taken.
 
     Many files call a column ``id`` that numbers something else, such as the organisation to which several
     rows belong; taking it for the identity of a row would reject all rows of an organisation but one. So a
     file is read once beforehand where the column was guessed. Standard input cannot be read twice: there a
-    guess stands. Returns the table and, where the guess was dropped, a sentence that says so.
+    guess stands; and it stands where ``known``, the identity under which the source is recorded already
+    (``recorded_identity``), is ``column``, so that a growing file keeps its ways from one night to the next.
+
+    Returns the table and, where the guess was dropped, a sentence that says so.
     """
     table = open_table(source, text_columns=text_columns, id_column=id_column, encoding=encoding, delimiter=delimiter)
-    if not table.choice.id_guessed or table.size is None:
+    if not table.choice.id_guessed or known == "column" or table.size is None:
         return table, None
     with table:
         share = _repeated_share(table)
@@ -49,6 +59,16 @@ def open_with_identity(
         delimiter=delimiter,
     )
     return table, note
+
+
+def recorded_identity(workspace: Workspace, source: str) -> str | None:
+    """Return ``column`` or ``content`` as a source is recorded, None if there is no such source yet."""
+    try:
+        with workspace.open(for_writing=False) as store, store.engine.connect() as connection:
+            columns = schema.source.c
+            return connection.execute(select(columns.identity).where(columns.name == source)).scalar()
+    except UsageError:  # nothing is indexed yet
+        return None
 
 
 def _repeated_share(table: Table) -> float:

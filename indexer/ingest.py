@@ -112,7 +112,7 @@ def _find_source(connection: Connection, name: str, identity: Identity) -> tuple
             before, now = "no id column", "one"
         raise UsageError(
             f"Source {name!r} was indexed with {before}, and this input has {now}; "
-            "use the same columns as before, or give this input another name with --source NAME."
+            "name its id column with --id, or give this input another name with --source NAME."
         )
     counted = select(func.count()).where(schema.record.c.source_id == found.source_id)
     return found.source_id, connection.execute(counted).scalar_one()

@@ -92,7 +92,8 @@ class RejectsFile:
         """
         with self._faults():
             if self._file is None:
-                self.path.unlink(missing_ok=True)
+                if _is_rejects_file(self.path):
+                    self.path.unlink()
                 return None
             self._file.flush()
             os.fsync(self._file.fileno())
@@ -115,3 +116,13 @@ class RejectsFile:
                 f"Cannot write the rejects file {self.path}: {error.strerror}. "
                 "Check the folder's free space and permissions."
             ) from error
+
+
+def _is_rejects_file(path: Path) -> bool:
+    """Whether a file was written by an earlier run: nothing else may be removed."""
+    try:
+        with path.open("rb") as file:
+            first = json.loads(file.readline(16 * MAX_RAW_BYTES))
+    except (FileNotFoundError, ValueError):
+        return False
+    return isinstance(first, dict) and {"line", "record_no", "error", "raw"} <= first.keys()

@@ -571,3 +571,46 @@ def test_a_guessed_id_that_hardly_repeats_stays_the_id() -> None:
     result = dedup_("index", "aliases.csv")
     assert result.exit_code == 3
     assert "Rejected 1 row" in result.stderr
+
+
+def test_no_output_replaces_its_input() -> None:
+    write("names.csv", "id,name\n1,Acme Widgets Inc\n2,Beta Foods Ltd\n")
+    before = Path("names.csv").read_text()
+    assert dedup_("index", "names.csv", "--rejects", "names.csv").exit_code == 2
+    assert dedup_("index", "names.csv").exit_code == 0
+    asked = ("query", "--input", "names.csv", "--text", "name")
+    assert dedup_(*asked, "--output", "names.csv").exit_code == 2
+    assert Path("names.csv").read_text() == before
+
+
+def test_only_a_rejects_file_is_removed_by_a_clean_run() -> None:
+    write("names.csv", "id,name\n1,Acme Widgets Inc\n")
+    Path("notes.txt").write_text("precious\n")
+    assert dedup_("index", "names.csv", "--rejects", "notes.txt").exit_code == 0
+    assert Path("notes.txt").read_text() == "precious\n"
+
+
+def test_a_record_without_a_cluster_is_refused() -> None:
+    write("truth.csv", "id,text,cluster_id\n1,Acme Inc,a\n2,Acme,\n")
+    result = dedup_("evaluate", "--clusters", "truth.csv")
+    assert result.exit_code == 4
+    assert "Line 3 of truth.csv has no cluster_id" in result.stderr
+
+
+def test_a_report_into_a_file_is_refused(indexed: None) -> None:
+    Path("out").write_text("x")
+    result = dedup_("report", "--output", "out")
+    assert result.exit_code == 2
+    assert "name a folder" in result.stderr
+
+
+def test_a_growing_file_keeps_its_identity() -> None:
+    def grown(rows: int) -> str:
+        return "id,name\n" + "".join(f"org-{max(i, 6)},Name Number {i}\n" for i in range(rows))
+
+    write("grows.csv", grown(98))
+    assert dedup_("index", "grows.csv").exit_code == 3
+    write("grows.csv", grown(102))
+    result = dedup_("index", "grows.csv", "--max-reject-rate", "0.1")
+    assert result.exit_code == 3
+    assert "ordinary column" not in result.stderr

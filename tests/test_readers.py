@@ -732,7 +732,10 @@ def test_lone_surrogates_anywhere_do_not_crash_it(tmp_path):
 
 
 def test_without_rejects_nothing_is_left(tmp_path):
-    path = write(tmp_path, "stale", "r.jsonl")
+    path = tmp_path / "r.jsonl"
+    with RejectsFile(path) as rejects:
+        rejects.add(Reject(1, 1, "E", None, "No.", "x"))
+        assert rejects.commit() == path
     with RejectsFile(path) as rejects:
         assert rejects.commit() is None
     assert list(tmp_path.iterdir()) == []
