@@ -66,6 +66,7 @@ class Search:
         from indexer.readers import open_table
         from indexer.rejects import RejectsFile
 
+        refuse_overwriting(reading.file, output, "--output")
         table = open_table(
             reading.file,
             text_columns=reading.text_columns,
@@ -73,7 +74,6 @@ class Search:
             encoding=reading.encoding,
             delimiter=reading.delimiter,
         )
-        refuse_overwriting(reading.file, output, "--output")
         progress = with_total(progress, table)
         with table, RejectsFile(rejects_path(reading.file, reading.rejects)) as refused:
             if not reading.quiet:
@@ -104,7 +104,7 @@ class Search:
 def _sound(table: Table, on_reject: Callable[[Reject], None]) -> Iterator[tuple[Row, str]]:
     """Yield the rows that can be looked for, with their normal form; hand on the others."""
     from dedup.normalise import normalise
-    from indexer.ingest import MAX_NAME_CHARACTERS
+    from indexer.ingest import fault_of
     from indexer.readers import Row
 
     for row in table:
@@ -112,10 +112,7 @@ def _sound(table: Table, on_reject: Callable[[Reject], None]) -> Iterator[tuple[
             on_reject(row)
             continue
         normal = normalise(row.raw)
-        if not normal:
-            on_reject(row.reject("E_NAME_EMPTY", None, "The name is empty, or punctuation only."))
-        elif len(normal) > MAX_NAME_CHARACTERS:
-            message = f"The name has {len(normal)} characters after normalisation; at most {MAX_NAME_CHARACTERS}."
-            on_reject(row.reject("E_NAME_TOO_LONG", None, message))
+        if fault := fault_of(normal):
+            on_reject(row.reject(fault[0], None, fault[1]))
         else:
             yield row, normal

@@ -57,8 +57,9 @@ def index(
 
     place = Workspace(workspace, database)
     name = source or source_name(file)
-    known = recorded_identity(place, name)
-    opened, note = open_with_identity(file, text or (), id, encoding, delimiter, known=known)
+    opened, note = open_with_identity(
+        file, text or (), id, encoding, delimiter, recorded=lambda: recorded_identity(place, name)
+    )
     with opened as table, RejectsFile(rejects_path(file, rejects)) as refused:
         if not quiet:
             say_columns(table, note)

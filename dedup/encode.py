@@ -16,6 +16,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from dedup.nearest import cosine
 from dedup.normalise import fold
 
 ALPHABET = " abcdefghijklmnopqrstuvwxyz0123456789&+"
@@ -36,11 +37,6 @@ _SYMBOL_OF_BYTE[np.frombuffer(ALPHABET.encode("ascii"), dtype=np.uint8)] = np.ar
 
 class Encoder(Protocol):
     """Anything that turns normal forms into int8 vectors whose cosine is a similarity."""
-
-    @property
-    def dimension(self) -> int:
-        """Length d of a vector."""
-        ...
 
     def encode(self, normal_forms: Sequence[str]) -> NDArray[np.int8]:
         """Return the codes of ``normal_forms`` as an (n, d) int8 array, in order."""
@@ -102,22 +98,16 @@ def batches_by_length(lengths: NDArray[np.int64]) -> list[NDArray[np.int64]]:
 class OnnxEncoder:
     """The trained tower in ONNX Runtime."""
 
-    def __init__(self, model_path: Path, *, threads: int = 0) -> None:
-        """Load the tower; ``threads`` 0 means one for each core."""
+    def __init__(self, model_path: Path) -> None:
+        """Load the tower; it will use every core."""
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         self._session = onnxruntime.InferenceSession(
             str(model_path), sess_options=options, providers=["CPUExecutionProvider"]
         )
         self._dimension = int(self._session.get_outputs()[0].shape[1])
-
-    @property
-    def dimension(self) -> int:
-        """Length d of a vector."""
-        return self._dimension
 
     def encode(self, normal_forms: Sequence[str]) -> NDArray[np.int8]:
         """Return the codes of ``normal_forms`` as an (n, d) int8 array, in order.
@@ -133,3 +123,10 @@ class OnnxEncoder:
             (vectors,) = self._session.run(None, {"symbols": symbols, "trigrams": trigrams})
             codes[rows] = quantise(vectors)
         return codes
+
+
+def pair_similarities(encoder: Encoder, left: Sequence[str], right: Sequence[str]) -> NDArray[np.float32]:
+    """Return the siamese cosine, (n,), of each pair of normal forms; each distinct text is encoded once."""
+    row_of = {text: row for row, text in enumerate(dict.fromkeys([*left, *right]))}
+    codes = encoder.encode(list(row_of))
+    return cosine(codes[[row_of[text] for text in left]], codes[[row_of[text] for text in right]])

@@ -6,9 +6,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from time import perf_counter
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,16 +16,18 @@ from rapidfuzz.process import cpdist
 
 from dedup import measures
 from dedup.cluster import cluster_pairs
+from dedup.comparison import Comparison
+from dedup.encode import pair_similarities
 from dedup.errors import InputRefused
 from dedup.model import Model
-from dedup.nearest import cosine, exact_neighbours
+from dedup.nearest import exact_neighbours
 from dedup.normalise import normalise
+from dedup.stopwatch import Stopwatch
 
 RECALL_DEPTHS = (1, 10, 50)
 N_CANDIDATES = max(RECALL_DEPTHS)
 """Nearest texts of each text that are compared with it; also the deepest recall."""
 
-_PAIRS_AT_ONCE = 1 << 16
 _BASELINES = {"ratio": fuzz.ratio, "token_sort_ratio": fuzz.token_sort_ratio, "WRatio": fuzz.WRatio}
 
 
@@ -44,9 +44,7 @@ def evaluate_pairs(model: Model, left: Sequence[str], right: Sequence[str], labe
         raise ValueError(f"{len(left)} and {len(right)} texts do not fit {len(labels)} labels")
     truth = _labels(labels)
     left, right = _normal_forms(left), _normal_forms(right)
-    numbers = {text: number for number, text in enumerate(dict.fromkeys([*left, *right]))}
-    codes = model.encoder.encode(list(numbers))
-    similarities = cosine(codes[[numbers[text] for text in left]], codes[[numbers[text] for text in right]])
+    similarities = pair_similarities(model.encoder, left, right)
     probabilities = model.compare(left, right, similarities)
 
     f1, threshold = measures.best_f1(truth, probabilities)
@@ -93,14 +91,14 @@ def evaluate_clusters(
     mates = _mates(text_of_record, cluster_ids)
     others, left_out = _usable_distractors(distractors, numbers)
 
-    seconds: dict[str, float] = {}
-    with _timed(seconds, "encode"):
+    clock = Stopwatch()
+    with clock.stage("encode"):
         # Distractors first: of texts equally near the lower number counts as nearer, so truth wins no tie.
         codes = model.encoder.encode(others + distinct)
-    with _timed(seconds, "search"):
+    with clock.stage("search"):
         neighbours, similarities = _neighbours(codes, len(others))
     candidates = _candidate_pairs(neighbours, similarities, model.least_similarity)
-    labels = _cluster(model, distinct, codes[len(others) :], *candidates, seconds)
+    labels = _cluster(model, distinct, codes[len(others) :], *candidates, clock)
 
     truth, found = np.asarray(cluster_ids), labels[text_of_record]
     by_pair = measures.pair_precision_recall_f1(truth, found)
@@ -113,7 +111,7 @@ def evaluate_clusters(
         "recall_at": {str(k): measures.recall_at(neighbours, mates, k) for k in RECALL_DEPTHS},
         **dict(zip(("pair_precision", "pair_recall", "pair_f1"), by_pair, strict=True)),
         **dict(zip(("b_cubed_precision", "b_cubed_recall", "b_cubed_f1"), by_record, strict=True)),
-        "seconds": seconds,
+        "seconds": clock.seconds,
     }
 
 
@@ -192,32 +190,18 @@ def _cluster(
     codes: NDArray[np.int8],
     pairs: NDArray[np.int64],
     cosines: NDArray[np.float32],
-    seconds: dict[str, float],
+    clock: Stopwatch,
 ) -> NDArray[np.int64]:
     """Return the cluster of each text, made from the candidate pairs as the batch job does."""
-
-    def probabilities_of(pairs: NDArray[np.int64], cosines: NDArray[np.float32]) -> NDArray[np.float64]:
-        probabilities = np.empty(len(pairs))
-        for start in range(0, len(pairs), _PAIRS_AT_ONCE):
-            part = slice(start, start + _PAIRS_AT_ONCE)
-            left, right = ([texts[text] for text in column] for column in pairs[part].T.tolist())
-            probabilities[part] = model.compare(left, right, cosines[part])
-        return probabilities
-
-    def compare(pairs: NDArray[np.int64]) -> NDArray[np.float64]:
-        return probabilities_of(pairs, cosine(codes[pairs[:, 0]], codes[pairs[:, 1]]))
-
-    with _timed(seconds, "compare"):
-        probabilities = probabilities_of(pairs, cosines)
-    with _timed(seconds, "cluster"):
+    comparison = Comparison(model, codes, texts)
+    with clock.stage("compare"):
+        probabilities = comparison.probabilities(pairs, cosines)
+    with clock.stage("cluster"):
         clusters = cluster_pairs(
-            pairs, probabilities, len(texts), least_probability=model.default_probability, compare=compare
+            pairs,
+            probabilities,
+            len(texts),
+            least_probability=model.default_probability,
+            compare=comparison.of_any,
         )
     return clusters.labels
-
-
-@contextmanager
-def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
-    start = perf_counter()
-    yield
-    seconds[stage] = round(perf_counter() - start, 3)

@@ -22,6 +22,9 @@ _UNSPACED = (
     "주식회사",
 )
 
+_NEVER_IN_FRONT = frozenset({"co", "inc", "corp", "ltd", "pa", "pc", "as", "se", "sa", "sl", "ab", "lp", "ou"})
+"""Canonical forms that in front of a name are more often a word or initials of it (``AB Foods``)."""
+
 
 @cache
 def _spellings() -> tuple[dict[tuple[str, ...], str], int]:
@@ -84,7 +87,3 @@ def split_legal_forms(normal_form: str) -> tuple[list[str], tuple[str, ...]]:
     while len(words) > 1 and words[-1] == "&":
         del words[-1]
     return words, tuple(sorted(set(forms)))
-
-
-_NEVER_IN_FRONT = frozenset({"co", "inc", "corp", "ltd", "pa", "pc", "as", "se", "sa", "sl", "ab", "lp", "ou"})
-"""Canonical forms that in front of a name are more often a word or initials of it (``AB Foods``)."""

@@ -14,16 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedup.cluster import Clusters, cluster_pairs
+from dedup.comparison import Comparison
 from dedup.errors import UsageError
 from dedup.model import Model
-from dedup.nearest import cosine
+from dedup.stopwatch import Stopwatch
 from indexer import vectors
-from indexer.progress import Progress, Stopwatch, no_progress
+from indexer.progress import Progress, no_progress
 from indexer.store import Codes, Ids, Store
 
 NEIGHBOURS = 10
 """Nearest texts of each text that can become pairs with it."""
-_PAIRS_AT_ONCE = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +67,13 @@ def find_duplicates(
     clock = Stopwatch()
     with clock.stage("load"):
         text_ids, codes, normals = _load(store, model.model_id)
-    comparison = _Comparison(model, codes, normals)
+    comparison = Comparison(model, codes, normals)
     with clock.stage("search"):
         generation, pairs, similarities = _search(store, snapshots, model, text_ids, codes, progress)
     with clock.stage("compare"):
-        probabilities = comparison.probabilities(pairs, similarities, progress)
+        probabilities = comparison.probabilities(
+            pairs, similarities, lambda done, total: progress("compare", done, total)
+        )
     candidates = len(pairs)
     likely = probabilities >= min_probability
     pairs, probabilities, similarities = pairs[likely], probabilities[likely], similarities[likely]
@@ -137,33 +139,3 @@ def _complete_index(
     later = int(np.searchsorted(text_ids, snapshot.max_text_id, side="right"))
     vectors.add_to_index(index, text_ids[later:], codes[later:])
     return snapshot.generation, index
-
-
-class _Comparison:
-    """Ask the model for the probabilities of pairs of places."""
-
-    def __init__(self, model: Model, codes: Codes, normals: list[str]) -> None:
-        self._model = model
-        self._codes = codes
-        self._normals = normals
-
-    def probabilities(
-        self, pairs: NDArray[np.int64], similarities: NDArray[np.float32], progress: Progress
-    ) -> NDArray[np.float64]:
-        """Return the probabilities (p,) of ``pairs`` (p, 2) with their cosines (p,)."""
-        result = np.empty(len(pairs), np.float64)
-        for start in range(0, len(pairs), _PAIRS_AT_ONCE):
-            block = slice(start, start + _PAIRS_AT_ONCE)
-            left, right = ([self._normals[place] for place in side] for side in pairs[block].T.tolist())
-            result[block] = self._model.compare(left, right, similarities[block])
-            progress("compare", min(block.stop, len(pairs)), len(pairs))
-        return result
-
-    def of_any(self, pairs: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Return the probabilities (q,) of any ``pairs`` (q, 2)."""
-        similarities = np.empty(len(pairs), np.float32)
-        for start in range(0, len(pairs), _PAIRS_AT_ONCE):
-            block = slice(start, start + _PAIRS_AT_ONCE)
-            first, second = pairs[block].T
-            similarities[block] = cosine(self._codes[first], self._codes[second])
-        return self.probabilities(pairs, similarities, no_progress)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from sqlalchemy import select
@@ -24,41 +24,38 @@ def open_with_identity(
     encoding: str | None,
     delimiter: str | None,
     *,
-    known: str | None,
+    recorded: Callable[[], str | None],
 ) -> tuple[Table, str | None]:
     """Open a table to be indexed, as ``open_table``; a guessed id column that holds no ids is not taken.
 
     Many files call a column ``id`` that numbers something else, such as the organisation to which several
     rows belong; taking it for the identity of a row would reject all rows of an organisation but one. So a
     file is read once beforehand where the column was guessed. Standard input cannot be read twice: there a
-    guess stands; and it stands where ``known``, the identity under which the source is recorded already
+    guess stands; and it stands where ``recorded()``, the identity that the source has in the store already
     (``recorded_identity``), is ``column``, so that a growing file keeps its ways from one night to the next.
 
     Returns the table and, where the guess was dropped, a sentence that says so.
     """
     table = open_table(source, text_columns=text_columns, id_column=id_column, encoding=encoding, delimiter=delimiter)
-    if not table.choice.id_guessed or known == "column" or table.size is None:
+    if not table.choice.id_guessed or table.size is None or recorded() == "column":
         return table, None
     with table:
         share = _repeated_share(table)
-    kept = share <= MOST_REPEATED
     column = table.choice.id
-    note = (
-        None
-        if kept
-        else (
-            f"Column {column!r} repeats its value in {share:.1%} of the rows, so it is kept as an ordinary column; "
-            f"use --id {column} to take it as the id all the same."
-        )
-    )
+    dropped = share > MOST_REPEATED
     table = open_table(
         source,
         text_columns=text_columns,
-        id_column=None if kept else "",
+        id_column="" if dropped else None,
         encoding=encoding,
         delimiter=delimiter,
     )
-    return table, note
+    if not dropped:
+        return table, None
+    return table, (
+        f"Column {column!r} repeats its value in {share:.1%} of the rows, so it is kept as an ordinary column; "
+        f"use --id {column} to take it as the id all the same."
+    )
 
 
 def recorded_identity(workspace: Workspace, source: str) -> str | None:

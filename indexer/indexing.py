@@ -14,9 +14,10 @@ import numpy as np
 
 from dedup.errors import VersionMismatch
 from dedup.model import Model
+from dedup.stopwatch import Stopwatch
 from indexer import vectors
 from indexer.ingest import Identity, IngestSummary, ingest
-from indexer.progress import Progress, Stopwatch, no_progress, recorded_run
+from indexer.progress import Progress, no_progress, recorded_run
 from indexer.readers import Row
 from indexer.rejects import Reject
 from indexer.store import Store

@@ -253,12 +253,18 @@ def _check(row: Row, by_content: bool) -> Item | Reject:
             f"The id has {len(external_id)} characters, more than {MAX_ID_CHARACTERS}.",
         )
     normal = normalise(row.raw)
+    if fault := fault_of(normal):
+        return row.reject(fault[0], None, fault[1])
+    return Item(row, external_id, digest, normal)
+
+
+def fault_of(normal: str) -> tuple[str, str] | None:
+    """Return the error code and the message for a normal form that is no name, None for a name."""
     if not normal:
-        return row.reject("E_NAME_EMPTY", None, "The name is empty, or punctuation only.")
+        return "E_NAME_EMPTY", "The name is empty, or punctuation only."
     if len(normal) > MAX_NAME_CHARACTERS:
-        return row.reject(
+        return (
             "E_NAME_TOO_LONG",
-            None,
             f"The name has {len(normal)} characters after normalisation, more than {MAX_NAME_CHARACTERS}.",
         )
-    return Item(row, external_id, digest, normal)
+    return None

@@ -34,8 +34,9 @@ from numpy.typing import NDArray
 
 from dedup.errors import EnvironmentFault
 from dedup.model import Model
+from dedup.stopwatch import Stopwatch
 from indexer.duplicates import Duplicates, find_duplicates
-from indexer.progress import Progress, Stopwatch, no_progress, recorded_run, versions
+from indexer.progress import Progress, no_progress, recorded_run, versions
 from indexer.store import Record, Store
 
 PAIR_COLUMNS = (

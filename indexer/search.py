@@ -7,7 +7,7 @@ the nearest vectors, and the model compares each of them with the query.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -40,15 +40,6 @@ class Match:
     records: list[Record]
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    text_id: int
-    normal: str
-    probability: float
-    similarity: float
-    exact: bool
-
-
 class Searcher:
     """Search one store; sees the texts that are there when it is made, less those deleted since.
 
@@ -78,27 +69,16 @@ class Searcher:
             found = self._find(list(dict.fromkeys(block)), limit, min_probability)
             records = self._store.records_of_texts({hit.text_id for hits in found.values() for hit in hits})
             matches = {
-                normal: [
-                    Match(
-                        hit.text_id,
-                        hit.normal,
-                        hit.probability,
-                        hit.similarity,
-                        hit.exact,
-                        records[hit.text_id],
-                    )
-                    for hit in hits
-                    if hit.text_id in records
-                ]
+                normal: [replace(hit, records=records[hit.text_id]) for hit in hits if hit.text_id in records]
                 for normal, hits in found.items()
             }
             results += [list(matches[normal]) for normal in block]
         return results
 
-    def _find(self, normals: list[str], limit: int, min_probability: float) -> dict[str, list[_Found]]:
-        """Return what is found for each of distinct ``normals``."""
+    def _find(self, normals: list[str], limit: int, min_probability: float) -> dict[str, list[Match]]:
+        """Return what is found for each of distinct ``normals``, without the records."""
         found = {
-            normal: [_Found(text_id, normal, 1.0, 1.0, True)]
+            normal: [Match(text_id, normal, 1.0, 1.0, True, [])]
             for normal, text_id in self._store.text_ids(normals).items()
         }
         k = max(LEAST_CANDIDATES, CANDIDATES_PER_MATCH * limit)
@@ -118,11 +98,11 @@ class Searcher:
             np.array([similarity for *_, similarity in candidates], np.float32),
         )
         for (query, text_id, normal, similarity), probability in zip(candidates, probabilities.tolist(), strict=True):
-            found.setdefault(query, []).append(_Found(text_id, normal, probability, similarity, False))
+            found.setdefault(query, []).append(Match(text_id, normal, probability, similarity, False, []))
         return {normal: _best(found.get(normal, []), limit, min_probability) for normal in normals}
 
 
-def _best(found: list[_Found], limit: int, min_probability: float) -> list[_Found]:
+def _best(found: list[Match], limit: int, min_probability: float) -> list[Match]:
     likely = [hit for hit in found if hit.probability >= min_probability]
     likely.sort(key=lambda hit: (not hit.exact, -hit.probability, -hit.similarity, hit.text_id))
     return likely[:limit]

@@ -14,11 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedup.compare import Rarity, evidence
-from dedup.encode import ALPHABET, CODE_SCALE, Encoder, OnnxEncoder
+from dedup.encode import ALPHABET, CODE_SCALE, Encoder, OnnxEncoder, pair_similarities
 from dedup.errors import InputRefused
 from dedup.evaluate import evaluate_pairs
 from dedup.model import FILES, FORMAT_VERSION, load_model
-from dedup.nearest import cosine
 from dedup.normalise import NORMALISER_VERSION
 from dedup.score import Scorer
 from dedup.training.data import (
@@ -141,10 +140,7 @@ def _train_scorer(
 
 def pair_evidence(pairs: LabelledPairs, encoder: Encoder, rarity: Rarity) -> NDArray[np.float32]:
     """Return the (n, features) evidence on labelled pairs."""
-    row_of = {text: row for row, text in enumerate(dict.fromkeys(pairs.left + pairs.right))}
-    codes = encoder.encode(list(row_of))
-    left, right = (codes[[row_of[text] for text in side]] for side in (pairs.left, pairs.right))
-    return evidence(pairs.left, pairs.right, cosine(left, right), rarity)
+    return evidence(pairs.left, pairs.right, pair_similarities(encoder, pairs.left, pairs.right), rarity)
 
 
 def _measures(data: Path, output: Path, report: Report) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from dedup.encode import N_TRIGRAM_BUCKETS, OnnxEncoder, batches_by_length, featurise, quantise
+from dedup.encode import N_TRIGRAM_BUCKETS, OnnxEncoder, featurise
 from dedup.normalise import fold
 from dedup.training.export import export
 from dedup.training.network import DIMENSION, Tower
@@ -86,21 +86,6 @@ def embed(tower: Tower, texts: list[str], longest: int | None = None) -> Tensor:
     back = torch.empty(len(order), dtype=torch.long)
     back[torch.from_numpy(order)] = torch.arange(len(order))
     return torch.cat(parts)[back]
-
-
-def encode(tower: Tower, texts: list[str]) -> NDArray[np.int8]:
-    """Return the int8 codes of normal forms by torch; ``OnnxEncoder.encode`` gives the same, much faster."""
-    folded = [fold(text) for text in texts]
-    lengths = np.fromiter(map(len, folded), dtype=np.int64, count=len(folded))
-    codes = np.empty((len(folded), DIMENSION), dtype=np.int8)
-    tower.eval()
-    with torch.inference_mode():
-        for rows in batches_by_length(lengths):
-            symbols, buckets = featurise([folded[row] for row in rows])
-            vectors = tower(torch.from_numpy(symbols).long(), torch.from_numpy(buckets).long())
-            codes[rows] = quantise(vectors.numpy())
-    tower.train()
-    return codes
 
 
 def _step(tower: Tower, optimiser: torch.optim.Optimizer, batch: Batch, temperature: float) -> float:
