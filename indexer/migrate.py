@@ -28,7 +28,7 @@ _NEWER = (
     "{} was written by a newer neardup (schema {!r}, this one knows up to {!r}); "
     "upgrade neardup, or use another --workspace."
 )
-_OLDER = "{} has the older schema {!r}; run `dedup index` on it once, which upgrades it to {!r}."
+_OLDER = "{} has the older schema {!r}; run `dedup migrate` on it once, which upgrades it to {!r}."
 
 
 def revision_state(connection: Connection) -> Literal["empty", "older", "current"]:
@@ -128,6 +128,7 @@ def _initialise(connection: Connection) -> None:
         "normaliser_version": str(NORMALISER_VERSION),
         "next_text_id": "1",
         "next_record_id": "1",
+        "writer": "0:0",
     }
     rows = [{"key": key, "value": value} for key, value in values.items()]
     connection.execute(insert_into(schema.store_meta), rows)

@@ -1,6 +1,6 @@
 """The tables, the same on SQLite and PostgreSQL.
 
-    source ─< record >─ text ─< text_vector >─ model ─< snapshot          run          store_meta
+    source ─< record >─ text ─< text_vector >─ model ─< snapshot     source ─< run ─< ingest_batch     store_meta
 
 A *text* is immutable: a ``text_id`` means the same normal form for ever and is never used again. A record
 whose text changes points to another text, and a text without any record is deleted with its vectors. So
@@ -25,7 +25,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-REVISIONS = ("0001",)
+REVISIONS = ("0001", "0002")
 """Every revision of the schema, oldest first."""
 
 HEAD = REVISIONS[-1]
@@ -66,11 +66,27 @@ run = Table(
     "run",
     metadata,
     Column("run_id", Integer, primary_key=True),
-    Column("kind", String(16), nullable=False),  # index | report
-    Column("state", String(16), nullable=False),  # running | done | failed
+    Column("kind", String(16), nullable=False),  # index | delete | report
+    Column("state", String(16), nullable=False),  # running | done | failed | interrupted
     Column("started_at", String(32), nullable=False),  # ISO 8601, UTC; for people, never for ordering
     Column("finished_at", String(32)),
     Column("manifest", Text, nullable=False),  # a JSON object
+    Column("source_id", Integer, ForeignKey("source.source_id")),  # whose records it changes
+    Column("input_digest", String(64)),  # SHA-256 of all that decides what it does; the same job can go on
+)
+
+# One transaction of a run that changed records: what it did is committed together with it.
+ingest_batch = Table(
+    "ingest_batch",
+    metadata,
+    Column("run_id", Integer, ForeignKey("run.run_id"), primary_key=True),
+    Column("batch_no", Integer, primary_key=True, autoincrement=False),
+    Column("rows_in", Integer, nullable=False),
+    Column("rejected", Integer, nullable=False),
+    Column("added", Integer, nullable=False),
+    Column("changed", Integer, nullable=False),
+    Column("unchanged", Integer, nullable=False),
+    Column("removed", Integer, nullable=False),
 )
 
 text = Table(
@@ -123,6 +139,7 @@ snapshot = Table(
     Column("model_key", Integer, ForeignKey("model.model_key"), nullable=False),
     Column("max_text_id", BigInteger, nullable=False),
     Column("n_vectors", BigInteger, nullable=False),
+    Column("digest", String(32), nullable=False),  # of its ids and codes, see indexer.snapshot
     Column("parameters", Text, nullable=False),  # a JSON object
     Column("state", String(16), nullable=False),  # ready
     Column("created_at", String(32), nullable=False),

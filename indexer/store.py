@@ -64,6 +64,7 @@ class Snapshot:
     model_id: str
     max_text_id: int
     n_vectors: int
+    digest: str
     parameters: dict[str, Any]
     created_at: str
 
@@ -303,6 +304,7 @@ class Store:
         model_id: str,
         max_text_id: int,
         n_vectors: int,
+        digest: str,
         parameters: Mapping[str, Any],
     ) -> Snapshot:
         """Make a file that is already safe on disk the current snapshot, in one transaction."""
@@ -315,13 +317,14 @@ class Store:
                 "model_key": _model_key(connection, model_id, create=True),
                 "max_text_id": max_text_id,
                 "n_vectors": n_vectors,
+                "digest": digest,
                 "parameters": _to_json(parameters),
                 "state": "ready",
                 "created_at": created_at,
             }
             key = connection.execute(insert(schema.snapshot).values(values)).inserted_primary_key
         assert key is not None
-        published = (int(key[0]), file_name, n_bytes, sha256, model_id, max_text_id, n_vectors)
+        published = (int(key[0]), file_name, n_bytes, sha256, model_id, max_text_id, n_vectors, digest)
         return Snapshot(*published, dict(parameters), created_at)
 
     def current_snapshot(self) -> Snapshot | None:
@@ -331,7 +334,7 @@ class Store:
             select(
                 *columns["generation", "file_name", "n_bytes", "sha256"],
                 schema.model.c.model_id,
-                *columns["max_text_id", "n_vectors", "parameters", "created_at"],
+                *columns["max_text_id", "n_vectors", "digest", "parameters", "created_at"],
             )
             .join_from(schema.snapshot, schema.model)
             .where(columns.state == "ready")

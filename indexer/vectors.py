@@ -20,6 +20,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import suppress
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -152,10 +153,21 @@ def publish(store: Store, snapshots: Path, model_id: str, *, flat_up_to: int = F
         model_id=model_id,
         max_text_id=int(ids[-1]),
         n_vectors=len(ids),
+        digest=f"{digest_of(ids, codes):032x}",
         parameters={"kind": "cells" if cells else "flat", "cells": cells, "dimension": codes.shape[1]},
     )
     _sweep(snapshots, path.name)
     return published
+
+
+def digest_of(ids: Ids, codes: Codes) -> int:
+    """Return the sum modulo 2^128 of the BLAKE2b hashes of every id with its code, (n,) and (n, d).
+
+    The order does not matter, and digests of parts add up to that of the whole.
+    """
+    rows = np.hstack([ids.astype("<i8").view(np.uint8).reshape(-1, 8), codes.view(np.uint8)])
+    total = sum(int.from_bytes(blake2b(row, digest_size=16).digest(), "little") for row in rows)
+    return total % (1 << 128)
 
 
 def _write(path: Path, content: memoryview) -> str:

@@ -102,6 +102,7 @@ def test_snapshots(store: Store) -> None:
             sha256="0" * 64,
             model_id=MODEL,
             max_text_id=10,
+            digest="00",
             n_vectors=8,
             parameters={"kind": "flat"},
         )
