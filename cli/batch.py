@@ -104,7 +104,7 @@ class Search:
 def _sound(table: Table, on_reject: Callable[[Reject], None]) -> Iterator[tuple[Row, str]]:
     """Yield the rows that can be looked for, with their normal form; hand on the others."""
     from dedup.normalise import normalise
-    from indexer.ingest import fault_of
+    from indexer.intake import fault_of
     from indexer.readers import Row
 
     for row in table:

@@ -19,7 +19,7 @@ from dedup import errors
 P = ParamSpec("P")
 
 OK, BUG, USAGE, SOME_ROWS_REJECTED, REFUSED, ENVIRONMENT, BUSY, VERSION, CORRUPT = range(9)
-INTERRUPTED, TERMINATED = 130, 143
+INTERRUPTED = 130
 
 _CODES: dict[type[errors.DedupError], int] = {
     errors.UsageError: USAGE,

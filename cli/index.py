@@ -31,6 +31,10 @@ def index(
         str | None,
         typer.Option(metavar="NAME", help="Name of this collection. Default: the name of the file."),
     ] = None,
+    sync: Annotated[
+        bool,
+        typer.Option("--sync", help="Make the source what the file holds: delete its records that are not in it."),
+    ] = False,
     encoding: options.Encoding = None,
     delimiter: options.Delimiter = None,
     rejects: options.Rejects = None,
@@ -45,8 +49,8 @@ def index(
     """Bring a CSV file into the index.
 
     With an id column, rows with a known id are updated and others added; without one, a row is known by its
-    content, and the source becomes what the file holds. Indexing the same file again changes nothing. Exit
-    code 3: done, but some rows were rejected.
+    content, and the source becomes what the file holds. Indexing the same file again changes nothing; a job
+    that was interrupted goes on where it stopped. Exit code 3: done, but some rows were rejected.
     """
     from dedup.errors import InputRefused
     from dedup.model import load_model
@@ -74,6 +78,7 @@ def index(
                     table,
                     identity="column" if table.choice.id else "content",
                     on_reject=refused.add,
+                    sync=sync,
                     max_reject_rate=max_reject_rate,
                     progress=with_total(progress, table),
                 )
@@ -84,6 +89,11 @@ def index(
         if not result.rows.rows_in:
             say(f"Warning: {table.name} has a header and no rows.")
         write_summary(_summary(result), sys.stdout, as_json=False)
+        if result.withheld:
+            say(
+                f"Kept {result.withheld:,} records that the input does not hold: rows without a readable id were "
+                "rejected, and may be theirs. Correct these rows and run it again."
+            )
         say_rejected(refused.count, refused.commit())
     if refused.count:
         raise typer.Exit(SOME_ROWS_REJECTED)

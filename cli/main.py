@@ -5,16 +5,21 @@ Nothing heavy is imported here or at the top of a command's file, so that help c
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
+import threading
 from types import FrameType
 from typing import Annotated
 
 import typer
 
-from cli import compare, evaluate, index, query, report, status, train
-from cli.errors import TERMINATED, guarded
+from cli import compare, delete, evaluate, index, query, report, status, train
+from cli.errors import INTERRUPTED, guarded
 from cli.versions import version_of
+
+SECONDS_TO_STOP = 1.8
+"""How long a command that was told to stop may take to do it in good order."""
 
 app = typer.Typer(
     name="dedup",
@@ -29,6 +34,7 @@ for _name, _command, _examples in (
     ("index", index.index, index.EXAMPLES),
     ("query", query.query, query.EXAMPLES),
     ("report", report.report, report.EXAMPLES),
+    ("delete", delete.delete, delete.EXAMPLES),
     ("compare", compare.compare, compare.EXAMPLES),
     ("status", status.status, status.EXAMPLES),
     ("evaluate", evaluate.evaluate, evaluate.EXAMPLES),
@@ -54,12 +60,25 @@ def _common(
 
 def main() -> None:
     """Run the command line and exit with a code of ``docs/bad-input.md``."""
-    signal.signal(signal.SIGTERM, _terminate)
+    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(signum) != signal.SIG_IGN:  # as under nohup, or in the background of a script
+            signal.signal(signum, _stop)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a name may hold what the terminal's encoding does not
             stream.reconfigure(errors="backslashreplace")
     app()
 
 
-def _terminate(signum: int, frame: FrameType | None) -> None:
-    raise SystemExit(TERMINATED)  # unlike the default, this takes back what was begun
+def _stop(signum: int, frame: FrameType | None) -> None:
+    """Take back what was begun and end; at a second signal, or after two seconds, end at once.
+
+    Ending at once loses nothing: the next command finds what a killed one leaves, and goes on from there.
+    """
+    code = INTERRUPTED if signum == signal.SIGINT else 128 + signum
+    signal.signal(signum, lambda *_: os._exit(code))
+    limit = threading.Timer(SECONDS_TO_STOP, os._exit, (code,))
+    limit.daemon = True
+    limit.start()
+    if signum == signal.SIGINT:
+        raise KeyboardInterrupt
+    raise SystemExit(code)  # unlike the default, this takes back what was begun

@@ -11,7 +11,8 @@ from cli.render import spaced, write_summary
 from cli.versions import versions
 
 if TYPE_CHECKING:
-    from indexer.store import Run, Store
+    from indexer.runs import Run
+    from indexer.store import Store
 
 EXAMPLES = options.examples("dedup status", "dedup status --workspace /srv/companies --format json")
 
@@ -29,6 +30,7 @@ def status(
     from the texts that are not in it yet.
     """
     from dedup.model import load_model
+    from indexer.runs import last_runs
     from indexer.workspace import Workspace
 
     place = Workspace(workspace, database)
@@ -39,7 +41,7 @@ def status(
             **_holdings(store),
             "model": load_model().model_id[:12],
             "snapshot": _snapshot(store),
-            "runs": [_run(run) for run in store.last_runs(N_RUNS)],
+            "runs": [_run(run) for run in last_runs(store, N_RUNS)],
             "versions": versions(),
         }
     as_json = layout is ReportFormat.json

@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
+import logging
+import random
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from dedup.errors import CorruptStore, DedupError, EnvironmentFault, UsageError, VersionMismatch
+from dedup.errors import CorruptStore, DedupError, EnvironmentFault, UsageError, VersionMismatch, WriterBusy
 from indexer.schema import APPLICATION_ID
 
 CONNECT_TIMEOUT_S = 10
 BUSY_TIMEOUT_MS = 10_000
 SQLITE_CACHE_KIB = 64 * 1024
 
+T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
+
 sqlite3.register_adapter(np.int64, int)  # else it is bound as a blob, which equals no integer
 
+RETRY_PAUSES_S = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0)
+"""How long to wait before a transaction is tried again that PostgreSQL gave up; each varied by a half."""
+
+# serialization_failure, deadlock_detected, lock_not_available, query_canceled, too_many_connections; 08 is
+# connection_exception, 57P operator_intervention: a server that stops, crashes or starts
+_TRANSIENT_SQLSTATES = ("40001", "40P01", "55P03", "57014", "53300", "08", "57P")
 _DAMAGED_SQLSTATES = ("XX001", "XX002")  # data_corrupted, index_corrupted
 _DENIED_SQLSTATE = "42501"  # a missing privilege: the driver calls it a programming error
 
@@ -62,7 +75,7 @@ def make_engine(url: URL) -> Engine:
         return _sqlite_engine(url)
     arguments = {} if "connect_timeout" in url.query else {"connect_timeout": CONNECT_TIMEOUT_S}
     try:
-        return create_engine(url, connect_args=arguments, hide_parameters=True)
+        return create_engine(url, connect_args=arguments, hide_parameters=True, pool_pre_ping=True)
     except ModuleNotFoundError:
         raise UsageError("PostgreSQL needs the driver psycopg; run: pip install 'neardup[postgres]'") from None
 
@@ -94,20 +107,43 @@ def _prepare_sqlite(connection: sqlite3.Connection, path: Path) -> None:
             )
     connection.execute("PRAGMA foreign_keys=ON")
     connection.execute(f"PRAGMA cache_size=-{SQLITE_CACHE_KIB}")
-    connection.execute("PRAGMA synchronous=FULL")
-    mode = journal_mode(sqlite3.sqlite_version_info)
+    mode = journal_mode(sqlite3.sqlite_version_info, file_system(path))
+    # In DELETE mode only EXTRA syncs the directory after a commit has removed the journal; with FULL, a power
+    # cut can bring the journal back, and with it undo a commit that was acknowledged.
+    connection.execute(f"PRAGMA synchronous={'FULL' if mode == 'WAL' else 'EXTRA'}")
     if connection.execute("PRAGMA journal_mode").fetchone() != (mode.lower(),):
         connection.execute(f"PRAGMA journal_mode={mode}")
 
 
-def journal_mode(version: tuple[int, ...]) -> str:
-    """Return ``WAL`` for a SQLite with the WAL-reset fix, else ``DELETE``.
+def journal_mode(version: tuple[int, ...], file_system: str = "ext4") -> str:
+    """Return ``WAL`` for a SQLite with the WAL-reset fix on a local file system, else ``DELETE``.
 
     SQLite 3.7.0 to 3.51.2 can lose acknowledged commits in WAL mode when two connections write and
-    checkpoint at once; 3.51.3 has the fix, and so have 3.50.7 and 3.44.6.
+    checkpoint at once; 3.51.3 has the fix, and so have 3.50.7 and 3.44.6. WAL needs shared memory, which a
+    network file system does not give to several machines.
     """
     fixed = version >= (3, 51, 3) or (3, 50, 7) <= version < (3, 51) or (3, 44, 6) <= version < (3, 45)
-    return "WAL" if fixed else "DELETE"
+    return "WAL" if fixed and not is_network(file_system) else "DELETE"
+
+
+def is_network(file_system: str) -> bool:
+    """Tell whether a file system of this type may be shared by several machines."""
+    return file_system.startswith(("nfs", "cifs", "smb", "9p", "fuse", "ceph", "afs", "lustre", "gluster"))
+
+
+def file_system(path: Path) -> str:
+    """Return the type of the file system that holds ``path``, empty if the system does not say."""
+    place, longest, found = str(path.resolve()), -1, ""
+    try:
+        mounts = Path("/proc/self/mounts").read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError:
+        return ""
+    for line in mounts.splitlines():
+        _, point, kind = line.split(" ")[:3]
+        point = point.replace(r"\040", " ").rstrip("/")
+        if (place == point or place.startswith(f"{point}/")) and len(point) >= longest:
+            longest, found = len(point), kind
+    return found
 
 
 def insert_rows(connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
@@ -133,6 +169,43 @@ def _copy(connection: Connection, statement: str, rows: Iterable[tuple[Any, ...]
             copy.write_row(row)
 
 
+def retrying(engine: Engine, attempt: Callable[[], T], renew: Callable[[], None] = lambda: None) -> T:
+    """Return what ``attempt`` returns; try again, after ``renew``, when PostgreSQL says or shows that it may help.
+
+    That is a connection that broke, a server that restarts, a deadlock, a timeout. SQLite's faults stay.
+    """
+    pauses = iter(RETRY_PAUSES_S)
+    is_first = True
+    while True:
+        try:
+            if not is_first:
+                renew()
+            return attempt()
+        except (DBAPIError, engine.dialect.loaded_dbapi.Error) as error:
+            pause = next(pauses, None)
+            if pause is None or not _is_transient(engine, error):
+                raise
+            _log.warning("The database failed (%s); trying again.", _first_line(error))
+        time.sleep(pause * random.uniform(0.5, 1.5))
+        is_first = False
+
+
+def _is_transient(engine: Engine, error: BaseException) -> bool:
+    if engine.dialect.name == "sqlite":
+        return False
+    cause = getattr(error, "orig", None) or error
+    state = getattr(cause, "sqlstate", None)
+    if state is not None:
+        return str(state).startswith(_TRANSIENT_SQLSTATES)
+    driver = engine.dialect.loaded_dbapi
+    return isinstance(cause, (driver.OperationalError, driver.InterfaceError))  # the connection itself
+
+
+def _first_line(error: BaseException) -> str:
+    cause = getattr(error, "orig", None) or error
+    return (str(cause).strip().splitlines() or [type(cause).__name__])[0]
+
+
 @contextmanager
 def errors_in_words(engine: Engine) -> Iterator[None]:
     """Turn the database's errors into ours, with the password hidden.
@@ -140,7 +213,8 @@ def errors_in_words(engine: Engine) -> Iterator[None]:
     A violated constraint or a wrong statement is a bug of ours and passes unchanged.
 
     Raises:
-        EnvironmentFault: the database cannot be reached, is busy, full or forbidden.
+        EnvironmentFault: the database cannot be reached, is full or forbidden.
+        WriterBusy: another process keeps the database to itself.
         CorruptStore: the database says that it is damaged.
 
     """
@@ -155,17 +229,17 @@ def errors_in_words(engine: Engine) -> Iterator[None]:
 
 def _in_words(engine: Engine, error: BaseException) -> DedupError | None:
     where = engine.url.render_as_string(hide_password=True)
-    lines = str(error).strip().splitlines() or [type(error).__name__]
+    line = _first_line(error)
     state = getattr(error, "sqlstate", None)
-    if state in _DAMAGED_SQLSTATES or "malformed" in lines[0] or "not a database" in lines[0]:
+    if state in _DAMAGED_SQLSTATES or "malformed" in line or "not a database" in line:
         return CorruptStore(
-            f"The database {where} is damaged ({lines[0]}); restore it from a backup, "
+            f"The database {where} is damaged ({line}); restore it from a backup, "
             "or remove it and run `dedup index` again."
         )
-    if "database is locked" in lines[0]:
-        return EnvironmentFault(f"The database {where} is busy with another process; try again later.")
+    if "database is locked" in line:
+        return WriterBusy(f"The database {where} is busy with another process; try again later.")
     driver = engine.dialect.loaded_dbapi
     environment = (driver.OperationalError, driver.InternalError, driver.InterfaceError)
     if isinstance(error, environment) or state == _DENIED_SQLSTATE:
-        return EnvironmentFault(f"The database {where} failed: {lines[0].rstrip('.')}. Try again later.")
+        return EnvironmentFault(f"The database {where} failed: {line.rstrip('.')}. Try again later.")
     return None

@@ -1,7 +1,6 @@
-"""The job ``dedup index``: rows to records, new texts to vectors, and a snapshot if one is due.
+"""The job ``dedup index``: rows to records with vectors, and a snapshot if one is due.
 
-Each step starts from what the database holds, so a job that was killed goes on where it stopped: the rows
-are one transaction, the vectors are written chunk by chunk, and the snapshot is published last.
+Each step starts from what the database holds, so a job that was killed goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -10,27 +9,27 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy as np
-
-from dedup.errors import VersionMismatch
 from dedup.model import Model
 from dedup.stopwatch import Stopwatch
 from indexer import vectors
-from indexer.ingest import Identity, IngestSummary, ingest
-from indexer.progress import Progress, no_progress, recorded_run
+from indexer.ingest import encode, ingest
+from indexer.intake import Identity
+from indexer.progress import Progress, no_progress
 from indexer.readers import Row
 from indexer.rejects import Reject
+from indexer.runs import Accounts, recorded_run
 from indexer.store import Store
 
 CHUNK = 20_000
-"""Texts that are encoded and written in one transaction."""
+"""Texts that are encoded and written in one transaction when the model is a new one."""
 
 
 @dataclass(frozen=True, slots=True)
 class IndexResult:
-    """What an index job did; ``seconds`` of its stages ``rows``, ``texts`` and ``snapshot``."""
+    """What an index job did; ``withheld`` as in ``IngestSummary``, ``seconds`` of its stages."""
 
-    rows: IngestSummary
+    rows: Accounts
+    withheld: int
     texts_encoded: int
     snapshot_built: bool
     seconds: dict[str, float]
@@ -45,42 +44,51 @@ def index_rows(
     *,
     identity: Identity,
     on_reject: Callable[[Reject], None],
+    sync: bool = False,
+    allow_empty: bool = False,
     max_reject_rate: float = 0.05,
     progress: Progress = no_progress,
 ) -> IndexResult:
     """Make ``rows`` the records of a source, as ``ingest`` does, and make them ready to be searched.
 
-    The job is recorded as a run, ``failed`` if anything is raised. Vectors of other models are deleted once
-    every text has one of this model. ``progress`` hears of the stages ``rows``, ``texts`` and ``snapshot``.
+    The job is recorded as a run. Texts that only another model has encoded are encoded first, and the vectors
+    of other models deleted last. ``progress`` hears of ``texts`` and ``snapshot``, and of the stages of
+    ``ingest`` in between.
 
     Raises:
         InputRefused, UsageError: as ``ingest``; nothing was written.
         VersionMismatch: the model has no vector for a text.
-        EnvironmentFault: the snapshot cannot be written.
+        WriterBusy: another process has begun to write.
+        EnvironmentFault: the disk or the database fails; the batches before are stored.
 
     """
     clock = Stopwatch()
-    with recorded_run(store, "index") as (run_id, manifest):
-        manifest |= {"source": source_name, "identity": identity, "model_id": model.model_id}
+    with recorded_run(store, "index") as run:
+        run.manifest |= {"source": source_name, "identity": identity, "sync": sync, "model_id": model.model_id}
+        with clock.stage("texts"):
+            encoded = encode_texts(store, model, progress)
         with clock.stage("rows"):
             summary = ingest(
                 store,
                 source_name,
                 rows,
+                model=model,
+                run=run,
                 identity=identity,
-                run_id=run_id,
+                scratch=snapshots,
                 on_reject=on_reject,
-                on_progress=lambda done: progress("rows", done, None),
+                sync=sync,
+                allow_empty=allow_empty,
                 max_reject_rate=max_reject_rate,
+                progress=progress,
             )
-        manifest["rows"] = asdict(summary)
-        with clock.stage("texts"):
-            encoded = encode_texts(store, model, progress)
+        run.manifest["rows"] = asdict(summary.accounts)
         with clock.stage("snapshot"):
-            built = _refresh_snapshot(store, snapshots, model.model_id, progress)
+            built = refresh_snapshot(store, snapshots, model.model_id, progress)
             store.delete_vectors_of_other_models(model.model_id)
-        result = IndexResult(summary, encoded, built, clock.seconds)
-        manifest |= {"texts_encoded": encoded, "snapshot_built": built, "seconds": clock.seconds}
+        encoded += summary.texts_encoded
+        result = IndexResult(summary.accounts, summary.withheld, encoded, built, clock.seconds)
+        run.manifest |= {"texts_encoded": encoded, "snapshot_built": built, "seconds": clock.seconds}
     return result
 
 
@@ -92,21 +100,15 @@ def encode_texts(store: Store, model: Model, progress: Progress = no_progress) -
         ids, normals = store.texts_without_vectors(model.model_id, after, CHUNK)
         if not normals:
             break
-        codes = model.encoder.encode(normals)
-        empty = np.flatnonzero(~codes.any(axis=1))
-        if len(empty):
-            raise VersionMismatch(
-                f"The model has no vector for the text {normals[int(empty[0])]!r}; "
-                "use the model that ships with neardup, or train anew with `dedup train`."
-            )
-        store.write_vectors(model.model_id, ids, codes)
+        store.write_vectors(model.model_id, ids, encode(model, normals))
         after = int(ids[-1])
         done += len(ids)
         progress("texts", done, total)
     return done
 
 
-def _refresh_snapshot(store: Store, snapshots: Path, model_id: str, progress: Progress) -> bool:
+def refresh_snapshot(store: Store, snapshots: Path, model_id: str, progress: Progress = no_progress) -> bool:
+    """Publish a snapshot if one is due; tell whether it was."""
     if not vectors.is_snapshot_due(store, snapshots, model_id):
         return False
     progress("snapshot", 0, None)

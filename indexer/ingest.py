@@ -1,54 +1,50 @@
-"""Bring one input into the store, all of it or nothing.
+"""Bring one input into the store: check all of it, then commit it batch by batch.
 
-A record is known by its source and an external id: that of a column, or else one made of the record's own
-content, so that an edited file adds and removes only what was edited. The whole input is one transaction.
-Memory is that of one batch, one byte per record id ever given, and the ids of the texts that lost a record.
+Nothing is stored before the whole input was read and found fit. Then each batch is one transaction, with its
+records, their texts, the vectors of these and its accounts. A job that is killed leaves whole batches; begun
+again with the same input it goes on after the last of them, in the same run.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from hashlib import blake2b
-from itertools import chain
-from typing import Literal
+from hashlib import sha256
+from itertools import islice
+from pathlib import Path
 
-from sqlalchemy import Connection, func, insert, select
+import numpy as np
+from sqlalchemy import Connection, func, insert, select, update
 
-from dedup.errors import InputRefused, UsageError
-from dedup.normalise import normalise
-from indexer import schema
+from dedup.errors import InputRefused, UsageError, VersionMismatch
+from dedup.model import Model
+from indexer import runs
+from indexer.intake import Identity, Intake, take_in
+from indexer.keyset import KeySet, keys_of
+from indexer.progress import Progress, no_progress
 from indexer.readers import Row
 from indexer.rejects import Reject
-from indexer.store import PAGE, Store
-from indexer.upsert import DIGEST_BYTES, Item, Known, SourceWriter
+from indexer.runs import Accounts, CurrentRun
+from indexer.schema import record, source
+from indexer.spool import Spool
+from indexer.store import PAGE, Codes, Store, next_key
+from indexer.upsert import Plan, apply_batch, plan_batch, remove_records
 
-Identity = Literal["column", "content"]
-
-MAX_NAME_CHARACTERS = 1024
-"""Longest normal form of a name."""
-MAX_ID_CHARACTERS = 512
-"""Longest id: an index of PostgreSQL takes keys of up to 2.7 kB."""
-MIN_ROWS_FOR_RATE = 100
-"""Rows to be seen before the share of rejects means anything."""
-
-_BATCH_CHARACTERS = 1 << 24
-_CONTENT_ID_DIGITS = 16  # 64 bits; two rows that collide are numbered as if they were equal
+SIZE_OF_REMOVAL = PAGE
+"""Records that are removed in one transaction."""
 
 
 @dataclass(frozen=True, slots=True)
 class IngestSummary:
-    """What became of an input: ``rows_in = added + changed + unchanged + rejected``.
+    """What became of an input; the accounts are those of all batches of its run.
 
-    ``removed`` counts the records that the store held and the input no longer has.
+    ``withheld`` counts the records that the input does not hold and that stayed all the same, because rows
+    were rejected whose id is not known.
     """
 
-    rows_in: int
-    added: int
-    changed: int
-    unchanged: int
-    removed: int
-    rejected: int
+    accounts: Accounts
+    withheld: int
+    texts_encoded: int
 
 
 def ingest(
@@ -56,215 +52,172 @@ def ingest(
     source_name: str,
     rows: Iterable[Row | Reject],
     *,
+    model: Model,
+    run: CurrentRun,
     identity: Identity,
-    run_id: int,
+    scratch: Path,
     on_reject: Callable[[Reject], None],
-    on_progress: Callable[[int], None] | None = None,
+    sync: bool = False,
+    allow_empty: bool = False,
     max_reject_rate: float = 0.05,
+    progress: Progress = no_progress,
 ) -> IngestSummary:
-    """Make the rows of one input records of the source ``source_name``, in one transaction.
+    """Make the rows of one input records of the source ``source_name``.
 
-    With identity ``column``, every row has an ``external_id``, and records of the source that are not in the
-    input stay. With identity ``content``, the id is made of ``raw`` and ``fields``, and records that are not
-    in the input are removed. ``on_reject`` gets every reject, the reader's and those found here;
-    ``on_progress`` the number of rows read so far, after each batch.
+    Records of the source that are not in the input stay, unless ``sync``, or identity ``content``: a row that
+    was edited is another one then, and the old one is gone. ``scratch`` is a directory for a temporary file,
+    ``on_reject`` gets every row that is refused. ``progress`` hears of ``read``, of ``store`` after each
+    committed batch, and of ``remove``. ``run`` becomes the run in which the same input was begun before.
 
     Raises:
         InputRefused: all rows were rejected, or more than ``max_reject_rate`` of at least 100; or the input
             is empty and would remove every record of its source. Nothing was written.
         UsageError: the source was indexed with the other identity.
+        VersionMismatch: the model has no vector for a text; the batches before are stored.
+        WriterBusy: another process has begun to write; the batches before are stored.
 
     """
-    with store.writing() as connection:
-        source_id, size = _find_source(connection, source_name, identity)
-        writer = SourceWriter(connection, source_id, run_id, is_new=size == 0)
-        name = _ContentIdentity(writer) if identity == "content" else _ColumnIdentity(writer)
-        reading = _Reading(writer, name, on_reject, max_reject_rate)
-        for batch in reading.batches(rows):
-            reading.write(batch)
-            if on_progress:
-                on_progress(reading.rows_in)
-        reading.check_end()
-        removed = 0
-        if identity == "content":
-            if reading.rows_in == 0 and size:
-                raise InputRefused(
-                    f"The input has no rows, which would remove all {size} records of source "
-                    f"{source_name!r}; give the right file, or index into a new --workspace.",
-                    "E_EMPTY",
-                )
-            removed = writer.remove_unseen()
-        writer.finish()
-    return IngestSummary(reading.rows_in, writer.added, writer.changed, writer.unchanged, removed, reading.rejected)
+    size = _check_source(store, source_name, identity)
+    mirrors = sync or identity == "content"
+    with Spool(scratch) as spool:
+        intake = take_in(
+            rows, spool, identity=identity, on_reject=on_reject, max_reject_rate=max_reject_rate, progress=progress
+        )
+        if mirrors and intake.rows_in == 0 and size and not allow_empty:
+            raise InputRefused(
+                f"The input has no rows, which would remove all {size} records of source "
+                f"{source_name!r}; give the right file, or index into a new --workspace.",
+                "E_EMPTY",
+            )
+        digest = sha256("\0".join((source_name, identity, str(mirrors), spool.digest)).encode()).hexdigest()
+        source_id, run.run_id = store.write(lambda c: _begin(c, source_name, identity, run, digest))
+        loading = _Loading(store, source_id, run.run_id, model)
+        loading.store(spool, intake.rows_in, is_new=size == 0, progress=progress)
+    withheld = 0
+    if mirrors:
+        withheld = _remove_others(loading, intake, identity, progress)
+    return IngestSummary(runs.batches(store, run.run_id)[1], withheld, loading.texts_encoded)
 
 
-def _find_source(connection: Connection, name: str, identity: Identity) -> tuple[int, int]:
-    """Return the key of a source, made if it is new, and how many records it has."""
-    columns = schema.source.c
-    found = connection.execute(select(columns.source_id, columns.identity).where(columns.name == name)).first()
-    if found is None:
-        connection.execute(insert(schema.source).values(name=name, identity=identity))
-        key = select(columns.source_id).where(columns.name == name)
-        return connection.execute(key).scalar_one(), 0
-    if found.identity != identity:
-        before, now = "ids from a column", "no id column"
-        if identity == "column":
-            before, now = "no id column", "one"
+def _check_source(store: Store, name: str, identity: Identity) -> int:
+    """Return how many records a source has, 0 if it is new."""
+    counted = select(func.count()).where(record.c.source_id == source.c.source_id).scalar_subquery()
+    found = store.read(select(source.c.identity, counted).where(source.c.name == name))
+    if not found:
+        return 0
+    before, size = found[0]
+    if size and before != identity:
+        was, now = ("ids from a column", "no id column") if identity == "content" else ("no id column", "one")
         raise UsageError(
-            f"Source {name!r} was indexed with {before}, and this input has {now}; "
+            f"Source {name!r} was indexed with {was}, and this input has {now}; "
             "name its id column with --id, or give this input another name with --source NAME."
         )
-    counted = select(func.count()).where(schema.record.c.source_id == found.source_id)
-    return found.source_id, connection.execute(counted).scalar_one()
+    return int(size)
 
 
-class _ColumnIdentity:
-    """Ids as the rows give them; of equal ids in one input, the first has it."""
-
-    def __init__(self, writer: SourceWriter) -> None:
-        self._writer = writer
-
-    def name(self, batch: list[Item]) -> tuple[list[Item], dict[str, Known], list[Reject]]:
-        """Return the items to write, what the store has of them, and the rows whose id is taken."""
-        known = self._writer.find(item.external_id for item in batch)
-        items: dict[str, Item] = {}
-        repeated = []
-        for item in batch:
-            identifier = item.external_id
-            if identifier in items or self._writer.is_seen(known.get(identifier)):
-                message = f"The id {identifier!r} was used by an earlier row of this input."
-                repeated.append(item.row.reject("E_ID_DUPLICATE", None, message))
-            else:
-                items[identifier] = item
-        return list(items.values()), known, repeated
+def _begin(connection: Connection, name: str, identity: Identity, run: CurrentRun, digest: str) -> tuple[int, int]:
+    """Return the keys of the source, made if it is new, and of the run to go on with."""
+    source_id = connection.execute(select(source.c.source_id).where(source.c.name == name)).scalar()
+    if source_id is None:
+        source_id = next_key(connection, source.c.source_id)
+        connection.execute(insert(source).values(source_id=source_id, name=name, identity=identity))
+    else:
+        connection.execute(update(source).where(source.c.source_id == source_id).values(identity=identity))
+    return source_id, runs.go_on(connection, run, source_id, digest)
 
 
-class _ContentIdentity:
-    """Ids made of the content; the further ones of equal rows end in -2, -3 and so on."""
+class _Loading:
+    """The batches of one run, numbered; those that are committed already are not done again."""
 
-    def __init__(self, writer: SourceWriter) -> None:
-        self._writer = writer
-        self._repeats: dict[str, int] = {}  # only of rows that occur more than once
+    def __init__(self, store: Store, source_id: int, run_id: int, model: Model) -> None:
+        self.source_id = source_id
+        self.texts_encoded = 0
+        self._store = store
+        self._run_id = run_id
+        self._model = model
+        self._next, _ = runs.batches(store, run_id)
 
-    def name(self, batch: list[Item]) -> tuple[list[Item], dict[str, Known], list[Reject]]:
-        """Return the items to write under their final ids, what the store has of them, and no rejects."""
-        known = self._writer.find({item.external_id for item in batch})
-        items: dict[str, Item] = {}
-        further: list[str] = []
-        for item in batch:
-            base = item.external_id
-            if base in items or self._writer.is_seen(known.get(base)):
-                self._repeats[base] = self._repeats.get(base, 1) + 1
-                further.append(f"{base}-{self._repeats[base]}")
-                item = item._replace(external_id=further[-1])
-            items[item.external_id] = item
-        known.update(self._writer.find(further))
-        return list(items.values()), known, []
+    def store(self, spool: Spool, total: int, *, is_new: bool, progress: Progress) -> None:
+        """Commit the spooled batches, ``total`` rows in all."""
+        done = 0
+        for number, batch in enumerate(spool):
+            done += batch.rows_in
+            if number >= self._next:
+                plan = plan_batch(self._store, self.source_id, batch, is_new=is_new and number == 0)
+                self._commit(plan, number)
+            progress("store", done, total)
+        self._next = max(self._next, spool.batches)
 
+    def _commit(self, plan: Plan, number: int) -> None:
+        codes = self._encode(plan.new_texts)
 
-class _Reading:
-    """Check rows, gather the sound ones in batches, and account for every row."""
-
-    def __init__(
-        self,
-        writer: SourceWriter,
-        identity: _ColumnIdentity | _ContentIdentity,
-        on_reject: Callable[[Reject], None],
-        max_reject_rate: float,
-    ) -> None:
-        self.rows_in = 0
-        self.rejected = 0
-        self._writer = writer
-        self._identity = identity
-        self._on_reject = on_reject
-        self._max_reject_rate = max_reject_rate
-
-    def batches(self, rows: Iterable[Row | Reject]) -> Iterator[list[Item]]:
-        """Yield the sound rows in lists bounded in rows and in characters; count and hand on the others."""
-        by_content = isinstance(self._identity, _ContentIdentity)
-        batch: list[Item] = []
-        room = _BATCH_CHARACTERS
-        for entry in rows:
-            self.rows_in += 1
-            checked = entry if isinstance(entry, Reject) else _check(entry, by_content)
-            if isinstance(checked, Reject):
-                self._reject(checked)
-            else:
-                batch.append(checked)
-                room -= sum(map(len, checked.row.cells))
-            if self.rows_in % PAGE == 0 or room < 0:
-                yield batch
-                batch, room = [], _BATCH_CHARACTERS
-        if batch:
-            yield batch
-
-    def write(self, batch: list[Item]) -> None:
-        """Write one batch, and stop an input that is mostly rejected before all of it is read."""
-        items, known, repeated = self._identity.name(batch)
-        for reject in repeated:
-            self._reject(reject)
-        self._writer.write(items, known)
-        self._check_rate()
-
-    def check_end(self) -> None:
-        """Refuse an input of which too little, or nothing, was accepted."""
-        self._check_rate()
-        if 0 < self.rows_in == self.rejected:
-            raise InputRefused(
-                f"All {self.rows_in} rows were rejected, so nothing was written; "
-                "see the rejects, and check --text, --id, --delimiter and --encoding.",
-                "E_TOO_MANY_REJECTS",
+        def work(connection: Connection) -> None:
+            apply_batch(
+                connection,
+                plan,
+                source_id=self.source_id,
+                run_id=self._run_id,
+                model_id=self._model.model_id,
+                codes=codes,
             )
+            runs.add_batch(connection, self._run_id, number, plan.accounts)
 
-    def _check_rate(self) -> None:
-        if self.rows_in >= MIN_ROWS_FOR_RATE and self.rejected > self._max_reject_rate * self.rows_in:
-            raise InputRefused(
-                f"{self.rejected} of the first {self.rows_in} rows were rejected, more than "
-                f"{self._max_reject_rate:.3g} of them, so nothing was written; correct the input, "
-                "or allow it with --max-reject-rate.",
-                "E_TOO_MANY_REJECTS",
-            )
+        self._store.write(work)
 
-    def _reject(self, reject: Reject) -> None:
-        self.rejected += 1
-        self._on_reject(reject)
+    def _encode(self, normals: list[str]) -> Codes:
+        if not normals:
+            return np.empty((0, 0), np.int8)
+        self.texts_encoded += len(normals)
+        return encode(self._model, normals)
+
+    def remove(self, records: list[tuple[int, int]]) -> None:
+        """Commit the removal of records (``record_id``, ``text_id``) as a batch."""
+
+        def work(connection: Connection) -> None:
+            remove_records(connection, records)
+            runs.add_batch(connection, self._run_id, self._next, Accounts(removed=len(records)))
+
+        self._store.write(work)
+        self._next += 1
+
+    def others(self, keys: KeySet) -> Iterator[tuple[int, int]]:
+        """Yield ``record_id`` and ``text_id`` of the records whose id is not among ``keys``."""
+        columns, after = record.c["external_id", "record_id", "text_id"], ""
+        while True:
+            here = (record.c.source_id == self.source_id, record.c.external_id > after)
+            page = self._store.read(select(*columns).where(*here).order_by(record.c.external_id).limit(PAGE))
+            if not page:
+                return
+            held = keys.contains(keys_of(external_id for external_id, *_ in page))
+            yield from ((row[1], row[2]) for row, is_held in zip(page, held.tolist(), strict=True) if not is_held)
+            after = page[-1][0]
 
 
-def _check(row: Row, by_content: bool) -> Item | Reject:
-    """Return the row with what is derived from it, or the reject that says what is wrong with it."""
-    parts = (row.raw, *chain.from_iterable(sorted(row.fields.items())))
-    content = "\0".join(parts)
-    external_id = "" if by_content else row.external_id or ""
-    if content.count("\0") >= len(parts) or "\0" in external_id:
-        return row.reject("E_NUL", None, "The row holds a NUL character, which a database cannot store.")
-    try:
-        digest = blake2b(content.encode(), digest_size=DIGEST_BYTES).digest()
-        external_id.encode()
-    except UnicodeEncodeError:
-        return row.reject("E_ENCODING_ROW", None, "The row holds half of a surrogate pair.")
-    if by_content:
-        external_id = digest.hex()[:_CONTENT_ID_DIGITS]
-    elif not external_id:
-        return row.reject("E_ID_EMPTY", None, "The id is empty.")
-    elif len(external_id) > MAX_ID_CHARACTERS:
-        return row.reject(
-            "E_ID_TOO_LONG",
-            None,
-            f"The id has {len(external_id)} characters, more than {MAX_ID_CHARACTERS}.",
+def _remove_others(loading: _Loading, intake: Intake, identity: Identity, progress: Progress) -> int:
+    """Remove the records that the input does not hold, or none if it may hold them; return how many stayed."""
+    others = loading.others(intake.keys)
+    if identity == "column" and intake.unidentified:
+        return sum(1 for _ in others)
+    removed = 0
+    while gone := list(islice(others, SIZE_OF_REMOVAL)):
+        loading.remove(gone)
+        removed += len(gone)
+        progress("remove", removed, None)
+    return 0
+
+
+def encode(model: Model, normals: list[str]) -> Codes:
+    """Return the vectors (n, d) int8 of normal forms.
+
+    Raises:
+        VersionMismatch: one of them has none.
+
+    """
+    codes = model.encoder.encode(normals)
+    empty = np.flatnonzero(~codes.any(axis=1))
+    if len(empty):
+        raise VersionMismatch(
+            f"The model has no vector for the text {normals[int(empty[0])]!r}; "
+            "use the model that ships with neardup, or train anew with `dedup train`."
         )
-    normal = normalise(row.raw)
-    if fault := fault_of(normal):
-        return row.reject(fault[0], None, fault[1])
-    return Item(row, external_id, digest, normal)
-
-
-def fault_of(normal: str) -> tuple[str, str] | None:
-    """Return the error code and the message for a normal form that is no name, None for a name."""
-    if not normal:
-        return "E_NAME_EMPTY", "The name is empty, or punctuation only."
-    if len(normal) > MAX_NAME_CHARACTERS:
-        return (
-            "E_NAME_TOO_LONG",
-            f"The name has {len(normal)} characters after normalisation, more than {MAX_NAME_CHARACTERS}.",
-        )
-    return None
+    return codes

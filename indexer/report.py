@@ -36,7 +36,8 @@ from dedup.errors import EnvironmentFault
 from dedup.model import Model
 from dedup.stopwatch import Stopwatch
 from indexer.duplicates import Duplicates, find_duplicates
-from indexer.progress import Progress, no_progress, recorded_run, versions
+from indexer.progress import Progress, no_progress
+from indexer.runs import recorded_run, versions
 from indexer.store import Record, Store
 
 PAIR_COLUMNS = (
@@ -80,7 +81,7 @@ def report_workspace(
         EnvironmentFault: the files cannot be written.
 
     """
-    with recorded_run(store, "report") as (_, manifest):
+    with recorded_run(store, "report") as run:
         duplicates = find_duplicates(store, snapshots, model, min_probability=min_probability, progress=progress)
         clock = Stopwatch()
         with _files(output) as (pairs, clusters, summary_file):
@@ -101,7 +102,7 @@ def report_workspace(
             }
             json.dump(summary, summary_file, ensure_ascii=False, indent=2)
             summary_file.write("\n")
-        manifest |= summary | {"output": str(output)}
+        run.manifest |= summary | {"output": str(output)}
     return summary
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from dedup.errors import InputRefused
 from dedup.model import Model
 from dedup.normalise import normalise
-from indexer.ingest import MAX_NAME_CHARACTERS
+from indexer.intake import MAX_NAME_CHARACTERS
 from indexer.store import Record, Store
 from indexer.vectors import Vectors
 

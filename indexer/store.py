@@ -1,30 +1,31 @@
-"""Read and write the database of a workspace: texts, vectors, records, runs and snapshots.
+"""Read and write the database of a workspace: texts, vectors, records and snapshots.
 
-Rows of an input file get in through ``ingest``. Everything that iterates does so in pages with a
-transaction each: no reader holds the database while its caller works.
+Rows of an input get in through ``ingest``, and jobs are noted by ``runs``. Everything that iterates does so in
+pages with a transaction each: no reader holds the database while its caller works.
 """
 
 from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import blake2b
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, Engine, Select, delete, func, insert, select, tuple_, update
+from sqlalchemy import Column, Connection, Engine, Select, delete, func, insert, select, tuple_
 
 from indexer import schema
-from indexer.database import insert_rows
+from indexer.database import insert_rows, retrying
+from indexer.writer import Writer
 
 PAGE = 20_000
 """Rows read or looked up at once; SQLite takes 32,766 variables in one statement."""
 
+T = TypeVar("T")
 Ids = NDArray[np.int64]
 Codes = NDArray[np.int8]
 
@@ -39,18 +40,6 @@ class Record:
     raw: str
     fields: dict[str, str]
     text_id: int
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """One index or report job; times are ISO 8601 in UTC, ``finished_at`` None while it runs."""
-
-    run_id: int
-    kind: str
-    state: str
-    started_at: str
-    finished_at: str | None
-    manifest: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,27 +71,35 @@ class Counts:
 class Store:
     """The database of a workspace, at the current schema.
 
-    Whoever calls a method that writes holds the writer lock (``Workspace.open(for_writing=True)``).
+    Opened for reading it has no ``writer``, and whatever writes is an error of the program.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, writer: Writer | None = None) -> None:
         self.engine = engine
+        self._writer = writer
 
-    @contextmanager
-    def writing(self) -> Iterator[Connection]:
-        """One transaction that writes: committed at the end of the block, rolled back on any error."""
-        with self.engine.connect() as connection:
-            connection = connection.execution_options(sqlite_begin="IMMEDIATE")
-            with connection.begin():
-                yield connection
+    def write(self, work: Callable[[Connection], T]) -> T:
+        """Run ``work`` in one transaction, exactly once (``Writer.transact``), and return what it returns."""
+        if self._writer is None:
+            raise RuntimeError("this store was opened for reading")
+        return self._writer.transact(work)
 
-    # Facts about the store, and runs
+    def read(self, *statements: Select[Any]) -> list[Any]:
+        """Return the rows of all ``statements``, read in one transaction; begun again if the connection breaks."""
+
+        def attempt() -> list[Any]:
+            with self.engine.connect() as connection:
+                return [row for statement in statements for row in connection.execute(statement)]
+
+        return retrying(self.engine, attempt)
+
+    # Facts about the store
 
     def meta(self, key: str) -> str | None:
         """Return a value of ``store_meta``, for example of ``store_uuid``."""
         column = schema.store_meta.c
-        with self.engine.connect() as connection:
-            return connection.execute(select(column.value).where(column.key == key)).scalar()
+        rows = self.read(select(column.value).where(column.key == key))
+        return rows[0][0] if rows else None
 
     def counts(self) -> Counts:
         """Count what the store holds."""
@@ -113,35 +110,10 @@ class Store:
             .group_by(source.name)
             .order_by(source.name)
         )
-        with self.engine.connect() as connection:
-            sources = {name: number for name, number in connection.execute(of_sources)}
-            texts, vectors = (
-                connection.execute(select(func.count()).select_from(table)).scalar_one()
-                for table in (schema.text, schema.text_vector)
-            )
+        others = (select(func.count()).select_from(table) for table in (schema.text, schema.text_vector))
+        *rows, (texts,), (vectors,) = self.read(of_sources, *others)
+        sources = {name: number for name, number in rows}
         return Counts(sum(sources.values()), texts, vectors, sources)
-
-    def begin_run(self, kind: str) -> int:
-        """Note that a job of this kind (``index`` or ``report``) starts; return its ``run_id``."""
-        values = {"kind": kind, "state": "running", "started_at": _now(), "manifest": "{}"}
-        with self.writing() as connection:
-            key = connection.execute(insert(schema.run).values(values)).inserted_primary_key
-        assert key is not None
-        return int(key[0])
-
-    def finish_run(self, run_id: int, state: str, manifest: Mapping[str, Any]) -> None:
-        """Note how a job ended: ``done`` or ``failed``, with a manifest that JSON can hold."""
-        values = {"state": state, "finished_at": _now(), "manifest": _to_json(manifest)}
-        with self.writing() as connection:
-            connection.execute(update(schema.run).where(schema.run.c.run_id == run_id).values(values))
-
-    def last_runs(self, n: int) -> list[Run]:
-        """Return the last ``n`` runs, the latest first."""
-        columns = schema.run.c
-        fields = columns["run_id", "kind", "state", "started_at", "finished_at", "manifest"]
-        statement = select(*fields).order_by(columns.run_id.desc()).limit(n)
-        with self.engine.connect() as connection:
-            return [Run(*[*row[:-1], json.loads(row[-1])]) for row in connection.execute(statement)]
 
     # Texts and their vectors
 
@@ -168,8 +140,7 @@ class Store:
         Ids (n,) int64, ascending, and n normal forms; n <= ``limit``, and 0 when none is left.
         """
         columns, vector = schema.text.c, schema.text_vector.c
-        with self.engine.connect() as connection:
-            key = _model_key(connection, model_id)
+        key = self._model_key(model_id)
         encoded = select(vector.text_id).where(vector.text_id == columns.text_id, vector.model_key == key)
         statement = (
             select(columns.text_id, columns.normal)
@@ -184,21 +155,17 @@ class Store:
         """Write the vectors ``codes`` (n, d) int8 of the texts ``ids`` (n,) in one transaction."""
         if len(ids) != len(codes):
             raise ValueError(f"{len(ids)} texts cannot have {len(codes)} vectors")
-        width = codes.shape[1]
-        packed = codes.astype(np.int8, copy=False).tobytes()
-        with self.writing() as connection:
-            key = _model_key(connection, model_id, create=True)
-            rows = [
-                (text_id, key, packed[at * width : (at + 1) * width])
-                for at, text_id in enumerate(np.asarray(ids).tolist())
-            ]
-            insert_rows(connection, schema.text_vector, rows)
+        rows = vector_rows(ids, codes)
+
+        def work(connection: Connection) -> None:
+            insert_vectors(connection, model_id, rows)
+
+        self.write(work)
 
     def iter_vectors(self, model_id: str, above_text_id: int = 0, page: int = PAGE) -> Iterator[tuple[Ids, Codes]]:
         """Yield a model's vectors in the order of ``text_id``: ids (n,) int64 and codes (n, d) int8."""
         columns = schema.text_vector.c
-        with self.engine.connect() as connection:
-            key = _model_key(connection, model_id)
+        key = self._model_key(model_id)
         while key is not None:
             statement = (
                 select(columns.text_id, columns.code)
@@ -215,13 +182,9 @@ class Store:
     def vectors_of(self, model_id: str, ids: Iterable[int]) -> tuple[Ids, Codes]:
         """Return a model's vectors of those texts that still exist: ids (n,) ascending, codes (n, d)."""
         columns = schema.text_vector.c
-        found: list[tuple[int, bytes]] = []
-        with self.engine.connect() as connection:
-            key = _model_key(connection, model_id)
-            for chunk in chunks(ids):
-                here = columns.text_id.in_(chunk) & (columns.model_key == key)
-                statement = select(columns.text_id, columns.code).where(here)
-                found += [(text_id, code) for text_id, code in connection.execute(statement)]
+        key = self._model_key(model_id)
+        here = (columns.text_id.in_(chunk) & (columns.model_key == key) for chunk in chunks(ids))
+        found = self.read(*(select(columns.text_id, columns.code).where(those) for those in here))
         found.sort()
         codes = np.frombuffer(b"".join(code for _, code in found), np.int8)
         return np.array([text_id for text_id, _ in found], np.int64), codes.reshape(max(1, len(found)), -1)
@@ -229,18 +192,16 @@ class Store:
     def count_vectors(self, model_id: str, above_text_id: int = 0) -> int:
         """Count a model's vectors of the texts above ``above_text_id``."""
         columns = schema.text_vector.c
-        with self.engine.connect() as connection:
-            here = (columns.text_id > above_text_id, columns.model_key == _model_key(connection, model_id))
-            return connection.execute(select(func.count()).where(*here)).scalar_one()
+        here = (columns.text_id > above_text_id, columns.model_key == self._model_key(model_id))
+        return int(self.read(select(func.count()).where(*here))[0][0])
 
     def delete_vectors_of_other_models(self, model_id: str) -> int:
         """Delete the vectors of all models but this one; return how many there were."""
         others = select(schema.model.c.model_key).where(schema.model.c.model_id != model_id)
-        with self.writing() as connection:
-            if connection.execute(others.limit(1)).first() is None:
-                return 0
-            statement = delete(schema.text_vector).where(schema.text_vector.c.model_key.in_(others))
-            return connection.execute(statement).rowcount
+        if not self.read(others.limit(1)):
+            return 0
+        statement = delete(schema.text_vector).where(schema.text_vector.c.model_key.in_(others))
+        return self.write(lambda connection: connection.execute(statement).rowcount)
 
     def normals(self, ids: Iterable[int]) -> dict[int, str]:
         """Return the normal form of each text; one that was deleted is left out."""
@@ -253,7 +214,7 @@ class Store:
 
     def text_ids(self, normals: Iterable[str]) -> dict[str, int]:
         """Return the id of each normal form that the store has as a text."""
-        digests = {blake2b(normal.encode(), digest_size=16).digest(): normal for normal in normals}
+        digests = {text_digest(normal): normal for normal in normals}
         columns = schema.text.c
         result: dict[str, int] = {}
         for chunk in chunks(digests):
@@ -263,9 +224,12 @@ class Store:
         return result
 
     def _two_columns(self, statement: Select[Any]) -> tuple[list[Any], list[Any]]:
-        with self.engine.connect() as connection:
-            rows = connection.execute(statement).all()
+        rows = self.read(statement)
         return [row[0] for row in rows], [row[1] for row in rows]
+
+    def _model_key(self, model_id: str) -> int | None:
+        rows = self.read(_model_key_of(model_id))
+        return rows[0][0] if rows else None
 
     # Records
 
@@ -273,11 +237,8 @@ class Store:
         """Return the records of each text, in the order of ``record_id``; a deleted text is left out."""
         result: defaultdict[int, list[Record]] = defaultdict(list)
         text_id = schema.record.c.text_id
-        with self.engine.connect() as connection:
-            for chunk in chunks(ids):
-                rows = connection.execute(_SELECT_RECORDS.where(text_id.in_(chunk)))
-                for row in rows:
-                    result[row.text_id].append(_to_record(row))
+        for row in self.read(*(_SELECT_RECORDS.where(text_id.in_(chunk)) for chunk in chunks(ids))):
+            result[row.text_id].append(_to_record(row))
         return dict(result)
 
     def iter_records(self, page: int = PAGE) -> Iterator[Record]:
@@ -285,9 +246,7 @@ class Store:
         order = tuple_(schema.record.c.text_id, schema.record.c.record_id)
         after = (0, 0)
         while True:
-            statement = _SELECT_RECORDS.where(order > after).limit(page)
-            with self.engine.connect() as connection:
-                rows = connection.execute(statement).all()
+            rows = self.read(_SELECT_RECORDS.where(order > after).limit(page))
             if not rows:
                 return
             yield from map(_to_record, rows)
@@ -308,23 +267,26 @@ class Store:
         parameters: Mapping[str, Any],
     ) -> Snapshot:
         """Make a file that is already safe on disk the current snapshot, in one transaction."""
-        created_at = _now()
-        with self.writing() as connection:
-            values = {
-                "file_name": file_name,
-                "n_bytes": n_bytes,
-                "sha256": sha256,
-                "model_key": _model_key(connection, model_id, create=True),
-                "max_text_id": max_text_id,
-                "n_vectors": n_vectors,
-                "digest": digest,
-                "parameters": _to_json(parameters),
-                "state": "ready",
-                "created_at": created_at,
-            }
-            key = connection.execute(insert(schema.snapshot).values(values)).inserted_primary_key
-        assert key is not None
-        published = (int(key[0]), file_name, n_bytes, sha256, model_id, max_text_id, n_vectors, digest)
+        created_at = datetime.now(UTC).isoformat(timespec="seconds")
+        values = {
+            "file_name": file_name,
+            "n_bytes": n_bytes,
+            "sha256": sha256,
+            "max_text_id": max_text_id,
+            "n_vectors": n_vectors,
+            "digest": digest,
+            "parameters": to_json(parameters),
+            "state": "ready",
+            "created_at": created_at,
+        }
+
+        def work(connection: Connection) -> int:
+            generation = next_key(connection, schema.snapshot.c.generation)
+            keys = {"generation": generation, "model_key": _make_model_key(connection, model_id)}
+            connection.execute(insert(schema.snapshot).values(values | keys))
+            return generation
+
+        published = (self.write(work), file_name, n_bytes, sha256, model_id, max_text_id, n_vectors, digest)
         return Snapshot(*published, dict(parameters), created_at)
 
     def current_snapshot(self) -> Snapshot | None:
@@ -341,18 +303,16 @@ class Store:
             .order_by(columns.generation.desc())
             .limit(1)
         )
-        with self.engine.connect() as connection:
-            row = connection.execute(statement).first()
-        if row is None:
+        rows = self.read(statement)
+        if not rows:
             return None
-        *values, parameters, created_at = row
+        *values, parameters, created_at = rows[0]
         return Snapshot(*[*values, json.loads(parameters), created_at])
 
     def live_texts_up_to(self, max_text_id: int) -> int:
         """Count the texts up to ``max_text_id``; a snapshot's other vectors are of deleted texts."""
         statement = select(func.count()).where(schema.text.c.text_id <= max_text_id)
-        with self.engine.connect() as connection:
-            return connection.execute(statement).scalar_one()
+        return int(self.read(statement)[0][0])
 
 
 def chunks(values: Iterable[Any]) -> Iterator[list[Any]]:
@@ -362,22 +322,46 @@ def chunks(values: Iterable[Any]) -> Iterator[list[Any]]:
         yield listed[start : start + PAGE]
 
 
-def _to_json(value: Mapping[str, Any]) -> str:
+def next_key(connection: Connection, column: Column[int]) -> int:
+    """Return the key after the largest: unlike one of a sequence, it is the same when a job is done again."""
+    return int(connection.execute(select(func.coalesce(func.max(column), 0) + 1)).scalar_one())
+
+
+def text_digest(normal: str) -> bytes:
+    """Return the digest by which a text is found."""
+    return blake2b(normal.encode(), digest_size=16).digest()
+
+
+def vector_rows(ids: Iterable[int], codes: Codes) -> list[tuple[int, bytes]]:
+    """Return ids (n,) and codes (n, d) int8 as rows of ``text_id`` and d bytes."""
+    width, packed = codes.shape[1], codes.astype(np.int8, copy=False).tobytes()
+    return [
+        (text_id, packed[at * width : (at + 1) * width])
+        for at, text_id in enumerate(np.asarray(ids, np.int64).tolist())
+    ]
+
+
+def insert_vectors(connection: Connection, model_id: str, rows: Sequence[tuple[int, bytes]]) -> None:
+    """Insert the vectors of a model, rows as of ``vector_rows``."""
+    key = _make_model_key(connection, model_id)
+    insert_rows(connection, schema.text_vector, [(text_id, key, code) for text_id, code in rows])
+
+
+def to_json(value: Mapping[str, Any]) -> str:
+    """Return a JSON object, keys sorted."""
     return json.dumps(value, ensure_ascii=False, sort_keys=True)
 
 
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
+def _model_key_of(model_id: str) -> Select[Any]:
+    return select(schema.model.c.model_key).where(schema.model.c.model_id == model_id)
 
 
-def _model_key(connection: Connection, model_id: str, *, create: bool = False) -> int | None:
-    columns = schema.model.c
-    statement = select(columns.model_key).where(columns.model_id == model_id)
-    key = connection.execute(statement).scalar()
-    if key is None and create:
-        connection.execute(insert(schema.model).values(model_id=model_id))
-        key = connection.execute(statement).scalar_one()
-    return key
+def _make_model_key(connection: Connection, model_id: str) -> int:
+    key = connection.execute(_model_key_of(model_id)).scalar()
+    if key is None:
+        key = next_key(connection, schema.model.c.model_key)
+        connection.execute(insert(schema.model).values(model_key=key, model_id=model_id))
+    return int(key)
 
 
 _SELECT_RECORDS = (

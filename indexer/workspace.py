@@ -2,26 +2,26 @@
 
 .dedup/neardup.sqlite   the database, unless a URL names another
 .dedup/snapshots/       FAISS files: a cache that can be rebuilt from the database
-.dedup/lock             held by the one process that writes
+.dedup/lock             held by the one process that writes; also beside a SQLite file elsewhere
 """
 
 from __future__ import annotations
 
-import fcntl
+import logging
 import os
-import socket
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from sqlalchemy import URL, Engine
-from sqlalchemy import text as sql
 
-from dedup.errors import EnvironmentFault, UsageError, WriterBusy
+from dedup.errors import EnvironmentFault, UsageError
 from indexer import database, migrate
+from indexer.lock import AdvisoryLock, file_lock
 from indexer.store import Store
+from indexer.writer import Writer
 
-_ADVISORY_LOCK = 0x6E656172647570  # "neardup": one writer per PostgreSQL database
+_log = logging.getLogger(__name__)
 
 
 class Workspace:
@@ -70,11 +70,24 @@ class Workspace:
                     yield Store(engine)
                     return
                 self._make()
-                with self._directory_lock(), self._database_lock(engine):
+                with self._locked(engine) as renew:
                     self._make_current(engine)
-                    yield Store(engine)
+                    yield Store(engine, Writer(engine, renew))
         finally:
             engine.dispose()
+
+    @contextmanager
+    def _locked(self, engine: Engine) -> Iterator[Callable[[], None]]:
+        """Hold the writer lock; yield what gets it back after a lost connection."""
+        file = self._sqlite_file()
+        with ExitStack() as locks:
+            locks.enter_context(file_lock(self.directory / "lock", self.where))
+            if file is None:
+                yield locks.enter_context(AdvisoryLock(engine, self.where)).renew
+                return
+            if file.parent.resolve() != self.directory.resolve():
+                locks.enter_context(file_lock(file.with_name(f"{file.name}.lock"), self.where))
+            yield lambda: None
 
     def _sqlite_file(self) -> Path | None:
         return Path(str(self.url.database)) if self.url.get_backend_name() == "sqlite" else None
@@ -96,6 +109,8 @@ class Workspace:
             place = self._sqlite_file() or place
             if place != self.snapshots:
                 os.close(os.open(place, os.O_RDWR | os.O_CREAT, 0o600))
+                if database.is_network(kind := database.file_system(place)):
+                    _log.warning("%s lies on a %s file system, whose locks may not hold; use a local one.", place, kind)
         except OSError as error:
             raise EnvironmentFault(
                 f"{place} cannot be made or written: {error.strerror}; name another --workspace."
@@ -108,39 +123,3 @@ class Workspace:
             migrate.upgrade(engine)
         with engine.connect() as connection:
             migrate.check_revision(connection)
-
-    @contextmanager
-    def _directory_lock(self) -> Iterator[None]:
-        """Hold ``lock``; the system frees it when the process ends in whatever way."""
-        path = self.directory / "lock"
-        try:
-            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        except OSError as error:
-            raise EnvironmentFault(f"{path} cannot be written: {error.strerror}.") from error
-        try:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                holder = os.read(handle, 200).decode("utf-8", "replace").strip() or "another process"
-                raise WriterBusy(f"{holder} is writing to {self.where}; try again when it is done.") from None
-            os.ftruncate(handle, 0)
-            os.write(handle, f"Process {os.getpid()} on {socket.gethostname()}".encode())
-            yield
-        finally:
-            os.close(handle)
-
-    @contextmanager
-    def _database_lock(self, engine: Engine) -> Iterator[None]:
-        """Hold PostgreSQL's advisory lock on a connection of its own; SQLite needs none."""
-        on_postgresql = engine.dialect.name == "postgresql"
-        with engine.connect() if on_postgresql else nullcontext() as connection:
-            if connection is not None:
-                connection = connection.execution_options(isolation_level="AUTOCOMMIT")
-                query = sql("SELECT pg_try_advisory_lock(:key)")
-                if not connection.execute(query, {"key": _ADVISORY_LOCK}).scalar_one():
-                    raise WriterBusy(f"Another process is writing to {self.where}; try again when it is done.")
-            try:
-                yield
-            finally:
-                if connection is not None:
-                    connection.invalidate()  # ends the session, and the lock with it

@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
+import re
+import tempfile
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
 import pytest
+from doubles import fake_model
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import event
 
 from dedup.errors import InputRefused, UsageError
 from dedup.normalise import normalise
+from indexer import deletion, intake, runs
 from indexer import ingest as ingest_module
-from indexer import upsert
-from indexer.ingest import Identity, IngestSummary, ingest
+from indexer import store as store_module
+from indexer.deletion import delete_records, delete_source, sources_of
+from indexer.ingest import ingest
+from indexer.intake import Identity
 from indexer.readers import Row
 from indexer.rejects import Reject
+from indexer.runs import Accounts, last_runs, recorded_run
 from indexer.store import Store
 from indexer.workspace import Workspace
 
-MODEL = "a" * 64
+MODEL = fake_model()
 
 
 def row(number: int, identifier: str | None, raw: str, **fields: str) -> Row:
@@ -43,11 +49,30 @@ class Load:
     """One ingest: its summary and its rejects."""
 
     def __init__(
-        self, store: Store, rows: Iterable[Row | Reject], identity: Identity = "column", source: str = "names"
+        self,
+        store: Store,
+        rows: Iterable[Row | Reject],
+        identity: Identity = "column",
+        source: str = "names",
+        sync: bool = False,
     ) -> None:
         self.rejects: list[Reject] = []
-        run_id = store.begin_run("index")
-        self.summary = ingest(store, source, rows, identity=identity, run_id=run_id, on_reject=self.rejects.append)
+        self.told: list[tuple[str, int, int | None]] = []
+        with recorded_run(store, "index") as run:
+            self.run = run
+            summary = ingest(
+                store,
+                source,
+                rows,
+                model=MODEL,
+                run=run,
+                identity=identity,
+                scratch=Path(tempfile.gettempdir()),
+                on_reject=self.rejects.append,
+                sync=sync,
+                progress=lambda *step: self.told.append(step),
+            )
+        self.summary, self.withheld = summary.accounts, summary.withheld
         self.errors = [reject.error for reject in self.rejects]
 
 
@@ -83,7 +108,7 @@ def writes(store: Store) -> Iterator[list[str]]:
 def test_round_trip(store: Store) -> None:
     rows = [row(1, "00123", 'Müller & "Söhne" GmbH', city="Köln", note=""), row(2, "é" * 512, "株式会社")]
     load = Load(store, rows)
-    assert load.summary == IngestSummary(2, added=2, changed=0, unchanged=0, removed=0, rejected=0)
+    assert load.summary == Accounts(2, added=2, changed=0, unchanged=0, removed=0, rejected=0)
     first, second = store.iter_records()
     assert (first.source, first.external_id, first.raw) == ("names", "00123", 'Müller & "Söhne" GmbH')
     assert first.fields == {"city": "Köln", "note": ""}
@@ -96,18 +121,17 @@ def test_second_run_writes_nothing(store: Store, identity: Identity) -> None:
     rows = with_ids(("1", "Acme"), ("2", "Beta"), ("3", "ACME"))
     Load(store, rows, identity)
     before = list(store.iter_records())
-    run_id = store.begin_run("index")
     with writes(store) as statements:
-        summary = ingest(store, "names", rows, identity=identity, run_id=run_id, on_reject=lambda reject: None)
-    assert summary == IngestSummary(3, added=0, changed=0, unchanged=3, removed=0, rejected=0)
-    assert statements == []
+        load = Load(store, rows, identity)
+    assert load.summary == Accounts(3, added=0, changed=0, unchanged=3, removed=0, rejected=0)
+    assert not [statement for statement in statements if re.search("record|text", statement)]
     assert list(store.iter_records()) == before
 
 
 def test_rows_change_are_added_and_stay(store: Store) -> None:
     Load(store, with_ids(("1", "Acme"), ("2", "Beta"), ("3", "Gamma")))
     load = Load(store, with_ids(("4", "Delta"), ("2", "Beta Ltd"), ("1", "Acme")))
-    assert load.summary == IngestSummary(3, added=1, changed=1, unchanged=1, removed=0, rejected=0)
+    assert load.summary == Accounts(3, added=1, changed=1, unchanged=1, removed=0, rejected=0)
     expected = {"1": "Acme", "2": "Beta Ltd", "3": "Gamma", "4": "Delta"}
     assert content(store) == {("names", key): raw for key, raw in expected.items()}
     assert normals(store) == ["acme", "beta ltd", "delta", "gamma"]
@@ -122,10 +146,8 @@ def test_columns_in_another_order_are_no_change(store: Store) -> None:
 def test_text_ids_are_never_used_again(store: Store) -> None:
     Load(store, with_ids(("1", "Acme"), ("2", "Beta")))
     (before,) = [record.text_id for record in store.iter_records() if record.raw == "Beta"]
-    ids, _ = store.texts_without_vectors(MODEL, 0, 10)
-    store.write_vectors(MODEL, ids, np.zeros((2, 4), np.int8))
     Load(store, with_ids(("2", "Gamma")))
-    assert store.counts().vectors == 1
+    assert store.counts().vectors == 2
     assert store.live_texts_up_to(before) == 1
     Load(store, with_ids(("2", "Beta")))
     (after,) = [record.text_id for record in store.iter_records() if record.raw == "Beta"]
@@ -157,7 +179,7 @@ def test_edited_file_adds_and_removes_only_the_edit(store: Store) -> None:
     Load(store, without_ids("Acme", "Beta", "Gamma"), "content")
     kept = {record.raw: record for record in store.iter_records()}
     load = Load(store, without_ids("Gamma", "Beta Ltd", "Acme"), "content")
-    assert load.summary == IngestSummary(3, added=1, changed=0, unchanged=2, removed=1, rejected=0)
+    assert load.summary == Accounts(3, added=1, changed=0, unchanged=2, removed=1, rejected=0)
     now = {record.raw: record for record in store.iter_records()}
     assert set(now) == {"Acme", "Beta Ltd", "Gamma"}
     assert (now["Acme"], now["Gamma"]) == (kept["Acme"], kept["Gamma"])
@@ -169,14 +191,13 @@ def test_equal_rows_are_numbered(store: Store) -> None:
     (base,) = {key.split("-")[0] for (_, key), raw in content(store).items() if raw == "Acme"}
     assert {("names", base), ("names", f"{base}-2"), ("names", f"{base}-3")} <= set(content(store))
     load = Load(store, without_ids("Acme", "Acme", "Beta"), "content")
-    assert load.summary == IngestSummary(3, added=0, changed=0, unchanged=3, removed=1, rejected=0)
+    assert load.summary == Accounts(3, added=0, changed=0, unchanged=3, removed=1, rejected=0)
     assert ("names", f"{base}-3") not in content(store)
 
 
 @pytest.mark.parametrize("page", [1, 2, 3])
 def test_repeats_are_found_across_batches(store: Store, monkeypatch: pytest.MonkeyPatch, page: int) -> None:
-    monkeypatch.setattr(ingest_module, "PAGE", page)
-    monkeypatch.setattr(upsert, "PAGE", page)
+    monkeypatch.setattr(intake, "BATCH_ROWS", page)
     rows = without_ids("Acme", "Beta", "Acme", "Beta", "Acme")
     assert Load(store, rows, "content").summary.added == 5
     assert Load(store, rows, "content").summary.unchanged == 5
@@ -225,7 +246,7 @@ def test_unsound_rows_are_rejected_and_counted(store: Store) -> None:
     expected = [f"E_ID_{code}" for code in codes] + ["E_NAME_EMPTY", "E_NAME_TOO_LONG"]
     expected += ["E_NUL", "E_NUL", "E_NUL", "E_QUOTE", "E_ENCODING_ROW"]
     assert sorted(load.errors) == sorted(expected)
-    assert load.summary == IngestSummary(12, added=2, changed=0, unchanged=0, removed=0, rejected=10)
+    assert load.summary == Accounts(12, added=2, changed=0, unchanged=0, removed=0, rejected=10)
     assert content(store) == {("names", "1"): "Acme", ("names", "12"): "x" * 1024}
     (duplicate,) = [reject for reject in load.rejects if reject.error == "E_ID_DUPLICATE"]
     assert (duplicate.line, duplicate.record_no, duplicate.raw) == (3, 2, "1,Beta")
@@ -257,7 +278,7 @@ def test_few_rows_may_be_bad_but_not_all(store: Store) -> None:
 def test_input_that_breaks_off_leaves_nothing(
     store: Store, monkeypatch: pytest.MonkeyPatch, error: BaseException
 ) -> None:
-    monkeypatch.setattr(ingest_module, "PAGE", 1)
+    monkeypatch.setattr(intake, "BATCH_ROWS", 1)
 
     def rows() -> Iterator[Row | Reject]:
         yield from with_ids(("1", "Acme"), ("2", "Beta"))
@@ -271,20 +292,87 @@ def test_input_that_breaks_off_leaves_nothing(
 
 
 def test_progress_is_told_after_each_batch(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ingest_module, "PAGE", 2)
-    told: list[int] = []
+    monkeypatch.setattr(intake, "BATCH_ROWS", 2)
     rows = with_ids(*((str(i), f"Name {i}") for i in range(5)))
-    run_id = store.begin_run("index")
-    ingest(
-        store,
-        "names",
-        rows,
-        identity="column",
-        run_id=run_id,
-        on_reject=lambda reject: None,
-        on_progress=told.append,
-    )
-    assert told == [2, 4, 5]
+    load = Load(store, rows)
+    assert [done for stage, done, total in load.told if (stage, total) == ("store", 5)] == [2, 4, 5]
+
+
+# Mirroring a source
+
+
+def test_sync_removes_what_the_input_no_longer_holds(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ingest_module, "SIZE_OF_REMOVAL", 2)
+    Load(store, with_ids(*((str(n), f"Name {n}") for n in range(9))))
+    Load(store, with_ids(("1", "Elsewhere")), source="other")
+    load = Load(store, with_ids(("3", "Name 3"), ("10", "Name 10")), sync=True)
+    assert load.summary == Accounts(2, added=1, unchanged=1, removed=8)
+    assert [done for stage, done, _ in load.told if stage == "remove"] == [2, 4, 6, 8]
+    assert content(store) == {("names", "3"): "Name 3", ("names", "10"): "Name 10", ("other", "1"): "Elsewhere"}
+    assert normals(store) == ["elsewhere", "name 10", "name 3"]
+
+
+def test_sync_keeps_the_records_of_rejected_rows(store: Store) -> None:
+    Load(store, with_ids(("1", "Acme"), ("2", "Beta"), ("3", "Gamma")))
+    load = Load(store, with_ids(("1", "Acme"), ("2", "?")), sync=True)
+    assert (load.summary.removed, load.withheld) == (1, 0)
+    assert set(content(store)) == {("names", "1"), ("names", "2")}
+
+
+def test_sync_removes_nothing_while_a_rejected_row_has_no_id(store: Store) -> None:
+    Load(store, with_ids(("1", "Acme"), ("2", "Beta"), ("3", "Gamma")))
+    ragged = Reject(2, 1, "E_MISSING_CELL", None, "", "2")
+    load = Load(store, [*with_ids(("1", "Acme")), ragged], sync=True)
+    assert (load.summary.removed, load.withheld) == (0, 2)
+    assert len(content(store)) == 3
+
+
+def test_sync_with_an_empty_input_is_refused(store: Store) -> None:
+    Load(store, with_ids(("1", "Acme")))
+    with pytest.raises(InputRefused, match="remove all 1 records"):
+        Load(store, [], sync=True)
+    assert content(store) == {("names", "1"): "Acme"}
+
+
+def test_an_emptied_source_may_change_its_identity(store: Store) -> None:
+    Load(store, with_ids(("1", "Acme")))
+    assert delete_source(store, "names") == 1
+    assert Load(store, without_ids("Acme"), "content").summary.added == 1
+
+
+# Deleting
+
+
+def test_records_are_deleted_all_or_none(store: Store) -> None:
+    Load(store, with_ids(("1", "Acme"), ("2", "ACME"), ("3", "Beta")))
+    Load(store, with_ids(("1", "Gamma")), source="other")
+    with pytest.raises(UsageError, match="no record with the id '9'"):
+        delete_records(store, ["1", "9"], "names")
+    with pytest.raises(UsageError, match="no source 'nams'; there are 'names', 'other'"):
+        delete_records(store, ["1"], "nams")
+    assert len(content(store)) == 4
+    assert sources_of(store, ["1", "3"]) == ["names", "other"]
+    assert delete_records(store, ["1", "3", "1"], "names") == 2
+    assert content(store) == {("names", "2"): "ACME", ("other", "1"): "Gamma"}
+    assert normals(store) == ["acme", "gamma"]
+    assert store.counts().vectors == 2
+    (run,) = last_runs(store, 1)
+    assert (run.kind, run.state, runs.batches(store, run.run_id)) == ("delete", "done", (1, Accounts(removed=2)))
+
+
+def test_a_killed_deletion_goes_on(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    Load(store, with_ids(*((str(n), f"Name {n}") for n in range(5))))
+    monkeypatch.setattr(deletion, "PAGE", 2)
+
+    def stop(stage: str, done: int, total: int | None) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        delete_source(store, "names", stop)
+    assert len(content(store)) == 3
+    assert delete_source(store, "names") == 5
+    assert content(store) == {} and normals(store) == []
+    assert [run.kind for run in last_runs(store, 9)] == ["delete", "index"]
 
 
 # Against a model
@@ -301,7 +389,7 @@ class Model:
         self.by_id: dict[str, tuple[str, str]] = {}
         self.by_content: Counter[tuple[str, str]] = Counter()
 
-    def load(self, identity: Identity, file: list[tuple[str, str, str]]) -> IngestSummary | None:
+    def load(self, identity: Identity, file: list[tuple[str, str, str]]) -> Accounts | None:
         """Return the expected summary; None if the file is refused."""
         sound = [entry for entry in file if normalise(entry[1])]
         if identity == "column":
@@ -325,7 +413,7 @@ class Model:
         else:
             self.by_content = content
         unchanged = n_accepted - added - changed
-        return IngestSummary(len(file), added, changed, unchanged, removed, len(file) - n_accepted)
+        return Accounts(len(file), len(file) - n_accepted, added, changed, unchanged, removed)
 
     def rows(self) -> Counter[tuple[str, str]]:
         return Counter(self.by_id.values()) + self.by_content
@@ -349,8 +437,10 @@ def test_store_equals_the_model(
     model = Model()
     workspace = Workspace(tmp_path / uuid.uuid4().hex, new_database())
     with pytest.MonkeyPatch.context() as patch, workspace.open(for_writing=True) as store:
+        patch.setattr(intake, "BATCH_ROWS", page)
         patch.setattr(ingest_module, "PAGE", page)
-        patch.setattr(upsert, "PAGE", page)
+        patch.setattr(ingest_module, "SIZE_OF_REMOVAL", page)
+        patch.setattr(store_module, "PAGE", page)
         for identity, file in loads:
             rows = [row(i, key, raw, city=city) for i, (key, raw, city) in enumerate(file, 1)]
             expected = model.load(identity, file)

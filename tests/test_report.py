@@ -12,9 +12,10 @@ from test_search import MODEL, NAMES, index
 
 from dedup.errors import EnvironmentFault, UsageError
 from indexer import report
-from indexer.ingest import ingest
+from indexer.indexing import index_rows
 from indexer.readers import Row
 from indexer.report import report_workspace, safe_cell
+from indexer.runs import last_runs
 from indexer.store import Store
 from indexer.workspace import Workspace
 
@@ -76,7 +77,7 @@ def test_pairs_clusters_and_summary(store: Store, snapshots: Path, tmp_path: Pat
     assert {key: summary[key] for key in expected} == expected
     assert {"python", "neardup", "faiss", "onnxruntime"} <= set(summary["versions"])
     assert {"search", "compare", "cluster", "write"} <= set(summary["seconds"])
-    (run,) = store.last_runs(1)
+    (run,) = last_runs(store, 1)
     assert (run.kind, run.state, run.manifest["near_pairs"]) == ("report", "done", 2)
 
 
@@ -90,14 +91,7 @@ def test_only_exact_duplicates(store: Store, snapshots: Path, tmp_path: Path) ->
 def test_columns_that_are_called_like_ours(store: Store, snapshots: Path, tmp_path: Path) -> None:
     fields = {"text": "=1+1", "column_text": "-5", "source": "@x", "=note": "n"}
     rows = [Row(n, n, str(n), "+Acme", fields, ["+Acme"]) for n in (1, 2)]
-    ingest(
-        store,
-        "-files",
-        rows,
-        identity="column",
-        run_id=store.begin_run("index"),
-        on_reject=lambda reject: None,
-    )
+    index_rows(store, snapshots, MODEL, "-files", rows, identity="column", on_reject=lambda reject: None)
     index(store, snapshots, ["Other"], identity="column")
     write(store, snapshots, tmp_path)
     first = read(tmp_path / "clusters.csv")[0]
@@ -129,7 +123,7 @@ def test_nothing_is_indexed(store: Store, snapshots: Path, tmp_path: Path) -> No
     with pytest.raises(UsageError, match=r"(?i)nothing is indexed"):
         write(store, snapshots, tmp_path / "out")
     assert not (tmp_path / "out").exists()
-    assert store.last_runs(1)[0].state == "failed"
+    assert last_runs(store, 1)[0].state == "failed"
 
 
 def test_a_report_is_never_half_there(

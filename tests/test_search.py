@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import json
 import logging
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from doubles import Encoder, fake_model
 
 from dedup.errors import InputRefused, UsageError, VersionMismatch
 from dedup.nearest import exact_neighbours
-from indexer import duplicates, indexing, vectors
+from indexer import duplicates, indexing, intake, runs, vectors
 from indexer.readers import Row
+from indexer.runs import last_runs
 from indexer.search import Match, Searcher
 from indexer.store import Store
 from indexer.workspace import Workspace
@@ -25,34 +25,6 @@ NAMES = (
     *("Northwind Trading", "Northwind Tradng", "NORTHWIND TRADING", "Blue Ocean Shipping", "Contoso Foods"),
     *("Blue Ocean Shiping", "Fabrikam Steel", "Initech Software"),
 )
-
-
-class Encoder:
-    """Random directions of character trigrams, summed."""
-
-    dimension = 32
-
-    def encode(self, normals: Sequence[str]) -> np.ndarray:
-        return np.array([self._code(normal) for normal in normals], np.int8).reshape(len(normals), -1)
-
-    def _code(self, normal: str) -> np.ndarray:
-        if normal == "nothing":
-            return np.zeros(self.dimension, np.int8)
-        padded = f" {normal} "
-        seeds = [zlib.crc32(padded[at : at + 3].encode()) for at in range(len(padded) - 2)]
-        total = np.sum([np.random.default_rng(s).standard_normal(self.dimension) for s in seeds], axis=0)
-        return np.clip(np.rint(total / np.linalg.norm(total) * 254), -127, 127)
-
-
-def fake_model(letter: str = "a") -> Any:
-    """A model whose probability is the similarity."""
-    return SimpleNamespace(
-        model_id=letter * 64,
-        dimension=Encoder.dimension,
-        encoder=Encoder(),
-        least_similarity=0.3,
-        compare=lambda left, right, similarities: np.clip(np.asarray(similarities, np.float64), 0, 1),
-    )
 
 
 MODEL = fake_model()
@@ -190,37 +162,63 @@ def test_another_model(store: Store, snapshots: Path) -> None:
     assert len(Searcher(store, snapshots, other).query(["Contoso"])[0]) == 7
 
 
+class Killed(Encoder):
+    """Killed at its third call."""
+
+    calls = 0
+
+    def encode(self, normals: Sequence[str]) -> np.ndarray:
+        self.calls += 1
+        if self.calls == 3:
+            raise KeyboardInterrupt
+        return super().encode(normals)
+
+
 def test_a_killed_job_goes_on(store: Store, snapshots: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Killed(Encoder):
-        calls = 0
-
-        def encode(self, normals: Sequence[str]) -> np.ndarray:
-            self.calls += 1
-            if self.calls == 3:
-                raise KeyboardInterrupt
-            return super().encode(normals)
-
-    monkeypatch.setattr(indexing, "CHUNK", 2)
+    monkeypatch.setattr(intake, "BATCH_ROWS", 2)
     model = fake_model()
     model.encoder = Killed()
     with pytest.raises(KeyboardInterrupt):
         index(store, snapshots, NAMES, model)
-    (run,) = store.last_runs(1)
-    assert (run.state, run.manifest["error"], run.manifest["rows"]["added"]) == (
-        "failed",
-        "KeyboardInterrupt",
-        8,
-    )
-    with pytest.raises(UsageError, match="run `dedup index` again"):
-        duplicates.find_duplicates(store, snapshots, MODEL, min_probability=0.5)
-    steps: list[tuple[str, int, int | None]] = []
-    assert indexing.encode_texts(store, MODEL, lambda *step: steps.append(step)) == 3
-    assert steps == [("texts", 2, 3), ("texts", 3, 3)]
+    (run,) = last_runs(store, 1)
+    assert (run.state, run.manifest["error"]) == ("interrupted", "KeyboardInterrupt")
+    assert runs.batches(store, run.run_id) == (2, runs.Accounts(rows_in=4, added=4))
+    assert (store.counts().records, store.counts().texts, store.counts().vectors) == (4, 3, 3)
+    assert len(Searcher(store, snapshots, MODEL).query(["Northwind Trading"])[0]) == 3
+
     result = index(store, snapshots, NAMES)
-    assert (result.texts_encoded, result.snapshot_built) == (0, True)
-    (run,) = store.last_runs(1)
-    assert run.state == "done" and run.manifest["rows"]["unchanged"] == 8
-    json.dumps(run.manifest)
+    assert (result.rows, result.texts_encoded, result.snapshot_built) == (runs.Accounts(8, added=8), 4, True)
+    (same,) = last_runs(store, 2)
+    assert (same.run_id, same.state, same.manifest["rows"]["added"]) == (run.run_id, "done", 8)
+    assert [record.record_id for record in store.iter_records()] == [1, 3, 2, 4, 5, 6, 7, 8]
+    json.dumps(same.manifest)
+
+
+def test_another_input_does_not_go_on_in_a_killed_run(
+    store: Store, snapshots: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake, "BATCH_ROWS", 2)
+    model = fake_model()
+    model.encoder = Killed()
+    with pytest.raises(KeyboardInterrupt):
+        index(store, snapshots, NAMES, model)
+    result = index(store, snapshots, NAMES[1:])
+    assert result.rows == runs.Accounts(7, added=4, unchanged=3, removed=1)
+    assert [run.state for run in last_runs(store, 3)] == ["done", "interrupted"]
+
+
+def test_another_model_encodes_page_by_page(store: Store, snapshots: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    index(store, snapshots, NAMES)
+    monkeypatch.setattr(indexing, "CHUNK", 2)
+    other = fake_model("b")
+    other.encoder = Killed()
+    with pytest.raises(KeyboardInterrupt):
+        indexing.encode_texts(store, other)
+    with pytest.raises(UsageError, match="run `dedup index` again"):
+        duplicates.find_duplicates(store, snapshots, other, min_probability=0.5)
+    steps: list[tuple[str, int, int | None]] = []
+    assert indexing.encode_texts(store, fake_model("b"), lambda *step: steps.append(step)) == 3
+    assert steps == [("texts", 2, 3), ("texts", 3, 3)]
 
 
 def test_a_text_without_a_vector_is_refused(store: Store, snapshots: Path) -> None:

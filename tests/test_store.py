@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
+
 import numpy as np
 import pytest
+from doubles import fake_model
 
 from indexer.ingest import ingest
 from indexer.readers import Row
+from indexer.runs import begin_run, finish_run, last_runs, recorded_run
 from indexer.store import Store
 
 MODEL = "a" * 64
@@ -15,19 +20,28 @@ OTHER_MODEL = "b" * 64
 
 def fill(store: Store, *names: str, source: str = "names") -> None:
     rows = [Row(i + 1, i, str(i), name, {"city": f"City {i}"}, [str(i), name]) for i, name in enumerate(names, 1)]
-    run_id = store.begin_run("index")
-    ingest(store, source, rows, identity="column", run_id=run_id, on_reject=lambda reject: None)
-    store.finish_run(run_id, "done", {"names": len(names)})
+    with recorded_run(store, "index") as run:
+        ingest(
+            store,
+            source,
+            rows,
+            model=fake_model("f"),
+            run=run,
+            identity="column",
+            scratch=Path(tempfile.gettempdir()),
+            on_reject=lambda reject: None,
+        )
 
 
 def test_runs(store: Store) -> None:
-    first, second = store.begin_run("index"), store.begin_run("report")
-    store.finish_run(first, "done", {"rows_in": 3, "name": "Å"})
-    last, one_before = store.last_runs(2)
+    first = begin_run(store, "index")
+    finish_run(store, first, "done", {"rows_in": 3, "name": "Å"})
+    second = begin_run(store, "report")
+    last, one_before = last_runs(store, 2)
     assert (last.run_id, last.kind, last.state, last.finished_at) == (second, "report", "running", None)
     assert (one_before.state, one_before.manifest) == ("done", {"rows_in": 3, "name": "Å"})
     assert one_before.finished_at is not None and one_before.finished_at.endswith("+00:00")
-    assert store.last_runs(1) == [last]
+    assert last_runs(store, 1) == [last]
 
 
 def test_vectors_are_per_text_and_model(store: Store) -> None:
@@ -51,8 +65,8 @@ def test_vectors_are_per_text_and_model(store: Store) -> None:
     assert list(store.iter_vectors(OTHER_MODEL)) == []
 
     store.write_vectors(OTHER_MODEL, ids, codes[:, :2])
-    assert store.counts().vectors == 5
-    assert store.delete_vectors_of_other_models(MODEL) == 2
+    assert store.counts().vectors == 3 + 3 + 2
+    assert store.delete_vectors_of_other_models(MODEL) == 3 + 2
     assert store.delete_vectors_of_other_models(MODEL) == 0
     assert store.counts().vectors == 3
 
@@ -63,7 +77,7 @@ def test_vectors_need_their_texts(store: Store) -> None:
         store.write_vectors(MODEL, np.array([1]), np.zeros((2, 3), np.int8))
     with pytest.raises(Exception, match=r"(?i)foreign key"):
         store.write_vectors(MODEL, np.array([99]), np.zeros((1, 3), np.int8))
-    assert store.counts().vectors == 0
+    assert store.counts().vectors == 1
 
 
 def test_texts_and_records(store: Store) -> None:

@@ -16,6 +16,7 @@ from sqlalchemy.exc import IntegrityError
 
 from dedup.errors import CorruptStore, EnvironmentFault, UsageError, VersionMismatch, WriterBusy
 from indexer import database, migrate, schema
+from indexer.runs import begin_run, last_runs
 from indexer.store import Store
 from indexer.workspace import Workspace
 
@@ -95,8 +96,9 @@ def test_older_schema_names_the_command(workspace: Workspace, monkeypatch: pytes
 
 
 def test_other_normaliser_is_refused(workspace: Workspace) -> None:
-    with workspace.open(for_writing=True) as store, store.writing() as connection:
-        connection.execute(sql("UPDATE store_meta SET value = '0' WHERE key = 'normaliser_version'"))
+    with workspace.open(for_writing=True) as store:
+        statement = sql("UPDATE store_meta SET value = '0' WHERE key = 'normaliser_version'")
+        store.write(lambda connection: connection.execute(statement))
     with pytest.raises(VersionMismatch, match="normalised by rules 0"), workspace.open(for_writing=False):
         pass
 
@@ -208,11 +210,9 @@ def test_password_is_never_shown(directory: Path) -> None:
 
 
 def test_statement_values_are_never_shown(store: Store) -> None:
-    with pytest.raises(IntegrityError) as caught, store.writing() as connection:
-        connection.execute(
-            sql("INSERT INTO store_meta (key, value) VALUES ('store_uuid', :value)"),
-            {"value": "confidential"},
-        )
+    statement = sql("INSERT INTO store_meta (key, value) VALUES ('store_uuid', :value)")
+    with pytest.raises(IntegrityError) as caught:
+        store.write(lambda connection: connection.execute(statement, {"value": "confidential"}))
     assert "confidential" not in str(caught.value)
 
 
@@ -226,7 +226,12 @@ def test_write_ahead_log_only_where_it_is_safe() -> None:
 def test_sqlite_settings(directory: Path) -> None:
     with Workspace(directory).open(for_writing=True) as store, store.engine.connect() as connection:
         mode = database.journal_mode(sqlite3.sqlite_version_info).lower()
-        expected = {"foreign_keys": 1, "synchronous": 2, "journal_mode": mode, "cache_size": -65536}
+        expected = {
+            "foreign_keys": 1,
+            "synchronous": 2 if mode == "wal" else 3,
+            "journal_mode": mode,
+            "cache_size": -65536,
+        }
         expected["application_id"] = schema.APPLICATION_ID
         for pragma, value in expected.items():
             assert connection.exec_driver_sql(f"PRAGMA {pragma}").scalar() == value
@@ -256,9 +261,9 @@ def test_second_writer_from_another_directory(engine_url: str, tmp_path: Path) -
             Workspace(tmp_path / "two", engine_url).open(for_writing=True),
         ):
             pass
-        run_id = store.begin_run("index")
+        run_id = begin_run(store, "index")
     with Workspace(tmp_path / "two", engine_url).open(for_writing=True) as store:
-        assert [run.run_id for run in store.last_runs(2)] == [run_id]
+        assert [run.run_id for run in last_runs(store, 2)] == [run_id]
 
 
 def test_reader_of_a_locked_file_is_told_to_come_again(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -269,7 +274,7 @@ def test_reader_of_a_locked_file_is_told_to_come_again(directory: Path, monkeypa
     holder.execute("PRAGMA locking_mode=EXCLUSIVE")
     holder.execute("BEGIN EXCLUSIVE")
     with (
-        pytest.raises(EnvironmentFault, match="busy with another process"),
+        pytest.raises(WriterBusy, match="busy with another process"),
         Workspace(directory).open(for_writing=False) as reader,
     ):
         reader.counts()

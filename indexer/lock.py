@@ -1,0 +1,122 @@
+"""The writer lock: at most one process writes to a workspace, and to its database.
+
+The system frees the lock of a process that ends, in whatever way, so it is never taken by its age.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy import text as sql
+from sqlalchemy.exc import DBAPIError
+
+from dedup.errors import EnvironmentFault, UsageError, WriterBusy
+
+_ADVISORY_LOCK = 0x6E656172647570  # "neardup": one writer per PostgreSQL database
+_BACKEND = sql("SELECT pg_backend_pid()")
+
+
+@contextmanager
+def file_lock(path: Path, where: str) -> Iterator[None]:
+    """Hold a lock file; it says for people which process holds it.
+
+    Raises:
+        WriterBusy: another process holds it; ``where`` is what that process writes to.
+        EnvironmentFault: the file cannot be opened.
+
+    """
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise EnvironmentFault(f"{path} cannot be written: {error.strerror}.") from error
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(handle, 200).decode("utf-8", "replace").strip() or "another process"
+            raise WriterBusy(f"{holder} is writing to {where}; try again when it is done.") from None
+        os.ftruncate(handle, 0)
+        os.write(handle, f"Process {os.getpid()} on {socket.gethostname()}".encode())
+        yield
+    finally:
+        os.close(handle)
+
+
+class AdvisoryLock:
+    """PostgreSQL's advisory lock on a connection of its own; a context manager.
+
+    Raises on entering:
+        WriterBusy: another session holds it.
+        UsageError: sessions are not kept apart, as behind a pooler in transaction mode.
+
+    """
+
+    def __init__(self, engine: Engine, where: str) -> None:
+        self._engine = engine
+        self._where = where
+        self._connections = ExitStack()
+        self._session: Connection | None = None
+
+    def __enter__(self) -> Self:
+        try:
+            self._connect()
+            if not self._try():
+                raise WriterBusy(f"Another process is writing to {self._where}; try again when it is done.")
+            self._check_session()
+        except BaseException:
+            self._end_session()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end_session()
+
+    def renew(self) -> None:
+        """Take the lock again if its session has ended.
+
+        Whether another process has taken it meanwhile does not matter here: if that one begins to write, the
+        fencing token (``Writer``) stops this one; and the holder may be our own session, dead but not buried.
+        """
+        if self._session is not None:
+            try:
+                self._session.execute(sql("SELECT 1"))
+                return
+            except DBAPIError:
+                self._end_session()
+        self._connect()
+        self._try()
+
+    def _connect(self) -> None:
+        session = self._connections.enter_context(self._engine.connect())
+        self._session = session.execution_options(isolation_level="AUTOCOMMIT")
+
+    def _try(self) -> bool:
+        assert self._session is not None
+        query = sql("SELECT pg_try_advisory_lock(:key)")
+        return bool(self._session.execute(query, {"key": _ADVISORY_LOCK}).scalar_one())
+
+    def _check_session(self) -> None:
+        assert self._session is not None
+        with self._engine.connect() as other:  # a session that shares our backend would share our lock
+            if other.execute(_BACKEND).scalar_one() == self._session.execute(_BACKEND).scalar_one():
+                raise UsageError(
+                    f"{self._where} is reached through a pooler that shares sessions, and a lock would not hold; "
+                    "connect to the server itself, or use the pooler's session mode."
+                )
+
+    def _end_session(self) -> None:
+        """Close the connection for good, and not only return it to the pool: the lock goes with it."""
+        if self._session is not None:
+            self._session.invalidate()
+            self._session = None
+        self._connections.close()

@@ -1,0 +1,38 @@
+"""Stand-ins for what tests of the store do not need: a trained model."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+
+class Encoder:
+    """Random directions of character trigrams, summed."""
+
+    dimension = 32
+
+    def encode(self, normals: Sequence[str]) -> np.ndarray:
+        return np.array([self._code(normal) for normal in normals], np.int8).reshape(len(normals), -1)
+
+    def _code(self, normal: str) -> np.ndarray:
+        if normal == "nothing":
+            return np.zeros(self.dimension, np.int8)
+        padded = f" {normal} "
+        seeds = [zlib.crc32(padded[at : at + 3].encode()) for at in range(len(padded) - 2)]
+        total = np.sum([np.random.default_rng(s).standard_normal(self.dimension) for s in seeds], axis=0)
+        return np.clip(np.rint(total / np.linalg.norm(total) * 254), -127, 127)
+
+
+def fake_model(letter: str = "a") -> Any:
+    """A model whose probability is the similarity."""
+    return SimpleNamespace(
+        model_id=letter * 64,
+        dimension=Encoder.dimension,
+        encoder=Encoder(),
+        least_similarity=0.3,
+        compare=lambda left, right, similarities: np.clip(np.asarray(similarities, np.float64), 0, 1),
+    )
