@@ -91,8 +91,8 @@ def index(
         write_summary(_summary(result), sys.stdout, as_json=False)
         if result.withheld:
             say(
-                f"Kept {result.withheld:,} records that the input does not hold: rows without a readable id were "
-                "rejected, and may be theirs. Correct these rows and run it again."
+                f"Kept {result.withheld:,} {'record' if result.withheld == 1 else 'records'} that the input does not "
+                "hold: rows without a readable id were rejected, and may be theirs. Correct them and run it again."
             )
         say_rejected(refused.count, refused.commit())
     if refused.count:

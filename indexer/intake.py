@@ -37,7 +37,7 @@ _BATCH_CHARACTERS = 1 << 25
 _PROGRESS_ROWS = 5_000
 _CONTENT_ID_DIGITS = 16  # 64 bits; two rows that collide are numbered as if they were equal
 
-_to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_quoted = json.encoder.encode_basestring
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,12 +171,7 @@ class _Reading:
 
 
 def content_digest(raw: str, fields: dict[str, str]) -> bytes:
-    """Return the digest of a record's text and other columns, whatever the order of these.
-
-    Raises:
-        UnicodeEncodeError: one of them holds half of a surrogate pair.
-
-    """
+    """Return the digest of a record's text and other columns, whatever the order of these."""
     return blake2b(_content(raw, fields).encode(), digest_size=KEY_BYTES).digest()
 
 
@@ -184,13 +179,19 @@ def _content(raw: str, fields: dict[str, str]) -> str:
     return "\0".join((raw, *chain.from_iterable(sorted(fields.items()))))
 
 
+def _to_json(fields: dict[str, str]) -> str:
+    """Return a JSON object of strings, several times faster than the library does for small ones."""
+    return f"{{{','.join([f'{_quoted(name)}:{_quoted(value)}' for name, value in fields.items()])}}}"
+
+
 def _check(row: Row, by_content: bool) -> Item | Reject:
     """Return the row with what is derived from it, or the reject that says what is wrong with it."""
     external_id = "" if by_content else row.external_id or ""
-    if _content(row.raw, row.fields).count("\0") > 2 * len(row.fields) or "\0" in external_id:
+    content = _content(row.raw, row.fields)
+    if content.count("\0") > 2 * len(row.fields) or "\0" in external_id:
         return row.reject("E_NUL", None, "The row holds a NUL character, which a database cannot store.")
     try:
-        digest = content_digest(row.raw, row.fields)
+        digest = blake2b(content.encode(), digest_size=KEY_BYTES).digest()
         external_id.encode()
     except UnicodeEncodeError:
         return row.reject("E_ENCODING_ROW", None, "The row holds half of a surrogate pair.")

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Column, Connection, Engine, Select, delete, func, insert, select, tuple_
 
 from indexer import schema
-from indexer.database import insert_rows, retrying
+from indexer.database import insert_rows, retrying, rows_with
 from indexer.writer import Writer
 
 PAGE = 20_000
@@ -90,6 +90,18 @@ class Store:
         def attempt() -> list[Any]:
             with self.engine.connect() as connection:
                 return [row for statement in statements for row in connection.execute(statement)]
+
+        return retrying(self.engine, attempt)
+
+    def find(
+        self, columns: Iterable[Column[Any]], key: Column[Any], values: Iterable[Any], **fixed: object
+    ) -> list[tuple[Any, ...]]:
+        """Return ``columns`` of the rows of a table whose ``key`` is among ``values`` and others are as ``fixed``."""
+        listed, parts = list(columns), list(chunks(values))
+
+        def attempt() -> list[tuple[Any, ...]]:
+            with self.engine.connect() as connection:
+                return [row for part in parts for row in rows_with(connection, listed, key, part, **fixed)]
 
         return retrying(self.engine, attempt)
 
@@ -215,13 +227,8 @@ class Store:
     def text_ids(self, normals: Iterable[str]) -> dict[str, int]:
         """Return the id of each normal form that the store has as a text."""
         digests = {text_digest(normal): normal for normal in normals}
-        columns = schema.text.c
-        result: dict[str, int] = {}
-        for chunk in chunks(digests):
-            statement = select(columns.digest, columns.text_id).where(columns.digest.in_(chunk))
-            found, ids = self._two_columns(statement)
-            result.update(zip((digests[digest] for digest in found), ids, strict=True))
-        return result
+        columns = schema.text.c["digest", "text_id"]
+        return {digests[digest]: text_id for digest, text_id in self.find(columns, schema.text.c.digest, digests)}
 
     def _two_columns(self, statement: Select[Any]) -> tuple[list[Any], list[Any]]:
         rows = self.read(statement)

@@ -74,10 +74,8 @@ def plan_batch(store: Store, source_id: int, batch: Batch, *, is_new: bool) -> P
 
 
 def _known(store: Store, source_id: int, external_ids: list[str]) -> dict[str, Known]:
-    record = schema.record.c
-    found = select(record.external_id, record.record_id, record.content_digest, record.text_id)
-    of_source = found.where(record.source_id == source_id)
-    rows = store.read(*(of_source.where(record.external_id.in_(chunk)) for chunk in chunks(external_ids)))
+    columns = schema.record.c["external_id", "record_id", "content_digest", "text_id"]
+    rows = store.find(columns, schema.record.c.external_id, external_ids, source_id=source_id)
     return {row[0]: Known(*row[1:]) for row in rows}
 
 

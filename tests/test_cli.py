@@ -443,7 +443,7 @@ def test_a_bug_leaves_its_traceback_in_a_file(monkeypatch: pytest.MonkeyPatch, t
     assert "Traceback" in file.read_text()
 
 
-@pytest.mark.parametrize(("signal", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
+@pytest.mark.parametrize(("signal", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
 def test_a_signal_ends_the_program_with_its_code(signal: str, code: int) -> None:
     kill = f"lambda: os.kill(os.getpid(), signal.{signal})"
     # A shell that starts the tests in the background has SIGINT ignored, and children inherit that.
@@ -453,6 +453,15 @@ def test_a_signal_ends_the_program_with_its_code(signal: str, code: int) -> None
     assert (run.returncode, run.stdout) == (code, "")
     assert "Traceback" not in run.stderr
     assert not Path(".dedup").exists()
+
+
+def test_a_program_that_does_not_stop_in_time_is_ended() -> None:
+    deaf = "import os, signal, threading\ndef deaf():\n try: os.kill(os.getpid(), signal.SIGTERM)\n except SystemExit: pass"
+    program = (
+        f"{deaf}\n threading.Event().wait()\nimport cli.main, dedup.model as m\n"
+        "cli.main.SECONDS_TO_STOP = 0.01\nm.load_model = deaf\ncli.main.main()"
+    )
+    assert start("index", corpus(), program=program).returncode == 143
 
 
 def test_an_output_that_cannot_be_written(indexed: None) -> None:
