@@ -89,6 +89,8 @@ def index(
         if not result.rows.rows_in:
             say(f"Warning: {table.name} has a header and no rows.")
         write_summary(_summary(result), sys.stdout, as_json=False)
+        if result.went_on:
+            say("Went on where the same job had been interrupted; the figures are of both together.")
         if result.withheld:
             say(
                 f"Kept {result.withheld:,} {'record' if result.withheld == 1 else 'records'} that the input does not "

@@ -26,9 +26,10 @@ CHUNK = 20_000
 
 @dataclass(frozen=True, slots=True)
 class IndexResult:
-    """What an index job did; ``withheld`` as in ``IngestSummary``, ``seconds`` of its stages."""
+    """What an index job did; ``went_on`` and ``withheld`` as in ``IngestSummary``, ``seconds`` of its stages."""
 
     rows: Accounts
+    went_on: bool
     withheld: int
     texts_encoded: int
     snapshot_built: bool
@@ -87,7 +88,7 @@ def index_rows(
             built = refresh_snapshot(store, snapshots, model.model_id, progress)
             store.delete_vectors_of_other_models(model.model_id)
         encoded += summary.texts_encoded
-        result = IndexResult(summary.accounts, summary.withheld, encoded, built, clock.seconds)
+        result = IndexResult(summary.accounts, summary.went_on, summary.withheld, encoded, built, clock.seconds)
         run.manifest |= {"texts_encoded": encoded, "snapshot_built": built, "seconds": clock.seconds}
     return result
 

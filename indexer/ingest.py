@@ -38,11 +38,13 @@ SIZE_OF_REMOVAL = PAGE
 class IngestSummary:
     """What became of an input; the accounts are those of all batches of its run.
 
+    ``went_on`` tells whether a part of them was stored by a job that was interrupted.
     ``withheld`` counts the records that the input does not hold and that stayed all the same, because rows
     were rejected whose id is not known.
     """
 
     accounts: Accounts
+    went_on: bool
     withheld: int
     texts_encoded: int
 
@@ -92,11 +94,12 @@ def ingest(
         digest = sha256("\0".join((source_name, identity, str(mirrors), spool.digest)).encode()).hexdigest()
         source_id, run.run_id = store.write(lambda c: _begin(c, source_name, identity, run, digest))
         loading = _Loading(store, source_id, run.run_id, model)
+        went_on = loading.number > 0
         loading.store(spool, intake.rows_in, is_new=size == 0, progress=progress)
     withheld = 0
     if mirrors:
         withheld = _remove_others(loading, intake, identity, progress)
-    return IngestSummary(runs.batches(store, run.run_id)[1], withheld, loading.texts_encoded)
+    return IngestSummary(runs.batches(store, run.run_id)[1], went_on, withheld, loading.texts_encoded)
 
 
 def _check_source(store: Store, name: str, identity: Identity) -> int:
@@ -135,18 +138,19 @@ class _Loading:
         self._store = store
         self._run_id = run_id
         self._model = model
-        self._next, _ = runs.batches(store, run_id)
+        self.number, _ = runs.batches(store, run_id)
+        """Number of the next batch."""
 
     def store(self, spool: Spool, total: int, *, is_new: bool, progress: Progress) -> None:
         """Commit the spooled batches, ``total`` rows in all."""
         done = 0
         for number, batch in enumerate(spool):
             done += batch.rows_in
-            if number >= self._next:
+            if number >= self.number:
                 plan = plan_batch(self._store, self.source_id, batch, is_new=is_new and number == 0)
                 self._commit(plan, number)
             progress("store", done, total)
-        self._next = max(self._next, spool.batches)
+        self.number = max(self.number, spool.batches)
 
     def _commit(self, plan: Plan, number: int) -> None:
         codes = self._encode(plan.new_texts)
@@ -175,10 +179,10 @@ class _Loading:
 
         def work(connection: Connection) -> None:
             remove_records(connection, records)
-            runs.add_batch(connection, self._run_id, self._next, Accounts(removed=len(records)))
+            runs.add_batch(connection, self._run_id, self.number, Accounts(removed=len(records)))
 
         self._store.write(work)
-        self._next += 1
+        self.number += 1
 
     def others(self, keys: KeySet) -> Iterator[tuple[int, int]]:
         """Yield ``record_id`` and ``text_id`` of the records whose id is not among ``keys``."""

@@ -456,7 +456,10 @@ def test_a_signal_ends_the_program_with_its_code(signal: str, code: int) -> None
 
 
 def test_a_program_that_does_not_stop_in_time_is_ended() -> None:
-    deaf = "import os, signal, threading\ndef deaf():\n try: os.kill(os.getpid(), signal.SIGTERM)\n except SystemExit: pass"
+    deaf = (
+        "import os, signal, threading\ndef deaf():\n try: os.kill(os.getpid(), signal.SIGTERM)\n"
+        " except SystemExit: pass"
+    )
     program = (
         f"{deaf}\n threading.Event().wait()\nimport cli.main, dedup.model as m\n"
         "cli.main.SECONDS_TO_STOP = 0.01\nm.load_model = deaf\ncli.main.main()"
