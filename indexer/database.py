@@ -20,6 +20,7 @@ from indexer.schema import APPLICATION_ID
 
 CONNECT_TIMEOUT_S = 10
 BUSY_TIMEOUT_MS = 10_000
+OLDEST_POSTGRESQL = 150_000
 SQLITE_CACHE_KIB = 64 * 1024
 
 T = TypeVar("T")
@@ -67,6 +68,8 @@ def make_engine(url: URL) -> Engine:
     A SQLite file that belongs to another program is refused with ``VersionMismatch`` on connecting,
     before anything is written to it.
 
+    Connecting to a PostgreSQL older than 15 raises ``VersionMismatch`` as well.
+
     Raises:
         UsageError: the driver for PostgreSQL is not installed.
 
@@ -75,9 +78,17 @@ def make_engine(url: URL) -> Engine:
         return _sqlite_engine(url)
     arguments = {} if "connect_timeout" in url.query else {"connect_timeout": CONNECT_TIMEOUT_S}
     try:
-        return create_engine(url, connect_args=arguments, hide_parameters=True, pool_pre_ping=True)
+        engine = create_engine(url, connect_args=arguments, hide_parameters=True, pool_pre_ping=True)
     except ModuleNotFoundError:
         raise UsageError("PostgreSQL needs the driver psycopg; run: pip install 'neardup[postgres]'") from None
+
+    @event.listens_for(engine, "connect")
+    def check_version(connection: Any, _: object) -> None:  # noqa: ANN401 - psycopg is not always there
+        if connection.info.server_version < OLDEST_POSTGRESQL:
+            version = connection.info.parameter_status("server_version")
+            raise VersionMismatch(f"The server is PostgreSQL {version}; use 15 or a newer one.")
+
+    return engine
 
 
 def _sqlite_engine(url: URL) -> Engine:

@@ -199,6 +199,20 @@ def test_missing_driver_names_the_extra(directory: Path, monkeypatch: pytest.Mon
         pass
 
 
+@pytest.mark.parametrize("new_database", ["postgresql"], indirect=True)
+def test_an_old_server_is_refused(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "OLDEST_POSTGRESQL", 990_000)
+    with pytest.raises(VersionMismatch, match="The server is PostgreSQL 1"), workspace.open(for_writing=True):
+        pass
+
+
+def test_network_file_systems_get_no_write_ahead_log(tmp_path: Path) -> None:
+    assert database.journal_mode((3, 53, 0), "ext4") == "WAL"
+    assert {database.journal_mode((3, 53, 0), kind) for kind in ("nfs4", "cifs", "9p", "fuse.sshfs")} == {"DELETE"}
+    assert database.file_system(tmp_path) not in ("", "proc")
+    assert database.file_system(Path("/proc/self/status")) == "proc"
+
+
 def test_password_is_never_shown(directory: Path) -> None:
     url = "postgresql://me:hunter2@127.0.0.1:1/name"
     with (
