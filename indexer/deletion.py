@@ -25,17 +25,20 @@ def delete_records(store: Store, external_ids: Sequence[str], source_name: str) 
     """
     source_id = _source(store, source_name)
     wanted = list(dict.fromkeys(external_ids))
-    here = (_records(source_id).where(record.c.external_id.in_(chunk)) for chunk in chunks(wanted))
-    found = {row.external_id: (row.record_id, row.text_id) for row in store.read(*here)}
-    missing = [external_id for external_id in wanted if external_id not in found]
-    if missing:
-        raise UsageError(
-            f"Source {source_name!r} has no record with the id {missing[0]!r}"
-            f"{f' (nor {len(missing) - 1} more of those given)' if missing[1:] else ''}; nothing was deleted."
-        )
     with recorded_run(store, "delete") as run:
         run.manifest |= {"source": source_name, "ids": len(wanted)}
         run.run_id = store.write(lambda connection: _begin(connection, run, source_id, "\0".join(wanted)))
+        is_done, accounts = runs.batches(store, run.run_id)
+        if is_done:  # by a job that was killed before it could say so
+            return accounts.removed
+        here = (_records(source_id).where(record.c.external_id.in_(chunk)) for chunk in chunks(wanted))
+        found = {row.external_id: (row.record_id, row.text_id) for row in store.read(*here)}
+        missing = [external_id for external_id in wanted if external_id not in found]
+        if missing:
+            raise UsageError(
+                f"Source {source_name!r} has no record with the id {missing[0]!r}"
+                f"{f' (nor {len(missing) - 1} more of those given)' if missing[1:] else ''}; nothing was deleted."
+            )
         _remove(store, run, list(found.values()))
     return len(found)
 

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import BinaryIO, Self
 
 from dedup.errors import EnvironmentFault
+from indexer.durable import sync_directory
 
 MAX_RAW_BYTES = 4096
 """Most bytes of a rejected record that are kept, in UTF-8."""
@@ -100,11 +101,7 @@ class RejectsFile:
             self._file.close()
             os.replace(self._temporary, self.path)
             self._file = None
-            folder = os.open(self.path.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            sync_directory(self.path.parent)
         return self.path
 
     @contextmanager

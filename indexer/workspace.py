@@ -17,6 +17,7 @@ from sqlalchemy import URL, Engine
 
 from dedup.errors import EnvironmentFault, UsageError
 from indexer import database, migrate
+from indexer.durable import sync_directory
 from indexer.lock import AdvisoryLock, file_lock
 from indexer.store import Store
 from indexer.writer import Writer
@@ -105,10 +106,11 @@ class Workspace:
         place = self.directory
         try:
             for place in (self.directory, self.snapshots):
-                place.mkdir(mode=0o700, parents=True, exist_ok=True)
+                _make_directory(place)
             place = self._sqlite_file() or place
-            if place != self.snapshots:
+            if place != self.snapshots and not place.exists():
                 os.close(os.open(place, os.O_RDWR | os.O_CREAT, 0o600))
+                sync_directory(place.parent)
                 if database.is_network(kind := database.file_system(place)):
                     _log.warning("%s lies on a %s file system, whose locks may not hold; use a local one.", place, kind)
         except OSError as error:
@@ -123,3 +125,12 @@ class Workspace:
             migrate.upgrade(engine)
         with engine.connect() as connection:
             migrate.check_revision(connection)
+
+
+def _make_directory(path: Path) -> None:
+    """Make a directory with its parents, safe from a power cut: each name is synced where it stands."""
+    if path.is_dir():
+        return
+    _make_directory(path.parent)
+    path.mkdir(mode=0o700, exist_ok=True)
+    sync_directory(path.parent)

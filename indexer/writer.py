@@ -34,6 +34,7 @@ class Writer:
         self._engine = engine
         self._renew = renew
         self._number = 0
+        self._is_certain = True
         self._epoch = retrying(engine, self._begin_epoch)
 
     def transact(self, work: Callable[[Connection], T]) -> T:
@@ -46,6 +47,8 @@ class Writer:
             WriterBusy: another process has begun to write meanwhile; nothing was written.
 
         """
+        if not self._is_certain:
+            self._number = retrying(self._engine, self._read_number, self._renew)
         results: list[T] = []
 
         def attempt() -> T:
@@ -56,7 +59,9 @@ class Writer:
                         results[:] = [work(connection)]
             return results[0]
 
+        self._is_certain = False  # should this end with an error, it may have been committed all the same
         result = retrying(self._engine, attempt, self._renew)
+        self._is_certain = True
         self._number += 1
         return result
 
@@ -68,8 +73,18 @@ class Writer:
             return True
         if connection.execute(select(_VALUE).where(_KEY)).scalar_one() == following:
             return False
-        where = connection.engine.url.render_as_string(hide_password=True)
-        raise WriterBusy(f"Another process has begun to write to {where}; try again when it is done.")
+        raise self._overtaken()
+
+    def _read_number(self) -> int:
+        with self._engine.connect() as connection:
+            epoch, _, number = connection.execute(select(_VALUE).where(_KEY)).scalar_one().partition(":")
+        if int(epoch) != self._epoch:
+            raise self._overtaken()
+        return int(number)
+
+    def _overtaken(self) -> WriterBusy:
+        where = self._engine.url.render_as_string(hide_password=True)
+        return WriterBusy(f"Another process has begun to write to {where}; try again when it is done.")
 
     def _begin_epoch(self) -> int:
         with self._engine.connect() as connection:

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from doubles import fake_model
@@ -358,6 +359,24 @@ def test_records_are_deleted_all_or_none(store: Store) -> None:
     assert store.counts().vectors == 2
     (run,) = last_runs(store, 1)
     assert (run.kind, run.state, runs.batches(store, run.run_id)) == ("delete", "done", (1, Accounts(removed=2)))
+
+
+def test_a_deletion_that_was_killed_at_its_end_is_done(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    Load(store, with_ids(("1", "Acme"), ("2", "Beta")))
+    remove = deletion._remove
+
+    def remove_and_stop(*arguments: Any) -> None:
+        remove(*arguments)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(deletion, "_remove", remove_and_stop)
+    with pytest.raises(KeyboardInterrupt):
+        delete_records(store, ["1"], "names")
+    assert delete_records(store, ["1"], "names") == 1
+    assert content(store) == {("names", "2"): "Beta"}
+    assert [run.state for run in last_runs(store, 9)] == ["done", "done"]
+    with pytest.raises(UsageError, match="no record with the id '1'"):
+        delete_records(store, ["1"], "names")
 
 
 def test_a_killed_deletion_goes_on(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

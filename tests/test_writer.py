@@ -99,6 +99,21 @@ def test_a_lost_reply_to_commit_is_settled(store: Store) -> None:
     assert store.write(add("b")) == 2
 
 
+def test_a_commit_that_failed_after_it_took_effect_hides_nothing(store: Store) -> None:
+    engine: Any = store.engine
+    do_commit = engine.dialect.do_commit
+
+    def commit_and_fail(connection: Any) -> None:
+        engine.dialect.do_commit = do_commit
+        do_commit(connection)
+        raise RuntimeError("disk I/O error")
+
+    engine.dialect.do_commit = commit_and_fail
+    with pytest.raises(RuntimeError, match="disk"):
+        store.write(add("a"))
+    assert store.write(add("b")) == 2
+
+
 @only_postgresql
 @pytest.mark.parametrize("state", ["40001", "40P01", "55P03"])
 def test_conflicts_are_tried_again(store: Store, state: str) -> None:
