@@ -11,12 +11,12 @@ from cli.matches import explain, match_rows, pages, table_rows
 from cli.options import Format
 from cli.progress import with_total
 from cli.render import output_to, write_rows
-from cli.tables import refuse_overwriting, rejects_path, say_columns, say_rejected
+from cli.tables import open_rejects, reading, refuse_overwriting, say_rejected
 
 if TYPE_CHECKING:
     from dedup.model import Model
     from indexer.progress import Progress
-    from indexer.readers import Row, Table
+    from indexer.readers import Options, Row, Table
     from indexer.rejects import Reject
     from indexer.search import Match, Searcher
 
@@ -29,10 +29,7 @@ class Reading:
     """How to read the file of queries."""
 
     file: str
-    text_columns: Sequence[str]
-    id_column: str | None
-    encoding: str | None
-    delimiter: str | None
+    options: Options
     rejects: Path | None
     quiet: bool
 
@@ -57,27 +54,21 @@ class Search:
 
     def write_all(
         self,
-        reading: Reading,
+        asked: Reading,
         output: Path | None,
         layout: Format,
         progress: Progress,
     ) -> int:
         """Write the matches of all rows of the file; return how many rows were rejected."""
         from indexer.readers import open_table
-        from indexer.rejects import RejectsFile
 
-        refuse_overwriting(reading.file, output, "--output")
-        table = open_table(
-            reading.file,
-            text_columns=reading.text_columns,
-            id_column=reading.id_column,
-            encoding=reading.encoding,
-            delimiter=reading.delimiter,
-        )
+        refuse_overwriting(asked.file, output, "--output")
+        table = open_table(asked.file, asked.options)
         progress = with_total(progress, table)
-        with table, RejectsFile(rejects_path(reading.file, reading.rejects)) as refused:
-            if not reading.quiet:
-                say_columns(table)
+        with (
+            open_rejects([asked.file], asked.rejects, "stdin") as refused,
+            reading(table, quiet=asked.quiet),
+        ):
             with output_to(output) as out:
                 write_rows(self._rows(table, layout, refused.add, progress), layout, out)
             say_rejected(refused.count, refused.commit())

@@ -58,10 +58,10 @@ def evaluate(
 def _columns(file: str, text: str, *others: str) -> list[list[str]]:
     """Return the named columns of a file; a label other than 0 or 1, or a broken row, refuses all of it."""
     from dedup.errors import InputRefused
-    from indexer.readers import Row, open_table
+    from indexer.readers import Options, Row, open_table
 
     try:
-        opened = open_table(file, text_columns=[text])
+        opened = open_table(file, Options(text_columns=[text], id_column=""))
     except InputRefused as error:
         if error.code != "E_MISSING_COLUMN":
             raise
@@ -75,17 +75,17 @@ def _columns(file: str, text: str, *others: str) -> list[list[str]]:
                 f"{table.name} has no column {missing[0]!r}; it has {', '.join(map(repr, table.columns))}.",
                 "E_MISSING_COLUMN",
             )
-        places = [table.columns.index(name) for name in (table.choice.text[0], *others)]
-        columns: list[list[str]] = [[] for _ in places]
+        columns: list[list[str]] = [[] for _ in (text, *others)]
         for row in table:
             if not isinstance(row, Row):
                 raise InputRefused(f"Line {row.line} of {table.name}: {row.message}", row.error)
-            for name, values, place in zip((text, *others), columns, places, strict=True):
-                if name == "label" and row.cells[place].strip() not in ("0", "1"):
-                    message = f"Line {row.line} of {table.name}: the label is {row.cells[place]!r}, not 0 or 1."
+            cells = [row.raw, *(row.fields.get(name, "") for name in others)]
+            for name, cell, values in zip((text, *others), cells, columns, strict=True):
+                if name == "label" and cell.strip() not in ("0", "1"):
+                    message = f"Line {row.line} of {table.name}: the label is {cell!r}, not 0 or 1."
                     raise InputRefused(message, "E_LABEL")
-                if name == "cluster_id" and not row.cells[place].strip():
+                if name == "cluster_id" and not cell.strip():
                     message = f"Line {row.line} of {table.name} has no cluster_id; give each record one."
                     raise InputRefused(message, "E_CLUSTER_ID")
-                values.append(row.cells[place])
+                values.append(cell)
     return columns

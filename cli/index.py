@@ -1,42 +1,76 @@
-"""``dedup index``: bring a file into a workspace."""
+"""``dedup index``: bring files, or the result of a query, into a workspace."""
 
 from __future__ import annotations
 
 import sys
+from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cli import options
 from cli.errors import SOME_ROWS_REJECTED, say
+from cli.inputs import Input, inputs
 from cli.progress import progress_bar, with_total
 from cli.render import write_summary
-from cli.tables import rejects_path, say_columns, say_rejected, source_name
+from cli.tables import reading, say_rejected
 
 if TYPE_CHECKING:
+    from dedup.model import Model
     from indexer.indexing import IndexResult
+    from indexer.readers import Options, Table
+    from indexer.rejects import Reject
+    from indexer.workspace import Workspace
 
 EXAMPLES = options.examples(
     "dedup index companies.csv",
-    "dedup index suppliers.csv.gz --text name --text city --id supplier_no",
+    "dedup index suppliers.parquet --text name --text city --id supplier_no",
+    "dedup index 2024.csv.gz 2025.jsonl.zst --source customers",
     "zcat export.gz | dedup index - --source crm",
+    'dedup index --from-sql "SELECT id, name FROM customers" --source-url postgresql://reader@host/crm',
 )
 
 
 def index(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="CSV file, also gzipped; - reads standard input.")],
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="FILE",
+            help="CSV, TSV, JSON Lines, also as gz, bz2, xz or zst, or Parquet; - reads standard input.",
+            show_default=False,
+        ),
+    ] = None,
     text: options.TextColumns = None,
     id: options.IdColumn = None,
     source: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Name of this collection. Default: the name of the file."),
+        typer.Option(
+            metavar="NAME",
+            help="Name of this collection; several files are one then. Default: each file's own name.",
+        ),
     ] = None,
     sync: Annotated[
         bool,
-        typer.Option("--sync", help="Make the source what the file holds: delete its records that are not in it."),
+        typer.Option("--sync", help="Make the source what the input holds: delete its records that are not in it."),
     ] = False,
+    from_sql: Annotated[
+        str | None, typer.Option("--from-sql", metavar="QUERY", help="Index the rows of a SELECT instead of files.")
+    ] = None,
+    source_url: Annotated[
+        str | None,
+        typer.Option("--source-url", metavar="URL", help="Database of --from-sql; it is only read."),
+    ] = None,
     encoding: options.Encoding = None,
     delimiter: options.Delimiter = None,
+    quote: options.Quote = '"',
+    no_header: options.NoHeader = False,
+    skip_lines: options.SkipLines = 0,
+    lenient: options.Lenient = False,
+    fix_mojibake: options.FixMojibake = False,
+    allow_empty: Annotated[
+        bool, typer.Option("--allow-empty", help="An empty file is no fault: nothing is changed, exit code 0.")
+    ] = False,
     rejects: options.Rejects = None,
     max_reject_rate: Annotated[
         float,
@@ -46,59 +80,118 @@ def index(
     database: options.Database = None,
     quiet: options.Quiet = False,
 ) -> None:
-    """Bring a CSV file into the index.
+    """Bring files into the index, or the rows of a query.
 
     With an id column, rows with a known id are updated and others added; without one, a row is known by its
     content, and the source becomes what the file holds. Indexing the same file again changes nothing; a job
-    that was interrupted goes on where it stopped. Exit code 3: done, but some rows were rejected.
+    that was interrupted goes on where it stopped. Several files are indexed one after the other, up to the
+    first that is refused. Exit code 3: done, but some rows were rejected.
     """
-    from dedup.errors import InputRefused
     from dedup.model import load_model
-    from indexer.identity import open_with_identity, recorded_identity
-    from indexer.indexing import index_rows
-    from indexer.rejects import RejectsFile
+    from indexer.readers import Options
     from indexer.workspace import Workspace
 
     place = Workspace(workspace, database)
-    name = source or source_name(file)
-    opened, note = open_with_identity(
-        file, text or (), id, encoding, delimiter, recorded=lambda: recorded_identity(place, name)
+    wanted = Options(
+        text_columns=text or (),
+        id_column=id,
+        encoding=encoding,
+        delimiter=delimiter,
+        quote=quote,
+        header=not no_header,
+        skip_lines=skip_lines,
+        lenient=lenient,
+        fix_mojibake=fix_mojibake,
+        allow_empty=allow_empty,
     )
-    with opened as table, RejectsFile(rejects_path(file, rejects)) as refused:
-        if not quiet:
-            say_columns(table, note)
-        model = load_model()
-        with place.open(for_writing=True) as store, progress_bar(quiet=quiet) as progress:
-            try:
-                result = index_rows(
-                    store,
-                    place.snapshots,
-                    model,
-                    name,
-                    table,
-                    identity="column" if table.choice.id else "content",
-                    on_reject=refused.add,
-                    sync=sync,
-                    max_reject_rate=max_reject_rate,
-                    progress=with_total(progress, table),
-                )
-            except InputRefused as error:
-                if error.code == "E_TOO_MANY_REJECTS":
-                    say_rejected(refused.count, refused.commit())
-                raise
-        if not result.rows.rows_in:
-            say(f"Warning: {table.name} has a header and no rows.")
-        write_summary(_summary(result), sys.stdout, as_json=False)
-        if result.went_on:
-            say("Went on where the same job had been interrupted; the figures are of both together.")
-        if result.withheld:
-            say(
-                f"Kept {result.withheld:,} {'record' if result.withheld == 1 else 'records'} that the input does not "
-                "hold: rows without a readable id were rejected, and may be theirs. Correct them and run it again."
-            )
-        say_rejected(refused.count, refused.commit())
-    if refused.count:
+    given = inputs(files or [], from_sql=from_sql, source_url=source_url, source=source, rejects=rejects)
+    model = load_model()
+    rejected = 0
+    for number, one in enumerate(given):
+        if number:
+            sys.stdout.write("\n")
+        rejected += _index(
+            one,
+            wanted,
+            place,
+            model,
+            rejects=rejects,
+            sync=sync,
+            max_reject_rate=max_reject_rate,
+            quiet=quiet,
+            alone=len(given) == 1,
+        )
+    if rejected:
         raise typer.Exit(SOME_ROWS_REJECTED)
+
+
+def _index(
+    one: Input,
+    wanted: Options,
+    place: Workspace,
+    model: Model,
+    *,
+    rejects: Path | None,
+    sync: bool,
+    max_reject_rate: float,
+    quiet: bool,
+    alone: bool,
+) -> int:
+    """Index one input and say what became of it; return how many rows were rejected."""
+    from dedup.errors import InputRefused
+    from indexer.identity import open_with_identity, recorded_identity
+    from indexer.indexing import index_rows
+
+    with one.open_rejects(rejects) as refused:
+        opened, note = open_with_identity(one.opener, wanted, recorded=lambda: recorded_identity(place, one.source))
+        with reading(opened, note, quiet=quiet) as table:
+            if not table.columns:  # an empty file that may be empty
+                refused.commit()
+                return 0
+            rejected_of: Counter[str | None] = Counter()
+
+            def on_reject(reject: Reject) -> None:
+                rejected_of[reject.file] += 1
+                refused.add(reject)
+
+            with place.open(for_writing=True) as store, progress_bar(quiet=quiet) as progress:
+                try:
+                    result = index_rows(
+                        store,
+                        place.snapshots,
+                        model,
+                        one.source,
+                        table,
+                        identity="column" if table.choice.id else "content",
+                        on_reject=on_reject,
+                        sync=sync,
+                        max_reject_rate=max_reject_rate,
+                        progress=with_total(progress, table),
+                    )
+                except InputRefused as error:
+                    if error.code == "E_TOO_MANY_REJECTS":
+                        say_rejected(refused.count, refused.commit())
+                    raise
+            head = {} if alone else {"source": one.source}
+            write_summary(head | _parts(table, rejected_of) | _summary(result), sys.stdout, as_json=False)
+            _say_more(result)
+        say_rejected(refused.count, refused.commit())
+        return refused.count
+
+
+def _say_more(result: IndexResult) -> None:
+    if result.went_on:
+        say("Went on where the same job had been interrupted; the figures are of both together.")
+    if result.withheld:
+        say(
+            f"Kept {result.withheld:,} {'record' if result.withheld == 1 else 'records'} that the input does not "
+            "hold: rows without a readable id were rejected, and may be theirs. Correct them and run it again."
+        )
+
+
+def _parts(table: Table, rejected_of: Counter[str | None]) -> dict[str, str]:
+    """Say of each of several files how many rows it had, and how many of them were rejected."""
+    return {name: f"{rows:,} read, {rejected_of[name]:,} rejected" for name, rows in table.rows_of.items()}
 
 
 def _summary(result: IndexResult) -> dict[str, Any]:

@@ -61,15 +61,39 @@ IdColumn = Annotated[
 ]
 Encoding = Annotated[
     str | None,
-    typer.Option("--encoding", metavar="NAME", help="Encoding of FILE, e.g. cp1252. Default: UTF-8."),
+    typer.Option(
+        "--encoding", metavar="NAME", help="Encoding of FILE, e.g. cp1252; auto takes a good guess. Default: UTF-8."
+    ),
 ]
 Delimiter = Annotated[
     str | None,
-    typer.Option("--delimiter", metavar="CHARACTER", help="What separates the cells. Default: found."),
+    typer.Option("--delimiter", metavar="CHARACTER", help="What separates the cells of a CSV file. Default: found."),
+]
+Quote = Annotated[
+    str,
+    typer.Option("--quote", metavar="CHARACTER", help="What quotes the cells of a CSV file; '' if nothing does."),
+]
+NoHeader = Annotated[
+    bool,
+    typer.Option("--no-header", help="The first line of a CSV file is a row; its columns are column_1, column_2 …"),
+]
+SkipLines = Annotated[
+    int,
+    typer.Option("--skip-lines", metavar="N", min=0, max=1000, help="Lines of a CSV file before its header."),
+]
+Lenient = Annotated[
+    bool,
+    typer.Option("--lenient", help='Keep quotes inside a quoted cell, as in "ACME "Best" Ltd", as they are.'),
+]
+FixMojibake = Annotated[
+    bool,
+    typer.Option("--fix-mojibake", help="Repair texts such as MÃ¼ller; a column …_as_read keeps them as they were."),
 ]
 Rejects = Annotated[
     Path | None,
-    typer.Option("--rejects", metavar="PATH", help="Where to list rejected rows. Default: FILE.rejects.jsonl."),
+    typer.Option(
+        "--rejects", metavar="PATH", help="Where to list rejected rows; - is stderr. Default: FILE.rejects.jsonl."
+    ),
 ]
 
 

@@ -24,12 +24,17 @@ def query(
     text: Annotated[str | None, typer.Argument(metavar="TEXT", help="Text to look for.")] = None,
     input: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="Look for each row of this CSV file instead; - reads stdin."),
+        typer.Option(metavar="FILE", help="Look for each row of this file instead; - reads stdin."),
     ] = None,
     text_columns: options.TextColumns = None,
     id: options.IdColumn = None,
     encoding: options.Encoding = None,
     delimiter: options.Delimiter = None,
+    quote: options.Quote = '"',
+    no_header: options.NoHeader = False,
+    skip_lines: options.SkipLines = 0,
+    lenient: options.Lenient = False,
+    fix_mojibake: options.FixMojibake = False,
     rejects: options.Rejects = None,
     output: Annotated[Path | None, typer.Option(metavar="FILE", help="Write here. Default: standard output.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="Most distinct texts to find for one query.")] = 10,
@@ -56,21 +61,32 @@ def query(
     """
     from dedup.errors import UsageError
     from dedup.model import load_model
+    from indexer.readers import Options
     from indexer.search import Searcher
     from indexer.workspace import Workspace
 
     if (text is None) == (input is None):
         raise UsageError("Give either a TEXT to look for or --input FILE, as in: dedup query 'Acme Inc'.")
-    if text is not None and (text_columns or id or encoding or delimiter or rejects):
-        raise UsageError("--text, --id, --encoding, --delimiter and --rejects belong to --input FILE.")
+    wanted = Options(
+        text_columns=text_columns or (),
+        id_column=id,
+        encoding=encoding,
+        delimiter=delimiter,
+        quote=quote,
+        header=not no_header,
+        skip_lines=skip_lines,
+        lenient=lenient,
+        fix_mojibake=fix_mojibake,
+    )
+    if text is not None and (wanted != Options() or rejects):
+        raise UsageError("--rejects and the options on how to read a file belong to --input FILE.")
     shape = layout or _format_of(output) or (Format.csv if input else Format.table)
     place = Workspace(workspace, database)
     with place.open(for_writing=False) as store, progress_bar(quiet=quiet or text is not None) as progress:
         model = load_model()
         asked = batch.Search(Searcher(store, place.snapshots, model), model, limit, min_probability, explain)
         if input is not None:
-            reading = batch.Reading(input, text_columns or (), id, encoding, delimiter, rejects, quiet)
-            if asked.write_all(reading, output, shape, progress):
+            if asked.write_all(batch.Reading(input, wanted, rejects, quiet), output, shape, progress):
                 raise typer.Exit(SOME_ROWS_REJECTED)
             return
         assert text is not None

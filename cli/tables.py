@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,18 +14,40 @@ from cli.errors import say
 
 if TYPE_CHECKING:
     from indexer.readers import Table
+    from indexer.rejects import RejectsFile, RejectsStream
 
 
-def rejects_path(file: str, asked: Path | None) -> Path:
-    """Return where the rejected rows of ``file`` are listed: beside it, or here if that folder is read-only.
+def open_rejects(files: Sequence[str], asked: Path | None, name: str) -> RejectsFile | RejectsStream:
+    """Return where the rejected rows of ``files`` are listed: as asked, standard error for ``-``.
 
-    Raises ``UsageError`` if that is the file itself.
+    If nothing is asked, that is beside the one file, here if its folder is read-only, or else here under
+    ``name``. Raises ``UsageError`` if it is one of the files itself.
     """
-    refuse_overwriting(file, asked, "--rejects")
-    if asked or file == "-":
-        return asked or Path("stdin.rejects.jsonl")
-    beside = Path(f"{file}.rejects.jsonl")
-    return beside if os.access(beside.parent, os.W_OK) else Path(beside.name)
+    from indexer.rejects import RejectsFile, RejectsStream
+
+    if asked == Path("-"):
+        return RejectsStream(sys.stderr)
+    for file in files:
+        refuse_overwriting(file, asked, "--rejects")
+    if asked:
+        return RejectsFile(asked)
+    if len(files) != 1 or files[0] == "-":
+        return RejectsFile(Path(f"{name}.rejects.jsonl"))
+    beside = Path(f"{files[0]}.rejects.jsonl")
+    return RejectsFile(beside if os.access(beside.parent, os.W_OK) else Path(beside.name))
+
+
+@contextmanager
+def reading(table: Table, note: str | None = None, *, quiet: bool) -> Iterator[Table]:
+    """Close a table when it was read, having said which columns it has and, at last, what is odd about it."""
+    with table:
+        if not quiet:
+            say_columns(table, note)
+        try:
+            yield table
+        finally:
+            for sentence in table.warnings:
+                say(f"Warning: {sentence}")
 
 
 def refuse_overwriting(file: str, output: Path | None, option: str) -> None:
@@ -36,13 +61,14 @@ def refuse_overwriting(file: str, output: Path | None, option: str) -> None:
 def source_name(file: str) -> str:
     """Return what the records of ``file`` are filed under unless the user says otherwise."""
     name = Path(file).name
-    return "stdin" if file == "-" else re.sub(r"(\.[a-z]{1,4})?(\.gz)?$", "", name, flags=re.IGNORECASE) or name
+    ends = r"(\.([a-z]{1,4}|jsonl|ndjson|parquet))?(\.(gz|bgz|bz2|xz|zst))?$"
+    return "stdin" if file == "-" else re.sub(ends, "", name, flags=re.IGNORECASE) or name
 
 
 def say_columns(table: Table, note: str | None = None) -> None:
     """Say which columns are used, if any of them was not asked for by name."""
     choice = table.choice
-    if choice.text_guessed or choice.id_guessed:
+    if table.columns and (choice.text_guessed or choice.id_guessed):
         text = " and ".join(map(repr, choice.text))
         identity = f"id from column {choice.id!r}" if choice.id else "no id: a row is known by its content"
         say(f"Text from column {text}, {identity}.")
@@ -52,5 +78,5 @@ def say_columns(table: Table, note: str | None = None) -> None:
 
 def say_rejected(count: int, path: Path | None) -> None:
     """Say how many rows were rejected, and where they are listed."""
-    if count and path:
-        say(f"Rejected {count:,} {'row' if count == 1 else 'rows'}; see {path}.")
+    if count:
+        say(f"Rejected {count:,} {'row' if count == 1 else 'rows'}{f'; see {path}' if path else ''}.")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import replace
 
 from sqlalchemy import select
 
 from dedup.errors import UsageError
 from indexer import schema
-from indexer.readers import Row, Table, open_table
+from indexer.readers import Options, Row, Table
 from indexer.workspace import Workspace
 
 MOST_REPEATED = 0.05
@@ -18,41 +18,27 @@ FEWEST_ROWS = 100
 
 
 def open_with_identity(
-    source: str | Path,
-    text_columns: Sequence[str],
-    id_column: str | None,
-    encoding: str | None,
-    delimiter: str | None,
-    *,
-    recorded: Callable[[], str | None],
+    opener: Callable[[Options], Table], options: Options, *, recorded: Callable[[], str | None]
 ) -> tuple[Table, str | None]:
-    """Open a table to be indexed, as ``open_table``; a guessed id column that holds no ids is not taken.
+    """Open a table to be indexed with ``opener``; a guessed id column that holds no ids is not taken.
 
     Many files call a column ``id`` that numbers something else, such as the organisation to which several
     rows belong; taking it for the identity of a row would reject all rows of an organisation but one. So a
-    file is read once beforehand where the column was guessed. Standard input cannot be read twice: there a
+    file is read once beforehand where the column was guessed. What has no size cannot be read twice: there a
     guess stands; and it stands where ``recorded()``, the identity that the source has in the store already
     (``recorded_identity``), is ``column``, so that a growing file keeps its ways from one night to the next.
 
     Returns the table and, where the guess was dropped, a sentence that says so.
     """
-    table = open_table(source, text_columns=text_columns, id_column=id_column, encoding=encoding, delimiter=delimiter)
+    table = opener(options)
     if not table.choice.id_guessed or table.size is None or recorded() == "column":
         return table, None
     with table:
         share = _repeated_share(table)
     column = table.choice.id
-    dropped = share > MOST_REPEATED
-    table = open_table(
-        source,
-        text_columns=text_columns,
-        id_column="" if dropped else None,
-        encoding=encoding,
-        delimiter=delimiter,
-    )
-    if not dropped:
-        return table, None
-    return table, (
+    if share <= MOST_REPEATED:
+        return opener(options), None
+    return opener(replace(options, id_column="")), (
         f"Column {column!r} repeats its value in {share:.1%} of the rows, so it is kept as an ordinary column; "
         f"use --id {column} to take it as the id all the same."
     )

@@ -6,10 +6,10 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import BinaryIO, Self, TextIO
 
 from dedup.errors import EnvironmentFault
 from indexer.durable import sync_directory
@@ -34,7 +34,8 @@ class Reject:
     ``line`` is the line of the file on which the record starts and ``record_no`` its place among the
     records, both from 1 (the header is line 1 and no record). ``error`` is a code of
     ``docs/bad-input.md``, ``column`` the column at fault if there is one. ``raw`` is the record as read,
-    cut to 4 KiB and marked if it was.
+    cut to 4 KiB and marked if it was. ``byte_offset`` is where that line starts in the unpacked file, from 0,
+    and None where records are no lines: there ``line`` is the number of the record. ``file`` is the input.
     """
 
     line: int
@@ -43,9 +44,16 @@ class Reject:
     column: str | None
     message: str
     raw: str
+    byte_offset: int | None = None
+    file: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "raw", _cut(self.raw))
+
+    def entry(self) -> dict[str, str | int | None]:
+        """Return what a list of rejects says, in its order: where, what is wrong, and the record."""
+        place = {"file": self.file, "line": self.line, "byte_offset": self.byte_offset, "record_no": self.record_no}
+        return place | {"error": self.error, "column": self.column, "message": self.message, "raw": self.raw}
 
 
 class RejectsFile:
@@ -78,7 +86,7 @@ class RejectsFile:
     def add(self, reject: Reject) -> None:
         """Append one reject."""
         # A lone surrogate becomes its \uXXXX escape, which is how JSON writes it too.
-        line = json.dumps(asdict(reject), ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
+        line = json.dumps(reject.entry(), ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
         with self._faults():
             if self._file is None:
                 self._file = self._temporary.open("wb")
@@ -113,6 +121,31 @@ class RejectsFile:
                 f"Cannot write the rejects file {self.path}: {error.strerror}. "
                 "Check the folder's free space and permissions."
             ) from error
+
+
+class RejectsStream:
+    """Write rejects as JSON lines in ASCII, at once; what ``RejectsFile`` is for a file."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.count = 0
+        """Rejects added so far."""
+        self._stream = stream
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stream.flush()
+
+    def add(self, reject: Reject) -> None:
+        """Write one reject."""
+        self._stream.write(json.dumps(reject.entry()) + "\n")
+        self.count += 1
+
+    def commit(self) -> None:
+        """Do nothing: everything is written already."""
 
 
 def _is_rejects_file(path: Path) -> bool:

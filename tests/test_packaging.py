@@ -70,3 +70,10 @@ def test_the_example_has_duplicates_and_singles() -> None:
 @pytest.mark.parametrize("name", ["companies.csv", "truth.csv"])
 def test_the_example_is_small(name: str) -> None:
     assert (ROOT / "examples" / name).stat().st_size < 300_000
+
+
+def test_every_code_of_a_fault_or_warning_is_documented() -> None:
+    files = [ROOT / "cli" / "errors.py", *(ROOT / "indexer").rglob("*.py")]
+    used = {code for path in files for code in re.findall(r"\b[EW]_[A-Z_]+\b", path.read_text(encoding="utf-8"))}
+    documented = set(re.findall(r"\b[EW]_[A-Z_]+\b", (ROOT / "docs" / "bad-input.md").read_text(encoding="utf-8")))
+    assert used == documented

@@ -1,0 +1,1 @@
+"""Readers of each format; ``indexer.readers`` is the way in."""

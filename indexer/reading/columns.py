@@ -1,0 +1,133 @@
+"""Names of columns, and which of them hold the text and the id."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from itertools import chain
+
+from dedup.errors import InputRefused
+from indexer.reading.records import MAX_COLUMNS, Choice, Options
+
+TEXT_NAMES = (
+    *("name", "companyname", "company", "organisationname", "organizationname", "organisation"),
+    *("organization", "employername", "employer", "businessname", "legalname", "entityname", "title", "text"),
+)
+"""Column names taken for the text, best first, compared by letters and digits only."""
+ID_NAMES = ("id", "recordid", "uuid")
+
+_DATA = re.compile(r"[+-]?\d+([.,]\d+)*%?|\d{1,4}[-./]\d{1,2}[-./]\d{1,4}([ T].*)?|[^@\s]+@[^@\s]+\.\w+")
+"""A number, a date or an address: no name for a column."""
+
+
+def clean(cells: Sequence[str]) -> list[str]:
+    """Column names of a header: spaces collapsed, a blank one named by its place."""
+    return [" ".join(cell.split()) or f"column_{place}" for place, cell in enumerate(cells, 1)]
+
+
+def find(columns: Sequence[str], asked: str) -> list[int]:
+    """Places of the columns called ``asked``: to the letter or, failing that, in any case."""
+    asked = " ".join(asked.split())
+    exact = [place for place, name in enumerate(columns) if name == asked]
+    return exact or [place for place, name in enumerate(columns) if name.casefold() == asked.casefold()]
+
+
+class Columns:
+    """The columns of one input: ``names``, made distinct, the ``choice`` among them, and ``warnings``.
+
+    ``text_at`` and ``id_at`` are the places of the columns in use, ``others`` name and place of all others.
+    ``hint`` gives a further sentence for a column that was asked for and is not there.
+
+    Raises ``InputRefused``.
+    """
+
+    def __init__(
+        self, owner: str, header: Sequence[str], options: Options, hint: Callable[[], str] = lambda: ""
+    ) -> None:
+        self._owner = owner
+        self._hint = hint
+        self._header = clean(header)
+        if len(header) > MAX_COLUMNS:
+            message = f"{owner} has {len(header)} columns; at most {MAX_COLUMNS} are read."
+            raise InputRefused(f"{message} Check --delimiter, or leave some out.", "E_HEADER")
+        self.names = tuple(_distinct(self._header))
+        text = list(options.text_columns) or [_guess_text(self._header) or ""]
+        if not text[0]:
+            message = f"{owner} has the columns {self._listing()}. Say which holds the text with --text."
+            raise InputRefused(message, "E_NO_TEXT_COLUMN")
+        self.text_at = list(dict.fromkeys(self._place(name, "--text") for name in text))
+        unused = [name for place, name in enumerate(self._header) if place not in self.text_at]
+        found_id = _guess(unused, ID_NAMES) if options.id_column is None else options.id_column
+        self.id_at = self._place(found_id, "--id") if found_id else None
+        used = {*self.text_at, self.id_at}
+        self.others = [(name, place) for place, name in enumerate(self.names) if place not in used]
+        self.choice = Choice(
+            text=tuple(self.names[place] for place in self.text_at),
+            text_guessed=not options.text_columns,
+            id=None if self.id_at is None else self.names[self.id_at],
+            id_guessed=options.id_column is None and self.id_at is not None,
+        )
+        self.warnings = self._warnings(header)
+
+    def row_of(self, cells: Sequence[str]) -> tuple[str | None, str, dict[str, str]]:
+        """Return id, text and other columns of a record with as many cells as there are columns."""
+        if len(self.text_at) == 1:
+            raw = cells[self.text_at[0]]
+        else:
+            raw = " ".join(cells[place] for place in self.text_at if cells[place].strip())
+        fields = {name: cells[place] for name, place in self.others}
+        return None if self.id_at is None else cells[self.id_at], raw, fields
+
+    def _warnings(self, header: Sequence[str]) -> list[str]:
+        said = []
+        renamed = [name for name, before in zip(self.names, self._header, strict=True) if name != before]
+        renamed += [name for name, before in zip(self.names, header, strict=True) if not before.strip()]
+        if renamed:
+            said.append(
+                f"W_COLUMN_NAME: {self._owner} has columns without a name or with one that came before; "
+                f"they are called {_listed(renamed)}."
+            )
+        if data := [name for name in self._header if _DATA.fullmatch(name)]:
+            said.append(
+                f"W_HEADER_DATA: The first line of {self._owner} looks like data ({_listed(data)}), but it was taken "
+                "for the names of the columns. If it is a record, say --no-header."
+            )
+        return said
+
+    def _listing(self) -> str:
+        return _listed(self._header)
+
+    def _place(self, asked: str, option: str) -> int:
+        places = find(self._header, asked)
+        if not places:
+            message = f"{self._owner} has no column {asked!r}; it has {self._listing()}."
+            raise InputRefused(f"{message} Name one with {option}.{self._hint()}", "E_MISSING_COLUMN")
+        if len(places) > 1:
+            message = f"{self._owner} has {len(places)} columns called {asked!r}. Rename all but one of them."
+            raise InputRefused(message, "E_DUPLICATE_COLUMN")
+        return places[0]
+
+
+def _listed(names: Sequence[str]) -> str:
+    listed = ", ".join(map(repr, names[:30]))
+    return listed if len(names) <= 30 else f"{listed} and {len(names) - 30} more"
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """Add ``_2``, ``_3`` … to names that came before."""
+    distinct: dict[str, None] = {}
+    for name in names:
+        tries = chain([name], (f"{name}_{copy}" for copy in range(2, len(names) + 2)))
+        distinct[next(candidate for candidate in tries if candidate not in distinct)] = None
+    return list(distinct)
+
+
+def _guess(columns: Sequence[str], known: Sequence[str]) -> str | None:
+    keys = {re.sub(r"[\W_]+", "", name).casefold(): name for name in reversed(columns)}
+    return next((keys[name] for name in known if name in keys), None)
+
+
+def _guess_text(columns: Sequence[str]) -> str | None:
+    """Return the column with a telling name, else the only column, else the only one that is no id."""
+    others = [name for name in columns if _guess([name], ID_NAMES) is None] if len(columns) > 1 else columns
+    return _guess(columns, TEXT_NAMES) or (others[0] if len(others) == 1 else None)
