@@ -695,7 +695,9 @@ def test_mutated_input_is_accounted_for(tmp_path, edits, wrapping, chunk):
     lines = [item.line for item in items]
     assert lines == sorted(set(lines))
     for item in items:
-        assert isinstance(item, Reject) or "\0" not in "".join([item.external_id or "", item.raw, *item.fields.values()])
+        assert isinstance(item, Reject) or "\0" not in "".join(
+            [item.external_id or "", item.raw, *item.fields.values()]
+        )
 
 
 @QUIET

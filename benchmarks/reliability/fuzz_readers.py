@@ -284,7 +284,7 @@ def check(case: Case, path: Path, totals: Totals) -> None:
 
 def check_row(row: Row, case: Case) -> None:
     """Make sure that a row can be stored and stands where it says."""
-    content = "\n".join((*row.cells, *row.fields))
+    content = "\n".join((row.external_id or "", row.raw, *row.fields, *row.fields.values()))
     content.encode()
     assert "\0" not in content, "a NUL character in a row"
     if case.text is None or not isinstance(row.record, str) or case.options.encoding not in (None, "utf-8"):
