@@ -262,6 +262,12 @@ def test_numbers_are_taken_as_written(tmp_path):
     assert errors(items) == [(2, "E_JSON")]
 
 
+def test_a_first_line_longer_than_a_chunk(tmp_path, monkeypatch):
+    monkeypatch.setattr(streams, "CHUNK_BYTES", 30)
+    line = json.dumps({"id": "1", "name": "Acme", "note": "x" * 100})
+    assert [row.external_id for row in read(tmp_path, f"{line}\n{line}\n")] == ["1", "1"]
+
+
 def test_bytes_of_another_encoding_in_json_lines(tmp_path):
     items = read(tmp_path, b'{"name": "a"}\n{"name": "M\xfcller"}\n{"name": "b"}\n')
     assert errors(items) == [(2, "E_ENCODING_ROW")]

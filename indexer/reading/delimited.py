@@ -24,7 +24,6 @@ class DelimitedTable(Table):
 
     def __init__(self, source: ByteSource, text: ByteLines, options: Options) -> None:
         self._source = source
-        self._text = text
         self._options = options
         self._lines = Lines(text, options.quote)
         self.name, self.size, self.encoding = source.name, source.size, text.encoding
