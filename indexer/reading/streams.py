@@ -30,7 +30,7 @@ MAX_RATIO = 200
 RATIO_FLOOR_BYTES = 64 << 20
 MAX_XZ_MEMORY = 512 << 20
 
-_PACKED_CHUNK_BYTES = 1 << 16
+_PACKED_CHUNK_BYTES = 1 << 14
 _COMPRESSED = {  # a name, and how it begins
     "gzip": rb"\x1f\x8b",
     "bzip2": rb"BZh[1-9](1AY&SY|\x17rE8P\x90)",
