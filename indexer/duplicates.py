@@ -20,6 +20,7 @@ from dedup.model import Model
 from dedup.stopwatch import Stopwatch
 from indexer import vectors
 from indexer.progress import Progress, no_progress
+from indexer.snapshot import FLAT_UP_TO, Index, add_to_index, build_index, open_snapshot
 from indexer.store import Codes, Ids, Store
 
 NEIGHBOURS = 10
@@ -128,14 +129,14 @@ def _search(
 
 def _complete_index(
     store: Store, snapshots: Path, model_id: str, text_ids: Ids, codes: Codes
-) -> tuple[int | None, vectors.Index | None]:
+) -> tuple[int | None, Index | None]:
     """Return the snapshot's generation and its index with all later texts; None, None for few texts."""
-    if len(text_ids) <= vectors.FLAT_UP_TO:
+    if len(text_ids) <= FLAT_UP_TO:
         return None, None
-    opened = vectors.open_snapshot(store, snapshots, model_id)
+    opened = open_snapshot(store, snapshots, model_id)
     if opened is None:
-        return None, vectors.build_index(text_ids, codes)
+        return None, build_index(text_ids, codes)
     snapshot, index = opened
     later = int(np.searchsorted(text_ids, snapshot.max_text_id, side="right"))
-    vectors.add_to_index(index, text_ids[later:], codes[later:])
+    add_to_index(index, text_ids[later:], codes[later:])
     return snapshot.generation, index

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from dedup.model import Model
 from dedup.stopwatch import Stopwatch
-from indexer import vectors
+from indexer import snapshot
 from indexer.ingest import encode, ingest
 from indexer.intake import Identity
 from indexer.progress import Progress, no_progress
@@ -110,7 +110,7 @@ def encode_texts(store: Store, model: Model, progress: Progress = no_progress) -
 
 def refresh_snapshot(store: Store, snapshots: Path, model_id: str, progress: Progress = no_progress) -> bool:
     """Publish a snapshot if one is due; tell whether it was."""
-    if not vectors.is_snapshot_due(store, snapshots, model_id):
+    if not snapshot.is_snapshot_due(store, snapshots, model_id):
         return False
     progress("snapshot", 0, None)
-    return vectors.publish(store, snapshots, model_id) is not None
+    return snapshot.publish(store, snapshots, model_id) is not None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,11 +12,11 @@ import pytest
 from doubles import Encoder, fake_model
 
 from dedup.errors import InputRefused, UsageError, VersionMismatch
-from dedup.nearest import exact_neighbours
-from indexer import duplicates, indexing, intake, runs, vectors
+from indexer import duplicates, indexing, intake, runs
 from indexer.readers import Row
 from indexer.runs import last_runs
 from indexer.search import Match, Searcher
+from indexer.snapshot import publish
 from indexer.store import Store
 from indexer.workspace import Workspace
 
@@ -101,54 +100,6 @@ def test_deleted_and_new_texts_before_the_next_snapshot(store: Store, snapshots:
     assert forms(found) == ["something else"]
 
 
-def test_a_snapshot_is_due_after_many_changes(store: Store, snapshots: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    index(store, snapshots, NAMES)
-    assert not index(store, snapshots, NAMES).snapshot_built
-    monkeypatch.setattr(vectors, "LEAST_CHANGES", 1)
-    assert not index(store, snapshots, [*NAMES, "Acme"]).snapshot_built
-    assert index(store, snapshots, [*NAMES[1:], "Acme", "Beta"]).snapshot_built
-    snapshot = store.current_snapshot()
-    assert snapshot is not None and (snapshot.generation, snapshot.n_vectors) == (2, 9)
-    (snapshots / "idx-9-left.tmp").write_bytes(b"half")
-    assert vectors.publish(store, snapshots, MODEL.model_id) is not None
-    assert [path.name[:6] for path in snapshots.iterdir()] == ["idx-3-"]
-
-
-def damage(path: Path, how: str) -> None:
-    content = bytearray(path.read_bytes())
-    if how == "missing":
-        path.unlink()
-    elif how == "cut":
-        path.write_bytes(content[:-1])
-    else:
-        content[len(content) // 2] ^= 1
-        path.write_bytes(content)
-
-
-@pytest.mark.parametrize("how", ["missing", "cut", "one bit"])
-def test_damaged_snapshots_never_reach_faiss(
-    store: Store,
-    snapshots: Path,
-    how: str,
-    caplog: pytest.LogCaptureFixture,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    import faiss
-
-    index(store, snapshots, NAMES)
-    queries = ["Northwind Trading Co", "Blue Ocean", "Initech"]
-    expected = Searcher(store, snapshots, MODEL).query(queries)
-    (path,) = snapshots.iterdir()
-    damage(path, how)
-    with monkeypatch.context() as patch, caplog.at_level(logging.WARNING):
-        patch.setattr(faiss, "deserialize_index", lambda data: pytest.fail("FAISS got unverified bytes"))
-        assert Searcher(store, snapshots, MODEL).query(queries) == expected
-    assert "dedup index" in caplog.text
-    assert [p.suffix for p in snapshots.iterdir()] == ([] if how == "missing" else [".bad"])
-    assert index(store, snapshots, NAMES).snapshot_built
-    assert Searcher(store, snapshots, MODEL).query(queries) == expected
-
-
 def test_another_model(store: Store, snapshots: Path) -> None:
     index(store, snapshots, NAMES)
     other = fake_model("b")
@@ -227,47 +178,20 @@ def test_a_text_without_a_vector_is_refused(store: Store, snapshots: Path) -> No
         index(store, snapshots, ["Acme", "Nothing"])
 
 
-def test_cells_find_nearly_all_that_a_full_scan_finds() -> None:
-    rng = np.random.default_rng(1)
-    centres = rng.standard_normal((1000, 48))
-    points = np.repeat(centres, 5, axis=0) + 0.4 * rng.standard_normal((5000, 48))
-    codes = np.clip(np.rint(points / np.linalg.norm(points, axis=1, keepdims=True) * 254), -127, 127)
-    codes = codes.astype(np.int8)
-    ids = np.arange(10, 10 + 3 * len(codes), 3)
-    index = vectors.build_index(ids, codes, flat_up_to=1000)
-    assert index.nlist == 256
-    exact, similarities = exact_neighbours(codes, codes, 5)
-    found = np.full((len(codes), 5), -2)
-    for rows, neighbours, cosines in vectors.iter_all_neighbours(index, ids, codes, 5):
-        found[rows] = neighbours
-        same = neighbours == exact[rows]
-        assert np.allclose(cosines[same], similarities[rows][same], atol=1e-6)
-    assert found.min() >= -1
-    recall = np.mean([len(set(a) & set(b)) / 5 for a, b in zip(exact, found, strict=True)])
-    assert recall > 0.97
-    again = vectors.build_index(ids, codes, flat_up_to=1000)
-    for (_, one, _), (_, two, _) in zip(
-        vectors.iter_all_neighbours(index, ids, codes, 5),
-        vectors.iter_all_neighbours(again, ids, codes, 5),
-        strict=True,
-    ):
-        assert np.array_equal(one, two)
-
-
 @pytest.mark.parametrize("with_snapshot", [True, False])
 def test_cells_give_the_same_duplicates(
     store: Store, snapshots: Path, with_snapshot: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     index(store, snapshots, NAMES[:5])
     expected_of = [*NAMES, "Contoso Food", "Fabrikam Steels"]
-    monkeypatch.setattr(vectors, "FLAT_UP_TO", 4)
-    vectors.publish(store, snapshots, MODEL.model_id, flat_up_to=4)
+    monkeypatch.setattr(duplicates, "FLAT_UP_TO", 4)
+    publish(store, snapshots, MODEL.model_id, flat_up_to=4)
     index(store, snapshots, expected_of)
     if not with_snapshot:
-        damage(next(snapshots.iterdir()), "cut")
+        next(snapshots.iterdir()).write_bytes(b"short")
     found = duplicates.find_duplicates(store, snapshots, MODEL, min_probability=0.5)
     assert (found.generation is not None) == with_snapshot
-    monkeypatch.setattr(vectors, "FLAT_UP_TO", 50_000)
+    monkeypatch.setattr(duplicates, "FLAT_UP_TO", 50_000)
     exact = duplicates.find_duplicates(store, snapshots, MODEL, min_probability=0.5)
     assert exact.generation is None
     assert len(exact.pairs) >= 4

@@ -1,0 +1,228 @@
+"""The FAISS snapshot: what is built, when it is due, and that no file is trusted that is not what was published."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+from pathlib import Path
+from types import SimpleNamespace
+
+import faiss
+import numpy as np
+import pytest
+from test_search import MODEL, NAMES, index
+
+from dedup.errors import EnvironmentFault
+from dedup.nearest import exact_neighbours
+from indexer import snapshot, vectors
+from indexer.search import Searcher
+from indexer.store import Codes, Ids, Store
+from indexer.workspace import Workspace
+
+QUERIES = ["Northwind Trading Co", "Blue Ocean", "Initech"]
+CELLS_ABOVE = 1000
+
+
+@pytest.fixture
+def snapshots(workspace: Workspace) -> Path:
+    return workspace.snapshots
+
+
+def clustered(n: int = 5000) -> tuple[Ids, Codes]:
+    """Vectors in groups of five, under ids with gaps."""
+    rng = np.random.default_rng(1)
+    centres = rng.standard_normal((n // 5, 48))
+    points = np.repeat(centres, 5, axis=0) + 0.4 * rng.standard_normal((n, 48))
+    codes = np.clip(np.rint(points / np.linalg.norm(points, axis=1, keepdims=True) * 254), -127, 127)
+    return np.arange(10, 10 + 3 * n, 3), codes.astype(np.int8)
+
+
+def faked_store(ids: Ids, codes: Codes, page: int = 700) -> SimpleNamespace:
+    """A store that has only vectors, and takes note of the snapshot that is published."""
+    pages = [(ids[at : at + page], codes[at : at + page]) for at in range(0, len(ids), page)]
+    return SimpleNamespace(
+        count_vectors=lambda model_id: len(ids),
+        iter_vectors=lambda model_id: iter(pages),
+        current_snapshot=lambda: None,
+        publish_snapshot=lambda **values: SimpleNamespace(**values),
+    )
+
+
+# Build
+
+
+def test_cells_find_nearly_all_that_a_full_scan_finds() -> None:
+    ids, codes = clustered()
+    built = snapshot.build_index(ids, codes, flat_up_to=CELLS_ABOVE)
+    assert built.nlist == 256
+    exact, similarities = exact_neighbours(codes, codes, 5)
+    found = np.full((len(codes), 5), -2)
+    for rows, neighbours, cosines in vectors.iter_all_neighbours(built, ids, codes, 5):
+        found[rows] = neighbours
+        same = neighbours == exact[rows]
+        assert np.allclose(cosines[same], similarities[rows][same], atol=1e-6)
+    assert found.min() >= -1
+    recall = np.mean([len(set(a) & set(b)) / 5 for a, b in zip(exact, found, strict=True)])
+    assert recall > 0.97
+
+
+@pytest.mark.parametrize("flat_up_to", [CELLS_ABOVE, 10_000])
+def test_the_same_vectors_give_the_same_bytes(tmp_path: Path, flat_up_to: int) -> None:
+    ids, codes = clustered()
+    threads = faiss.omp_get_max_threads()
+    published = []
+    for number in (1, 2, 4, 2):
+        faiss.omp_set_num_threads(number)
+        published.append(snapshot.publish(faked_store(ids, codes), tmp_path, "a" * 64, flat_up_to=flat_up_to))
+    faiss.omp_set_num_threads(threads)
+    assert len({(one.sha256, one.digest, one.n_bytes) for one in published}) == 1
+    (file,) = tmp_path.iterdir()
+    assert hashlib.sha256(file.read_bytes()).hexdigest() == published[0].sha256
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("flat_up_to", [CELLS_ABOVE, 10_000])
+def test_what_is_read_back_is_what_was_stored(tmp_path: Path, flat_up_to: int) -> None:
+    ids, codes = clustered()
+    codes[3, :4] = -128, -127, 127, 0
+    published = snapshot.publish(faked_store(ids, codes), tmp_path, "a" * 64, flat_up_to=flat_up_to)
+    opened = snapshot.read_index(tmp_path, published)
+    found = {id: code.tobytes() for page in snapshot.iter_content(opened) for id, code in zip(*page, strict=True)}
+    assert found == {id: code.tobytes() for id, code in zip(ids.tolist(), codes, strict=True)}
+    digests = [snapshot.digest_of(*page) for page in snapshot.iter_content(opened)]
+    assert f"{sum(digests) % (1 << 128):032x}" == published.digest
+    assert (published.max_text_id, published.n_vectors) == (ids[-1], len(ids))
+
+
+def test_a_snapshot_is_due_after_many_changes(store: Store, snapshots: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    index(store, snapshots, NAMES)
+    assert not index(store, snapshots, NAMES).snapshot_built
+    monkeypatch.setattr(snapshot, "LEAST_CHANGES", 1)
+    assert not index(store, snapshots, [*NAMES, "Acme"]).snapshot_built
+    assert index(store, snapshots, [*NAMES[1:], "Acme", "Beta"]).snapshot_built
+    current = store.current_snapshot()
+    assert current is not None and (current.generation, current.n_vectors) == (2, 9)
+
+
+# Publish
+
+
+def test_publication_sweeps_what_is_ours(store: Store, snapshots: Path) -> None:
+    index(store, snapshots, NAMES)
+    for name in ("idx-1-{}.tmp", "idx-3-{}.bad", "idx-20-{}.bad", "idx-1-{}.txt", "notes.tmp"):
+        (snapshots / name.format("a" * 32)).touch()
+    (snapshots / f"idx-4-{'b' * 32}.faiss").mkdir()
+    published = snapshot.publish(store, snapshots, MODEL.model_id)
+    assert published is not None
+    expected = {published.file_name, f"idx-20-{'a' * 32}.bad", f"idx-1-{'a' * 32}.txt", "notes.tmp"}
+    assert {path.name for path in snapshots.iterdir() if path.is_file()} == expected
+
+
+def test_a_full_disk_leaves_the_last_snapshot(store: Store, snapshots: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    index(store, snapshots, NAMES)
+    before, files = store.current_snapshot(), list(snapshots.iterdir())
+
+    def full(handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(EnvironmentFault, match=r"No space left on device; it takes about 1 MiB"):
+        snapshot.publish(store, snapshots, MODEL.model_id)
+    assert store.current_snapshot() == before
+    assert list(snapshots.iterdir()) == files
+
+
+# Open
+
+
+def damage(path: Path, how: str, other: bytes) -> None:
+    content = bytearray(path.read_bytes())
+    if how == "one bit":
+        content[len(content) // 2] ^= 1
+        path.write_bytes(content)
+        return
+    path.unlink()
+    if how == "folder":
+        path.mkdir()
+    elif how == "pipe":
+        os.mkfifo(path)
+    elif how == "link":
+        (path.parent / "elsewhere").write_bytes(content)
+        path.symlink_to("elsewhere")
+    elif how != "missing":
+        path.write_bytes({"cut": content[:-1], "longer": content + b"\0", "empty": b"", "other": other}[how])
+
+
+@pytest.mark.parametrize("how", ["missing", "cut", "longer", "empty", "one bit", "other", "folder", "pipe", "link"])
+def test_damaged_snapshots_never_reach_faiss(
+    store: Store, snapshots: Path, how: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index(store, snapshots, [*NAMES, "Acme"])
+    other = next(snapshots.iterdir()).read_bytes()
+    index(store, snapshots, NAMES)
+    snapshot.publish(store, snapshots, MODEL.model_id)
+    expected = Searcher(store, snapshots, MODEL).query(QUERIES)
+    (path,) = snapshots.iterdir()
+    damage(path, how, other)
+    with monkeypatch.context() as patch, caplog.at_level(logging.WARNING):
+        patch.setattr(faiss, "read_index", lambda reader: pytest.fail("FAISS got unverified bytes"))
+        assert Searcher(store, snapshots, MODEL).query(QUERIES) == expected
+    assert "dedup verify --repair" in caplog.text
+    left = {found.suffix for found in snapshots.iterdir()} - {""}
+    assert left == (set() if how == "missing" else {".bad"})
+    assert index(store, snapshots, NAMES).snapshot_built
+    assert Searcher(store, snapshots, MODEL).query(QUERIES) == expected
+
+
+def test_a_file_that_changes_while_it_is_read(
+    store: Store, snapshots: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bytes that FAISS gets are checked, not those that were there a moment before."""
+    index(store, snapshots, NAMES)
+    expected = Searcher(store, snapshots, MODEL).query(QUERIES)
+    (path,) = snapshots.iterdir()
+    read_index = faiss.read_index
+
+    def too_late(reader: object) -> object:
+        damage(path, "one bit", b"")
+        return read_index(reader)
+
+    monkeypatch.setattr(faiss, "read_index", too_late)
+    assert Searcher(store, snapshots, MODEL).query(QUERIES) == expected
+    assert "is damaged" in caplog.text
+    assert [found.suffix for found in snapshots.iterdir()] == [".bad"]
+
+
+def test_a_reader_follows_a_writer(
+    store: Store, snapshots: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever read the pointer before a publication, and looks for the file after it, takes the new one."""
+    index(store, snapshots, NAMES)
+    old = store.current_snapshot()
+    new = snapshot.publish(store, snapshots, MODEL.model_id)
+    answers = iter([old, new])
+    reader = Store(store.engine)
+    monkeypatch.setattr(reader, "current_snapshot", lambda: next(answers))
+    opened = snapshot.open_snapshot(reader, snapshots, MODEL.model_id)
+    assert opened is not None and opened[0] == new
+    assert not caplog.text
+
+
+def test_a_row_that_does_not_describe_its_file(store: Store, snapshots: Path) -> None:
+    from dataclasses import replace
+
+    index(store, snapshots, NAMES)
+    current = store.current_snapshot()
+    assert current is not None and snapshot.read_index(snapshots, current).ntotal == 7
+    wrong = [
+        {"n_vectors": 8},
+        {"parameters": {**current.parameters, "dimension": 16}},
+        {"parameters": {**current.parameters, "cells": 4}},
+        {"file_name": f"../{snapshots.name}/{current.file_name}"},
+        {"n_bytes": 64},
+        {"sha256": "0" * 64},
+    ]
+    for values in wrong:
+        with pytest.raises(snapshot.BadSnapshot):
+            snapshot.read_index(snapshots, replace(current, **values))
