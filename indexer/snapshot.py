@@ -8,8 +8,8 @@ an exact scan of the database until another snapshot is built.
 
 The vectors are read in pages, once for a sample and once for the index, and the file is written and read
 block by block: publishing or opening takes the memory of the index and of one page. The same vectors give
-the same bytes, whatever the number of threads; another processor may round the centres of cells otherwise.
-The int8 codes are stored as they are (``QT_8bit_direct_signed``), so FAISS returns exact integer products.
+the same bytes, whatever the threads and the processor: all is exact integer arithmetic. The int8 codes are
+stored as they are (``QT_8bit_direct_signed``), so FAISS returns exact integer products too.
 """
 
 from __future__ import annotations
@@ -31,7 +31,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedup.errors import EnvironmentFault
-from dedup.nearest import norms
 from indexer.store import Codes, Ids, Snapshot, Store
 
 FLAT_UP_TO = 50_000
@@ -45,7 +44,8 @@ FILE_NAME = re.compile(r"idx-(\d+)-[0-9a-f]{32}\.(faiss|tmp|bad)")
 _SAMPLE_PER_CELL = 64
 _TRAINING_ROUNDS = 8
 _SEED = 20
-_BLOCK = 1 << 16
+_CENTRE_LENGTH = 1_000  # |code| <= 127 sqrt d: a product stays below 2^24 for d <= 1,040
+_BLOCK = 1 << 14
 _BLOCK_BYTES = 1 << 20
 _log = logging.getLogger(__name__)
 
@@ -68,17 +68,21 @@ def build_index(ids: Ids, codes: Codes, *, flat_up_to: int = FLAT_UP_TO) -> Inde
 
 
 def add_to_index(index: Index, ids: Ids, codes: Codes) -> None:
-    """Add ``codes`` (n, d) under their ``ids`` (n,), in blocks."""
-    for start in range(0, len(ids), _BLOCK):
-        block = slice(start, start + _BLOCK)
-        index.add_with_ids(codes[block].astype(np.float32), ids[block])
+    """Add ``codes`` (n, d) under their ``ids`` (n,), in blocks: Ctrl-C waits for the end of a call of FAISS."""
+    for of_ids, of_codes in zip(_blocks(ids), _blocks(codes), strict=True):
+        index.add_with_ids(of_codes.astype(np.float32), of_ids)
+
+
+def _blocks(rows: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    for start in range(0, len(rows), _BLOCK):
+        yield rows[start : start + _BLOCK]
 
 
 def _new_index(pages: Iterable[Page], count: int, flat_up_to: int) -> Index:
     """Return an index without vectors for the ``count`` vectors of ``pages``.
 
     Up to ``flat_up_to`` vectors it scans all of them; above, it has 2^round(log2(4 sqrt n)) cells, whose
-    centres come from spherical k-means on a seeded sample of at most 64 unit vectors for each cell.
+    centres come from k-means on a seeded sample of at most 64 vectors for each cell.
     """
     import faiss
 
@@ -87,17 +91,15 @@ def _new_index(pages: Iterable[Page], count: int, flat_up_to: int) -> Index:
         dimension = next(iter(pages))[1].shape[1]
         return faiss.IndexIDMap(faiss.IndexScalarQuantizer(dimension, kind, metric))
     cells = 1 << round(math.log2(4 * math.sqrt(count)))
-    sample = _unit_sample(pages, count, cells * _SAMPLE_PER_CELL)
-    dimension = sample.shape[1]
-    centres = faiss.IndexFlatIP(dimension)
-    centres.add(_find_centres(sample, cells))
-    index = faiss.IndexIVFScalarQuantizer(centres, dimension, cells, kind, metric, False)
-    index.train(sample[:cells])  # the centres are there already; this only marks the index as ready
+    sample = _sample(pages, count, cells * _SAMPLE_PER_CELL)
+    centres = _find_centres(sample, cells)
+    index = faiss.IndexIVFScalarQuantizer(centres, sample.shape[1], cells, kind, metric, False)
+    index.train(sample[:cells].astype(np.float32))  # the centres are there; this only marks the index as ready
     return index
 
 
-def _unit_sample(pages: Iterable[Page], count: int, size: int) -> NDArray[np.float32]:
-    """Return unit vectors of ``size`` of ``count`` rows, or of all; of the same rows, the same every time."""
+def _sample(pages: Iterable[Page], count: int, size: int) -> Codes:
+    """Return the codes of ``size`` of ``count`` rows, or of all; of the same rows every time."""
     rows = np.arange(count)
     if count > size:
         rows = np.sort(np.random.default_rng(_SEED).choice(count, size, replace=False))
@@ -107,24 +109,33 @@ def _unit_sample(pages: Iterable[Page], count: int, size: int) -> NDArray[np.flo
         here = slice(*np.searchsorted(rows, (start, start + len(codes))))
         parts.append(codes[rows[here] - start])
         start += len(codes)
-    sample = np.concatenate(parts)
-    return (sample / norms(sample)[:, None]).astype(np.float32, copy=False)
+    return np.concatenate(parts)
 
 
-def _find_centres(sample: NDArray[np.float32], cells: int) -> NDArray[np.float32]:
+def _find_centres(sample: Codes, cells: int) -> Index:
+    """Return an index of the centres of ``cells`` groups of codes: spherical k-means in whole numbers.
+
+    A centre is rounded to integers whose products with codes float32 holds exactly (``dedup.nearest``), and
+    sums of codes are exact as well. FAISS's own k-means rounds, in a way that depends on the threads.
+    """
     import faiss
 
-    means = faiss.Kmeans(
-        sample.shape[1],
-        cells,
-        niter=_TRAINING_ROUNDS,
-        spherical=True,
-        seed=_SEED,
-        min_points_per_centroid=1,
-        max_points_per_centroid=_SAMPLE_PER_CELL,
-    )
-    means.train(sample)
-    return np.asarray(means.centroids, np.float32)
+    centres = sample[np.random.default_rng(_SEED).choice(len(sample), cells, replace=False)].astype(np.float32)
+    for _ in range(_TRAINING_ROUNDS):
+        index = faiss.IndexFlatIP(sample.shape[1])
+        index.add(centres)
+        sums = np.zeros(centres.shape)
+        for block in _blocks(sample):
+            nearest = index.search(block.astype(np.float32), 1)[1][:, 0]
+            order = np.argsort(nearest)
+            found, starts = np.unique(nearest[order], return_index=True)
+            sums[found] += np.add.reduceat(block[order], starts, axis=0, dtype=np.float64)
+        lengths = np.sqrt(np.einsum("ij,ij->i", sums, sums))
+        found = np.flatnonzero(lengths)  # a centre without codes stays where it is
+        centres[found] = np.rint(sums[found] * (_CENTRE_LENGTH / lengths[found, None]))
+    index = faiss.IndexFlatIP(sample.shape[1])
+    index.add(centres)
+    return index
 
 
 def digest_of(ids: Ids, codes: Codes) -> int:
@@ -198,7 +209,7 @@ def _write(path: Path, index: Index) -> tuple[int, str]:
                 sha256.update(piece)
                 return file.write(piece)
 
-            faiss.write_index(index, faiss.PyCallbackIOWriter(write, _BLOCK_BYTES))
+            faiss.write_index(index, faiss.PyCallbackIOWriter(write, _BLOCK_BYTES))  # type: ignore[attr-defined]
             file.flush()
             os.fsync(file.fileno())
             n_bytes = file.tell()
@@ -294,7 +305,8 @@ def read_index(snapshots: Path, snapshot: Snapshot) -> Index:
         faiss.set_deserialization_vector_byte_limit(snapshot.n_bytes)
         faiss.set_deserialization_loop_limit(snapshot.n_vectors)
         try:
-            index: Index = faiss.read_index(faiss.PyCallbackIOReader(file.read, _BLOCK_BYTES))
+            reader: Any = faiss.PyCallbackIOReader(file.read, _BLOCK_BYTES)  # type: ignore[attr-defined]
+            index: Index = faiss.read_index(reader)
         except RuntimeError as error:
             raise BadSnapshot(f"FAISS cannot read the snapshot {snapshot.file_name}.") from error
     expected = faiss.IndexIVFScalarQuantizer if cells else faiss.IndexIDMap
@@ -311,8 +323,8 @@ def iter_content(index: Index) -> Iterator[Page]:
     view = faiss.rev_swig_ptr
     if not hasattr(index, "nlist"):
         n = index.ntotal
-        codes = faiss.downcast_index(index.index).codes
-        yield faiss.vector_to_array(index.id_map), _signed(view(codes.data(), n * index.d), n)
+        storage: Index = faiss.downcast_index(index.index)
+        yield faiss.vector_to_array(index.id_map), _signed(view(storage.codes.data(), n * index.d), n)
         return
     lists = index.invlists
     for cell in range(index.nlist):

@@ -24,7 +24,7 @@ BATCH_PROBES = 64
 """Cells searched for each text when all are compared with all."""
 
 _BLOCK = 1 << 16
-_QUERY_BLOCK = 1 << 14
+_QUERY_BLOCK = 1 << 11  # Ctrl-C waits for the end of a call of FAISS, less than a second
 Similarities = NDArray[np.float32]
 
 
