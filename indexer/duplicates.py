@@ -19,8 +19,9 @@ from dedup.errors import UsageError
 from dedup.model import Model
 from dedup.stopwatch import Stopwatch
 from indexer import vectors
+from indexer.faiss_index import FLAT_UP_TO, Index, add_to_index, build_index
 from indexer.progress import Progress, no_progress
-from indexer.snapshot import FLAT_UP_TO, Index, add_to_index, build_index, open_snapshot
+from indexer.snapshot import open_snapshot
 from indexer.store import Codes, Ids, Store
 
 NEIGHBOURS = 10

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from dedup.errors import VersionMismatch
 from dedup.nearest import cosine, exact_neighbours, norms
-from indexer.snapshot import Index, iter_content, open_snapshot
+from indexer.faiss_index import Index, iter_content
+from indexer.snapshot import open_snapshot
 from indexer.store import Codes, Ids, Store
 
 QUERY_PROBES = 128

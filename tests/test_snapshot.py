@@ -15,7 +15,7 @@ from test_search import MODEL, NAMES, index
 
 from dedup.errors import EnvironmentFault
 from dedup.nearest import exact_neighbours
-from indexer import snapshot, vectors
+from indexer import faiss_index, snapshot, vectors
 from indexer.search import Searcher
 from indexer.store import Codes, Ids, Store
 from indexer.workspace import Workspace
@@ -54,7 +54,7 @@ def faked_store(ids: Ids, codes: Codes, page: int = 700) -> SimpleNamespace:
 
 def test_cells_find_nearly_all_that_a_full_scan_finds() -> None:
     ids, codes = clustered()
-    built = snapshot.build_index(ids, codes, flat_up_to=CELLS_ABOVE)
+    built = faiss_index.build_index(ids, codes, flat_up_to=CELLS_ABOVE)
     assert built.nlist == 256
     exact, similarities = exact_neighbours(codes, codes, 5)
     found = np.full((len(codes), 5), -2)
@@ -88,10 +88,10 @@ def test_what_is_read_back_is_what_was_stored(tmp_path: Path, flat_up_to: int) -
     codes[3, :4] = -128, -127, 127, 0
     published = snapshot.publish(faked_store(ids, codes), tmp_path, "a" * 64, flat_up_to=flat_up_to)
     opened = snapshot.read_index(tmp_path, published)
-    found = {id: code.tobytes() for page in snapshot.iter_content(opened) for id, code in zip(*page, strict=True)}
+    found = {id: code.tobytes() for page in faiss_index.iter_content(opened) for id, code in zip(*page, strict=True)}
     assert found == {id: code.tobytes() for id, code in zip(ids.tolist(), codes, strict=True)}
-    digests = [snapshot.digest_of(*page) for page in snapshot.iter_content(opened)]
-    assert f"{sum(digests) % (1 << 128):032x}" == published.digest
+    digests = [faiss_index.total(faiss_index.row_digests(*page)) for page in faiss_index.iter_content(opened)]
+    assert faiss_index.digest_text(sum(digests)) == published.digest
     assert (published.max_text_id, published.n_vectors) == (ids[-1], len(ids))
 
 
