@@ -15,7 +15,7 @@ from typing import Annotated
 
 import typer
 
-from cli import compare, delete, evaluate, index, query, report, status, train, verify
+from cli import compare, delete, evaluate, index, migrate, query, report, status, train, verify
 from cli.errors import INTERRUPTED, guarded
 from cli.versions import version_of
 
@@ -38,6 +38,7 @@ for _name, _command, _examples in (
     ("delete", delete.delete, delete.EXAMPLES),
     ("compare", compare.compare, compare.EXAMPLES),
     ("status", status.status, status.EXAMPLES),
+    ("migrate", migrate.migrate, migrate.EXAMPLES),
     ("verify", verify.verify, verify.EXAMPLES),
     ("evaluate", evaluate.evaluate, evaluate.EXAMPLES),
     ("train", train.train, train.EXAMPLES),

@@ -36,6 +36,7 @@ RETRY_PAUSES_S = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0)
 # connection_exception, 57P operator_intervention: a server that stops, crashes or starts
 _TRANSIENT_SQLSTATES = ("40001", "40P01", "55P03", "57014", "53300", "08", "57P")
 _DAMAGED_SQLSTATES = ("XX001", "XX002")  # data_corrupted, index_corrupted
+_DAMAGE = ("malformed", "not a database", "Could not decode to UTF-8")
 _DENIED_SQLSTATE = "42501"  # a missing privilege: the driver calls it a programming error
 
 
@@ -260,7 +261,7 @@ def _in_words(engine: Engine, error: BaseException) -> DedupError | None:
     where = engine.url.render_as_string(hide_password=True)
     line = _first_line(error)
     state = getattr(error, "sqlstate", None)
-    if state in _DAMAGED_SQLSTATES or "malformed" in line or "not a database" in line:
+    if state in _DAMAGED_SQLSTATES or any(sign in line for sign in _DAMAGE):
         return CorruptStore(
             f"The database {where} is damaged ({line}); restore it from a backup, "
             "or remove it and run `dedup index` again."

@@ -8,7 +8,10 @@ To write a new revision, change ``schema.py`` and run, on an up-to-date database
 
 from __future__ import annotations
 
+import os
+import shutil
 import uuid
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -16,9 +19,10 @@ from sqlalchemy import Connection, Engine, inspect, select
 from sqlalchemy import insert as insert_into
 from sqlalchemy import text as sql
 
-from dedup.errors import VersionMismatch
+from dedup.errors import CorruptStore, EnvironmentFault, VersionMismatch
 from dedup.normalise import NORMALISER_VERSION
 from indexer import schema
+from indexer.durable import sync_directory
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -29,6 +33,15 @@ _NEWER = (
     "upgrade neardup, or use another --workspace."
 )
 _OLDER = "{} has the older schema {!r}; run `dedup migrate` on it once, which upgrades it to {!r}."
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """Revisions of a schema before and after, and the copy that was kept of a SQLite file."""
+
+    before: str
+    after: str
+    copy: Path | None
 
 
 def revision_state(connection: Connection) -> Literal["empty", "older", "current"]:
@@ -65,11 +78,66 @@ def check_revision(connection: Connection) -> Literal["empty", "current"]:
     state = revision_state(connection)
     where = connection.engine.url.render_as_string(hide_password=True)
     if state == "older":
-        found = connection.execute(sql("SELECT version_num FROM alembic_version")).scalar_one()
-        raise VersionMismatch(_OLDER.format(where, found, schema.HEAD))
+        raise VersionMismatch(_OLDER.format(where, _revision(connection), schema.HEAD))
     if state == "current":
         _check_normaliser(connection, where)
     return state
+
+
+def _revision(connection: Connection) -> str:
+    return str(connection.execute(sql("SELECT version_num FROM alembic_version")).scalar_one())
+
+
+def migrate(engine: Engine, sqlite_file: Path | None) -> Migration | None:
+    """Bring an older database to ``schema.HEAD``, after a copy of a SQLite file; None if it is empty.
+
+    Hold the writer lock. A process killed in between leaves the database as it was, perhaps with a copy, which
+    the next attempt makes anew.
+
+    Raises:
+        VersionMismatch: the schema is newer than this program's, or the tables are not ours.
+        EnvironmentFault: there is too little space for the copy, or it cannot be written.
+        CorruptStore: a row refers to one that is not there; nothing was changed.
+
+    """
+    with engine.connect() as connection:
+        state = revision_state(connection)
+        before = "" if state == "empty" else _revision(connection)
+    if state == "empty":
+        return None
+    if state == "current":
+        return Migration(before, before, None)
+    copy = None
+    if sqlite_file is not None:
+        copy = sqlite_file.with_name(f"{sqlite_file.name}.{before}.backup")
+        try:
+            _copy(engine, sqlite_file, copy)
+        except OSError as error:
+            raise EnvironmentFault(f"{copy} cannot be written: {error.strerror}.") from error
+    upgrade(engine)
+    return Migration(before, schema.HEAD, copy)
+
+
+def _copy(engine: Engine, file: Path, copy: Path) -> None:
+    """Copy a SQLite database into a file that is either whole and safe on disk or absent."""
+    needed = 3 * file.stat().st_size  # the copy, and twice in the database: a table is copied, and undone by a journal
+    free = shutil.disk_usage(file.parent).free
+    if free < needed:
+        raise EnvironmentFault(f"{file.parent} has {free:,} bytes free, and migrating {file.name} takes {needed:,}.")
+    temporary = copy.with_suffix(".tmp")
+    temporary.unlink(missing_ok=True)
+    handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with engine.connect() as connection:
+            _execute_alone(connection, "VACUUM INTO ?", str(temporary))
+        os.fsync(handle)
+        temporary.rename(copy)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    finally:
+        os.close(handle)
+    sync_directory(copy.parent)
 
 
 def _check_normaliser(connection: Connection, where: str) -> None:
@@ -93,16 +161,21 @@ def upgrade(engine: Engine) -> None:
     with engine.connect() as connection:
         on_sqlite = connection.dialect.name == "sqlite"
         if on_sqlite:  # a table that is copied must not take its children along; no effect in a transaction
-            _pragma(connection, "foreign_keys=OFF")
+            _execute_alone(connection, "PRAGMA foreign_keys=OFF")
         try:
             with connection.begin():
                 is_new = revision_state(connection) == "empty"
                 command.upgrade(configuration(connection), "head")
                 if is_new:
                     _initialise(connection)
+                elif on_sqlite and (row := connection.exec_driver_sql("PRAGMA foreign_key_check").first()):
+                    raise CorruptStore(
+                        f"Row {row[1]} of {row[0]} in {engine.url.database} refers to a row of {row[2]} that is not "
+                        "there, so nothing was changed; restore the database from a backup."
+                    )
         finally:
             if on_sqlite:
-                _pragma(connection, "foreign_keys=ON")
+                _execute_alone(connection, "PRAGMA foreign_keys=ON")
 
 
 def configuration(connection: Connection) -> Config:
@@ -136,8 +209,8 @@ def _initialise(connection: Connection) -> None:
         connection.exec_driver_sql(f"PRAGMA application_id={schema.APPLICATION_ID}")
 
 
-def _pragma(connection: Connection, pragma: str) -> None:
-    """Run a PRAGMA outside any transaction, where SQLAlchemy would begin one."""
+def _execute_alone(connection: Connection, statement: str, *values: str) -> None:
+    """Run a statement outside any transaction, where SQLAlchemy would begin one."""
     driver = connection.connection.driver_connection
     assert driver is not None
-    driver.execute(f"PRAGMA {pragma}").close()
+    driver.execute(statement, values).close()

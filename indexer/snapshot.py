@@ -25,6 +25,7 @@ from typing import Any, BinaryIO
 from uuid import uuid4
 
 from dedup.errors import EnvironmentFault
+from indexer.durable import sync_directory
 from indexer.faiss_index import FLAT_UP_TO, Index, add_to_index, digest_text, new_index, row_digests, total
 from indexer.store import Snapshot, Store
 
@@ -121,15 +122,6 @@ def _write(path: Path, index: Index) -> tuple[int, str]:
         raise
     sync_directory(path.parent)
     return n_bytes, sha256.hexdigest()
-
-
-def sync_directory(directory: Path) -> None:
-    """Make the names in a directory, after a rename for example, safe on disk."""
-    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _sweep(snapshots: Path, current: str) -> None:

@@ -249,7 +249,7 @@ def _check_files(directory: Path) -> Check:
 
 def _pages(store: Store, statement: Select[Any], key: ColumnElement[int]) -> Iterator[list[Any]]:
     """Yield the rows of a statement in the order of ``key``, its first column, a page at a time."""
-    after = -(1 << 63)
-    while rows := store.read(statement.where(key > after).order_by(key).limit(PAGE)):
+    rest = statement
+    while rows := store.read(rest.order_by(key).limit(PAGE)):
         yield rows
-        after = rows[-1][0]
+        rest = statement.where(key > rows[-1][0])

@@ -19,6 +19,7 @@ from dedup.errors import EnvironmentFault, UsageError
 from indexer import database, migrate
 from indexer.durable import sync_directory
 from indexer.lock import AdvisoryLock, file_lock
+from indexer.migrate import Migration
 from indexer.store import Store
 from indexer.writer import Writer
 
@@ -52,8 +53,8 @@ class Workspace:
     def open(self, *, for_writing: bool) -> Iterator[Store]:
         """Open the database for the time of a ``with`` block, in which its errors are put in words.
 
-        For writing, the directory and the database are made or upgraded as needed, and no other process can
-        open them for writing.
+        For writing, the directory and the database are made as needed, and no other process can open them for
+        writing.
 
         Raises:
             UsageError: nothing is indexed here yet, and it is opened for reading.
@@ -74,6 +75,27 @@ class Workspace:
                 with self._locked(engine) as renew:
                     self._make_current(engine)
                     yield Store(engine, Writer(engine, renew))
+        finally:
+            engine.dispose()
+
+    def migrate(self) -> Migration:
+        """Bring the database to this program's schema, with a copy beside it before if it is a SQLite file.
+
+        Raises:
+            UsageError: nothing is indexed here yet.
+            WriterBusy, VersionMismatch, EnvironmentFault, CorruptStore: as ``open`` and ``migrate.migrate``.
+
+        """
+        engine, file = database.make_engine(self.url), self._sqlite_file()
+        try:
+            with database.errors_in_words(engine):
+                if file is None or file.exists():
+                    self._make()
+                    with self._locked(engine):
+                        done = migrate.migrate(engine, file)
+                    if done is not None:
+                        return done
+                raise UsageError(self._nothing())
         finally:
             engine.dispose()
 
@@ -99,7 +121,10 @@ class Workspace:
             with engine.connect() as connection:
                 if migrate.check_revision(connection) == "current":
                     return
-        raise UsageError(f"Nothing is indexed in {self.where} yet; run `dedup index FILE` first.")
+        raise UsageError(self._nothing())
+
+    def _nothing(self) -> str:
+        return f"Nothing is indexed in {self.where} yet; run `dedup index FILE` first."
 
     def _make(self) -> None:
         """Make the directories and the SQLite file, readable by their owner only."""
@@ -121,7 +146,7 @@ class Workspace:
     def _make_current(self, engine: Engine) -> None:
         with engine.connect() as connection:
             state = migrate.revision_state(connection)
-        if state != "current":
+        if state == "empty":
             migrate.upgrade(engine)
         with engine.connect() as connection:
             migrate.check_revision(connection)
