@@ -218,19 +218,20 @@ def _check_runs(store: Store) -> Check:
     sums = [func.coalesce(func.sum(ingest_batch.c[name]), 0) for name in names]
     batches = [func.count(ingest_batch.c.batch_no), func.coalesce(func.max(ingest_batch.c.batch_no) + 1, 0)]
     statement = (
-        select(run.c.run_id, run.c.kind, run.c.state, run.c.manifest, *batches, *sums)
+        select(run.c.run_id, run.c.kind, run.c.state, run.c.input_digest, run.c.manifest, *batches, *sums)
         .outerjoin_from(run, ingest_batch)
         .group_by(run.c.run_id)
     )
     for rows in _pages(store, statement, run.c.run_id):
-        for run_id, kind, state, manifest, n, end, *sums_of_run in rows:
+        for run_id, kind, state, noted, manifest, n, end, *sums_of_run in rows:
             check.checked += 1
             accounts = Accounts(*map(int, sums_of_run))
             if n != end:
                 check.fault(f"Run {run_id} has {n} batches, of which the last has number {end - 1}.")
             if accounts.rows_in != accounts.rejected + accounts.added + accounts.changed + accounts.unchanged:
                 check.fault(f"The batches of run {run_id} do not account for all of their rows.")
-            if n and (kind, state) == ("index", "done") and json.loads(manifest).get("rows") != asdict(accounts):
+            is_accounted = (kind, state) == ("index", "done") and noted is not None  # not before schema 0002
+            if is_accounted and json.loads(manifest).get("rows") != asdict(accounts):
                 check.fault(f"The batches of run {run_id} do not add up to what the run says.")
     return check
 

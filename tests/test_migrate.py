@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 import sqlite3
 import subprocess
@@ -137,7 +138,10 @@ def test_the_tables_are_those_of_a_new_database(
             expected = {constraint.name for constraint in schema.metadata.tables[table].constraints}
             assert names == expected
         with engine.begin() as connection:
-            command.check(migrate.configuration(connection))
+            alembic = migrate.configuration(connection)
+            alembic.stdout = io.StringIO()
+            command.check(alembic)
+            assert alembic.stdout.getvalue() == "No new upgrade operations detected.\n"
         engine.dispose()
     assert described[0] == described[1]
 

@@ -65,7 +65,7 @@ DAMAGE_TO_THE_DATABASE = {
     "UPDATE store_meta SET value = '' WHERE key = 'next_record_id'": "records: The next record id is noted as ''",
     "UPDATE ingest_batch SET rows_in = rows_in + 1 WHERE run_id = 1": "runs: The batches of run 1 do not account",
     "UPDATE ingest_batch SET batch_no = 5 WHERE run_id = 1": "runs: Run 1 has 1 batches, of which the last",
-    "DELETE FROM ingest_batch WHERE run_id = 3": None,
+    "DELETE FROM ingest_batch WHERE run_id = 1": "runs: The batches of run 1 do not add up",
     "UPDATE run SET manifest = '{\"rows\": {}}' WHERE run_id = 1": "runs: The batches of run 1 do not add up",
 }
 
@@ -80,9 +80,6 @@ def test_damage_to_the_database(filled: Store, workspace: Workspace, statement: 
         connection.exec_driver_sql(statement)
     checks = checked(filled, workspace)
     found = faults(checks)
-    if expected is None:  # an old run may have no batches
-        assert found == []
-        return
     assert any(fault.startswith(expected) for fault in found)
     assert worst_kind(checks) == "truth"
 
