@@ -24,7 +24,7 @@ import numpy as np
 
 from dedup.nearest import cosine
 from dedup.normalise import normalise
-from indexer import vectors as snapshot
+from indexer import snapshot
 from indexer.deletion import delete_records
 from indexer.indexing import index_rows
 from indexer.readers import Row
