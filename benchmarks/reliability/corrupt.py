@@ -40,7 +40,7 @@ from indexer.store import Store
 from indexer.verify import verify, worst_kind
 from indexer.workspace import Workspace
 
-TEXTS = 1_500  # 128 cells, all of which a query searches: its answers are exact
+TEXTS = 1_500  # from 512 to 2,000: in 128 cells, all of which a query searches, so its answers are exact
 QUERIES = ["granite 7", "granite willow 700", "north harbor 3", "copper", "summit meadow 1499 trading"]
 WORDS = ("granite", "willow", "harbor", "copper", "summit", "meadow", "falcon", "north", "cobalt", "birch")
 PAGE = 4096
@@ -73,6 +73,7 @@ class Site:
 
     place: Workspace
     store: Store
+    texts: int
     flat_up_to: int
     golden: bytes = b""
     older: list[bytes] = field(default_factory=list)
@@ -98,9 +99,9 @@ class Site:
         return self.place.snapshots / current.file_name
 
 
-def names(seed: int) -> list[str]:
+def names(texts: int, seed: int) -> list[str]:
     generator = random.Random(seed)
-    return [f"{generator.choice(WORDS)} {generator.choice(WORDS)} {n}" for n in range(TEXTS)]
+    return [f"{generator.choice(WORDS)} {generator.choice(WORDS)} {n}" for n in range(texts)]
 
 
 def brute_force(texts: list[str]) -> list[list[tuple[str, float]]]:
@@ -111,15 +112,15 @@ def brute_force(texts: list[str]) -> list[list[tuple[str, float]]]:
 
 
 @contextmanager
-def sites(directory: Path, url: Callable[[], str | None]) -> Iterator[list[Site]]:
-    """Fill two workspaces; each keeps the bytes of three older generations, one of which has the same size."""
+def sites(directory: Path, texts: int, url: Callable[[], str | None]) -> Iterator[list[Site]]:
+    """Fill two workspaces with ``texts`` each, and keep three older generations of each, one of the same size."""
     with ExitStack() as stack:
         found = []
         for number, flat_up_to in enumerate((50_000, 100)):
             place = Workspace(directory / str(number), url())
-            site = Site(place, stack.enter_context(place.open(for_writing=True)), flat_up_to)
-            final = names(number)
-            for some in (final[: TEXTS // 2], final[:-1], [*final[:-1], "one that was renamed"], final):
+            site = Site(place, stack.enter_context(place.open(for_writing=True)), texts, flat_up_to)
+            final = names(texts, number)
+            for some in (final[: texts // 2], final[:-1], [*final[:-1], "one that was renamed"], final):
                 site.index(some)
                 site.older.append(site.publish())
             site.golden = site.older.pop()
@@ -154,7 +155,7 @@ def swap(content: bytearray, size: int, rng: random.Random) -> bytes:
 def other_index(site: Site, rng: random.Random) -> bytes:
     """Return a sound file of FAISS of as many vectors, but of another type."""
     index = faiss.IndexFlatIP(rng.choice((8, 16, 32)))
-    index.add(np.zeros((TEXTS, index.d), np.float32))
+    index.add(np.zeros((site.texts, index.d), np.float32))
     return faiss.serialize_index(index).tobytes()
 
 
@@ -205,7 +206,14 @@ def schedule(found: list[Site], rounds: int, seed: int) -> Iterator[tuple[Site, 
                 content = CONTENTS[kind][1](site, rng)
             yield site, kind, lambda site=site, content=content: site.path.write_bytes(content)
         else:
-            yield site, kind, lambda site=site, kind=kind: (site.path.unlink(), FILES[kind][1](site.path, site.golden))
+            yield (
+                site,
+                kind,
+                lambda site=site, kind=kind: (
+                    site.path.unlink(missing_ok=True),
+                    FILES[kind][1](site.path, site.golden),
+                ),
+            )
 
 
 # One round
@@ -300,12 +308,14 @@ def without_checksum() -> Iterator[None]:
         yield
 
 
-def run(rounds: int, seed: int, directory: Path, url: Callable[[], str | None] = lambda: None) -> dict[str, Any]:
+def run(
+    rounds: int, seed: int, directory: Path, *, texts: int = TEXTS, url: Callable[[], str | None] = lambda: None
+) -> dict[str, Any]:
     """Play ``rounds`` rounds; return how many there were of each kind, and every failure with its round."""
     counts: Counter[str] = Counter()
     failures = []
     begin = time.time()
-    with sites(directory, url) as found, watching() as witness:
+    with sites(directory, texts, url) as found, watching() as witness:
         for number, (site, kind, corrupt) in enumerate(schedule(found, rounds, seed)):
             counts[kind] += 1
             failures += [{"round": number, "kind": kind, "failure": what} for what in play(site, corrupt, witness)]
