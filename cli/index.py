@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,7 +22,8 @@ if TYPE_CHECKING:
     from dedup.model import Model
     from indexer.indexing import IndexResult
     from indexer.readers import Options, Table
-    from indexer.rejects import Reject
+    from indexer.rejects import Reject, RejectsFile, RejectsStream
+    from indexer.store import Store
     from indexer.workspace import Workspace
 
 EXAMPLES = options.examples(
@@ -105,78 +108,83 @@ def index(
         allow_empty=allow_empty,
     )
     given = inputs(files or [], from_sql=from_sql, source_url=source_url, source=source, rejects=rejects)
-    model = load_model()
+    job = _Job(place, load_model(), wanted, sync, rejects, max_reject_rate, quiet)
     rejected = 0
     for number, one in enumerate(given):
         if number:
             sys.stdout.write("\n")
-        rejected += _index(
-            one,
-            wanted,
-            place,
-            model,
-            rejects=rejects,
-            sync=sync,
-            max_reject_rate=max_reject_rate,
-            quiet=quiet,
-            alone=len(given) == 1,
-        )
+        rejected += job.index(one, alone=len(given) == 1)
     if rejected:
         raise typer.Exit(SOME_ROWS_REJECTED)
 
 
-def _index(
-    one: Input,
-    wanted: Options,
-    place: Workspace,
-    model: Model,
-    *,
-    rejects: Path | None,
-    sync: bool,
-    max_reject_rate: float,
-    quiet: bool,
-    alone: bool,
-) -> int:
-    """Index one input and say what became of it; return how many rows were rejected."""
-    from dedup.errors import InputRefused
-    from indexer.identity import open_with_identity, recorded_identity
-    from indexer.indexing import index_rows
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What is done with each of the inputs."""
 
-    with one.open_rejects(rejects) as refused:
-        opened, note = open_with_identity(one.opener, wanted, recorded=lambda: recorded_identity(place, one.source))
-        with reading(opened, note, quiet=quiet) as table:
-            if not table.columns:  # an empty file that may be empty
-                refused.commit()
-                return 0
-            rejected_of: Counter[str | None] = Counter()
+    place: Workspace
+    model: Model
+    wanted: Options
+    sync: bool
+    rejects: Path | None
+    max_reject_rate: float
+    quiet: bool
 
-            def on_reject(reject: Reject) -> None:
-                rejected_of[reject.file] += 1
-                refused.add(reject)
-
-            with place.open(for_writing=True) as store, progress_bar(quiet=quiet) as progress:
-                try:
-                    result = index_rows(
-                        store,
-                        place.snapshots,
-                        model,
-                        one.source,
-                        table,
-                        identity="column" if table.choice.id else "content",
-                        on_reject=on_reject,
-                        sync=sync,
-                        max_reject_rate=max_reject_rate,
-                        progress=with_total(progress, table),
-                    )
-                except InputRefused as error:
-                    if error.code == "E_TOO_MANY_REJECTS":
-                        say_rejected(refused.count, refused.commit())
-                    raise
-            head = {} if alone else {"source": one.source}
-            write_summary(head | _parts(table, rejected_of) | _summary(result), sys.stdout, as_json=False)
-            _say_more(result)
-        say_rejected(refused.count, refused.commit())
+    def index(self, one: Input, *, alone: bool) -> int:
+        """Index one input and say what became of it; return how many rows were rejected."""
+        with one.open_rejects(self.rejects) as refused:
+            with one.opener(self.wanted) as opened:
+                if opened.columns:  # else an empty file that may be empty
+                    self._store(one, opened, refused, alone=alone)
+            say_rejected(refused.count, refused.commit())
         return refused.count
+
+    def _store(self, one: Input, opened: Table, refused: RejectsFile | RejectsStream, *, alone: bool) -> None:
+        from indexer.identity import recorded_identity, with_identity
+
+        rejected_of: Counter[str | None] = Counter()
+
+        def on_reject(reject: Reject) -> None:
+            rejected_of[reject.file] += 1
+            refused.add(reject)
+
+        with self.place.open(for_writing=True) as store:  # before all is read: who comes too late hears it at once
+            table, note = with_identity(opened, one.opener, self.wanted, recorded_identity(store, one.source))
+            with reading(table, note, quiet=self.quiet):
+                result = self._load(store, one.source, table, on_reject, refused)
+        head = {} if alone else {"source": one.source}
+        write_summary(head | _parts(table, rejected_of) | _summary(result), sys.stdout, as_json=False)
+        _say_more(result)
+
+    def _load(
+        self,
+        store: Store,
+        source: str,
+        table: Table,
+        on_reject: Callable[[Reject], None],
+        refused: RejectsFile | RejectsStream,
+    ) -> IndexResult:
+        from dedup.errors import InputRefused
+        from indexer.indexing import index_rows
+
+        with progress_bar(quiet=self.quiet) as progress:
+            try:
+                return index_rows(
+                    store,
+                    self.place.snapshots,
+                    self.model,
+                    source,
+                    table,
+                    identity="column" if table.choice.id else "content",
+                    on_reject=on_reject,
+                    sync=self.sync,
+                    max_reject_rate=self.max_reject_rate,
+                    progress=with_total(progress, table),
+                )
+            except InputRefused as error:
+                if error.code == "E_TOO_MANY_REJECTS":
+                    say_rejected(refused.count, refused.commit())
+                raise
 
 
 def _say_more(result: IndexResult) -> None:

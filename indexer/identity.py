@@ -4,34 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import islice
 
 from sqlalchemy import select
 
-from dedup.errors import UsageError
 from indexer import schema
+from indexer.keyset import KeySet, keys_of
 from indexer.readers import Options, Row, Table
-from indexer.workspace import Workspace
+from indexer.store import Store
 
 MOST_REPEATED = 0.05
 FEWEST_ROWS = 100
 """A guessed id column is an ordinary one if, of this many rows or more, a larger share repeats an id."""
 
+_PAGE = 50_000
 
-def open_with_identity(
-    opener: Callable[[Options], Table], options: Options, *, recorded: Callable[[], str | None]
+
+def with_identity(
+    table: Table, opener: Callable[[Options], Table], options: Options, recorded: str | None
 ) -> tuple[Table, str | None]:
-    """Open a table to be indexed with ``opener``; a guessed id column that holds no ids is not taken.
+    """Return ``table``, or one opened anew without its guessed id column if that holds no ids.
 
     Many files call a column ``id`` that numbers something else, such as the organisation to which several
     rows belong; taking it for the identity of a row would reject all rows of an organisation but one. So a
     file is read once beforehand where the column was guessed. What has no size cannot be read twice: there a
-    guess stands; and it stands where ``recorded()``, the identity that the source has in the store already
+    guess stands; and it stands where ``recorded``, the identity that the source has in the store already
     (``recorded_identity``), is ``column``, so that a growing file keeps its ways from one night to the next.
 
-    Returns the table and, where the guess was dropped, a sentence that says so.
+    Returns with the table, where the guess was dropped, a sentence that says so.
     """
-    table = opener(options)
-    if not table.choice.id_guessed or table.size is None or recorded() == "column":
+    if not table.choice.id_guessed or table.size is None or recorded == "column":
         return table, None
     with table:
         share = _repeated_share(table)
@@ -44,22 +46,18 @@ def open_with_identity(
     )
 
 
-def recorded_identity(workspace: Workspace, source: str) -> str | None:
+def recorded_identity(store: Store, source: str) -> str | None:
     """Return ``column`` or ``content`` as a source is recorded, None if there is no such source yet."""
-    try:
-        with workspace.open(for_writing=False) as store, store.engine.connect() as connection:
-            columns = schema.source.c
-            return connection.execute(select(columns.identity).where(columns.name == source)).scalar()
-    except UsageError:  # nothing is indexed yet
-        return None
+    rows = store.read(select(schema.source.c.identity).where(schema.source.c.name == source))
+    return rows[0][0] if rows else None
 
 
 def _repeated_share(table: Table) -> float:
-    """Return the share of rows whose id an earlier row has, 0 for few rows; ids are held as hashes."""
-    seen: set[int] = set()
-    rows = 0
-    for item in table:
-        if isinstance(item, Row):
-            rows += 1
-            seen.add(hash(item.external_id))
-    return (rows - len(seen)) / rows if rows >= FEWEST_ROWS else 0.0
+    """Return the share of rows whose id an earlier row has, 0 for few rows."""
+    seen = KeySet()
+    rows = repeated = 0
+    ids = (item.external_id or "" for item in table if isinstance(item, Row))
+    while page := list(islice(ids, _PAGE)):
+        rows += len(page)
+        repeated += int(seen.add(keys_of(page)).sum())
+    return repeated / rows if rows >= FEWEST_ROWS else 0.0

@@ -46,7 +46,6 @@ def index_rows(
     identity: Identity,
     on_reject: Callable[[Reject], None],
     sync: bool = False,
-    allow_empty: bool = False,
     max_reject_rate: float = 0.05,
     progress: Progress = no_progress,
 ) -> IndexResult:
@@ -79,7 +78,6 @@ def index_rows(
                 scratch=snapshots,
                 on_reject=on_reject,
                 sync=sync,
-                allow_empty=allow_empty,
                 max_reject_rate=max_reject_rate,
                 progress=progress,
             )
@@ -109,8 +107,9 @@ def encode_texts(store: Store, model: Model, progress: Progress = no_progress) -
 
 
 def refresh_snapshot(store: Store, snapshots: Path, model_id: str, progress: Progress = no_progress) -> bool:
-    """Publish a snapshot if one is due; tell whether it was."""
+    """Publish a snapshot if one is due, and leave no file of an older one; tell whether it was due."""
     if not snapshot.is_snapshot_due(store, snapshots, model_id):
+        snapshot.sweep(store, snapshots)
         return False
     progress("snapshot", 0, None)
     return snapshot.publish(store, snapshots, model_id) is not None

@@ -60,7 +60,6 @@ def ingest(
     scratch: Path,
     on_reject: Callable[[Reject], None],
     sync: bool = False,
-    allow_empty: bool = False,
     max_reject_rate: float = 0.05,
     progress: Progress = no_progress,
 ) -> IngestSummary:
@@ -85,7 +84,7 @@ def ingest(
         intake = take_in(
             rows, spool, identity=identity, on_reject=on_reject, max_reject_rate=max_reject_rate, progress=progress
         )
-        if mirrors and intake.rows_in == 0 and size and not allow_empty:
+        if mirrors and intake.rows_in == 0 and size:
             raise InputRefused(
                 f"The input has no rows, which would remove all {size} records of source "
                 f"{source_name!r}; give the right file, or index into a new --workspace.",

@@ -164,7 +164,7 @@ class _Reading:
     def _reject(self, reject: Reject, external_id: str | None) -> None:
         self.rejected += 1
         if external_id:
-            self._rejected_ids.append(external_id.encode("utf-8", "backslashreplace").decode())
+            self._rejected_ids.append(external_id)
         else:
             self.unidentified += 1
         self._on_reject(reject)

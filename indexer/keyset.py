@@ -17,7 +17,9 @@ Keys = NDArray[Any]
 
 def keys_of(values: Iterable[str]) -> Keys:
     """Return the BLAKE2b keys of strings; two of a billion strings share one with a probability of 1e-21."""
-    digests = b"".join(blake2b(value.encode(), digest_size=KEY_BYTES).digest() for value in values)
+    digests = b"".join(
+        blake2b(value.encode("utf-8", "surrogatepass"), digest_size=KEY_BYTES).digest() for value in values
+    )
     return np.frombuffer(digests, f"S{KEY_BYTES}")
 
 

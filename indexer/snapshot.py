@@ -89,7 +89,7 @@ def publish(store: Store, snapshots: Path, model_id: str, *, flat_up_to: int = F
         digest=digest_text(digest),
         parameters={"kind": "cells" if cells else "flat", "cells": cells, "dimension": index.d},
     )
-    _sweep(snapshots, path.name)
+    sweep(store, snapshots)
     return published
 
 
@@ -124,12 +124,14 @@ def _write(path: Path, index: Index) -> tuple[int, str]:
     return n_bytes, sha256.hexdigest()
 
 
-def _sweep(snapshots: Path, current: str) -> None:
+def sweep(store: Store, snapshots: Path) -> None:
+    """Remove files of ours that are no longer needed: all but the current one and the latest ``.bad``."""
+    current = store.current_snapshot()
     ours = {path: name for path in snapshots.iterdir() if (name := FILE_NAME.fullmatch(path.name))}
     bad = [path for path, name in ours.items() if name[2] == "bad"]
     last_bad = max(bad, key=lambda path: int(ours[path][1]), default=None)
     for path in ours:
-        if path.name != current and path != last_bad:
+        if path != last_bad and (current is None or path.name != current.file_name):
             with suppress(OSError):
                 path.unlink()
 

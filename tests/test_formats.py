@@ -28,7 +28,7 @@ from sqlalchemy import create_engine
 from sqlalchemy import text as sql
 
 from dedup.errors import DedupError, EnvironmentFault, InputRefused, UsageError
-from indexer.identity import open_with_identity
+from indexer.identity import with_identity
 from indexer.readers import Options, Row, Table, default_source, open_query, open_table, open_tables
 from indexer.reading import parquet, parquet_worker, streams
 from indexer.rejects import Reject
@@ -781,11 +781,11 @@ def test_a_guessed_id_is_judged_over_all_files(tmp_path):
     def opener(options: Options) -> Table:
         return open_tables(files, options)
 
-    table, note = open_with_identity(opener, Options(), recorded=lambda: None)
+    table, note = with_identity(opener(Options()), opener, Options(), None)
     assert table.choice.id is None
     assert "50.0%" in note
     assert len(drain(table)) == 120
-    table, note = open_with_identity(opener, Options(), recorded=lambda: "column")
+    table, note = with_identity(opener(Options()), opener, Options(), "column")
     assert (table.choice.id, note) == ("id", None)
     table.close()
 

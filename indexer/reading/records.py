@@ -112,7 +112,7 @@ class Table(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Let go of the input; standard input stays open."""
+        """Let go of the input, if that was not done before; standard input stays open."""
 
     def __enter__(self) -> Self:
         return self

@@ -58,6 +58,7 @@ class QueryTable(CellTable):
         if self._connection is not None:
             self._connection.invalidate()  # not asked to be orderly: it may be gone, or in the middle of a page
             self._connection.close()
+            self._connection = None
         self._engine.dispose()
 
     @property
