@@ -134,8 +134,11 @@ class _Job:
         """Index one input and say what became of it; return how many rows were rejected."""
         with one.open_rejects(self.rejects) as refused:
             with one.opener(self.wanted) as opened:
-                if opened.columns:  # else an empty file that may be empty
+                if opened.columns:
                     self._store(one, opened, refused, alone=alone)
+                else:  # an empty file that may be empty: all there is to say is a warning
+                    with reading(opened, quiet=self.quiet):
+                        pass
             say_rejected(refused.count, refused.commit())
         return refused.count
 
