@@ -3,7 +3,7 @@
 Each table is read once, in pages with a transaction each, so that a writer never waits for more than a page,
 and what is compared with each other lies within a page. That suffices: a text and its vector never change, are
 committed together, and no id is used again. So a text that goes away meanwhile is seen or not, both are sound,
-and no id reaches the next free one, which is read last. Only a SQLite file as such is checked by one statement.
+and no id reaches the next free one, which is read last. Only SQLite's own checks take a table in one statement.
 
 Memory is that of the snapshot with 24 bytes more for each of its vectors, and of one page.
 """
@@ -25,7 +25,7 @@ from indexer.faiss_index import digest_text, iter_content, row_digests, total
 from indexer.intake import content_digest
 from indexer.progress import Progress, no_progress
 from indexer.runs import Accounts
-from indexer.schema import ingest_batch, model, record, run, text, text_vector
+from indexer.schema import ingest_batch, metadata, model, record, run, text, text_vector
 from indexer.snapshot import FILE_NAME, BadSnapshot, read_current
 from indexer.store import PAGE, Ids, Store, text_digest
 
@@ -89,13 +89,16 @@ def worst_kind(checks: list[Check]) -> Kind | None:
 
 
 def _check_sqlite(store: Store) -> Check:
+    """Check the pages of the file, then each table with its indexes, so that a writer gets its turn in between."""
     check = Check("database file", "truth", 1)
-    with store.engine.connect() as connection:
-        for (line,) in connection.exec_driver_sql("PRAGMA integrity_check"):
-            if line != "ok":
-                check.fault(line)
-        for table, row, parent, _ in connection.exec_driver_sql("PRAGMA foreign_key_check"):
-            check.fault(f"row {row} of {table} refers to a row of {parent} that is not there")
+    pragmas = ["quick_check", *(f"integrity_check('{name}')" for name in metadata.tables), "foreign_key_check"]
+    for pragma in pragmas:
+        with store.engine.connect() as connection:
+            for line, *reference in connection.exec_driver_sql(f"PRAGMA {pragma}"):
+                if reference:
+                    check.fault(f"Row {reference[0]} of {line} refers to a row of {reference[1]} that is not there.")
+                elif line != "ok":
+                    check.fault(line)
     return check
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import text as sql
 from test_search import MODEL, NAMES, index
 from test_snapshot import damage
 
+from dedup.errors import CorruptStore
 from indexer import snapshot, verify
 from indexer.deletion import delete_records
 from indexer.indexing import index_rows
@@ -157,7 +158,26 @@ def test_references_to_nothing(filled: Store, workspace: Workspace) -> None:
     driver.close()
     (check,) = checked(filled, workspace)
     assert (check.name, worst_kind([check])) == ("database file", "truth")
-    assert check.examples[0].endswith("of record refers to a row of text that is not there")
+    assert check.examples[0].endswith("of record refers to a row of text that is not there.")
+
+
+def test_no_page_of_the_file_can_be_lost(directory: Path) -> None:
+    """Whichever page of a SQLite file is overwritten with zeros, it is noticed."""
+    workspace = Workspace(directory)
+    with workspace.open(for_writing=True) as store:
+        index(store, workspace.snapshots, NAMES)
+    file = directory / "neardup.sqlite"
+    whole = file.read_bytes()
+    unnoticed = []
+    for start in range(0, len(whole), 4096):
+        file.write_bytes(whole[:start] + bytes(4096) + whole[start + 4096 :])
+        try:
+            with workspace.open(for_writing=False) as store:
+                if worst_kind(checked(store, workspace)) != "truth":
+                    unnoticed.append(start)
+        except CorruptStore:
+            pass
+    assert len(whole) > 15 * 4096 and unnoticed == []
 
 
 def test_strange_files_are_named_and_stay(filled: Store, workspace: Workspace) -> None:
