@@ -108,8 +108,9 @@ def encode_texts(store: Store, model: Model, progress: Progress = no_progress) -
 
 def refresh_snapshot(store: Store, snapshots: Path, model_id: str, progress: Progress = no_progress) -> bool:
     """Publish a snapshot if one is due, and leave no file of an older one; tell whether it was due."""
-    if not snapshot.is_snapshot_due(store, snapshots, model_id):
-        snapshot.sweep(store, snapshots)
+    current = store.current_snapshot()
+    if current is not None and not snapshot.is_snapshot_due(store, snapshots, model_id):
+        snapshot.sweep(snapshots, current)
         return False
     progress("snapshot", 0, None)
     return snapshot.publish(store, snapshots, model_id) is not None

@@ -89,7 +89,7 @@ def publish(store: Store, snapshots: Path, model_id: str, *, flat_up_to: int = F
         digest=digest_text(digest),
         parameters={"kind": "cells" if cells else "flat", "cells": cells, "dimension": index.d},
     )
-    sweep(store, snapshots)
+    sweep(snapshots, published)
     return published
 
 
@@ -124,14 +124,13 @@ def _write(path: Path, index: Index) -> tuple[int, str]:
     return n_bytes, sha256.hexdigest()
 
 
-def sweep(store: Store, snapshots: Path) -> None:
+def sweep(snapshots: Path, current: Snapshot) -> None:
     """Remove files of ours that are no longer needed: all but the current one and the latest ``.bad``."""
-    current = store.current_snapshot()
     ours = {path: name for path in snapshots.iterdir() if (name := FILE_NAME.fullmatch(path.name))}
     bad = [path for path, name in ours.items() if name[2] == "bad"]
     last_bad = max(bad, key=lambda path: int(ours[path][1]), default=None)
     for path in ours:
-        if path != last_bad and (current is None or path.name != current.file_name):
+        if path != last_bad and path.name != current.file_name:
             with suppress(OSError):
                 path.unlink()
 

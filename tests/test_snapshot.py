@@ -119,6 +119,15 @@ def test_publication_sweeps_what_is_ours(store: Store, snapshots: Path) -> None:
     assert {path.name for path in snapshots.iterdir() if path.is_file()} == expected
 
 
+def test_files_left_by_a_killed_job_go_with_the_next_one(store: Store, snapshots: Path) -> None:
+    index(store, snapshots, NAMES)
+    (current,) = snapshots.iterdir()
+    for name in ("idx-1-{}.tmp", "idx-0-{}.faiss"):
+        (snapshots / name.format("a" * 32)).touch()
+    assert not index(store, snapshots, NAMES).snapshot_built
+    assert list(snapshots.iterdir()) == [current]
+
+
 def test_a_full_disk_leaves_the_last_snapshot(store: Store, snapshots: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     index(store, snapshots, NAMES)
     before, files = store.current_snapshot(), list(snapshots.iterdir())
