@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 sqlite3.register_adapter(np.int64, int)  # else it is bound as a blob, which equals no integer
 
-RETRY_PAUSES_S = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0)
+RETRY_PAUSES_S: tuple[float, ...] = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0)
 """How long to wait before a transaction is tried again that PostgreSQL gave up; each varied by a half."""
 
 # serialization_failure, deadlock_detected, lock_not_available, query_canceled, too_many_connections; 08 is

@@ -74,10 +74,10 @@ def play(bench: Bench, kind: str, seed: str) -> Round:
         played.fired = fault.has_fired()
         while result is None and len(played.gave_up) < MOST_ATTEMPTS:
             bench.settle()
-            problems += _judge(bench, job, after_run, done=False)
+            problems += _judge(bench, job, after_run, played, done=False)
             result = _attempt(bench, job, played)
         bench.settle()
-        problems += _judge(bench, job, after_run, done=True)
+        problems += _judge(bench, job, after_run, played, done=True)
         problems["accounts"] += result != job.result
     except Exception:  # whatever it is: the round failed, and the next one can be played
         fault.release()
@@ -100,9 +100,10 @@ def _attempt(bench: Bench, job: Job, played: Round) -> Any:
         return None
 
 
-def _judge(bench: Bench, job: Job, after_run: int, *, done: bool) -> Counter[str]:
+def _judge(bench: Bench, job: Job, after_run: int, played: Round, *, done: bool) -> Counter[str]:
+    attempts = len(played.gave_up) + done
     with bench.session() as session:
-        return judge(session, job, after_run=after_run, done=done, places=bench.places)
+        return judge(session, job, after_run=after_run, done=done, attempts=attempts, places=bench.places)
 
 
 @contextmanager
@@ -133,7 +134,9 @@ def play_all(bench: Bench, kinds: Sequence[str], rounds: int, seed: str, *, tell
         counted += played[-1].fired
         if tell and (played[-1].problems or counted % 50 == 0):
             last = played[-1]
-            print(f"{counted}/{rounds} {last.kind} {last.job} {last.seed} {last.problems}\n{last.detail}", file=sys.stderr)
+            print(
+                f"{counted}/{rounds} {last.kind} {last.job} {last.seed} {last.problems}\n{last.detail}", file=sys.stderr
+            )
     return played
 
 

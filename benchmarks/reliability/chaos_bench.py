@@ -32,6 +32,7 @@ Strike = Callable[[Connection], None]
 class Sizes:
     """How much a job does when nothing is in its way; faults are placed among these numbers."""
 
+    model_id: str
     statements: int
     transactions: int
     messages: int
@@ -91,9 +92,10 @@ class Watch:
 
 
 def _moves_on(statement: str, values: Any) -> bool:
-    """Tell a statement of ``Writer._move_on`` from others, that which begins an epoch included."""
-    is_ours = statement.startswith("UPDATE store_meta") and " IN (" in statement
-    return is_ours and isinstance(values, dict) and "writer" in values.values()
+    """Tell a statement that moves on the writer's number from others, that which begins an epoch included."""
+    if not statement.startswith("UPDATE store_meta") or not isinstance(values, dict):
+        return False
+    return "writer" in values.values() and not str(values.get("value")).endswith(":0")
 
 
 def _strike(strikes: dict[int, Strike], number: int, connection: Connection) -> None:
@@ -170,8 +172,8 @@ class Bench:
         """Do a job undisturbed and note its sizes."""
         self.watch.statements = self.watch.transactions = self.watch.begins = 0
         self.run(job)
-        sizes = (self.watch.statements, self.watch.transactions, self.proxy.messages, self.proxy.commits)
-        self.sizes[job.kind] = Sizes(*sizes)
+        counts = (self.watch.statements, self.watch.transactions, self.proxy.messages, self.proxy.commits)
+        self.sizes[job.kind] = Sizes(job.model.model_id, *counts)
 
     def fresh_watch(self) -> None:
         """Count from 0 again."""
@@ -212,14 +214,14 @@ class Rival:
         self._process: Any = None
         self._pipe: Any = None
 
-    def begin(self) -> None:
-        """Have it index its source; it goes on by itself."""
+    def begin(self, letter: str) -> None:
+        """Have it index its source with this model; it goes on by itself."""
         if self._process is None:
             context = multiprocessing.get_context("spawn")
             self._pipe, theirs = context.Pipe()
             self._process = context.Process(target=_rival, args=(theirs, *self._arguments), daemon=True)
             self._process.start()
-        self._pipe.send("index")
+        self._pipe.send(letter)
 
     def end(self) -> str:
         """Wait until it is done; return ``done`` or the name of its error."""
@@ -238,10 +240,10 @@ def _rival(pipe: Pipe, url: str, directory: str) -> None:
     shrink_batches()
     workspace = Workspace(Path(directory), url)
     while True:
-        pipe.recv()
+        letter = pipe.recv()
         try:
             with workspace.open(for_writing=True) as store:
-                index(store, workspace.snapshots, RIVAL_CONTENT, RIVAL, model("a"))
+                index(store, workspace.snapshots, RIVAL_CONTENT, RIVAL, model(letter))
             pipe.send("done")
         except DedupError as error:
             pipe.send(type(error).__name__)

@@ -27,7 +27,7 @@ _LOCKED = "LOCK TABLE run, snapshot, text_vector IN ACCESS EXCLUSIVE MODE NOWAIT
 class Fault:
     """One fault, ready to strike a job of these ``sizes`` once; ``fired`` tells whether it did."""
 
-    pauses = QUICK
+    pauses: tuple[float, ...] = QUICK
 
     def __init__(self, bench: Bench, rng: random.Random, sizes: Sizes) -> None:
         self.bench, self.rng, self.sizes = bench, rng, sizes
@@ -221,7 +221,7 @@ class Serialization(Fault):
     def _strike(self, connection: Connection) -> None:
         with self.bench.session() as session, session.transaction():
             for table in ("run", "ingest_batch", "record", "text", "text_vector", "snapshot", "source"):
-                session.execute(f"SELECT count(*) FROM {table}")  # type: ignore[call-overload]
+                session.execute(f"SELECT count(*) FROM {table}")
             session.execute("INSERT INTO store_meta VALUES (%s, '')", [f"chaos {time.monotonic_ns()}"])
 
     def has_fired(self) -> bool:
@@ -247,7 +247,7 @@ class Overtaken(Fault):
         for pid in lock_holders(self.bench):
             self.bench.server.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
         self._begun = True
-        self.bench.rival.begin()
+        self.bench.rival.begin(self.sizes.model_id[0])
         if not self._is_beside:
             self.outcome = self.bench.rival.end()
 
@@ -268,7 +268,9 @@ def backend(connection: Connection) -> int:
 
 def lock_holders(bench: Bench) -> list[int]:
     """Return the backends that hold the writer lock."""
-    query = "SELECT pid FROM pg_locks l JOIN pg_database d ON d.oid = l.database WHERE locktype = 'advisory' AND granted"
+    query = (
+        "SELECT pid FROM pg_locks l JOIN pg_database d ON d.oid = l.database WHERE locktype = 'advisory' AND granted"
+    )
     return [pid for (pid,) in bench.server.execute(f"{query} AND datname = %s", [DATABASE])]
 
 

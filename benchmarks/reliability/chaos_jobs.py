@@ -8,6 +8,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from types import SimpleNamespace
@@ -31,10 +32,12 @@ Content = dict[tuple[str, str], str]
 BATCH = 3
 PAGE = 2
 DIMENSION = 16
+BEFORE = 2
+"""Snapshots of the known content."""
 RIVAL = "rival"
 """The source of a second process."""
 
-_WORDS = "Acme Beta Gamma Delta Omega Nova Solar Luna Terra Vista Atlas Orion".split()
+_WORDS = ("Acme", "Beta", "Gamma", "Delta", "Omega", "Nova", "Solar", "Luna", "Terra", "Vista", "Atlas", "Orion")
 
 
 class _Encoder:
@@ -71,7 +74,8 @@ class Job:
 def shrink_batches() -> None:
     """Make batches and pages so small that few rows take several transactions."""
     intake.BATCH_ROWS = BATCH
-    ingest.SIZE_OF_REMOVAL = deletion.PAGE = PAGE
+    ingest.SIZE_OF_REMOVAL = PAGE
+    deletion.PAGE = PAGE
     indexing.CHUNK = PAGE
     vectors.LEAST_CHANGES = 0
     vectors.LARGEST_CHANGED_SHARE = 0.0
@@ -127,7 +131,8 @@ def _index(rng: random.Random, before: Content) -> Job:
     gone = [key for key in sorted(states[-1]) if key[0] == "names" and key not in wanted]
     _removals(states, accounts, gone)
     of = model("a")
-    return Job("index", lambda store, place: index(store, place, wanted, "names", of), _sum(accounts), states, accounts, of)
+    do = partial(index, content=wanted, source="names", of=of)
+    return Job("index", do, _sum(accounts), states, accounts, of)
 
 
 def _model(rng: random.Random, before: Content) -> Job:
@@ -135,35 +140,44 @@ def _model(rng: random.Random, before: Content) -> Job:
     wanted = {key: raw for key, raw in before.items() if key[0] == "names"}
     states, accounts = _upserts(before, wanted)
     of = model("b")
-    return Job("model", lambda store, place: index(store, place, wanted, "names", of), _sum(accounts), states, accounts, of)
+    do = partial(index, content=wanted, source="names", of=of)
+    return Job("model", do, _sum(accounts), states, accounts, of)
 
 
 def _delete(rng: random.Random, before: Content) -> Job:
     gone = rng.sample(sorted(key for key in before if key[0] == "names"), 4)
-    states, accounts = [before], []
+    states: list[Content] = [before]
+    accounts: list[Accounts] = []
     _removals(states, accounts, gone, size=len(gone))
     of = model("a")
 
-    def do(store: Store, snapshots: Path) -> int:
-        removed = delete_records(store, [key for _, key in gone], "names")
-        vectors.publish(store, snapshots, of.model_id)
-        return removed
-
+    ids = [key for _, key in gone]
+    do = _then_publish(lambda store: delete_records(store, ids, "names"), of)
     return Job("delete", do, len(gone), states, accounts, of)
 
 
 def _purge(rng: random.Random, before: Content) -> Job:
     gone = sorted(key for key in before if key[0] == "names")
-    states, accounts = [before], []
+    states: list[Content] = [before]
+    accounts: list[Accounts] = []
     _removals(states, accounts, gone)
     of = model("a")
 
-    def do(store: Store, snapshots: Path) -> int:
-        removed = delete_source(store, "names")
-        vectors.publish(store, snapshots, of.model_id)
-        return removed
-
+    do = _then_publish(lambda store: delete_source(store, "names"), of)
     return Job("purge", do, len(gone), states, accounts, of)
+
+
+def _then_publish(remove: Callable[[Store], int], of: Any) -> Callable[[Store, Path], int]:
+    """Return a job of two steps; a deletion that was acknowledged is not asked for again."""
+    removed: list[int] = []
+
+    def do(store: Store, snapshots: Path) -> int:
+        if not removed:
+            removed.append(remove(store))
+        vectors.publish(store, snapshots, of.model_id)
+        return removed[0]
+
+    return do
 
 
 def _upserts(before: Content, wanted: Content) -> tuple[list[Content], list[Accounts]]:
@@ -174,16 +188,12 @@ def _upserts(before: Content, wanted: Content) -> tuple[list[Content], list[Acco
         now = states[-1]
         added = sum(key not in now for key in batch)
         changed = sum(key in now and now[key] != raw for key, raw in batch.items())
-        accounts.append(
-            Accounts(len(batch), added=added, changed=changed, unchanged=len(batch) - added - changed)
-        )
+        accounts.append(Accounts(len(batch), added=added, changed=changed, unchanged=len(batch) - added - changed))
         states.append(now | batch)
     return states, accounts
 
 
-def _removals(
-    states: list[Content], accounts: list[Accounts], gone: list[tuple[str, str]], size: int = PAGE
-) -> None:
+def _removals(states: list[Content], accounts: list[Accounts], gone: list[tuple[str, str]], size: int = PAGE) -> None:
     for start in range(0, len(gone), size):
         batch = gone[start : start + size]
         states.append({key: raw for key, raw in states[-1].items() if key not in batch})
@@ -197,10 +207,13 @@ def _sum(accounts: list[Accounts]) -> Accounts:
 RIVAL_CONTENT: Content = {(RIVAL, f"{n}"): f"Rival {_WORDS[n]}" for n in range(2)}
 
 
-def judge(session: psycopg.Connection[Any], job: Job, *, after_run: int, done: bool, places: list[Path]) -> Counter[str]:
+def judge(
+    session: psycopg.Connection[Any], job: Job, *, after_run: int, done: bool, attempts: int, places: list[Path]
+) -> Counter[str]:
     """Compare a store with what a job should have left; ``after_run`` is the last run before it.
 
-    While the job is not ``done``, the content must be that after the batches that are accounted for.
+    While the job is not ``done``, the content must be that after the batches that are accounted for. If it took
+    one of the ``attempts``, there are one run and one snapshot more than before.
     Counts ``lost`` and ``duplicated`` records, wrong ``accounts``, ``runs``, ``vectors``, and ``snapshot``.
     """
     problems: Counter[str] = Counter()
@@ -217,18 +230,25 @@ def judge(session: psycopg.Connection[Any], job: Job, *, after_run: int, done: b
     found = Counter(
         ((source, key), raw, fields, normal)
         for source, key, raw, fields, normal in session.execute(
-            "SELECT name, external_id, raw, fields, normal FROM record JOIN source USING (source_id) JOIN text USING (text_id)"
+            "SELECT name, external_id, raw, fields, normal FROM record "
+            "JOIN source USING (source_id) JOIN text USING (text_id)"
         )
     )
     has_rival = any(key[0] == RIVAL for key, *_ in found)
     content = job.states[min(n, len(expected))] | (RIVAL_CONTENT if has_rival else {})
-    wanted = Counter((key, raw, json.dumps({"no": key[1]}, separators=(",", ":")), normalise(raw)) for key, raw in content.items())
+    wanted = Counter(
+        (key, raw, json.dumps({"no": key[1]}, separators=(",", ":")), normalise(raw)) for key, raw in content.items()
+    )
     problems["lost"] += (wanted - found).total()
     problems["duplicated"] += (found - wanted).total()
-    problems["vectors"] += not _vectors_are_right(session, {normalise(raw) for raw in content.values()}, job.model, done)
+    problems["vectors"] += not _vectors_are_right(
+        session, {normalise(raw) for raw in content.values()}, job.model, done
+    )
     if done:
-        problems["runs"] += not _runs_are_right(session, after_run, bool(n))
+        problems["runs"] += not _runs_are_right(session, after_run, attempts)
         problems["snapshot"] += not _snapshot_is_right(session, places)
+        (published,) = session.execute("SELECT count(*) FROM snapshot").fetchone() or (0,)
+        problems["snapshot"] += attempts == 1 and published != BEFORE + 1 + has_rival
     return +problems
 
 
@@ -247,8 +267,8 @@ def _vectors_are_right(session: psycopg.Connection[Any], normals: set[str], of: 
     return texts == Counter(normals) and set(found) == normals and (not done or set(found.values()) == {1})
 
 
-def _runs_are_right(session: psycopg.Connection[Any], after_run: int, has_batches: bool) -> bool:
-    """Tell whether one run did the job, and all others of it did nothing and are noted as ended."""
+def _runs_are_right(session: psycopg.Connection[Any], after_run: int, attempts: int) -> bool:
+    """Tell whether one run did the job, and those of other attempts did nothing and are noted as ended."""
     states = session.execute(
         "SELECT state, EXISTS (SELECT FROM ingest_batch b WHERE b.run_id = run.run_id) FROM run "
         "LEFT JOIN source USING (source_id) WHERE run_id > %s AND name IS DISTINCT FROM %s",
@@ -256,13 +276,14 @@ def _runs_are_right(session: psycopg.Connection[Any], after_run: int, has_batche
     ).fetchall()
     with_batches = [state for state, is_accounted in states if is_accounted]
     others = {state for state, is_accounted in states if not is_accounted}
-    return with_batches == ["done"] and others <= {"failed", "interrupted"}
+    return with_batches == ["done"] and others <= {"failed", "interrupted"} and len(states) <= attempts
 
 
 def _snapshot_is_right(session: psycopg.Connection[Any], places: list[Path]) -> bool:
     """Tell whether the current snapshot is on disk as noted and holds the vectors that the database holds."""
     current = session.execute(
-        "SELECT file_name, n_bytes, sha256, n_vectors, digest, max_text_id FROM snapshot ORDER BY generation DESC LIMIT 1"
+        "SELECT file_name, n_bytes, sha256, n_vectors, digest, max_text_id FROM snapshot "
+        "ORDER BY generation DESC LIMIT 1"
     ).fetchone()
     stored = session.execute("SELECT text_id, code FROM text_vector ORDER BY text_id").fetchall()
     if current is None:

@@ -29,7 +29,7 @@ class Server:
 
     def control(self, *arguments: str) -> None:
         """Run ``pg_ctl``; its output goes to files, as the server would keep a pipe open."""
-        command = (self._running.bin_path / "pg_ctl", "-w", "-D", self._directory, *arguments)
+        command = [str(self._running.bin_path / "pg_ctl"), "-w", "-D", str(self._directory), *arguments]
         with tempfile.TemporaryFile() as output:
             ended = subprocess.run(command, stdout=output, stderr=output, user=self._running.system_user)
             if ended.returncode:
