@@ -77,7 +77,8 @@ class Writer:
 
     def _read_number(self) -> int:
         with self._engine.connect() as connection:
-            epoch, _, number = connection.execute(select(_VALUE).where(_KEY)).scalar_one().partition(":")
+            settled = select(_VALUE).where(_KEY).with_for_update()  # waits for a COMMIT that is still under way
+            epoch, _, number = connection.execute(settled).scalar_one().partition(":")
         if int(epoch) != self._epoch:
             raise self._overtaken()
         return int(number)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -112,6 +113,34 @@ def test_a_commit_that_failed_after_it_took_effect_hides_nothing(store: Store) -
     with pytest.raises(RuntimeError, match="disk"):
         store.write(add("a"))
     assert store.write(add("b")) == 2
+
+
+@only_postgresql
+def test_a_commit_that_is_still_under_way_is_waited_for(
+    workspace: Workspace, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server may be at a COMMIT for a while after its client has lost the connection and given up."""
+    assert store.write(add("a")) == 1
+    monkeypatch.setattr(database, "RETRY_PAUSES_S", ())
+    with pytest.raises(Exception, match="expected"), monkeypatch.context() as patch:
+        patch.setattr(store.engine.dialect, "do_commit", fail)
+        store.write(add("b"))
+    url = workspace.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(url) as lost, psycopg.connect(url, autocommit=True) as watcher, ThreadPoolExecutor() as pool:
+        lost.execute("UPDATE store_meta SET value = '1:2' WHERE key = 'writer' AND value = '1:1'")
+
+        def commit_when_waited_for() -> None:
+            while not watcher.execute("SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'").fetchall():
+                pass
+            lost.commit()
+
+        committed = pool.submit(commit_when_waited_for)
+        assert store.write(add("c")) == 2
+        committed.result()
+
+
+def fail(*_: object) -> None:
+    raise psycopg.OperationalError("expected")
 
 
 @only_postgresql

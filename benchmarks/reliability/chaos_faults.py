@@ -134,10 +134,12 @@ class Away(Fault):
 
 
 class Cutting(Fault):
-    """The proxy ends the connection at a random message, or at a random COMMIT."""
+    """The proxy ends the connection at a random message, or at a random COMMIT; perhaps nothing is tried again."""
 
-    def __init__(self, way: Way, is_at_commit: bool, *given: Any) -> None:
+    def __init__(self, way: Way, is_at_commit: bool, is_patient: bool, *given: Any) -> None:
         super().__init__(*given)
+        if not is_patient:
+            self.pauses = ()
         if is_at_commit:
             self._cut = Cut(self.rng.randint(1, self.sizes.commits), way, is_commit)
         else:
@@ -326,13 +328,15 @@ FAULTS = {
     "restart, fast": _Kind(Restart, ("fast",)),
     "restart, immediate": _Kind(Restart, ("immediate",)),
     "server away": _Kind(Away),
-    "COMMIT never arrives": _Kind(Cutting, ("drop", True)),
-    "COMMIT done, reply lost": _Kind(Cutting, ("swallow the reply", True)),
-    "COMMIT done, half a reply": _Kind(Cutting, ("half the reply", True)),
-    "COMMIT under way, cut": _Kind(Cutting, ("forward and drop", True)),
-    "cut at a message": _Kind(Cutting, ("drop", False)),
-    "reset at a message": _Kind(Cutting, ("reset", False)),
-    "reply to a message lost": _Kind(Cutting, ("swallow the reply", False)),
+    "COMMIT never arrives": _Kind(Cutting, ("drop", True, True)),
+    "COMMIT done, reply lost": _Kind(Cutting, ("swallow the reply", True, True)),
+    "COMMIT done, half a reply": _Kind(Cutting, ("half the reply", True, True)),
+    "COMMIT under way, cut": _Kind(Cutting, ("forward and drop", True, True)),
+    "reply lost, not tried again": _Kind(Cutting, ("swallow the reply", True, False)),
+    "under way, not tried again": _Kind(Cutting, ("forward and drop", True, False)),
+    "cut at a message": _Kind(Cutting, ("drop", False, True)),
+    "reset at a message": _Kind(Cutting, ("reset", False, True)),
+    "reply to a message lost": _Kind(Cutting, ("swallow the reply", False, True)),
     "deadlock 40P01": _Kind(Conflict, ("deadlock", "40P01")),
     "lock_timeout 55P03": _Kind(Conflict, ("lock_timeout", "55P03")),
     "statement_timeout 57014": _Kind(Conflict, ("statement_timeout", "57014")),

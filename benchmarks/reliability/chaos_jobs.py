@@ -19,8 +19,9 @@ import psycopg
 from numpy.typing import NDArray
 
 from dedup.normalise import normalise
-from indexer import deletion, indexing, ingest, intake, vectors
+from indexer import deletion, indexing, ingest, intake, snapshot
 from indexer.deletion import delete_records, delete_source
+from indexer.faiss_index import digest_text, row_digests, total
 from indexer.indexing import index_rows
 from indexer.readers import Row
 from indexer.runs import Accounts
@@ -77,8 +78,8 @@ def shrink_batches() -> None:
     ingest.SIZE_OF_REMOVAL = PAGE
     deletion.PAGE = PAGE
     indexing.CHUNK = PAGE
-    vectors.LEAST_CHANGES = 0
-    vectors.LARGEST_CHANGED_SHARE = 0.0
+    snapshot.LEAST_CHANGES = 0
+    snapshot.LARGEST_CHANGED_SHARE = 0.0
 
 
 def rows(content: Content, source: str) -> list[Row]:
@@ -174,7 +175,7 @@ def _then_publish(remove: Callable[[Store], int], of: Any) -> Callable[[Store, P
     def do(store: Store, snapshots: Path) -> int:
         if not removed:
             removed.append(remove(store))
-        vectors.publish(store, snapshots, of.model_id)
+        snapshot.publish(store, snapshots, of.model_id)
         return removed[0]
 
     return do
@@ -298,5 +299,5 @@ def _snapshot_is_right(session: psycopg.Connection[Any], places: list[Path]) -> 
     return (
         (len(content), hashlib.sha256(content).hexdigest()) == (n_bytes, sha256)
         and (n_vectors, max_text_id) == (len(stored), int(ids.max()))
-        and int(digest, 16) == vectors.digest_of(ids, codes)
+        and digest == digest_text(total(row_digests(ids, codes)))
     )
