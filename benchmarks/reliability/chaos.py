@@ -30,7 +30,7 @@ from typing import Any
 from chaos_bench import DATABASE, Bench
 from chaos_faults import FAULTS
 from chaos_jobs import JOBS, Job, judge, known_content, make_job, shrink_batches
-from sabotage import SABOTAGES, Sabotage
+from chaos_sabotage import SABOTAGES, Sabotage
 from server import running_server
 
 from dedup.errors import EnvironmentFault, WriterBusy
