@@ -1,0 +1,320 @@
+/* The calls of the C library that change files or send messages, each judged before it is made. */
+
+#include "faults.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+/* ---- bytes ---- */
+
+/* Write to a file that is ours; "at" is -1 for the place where the descriptor stands. */
+static ssize_t put(const char *call, int fd, int node, const void *bytes, size_t length, off_t at) {
+    char path[PATH_MAX];
+    bool appends = fcntl(fd, F_GETFL) & O_APPEND;
+    off_t start = at >= 0 ? at : appends ? disk_size(node) : lseek(fd, 0, SEEK_CUR);
+    bool grows = start + (off_t)length > disk_size(node);
+    enum verdict verdict = judge(call, path_of(fd, path), (long)length, grows ? ROOM : NOTHING);
+    if (verdict == FAIL)
+        return -1;
+    if (verdict == HALF)
+        length /= 2;
+    disk_note_write(node, start, bytes, length);
+    ssize_t written = at < 0 ? REAL(write)(fd, bytes, length) : REAL(pwrite)(fd, bytes, length, at);
+    if (verdict == HALF)
+        die();
+    return written;
+}
+
+static ssize_t put_parts(const char *call, int fd, int node, const struct iovec *parts, int n, off_t at) {
+    size_t length = 0;
+    for (int part = 0; part < n; part++)
+        length += parts[part].iov_len;
+    char *bytes = malloc(length + 1), *end = bytes;
+    for (int part = 0; part < n; part++)
+        end = mempcpy(end, parts[part].iov_base, parts[part].iov_len);
+    ssize_t written = put(call, fd, node, bytes, length, at);
+    free(bytes);
+    return written;
+}
+
+/* Send a message; "sending" sends "length" bytes. */
+#define MESSAGE(call, fd, length, sending)                                                                          \
+    do {                                                                                                            \
+        ALONE;                                                                                                      \
+        enum verdict verdict = judge_message(call, fd, &length);                                                    \
+        ssize_t sent = verdict == FAIL ? -1 : sending;                                                              \
+        if (verdict == HALF)                                                                                        \
+            after_message(fd);                                                                                      \
+        return sent;                                                                                                \
+    } while (0)
+
+ssize_t write(int fd, const void *bytes, size_t length) {
+    int node = find(fd);
+    if (node == NOT_OURS && !is_our_socket(fd))
+        return REAL(write)(fd, bytes, length);
+    if (node == NOT_OURS)
+        MESSAGE("write", fd, length, REAL(write)(fd, bytes, length));
+    ALONE;
+    return put("write", fd, node, bytes, length, -1);
+}
+
+ssize_t send(int fd, const void *bytes, size_t length, int flags) {
+    if (!is_our_socket(fd))
+        return REAL(send)(fd, bytes, length, flags);
+    MESSAGE("send", fd, length, REAL(send)(fd, bytes, length, flags));
+}
+
+ssize_t sendto(int fd, const void *bytes, size_t length, int flags, const struct sockaddr *to, socklen_t size) {
+    if (!is_our_socket(fd))
+        return REAL(sendto)(fd, bytes, length, flags, to, size);
+    MESSAGE("sendto", fd, length, REAL(sendto)(fd, bytes, length, flags, to, size));
+}
+
+ssize_t sendmsg(int fd, const struct msghdr *message, int flags) {
+    if (is_our_socket(fd))
+        refuse("sendmsg", "a socket");
+    return REAL(sendmsg)(fd, message, flags);
+}
+
+ssize_t pwrite(int fd, const void *bytes, size_t length, off_t at) {
+    int node = find(fd);
+    if (node == NOT_OURS)
+        return REAL(pwrite)(fd, bytes, length, at);
+    ALONE;
+    return put("pwrite", fd, node, bytes, length, at);
+}
+
+ssize_t pwrite64(int fd, const void *bytes, size_t length, off_t at) { return pwrite(fd, bytes, length, at); }
+
+ssize_t writev(int fd, const struct iovec *parts, int n) {
+    int node = find(fd);
+    if (node == NOT_OURS)
+        return REAL(writev)(fd, parts, n);
+    ALONE;
+    return put_parts("writev", fd, node, parts, n, -1);
+}
+
+ssize_t pwritev(int fd, const struct iovec *parts, int n, off_t at) {
+    int node = find(fd);
+    if (node == NOT_OURS)
+        return REAL(pwritev)(fd, parts, n, at);
+    ALONE;
+    return put_parts("pwritev", fd, node, parts, n, at);
+}
+
+ssize_t pwritev64(int fd, const struct iovec *parts, int n, off_t at) { return pwritev(fd, parts, n, at); }
+
+int ftruncate(int fd, off_t size) {
+    char path[PATH_MAX];
+    int node = find(fd);
+    if (node == NOT_OURS)
+        return REAL(ftruncate)(fd, size);
+    ALONE;
+    enum verdict verdict = judge("ftruncate", path_of(fd, path), size, size > disk_size(node) ? ROOM : NOTHING);
+    if (verdict == FAIL)
+        return -1;
+    disk_note_resize(node, size);
+    int result = REAL(ftruncate)(fd, size);
+    if (verdict == HALF)
+        die();
+    return result;
+}
+
+int ftruncate64(int fd, off_t size) { return ftruncate(fd, size); }
+
+/* ---- synchronisation ---- */
+
+static int synchronise(const char *call, int fd, int (*synchronising)(int)) {
+    char path[PATH_MAX];
+    struct stat status;
+    int node = find(fd);
+    bool is_directory = !fstat(fd, &status) && S_ISDIR(status.st_mode) && is_ours(path_of(fd, path));
+    if (node == NOT_OURS && !is_directory)
+        return synchronising(fd);
+    ALONE;
+    enum verdict verdict = judge(call, path_of(fd, path), 0, NOTHING);
+    int result = verdict == FAIL ? -1 : synchronising(fd);
+    if (result)
+        return result;
+    if (is_directory)
+        disk_note_sync_names(path);
+    else
+        disk_note_sync(node);
+    if (verdict == HALF)
+        die();
+    return 0;
+}
+
+int fsync(int fd) { return synchronise("fsync", fd, REAL(fsync)); }
+
+int fdatasync(int fd) { return synchronise("fdatasync", fd, REAL(fdatasync)); }
+
+/* ---- names ---- */
+
+static int open_ours(int directory, const char *given, const char *path, int flags, mode_t mode) {
+    ALONE;
+    struct stat status;
+    bool nameless = (flags & O_TMPFILE) == O_TMPFILE, exists = !nameless && !lstat(path, &status);
+    bool makes = nameless || (!exists && flags & O_CREAT), cuts = exists && flags & O_TRUNC && status.st_size > 0;
+    enum verdict verdict = makes || cuts ? judge("open", path, 0, makes ? ROOM : NOTHING) : PASS;
+    if (verdict == FAIL)
+        return -1;
+    if (cuts)
+        disk_note_resize(disk_pin_path(path), 0);
+    int fd = REAL(openat)(directory, given, flags, mode);
+    if (fd >= 0) {
+        int node = disk_pin(fd);
+        if (makes && !nameless)
+            disk_note_name(CREATE, node, path, NULL);
+    }
+    if (verdict == HALF)
+        die();
+    return fd;
+}
+
+int openat(int directory, const char *given, int flags, ...) {
+    char path[PATH_MAX];
+    va_list rest;
+    va_start(rest, flags);
+    mode_t mode = flags & O_CREAT || (flags & O_TMPFILE) == O_TMPFILE ? va_arg(rest, mode_t) : 0;
+    va_end(rest);
+    if ((flags & O_ACCMODE) == O_RDONLY && !(flags & (O_CREAT | O_TRUNC)))
+        return REAL(openat)(directory, given, flags, mode);
+    if (!resolve(directory, given, path))
+        return REAL(openat)(directory, given, flags, mode);
+    return open_ours(directory, given, path, flags, mode);
+}
+
+#define OPEN(name, directory, ...)                                                                                  \
+    int name(__VA_ARGS__ const char *path, int flags, ...) {                                                        \
+        va_list rest;                                                                                               \
+        va_start(rest, flags);                                                                                      \
+        mode_t mode = flags & O_CREAT || (flags & O_TMPFILE) == O_TMPFILE ? va_arg(rest, mode_t) : 0;               \
+        va_end(rest);                                                                                               \
+        return openat(directory, path, flags, mode);                                                                \
+    }
+
+#define COMMA ,
+OPEN(open, AT_FDCWD)
+OPEN(open64, AT_FDCWD)
+OPEN(openat64, at, int at COMMA)
+
+int creat(const char *path, mode_t mode) { return openat(AT_FDCWD, path, O_CREAT | O_WRONLY | O_TRUNC, mode); }
+
+int creat64(const char *path, mode_t mode) { return creat(path, mode); }
+
+/* Change one name (or "to", if not NULL, from "path"), and note it if that went well. */
+#define NAME(call, kind, need, node, path, to, changing)                                                            \
+    do {                                                                                                            \
+        ALONE;                                                                                                      \
+        enum verdict verdict = judge(call, path, 0, need);                                                          \
+        if (verdict == FAIL)                                                                                        \
+            return -1;                                                                                              \
+        int lost = node, result = changing;                                                                         \
+        if (!result)                                                                                                \
+            disk_note_name(kind, lost, path, to);                                                                   \
+        if (verdict == HALF)                                                                                        \
+            die();                                                                                                  \
+        return result;                                                                                              \
+    } while (0)
+
+int unlinkat(int directory, const char *given, int flags) {
+    char path[PATH_MAX];
+    if (!resolve(directory, given, path) || faccessat(directory, given, F_OK, AT_SYMLINK_NOFOLLOW))
+        return REAL(unlinkat)(directory, given, flags);
+    if (flags & AT_REMOVEDIR)
+        NAME("rmdir", RMDIR, NOTHING, NOT_OURS, path, NULL, REAL(unlinkat)(directory, given, flags));
+    NAME("unlink", REMOVE, NOTHING, disk_pin_path(path), path, NULL, REAL(unlinkat)(directory, given, flags));
+}
+
+int unlink(const char *path) { return unlinkat(AT_FDCWD, path, 0); }
+
+int rmdir(const char *path) { return unlinkat(AT_FDCWD, path, AT_REMOVEDIR); }
+
+int mkdirat(int directory, const char *given, mode_t mode) {
+    char path[PATH_MAX];
+    if (!resolve(directory, given, path) || !faccessat(directory, given, F_OK, AT_SYMLINK_NOFOLLOW))
+        return REAL(mkdirat)(directory, given, mode);
+    NAME("mkdir", MKDIR, ROOM, NOT_OURS, path, NULL, REAL(mkdirat)(directory, given, mode));
+}
+
+int mkdir(const char *path, mode_t mode) { return mkdirat(AT_FDCWD, path, mode); }
+
+int renameat(int from, const char *old, int to, const char *new) {
+    char path[PATH_MAX], target_path[PATH_MAX];
+    bool leaves = resolve(from, old, path), arrives = resolve(to, new, target_path);
+    if (!leaves && !arrives)
+        return REAL(renameat)(from, old, to, new);
+    if (!leaves || !arrives || strrchr(path, '/') - path != strrchr(target_path, '/') - target_path)
+        refuse("rename between directories", new);
+    NAME("rename", RENAME, NOTHING, disk_pin_path(target_path), path, target_path, REAL(renameat)(from, old, to, new));
+}
+
+int rename(const char *old, const char *new) { return renameat(AT_FDCWD, old, AT_FDCWD, new); }
+
+int linkat(int from, const char *old, int to, const char *new, int flags) {
+    char path[PATH_MAX], old_path[PATH_MAX];
+    if (!resolve(to, new, path))
+        return REAL(linkat)(from, old, to, new, flags);
+    if (!resolve(from, old, old_path))
+        refuse("linkat from elsewhere", old);
+    NAME("link", CREATE, ROOM, disk_pin_path(old_path), path, NULL, REAL(linkat)(from, old, to, new, flags));
+}
+
+int link(const char *old, const char *new) { return linkat(AT_FDCWD, old, AT_FDCWD, new, 0); }
+
+/* ---- calls that are refused, or end the process, because they are not followed ---- */
+
+void *mmap(void *address, size_t length, int protection, int flags, int fd, off_t at) {
+    char path[PATH_MAX];
+    bool writes = (flags & MAP_SHARED) && (protection & PROT_WRITE) && fd >= 0;
+    if (writes && find(fd) != NOT_OURS && !strstr(path_of(fd, path), "-shm"))
+        refuse("mmap", path);
+    return REAL(mmap)(address, length, protection, flags, fd, at);
+}
+
+void *mmap64(void *address, size_t length, int protection, int flags, int fd, off_t at) {
+    return mmap(address, length, protection, flags, fd, at);
+}
+
+FILE *fopen(const char *given, const char *mode) {
+    char path[PATH_MAX];
+    if (strpbrk(mode, "wa+") && resolve(AT_FDCWD, given, path))
+        refuse("fopen", path);
+    return REAL(fopen)(given, mode);
+}
+
+FILE *fopen64(const char *path, const char *mode) { return fopen(path, mode); }
+
+int truncate(const char *given, off_t size) {
+    char path[PATH_MAX];
+    if (resolve(AT_FDCWD, given, path))
+        refuse("truncate", path);
+    return REAL(truncate)(given, size);
+}
+
+int truncate64(const char *path, off_t size) { return truncate(path, size); }
+
+ssize_t sendfile(int to, int from, off_t *at, size_t length) { /* callers fall back on read and write */
+    if (find(to) == NOT_OURS)
+        return REAL(sendfile)(to, from, at, length);
+    errno = EINVAL;
+    return -1;
+}
+
+ssize_t sendfile64(int to, int from, off_t *at, size_t length) { return sendfile(to, from, at, length); }
+
+int posix_fallocate(int fd, off_t at, off_t length) {
+    return find(fd) == NOT_OURS ? REAL(posix_fallocate)(fd, at, length) : EINVAL;
+}
+
+int posix_fallocate64(int fd, off_t at, off_t length) { return posix_fallocate(fd, at, length); }

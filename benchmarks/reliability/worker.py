@@ -1,0 +1,54 @@
+"""A process of ``crash.py``: strikes its share of the points and writes what comes of each as a line of JSON.
+
+It is started with the shim loaded. For a write-ahead log, the SQLite of a package ``pysqlite3`` takes the place of
+Python's if it is installed: that one may be too old for us to choose this mode.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+TASK: dict[str, Any] = json.loads(sys.argv[1])
+
+if TASK["database"] == "wal" and importlib.util.find_spec("pysqlite3"):
+    bundled = importlib.import_module("pysqlite3")  # before anything else asks for sqlite3
+    sys.modules["sqlite3"], sys.modules["sqlite3.dbapi2"] = bundled, bundled.dbapi2
+
+from databases import Place  # noqa: E402
+from points import FATAL, Bench  # noqa: E402
+
+
+def places(calls: list[str], flavour: str, sample: int | None) -> list[int]:
+    """Return the calls to break, from 1: messages only if it is a reply that is lost, one more if it can be fatal."""
+    numbers = list(range(1, len(calls) + 1 + (flavour in FATAL)))
+    if flavour == "reply":
+        numbers = [k for k in numbers if calls[k - 1].startswith("send")]
+    if sample is None or sample >= len(numbers):
+        return numbers
+    last = len(numbers) - 1
+    return sorted({numbers[round(step * last / max(1, sample - 1))] for step in range(sample)})
+
+
+def main(task: dict[str, Any]) -> None:
+    """Strike the points of a task, every ``of``-th from the ``share``-th on; first tell of each workload."""
+    place = Place(task["database"], Path(task["base"]), task["server"])
+    try:
+        for name in task["workloads"]:
+            bench = Bench(place, name)
+            for flavour in task["flavours"]:
+                seeds = range(task["seeds"] if flavour == "random" else 1)
+                points = [(k, seed) for seed in seeds for k in places(bench.calls, flavour, task["sample"])]
+                for k, seed in points[task["share"] :: task["of"]]:
+                    point = bench.strike(flavour, k, task["seeds"] * k + seed)
+                    print(json.dumps(asdict(point)), flush=True)
+    finally:
+        place.close()
+
+
+if __name__ == "__main__":
+    main(TASK)

@@ -1,0 +1,145 @@
+"""The jobs that are broken, on data so small that a job takes a tenth of a second.
+
+A workload knows what its source holds before and after, so that everything in between can be judged: rows
+that were acknowledged are there as they are after the job, others as before or as after it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexer import intake, ingest, vectors
+from indexer.indexing import index_rows
+from indexer.readers import Row
+from indexer.rejects import Reject
+from indexer.workspace import Workspace
+
+SOURCE = "names"
+ROWS_PER_BATCH = 7
+DIMENSION = 32
+
+Ack = Callable[..., None]
+"""Called with ``rows`` and n when the program says that the first n rows are stored, with ``done`` at the end."""
+Content = tuple[str, str]
+"""What a record holds as given: its text and its other columns, a JSON object."""
+
+intake.BATCH_ROWS = ROWS_PER_BATCH
+ingest.SIZE_OF_REMOVAL = ROWS_PER_BATCH
+
+
+def encode(normal: str) -> bytes:
+    """Return the vector of a text: its digest, a byte a number."""
+    code = np.frombuffer(blake2b(normal.encode(), digest_size=DIMENSION).digest(), np.int8)
+    return np.maximum(code, -127).tobytes()
+
+
+class _Encoder:
+    dimension = DIMENSION
+
+    def encode(self, normals: Sequence[str]) -> NDArray[np.int8]:
+        return np.frombuffer(b"".join(map(encode, normals)), np.int8).reshape(len(normals), DIMENSION)
+
+
+MODEL: Any = SimpleNamespace(model_id="c" * 64, dimension=DIMENSION, encoder=_Encoder(), least_similarity=0.3)
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A job, and how to bring a workspace to where it starts.
+
+    ``before`` and ``after`` are the records of the source by external id; ``steps`` tells for each row of the
+    input which record it is, or None if it is rejected. ``accounts`` are those of the job's run.
+    """
+
+    prepare: Callable[[Workspace], None]
+    run: Callable[[Workspace, Ack], None]
+    before: dict[str, Content]
+    after: dict[str, Content]
+    steps: list[str | None] = field(default_factory=list)
+    accounts: dict[str, int] | None = None
+
+
+def _row(number: int, key: str, name: str, city: str) -> Row:
+    return Row(number + 1, number, key, name, {"city": city}, [key, name, city])
+
+
+def _table(cities: dict[int, str], names: dict[int, str], keys: Sequence[int]) -> list[Row | Reject]:
+    """Return rows of which every tenth is without a name; every sixth shares its text with the one before."""
+    rows: list[Row | Reject] = []
+    for number, key in enumerate(keys, 1):
+        name = names.get(key, f"Company {key - (key % 6 == 5)} Works")
+        rows.append(_row(number, f"r{key:02}", "" if key % 10 == 9 else name, cities.get(key, f"City {key % 7}")))
+    return rows
+
+
+def _contents(rows: Sequence[Row | Reject]) -> dict[str, Content]:
+    found = {}
+    for row in rows:
+        if isinstance(row, Row) and row.raw:
+            found[str(row.external_id)] = row.raw, json.dumps(row.fields, separators=(",", ":"))
+    return found
+
+
+def _steps(rows: Sequence[Row | Reject]) -> list[str | None]:
+    return [row.external_id if isinstance(row, Row) and row.raw else None for row in rows]
+
+
+FIRST = _table({}, {}, range(60))
+SECOND = _table(
+    {key: "Moved" for key in range(0, 60, 11)},
+    {key: f"Renamed {key} Trading" for key in range(3, 60, 8)},
+    [key for key in range(70) if key % 13 != 4],
+)
+
+
+def _index(rows: Sequence[Row | Reject]) -> Callable[[Workspace, Ack], None]:
+    def run(workspace: Workspace, ack: Ack) -> None:
+        def progress(stage: str, done: int, total: int | None) -> None:
+            if stage == "store":
+                ack("rows", done)
+
+        with workspace.open(for_writing=True) as store:
+            index_rows(
+                store,
+                workspace.snapshots,
+                MODEL,
+                SOURCE,
+                iter(rows),
+                identity="column",
+                sync=True,
+                on_reject=lambda reject: None,
+                max_reject_rate=0.2,
+                progress=progress,
+            )
+            ack("done")
+
+    return run
+
+
+def _publish(workspace: Workspace, ack: Ack) -> None:
+    with workspace.open(for_writing=True) as store:
+        vectors.publish(store, workspace.snapshots, MODEL.model_id)
+        ack("done")
+
+
+def _nothing(workspace: Workspace) -> None:
+    """Start without a workspace."""
+
+
+def _indexed(workspace: Workspace) -> None:
+    _index(FIRST)(workspace, lambda *event: None)
+
+
+WORKLOADS = {
+    "index": Workload(_nothing, _index(FIRST), {}, _contents(FIRST), _steps(FIRST)),
+    "update": Workload(_indexed, _index(SECOND), _contents(FIRST), _contents(SECOND), _steps(SECOND)),
+    "snapshot": Workload(_indexed, _publish, _contents(FIRST), _contents(FIRST)),
+}
