@@ -146,7 +146,7 @@ def _judge_accounts(database: Database, workload: Workload, acked: int, done: bo
         for name, value in accounts.items():
             total[name] += value
     records = database.rows("SELECT count(*) FROM record")[0][0]
-    if records != sum(total["added"] - total["removed"] for total in totals.values()):
+    if totals and records != sum(total["added"] - total["removed"] for total in totals.values()):
         yield Problem("accounts", f"{records} records, and the batches say {totals}")
     last = totals[max(totals)] if totals else dict.fromkeys(_ACCOUNTS, 0)
     if workload.steps and (last["rows_in"] < acked or (done and last["rows_in"] != len(workload.steps))):

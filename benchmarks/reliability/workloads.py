@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from types import SimpleNamespace
@@ -16,8 +17,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer import intake, ingest, vectors
-from indexer.indexing import index_rows
+from dedup.errors import UsageError
+from indexer import deletion, ingest, intake, migrate, schema, vectors
+from indexer.database import make_engine
+from indexer.indexing import index_rows, refresh_snapshot
 from indexer.readers import Row
 from indexer.rejects import Reject
 from indexer.workspace import Workspace
@@ -31,8 +34,8 @@ Ack = Callable[..., None]
 Content = tuple[str, str]
 """What a record holds as given: its text and its other columns, a JSON object."""
 
-intake.BATCH_ROWS = ROWS_PER_BATCH
-ingest.SIZE_OF_REMOVAL = ROWS_PER_BATCH
+intake.BATCH_ROWS = ingest.SIZE_OF_REMOVAL = deletion.PAGE = ROWS_PER_BATCH
+vectors.LEAST_CHANGES = ROWS_PER_BATCH
 
 
 def encode(normal: str) -> bytes:
@@ -56,7 +59,7 @@ class Workload:
     """A job, and how to bring a workspace to where it starts.
 
     ``before`` and ``after`` are the records of the source by external id; ``steps`` tells for each row of the
-    input which record it is, or None if it is rejected. ``accounts`` are those of the job's run.
+    input which record it is, or None if it is rejected.
     """
 
     prepare: Callable[[Workspace], None]
@@ -64,7 +67,6 @@ class Workload:
     before: dict[str, Content]
     after: dict[str, Content]
     steps: list[str | None] = field(default_factory=list)
-    accounts: dict[str, int] | None = None
 
 
 def _row(number: int, key: str, name: str, city: str) -> Row:
@@ -130,6 +132,21 @@ def _publish(workspace: Workspace, ack: Ack) -> None:
         ack("done")
 
 
+def _delete_some(workspace: Workspace, ack: Ack) -> None:
+    with workspace.open(for_writing=True) as store:
+        with suppress(UsageError):  # all of them are gone: done before it was killed
+            deletion.delete_records(store, DELETED, SOURCE)
+        refresh_snapshot(store, workspace.snapshots, MODEL.model_id)
+        ack("done")
+
+
+def _delete_all(workspace: Workspace, ack: Ack) -> None:
+    with workspace.open(for_writing=True) as store:
+        deletion.delete_source(store, SOURCE)
+        refresh_snapshot(store, workspace.snapshots, MODEL.model_id)
+        ack("done")
+
+
 def _nothing(workspace: Workspace) -> None:
     """Start without a workspace."""
 
@@ -138,8 +155,29 @@ def _indexed(workspace: Workspace) -> None:
     _index(FIRST)(workspace, lambda *event: None)
 
 
+def _of_first_schema(workspace: Workspace) -> None:
+    """Make a workspace as the first release left it: without batches, with a snapshot that it can still find."""
+    from alembic import command
+
+    _indexed(workspace)
+    engine = make_engine(workspace.url)
+    with engine.connect() as connection:
+        if connection.dialect.name == "sqlite":  # which copies tables, and must not follow keys meanwhile
+            connection.connection.driver_connection.execute("PRAGMA foreign_keys=OFF")
+        with connection.begin():
+            command.downgrade(migrate.configuration(connection), schema.REVISIONS[0])
+    engine.dispose()
+
+
+DELETED = [f"r{key:02}" for key in range(60) if key % 3 == 1 and key % 10 != 9]
+
 WORKLOADS = {
     "index": Workload(_nothing, _index(FIRST), {}, _contents(FIRST), _steps(FIRST)),
     "update": Workload(_indexed, _index(SECOND), _contents(FIRST), _contents(SECOND), _steps(SECOND)),
+    "delete": Workload(
+        _indexed, _delete_some, _contents(FIRST), {k: v for k, v in _contents(FIRST).items() if k not in DELETED}
+    ),
+    "purge": Workload(_indexed, _delete_all, _contents(FIRST), {}),
     "snapshot": Workload(_indexed, _publish, _contents(FIRST), _contents(FIRST)),
+    "migrate": Workload(_of_first_schema, _publish, _contents(FIRST), _contents(FIRST)),
 }
