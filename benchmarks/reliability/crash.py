@@ -1,6 +1,6 @@
 """Crash proof: break every job at every call that changes a disk or talks to a server, and see that nothing is lost.
 
-    python benchmarks/reliability/crash.py --jobs 2 --output crash.json
+    python benchmarks/reliability/crash.py --log crash.jsonl    # begun again with the same log, it goes on
     python benchmarks/reliability/crash.py --only delete/update/power --sample 50
 
 Each point is one job broken once, in a fresh workspace, and judged twice: as the fault left it, and after the same
@@ -36,24 +36,21 @@ PROBLEMS = ("lost", "phantom", "half", "unequal", "accounts", "snapshot", "files
 Point = dict[str, Any]
 
 
-def strike(tasks: list[dict[str, Any]], jobs: int, library: Path) -> Iterator[Point]:
-    """Have worker processes do the tasks, ``jobs`` at a time; yield the points in the order of the tasks."""
+def strike(tasks: list[dict[str, Any]], jobs: int, library: Path) -> None:
+    """Have worker processes do the tasks, ``jobs`` at a time."""
     environment = os.environ | {
         "LD_PRELOAD": str(library),
         "OMP_NUM_THREADS": "1",  # a thread of the parent would be missing in its children
         "OPENBLAS_NUM_THREADS": "1",
         "PYTHONHASHSEED": "0",
     }
-    worker = Path(__file__).with_name("worker.py")
+    worker = str(Path(__file__).with_name("worker.py"))
 
-    def do(task: dict[str, Any]) -> list[Point]:
-        command = [sys.executable, str(worker), json.dumps(task)]
-        lines = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True).stdout.splitlines()
-        return [json.loads(line) for line in lines]
+    def do(task: dict[str, Any]) -> None:
+        subprocess.run([sys.executable, worker, json.dumps(task)], env=environment, check=True)
 
     with ThreadPoolExecutor(jobs) as pool:
-        for points in pool.map(do, tasks):
-            yield from points
+        list(pool.map(do, tasks))
 
 
 @contextmanager
@@ -71,7 +68,7 @@ def server(is_needed: bool, directory: Path) -> Iterator[str | None]:
         running.cleanup()
 
 
-def plan(options: argparse.Namespace, directory: Path, url: str | None) -> list[dict[str, Any]]:
+def plan(options: argparse.Namespace, directory: Path, url: str | None, log: Path) -> list[dict[str, Any]]:
     """Return the tasks: for each database and workload, as many as there are jobs, each with its own directory."""
     tasks = []
     for database in DATABASES:
@@ -81,8 +78,8 @@ def plan(options: argparse.Namespace, directory: Path, url: str | None) -> list[
             for share in range(options.jobs if wanted else 0):
                 base = directory / f"{database}_{workload}_{share}"
                 base.mkdir()
-                task = {"database": database, "workloads": [workload], "flavours": wanted, "base": str(base)}
-                task |= {"server": url, "seeds": options.seeds, "sample": options.sample}
+                task = {"database": database, "workload": workload, "flavours": wanted, "base": str(base)}
+                task |= {"server": url, "seeds": options.seeds, "sample": options.sample, "log": str(log)}
                 tasks.append(task | {"share": share, "of": options.jobs, "sabotage": options.sabotage})
     return tasks
 
@@ -109,14 +106,16 @@ def _kinds(point: Point) -> set[str]:
 
 
 def run(options: argparse.Namespace) -> list[Point]:
-    """Strike all points that the options ask for."""
+    """Strike all points that the options ask for; return them with those that the log held before."""
     memory = Path("/dev/shm")
     with tempfile.TemporaryDirectory(prefix="neardup-crash-", dir=memory if memory.is_dir() else None) as name:
         directory = Path(name)
         is_needed = any(fnmatch.fnmatch(f"postgresql/{w}/{f}", options.only) for w in WORKLOADS for f in ON_SERVER)
+        log = options.log or directory / "log.jsonl"
+        log.touch()
         with server(is_needed, directory) as url:
-            tasks = plan(options, directory, url)
-            return list(strike(tasks, options.jobs, faults.build(directory)))
+            strike(plan(options, directory, url, log), options.jobs, faults.build(directory))
+        return [json.loads(line) for line in log.read_text().splitlines()]
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -126,6 +125,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--sample", type=int, help="points of each kind, in even steps; default all")
     parser.add_argument("--seeds", type=int, default=1, help="times that each point of flavour random is struck")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
+    parser.add_argument("--log", type=Path, help="file of all points, one a line; those that it holds are not struck again")
     parser.add_argument("--output", type=Path, help="file for every point with a problem, and the table, as JSON")
     parser.add_argument("--sabotage", help="break the program itself first, as sabotage.py does")
     return parser
@@ -138,7 +138,7 @@ def main() -> int:
     points = run(options)
     bad = [point for point in points if point["problems"]]
     acked = sum(point["acked"] for point in points)
-    print("\n".join(table(points)))
+    print("\n".join([*table(points), *sorted({f"{point['database']}: {point['version']}" for point in points})]))
     print(f"{len(points):,} points, {acked:,} rows acknowledged, {len(bad)} points with a problem,", end=" ")
     print(f"{time.monotonic() - begun:.0f} s")
     for point in bad[:10]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,10 +23,13 @@ class Place:
         self.kind = kind
         self.is_shared = kind == "postgresql"
         """Whether a server takes part, whose pace may change the number of messages by one or two."""
+        self.version = f"SQLite {sqlite3.sqlite_version}"
         self._base = base
         self._server = server if self.is_shared else None
         self._database = f"crash_{base.name}"
-        if not self.is_shared:
+        if self.is_shared:
+            self.version = f"PostgreSQL {(self._administer('SHOW server_version') or ('',))[0]}"
+        else:
             database.journal_mode = lambda *known: "DELETE" if kind == "delete" else "WAL"
 
     @contextmanager

@@ -7,6 +7,7 @@ connections nor threads that a child could inherit.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -16,6 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import alembic.command
+import alembic.config  # noqa: F401 - imported once, before the children are made, as faiss is
+import faiss  # noqa: F401
 import oracle
 from databases import Place
 from faults import Faults
@@ -57,6 +61,8 @@ class Point:
     workload: str
     flavour: str
     k: int
+    seed: int
+    version: str
     call: str
     acked: int
     problems: list[Problem]
@@ -69,6 +75,7 @@ class Bench:
         self.name = name
         self.workload = WORKLOADS[name]
         self._place = place
+        gc.freeze()  # a collection in a child would copy every page
         with place.new(None) as (path, url):
             self._well(_in_child(path, lambda tell, report: self.workload.prepare(Workspace(path, url))))
             place.settle()
@@ -93,7 +100,8 @@ class Bench:
     def strike(self, flavour: str, k: int, seed: int) -> Point:
         """Break the job at its ``k``-th call, or after the last, and judge what that leaves."""
         with self._place.new(self.name) as (path, url):
-            broken = _in_child(path, lambda tell, report: self._job(path, url, tell, report, flavour, k, seed))
+            chance = 1000 * k + seed
+            broken = _in_child(path, lambda tell, report: self._job(path, url, tell, report, flavour, k, chance))
             self._place.settle()
             judged = _in_child(path, lambda tell, report: self._judge(path, url, tell, broken))
             self._place.settle()
@@ -101,7 +109,7 @@ class Bench:
         if judged.status or judged.raised:
             problems.append(Problem("rerun", f"ended with {judged.status}, {judged.raised}, {judged.errors}"))
         call = broken.calls[0] if broken.calls else ""
-        return Point(self._place.kind, self.name, flavour, k, call, broken.acked, problems)
+        return Point(self._place.kind, self.name, flavour, k, seed, self._place.version, call, broken.acked, problems)
 
     def _job(self, path: Path, url: str | None, tell: Tell, report: int, flavour: str, k: int, seed: int) -> None:
         faults = Faults()

@@ -1,7 +1,7 @@
-"""A process of ``crash.py``: strikes its share of the points and writes what comes of each as a line of JSON.
+"""A process of ``crash.py``: strikes its share of the points and adds what comes of each to a log, a line of JSON.
 
 It is started with the shim loaded. For a write-ahead log, the SQLite of a package ``pysqlite3`` takes the place of
-Python's if it is installed: that one may be too old for us to choose this mode.
+Python's if it is installed: that one may be too old for us to choose this mode. Every point tells its version.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 TASK: dict[str, Any] = json.loads(sys.argv[1])
+KEY = ("database", "workload", "flavour", "k", "seed")
+"""What tells a point from others."""
 
 if TASK["database"] == "wal" and importlib.util.find_spec("pysqlite3"):
     bundled = importlib.import_module("pysqlite3")  # before anything else asks for sqlite3
@@ -35,17 +37,19 @@ def places(calls: list[str], flavour: str, sample: int | None) -> list[int]:
 
 
 def main(task: dict[str, Any]) -> None:
-    """Strike the points of a task, every ``of``-th from the ``share``-th on; first tell of each workload."""
+    """Strike the points of a task, every ``of``-th from the ``share``-th on, but for those that its log holds."""
     place = Place(task["database"], Path(task["base"]), task["server"])
+    log = Path(task["log"])
+    known = {tuple(json.loads(line)[name] for name in KEY) for line in log.read_text().splitlines()}
     try:
-        for name in task["workloads"]:
-            bench = Bench(place, name)
+        bench = Bench(place, task["workload"])
+        with log.open("a", buffering=1) as lines:
             for flavour in task["flavours"]:
                 seeds = range(task["seeds"] if flavour == "random" else 1)
                 points = [(k, seed) for seed in seeds for k in places(bench.calls, flavour, task["sample"])]
                 for k, seed in points[task["share"] :: task["of"]]:
-                    point = bench.strike(flavour, k, task["seeds"] * k + seed)
-                    print(json.dumps(asdict(point)), flush=True)
+                    if (place.kind, bench.name, flavour, k, seed) not in known:
+                        lines.write(json.dumps(asdict(bench.strike(flavour, k, seed))) + "\n")
     finally:
         place.close()
 
