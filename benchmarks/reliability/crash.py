@@ -28,7 +28,7 @@ from typing import Any
 import faults
 
 DATABASES = ("delete", "wal", "postgresql")
-WORKLOADS = ("index", "update", "delete", "purge", "snapshot", "migrate")
+WORKLOADS = ("index", "update", "overlap", "delete", "purge", "snapshot", "migrate")
 ON_FILES = ("kill", "torn", "eio", "enospc", "power", "random")
 ON_SERVER = ("kill", "torn", "eio", "reply", "power")
 PROBLEMS = ("lost", "phantom", "half", "unequal", "accounts", "snapshot", "files", "damaged", "error", "rerun", "harness")

@@ -159,6 +159,7 @@ def _in_child(path: Path, work: Work) -> Child:
     reading, writing = os.pipe()
     pid = os.fork()
     if pid == 0:
+        gc.disable()
         os.close(reading)
         signal.alarm(LIMIT_S)
         os.dup2(os.open(errors, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), 2)

@@ -21,6 +21,7 @@ if TASK["database"] == "wal" and importlib.util.find_spec("pysqlite3"):
     bundled = importlib.import_module("pysqlite3")  # before anything else asks for sqlite3
     sys.modules["sqlite3"], sys.modules["sqlite3.dbapi2"] = bundled, bundled.dbapi2
 
+import sabotage  # noqa: E402
 from databases import Place  # noqa: E402
 from points import FATAL, Bench  # noqa: E402
 
@@ -43,6 +44,8 @@ def main(task: dict[str, Any]) -> None:
     known = {tuple(json.loads(line)[name] for name in KEY) for line in log.read_text().splitlines()}
     try:
         bench = Bench(place, task["workload"])
+        if task["sabotage"]:
+            sabotage.apply(task["sabotage"])
         with log.open("a", buffering=1) as lines:
             for flavour in task["flavours"]:
                 seeds = range(task["seeds"] if flavour == "random" else 1)

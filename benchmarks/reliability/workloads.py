@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dedup.errors import UsageError
+from dedup.errors import UsageError, WriterBusy
 from indexer import deletion, ingest, intake, migrate, schema, vectors
 from indexer.database import make_engine
 from indexer.indexing import index_rows, refresh_snapshot
@@ -126,6 +126,18 @@ def _index(rows: Sequence[Row | Reject]) -> Callable[[Workspace, Ack], None]:
     return run
 
 
+def _index_beside_another(workspace: Workspace, ack: Ack) -> None:
+    """Index ``SECOND``, while another writer wants to bring back ``FIRST`` halfway."""
+
+    def tell(event: str, *values: int) -> None:
+        ack(event, *values)
+        if values == (5 * ROWS_PER_BATCH,):
+            with suppress(WriterBusy):
+                _index(FIRST)(workspace, lambda *event: None)
+
+    _index(SECOND)(workspace, tell)
+
+
 def _publish(workspace: Workspace, ack: Ack) -> None:
     with workspace.open(for_writing=True) as store:
         vectors.publish(store, workspace.snapshots, MODEL.model_id)
@@ -174,6 +186,7 @@ DELETED = [f"r{key:02}" for key in range(60) if key % 3 == 1 and key % 10 != 9]
 WORKLOADS = {
     "index": Workload(_nothing, _index(FIRST), {}, _contents(FIRST), _steps(FIRST)),
     "update": Workload(_indexed, _index(SECOND), _contents(FIRST), _contents(SECOND), _steps(SECOND)),
+    "overlap": Workload(_indexed, _index_beside_another, _contents(FIRST), _contents(SECOND), _steps(SECOND)),
     "delete": Workload(
         _indexed, _delete_some, _contents(FIRST), {k: v for k, v in _contents(FIRST).items() if k not in DELETED}
     ),
