@@ -45,7 +45,7 @@ class Place:
             return
         self._administer(f"DROP DATABASE IF EXISTS {self._database} WITH (FORCE)")
         template = f"TEMPLATE {self._database}_{kept}" if kept else ""
-        self._administer(f"CREATE DATABASE {self._database} {template}")
+        self._administer(f"CREATE DATABASE {self._database} {template} STRATEGY FILE_COPY")
         yield root / "workspace", self._url(self._database)
 
     def keep(self, name: str) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedup.errors import UsageError, WriterBusy
-from indexer import deletion, ingest, intake, migrate, schema, vectors
+from indexer import database, deletion, ingest, intake, migrate, schema, vectors
 from indexer.database import make_engine
 from indexer.indexing import index_rows, refresh_snapshot
 from indexer.readers import Row
@@ -36,6 +36,7 @@ Content = tuple[str, str]
 
 intake.BATCH_ROWS = ingest.SIZE_OF_REMOVAL = deletion.PAGE = ROWS_PER_BATCH
 vectors.LEAST_CHANGES = ROWS_PER_BATCH
+database.RETRY_PAUSES_S = (0.01,) * len(database.RETRY_PAUSES_S)
 
 
 def encode(normal: str) -> bytes:
