@@ -1,4 +1,4 @@
-"""The crash proof of benchmarks/reliability, on a sample of its points: nothing is lost, and a broken program is noticed."""
+"""The crash proof of benchmarks/reliability on a sample: nothing is lost, and a broken program is noticed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ KILL_POWER_EIO = "[kpe][io]*"
 
 pytestmark = [
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the faults are injected with LD_PRELOAD"),
-    pytest.mark.skipif(not (shutil.which("cc") or shutil.which("gcc")), reason="no C compiler to build the faults with"),
+    pytest.mark.skipif(not (shutil.which("cc") or shutil.which("gcc")), reason="no C compiler to build the shim"),
 ]
 
 

@@ -31,7 +31,10 @@ DATABASES = ("delete", "wal", "postgresql")
 WORKLOADS = ("index", "update", "overlap", "delete", "purge", "snapshot", "migrate")
 ON_FILES = ("kill", "torn", "eio", "enospc", "power", "random")
 ON_SERVER = ("kill", "torn", "eio", "reply", "power")
-PROBLEMS = ("lost", "phantom", "half", "unequal", "accounts", "snapshot", "files", "damaged", "error", "rerun", "harness")
+SHOWN = ("lost", "phantom", "unequal")
+"""Kinds of problems that have a column in the table even if there is none."""
+KEY = ("database", "workload", "flavour", "k", "seed")
+"""What tells a point from others."""
 
 Point = dict[str, Any]
 
@@ -39,6 +42,7 @@ Point = dict[str, Any]
 def strike(tasks: list[dict[str, Any]], jobs: int, library: Path) -> None:
     """Have worker processes do the tasks, ``jobs`` at a time."""
     environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]),
         "LD_PRELOAD": str(library),
         "OMP_NUM_THREADS": "1",  # a thread of the parent would be missing in its children
         "OPENBLAS_NUM_THREADS": "1",
@@ -90,7 +94,7 @@ def table(points: list[Point]) -> list[str]:
     for point in points:
         groups[point["database"], point["workload"], point["flavour"]].append(point)
     groups["all", "", ""] = points
-    kinds = [k for k in PROBLEMS if k in ("lost", "phantom", "unequal") or any(k in _kinds(p) for p in points)]
+    kinds = list(dict.fromkeys((*SHOWN, *(kind for point in points for kind in sorted(_kinds(point))))))
     lines = [f"{'database':<11}{'workload':<10}{'flavour':<9}{'points':>7}{'fired':>7}"]
     lines[0] += "".join(f"{kind:>10}" for kind in kinds)
     for (database, workload, flavour), group in groups.items():
@@ -115,7 +119,8 @@ def run(options: argparse.Namespace) -> list[Point]:
         log.touch()
         with server(is_needed, directory) as url:
             strike(plan(options, directory, url, log), options.jobs, faults.build(directory))
-        return [json.loads(line) for line in log.read_text().splitlines()]
+        struck = [json.loads(line) for line in log.read_text().splitlines()]
+        return list({tuple(point[name] for name in KEY): point for point in struck}.values())
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -125,7 +130,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--sample", type=int, help="points of each kind, in even steps; default all")
     parser.add_argument("--seeds", type=int, default=1, help="times that each point of flavour random is struck")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
-    parser.add_argument("--log", type=Path, help="file of all points, one a line; those that it holds are not struck again")
+    parser.add_argument("--log", type=Path, help="file for all points; those that went well are not struck again")
     parser.add_argument("--output", type=Path, help="file for every point with a problem, and the table, as JSON")
     parser.add_argument("--sabotage", help="break the program itself first, as sabotage.py does")
     return parser

@@ -15,7 +15,7 @@ from typing import Any
 
 from workloads import SOURCE, Workload, encode
 
-KNOWN_FILES = re.compile(r"lock|neardup\.sqlite(-wal|-shm)?|snapshots(/idx-\d+-[0-9a-f]{32}\.faiss)?")
+KNOWN_FILES = re.compile(r"lock|neardup\.sqlite(-wal|-shm|\.\d+\.backup)?|snapshots(/idx-\d+-[0-9a-f]{32}\.faiss)?")
 
 _RECORDS = """
 SELECT r.external_id, r.raw, r.fields, t.normal, v.code
@@ -26,7 +26,7 @@ WHERE s.name = '{source}'
 _ORPHANS = {
     "texts without a record": "SELECT count(*) FROM text WHERE text_id NOT IN (SELECT text_id FROM record)",
     "vectors without a text": "SELECT count(*) FROM text_vector WHERE text_id NOT IN (SELECT text_id FROM text)",
-    "records whose run is not there": "SELECT count(*) FROM record WHERE changed_by_run NOT IN (SELECT run_id FROM run)",
+    "records without their run": "SELECT count(*) FROM record WHERE changed_by_run NOT IN (SELECT run_id FROM run)",
 }
 Dump = dict[str, list[Any]]
 """All tables, each a list of rows in a fixed order."""
@@ -156,7 +156,7 @@ def _judge_accounts(database: Database, workload: Workload, acked: int, done: bo
 
 
 def _judge_snapshot(database: Database, path: Path) -> Iterator[Problem]:
-    """A snapshot that the database names must be whole: the name is written last."""
+    """Yield what is wrong with the snapshot that the database names: its name is written last."""
     statement = "SELECT file_name, n_bytes, sha256 FROM snapshot ORDER BY generation DESC LIMIT 1"
     for file_name, n_bytes, sha256 in database.rows(statement):
         file = path / "snapshots" / file_name
@@ -197,7 +197,7 @@ def dump(path: Path, url: str | None) -> Dump:
 
 
 def _renumber_runs(result: Dump) -> None:
-    """Number the runs that changed records 1, 2 and so on, and leave out the others."""
+    """Give the runs that changed records the numbers 1, 2 and so on, and leave out the others."""
     changing = {row["run_id"] for row in result["ingest_batch"] if row["added"] or row["changed"] or row["removed"]}
     used = sorted(changing | {row["changed_by_run"] for row in result["record"]})
     for table, column in (("run", "run_id"), ("ingest_batch", "run_id"), ("record", "changed_by_run")):

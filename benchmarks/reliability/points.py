@@ -13,9 +13,9 @@ import os
 import signal
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import alembic.command
 import alembic.config  # noqa: F401 - imported once, before the children are made, as faiss is
@@ -24,9 +24,11 @@ import oracle
 from databases import Place
 from faults import Faults
 from oracle import Dump, Problem
-from workloads import WORKLOADS
+from workloads import DIMENSION, MODEL, WORKLOADS
 
 from cli.errors import ENVIRONMENT, exit_code
+from dedup.errors import UsageError, VersionMismatch
+from indexer.verify import verify
 from indexer.workspace import Workspace
 
 LIMIT_S = 60
@@ -120,13 +122,16 @@ class Bench:
 
     def _judge(self, path: Path, url: str | None, tell: Tell, broken: Child) -> None:
         left = list(oracle.judge(path, url, self.workload, broken.acked, done=broken.done))
+        with suppress(UsageError, VersionMismatch):  # nothing is indexed yet, or nothing migrated
+            left += _verify(Workspace(path, url), ("truth", "vectors"))
         for problem in left:
             tell("problem", problem.kind, problem.message)
-        if broken.done and self.final and not left:
-            if message := oracle.difference(oracle.dump(path, url), self.final):
-                tell("problem", "unequal", f"when it was done: {message}")
+        is_final = broken.done and self.final and not left
+        if is_final and (message := oracle.difference(oracle.dump(path, url), self.final)):
+            tell("problem", "unequal", f"when it was done: {message}")
         self.workload.run(Workspace(path, url), lambda *event: None)
         again = [*oracle.judge(path, url, self.workload, 0, done=True), *oracle.judge_files(path, url)]
+        again += _verify(Workspace(path, url), ("truth", "vectors", "snapshot", "note"))
         for problem in again:
             tell("problem", problem.kind, f"after the rerun: {problem.message}")
         final = oracle.dump(path, url)
@@ -138,6 +143,14 @@ class Bench:
         if child.status or child.raised:
             raise RuntimeError(f"{self.name}: nothing was broken, and yet {child.status} {child.raised} {child.errors}")
         return child
+
+
+def _verify(workspace: Workspace, kinds: tuple[str, ...]) -> Iterator[Problem]:
+    """Yield what ``dedup verify`` finds; a snapshot may be missing until the job is done."""
+    with workspace.open(for_writing=False) as store:
+        for check in verify(store, workspace.directory, MODEL.model_id, DIMENSION):
+            if check.faults and check.kind in kinds:
+                yield Problem("verify", f"{check.name}: {check.examples}")
 
 
 def _judge_end(broken: Child, flavour: str) -> Iterator[Problem]:

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from sqlalchemy import func, select, update
 
-from indexer import database, indexing, ingest, runs, schema, upsert, vectors, workspace, writer
+from indexer import database, ingest, migrate, runs, schema, snapshot, upsert, workspace, writer
 from indexer.store import Store
 
 
@@ -74,12 +74,12 @@ def _nothing() -> None:
 
 @control("no-file-sync", "no fsync of the snapshot file", "delete/snapshot/power")
 def _no_file_sync() -> None:
-    vectors.os = _Os()
+    snapshot.os = _Os()
 
 
 @control("no-directory-sync", "no fsync of directories", "delete/index/power")
 def _no_directory_sync() -> None:
-    for module in (vectors, workspace):
+    for module in (migrate, snapshot, workspace):
         module.sync_directory = lambda path: None
 
 
@@ -97,7 +97,7 @@ def _in_place() -> None:
 
         return write_in_place
 
-    _replace(vectors, "_write", make)
+    _replace(snapshot, "_write", make)
 
 
 @control("no-checksum", "no checksum when a snapshot is opened, after one that was not synced", "delete/delete/power")
@@ -105,11 +105,11 @@ def _no_checksum() -> None:
     _no_file_sync()
 
     @contextmanager
-    def open_file(snapshots: Path, snapshot: Any) -> Iterator[Any]:
-        with (snapshots / snapshot.file_name).open("rb") as file:
+    def open_file(snapshots: Path, published: Any) -> Iterator[Any]:
+        with (snapshots / published.file_name).open("rb") as file:
             yield file
 
-    vectors._sound_file = open_file
+    snapshot._sound_file = open_file
 
 
 @control("early-pointer", "the pointer is flipped before the file has its name", "delete/snapshot/kill", 40)
@@ -133,7 +133,7 @@ def _early_pointer() -> None:
 
         return publish_and_name
 
-    _replace(vectors, "_write", unname)
+    _replace(snapshot, "_write", unname)
     _replace(Store, "publish_snapshot", name)
 
 

@@ -14,8 +14,6 @@ from pathlib import Path
 from typing import Any
 
 TASK: dict[str, Any] = json.loads(sys.argv[1])
-KEY = ("database", "workload", "flavour", "k", "seed")
-"""What tells a point from others."""
 
 if TASK["database"] == "wal" and importlib.util.find_spec("pysqlite3"):
     bundled = importlib.import_module("pysqlite3")  # before anything else asks for sqlite3
@@ -24,6 +22,11 @@ if TASK["database"] == "wal" and importlib.util.find_spec("pysqlite3"):
 import sabotage  # noqa: E402
 from databases import Place  # noqa: E402
 from points import FATAL, Bench  # noqa: E402
+
+
+def key(point: dict[str, Any]) -> tuple[Any, ...]:
+    """Return what tells a point from others."""
+    return tuple(point[name] for name in ("database", "workload", "flavour", "k", "seed"))
 
 
 def places(calls: list[str], flavour: str, sample: int | None) -> list[int]:
@@ -38,10 +41,10 @@ def places(calls: list[str], flavour: str, sample: int | None) -> list[int]:
 
 
 def main(task: dict[str, Any]) -> None:
-    """Strike the points of a task, every ``of``-th from the ``share``-th on, but for those that its log holds."""
+    """Strike the points of a task, every ``of``-th from the ``share``-th on, but for those that went well before."""
     place = Place(task["database"], Path(task["base"]), task["server"])
     log = Path(task["log"])
-    known = {tuple(json.loads(line)[name] for name in KEY) for line in log.read_text().splitlines()}
+    known = {key(point) for point in map(json.loads, log.read_text().splitlines()) if not point["problems"]}
     try:
         bench = Bench(place, task["workload"])
         if task["sabotage"]:
@@ -51,7 +54,7 @@ def main(task: dict[str, Any]) -> None:
                 seeds = range(task["seeds"] if flavour == "random" else 1)
                 points = [(k, seed) for seed in seeds for k in places(bench.calls, flavour, task["sample"])]
                 for k, seed in points[task["share"] :: task["of"]]:
-                    if (place.kind, bench.name, flavour, k, seed) not in known:
+                    if (place.kind, task["workload"], flavour, k, seed) not in known:
                         lines.write(json.dumps(asdict(bench.strike(flavour, k, seed))) + "\n")
     finally:
         place.close()

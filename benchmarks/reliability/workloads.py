@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedup.errors import UsageError, WriterBusy
-from indexer import database, deletion, ingest, intake, migrate, schema, vectors
+from indexer import database, deletion, ingest, intake, migrate, schema, snapshot
 from indexer.database import make_engine
 from indexer.indexing import index_rows, refresh_snapshot
 from indexer.readers import Row
@@ -26,7 +26,7 @@ from indexer.rejects import Reject
 from indexer.workspace import Workspace
 
 SOURCE = "names"
-ROWS_PER_BATCH = 7
+ROWS_PER_BATCH = 12
 DIMENSION = 32
 
 Ack = Callable[..., None]
@@ -35,7 +35,7 @@ Content = tuple[str, str]
 """What a record holds as given: its text and its other columns, a JSON object."""
 
 intake.BATCH_ROWS = ingest.SIZE_OF_REMOVAL = deletion.PAGE = ROWS_PER_BATCH
-vectors.LEAST_CHANGES = ROWS_PER_BATCH
+snapshot.LEAST_CHANGES = 7
 database.RETRY_PAUSES_S = (0.01,) * len(database.RETRY_PAUSES_S)
 
 
@@ -95,11 +95,11 @@ def _steps(rows: Sequence[Row | Reject]) -> list[str | None]:
     return [row.external_id if isinstance(row, Row) and row.raw else None for row in rows]
 
 
-FIRST = _table({}, {}, range(60))
+FIRST = _table({}, {}, range(36))
 SECOND = _table(
-    {key: "Moved" for key in range(0, 60, 11)},
-    {key: f"Renamed {key} Trading" for key in range(3, 60, 8)},
-    [key for key in range(70) if key % 13 != 4],
+    {key: "Moved" for key in range(0, 36, 11)},
+    {key: f"Renamed {key} Trading" for key in range(3, 36, 8)},
+    [key for key in range(42) if key % 13 != 4],
 )
 
 
@@ -132,7 +132,7 @@ def _index_beside_another(workspace: Workspace, ack: Ack) -> None:
 
     def tell(event: str, *values: int) -> None:
         ack(event, *values)
-        if values == (5 * ROWS_PER_BATCH,):
+        if values == (2 * ROWS_PER_BATCH,):
             with suppress(WriterBusy):
                 _index(FIRST)(workspace, lambda *event: None)
 
@@ -141,8 +141,13 @@ def _index_beside_another(workspace: Workspace, ack: Ack) -> None:
 
 def _publish(workspace: Workspace, ack: Ack) -> None:
     with workspace.open(for_writing=True) as store:
-        vectors.publish(store, workspace.snapshots, MODEL.model_id)
+        snapshot.publish(store, workspace.snapshots, MODEL.model_id)
         ack("done")
+
+
+def _migrate(workspace: Workspace, ack: Ack) -> None:
+    workspace.migrate()
+    _publish(workspace, ack)
 
 
 def _delete_some(workspace: Workspace, ack: Ack) -> None:
@@ -182,7 +187,7 @@ def _of_first_schema(workspace: Workspace) -> None:
     engine.dispose()
 
 
-DELETED = [f"r{key:02}" for key in range(60) if key % 3 == 1 and key % 10 != 9]
+DELETED = [f"r{key:02}" for key in range(36) if key % 3 == 1 and key % 10 != 9]
 
 WORKLOADS = {
     "index": Workload(_nothing, _index(FIRST), {}, _contents(FIRST), _steps(FIRST)),
@@ -193,5 +198,5 @@ WORKLOADS = {
     ),
     "purge": Workload(_indexed, _delete_all, _contents(FIRST), {}),
     "snapshot": Workload(_indexed, _publish, _contents(FIRST), _contents(FIRST)),
-    "migrate": Workload(_of_first_schema, _publish, _contents(FIRST), _contents(FIRST)),
+    "migrate": Workload(_of_first_schema, _migrate, _contents(FIRST), _contents(FIRST)),
 }
