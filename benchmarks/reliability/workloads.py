@@ -35,7 +35,7 @@ Content = tuple[str, str]
 """What a record holds as given: its text and its other columns, a JSON object."""
 
 intake.BATCH_ROWS = ingest.SIZE_OF_REMOVAL = deletion.PAGE = ROWS_PER_BATCH
-snapshot.LEAST_CHANGES = 7
+snapshot.LEAST_CHANGES = 5
 database.RETRY_PAUSES_S = (0.01,) * len(database.RETRY_PAUSES_S)
 
 
