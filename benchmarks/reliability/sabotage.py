@@ -171,7 +171,7 @@ def _two_writers() -> None:
     _blind_retry()
 
 
-@control("blind-retry", "a COMMIT without a reply is sent again without looking", "postgresql/index/reply", 60)
+@control("blind-retry", "a COMMIT without a reply is sent again without looking", "postgresql/index/reply", 300)
 def _blind_retry() -> None:
     def move_on(self: Any, connection: Any) -> bool:
         key, value = schema.store_meta.c.key == "writer", f"{self._epoch}:{self._number + 1}"
