@@ -20,13 +20,9 @@ if TASK["database"] == "wal" and importlib.util.find_spec("pysqlite3"):
     sys.modules["sqlite3"], sys.modules["sqlite3.dbapi2"] = bundled, bundled.dbapi2
 
 import sabotage  # noqa: E402
+from crash import KEY  # noqa: E402
 from databases import Place  # noqa: E402
 from points import FATAL, Bench  # noqa: E402
-
-
-def key(point: dict[str, Any]) -> tuple[Any, ...]:
-    """Return what tells a point from others."""
-    return tuple(point[name] for name in ("database", "workload", "flavour", "k", "seed"))
 
 
 def places(calls: list[str], flavour: str, sample: int | None) -> list[int]:
@@ -44,7 +40,8 @@ def main(task: dict[str, Any]) -> None:
     """Strike the points of a task, every ``of``-th from the ``share``-th on, but for those that went well before."""
     place = Place(task["database"], Path(task["base"]), task["server"])
     log = Path(task["log"])
-    known = {key(point) for point in map(json.loads, log.read_text().splitlines()) if not point["problems"]}
+    struck = map(json.loads, log.read_text().splitlines())
+    known = {tuple(point[name] for name in KEY) for point in struck if not point["problems"]}
     try:
         bench = Bench(place, task["workload"])
         if task["sabotage"]:
