@@ -1,6 +1,6 @@
 """An index of int8 codes by FAISS: building it, and reading back what it holds.
 
-The same codes give the same index, whatever the threads and the processor: all is exact integer arithmetic.
+The same codes give the same index, whatever the number of threads: all is exact integer arithmetic.
 The codes are stored as they are (``QT_8bit_direct_signed``), so FAISS returns exact integer products too.
 FAISS is given small blocks, because Ctrl-C waits for the end of a call.
 """
@@ -86,7 +86,7 @@ def _find_centres(sample: Codes, cells: int) -> Index:
     """Return an index of the centres of ``cells`` groups of codes: spherical k-means in whole numbers.
 
     A centre is rounded to integers whose products with codes float32 holds exactly (``dedup.nearest``), and
-    sums of codes are exact as well. FAISS's own k-means rounds, in a way that depends on the threads.
+    sums of codes are exact as well. With centres of FAISS's own k-means, the nearest one depends on the threads.
     """
     import faiss
 

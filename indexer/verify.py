@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import ColumnElement, Select, func, select
 
+from dedup.errors import CorruptStore
 from dedup.normalise import normalise
 from indexer.faiss_index import digest_text, iter_content, row_digests, total
 from indexer.intake import content_digest
@@ -70,6 +71,10 @@ def verify(
 
     Every text should have a vector of this model, with ``dimension`` int8, and the snapshot should hold them.
     ``progress`` hears of the stages ``snapshot``, ``texts`` and ``records``.
+
+    Raises:
+        CorruptStore: the row of the current snapshot cannot be read.
+
     """
     checks = []
     if store.engine.dialect.name == "sqlite":
@@ -107,6 +112,10 @@ def _check_snapshot(store: Store, snapshots: Path, model_id: str) -> tuple[Check
     check = Check("snapshot", "snapshot")
     try:
         opened = read_current(store, snapshots, model_id)
+    except (ValueError, KeyError) as error:
+        raise CorruptStore(
+            "The database's row of the current snapshot cannot be read; restore the database from a backup."
+        ) from error
     except BadSnapshot as error:
         check.fault(str(error))
         return check, None
@@ -234,9 +243,16 @@ def _check_runs(store: Store) -> Check:
             if accounts.rows_in != accounts.rejected + accounts.added + accounts.changed + accounts.unchanged:
                 check.fault(f"The batches of run {run_id} do not account for all of their rows.")
             is_accounted = (kind, state) == ("index", "done") and noted is not None  # not before schema 0002
-            if is_accounted and json.loads(manifest).get("rows") != asdict(accounts):
+            if is_accounted and _rows(manifest) != asdict(accounts):
                 check.fault(f"The batches of run {run_id} do not add up to what the run says.")
     return check
+
+
+def _rows(manifest: str) -> object:
+    try:
+        return json.loads(manifest)["rows"]
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def _check_files(directory: Path) -> Check:

@@ -67,6 +67,7 @@ DAMAGE_TO_THE_DATABASE = {
     "UPDATE ingest_batch SET rows_in = rows_in + 1 WHERE run_id = 1": "runs: The batches of run 1 do not account",
     "UPDATE ingest_batch SET batch_no = 5 WHERE run_id = 1": "runs: Run 1 has 1 batches, of which the last",
     "DELETE FROM ingest_batch WHERE run_id = 1": "runs: The batches of run 1 do not add up",
+    "UPDATE run SET manifest = '{\"ro' WHERE run_id = 1": "runs: The batches of run 1 do not add up",
     "UPDATE run SET manifest = '{\"rows\": {}}' WHERE run_id = 1": "runs: The batches of run 1 do not add up",
 }
 
@@ -141,6 +142,14 @@ def test_a_row_that_points_to_something_else(
     checks = checked(filled, workspace)
     assert [expected in fault for fault in faults(checks)] == [True]
     assert worst_kind(checks) == "snapshot"
+
+
+@pytest.mark.parametrize("parameters", ["{", "{}"])
+def test_a_row_that_cannot_be_read(filled: Store, workspace: Workspace, parameters: str) -> None:
+    with filled.engine.begin() as connection:
+        connection.execute(sql("UPDATE snapshot SET parameters = :p"), {"p": parameters})
+    with pytest.raises(CorruptStore, match="row of the current snapshot cannot be read"):
+        checked(filled, workspace)
 
 
 def test_another_model(filled: Store, workspace: Workspace) -> None:
