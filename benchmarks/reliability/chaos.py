@@ -29,7 +29,7 @@ from typing import Any
 
 from chaos_bench import DATABASE, Bench
 from chaos_faults import FAULTS
-from chaos_jobs import JOBS, Job, judge, known_content, make_job, shrink_batches
+from chaos_jobs import JOBS, Job, is_noted_as_done, judge, known_content, make_job, shrink_batches
 from chaos_sabotage import SABOTAGES, Sabotage
 from server import running_server
 
@@ -75,7 +75,9 @@ def play(bench: Bench, kind: str, seed: str) -> Round:
         while result is None and len(played.gave_up) < MOST_ATTEMPTS:
             bench.settle()
             problems += _judge(bench, job, after_run, played, done=False)
-            result = _attempt(bench, job, played)
+            with bench.session() as session:
+                is_done = job.kind != "publish" and is_noted_as_done(session, after_run)
+            result = job.result if is_done else _attempt(bench, job, played)
         bench.settle()
         problems += _judge(bench, job, after_run, played, done=True)
         problems["accounts"] += result != job.result

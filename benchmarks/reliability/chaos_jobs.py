@@ -113,11 +113,13 @@ def known_content(rng: random.Random) -> Content:
 
 
 def make_job(kind: str, rng: random.Random, before: Content) -> Job:
-    """Return a job ``index``, ``delete``, ``purge`` (a source) or ``model`` (all vectors anew)."""
-    return {"index": _index, "delete": _delete, "purge": _purge, "model": _model}[kind](rng, before)
+    """Return a job ``index``, ``delete``, ``purge`` (a source), ``model`` (all vectors anew) or ``publish``."""
+    jobs = {"index": _index, "delete": _delete, "purge": _purge, "model": _model, "publish": _publish}
+    return jobs[kind](rng, before)
 
 
-JOBS = ("index", "delete", "purge", "model")
+JOBS = ("index", "delete", "purge", "model", "publish")
+PUBLISHING = ("index", "model", "publish")
 
 
 def _index(rng: random.Random, before: Content) -> Job:
@@ -153,7 +155,10 @@ def _delete(rng: random.Random, before: Content) -> Job:
     of = model("a")
 
     ids = [key for _, key in gone]
-    do = _then_publish(lambda store: delete_records(store, ids, "names"), of)
+
+    def do(store: Store, snapshots: Path) -> int:
+        return delete_records(store, ids, "names")
+
     return Job("delete", do, len(gone), states, accounts, of)
 
 
@@ -164,21 +169,20 @@ def _purge(rng: random.Random, before: Content) -> Job:
     _removals(states, accounts, gone)
     of = model("a")
 
-    do = _then_publish(lambda store: delete_source(store, "names"), of)
+    def do(store: Store, snapshots: Path) -> int:
+        return delete_source(store, "names")
+
     return Job("purge", do, len(gone), states, accounts, of)
 
 
-def _then_publish(remove: Callable[[Store], int], of: Any) -> Callable[[Store, Path], int]:
-    """Return a job of two steps; a deletion that was acknowledged is not asked for again."""
-    removed: list[int] = []
+def _publish(rng: random.Random, before: Content) -> Job:
+    of = model("a")
 
-    def do(store: Store, snapshots: Path) -> int:
-        if not removed:
-            removed.append(remove(store))
+    def do(store: Store, snapshots: Path) -> str:
         snapshot.publish(store, snapshots, of.model_id)
-        return removed[0]
+        return "published"
 
-    return do
+    return Job("publish", do, "published", [before], [], of)
 
 
 def _upserts(before: Content, wanted: Content) -> tuple[list[Content], list[Accounts]]:
@@ -246,10 +250,11 @@ def judge(
         session, {normalise(raw) for raw in content.values()}, job.model, done
     )
     if done:
-        problems["runs"] += not _runs_are_right(session, after_run, attempts)
-        problems["snapshot"] += not _snapshot_is_right(session, places)
+        problems["runs"] += not _runs_are_right(session, after_run, attempts, job.kind != "publish")
+        is_published = job.kind in PUBLISHING
+        problems["snapshot"] += not _snapshot_is_right(session, places, is_published)
         (published,) = session.execute("SELECT count(*) FROM snapshot").fetchone() or (0,)
-        problems["snapshot"] += attempts == 1 and published != BEFORE + 1 + has_rival
+        problems["snapshot"] += attempts == 1 and published != BEFORE + is_published + has_rival
     return +problems
 
 
@@ -268,7 +273,13 @@ def _vectors_are_right(session: psycopg.Connection[Any], normals: set[str], of: 
     return texts == Counter(normals) and set(found) == normals and (not done or set(found.values()) == {1})
 
 
-def _runs_are_right(session: psycopg.Connection[Any], after_run: int, attempts: int) -> bool:
+def is_noted_as_done(session: psycopg.Connection[Any], after_run: int) -> bool:
+    """Tell whether a run after this one ended well: if the reply to that was lost, the job need not be told again."""
+    query = "SELECT FROM run JOIN source USING (source_id) WHERE run_id > %s AND name = 'names' AND state = 'done'"
+    return session.execute(query, [after_run]).fetchone() is not None
+
+
+def _runs_are_right(session: psycopg.Connection[Any], after_run: int, attempts: int, has_run: bool) -> bool:
     """Tell whether one run did the job, and those of other attempts did nothing and are noted as ended."""
     states = session.execute(
         "SELECT state, EXISTS (SELECT FROM ingest_batch b WHERE b.run_id = run.run_id) FROM run "
@@ -277,27 +288,26 @@ def _runs_are_right(session: psycopg.Connection[Any], after_run: int, attempts: 
     ).fetchall()
     with_batches = [state for state, is_accounted in states if is_accounted]
     others = {state for state, is_accounted in states if not is_accounted}
-    return with_batches == ["done"] and others <= {"failed", "interrupted"} and len(states) <= attempts
+    return with_batches == ["done"] * has_run and others <= {"failed", "interrupted"} and len(states) <= attempts
 
 
-def _snapshot_is_right(session: psycopg.Connection[Any], places: list[Path]) -> bool:
-    """Tell whether the current snapshot is on disk as noted and holds the vectors that the database holds."""
+def _snapshot_is_right(session: psycopg.Connection[Any], places: list[Path], is_new: bool) -> bool:
+    """Tell whether the current snapshot is on disk as noted; if ``is_new``, it holds the database's vectors."""
     current = session.execute(
         "SELECT file_name, n_bytes, sha256, n_vectors, digest, max_text_id FROM snapshot "
         "ORDER BY generation DESC LIMIT 1"
     ).fetchone()
     stored = session.execute("SELECT text_id, code FROM text_vector ORDER BY text_id").fetchall()
     if current is None:
-        return not stored
+        return False
     file_name, n_bytes, sha256, n_vectors, digest, max_text_id = current
     files = [place / file_name for place in places if (place / file_name).exists()]
     if len(files) != 1:
-        return not stored
+        return False
     content = files[0].read_bytes()
+    if (len(content), hashlib.sha256(content).hexdigest()) != (n_bytes, sha256):
+        return False
     ids = np.array([text_id for text_id, _ in stored], np.int64)
     codes = np.frombuffer(b"".join(code for _, code in stored), np.int8).reshape(len(stored), -1)
-    return (
-        (len(content), hashlib.sha256(content).hexdigest()) == (n_bytes, sha256)
-        and (n_vectors, max_text_id) == (len(stored), int(ids.max()))
-        and digest == digest_text(total(row_digests(ids, codes)))
-    )
+    noted = (len(ids), int(ids.max()), digest_text(total(row_digests(ids, codes))))
+    return not is_new or noted == (n_vectors, max_text_id, digest)
