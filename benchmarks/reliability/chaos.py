@@ -26,10 +26,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from chaos_bench import DATABASE, Bench
-from chaos_faults import FAULTS
-from chaos_jobs import JOBS, Job, is_noted_as_done, judge, known_content, make_job, shrink_batches
+from chaos_faults import FAULTS, Fault
+from chaos_jobs import JOBS, Job, is_noted_as_done, judge, known_content, make_job, small_batches
 from chaos_sabotage import SABOTAGES, Sabotage
 from server import running_server
 
@@ -62,9 +63,15 @@ def play(bench: Bench, kind: str, seed: str) -> Round:
     after_run = bench.reset(content)
     bench.fresh_watch()
     fault = FAULTS[kind](bench, rng, bench.sizes[job.kind])
-    database.RETRY_PAUSES_S = fault.pauses
-    fault.arm()
     played = Round(kind, job.kind, seed)
+    with patch.object(database, "RETRY_PAUSES_S", fault.pauses):
+        _play(bench, job, fault, played, after_run)
+    return played
+
+
+def _play(bench: Bench, job: Job, fault: Fault, played: Round, after_run: int) -> None:
+    """Let a fault strike a job, have it done all the same, and note in ``played`` what came of it."""
+    fault.arm()
     problems: Counter[str] = Counter()
     try:
         result = _attempt(bench, job, played)
@@ -88,7 +95,6 @@ def play(bench: Bench, kind: str, seed: str) -> Round:
         played.detail = traceback.format_exc()
     played.retries = bench.watch.retries
     played.problems = dict(+problems)
-    return played
 
 
 def _attempt(bench: Bench, job: Job, played: Round) -> Any:
@@ -111,8 +117,8 @@ def _judge(bench: Bench, job: Job, after_run: int, played: Round, *, done: bool)
 @contextmanager
 def bench_at_work() -> Iterator[Bench]:
     """Start a server and measure every job once."""
-    shrink_batches()
     with ExitStack() as stack:
+        stack.enter_context(small_batches())
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="nd-chaos-")))
         bench = Bench(stack.enter_context(running_server()), directory)
         stack.enter_context(bench.watching())

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from chaos_jobs import RIVAL, RIVAL_CONTENT, Content, Job, index, model, shrink_batches
+from chaos_jobs import RIVAL, RIVAL_CONTENT, Content, Job, index, model, small_batches
 from proxy import Proxy
 from server import Server
 from sqlalchemy import Connection, Engine, event
@@ -228,22 +228,21 @@ class Rival:
         return str(self._pipe.recv())
 
     def close(self) -> None:
-        """End the process."""
+        """Let the process end."""
         if self._process is not None:
-            self._process.terminate()
+            self._pipe.send("")
             self._process.join()
             self._process = None
 
 
 def _rival(pipe: Pipe, url: str, directory: str) -> None:
     logging.getLogger("indexer").setLevel(logging.ERROR)
-    shrink_batches()
     workspace = Workspace(Path(directory), url)
-    while True:
-        letter = pipe.recv()
-        try:
-            with workspace.open(for_writing=True) as store:
-                index(store, workspace.snapshots, RIVAL_CONTENT, RIVAL, model(letter))
-            pipe.send("done")
-        except DedupError as error:
-            pipe.send(type(error).__name__)
+    with small_batches():
+        while letter := pipe.recv():
+            try:
+                with workspace.open(for_writing=True) as store:
+                    index(store, workspace.snapshots, RIVAL_CONTENT, RIVAL, model(letter))
+                pipe.send("done")
+            except DedupError as error:
+                pipe.send(type(error).__name__)

@@ -332,6 +332,7 @@ FAULTS = {
     "COMMIT done, reply lost": _Kind(Cutting, ("swallow the reply", True, True)),
     "COMMIT done, half a reply": _Kind(Cutting, ("half the reply", True, True)),
     "COMMIT under way, cut": _Kind(Cutting, ("forward and drop", True, True)),
+    "COMMIT lost, not tried again": _Kind(Cutting, ("drop", True, False)),
     "reply lost, not tried again": _Kind(Cutting, ("swallow the reply", True, False)),
     "under way, not tried again": _Kind(Cutting, ("forward and drop", True, False)),
     "cut at a message": _Kind(Cutting, ("drop", False, True)),

@@ -6,13 +6,15 @@ import hashlib
 import json
 import random
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import astuple, dataclass
 from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import psycopg
@@ -72,14 +74,20 @@ class Job:
     model: Any
 
 
-def shrink_batches() -> None:
-    """Make batches and pages so small that few rows take several transactions."""
-    intake.BATCH_ROWS = BATCH
-    ingest.SIZE_OF_REMOVAL = PAGE
-    deletion.PAGE = PAGE
-    indexing.CHUNK = PAGE
-    snapshot.LEAST_CHANGES = 0
-    snapshot.LARGEST_CHANGED_SHARE = 0.0
+@contextmanager
+def small_batches() -> Iterator[None]:
+    """Make batches and pages so small that few rows take several transactions, and any change a snapshot."""
+    with ExitStack() as stack:
+        for owner, name, value in (
+            (intake, "BATCH_ROWS", BATCH),
+            (ingest, "SIZE_OF_REMOVAL", PAGE),
+            (deletion, "PAGE", PAGE),
+            (indexing, "CHUNK", PAGE),
+            (snapshot, "LEAST_CHANGES", 0),
+            (snapshot, "LARGEST_CHANGED_SHARE", 0.0),
+        ):
+            stack.enter_context(patch.object(owner, name, value))
+        yield
 
 
 def rows(content: Content, source: str) -> list[Row]:

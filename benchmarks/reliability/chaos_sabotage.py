@@ -112,15 +112,16 @@ def _number_anew(connection: Connection, run_id: int, batch_no: int, accounts: A
 _MOVE_ON = Writer._move_on
 _BATCHES = runs.batches
 _LOST = ("COMMIT done, reply lost", "COMMIT done, half a reply")
-_BROKEN = ("server away", "work session ended")
+_BROKEN = ("server away", "work session ended", "COMMIT lost, not tried again")
+_GIVEN_UP = ("COMMIT lost, not tried again",)
 
 SABOTAGES = {
     "a transaction is tried again blindly": Sabotage(_LOST, ((Writer, "_move_on", _blind_retry),)),
     "no fence between writers": Sabotage(("overtaken", "overtaken at work"), ((Writer, "_move_on", _no_fence),)),
-    "accounts outside the transaction": Sabotage(("server away",), ((runs, "add_batch", _accounts_apart),)),
+    "accounts outside the transaction": Sabotage(_GIVEN_UP, ((runs, "add_batch", _accounts_apart),)),
     "every statement commits by itself": Sabotage(_BROKEN, ((Writer, "transact", _statement_by_statement),)),
     "a failed COMMIT taken for done": Sabotage(("COMMIT never arrives",), ((Writer, "transact", _acknowledge_early),)),
     "committed batches are done again": Sabotage(
-        ("server away",), ((runs, "batches", _forget_batches), (runs, "add_batch", _number_anew))
+        _GIVEN_UP, ((runs, "batches", _forget_batches), (runs, "add_batch", _number_anew))
     ),
 }
