@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
+from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
@@ -22,9 +23,13 @@ class Encoder:
         if normal == "nothing":
             return np.zeros(self.dimension, np.int8)
         padded = f" {normal} "
-        seeds = [zlib.crc32(padded[at : at + 3].encode()) for at in range(len(padded) - 2)]
-        total = np.sum([np.random.default_rng(s).standard_normal(self.dimension) for s in seeds], axis=0)
+        total = np.sum([_direction(padded[at : at + 3], self.dimension) for at in range(len(padded) - 2)], axis=0)
         return np.clip(np.rint(total / np.linalg.norm(total) * 254), -127, 127)
+
+
+@cache
+def _direction(trigram: str, dimension: int) -> np.ndarray:
+    return np.random.default_rng(zlib.crc32(trigram.encode())).standard_normal(dimension)
 
 
 def fake_model(letter: str = "a") -> Any:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import psycopg
 import pytest
 from sqlalchemy import Connection, Engine
@@ -216,3 +219,24 @@ def lose_reply(engine: Engine) -> None:
         raise dialect.loaded_dbapi.OperationalError("disk I/O error")
 
     dialect.do_commit = commit_and_fail
+
+
+def spoil(path: Path, how: str, rng: random.Random) -> None:
+    """Flip a bit of a file, cut it, remove it, or put something else in its place."""
+    content = bytearray(path.read_bytes())
+    at = rng.randrange(len(content))
+    if how == "remove":
+        path.unlink()
+    elif how == "cut":
+        path.write_bytes(content[:at])
+    elif how == "junk":
+        path.write_bytes(rng.randbytes(at))
+    else:
+        content[at] ^= 1 << rng.randrange(8)
+        path.write_bytes(content)
+
+
+def cosine(model: Any, left: str, right: str) -> float:
+    """Return the cosine of two texts by brute force."""
+    one, other = model.encoder.encode([left, right]).astype(np.float64)
+    return float(one @ other / np.linalg.norm(one) / np.linalg.norm(other))

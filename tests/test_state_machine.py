@@ -24,7 +24,6 @@ from doubles import fake_model
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
-from numpy.typing import NDArray
 from sqlalchemy import func, select
 from sqlalchemy import text as sql
 from sqlalchemy.exc import DBAPIError
@@ -40,8 +39,10 @@ from store_model import (
     Process,
     Where,
     as_rows,
+    cosine,
     plus,
     read,
+    spoil,
     upsert,
 )
 
@@ -72,9 +73,8 @@ QUERIES = ["Acme", "Luna Steal", "Beta Foods"]
 names = st.sampled_from(few) | st.sampled_from(STOCK)
 identifiers = st.sampled_from([*"abcdef" * 4, "", RAGGED])
 entries = st.lists(st.tuples(identifiers, names, st.sampled_from(["", "Oslo"])), max_size=9)
-faults = st.tuples(st.integers(2, 7), st.sampled_from(["before", "inside", "after", "after", "reply lost"])) | st.just(
-    (0, "before")
-)
+places = st.sampled_from(["before", "inside", "after", "after", "reply lost"])
+faults = st.tuples(st.integers(2, 7), places) | st.just((0, "before"))
 NONE: tuple[int, Where] = (0, "before")
 
 
@@ -142,19 +142,10 @@ class StoreMachine(RuleBasedStateMachine):
         refused = 0 < load.rows_in == load.rejected or (mirrors and not load.rows_in and bool(before))
 
         def job() -> Accounts:
+            given = self.store, self.workspace.snapshots, MODEL, source, as_rows(rows, identity)
             with self.patch.context() as patch:
                 patch.setattr(intake, "BATCH_ROWS", size)
-                result = index_rows(
-                    self.store,
-                    self.workspace.snapshots,
-                    MODEL,
-                    source,
-                    as_rows(rows, identity),
-                    identity=identity,
-                    on_reject=lambda reject: None,
-                    sync=sync,
-                )
-            return result.rows
+                return index_rows(*given, identity=identity, on_reject=lambda reject: None, sync=sync).rows
 
         try:
             done = self.run(job, fault)
@@ -218,30 +209,19 @@ class StoreMachine(RuleBasedStateMachine):
                 self.removed(source, set(self.model[source]), is_done=done is not None)
                 assert done in (None, self.total(begun).removed)
 
-    @rule(in_cells=st.booleans(), fault=faults)
+    @rule(in_cells=st.booleans(), fault=st.tuples(st.sampled_from([0, 1]), places))
     def publish(self, in_cells: bool, fault: tuple[int, Where]) -> None:
         flat_up_to = 0 if in_cells and len(self.normals()) >= len(STOCK) else 1000
-        self.run(
-            lambda: snapshot.publish(self.store, self.workspace.snapshots, MODEL.model_id, flat_up_to=flat_up_to), fault
-        )
+        given = self.store, self.workspace.snapshots, MODEL.model_id
+        self.run(lambda: snapshot.publish(*given, flat_up_to=flat_up_to), fault)
 
     @rule(how=st.sampled_from(["flip", "flip", "flip", "cut", "remove", "junk"]), seed=st.integers(0, 1 << 16))
     def damage(self, how: str, seed: int) -> None:
         current = self.store.current_snapshot()
         path = self.workspace.snapshots / (current.file_name if current else "")
-        if current is None or not path.is_file():
+        if current is None or current.generation == self.damaged or not path.is_file():
             return
-        content = bytearray(path.read_bytes())
-        at = random.Random(seed).randrange(len(content))
-        if how == "remove":
-            path.unlink()
-        elif how == "cut":
-            path.write_bytes(content[:at])
-        elif how == "junk":
-            path.write_bytes(random.Random(seed).randbytes(at))
-        else:
-            content[at] ^= 1 << seed % 8
-            path.write_bytes(content)
+        spoil(path, how, random.Random(seed))
         self.damaged = current.generation
         self.is_unseen = seed % 4 == 0
 
@@ -277,14 +257,12 @@ class StoreMachine(RuleBasedStateMachine):
             self.is_unseen = False
             return
         for limit in (2, 30):
-            for query, matches in zip(QUERIES, self.search(limit), strict=True):
+            answers = Searcher(self.store, self.workspace.snapshots, MODEL).query(QUERIES, limit=limit)
+            for query, matches in zip(QUERIES, answers, strict=True):
                 self.check_answer(normalise(query), matches, limit)
 
-    def search(self, limit: int) -> list[list[Match]]:
-        return Searcher(self.store, self.workspace.snapshots, MODEL).query(QUERIES, limit=limit)
-
     def check_answer(self, query: str, matches: list[Match], limit: int) -> None:
-        cosines = {normal: 1.0 if normal == query else cosine(query, normal) for normal in self.normals()}
+        cosines = {normal: 1.0 if normal == query else cosine(MODEL, query, normal) for normal in self.normals()}
         found = [match.normal for match in matches]
         assert len(found) == len(set(found)) == min(limit, len(cosines))
         assert [match.similarity for match in matches] == pytest.approx([cosines[normal] for normal in found], abs=1e-5)
@@ -295,19 +273,12 @@ class StoreMachine(RuleBasedStateMachine):
 
     @invariant()
     def texts_have_their_vectors(self) -> None:
-        texts = {
-            normal: text_id for ids, page in self.store.iter_texts() for text_id, normal in zip(ids, page, strict=True)
-        }
-        assert texts.keys() == self.normals() and self.store.counts().texts == len(texts)
-        vectors = {
-            int(text_id): code
-            for ids, codes in self.store.iter_vectors(MODEL.model_id)
-            for text_id, code in zip(ids, codes, strict=True)
-        }
-        assert len(vectors) == self.store.counts().vectors == len(texts)
-        assert all(
-            np.array_equal(vectors[text_id], MODEL.encoder.encode([normal])[0]) for normal, text_id in texts.items()
-        )
+        counts = self.store.counts()
+        assert counts.texts == counts.vectors == len(self.normals())
+        pages = zip(self.store.iter_texts(), self.store.iter_vectors(MODEL.model_id), strict=True)
+        for (ids, normals), (encoded, codes) in pages:
+            assert ids.tolist() == encoded.tolist() and set(normals) == self.normals()
+            assert np.array_equal(codes, MODEL.encoder.encode(normals))
 
     @invariant()
     def the_workspace_is_sound(self) -> None:
@@ -380,17 +351,6 @@ class StoreMachine(RuleBasedStateMachine):
 
     def normals(self) -> set[str]:
         return {normalise(raw) for _, (raw, _) in self.records()}
-
-
-@cache
-def vector(normal: str) -> NDArray[np.float64]:
-    """Return the vector of a text, of length 1."""
-    code = MODEL.encoder.encode([normal])[0].astype(np.float64)
-    return code / np.linalg.norm(code)
-
-
-def cosine(left: str, right: str) -> float:
-    return float(vector(left) @ vector(right))
 
 
 def record_key(record: Record) -> Key:

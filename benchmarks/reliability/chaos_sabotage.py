@@ -112,7 +112,7 @@ def _number_anew(connection: Connection, run_id: int, batch_no: int, accounts: A
 _MOVE_ON = Writer._move_on
 _BATCHES = runs.batches
 _LOST = ("COMMIT done, reply lost", "COMMIT done, half a reply")
-_BROKEN = ("server away", "work session ended", "COMMIT lost, not tried again")
+_BROKEN = ("server away", "work session ended")
 _GIVEN_UP = ("COMMIT lost, not tried again",)
 
 SABOTAGES = {
