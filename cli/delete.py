@@ -39,6 +39,7 @@ def delete(
     """
     from dedup.errors import UsageError
     from indexer.deletion import delete_records, delete_source
+    from indexer.indexing import compact
     from indexer.workspace import Workspace
 
     if not id and not source:
@@ -53,6 +54,7 @@ def delete(
         else:
             name = source or ""
             deleted = delete_source(store, name, progress)
+        compact(store, place.snapshots)
     typer.echo(f"Deleted {deleted:,} {'record' if deleted == 1 else 'records'} of source {name!r}.")
 
 

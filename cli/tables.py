@@ -31,7 +31,7 @@ def open_rejects(files: Sequence[str], asked: Path | None, name: str) -> Rejects
         refuse_overwriting(file, asked, "--rejects")
     if asked:
         return RejectsFile(asked)
-    if len(files) != 1 or files[0] == "-":
+    if len(files) != 1 or not Path(files[0]).is_file():
         return RejectsFile(Path(f"{name}.rejects.jsonl"))
     beside = Path(f"{files[0]}.rejects.jsonl")
     return RejectsFile(beside if os.access(beside.parent, os.W_OK) else Path(beside.name))
@@ -51,8 +51,13 @@ def reading(table: Table, note: str | None = None, *, quiet: bool) -> Iterator[T
 
 
 def refuse_overwriting(file: str, output: Path | None, option: str) -> None:
-    """Raise ``UsageError`` if an output is the very file that is read."""
+    """Raise ``UsageError`` if an output is the very file that is read, or something that is no file."""
     from dedup.errors import UsageError
+
+    if output is not None and output.exists() and not output.is_file():
+        raise UsageError(f"{option} {output} is no ordinary file, and would be replaced by one; name another.")
+    if output is not None and output.is_symlink():
+        raise UsageError(f"{option} {output} is a link, and would be replaced by a file; name what it points to.")
 
     if output is not None and file != "-" and output.exists() and Path(file).exists() and output.samefile(file):
         raise UsageError(f"{option} {output} is the input itself; name another file.")
@@ -61,6 +66,10 @@ def refuse_overwriting(file: str, output: Path | None, option: str) -> None:
 def source_name(file: str) -> str:
     """Return what the records of ``file`` are filed under unless the user says otherwise."""
     name = Path(file).name
+    if name != name.encode(errors="replace").decode():
+        from dedup.errors import UsageError
+
+        raise UsageError(f"The name of {file!r} is not UTF-8; name the source with --source NAME.")
     ends = r"(\.([a-z]{1,4}|jsonl|ndjson|parquet))?(\.(gz|bgz|bz2|xz|zst))?$"
     return "stdin" if file == "-" else re.sub(ends, "", name, flags=re.IGNORECASE) or name
 

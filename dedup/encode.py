@@ -16,6 +16,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from dedup.errors import VersionMismatch
 from dedup.nearest import cosine
 from dedup.normalise import fold
 
@@ -74,10 +75,12 @@ def quantise(vectors: NDArray[np.float32]) -> NDArray[np.int8]:
     """Round (n, d) unit vectors to int8 codes.
 
     Raises:
-        ValueError: a vector is not finite.
+        VersionMismatch: a vector is not finite.
     """
     if not np.isfinite(vectors).all():
-        raise ValueError("the encoder returned a vector that is not finite; the model file is damaged")
+        raise VersionMismatch(
+            "The model gives a vector that is not finite; use the model that ships with neardup, or train anew."
+        )
     codes: NDArray[np.int8] = np.clip(np.rint(vectors * CODE_SCALE), -127, 127).astype(np.int8)
     return codes
 

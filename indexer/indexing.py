@@ -106,6 +106,12 @@ def encode_texts(store: Store, model: Model, progress: Progress = no_progress) -
     return done
 
 
+def compact(store: Store, snapshots: Path) -> bool:
+    """Publish a snapshot anew if too much of the current one was deleted; tell whether it was."""
+    current = store.current_snapshot()
+    return current is not None and refresh_snapshot(store, snapshots, current.model_id)
+
+
 def refresh_snapshot(store: Store, snapshots: Path, model_id: str, progress: Progress = no_progress) -> bool:
     """Publish a snapshot if one is due, and leave no file of an older one; tell whether it was due."""
     current = store.current_snapshot()

@@ -40,7 +40,7 @@ class IngestSummary:
 
     ``went_on`` tells whether a part of them was stored by a job that was interrupted.
     ``withheld`` counts the records that the input does not hold and that stayed all the same, because rows
-    were rejected whose id is not known.
+    were rejected that may be theirs: neither id nor content could be read.
     """
 
     accounts: Accounts
@@ -97,7 +97,7 @@ def ingest(
         loading.store(spool, intake.rows_in, is_new=size == 0, progress=progress)
     withheld = 0
     if mirrors:
-        withheld = _remove_others(loading, intake, identity, progress)
+        withheld = _remove_others(loading, intake, progress)
     return IngestSummary(runs.batches(store, run.run_id)[1], went_on, withheld, loading.texts_encoded)
 
 
@@ -196,10 +196,10 @@ class _Loading:
             after = page[-1][0]
 
 
-def _remove_others(loading: _Loading, intake: Intake, identity: Identity, progress: Progress) -> int:
+def _remove_others(loading: _Loading, intake: Intake, progress: Progress) -> int:
     """Remove the records that the input does not hold, or none if it may hold them; return how many stayed."""
     others = loading.others(intake.keys)
-    if identity == "column" and intake.unidentified:
+    if intake.unidentified:
         return sum(1 for _ in others)
     removed = 0
     while gone := list(islice(others, SIZE_OF_REMOVAL)):

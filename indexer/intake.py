@@ -2,7 +2,7 @@
 
 A record is known by its source and an external id: that of a column, or else one made of the record's own
 content, so that an edited file adds and removes only what was edited. Memory is that of one batch, 16 bytes
-for each row, and the ids of rejected rows.
+for each row, the ids of rejected rows, and without a column of ids an entry for each content that is repeated.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Intake:
     """What an input holds besides the spooled batches.
 
     ``keys`` of the ids of all sound rows and of those rejected rows whose id is known; ``unidentified`` counts
-    the rejected rows that no id is known of.
+    the rejected rows of which neither id nor content is known.
     """
 
     rows_in: int
@@ -107,7 +107,11 @@ class _Reading:
         self.rows_in += 1
         checked = row if isinstance(row, Reject) else _check(row, self._by_content)
         if isinstance(checked, Reject):
-            self._reject(checked, None if isinstance(row, Reject) else row.external_id)
+            self._reject(checked)
+            if isinstance(row, Reject) or not (self._by_content or row.external_id):
+                self.unidentified += 1
+            elif row.external_id:
+                self._rejected_ids.append(row.external_id)
         elif isinstance(row, Row):
             self._batch.append((row, checked))
             self._room -= len(checked.raw) + len(checked.fields)
@@ -144,7 +148,7 @@ class _Reading:
         for (row, item), is_known in zip(self._batch, known.tolist(), strict=True):
             if is_known:
                 message = f"The id {item.external_id!r} was used by an earlier row of this input."
-                self._reject(row.reject("E_ID_DUPLICATE", None, message), item.external_id)
+                self._reject(row.reject("E_ID_DUPLICATE", None, message))
             else:
                 items.append(item)
         return items
@@ -161,12 +165,8 @@ class _Reading:
         self.keys.add(keys_of(item.external_id for item in items))
         return items
 
-    def _reject(self, reject: Reject, external_id: str | None) -> None:
+    def _reject(self, reject: Reject) -> None:
         self.rejected += 1
-        if external_id:
-            self._rejected_ids.append(external_id)
-        else:
-            self.unidentified += 1
         self._on_reject(reject)
 
 

@@ -43,6 +43,8 @@ def file_lock(path: Path, where: str) -> Iterator[None]:
         except BlockingIOError:
             holder = os.read(handle, 200).decode("utf-8", "replace").strip() or "another process"
             raise WriterBusy(f"{holder} is writing to {where}; try again when it is done.") from None
+        except OSError as error:
+            raise EnvironmentFault(f"{path} cannot be locked: {error.strerror}; use a local disk.") from error
         os.ftruncate(handle, 0)
         os.write(handle, f"Process {os.getpid()} on {socket.gethostname()}".encode())
         yield

@@ -143,7 +143,7 @@ def _copy(engine: Engine, file: Path, copy: Path) -> None:
 def _check_normaliser(connection: Connection, where: str) -> None:
     column = schema.store_meta.c
     statement = select(column.value).where(column.key == "normaliser_version")
-    found = connection.execute(statement).scalar_one()
+    found = connection.execute(statement).scalar()
     if found != str(NORMALISER_VERSION):
         raise VersionMismatch(
             f"{where} holds texts normalised by rules {found}, and this neardup has rules "

@@ -41,7 +41,7 @@ class Vectors:
     """The vectors of a model in a store: those of its snapshot by FAISS, later ones by exact scan.
 
     Raises:
-        VersionMismatch: the store holds vectors of another model only.
+        VersionMismatch: the model has not encoded every text, as when another one has.
 
     """
 
@@ -50,9 +50,13 @@ class Vectors:
         self._model_id = model_id
         opened = open_snapshot(store, snapshots, model_id)
         self._index = opened[1] if opened else None
-        self._ids, self._codes = load_vectors(store, model_id, opened[0].max_text_id if opened else 0)
-        if opened is None and not len(self._ids):
+        in_snapshot = opened[0].max_text_id if opened else 0
+        self._ids, self._codes = load_vectors(store, model_id, in_snapshot)
+        if len(store.texts_without_vectors(model_id, in_snapshot, 1)[0]):
             check_model(store, model_id)
+            raise VersionMismatch(
+                f"Not every text is encoded by model {model_id[:12]} yet; run `dedup index` again, which does it."
+            )
 
     def search(self, codes: Codes, k: int) -> tuple[Ids, Similarities]:
         """Return the ``k`` nearest texts of each of ``codes`` (m, d): ids and cosines, both (m, k).

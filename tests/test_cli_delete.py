@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,37 @@ def test_what_cannot_be_deleted(arguments: list[str], message: str) -> None:
     result = run("delete", *arguments)
     assert result.exit_code == 2 and message in result.stderr
     assert len(held()) == 2
+
+
+def test_deleting_most_of_a_source_makes_a_new_snapshot(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("indexer.snapshot.LEAST_CHANGES", 1)
+    run("index", table("a.csv", "1,Acme,Oslo", "2,Beta,Rome", "3,Gamma,Bern"))
+    (before,) = Path(".dedup/snapshots").iterdir()
+    run("delete", "--id", "2", "--id", "3")
+    (after,) = Path(".dedup/snapshots").iterdir()
+    assert after != before and held() == [["a", "1"]]
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "link"])
+def test_rejects_replace_nothing_but_a_file(kind: str) -> None:
+    target = Path("target")
+    if kind == "folder":
+        target.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(target)
+    else:
+        target.symlink_to(table("elsewhere"))
+    result = run("index", table("a.csv", "1,Acme,Oslo", "ragged"), "--rejects", "target")
+    assert result.exit_code == 2 and "--rejects target is" in result.stderr
+    assert not target.is_file() or target.is_symlink()
+
+
+def test_a_file_name_that_is_no_text_needs_a_source() -> None:
+    name = os.fsdecode(b"\xff.csv")
+    table(name, "1,Acme,Oslo")
+    result = run("index", name)
+    assert result.exit_code == 2 and "name the source with --source" in result.stderr
+    assert run("index", name, "--source", "a").exit_code == 0
 
 
 def test_delete_before_anything_is_indexed() -> None:

@@ -234,6 +234,7 @@ def test_json_lines(tmp_path):
         ('{"id": "1", "name": ' + "[" * 100_000, "E_NESTED"),
         ('{"id": "1", "name": ' + '{"a":' * 100_000, "E_NESTED"),
         ('{"id": "1", "name": "a", "name": "b"}', "E_JSON_DUPLICATE_KEY"),
+        ("{" + ", ".join(f'"k{n}": ""' for n in range(300_000)) + ', "k299999": ""}', "E_JSON_DUPLICATE_KEY"),
         ('{"id": 1.0, "name": "a"}', "E_ID_TYPE"),
         ('{"id": 1e400, "name": "a"}', "E_ID_TYPE"),
         ('{"id": true, "name": "a"}', "E_ID_TYPE"),

@@ -328,6 +328,15 @@ def test_sync_removes_nothing_while_a_rejected_row_has_no_id(store: Store) -> No
     assert len(content(store)) == 3
 
 
+def test_a_row_that_cannot_be_read_removes_nothing(store: Store) -> None:
+    Load(store, without_ids("Acme", "Beta"), "content")
+    damaged = Reject(3, 2, "E_ENCODING_ROW", None, "", "Bet\\xff")
+    load = Load(store, [*without_ids("Acme"), damaged], "content")
+    assert (load.summary.removed, load.withheld) == (0, 1)
+    load = Load(store, without_ids("Acme", "?"), "content")
+    assert (load.summary.removed, load.withheld) == (1, 0)
+
+
 def test_sync_with_an_empty_input_is_refused(store: Store) -> None:
     Load(store, with_ids(("1", "Acme")))
     with pytest.raises(InputRefused, match="remove all 1 records"):

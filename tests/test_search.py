@@ -159,6 +159,21 @@ def test_another_input_does_not_go_on_in_a_killed_run(
     assert [run.state for run in last_runs(store, 3)] == ["done", "interrupted"]
 
 
+def test_a_query_is_refused_while_a_model_has_not_encoded_every_text(
+    store: Store, snapshots: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index(store, snapshots, NAMES)
+    monkeypatch.setattr(indexing, "CHUNK", 2)
+    other = fake_model("b")
+    other.encoder = Killed()
+    with pytest.raises(KeyboardInterrupt):
+        index(store, snapshots, NAMES, other)
+    assert store.count_vectors(other.model_id) == 4
+    with pytest.raises(VersionMismatch, match="run `dedup index` again"):
+        Searcher(store, snapshots, other)
+    assert len(Searcher(store, snapshots, MODEL).query(["Contoso"])[0]) == 7
+
+
 def test_another_model_encodes_page_by_page(store: Store, snapshots: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     index(store, snapshots, NAMES)
     monkeypatch.setattr(indexing, "CHUNK", 2)

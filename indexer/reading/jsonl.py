@@ -45,8 +45,8 @@ def _no_number(name: str) -> NoReturn:
 def _distinct_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     record = dict(pairs)
     if len(record) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
         raise _Fault("E_JSON_DUPLICATE_KEY", f"The key {_cut(twice)} is there twice.", twice)
     return record
 
