@@ -48,7 +48,10 @@ def as_rows(entries: Sequence[InputRow], identity: Identity) -> list[Row | Rejec
 
 @dataclass
 class Load:
-    """What an input means: its batches of sound rows with their accounts, and the ids that it holds."""
+    """What an input means: its batches of sound rows with their accounts, and the records that it holds.
+
+    ``unidentified`` counts the rows that may be any record's: nothing is removed then.
+    """
 
     batches: list[tuple[int, int, Content]]
     held: set[Key]
@@ -80,9 +83,9 @@ def read(entries: Sequence[InputRow], identity: Identity, size: int) -> Load:
             if is_sound and key not in load.held:
                 items[key] = (raw, city)
                 load.held.add(key)
-            elif not is_sound and (identity == "content" or identifier in ("", RAGGED)):
+            elif identifier == RAGGED or (identity == "column" and identifier == ""):
                 load.unidentified += 1
-            else:
+            elif identity == "column":
                 rejected_ids.add(key)
         load.batches.append((len(part), len(part) - len(items), items))
     load.held |= rejected_ids

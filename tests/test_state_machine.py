@@ -162,10 +162,8 @@ class StoreMachine(RuleBasedStateMachine):
         for batch in load.batches[n_before : len(job_begun.batches)]:
             expected = upsert(now, batch)
             assert self.noted.batches.pop(0) == expected
-        gone = {key for key in now if key not in load.held}
-        if identity == "column" and load.unidentified:
-            gone = set()
-        self.removed(source, gone if mirrors else set(), is_done=done is not None)
+        gone = {key for key in now if key not in load.held} if mirrors and not load.unidentified else set()
+        self.removed(source, gone, is_done=done is not None)
         assert done in (None, self.total(job_begun))
 
     @rule(data=st.data(), source=st.sampled_from(["ids", "more"]), fault=faults, again=st.booleans())
