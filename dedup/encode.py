@@ -1,9 +1,10 @@
 """Texts to vectors: the siamese character encoder, run by ONNX Runtime.
 
 One shared tower reads a text character by character (an LSTM, its outputs pooled by maximum and mean over
-the real characters, never over padding) and adds a hashed character-trigram embedding; the sum is
-projected to the unit sphere and rounded to int8. Distances between such vectors are exact integers, equal
-on every machine. The tower is trained in ``dedup.training``; nothing here imports torch.
+the real characters, never over padding, and projected) and adds the embeddings of its hashed grams; the sum
+is brought to the unit sphere and rounded to int8. Distances between such vectors are exact integers, equal on
+every machine. A text too long for one window is the mean of its windows, weighed by their length, on the
+sphere again. The tower is trained in ``dedup.training``; nothing here imports torch.
 """
 
 from __future__ import annotations
@@ -17,23 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedup.errors import VersionMismatch
+from dedup.grams import symbols_and_grams, windows
 from dedup.nearest import cosine
-from dedup.normalise import fold
-
-ALPHABET = " abcdefghijklmnopqrstuvwxyz0123456789&+"
-"""Characters the tower tells apart, numbered from 1; number 0 is padding, the last number all others."""
-
-UNKNOWN = len(ALPHABET) + 1
-N_SYMBOLS = len(ALPHABET) + 2
-N_TRIGRAM_BUCKETS = 1 << 15
 
 CODE_SCALE = 254.0
 """A unit vector times this, rounded and clipped to ±127, is its int8 code."""
 
 _BATCH_CHARACTERS = 16_384
 _BATCH_TEXTS = 512
-_SYMBOL_OF_BYTE = np.full(256, UNKNOWN, dtype=np.int32)
-_SYMBOL_OF_BYTE[np.frombuffer(ALPHABET.encode("ascii"), dtype=np.uint8)] = np.arange(1, len(ALPHABET) + 1)
 
 
 class Encoder(Protocol):
@@ -42,33 +34,6 @@ class Encoder(Protocol):
     def encode(self, normal_forms: Sequence[str]) -> NDArray[np.int8]:
         """Return the codes of ``normal_forms`` as an (n, d) int8 array, in order."""
         ...
-
-
-def featurise(folded: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Return the symbols and the trigram buckets of folded texts, both (n, longest) int32.
-
-    Symbol 0 and bucket 0 pad the shorter texts. The trigram at position i is made of the characters
-    i-1, i, i+1, with a space before the first and after the last.
-
-    Raises:
-        ValueError: a text is empty.
-    """
-    lengths = [len(text) for text in folded]
-    if min(lengths, default=1) == 0:
-        raise ValueError("cannot encode an empty text; normalise() and reject empty texts first")
-    width = max(lengths, default=0)
-    padded = np.zeros((len(folded), width + 2), dtype=np.int64)
-    padded[:, 0] = 1
-    for row, (text, length) in enumerate(zip(folded, lengths, strict=True)):
-        raw = np.frombuffer(text.encode("ascii", "replace"), dtype=np.uint8)
-        padded[row, 1 : length + 1] = _SYMBOL_OF_BYTE[raw]
-        padded[row, length + 1] = 1
-    trigrams = (padded[:, :-2] * N_SYMBOLS + padded[:, 1:-1]) * N_SYMBOLS + padded[:, 2:]
-    buckets = 1 + (trigrams * 2_654_435_761 >> 7) % (N_TRIGRAM_BUCKETS - 1)
-    symbols = padded[:, 1:-1].astype(np.int32)
-    real = np.arange(width) < np.asarray(lengths)[:, None]
-    symbols *= real
-    return symbols, np.where(real, buckets, 0).astype(np.int32)
 
 
 def quantise(vectors: NDArray[np.float32]) -> NDArray[np.int8]:
@@ -118,13 +83,22 @@ class OnnxEncoder:
         Raises:
             ValueError: a text is empty.
         """
-        folded = [fold(text) for text in normal_forms]
-        codes = np.empty((len(folded), self._dimension), dtype=np.int8)
-        lengths = np.fromiter(map(len, folded), dtype=np.int64, count=len(folded))
+        parts = [windows(text) for text in normal_forms]
+        texts = [part for pieces in parts for part in pieces]
+        counts = np.fromiter(map(len, parts), dtype=np.int64, count=len(parts))
+        owners = np.repeat(np.arange(len(parts)), counts)
+        lengths = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
+        codes = np.empty((len(parts), self._dimension), dtype=np.int8)
+        long = np.flatnonzero(counts != 1)
+        sums = np.zeros((len(long), self._dimension), dtype=np.float32)
         for rows in batches_by_length(lengths):
-            symbols, trigrams = featurise([folded[row] for row in rows])
-            (vectors,) = self._session.run(None, {"symbols": symbols, "trigrams": trigrams})
-            codes[rows] = quantise(vectors)
+            symbols, grams = symbols_and_grams([texts[row] for row in rows])
+            (vectors,) = self._session.run(None, {"symbols": symbols, "grams": grams})
+            is_piece = counts[owners[rows]] > 1
+            codes[owners[rows[~is_piece]]] = quantise(vectors[~is_piece])
+            pieces = rows[is_piece]
+            np.add.at(sums, np.searchsorted(long, owners[pieces]), vectors[is_piece] * lengths[pieces, None])
+        codes[long] = quantise(sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-9))
         return codes
 
 

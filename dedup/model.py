@@ -23,13 +23,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedup.compare import Rarity, evidence
-from dedup.encode import ALPHABET, CODE_SCALE, Encoder, OnnxEncoder
+from dedup.encode import CODE_SCALE, Encoder, OnnxEncoder
 from dedup.errors import VersionMismatch
 from dedup.explain import Explanation, explain
+from dedup.grams import ALPHABET
 from dedup.normalise import NORMALISER_VERSION
 from dedup.score import Scorer
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 FILES = ("encoder.onnx", "scorer.json", "rarity.json")
 
 

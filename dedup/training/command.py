@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedup.compare import Rarity, evidence
-from dedup.encode import ALPHABET, CODE_SCALE, Encoder, OnnxEncoder, pair_similarities
+from dedup.encode import CODE_SCALE, Encoder, OnnxEncoder, pair_similarities
 from dedup.errors import InputRefused
 from dedup.evaluate import evaluate_pairs
+from dedup.grams import ALPHABET
 from dedup.model import FILES, FORMAT_VERSION, load_model
 from dedup.normalise import NORMALISER_VERSION
 from dedup.score import Scorer
@@ -24,9 +25,11 @@ from dedup.training.data import (
     ALIASES,
     GENERATED_WEIGHT,
     NAME_SOURCES,
+    PAIRS,
     Entity,
     LabelledPairs,
     is_held_back,
+    read_aliases_of_pairs,
     read_entities,
     read_names,
     read_pairs,
@@ -41,7 +44,7 @@ from dedup.training.scorer import count_words, fit_scorer, generated_pairs
 
 DEFAULT_PROBABILITY = 0.5
 VALIDATION_PAIRS = ("company_validation_h1b", "company_validation_nber")
-_GENERATED_POOL = 40_000
+_GENERATED_POOL = 100_000
 _SCORER_VARIANTS = 20_000
 _COMPANY_SOURCES = ("h1b_employers", "nber_assignees", "irs_nonprofits", "securities")
 
@@ -63,6 +66,7 @@ def train(data: Path, output: Path, steps: int | None, seed: int | None, on_prog
     output.mkdir(parents=True, exist_ok=True)
     held_out = validation_cores(data)
     entities = {source.name: read_entities(data, source, held_out) for source in ALIASES}
+    entities |= {source.name: read_aliases_of_pairs(data, source, held_out) for source in PAIRS}
     names = read_names(data, held_out)
     random.Random(settings.seed).shuffle(names)
     on_progress(f"{sum(map(len, entities.values())):,} entities and {len(names):,} single names")
@@ -95,7 +99,7 @@ def _train_tower(
 ) -> Tower:
     pool: list[Entity] = []
     weights: list[float] = []
-    for source in ALIASES:
+    for source in (*ALIASES, *PAIRS):
         shown = [entity for entity in entities[source.name] if not is_held_back(entity)]
         pool += shown
         weights += [source.weight / len(shown)] * len(shown)
@@ -165,13 +169,13 @@ def _write_manifest(output: Path, settings: EncoderSettings, least_similarity: f
             "dimension": DIMENSION,
             "code_scale": CODE_SCALE,
             "architecture": {
-                "tower": "unidirectional character LSTM, maximum and mean pooling, hashed character trigrams",
+                "tower": "unidirectional character LSTM, maximum and mean pooling, bag of hashed grams",
                 "symbol_size": SYMBOL_SIZE,
                 "hidden_size": HIDDEN_SIZE,
             },
             "quantisation": {
                 "vectors": f"int8, round(unit vector * {CODE_SCALE:g}) clipped to 127",
-                "trigram_table": "int8, one scale per dimension",
+                "gram_table": "int8, one scale per dimension",
                 "other_weights": "float32",
             },
             "default_probability": DEFAULT_PROBABILITY,
@@ -180,6 +184,7 @@ def _write_manifest(output: Path, settings: EncoderSettings, least_similarity: f
             "training": asdict(settings),
             "command": f"dedup train DATA --output MODEL --steps {settings.steps} --seed {settings.seed}",
             "sources": {f"aliases/{source.name}_train": source.licence for source in ALIASES}
+            | {f"pairs/{source.name}_train": source.licence for source in PAIRS}
             | {"pairs/company_train": "as the alias files it is made of"}
             | {f"names/organisations ({name})": licence for name, licence in NAME_SOURCES.items()},
             "measures": measures,

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from rapidfuzz import fuzz
 
+from dedup.grams import initials
 from dedup.legal_forms import split_legal_forms
 from dedup.normalise import fold, normalise
 
@@ -23,8 +24,8 @@ from dedup.normalise import fold, normalise
 class Source:
     """A file of aliases: its licence, how often it is drawn, and how alike two aliases must be.
 
-    ``least_ratio`` (0 to 100, RapidFuzz ``token_set_ratio`` of the folded forms) leaves out acronyms and
-    translations, which no model can learn from characters.
+    ``least_ratio`` (0 to 100, RapidFuzz ``token_set_ratio`` of the folded forms) leaves out translations, which
+    no model can learn from characters; a name that is made of the initials of another stays.
     """
 
     name: str
@@ -34,15 +35,21 @@ class Source:
 
 
 ALIASES = (
-    Source("h1b_employers", "US government record (public domain)", 0.40),
+    Source("h1b_employers", "US government record (public domain)", 0.30),
     Source("nber_assignees", "names from US patent records; carried by a package under GPL-3.0", 0.06),
     Source("irs_nonprofits", "US government record (public domain)", 0.06, 50.0),
     Source("securities", "MIT", 0.04, 50.0),
-    Source("ror_organisations", "CC0 1.0", 0.12, 65.0),
-    Source("brands_nsi", "BSD-3-Clause", 0.06, 65.0),
-    Source("wikidata_companies", "CC0 (data), MIT (repository)", 0.04, 65.0),
+    Source("ror_organisations", "CC0 1.0", 0.18, 55.0),
+    Source("brands_nsi", "BSD-3-Clause", 0.07, 60.0),
+    Source("wikidata_companies", "CC0 (data), MIT (repository)", 0.06, 55.0),
 )
-GENERATED_WEIGHT = 0.22
+PAIRS = (
+    Source("toponyms", "MIT (repository), GeoNames CC BY 4.0", 0.06),
+    Source("person_aliases", "MIT", 0.02),
+)
+"""Files of pairs whose true ones serve as aliases: other scripts, persons."""
+
+GENERATED_WEIGHT = 0.20
 NAME_SOURCES = {
     "irs": "US government record (public domain)",
     "h1b": "US government record (public domain)",
@@ -124,17 +131,39 @@ def read_entities(data: Path, source: Source, held_out: frozenset[str]) -> list[
     entities = []
     for entity_id, names in by_entity.items():
         distinct = list(dict.fromkeys(names))
-        kept = [name for name in distinct if _alike_any(name, distinct, source.least_ratio)]
+        kept = [name for name in distinct if _is_learnable(name, distinct, source.least_ratio)]
         if len(kept) > 1:
             entities.append(Entity(entity_id.split(".")[0], tuple(kept)))
     return entities
 
 
-def _alike_any(name: str, names: list[str], least_ratio: float) -> bool:
+def read_aliases_of_pairs(data: Path, source: Source, held_out: frozenset[str]) -> list[Entity]:
+    """Return the true pairs of a pair file as entities of two names; pairs with a name in common, as one group."""
+    pairs = read_pairs(data / "pairs" / f"{source.name}_train.csv.gz")
+    group_of: dict[str, str] = {}
+    entities = []
+    for left, right, label in zip(pairs.left, pairs.right, pairs.labels, strict=True):
+        if label and left != right and not {core_of(left), core_of(right)} & held_out:
+            group = group_of.setdefault(left, group_of.get(right, f"{source.name} {len(group_of)}"))
+            group_of.setdefault(right, group)
+            entities.append(Entity(group, (left, right)))
+    return entities
+
+
+def _is_learnable(name: str, names: list[str], least_ratio: float) -> bool:
     if not least_ratio:
         return True
     folded = fold(name)
-    return any(other != name and fuzz.token_set_ratio(folded, fold(other)) >= least_ratio for other in names)
+    return any(
+        other != name
+        and (fuzz.token_set_ratio(folded, fold(other)) >= least_ratio or _is_initials(folded, fold(other)))
+        for other in names
+    )
+
+
+def _is_initials(left: str, right: str) -> bool:
+    short, long = sorted((left, right), key=len)
+    return len(short) > 2 and short in initials(long)
 
 
 def read_names(data: Path, held_out: frozenset[str]) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,25 +14,25 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from dedup.encode import N_TRIGRAM_BUCKETS, OnnxEncoder, featurise
-from dedup.normalise import fold
+from dedup.encode import OnnxEncoder
+from dedup.grams import N_BUCKETS, symbols_and_grams
 from dedup.training.export import export
 from dedup.training.network import DIMENSION, Tower
 from dedup.training.sampling import Batch, Sampler
 
-LONGEST = 64
-"""Characters read in training; at run time a text is read whole."""
+LONGEST = 96
+"""Characters read in training; at run time a text is read whole, in windows of 128."""
 
 
 @dataclass(frozen=True, slots=True)
 class EncoderSettings:
     """Everything that decides what comes out, besides the data."""
 
-    steps: int = 1_400
-    batch_size: int = 640
+    steps: int = 6_000
+    batch_size: int = 512
     learning_rate: float = 2e-3
     temperature: float = 0.06
-    refresh_every: int = 500
+    refresh_every: int = 1_000
     seed: int = 20_261_121
 
 
@@ -52,44 +51,41 @@ def contrastive_loss(left: Tensor, right: Tensor, same: Tensor, temperature: flo
     return (functional.cross_entropy(logits, target) + functional.cross_entropy(logits[:, :n].T, target)) / 2
 
 
-def initial_tower(names: list[str], seed: int) -> Tower:
-    """Return an untrained tower whose trigram table is a random projection scaled by rarity.
+def initial_tower(texts: list[str], seed: int) -> Tower:
+    """Return an untrained tower whose gram table is a random projection scaled by rarity among ``texts``.
 
-    Before any training the trigram part is thus an approximation of TF-IDF cosine.
+    Before any training the grams are thus an approximation of TF-IDF cosine.
     """
     torch.manual_seed(seed)
     tower = Tower()
-    counts: Counter[int] = Counter()
-    for start in range(0, len(names), 1_000):
-        _, buckets = featurise([fold(name)[:LONGEST] for name in names[start : start + 1_000]])
-        for row in buckets:
-            counts.update(set(row.tolist()))
-    seen = torch.ones(N_TRIGRAM_BUCKETS)
-    for bucket, count in counts.items():
-        seen[bucket] += count
-    rarity = torch.log((len(names) + 1) / seen).clamp(min=0.5)
+    seen = np.ones(N_BUCKETS)
+    for start in range(0, len(texts), 1_000):
+        _, grams = symbols_and_grams([text[:LONGEST] for text in texts[start : start + 1_000]])
+        pairs = np.unique(np.arange(len(grams))[:, None] * N_BUCKETS + grams)
+        seen += np.bincount(pairs % N_BUCKETS, minlength=N_BUCKETS)
+    rarity = np.maximum(np.log((len(texts) + 1) / seen), 0.5)
+    scale = torch.from_numpy(rarity / rarity.mean() / DIMENSION**0.5).float()
     with torch.no_grad():
-        tower.trigram.weight.normal_(0, 1).mul_((rarity / rarity.mean() / DIMENSION**0.5).unsqueeze(1))
-        tower.trigram.weight[0] = 0
+        tower.gram.weight.normal_(0, 1).mul_(scale.unsqueeze(1))
+        tower.gram.weight[0] = 0
     return tower
 
 
-def embed(tower: Tower, texts: list[str], longest: int | None = None) -> Tensor:
-    """Return (n, d) unit vectors of normal forms, in order; batches of like length, gradients kept."""
-    folded = [fold(text)[:longest] for text in texts]
-    lengths = np.fromiter(map(len, folded), dtype=np.int64, count=len(folded))
+def embed(tower: Tower, texts: list[str]) -> Tensor:
+    """Return (n, d) unit vectors of normal forms, in order, gradients kept; each is read as one window."""
+    lengths = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
     order = np.argsort(lengths, kind="stable")
     parts = []
     for rows in np.array_split(order, max(1, len(order) // 256)):
-        symbols, buckets = featurise([folded[row] for row in rows])
-        parts.append(tower(torch.from_numpy(symbols).long(), torch.from_numpy(buckets).long()))
+        symbols, grams = symbols_and_grams([texts[row] for row in rows])
+        parts.append(tower(torch.from_numpy(symbols).long(), torch.from_numpy(grams).long()))
     back = torch.empty(len(order), dtype=torch.long)
     back[torch.from_numpy(order)] = torch.arange(len(order))
     return torch.cat(parts)[back]
 
 
 def _step(tower: Tower, optimiser: torch.optim.Optimizer, batch: Batch, temperature: float) -> float:
-    vectors = embed(tower, batch.left + batch.right, LONGEST)
+    vectors = embed(tower, [text[:LONGEST] for text in batch.left + batch.right])
     left, right = vectors[: len(batch.left)], vectors[len(batch.left) :]
     loss = contrastive_loss(left, right, torch.from_numpy(batch.same), temperature)
     optimiser.zero_grad(set_to_none=True)
@@ -108,7 +104,8 @@ def train_encoder(
 ) -> Tower:
     """Train ``tower`` and return it; resumes from ``checkpoint`` if that file is of the same settings.
 
-    The neighbourhoods of the hard negatives are found anew every ``refresh_every`` steps.
+    The neighbourhoods of the hard negatives are found anew every ``refresh_every`` steps, by the tower as it is
+    then; it is saved at those steps too, so that a training that was interrupted ends as if it had not been.
     ``on_progress`` is called with the step, its loss and the tower.
     """
     optimiser = torch.optim.AdamW(tower.parameters(), lr=settings.learning_rate, weight_decay=1e-4)
@@ -117,13 +114,12 @@ def train_encoder(
     )
     first = _resume(tower, optimiser, schedule, settings, checkpoint)
     for step in range(first, settings.steps):
-        if step and (step % settings.refresh_every == 0 or step == first):
-            sampler.set_codes(_codes(tower, sampler.anchors, checkpoint.with_suffix(".onnx")))
-        loss = _step(tower, optimiser, sampler.batch(settings.batch_size), settings.temperature)
+        if step % settings.refresh_every == 0:
+            _save(tower, optimiser, schedule, settings, checkpoint, step)
+            sampler.set_codes(_codes(tower, sampler.anchors, checkpoint.with_suffix(".onnx")), step)
+        loss = _step(tower, optimiser, sampler.batch(settings.batch_size, step), settings.temperature)
         schedule.step()
         on_progress(step + 1, loss, tower)
-        if (step + 1) % 500 == 0:
-            _save(tower, optimiser, schedule, settings, checkpoint, step + 1)
     return tower
 
 

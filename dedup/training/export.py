@@ -12,6 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 from dedup.training.network import DIMENSION, HIDDEN_SIZE, Tower
 
 OPSET = 17
+_INPUTS = ("symbols", "grams")
 _TORCH_TO_ONNX_GATES = (
     0,
     3,
@@ -26,9 +27,9 @@ def _gates(weight: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def export(tower: Tower, path: Path) -> None:
-    """Write the tower to ``path``; its trigram table is stored as int8 with one scale per dimension."""
+    """Write the tower to ``path``; its gram table is stored as int8 with one scale per dimension."""
     state = {name: value.detach().cpu().numpy().astype(np.float32) for name, value in tower.state_dict().items()}
-    table = state["trigram.weight"]
+    table = state["gram.weight"]
     scale = np.maximum(np.abs(table).max(axis=0), 1e-9) / 127
     bias = np.concatenate([_gates(state["lstm.bias_ih_l0"]), _gates(state["lstm.bias_hh_l0"])])
     constants = {
@@ -38,8 +39,8 @@ def export(tower: Tower, path: Path) -> None:
         "lstm_b": bias[None],
         "projection_w": np.ascontiguousarray(state["projection.weight"].T),
         "projection_b": state["projection.bias"],
-        "trigram_table": np.rint(table / scale).astype(np.int8),
-        "trigram_scale": scale.astype(np.float32),
+        "gram_table": np.rint(table / scale).astype(np.int8),
+        "gram_scale": scale.astype(np.float32),
         "zero": np.array(0, dtype=np.int32),
         "low": np.array(-2.0, dtype=np.float32),
         "axis_time": np.array([1], dtype=np.int64),
@@ -50,7 +51,10 @@ def export(tower: Tower, path: Path) -> None:
     graph = helper.make_graph(
         _nodes(),
         "siamese_tower",
-        [helper.make_tensor_value_info(name, TensorProto.INT32, ["n", "length"]) for name in ("symbols", "trigrams")],
+        [
+            helper.make_tensor_value_info(name, TensorProto.INT32, ["n", f"most_{name}"])
+            for name in ("symbols", "grams")
+        ],
         [helper.make_tensor_value_info("vectors", TensorProto.FLOAT, ["n", DIMENSION])],
         [numpy_helper.from_array(value, name) for name, value in constants.items()],
     )
@@ -82,14 +86,17 @@ def _nodes() -> list[onnx.NodeProto]:
         node("Concat", ["highest", "mean"], ["pooled"], axis=1),
         node("MatMul", ["pooled", "projection_w"], ["projected0"]),
         node("Add", ["projected0", "projection_b"], ["projected"]),
-        # The trigrams: bucket 0 is padding and its row is zero.
-        node("Gather", ["trigram_table", "trigrams"], ["gathered8"]),
+        # The grams: bucket 0 is padding and its row is zero.
+        node("Greater", ["grams", "zero"], ["is_gram"]),
+        node("Cast", ["is_gram"], ["gram_mask"], to=TensorProto.FLOAT),
+        node("ReduceSum", ["gram_mask", "axis_time"], ["n_grams"]),
+        node("Gather", ["gram_table", "grams"], ["gathered8"]),
         node("Cast", ["gathered8"], ["gathered"], to=TensorProto.FLOAT),
         node("ReduceSum", ["gathered", "axis_time"], ["summed"], keepdims=0),
-        node("Mul", ["summed", "trigram_scale"], ["grams0"]),
-        node("Sqrt", ["count"], ["root"]),
-        node("Div", ["grams0", "root"], ["grams"]),
-        node("Add", ["projected", "grams"], ["raw"]),
+        node("Mul", ["summed", "gram_scale"], ["scaled"]),
+        node("Sqrt", ["n_grams"], ["root"]),
+        node("Div", ["scaled", "root"], ["bag"]),
+        node("Add", ["projected", "bag"], ["raw"]),
         node("ReduceL2", ["raw"], ["norm0"], axes=[1], keepdims=1),
         node("Max", ["norm0", "tiny"], ["norm"]),
         node("Div", ["raw", "norm"], ["vectors"]),

@@ -6,18 +6,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dedup.encode import N_SYMBOLS, N_TRIGRAM_BUCKETS
+from dedup.grams import N_BUCKETS, N_SYMBOLS
 
 SYMBOL_SIZE = 32
-HIDDEN_SIZE = 128
-DIMENSION = 96
+HIDDEN_SIZE = 64
+DIMENSION = 128
 
 
 class Tower(nn.Module):
-    """Characters and trigrams of a text to a unit vector.
+    """Characters and grams of a text to a unit vector; ``benchmarks/encoders.md`` compares it with others.
 
     A unidirectional LSTM reads from left to right, so padding on the right never reaches a real
-    character; maximum and mean run over real characters only.
+    character; maximum and mean run over real characters only. The embeddings of the grams are summed over
+    the square root of their number.
     """
 
     def __init__(self) -> None:
@@ -25,14 +26,15 @@ class Tower(nn.Module):
         self.symbol = nn.Embedding(N_SYMBOLS, SYMBOL_SIZE)
         self.lstm = nn.LSTM(SYMBOL_SIZE, HIDDEN_SIZE, batch_first=True)
         self.projection = nn.Linear(2 * HIDDEN_SIZE, DIMENSION)
-        self.trigram = nn.Embedding(N_TRIGRAM_BUCKETS, DIMENSION, padding_idx=0)
+        self.gram = nn.Embedding(N_BUCKETS, DIMENSION, padding_idx=0)
 
-    def forward(self, symbols: Tensor, trigrams: Tensor) -> Tensor:
-        """Return (n, DIMENSION) unit vectors of (n, length) symbols and trigram buckets; 0 is padding."""
+    def forward(self, symbols: Tensor, grams: Tensor) -> Tensor:
+        """Return (n, DIMENSION) unit vectors of (n, length) symbols and (n, most) gram buckets; 0 is padding."""
         real = (symbols > 0).unsqueeze(2)
         count = real.sum(dim=1).clamp(min=1)
         outputs, _ = self.lstm(self.symbol(symbols))
         highest = outputs.masked_fill(~real, -2.0).amax(dim=1)  # LSTM outputs lie in (-1, 1)
         mean = (outputs * real).sum(dim=1) / count
-        grams = self.trigram(trigrams).sum(dim=1) / count.sqrt()
-        return functional.normalize(self.projection(torch.cat([highest, mean], dim=1)) + grams, dim=1)
+        bag = functional.embedding_bag(grams, self.gram.weight, mode="sum", padding_idx=0)
+        bag = bag / (grams > 0).sum(dim=1, keepdim=True).clamp(min=1).sqrt()
+        return functional.normalize(self.projection(torch.cat([highest, mean], dim=1)) + bag, dim=1)

@@ -1,7 +1,8 @@
 """Batches of positive pairs whose other members are hard negatives.
 
 A batch is made of neighbourhoods: a seed entity and the entities that the present encoder finds nearest to
-it. Every other member of the batch then serves as a negative, and most of them look alike.
+it. Every other member of the batch then serves as a negative, and most of them look alike. One pair in six
+is of texts that are no names.
 """
 
 from __future__ import annotations
@@ -14,9 +15,12 @@ from numpy.typing import NDArray
 
 from dedup.nearest import exact_neighbours
 from dedup.training.data import Entity, core_of
+from dedup.training.texts import OtherTexts
 from dedup.training.variants import sibling, variant
 
 NEIGHBOURS = 7
+_SEARCHED_AT_ONCE = 20_000
+_OTHER_TEXTS = 1 / 6
 _VARIANT_OF_ALIAS = 0.15
 _SIBLINGS = 0.10
 
@@ -34,59 +38,64 @@ class Batch:
 
 
 class Sampler:
-    """Draws batches from entities (weighted by their source) and generated variants of real names."""
+    """Draws batches from entities (weighted by their source), generated variants of names, and other texts."""
 
     def __init__(self, entities: list[Entity], weights: NDArray[np.float64], names: list[str], seed: int) -> None:
         """``entities`` come first in the pool; each name of ``names`` is an entity of its own after them."""
         self._pool = entities + [Entity("", (name,)) for name in names]
         self._cumulative = np.cumsum(weights / weights.sum())
-        self._random = random.Random(seed)
+        self._names = names
+        self._seed = seed
         self._vocabulary = list(
             dict.fromkeys(word for name in names[:50_000] for word in name.split() if len(word) > 3)
         )
-        self._neighbours: NDArray[np.int64] | None = None
+        self._neighbours = np.full((len(self._pool), NEIGHBOURS), -1, dtype=np.int64)
 
     @property
     def anchors(self) -> list[str]:
         """One name of each entity of the pool, in order: what neighbourhoods are found by."""
         return [entity.names[0] for entity in self._pool]
 
-    def set_codes(self, codes: NDArray[np.int8]) -> None:
-        """Find the neighbourhoods anew from the codes of ``anchors``, (n, d) int8."""
-        self._neighbours = exact_neighbours(codes, codes, NEIGHBOURS + 1)[0]
+    def set_codes(self, codes: NDArray[np.int8], step: int) -> None:
+        """Find the neighbourhoods anew from the codes of ``anchors``, (n, d) int8.
 
-    def batch(self, size: int) -> Batch:
-        """Draw a batch of ``size`` pairs, of neighbourhoods once they are known."""
-        if self._neighbours is None:
-            chosen = self._draw(size)
-        else:
-            seeds = self._draw(max(1, size // NEIGHBOURS))
-            near = np.concatenate([np.asarray(seeds), self._neighbours[seeds].ravel()])
-            chosen = list(dict.fromkeys(int(i) for i in near if i >= 0))[: size * 2]
-            self._random.shuffle(chosen)
-            chosen = chosen[:size]
-        pairs = [self._pair(self._pool[index]) for index in chosen]
-        extra = [s for left, _ in pairs if self._random.random() < _SIBLINGS and (s := self._sibling(left))]
-        left, right = [a for a, _ in pairs], [b for _, b in pairs] + extra
+        An entity is searched for among 20,000 of the pool, others at each ``step``: it is cheaper, and varies.
+        """
+        shuffled = np.random.default_rng([self._seed, step]).permutation(len(codes))
+        for part in np.array_split(shuffled, -(-len(codes) // _SEARCHED_AT_ONCE)):
+            found = exact_neighbours(codes[part], codes[part], NEIGHBOURS)[0]
+            self._neighbours[part] = np.where(found >= 0, part[found], -1)
+
+    def batch(self, size: int, step: int) -> Batch:
+        """Return the batch of ``size`` pairs, at most, for ``step``: the same at every call."""
+        rng = random.Random(f"{self._seed} {step}")
+        n_others = round(size * _OTHER_TEXTS)
+        points = [rng.random() for _ in range(max(1, (size - n_others) // (NEIGHBOURS - 1)))]
+        seeds = np.minimum(np.searchsorted(self._cumulative, points), len(self._pool) - 1)
+        near = np.concatenate([seeds, self._neighbours[seeds].ravel()])  # an entity is mostly its own neighbour
+        chosen = list(dict.fromkeys(near[near >= 0].tolist()))
+        rng.shuffle(chosen)
+        chosen = chosen[: size - n_others]
+        pairs = [self._pair(self._pool[index], rng) for index in chosen]
         groups = [self._pool[index].group or str(index) for index in chosen]
+        others = OtherTexts(self._names, self._vocabulary, rng)
+        pairs += [others.pair() for _ in range(n_others)]
+        groups += [f"other {number}" for number in range(n_others)]
+        near_misses = (sibling(left, rng, self._vocabulary) for left, _ in pairs if rng.random() < _SIBLINGS)
+        left = [a for a, _ in pairs]
+        right = [b for _, b in pairs] + [text for text in near_misses if text]
         return Batch(left, right, self._same(left, right, groups))
 
-    def _draw(self, count: int) -> list[int]:
-        points = [self._random.random() for _ in range(count)]
-        return list(np.minimum(np.searchsorted(self._cumulative, points), len(self._pool) - 1))
-
-    def _pair(self, entity: Entity) -> tuple[str, str]:
+    @staticmethod
+    def _pair(entity: Entity, rng: random.Random) -> tuple[str, str]:
         if len(entity.names) == 1:
-            pair = [entity.names[0], variant(entity.names[0], self._random)]
+            pair = [entity.names[0], variant(entity.names[0], rng)]
         else:
-            pair = self._random.sample(entity.names, 2)
-            if self._random.random() < _VARIANT_OF_ALIAS:
-                pair[1] = variant(pair[1], self._random)
-        self._random.shuffle(pair)
+            pair = rng.sample(entity.names, 2)
+            if rng.random() < _VARIANT_OF_ALIAS:
+                pair[1] = variant(pair[1], rng)
+        rng.shuffle(pair)
         return pair[0], pair[1]
-
-    def _sibling(self, name: str) -> str | None:
-        return sibling(name, self._random, self._vocabulary)
 
     @staticmethod
     def _same(left: list[str], right: list[str], groups: list[str]) -> NDArray[np.bool_]:
