@@ -22,6 +22,7 @@ NEIGHBOURS = 7
 _SEARCHED_AT_ONCE = 20_000
 _OTHER_TEXTS = 1 / 6
 _VARIANT_OF_ALIAS = 0.15
+_TRADING_AS = 0.03
 _SIBLINGS = 0.10
 
 
@@ -77,6 +78,7 @@ class Sampler:
         rng.shuffle(chosen)
         chosen = chosen[: size - n_others]
         pairs = [self._pair(self._pool[index], rng) for index in chosen]
+        pairs = [(left, self._trading_as(right, rng)) for left, right in pairs]
         groups = [self._pool[index].group or str(index) for index in chosen]
         others = OtherTexts(self._names, self._vocabulary, rng)
         pairs += [others.pair() for _ in range(n_others)]
@@ -96,6 +98,13 @@ class Sampler:
                 pair[1] = variant(pair[1], rng)
         rng.shuffle(pair)
         return pair[0], pair[1]
+
+    def _trading_as(self, name: str, rng: random.Random) -> str:
+        """Return the name, once in a while before or behind another that its owner has too."""
+        if rng.random() >= _TRADING_AS:
+            return name
+        other = rng.choice(self._names)
+        return f"{name} dba {other}" if rng.random() < 0.5 else f"{other} dba {name}"
 
     @staticmethod
     def _same(left: list[str], right: list[str], groups: list[str]) -> NDArray[np.bool_]:

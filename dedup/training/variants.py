@@ -23,6 +23,17 @@ _CONFUSED = [
     ("i", "y"), ("z", "s"), ("s", "z"), ("ee", "ea"), ("ou", "u"), ("ae", "a"), ("oe", "o"), ("ue", "u"),
     ("tt", "t"), ("ll", "l"), ("ss", "s"), ("nn", "n"), ("x", "ks"), ("qu", "kw"), ("sch", "sh"), ("th", "t"),
 ]  # fmt: skip
+_TRANSLITERATED = [
+    ("sh", "sch"), ("sch", "sh"), ("ch", "tsch"), ("ch", "c"), ("kh", "h"), ("h", "kh"), ("kh", "ch"), ("ts", "c"),
+    ("c", "ts"), ("ts", "tz"), ("y", "j"), ("j", "y"), ("i", "y"), ("iy", "y"), ("y", "iy"), ("yu", "iu"),
+    ("ya", "ia"), ("ya", "ja"), ("v", "w"), ("w", "v"), ("zh", "j"), ("z", "zh"), ("ou", "u"), ("u", "ou"),
+    ("oo", "u"), ("gh", "g"), ("g", "gh"), ("q", "k"), ("k", "q"), ("k", "kh"), ("e", "a"), ("a", "e"), ("o", "u"),
+    ("u", "o"), ("ee", "i"), ("i", "ee"), ("e", "i"), ("ai", "ay"), ("ei", "ey"), ("al ", "el "), ("el ", "al "),
+    ("dh", "d"), ("th", "t"), ("aa", "a"), ("a", "aa"), ("eo", "o"), ("eu", "u"), ("r", "l"), ("l", "r"), ("b", "p"),
+    ("p", "b"), ("d", "t"), ("f", "v"), ("ng", "n"), ("mb", "nb"),
+]  # fmt: skip
+_VOWELS = "aeiou"
+_AS_CONSONANT = str.maketrans({"o": "w", "u": "w", "i": "y", "e": "", "a": "", "p": "b", "v": "f", "g": "j", "c": "k"})
 
 ABBREVIATIONS: dict[str, tuple[str, ...]] = {
     "academy": ("acad",), "administration": ("admin",), "advanced": ("adv",), "advertising": ("advtg",),
@@ -190,6 +201,33 @@ def _cut(words: list[str], rng: random.Random) -> list[str]:
     return text[:width].split() if len(text) > width else words
 
 
+def _transliterate(words: list[str], rng: random.Random) -> list[str]:
+    """Respell as another way of writing a foreign script in Latin letters would."""
+    text = " ".join(words)
+    for old, new in rng.sample(_TRANSLITERATED, 12):
+        if old in text and rng.random() < 0.5:
+            text = text.replace(old, new, rng.choice((1, 9)))
+    return text.split()
+
+
+def _without_vowels(words: list[str], rng: random.Random) -> list[str]:
+    """Write as transliterated Arabic or Hebrew reads: few vowels, and some letters for others."""
+    return [word[0] + "".join(_consonant(char, rng) for char in word[1:]) if word.isalpha() else word for word in words]
+
+
+def _consonant(char: str, rng: random.Random) -> str:
+    long_vowel = char in _VOWELS and rng.random() < 0.3
+    return char if long_vowel or rng.random() < 0.2 else char.translate(_AS_CONSONANT)
+
+
+def _initial(words: list[str], rng: random.Random) -> list[str]:
+    """Write one word by its first letter, as first names often are."""
+    at = rng.randrange(len(words))
+    if len(words) < 2 or not words[at].isalpha():
+        return words
+    return [*words[:at], words[at][0], *words[at + 1 :]]
+
+
 def _trade_name_tail(words: list[str], rng: random.Random) -> list[str]:
     return [*words, rng.choice(("dba", "aka", "dba " + words[0]))]
 
@@ -203,6 +241,7 @@ def _ampersand(words: list[str], rng: random.Random) -> list[str]:
 _EDITS: list[tuple[Edit, float]] = [
     (_typo, 4.0), (_abbreviate, 3.0), (_expand, 1.0), (_change_form, 3.0), (_drop_word, 1.0), (_swap_words, 1.0),
     (_join_words, 1.2), (_split_word, 0.8), (_cut, 1.0), (_trade_name_tail, 0.3), (_ampersand, 0.7),
+    (_transliterate, 0.8), (_without_vowels, 0.3), (_initial, 0.4),
 ]  # fmt: skip
 
 
