@@ -28,11 +28,11 @@ LONGEST = 96
 class EncoderSettings:
     """Everything that decides what comes out, besides the data."""
 
-    steps: int = 6_000
+    steps: int = 8_000
     batch_size: int = 512
     learning_rate: float = 2e-3
-    temperature: float = 0.06
-    refresh_every: int = 1_000
+    temperature: float = 0.08
+    refresh_every: int = 2_000
     seed: int = 20_261_121
 
 
