@@ -3,21 +3,58 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dedup.encode import batches_by_length, featurise
+from dedup.encode import batches_by_length
+from dedup.grams import WINDOW, initials, symbols_and_grams, windows
+from dedup.model import load_model
 from dedup.nearest import cosine, exact_neighbours, norms
+from dedup.normalise import normalise
 
 
-def test_features_of_a_text_do_not_depend_on_its_neighbours():
-    alone = featurise(["acme"])
-    beside = featurise(["acme", "a much longer text"])
-    for one, two in zip(alone, beside, strict=True):
-        assert np.array_equal(one[0], two[0, :4])
-        assert (two[0, 4:] == 0).all()
+def grams_of(text):
+    return set(symbols_and_grams([text])[1][0].tolist()) - {0}
+
+
+def test_what_is_read_of_a_text_does_not_depend_on_its_neighbours():
+    symbols, grams = symbols_and_grams(["acme", "a much longer text of many words"])
+    alone = symbols_and_grams(["acme"])
+    assert np.array_equal(symbols[0, :4], alone[0][0])
+    assert (symbols[0, 4:] == 0).all()
+    assert set(grams[0].tolist()) - {0} == grams_of("acme")
 
 
 def test_an_empty_text_is_refused():
     with pytest.raises(ValueError, match="empty text"):
-        featurise(["acme", ""])
+        symbols_and_grams(["acme", ""])
+
+
+def test_an_acronym_shares_a_gram_with_its_name():
+    name = "massachusetts institute of technology"
+    assert initials(name) == ["miot", "mit"]
+    assert grams_of("mit") & grams_of(name)
+    assert not grams_of("mix") & grams_of(name)
+
+
+def test_the_order_of_words_changes_only_the_grams_between_them():
+    one, other = grams_of("alpha beta"), grams_of("beta alpha")
+    assert len(one & other) >= len(one) - 3
+
+
+@given(st.text(max_size=600).map(normalise))
+def test_windows_lose_no_word(text):
+    pieces = windows(text)
+    assert "".join(pieces).replace(" ", "") == text.replace(" ", "")
+    assert all(len(piece) <= WINDOW for piece in pieces)
+
+
+def test_the_end_of_a_long_text_counts():
+    model = load_model()
+    words = [f"{a}{b}" for a in ("north", "mill", "stone", "oak", "lake") for b in ("field", "bridge", "wood", "port")]
+    text = " ".join(words * 3)
+    assert len(text) > 3 * WINDOW
+    codes = model.encoder.encode([text, f"{text} changed at its very end", " ".join(reversed(words * 3)), "acme"])
+    assert not np.array_equal(codes[0], codes[1])
+    near, far = cosine(codes[[0, 0]], codes[[1, 3]])
+    assert near > 0.9 > 0.5 > far
 
 
 @given(st.lists(st.integers(1, 2000), max_size=300))

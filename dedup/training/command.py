@@ -64,16 +64,13 @@ def train(data: Path, output: Path, steps: int | None, seed: int | None, on_prog
     settings = EncoderSettings()
     settings = replace(settings, steps=steps or settings.steps, seed=settings.seed if seed is None else seed)
     output.mkdir(parents=True, exist_ok=True)
-    held_out = validation_cores(data)
-    entities = {source.name: read_entities(data, source, held_out) for source in ALIASES}
-    entities |= {source.name: read_aliases_of_pairs(data, source, held_out) for source in PAIRS}
-    names = read_names(data, held_out)
-    random.Random(settings.seed).shuffle(names)
+    entities, names = read_training_data(data, settings.seed)
     on_progress(f"{sum(map(len, entities.values())):,} entities and {len(names):,} single names")
 
     generated = min(_GENERATED_POOL, len(names) // 2)  # names the encoder learns from; the scorer, from the others
     checkpoint = output / "checkpoint.pt"
-    tower = _train_tower(entities, names, generated, settings, checkpoint, on_progress)
+    sampler = make_sampler(entities, names[:generated], settings.seed)
+    tower = _train_tower(sampler, names, settings, checkpoint, on_progress)
     export(tower, output / "encoder.onnx")
     counts, n_names = count_words(names)
     _write_json(output / "rarity.json", {"n_names": n_names, "counts": counts})
@@ -89,22 +86,31 @@ def train(data: Path, output: Path, steps: int | None, seed: int | None, on_prog
     checkpoint.unlink(missing_ok=True)
 
 
-def _train_tower(
-    entities: dict[str, list[Entity]],
-    names: list[str],
-    generated: int,
-    settings: EncoderSettings,
-    checkpoint: Path,
-    report: Report,
-) -> Tower:
+def read_training_data(data: Path, seed: int) -> tuple[dict[str, list[Entity]], list[str]]:
+    """Return the entities by source and the single names, shuffled; nothing of the validation files."""
+    held_out = validation_cores(data)
+    entities = {source.name: read_entities(data, source, held_out) for source in ALIASES}
+    entities |= {source.name: read_aliases_of_pairs(data, source, held_out) for source in PAIRS}
+    names = read_names(data, held_out)
+    random.Random(seed).shuffle(names)
+    return entities, names
+
+
+def make_sampler(entities: dict[str, list[Entity]], names: list[str], seed: int) -> Sampler:
+    """Return the sampler over entities by source, without those held back, and over ``names``."""
     pool: list[Entity] = []
     weights: list[float] = []
     for source in (*ALIASES, *PAIRS):
         shown = [entity for entity in entities[source.name] if not is_held_back(entity)]
         pool += shown
         weights += [source.weight / len(shown)] * len(shown)
-    weights += [GENERATED_WEIGHT / generated] * generated
-    sampler = Sampler(pool, np.array(weights), names[:generated], settings.seed)
+    weights += [GENERATED_WEIGHT / len(names)] * len(names)
+    return Sampler(pool, np.array(weights), names, seed)
+
+
+def _train_tower(
+    sampler: Sampler, names: list[str], settings: EncoderSettings, checkpoint: Path, report: Report
+) -> Tower:
     losses: list[float] = []
 
     def progress(step: int, loss: float, _: Tower) -> None:
