@@ -17,22 +17,22 @@ import platform
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from accuracy_tables import bars_of, document
+from accuracy_tables import AMONG_DISTRACTORS, COMPANY_PAIRS, bars_of, document
 from numpy.typing import NDArray
 from rivals import Method, Neardup, rivals
-from slices import script_of, slices_of
+from slices import GROUPS, script_of, scripts_of_pair, slices_of
 
 from dedup import measures
 from dedup.evaluate import N_CANDIDATES, RECALL_DEPTHS, mates_of, normal_forms, usable_distractors
 from dedup.model import Model, load_model
 
-COMPANY_PAIRS = ("company_validation_h1b", "company_validation_nber")
 OTHER_PAIRS = ("toponyms_validation", "sibur_validation")
 SLICED = "company_validation_h1b"
 CORPORA = (
@@ -48,10 +48,8 @@ CORPORA = (
     "clusters/cddb",
     "documents/news_2500",
 )
-AMONG_DISTRACTORS = "clusters/h1b_employers_validation"
-DISTRACTORS = "names/organisations"
 BY_SCRIPT = "ror_organisations_validation"
-SCRIPT_DEPTH = 10
+SCRIPT_DEPTH = 10  # k of the recall by script
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +86,8 @@ def measure_pairs(data: Path, model: Model, methods: Sequence[Method]) -> dict[s
         if pairs.kinds.any():
             parts |= {kind: np.isin(pairs.kinds, ["positive", kind]) for kind in ("hard", "random")}
         found["quality"][name] = {
-            part: {"n": int(chosen.sum()), "positives": int(pairs.truth[chosen].sum())}
-            | {method: quality(pairs.truth[chosen], of_all[chosen]) for method, of_all in scores.items()}
+            part: counts(pairs.truth[chosen])
+            | {"methods": {method: quality(pairs.truth[chosen], of[chosen]) for method, of in scores.items()}}
             for part, chosen in parts.items()
         }
         probabilities = scores[Neardup.name]
@@ -97,14 +95,20 @@ def measure_pairs(data: Path, model: Model, methods: Sequence[Method]) -> dict[s
             found["calibration"][name] = calibration(pairs.truth, probabilities, model.default_probability)
         if name == SLICED:
             found["slices"] = {
-                kind: by_group(pairs.truth, probabilities, groups, model.default_probability)
+                kind: by_group(pairs.truth, probabilities, model.default_probability, groups, GROUPS[kind])
                 for kind, groups in slices_of(pairs.left, pairs.right).items()
             }
         if name == "toponyms_validation":
-            scripts = zip(map(script_of, pairs.left), map(script_of, pairs.right), strict=True)
-            groups = [" and ".join(sorted({left, right})) for left, right in scripts]
-            found["scripts"] = by_group(pairs.truth, probabilities, groups, model.default_probability)
+            found["scripts"] = {}
+            for groups in zip(*map(scripts_of_pair, pairs.left, pairs.right), strict=True):
+                order = [group for group, _ in Counter(groups).most_common()]
+                found["scripts"] |= by_group(pairs.truth, probabilities, model.default_probability, groups, order)
     return found
+
+
+def counts(truth: NDArray[np.int64]) -> dict[str, Any]:
+    """Return how many pairs there are, and how many are true."""
+    return {"n": len(truth), "positives": int(truth.sum())}
 
 
 def quality(truth: NDArray[np.int64], scores: NDArray[Any]) -> dict[str, float]:
@@ -123,7 +127,7 @@ def calibration(truth: NDArray[np.int64], probabilities: NDArray[Any], default: 
     for number in range(measures.CALIBRATION_BINS):
         inside = bins == number
         means = [float(values[inside].mean()) if inside.any() else None for values in (probabilities, truth)]
-        rows.append({"n": int(inside.sum()), "mean_probability": means[0], "share_true": means[1]})
+        rows.append({"n": int(inside.sum()), "mean": means[0], "share": means[1]})
     return {
         "default_probability": default,
         "f1": measures.precision_recall_f1(truth, probabilities >= default)[2],
@@ -135,20 +139,20 @@ def calibration(truth: NDArray[np.int64], probabilities: NDArray[Any], default: 
 
 
 def by_group(
-    truth: NDArray[np.int64], probabilities: NDArray[Any], groups: Sequence[str], default: float
+    truth: NDArray[np.int64],
+    probabilities: NDArray[Any],
+    default: float,
+    groups: Sequence[str],
+    order: Sequence[str],
 ) -> dict[str, dict[str, Any]]:
-    """Return the measures within each group of pairs; a group without both labels has none."""
+    """Return the measures within each group of pairs that has both labels; ``groups`` (n,) names each pair's."""
     found: dict[str, dict[str, Any]] = {}
-    labels = np.array(groups)
-    for group in sorted(set(groups)):
-        inside = labels == group
+    for group in order:
+        inside = np.array([own == group for own in groups])
         within, values = truth[inside], probabilities[inside]
-        counts = {"n": len(within), "positives": int(within.sum())}
-        if 0 < counts["positives"] < counts["n"]:
+        if 0 < within.sum() < len(within):
             f1 = measures.precision_recall_f1(within, values >= default)[2]
-            found[group] = {**counts, **quality(within, values), "f1": f1}
-        else:
-            found[group] = {**counts, "auc": None, "best_f1": None, "f1": None}
+            found[group] = {**counts(within), **quality(within, values), "f1": f1}
     return found
 
 
@@ -157,7 +161,6 @@ class Corpus:
     """Distinct normal forms, those of distractors first, and the mates of each text at ``queries``."""
 
     n_records: int
-    n_distractors: int
     texts: list[str]
     queries: NDArray[np.int64]
     mates: list[set[int]]
@@ -173,7 +176,7 @@ def read_corpus(path: Path, distractors: Iterable[str] = ()) -> Corpus:
     mates = mates_of(text_of_record, [row["cluster_id"] for row in rows])
     queries = [number for number, wanted in enumerate(mates) if wanted]
     shifted = [{len(others) + mate for mate in mates[number]} for number in queries]
-    return Corpus(len(rows), len(others), others + list(numbers), np.array(queries) + len(others), shifted)
+    return Corpus(len(rows), others + list(numbers), np.array(queries) + len(others), shifted)
 
 
 def neighbours(method: Method, corpus: Corpus) -> NDArray[np.int64]:
@@ -184,9 +187,22 @@ def neighbours(method: Method, corpus: Corpus) -> NDArray[np.int64]:
     return np.take_along_axis(found, others_first, axis=1)
 
 
-def recalls(found: NDArray[np.int64], corpus: Corpus) -> dict[str, float]:
-    """Return the recall at each depth."""
-    return {str(k): measures.recall_at(found, corpus.mates, k) for k in RECALL_DEPTHS}
+def nearest_of_all(methods: Iterable[Method], corpus: Corpus) -> dict[str, NDArray[np.int64]]:
+    """Return the ``neighbours`` of every method that can search so many texts."""
+    return {method.name: neighbours(method, corpus) for method in methods if len(corpus.texts) <= method.largest}
+
+
+def recalls(nearest: Mapping[str, NDArray[np.int64]], corpus: Corpus) -> dict[str, Any]:
+    """Return the counts of a corpus and each method's recall at each depth; ``queries`` are its texts with mates."""
+    return {
+        "records": corpus.n_records,
+        "texts": len(corpus.texts),
+        "queries": len(corpus.queries),
+        "methods": {
+            method: {str(k): measures.recall_at(found, corpus.mates, k) for k in RECALL_DEPTHS}
+            for method, found in nearest.items()
+        },
+    }
 
 
 def measure_retrieval(data: Path, _model: Model, methods: Sequence[Method]) -> dict[str, Any]:
@@ -196,7 +212,7 @@ def measure_retrieval(data: Path, _model: Model, methods: Sequence[Method]) -> d
         name = Path(place).name
         corpus = read_corpus(data / f"{place}.csv.gz")
         nearest = {method.name: neighbours(method, corpus) for method in methods if len(corpus.texts) <= method.largest}
-        found["recall"][name] = sizes(corpus) | {method: recalls(of, corpus) for method, of in nearest.items()}
+        found["recall"][name] = recalls(nearest, corpus)
         if name == BY_SCRIPT:
             found["scripts"] = recall_by_script(nearest[Neardup.name], corpus)
     return found
@@ -204,16 +220,9 @@ def measure_retrieval(data: Path, _model: Model, methods: Sequence[Method]) -> d
 
 def measure_distractors(data: Path, _model: Model, methods: Sequence[Method]) -> dict[str, Any]:
     """Return the recall among a million other names, of the methods that can search so many."""
-    others = (row["name"] for row in read(data / f"{DISTRACTORS}.csv.gz"))
-    corpus = read_corpus(data / f"{AMONG_DISTRACTORS}.csv.gz", others)
-    able = [method for method in methods if len(corpus.texts) <= method.largest]
-    found = sizes(corpus) | {method.name: recalls(neighbours(method, corpus), corpus) for method in able}
-    return {"recall": {f"{Path(AMONG_DISTRACTORS).name} among {DISTRACTORS}": found}}
-
-
-def sizes(corpus: Corpus) -> dict[str, Any]:
-    """Return the counts of a corpus; ``queries`` are its texts with mates."""
-    return {"records": corpus.n_records, "texts": len(corpus.texts), "queries": len(corpus.queries)}
+    others = (row["name"] for row in read(data / "names" / "organisations.csv.gz"))
+    corpus = read_corpus(data / "clusters" / "h1b_employers_validation.csv.gz", others)
+    return {"recall": {AMONG_DISTRACTORS: recalls(nearest_of_all(methods, corpus), corpus)}}
 
 
 def recall_by_script(found: NDArray[np.int64], corpus: Corpus) -> dict[str, dict[str, Any]]:

@@ -27,9 +27,6 @@ _PAIR_BARS = (
     ("toponyms_validation", "auc", ">= 0.88"),
 )
 _RECALL_BARS = (
-    (AMONG_DISTRACTORS, "1", ">= 0.91"),
-    (AMONG_DISTRACTORS, "10", ">= 0.955"),
-    (AMONG_DISTRACTORS, "50", ">= 0.975"),
     ("nber_assignees_validation", "10", ">= 0.975"),
     ("ror_organisations_validation", "10", ">= 0.52"),
     ("wikidata_companies_validation", "10", ">= 0.68"),
@@ -37,6 +34,8 @@ _RECALL_BARS = (
     ("abt_buy", "10", ">= 0.92"),
     ("dblp_acm", "10", ">= 0.998"),
 )
+_DISTRACTOR_BARS = (("1", ">= 0.91"), ("10", ">= 0.955"), ("50", ">= 0.975"))
+_NONE: Mapping[str, Any] = {"recall": {}}
 _TITLES = {"auc": "AUC", "best_f1": "best F1"}
 
 HEAD = """# Accuracy, beside what one would use in its place
@@ -48,36 +47,44 @@ A dash stands for what was not measured or cannot be.
 
 
 def bars_of(results: Mapping[str, Any]) -> list[Result]:
-    """Return the bars for the parts that were measured."""
-    bars: list[Result] = []
-    if "pairs" in results:
-        bars += _bars_of_pairs(results["pairs"])
-    recall = _recall(results)
-    bars += [
-        Result(name, f"recall at {k}", recall[name][OURS][k], bar) for name, k, bar in _RECALL_BARS if name in recall
-    ]
-    for name in AHEAD_IN:
-        if name in recall:
-            bars += [_ahead(name, f"recall at {k}", recall[name], k) for k in recall[name][OURS]]
-    return bars
+    """Return the bars of the parts that were measured."""
+    bars = {"pairs": _bars_of_pairs, "retrieval": _bars_of_retrieval, "distractors": _bars_of_distractors}
+    return [bar for part, bars_of_part in bars.items() if part in results for bar in bars_of_part(results[part])]
 
 
 def _bars_of_pairs(pairs: Mapping[str, Any]) -> Iterator[Result]:
     quality = pairs["quality"]
     for name, measure, bar in _PAIR_BARS:
-        yield Result(name, _TITLES[measure], quality[name]["all"][OURS][measure], bar)
+        yield Result(name, _TITLES[measure], quality[name]["all"]["methods"][OURS][measure], bar)
     for name, found in pairs["calibration"].items():
         yield Result(name, "expected calibration error", found["expected_calibration_error"], "<= 0.03")
         yield Result(name, "best F1 less F1 at the default", found["best_f1"] - found["f1"], "<= 0.01")
     for name in COMPANY_PAIRS:
-        for part, methods in quality[name].items():
+        for part, found in quality[name].items():
             for measure, title in _TITLES.items():
-                yield _ahead(name, f"{title}, {part}", methods, measure)
+                yield _ahead(name, f"{title}, {part}", found["methods"], measure)
+
+
+def _bars_of_retrieval(retrieval: Mapping[str, Any]) -> Iterator[Result]:
+    recall = retrieval["recall"]
+    for name, k, bar in _RECALL_BARS:
+        yield Result(name, f"recall at {k}", recall[name]["methods"][OURS][k], bar)
+    for name in AHEAD_IN:
+        methods = recall[name]["methods"]
+        for k in methods[OURS]:
+            yield _ahead(name, f"recall at {k}", methods, k)
+
+
+def _bars_of_distractors(distractors: Mapping[str, Any]) -> Iterator[Result]:
+    methods = distractors["recall"][AMONG_DISTRACTORS]["methods"]
+    for k, bar in _DISTRACTOR_BARS:
+        yield Result(AMONG_DISTRACTORS, f"recall at {k}", methods[OURS][k], bar)
+        yield _ahead(AMONG_DISTRACTORS, f"recall at {k}", methods, k)
 
 
 def _ahead(name: str, title: str, methods: Mapping[str, Any], key: str) -> Result:
     """Return by how much neardup is ahead of the best rival."""
-    values = {method: found[key] for method, found in methods.items() if isinstance(found, dict)}
+    values = {method: found[key] for method, found in methods.items()}
     ours = values.pop(OURS)
     best = max(values, key=lambda method: float(values[method]))
     return Result(name, f"{title}: ahead of {best}", ours - values[best], "> 0")
@@ -88,7 +95,7 @@ def document(results: Mapping[str, Any], bars: Sequence[Result]) -> str:
     blocks = [HEAD, f"Model `{results['model_id'][:16]}`.\n", _bar_table(bars)]
     if "pairs" in results:
         blocks += [_pair_tables(results), _calibration_tables(results["pairs"]["calibration"])]
-    if _recall(results):
+    if not {"retrieval", "distractors"}.isdisjoint(results):
         blocks.append(_recall_table(results))
     if "pairs" in results:
         blocks.append(_group_tables(results["pairs"]))
@@ -112,7 +119,7 @@ def _pair_tables(results: Mapping[str, Any]) -> str:
     for name, parts in results["pairs"]["quality"].items():
         header = ["method", *(f"{part}: {title}" for part in parts for title in _TITLES.values())]
         rows = [
-            [method, *(_number(part[method][measure]) for part in parts.values() for measure in _TITLES)]
+            [method, *(_number(part["methods"][method][measure]) for part in parts.values() for measure in _TITLES)]
             for method in results["methods"]
         ]
         counts = ", ".join(f"{part} {found['n']:,}" for part, found in parts.items())
@@ -127,8 +134,11 @@ def _calibration_tables(calibration: Mapping[str, Any]) -> str:
     text = "## Calibration of neardup\n\n" + _table(header, rows)
     for name, found in calibration.items():
         bins = [
-            (f"{number / 10:.1f} to {(number + 1) / 10:.1f}", f"{row['n']:,}")
-            + (_number(row["mean_probability"]), _number(row["share_true"]))
+            (
+                f"{number / 10:.1f} to {(number + 1) / 10:.1f}",
+                f"{row['n']:,}",
+                *map(_number, (row["mean"], row["share"])),
+            )
             for number, row in enumerate(found["bins"])
         ]
         text += f"\n### {name}\n\n" + _table(("probability", "pairs", "mean probability", "share true"), bins)
@@ -136,25 +146,26 @@ def _calibration_tables(calibration: Mapping[str, Any]) -> str:
 
 
 def _recall_table(results: Mapping[str, Any]) -> str:
-    recall = _recall(results)
-    methods = [name for name in results["methods"] if any(name in found for found in recall.values())]
+    recall = {
+        name: of for part in ("distractors", "retrieval") for name, of in results.get(part, _NONE)["recall"].items()
+    }
+    methods = [method for method in results["methods"] if any(method in of["methods"] for of in recall.values())]
     rows = [
-        [name, f"{found['texts']:,}", f"{found['queries']:,}"]
-        + [
-            " / ".join(f"{value:.3f}" for value in found[method].values()) if method in found else "–"
-            for method in methods
-        ]
-        for name, found in recall.items()
+        [name, f"{of['texts']:,}", f"{of['queries']:,}", *(_recalls(of["methods"].get(method)) for method in methods)]
+        for name, of in recall.items()
     ]
-    return "## Retrieval\n\nRecall at 1 / 10 / 50, exact search; *queries* are the texts with mates.\n\n" + _table(
-        ("corpus", "texts", "queries", *methods), rows
-    )
+    text = "## Retrieval\n\nRecall at 1 / 10 / 50, exact search; *queries* are the texts with mates.\n\n"
+    return text + _table(("corpus", "texts", "queries", *methods), rows)
+
+
+def _recalls(at: Mapping[str, float] | None) -> str:
+    return " / ".join(f"{value:.3f}" for value in at.values()) if at else "–"
 
 
 def _group_tables(pairs: Mapping[str, Any]) -> str:
     keys = ("auc", "best_f1", "f1")
     header = ("pairs", "true", "AUC", "best F1", "F1 at the default")
-    text = "## neardup by kind of pair\n\nGroups without both labels have no measures.\n"
+    text = "## neardup by kind of pair\n\nGroups without both labels are left out.\n"
     titles = {f"company_validation_h1b, {kind}": groups for kind, groups in pairs["slices"].items()}
     for title, groups in (titles | {"toponyms_validation, scripts of the two names": pairs["scripts"]}).items():
         rows = [
@@ -173,14 +184,6 @@ def _script_table(scripts: Mapping[str, Any]) -> str:
         for script, of in scripts.items()
     ]
     return "## neardup by script: recall at 10 in ror_organisations_validation\n\n" + _table(header, rows)
-
-
-def _recall(results: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: of
-        for part in ("distractors", "retrieval")
-        for name, of in results.get(part, {}).get("recall", {}).items()
-    }
 
 
 def _number(value: float | None) -> str:

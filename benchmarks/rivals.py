@@ -107,12 +107,17 @@ class Trigrams:
 
     def nearest(self, texts: Sequence[str], rows: NDArray[np.int64], k: int) -> NDArray[np.int64]:
         vectors = self._vectors(texts)
-        transposed = vectors.T.tocsr()
+        postings = vectors.tocsc()
+        scores = np.empty(len(texts), dtype=np.float32)
         found = []
-        for block in _blocks(rows, len(texts)):
-            product = vectors[block] @ transposed
-            for start, stop in zip(product.indptr, product.indptr[1:], strict=False):
-                found.append(_best(product.data[start:stop], product.indices[start:stop], k))
+        for row in rows:
+            scores[:] = 0
+            query = vectors[row]
+            for trigram, weight in zip(query.indices, query.data, strict=True):
+                place = slice(postings.indptr[trigram], postings.indptr[trigram + 1])
+                scores[postings.indices[place]] += weight * postings.data[place]
+            some = np.flatnonzero(scores)
+            found.append(_best(scores[some], some, k))
         return np.array(found, dtype=np.int64).reshape(-1, k)
 
     @staticmethod

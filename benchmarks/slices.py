@@ -10,8 +10,11 @@ from collections.abc import Sequence
 from dedup.names import parse
 
 LENGTHS = (8, 16, 28)
-LENGTH_NAMES = ("a: at most 8 characters", "b: 9 to 16", "c: 17 to 28", "d: more than 28")
-FORM_NAMES = ("neither name has one", "one name has one", "both names have one")
+GROUPS = {
+    "length of the shorter name": ("at most 8 characters", "9 to 16", "17 to 28", "more than 28"),
+    "legal forms": ("neither name has one", "one name has one", "both names have one"),
+    "numbers": ("no number", "the same numbers", "different numbers"),
+}
 
 _KANA = "Hiragana, Katakana"
 _SCRIPTS = {
@@ -45,21 +48,24 @@ def script_of(text: str) -> str:
     return "Latin, ASCII" if plain else "Latin, diacritics"
 
 
+def scripts_of_pair(left: str, right: str) -> tuple[str, str]:
+    """Return the group of a pair by its two scripts, and whether they are one script; Latin is one."""
+    scripts = sorted({script_of(left), script_of(right)})
+    scripts_apart = {script.partition(",")[0] for script in scripts}
+    return " and ".join(scripts), "one script" if len(scripts_apart) == 1 else "two scripts"
+
+
 def slices_of(left: Sequence[str], right: Sequence[str]) -> dict[str, list[str]]:
-    """Return the group of each pair of normal forms, by several properties.
+    """Return the group of each pair of normal forms by each property of ``GROUPS``.
 
     Length counts the characters of the shorter normal form; legal forms and numbers are those of ``dedup.names``.
     """
-    names = [(parse(first), parse(second)) for first, second in zip(left, right, strict=True)]
-    shorter = (min(len(first), len(second)) for first, second in zip(left, right, strict=True))
-    return {
-        "length of the shorter name": [LENGTH_NAMES[bisect_left(LENGTHS, length)] for length in shorter],
-        "legal forms": [FORM_NAMES[bool(first.forms) + bool(second.forms)] for first, second in names],
-        "numbers": [_numbers(first.numbers, second.numbers) for first, second in names],
-    }
-
-
-def _numbers(first: frozenset[str], second: frozenset[str]) -> str:
-    if not first and not second:
-        return "no number"
-    return "the same numbers" if first == second else "different numbers"
+    lengths, forms, numbers = GROUPS.values()
+    found: dict[str, list[str]] = {kind: [] for kind in GROUPS}
+    for texts in zip(left, right, strict=True):
+        first, second = map(parse, texts)
+        same = 1 if first.numbers == second.numbers else 2
+        found["length of the shorter name"].append(lengths[bisect_left(LENGTHS, min(map(len, texts)))])
+        found["legal forms"].append(forms[bool(first.forms) + bool(second.forms)])
+        found["numbers"].append(numbers[same if first.numbers or second.numbers else 0])
+    return found
