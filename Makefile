@@ -74,7 +74,7 @@ lock:
 	rm -rf build/lock
 	$(PYTHON) -m venv build/lock
 	build/lock/bin/pip install --quiet '$(TORCH)'
-	build/lock/bin/pip install --quiet --editable '.[$(EXTRAS)]' hatchling
+	build/lock/bin/pip install --quiet --editable '.[$(EXTRAS),bench]' hatchling
 	grep '^#' constraints.txt > build/constraints.txt
 	build/lock/bin/pip freeze --exclude-editable | grep -Ev '^(cuda|nvidia|triton)' | sed 's/+cpu$$//' \
 	  >> build/constraints.txt

@@ -43,7 +43,7 @@ def evaluate_pairs(model: Model, left: Sequence[str], right: Sequence[str], labe
     if not len(left) == len(right) == len(labels):
         raise ValueError(f"{len(left)} and {len(right)} texts do not fit {len(labels)} labels")
     truth = _labels(labels)
-    left, right = _normal_forms(left), _normal_forms(right)
+    left, right = normal_forms(left), normal_forms(right)
     similarities = pair_similarities(model.encoder, left, right)
     probabilities = model.compare(left, right, similarities)
 
@@ -84,12 +84,12 @@ def evaluate_clusters(
     """
     if len(texts) != len(cluster_ids):
         raise ValueError(f"{len(texts)} texts do not fit {len(cluster_ids)} cluster ids")
-    normals = _normal_forms(texts)
+    normals = normal_forms(texts)
     numbers = {text: number for number, text in enumerate(dict.fromkeys(normals))}
     distinct = list(numbers)
     text_of_record = np.array([numbers[text] for text in normals], dtype=np.int64)
-    mates = _mates(text_of_record, cluster_ids)
-    others, left_out = _usable_distractors(distractors, numbers)
+    mates = mates_of(text_of_record, cluster_ids)
+    others, left_out = usable_distractors(distractors, numbers)
 
     clock = Stopwatch()
     with clock.stage("encode"):
@@ -115,7 +115,12 @@ def evaluate_clusters(
     }
 
 
-def _normal_forms(texts: Sequence[str]) -> list[str]:
+def normal_forms(texts: Sequence[str]) -> list[str]:
+    """Return the normal forms of raw texts.
+
+    Raises:
+        InputRefused: a text is empty after normalisation.
+    """
     normals = [normalise(text) for text in texts]
     for row, (text, normal) in enumerate(zip(texts, normals, strict=True), 1):
         if not normal:
@@ -137,8 +142,14 @@ def _labels(labels: Sequence[int]) -> NDArray[np.int64]:
     return truth
 
 
-def _mates(text_of_record: NDArray[np.int64], cluster_ids: Sequence[str]) -> list[set[int]]:
-    """Return for each distinct text the other distinct texts that share a cluster with it."""
+def mates_of(text_of_record: NDArray[np.int64], cluster_ids: Sequence[str]) -> list[set[int]]:
+    """Return for each distinct text the other distinct texts that share a cluster with it.
+
+    ``text_of_record`` (n,) has the number of each record's text and ``cluster_ids`` the record's true cluster.
+
+    Raises:
+        InputRefused: no two different texts share a cluster.
+    """
     members: defaultdict[str, set[int]] = defaultdict(set)
     for text, cluster_id in zip(text_of_record.tolist(), cluster_ids, strict=True):
         members[cluster_id].add(text)
@@ -154,8 +165,11 @@ def _mates(text_of_record: NDArray[np.int64], cluster_ids: Sequence[str]) -> lis
     return mates
 
 
-def _usable_distractors(distractors: Sequence[str], corpus: dict[str, int]) -> tuple[list[str], int]:
-    """Return the distinct normal forms to search among, and how many distractors were left out."""
+def usable_distractors(distractors: Sequence[str], corpus: dict[str, int]) -> tuple[list[str], int]:
+    """Return the distinct normal forms of raw distractors to search among, and how many were left out.
+
+    Left out is what is empty after normalisation or then one of the keys of ``corpus``.
+    """
     normals = [normalise(text) for text in distractors]
     usable = [text for text in normals if text and text not in corpus]
     return list(dict.fromkeys(usable)), len(normals) - len(usable)
