@@ -15,8 +15,11 @@ from dedup.normalise import normalise  # noqa: E402
 from dedup.training.command import VALIDATION_PAIRS, train  # noqa: E402
 from dedup.training.data import (  # noqa: E402
     ALIASES,
+    PAIRS,
     VALIDATION_CLUSTERS,
+    Entity,
     core_of,
+    read_aliases_of_pairs,
     read_entities,
     read_names,
     validation_cores,
@@ -24,7 +27,9 @@ from dedup.training.data import (  # noqa: E402
 from dedup.training.encoder import contrastive_loss, embed  # noqa: E402
 from dedup.training.export import export  # noqa: E402
 from dedup.training.network import Tower  # noqa: E402
+from dedup.training.sampling import Sampler  # noqa: E402
 from dedup.training.scorer import fit_scorer  # noqa: E402
+from dedup.training.texts import OtherTexts  # noqa: E402
 from dedup.training.variants import sibling, variant  # noqa: E402
 
 WORDS = ["acme", "royal", "pioneer", "harbor", "summit", "granite", "meridian", "cobalt", "juniper", "falcon"]
@@ -59,7 +64,7 @@ def data(tmp_path_factory):
             [("1", "PLANTED, name", "c")],
         )
     pairs = [(name, name + "orporated", 1) for name in names[:80]] + [(a, b, 0) for a, b in pairwise(names[:80])]
-    for name in ("company_train", *VALIDATION_PAIRS):
+    for name in ("company_train", *VALIDATION_PAIRS, *(f"{source.name}_train" for source in PAIRS)):
         write(folder / "pairs" / f"{name}.csv.gz", ("name_1", "name_2", "label"), pairs)
     return folder
 
@@ -72,6 +77,40 @@ def test_validation_names_never_enter(data):
     assert "x y" not in names  # of a source that states no licence
     for source in ALIASES:
         assert all(core_of(n) not in held_out for e in read_entities(data, source, held_out) for n in e.names)
+    for source in PAIRS:
+        assert len(read_aliases_of_pairs(data, source, held_out)) == 80
+        assert not read_aliases_of_pairs(data, source, frozenset(core_of(name) for name in names))
+
+
+def test_acronyms_stay_and_translations_go(tmp_path):
+    source = next(source for source in ALIASES if source.name == "ror_organisations")
+    names = ("Acme Institute of Oil", "AIO", "Petrolforskning", "Acme Institute of Oils")
+    rows = [("1", name) for name in names]
+    write(tmp_path / "aliases" / f"{source.name}_train.csv.gz", ("entity_id", "name"), rows)
+    (entity,) = read_entities(tmp_path, source, frozenset())
+    assert set(entity.names) == {"acme institute of oil", "aio", "acme institute of oils"}
+
+
+def test_a_batch_is_the_same_at_every_call_and_knows_what_is_the_same():
+    entities = [Entity(f"g{i // 2}", (f"acme {i} inc", f"acme {i} llc", f"akme {i}")) for i in range(40)]
+    names = [f"{a} {b} {t}" for a in WORDS for b in WORDS for t in TRADES]
+    sampler = Sampler(entities, np.ones(40 + len(names)), names, seed=5)
+    sampler.set_codes(np.random.default_rng(0).integers(-127, 128, (40 + len(names), 16)).astype(np.int8), 0)
+    batch, again, other = (sampler.batch(60, step) for step in (3, 3, 4))
+    assert (batch.left, batch.right) == (again.left, again.right) != (other.left, other.right)
+    assert batch.same.shape == (len(batch.left), len(batch.right))
+    assert batch.same[:, : len(batch.left)].diagonal().all()
+    right_cores = np.array([core_of(text) for text in batch.right])
+    for left, same in zip(batch.left, batch.same, strict=True):
+        assert same[right_cores == core_of(left)].all()
+
+
+def test_other_texts_have_words_in_common():
+    rng = random.Random(0)
+    texts = OtherTexts([f"{word} foods inc" for word in WORDS], WORDS, rng)
+    pairs = [texts.pair() for _ in range(300)]
+    assert all(left and right for left, right in pairs)
+    assert sum(bool(set(left.split()) & set(right.split())) for left, right in pairs) > 290
 
 
 def test_training_makes_a_model_that_loads_and_is_reproducible(data, tmp_path, monkeypatch):
