@@ -1,24 +1,28 @@
-"""Fitting of the scorer: labelled pairs, generated variants and near misses to a monotone additive model."""
+"""Fitting of the scorer: labelled and generated pairs to word weights and a monotone additive model."""
 
 from __future__ import annotations
 
-import random
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
+from scipy.sparse import csr_matrix
 
 from dedup.compare import DIRECTIONS, FEATURES
+from dedup.lexicon import Clue, WordWeights
 from dedup.names import parse
 from dedup.score import Curve, Scorer
-from dedup.training.data import LabelledPairs
-from dedup.training.variants import sibling, variant
 
 _KNOTS = 10
 _RIDGE = 3.0
+_CLUE_RIDGE = 10.0
 _LEAST_COUNT = 8
+_LEAST_PAIRS = 8
+_ITERATIONS = 300
+_NOT_WITH_CLUES = ("similarity", "word_weights")
+"""Features that word weights are fitted without: the first is too good on these pairs, the second not yet known."""
 
 
 def count_words(names: Iterable[str]) -> tuple[dict[str, int], int]:
@@ -31,39 +35,30 @@ def count_words(names: Iterable[str]) -> tuple[dict[str, int], int]:
     return {word: count for word, count in sorted(counts.items()) if count >= _LEAST_COUNT}, total
 
 
-def generated_pairs(names: list[str], count: int, seed: int) -> LabelledPairs:
-    """Return ``count`` variants (label 1) and up to as many near misses (label 0) of real names.
+def fit_word_weights(
+    rows: NDArray[np.float32], clues: Sequence[Sequence[Clue]], labels: NDArray[np.float64]
+) -> WordWeights:
+    """Fit what each clue adds to the other evidence, (n, features), on n labelled pairs.
 
-    A quarter of the near misses are numbered siblings: "x ii" and "x iii", "x 101" and "x 102".
+    A clue seen in fewer than 8 pairs has no weight; the ridge penalty draws rare ones toward none, that
+    is to what their rarity and the string measures say.
     """
-    rng = random.Random(seed)
-    vocabulary = list(dict.fromkeys(word for name in names[:50_000] for word in name.split() if len(word) > 3))
-    pairs = LabelledPairs([], [], [])
-
-    def add(left: str, right: str, label: int) -> None:
-        if left != right:
-            pairs.left.append(left)
-            pairs.right.append(right)
-            pairs.labels.append(label)
-
-    endings = [
-        ("i", "ii"),
-        ("ii", "iii"),
-        ("iii", "iv"),
-        ("1", "2"),
-        ("2", "3"),
-        ("101", "102"),
-        ("2006", "2007"),
-    ]
-    for _ in range(count):
-        add((name := rng.choice(names)), variant(name, rng), 1)
-        near = sibling(name := rng.choice(names), rng, vocabulary)
-        if rng.random() < 0.25:
-            first, second = rng.choice(endings)
-            add(f"{name} {first}", f"{name} {second}", 0)
-        elif near is not None:
-            add(name, near, 0)
-    return pairs
+    pairs_with = Counter(clue for row in clues for clue in set(row))
+    known = {clue: i for i, clue in enumerate(sorted(c for c, count in pairs_with.items() if count >= _LEAST_PAIRS))}
+    columns = [[known[clue] for clue in row if clue in known] for row in clues]
+    matrix = csr_matrix(
+        (
+            np.ones(sum(map(len, columns)), dtype=np.float32),
+            np.array([c for row in columns for c in row], dtype=np.int32),
+            np.cumsum([0, *map(len, columns)]),
+        ),
+        shape=(len(rows), len(known)),
+    )
+    usable = [i for i, feature in enumerate(FEATURES) if feature not in _NOT_WITH_CLUES]
+    ramps = np.concatenate([_ramps(rows[:, i], _knots(rows[:, i])) for i in usable], axis=1)
+    parameters = _most_likely(ramps, matrix, labels, np.ones(len(labels)), [(None, None)] * ramps.shape[1])
+    found = parameters[ramps.shape[1] : -1].round(3)
+    return WordWeights({clue: float(found[i]) for clue, i in known.items() if found[i]})
 
 
 def fit_scorer(rows: NDArray[np.float32], labels: NDArray[np.float64], weights: NDArray[np.float64]) -> Scorer:
@@ -73,34 +68,49 @@ def fit_scorer(rows: NDArray[np.float32], labels: NDArray[np.float64], weights: 
     """
     knots = [_knots(rows[:, i]) for i in range(len(FEATURES))]
     ramps = np.concatenate([_ramps(rows[:, i], k) for i, k in enumerate(knots)], axis=1)
-    bounds = [b for k, direction in zip(knots, DIRECTIONS, strict=True) for b in [_bound(direction)] * (len(k) - 1)]
-    total = weights.sum()
+    directions = DIRECTIONS.values()
+    bounds = [b for k, direction in zip(knots, directions, strict=True) for b in [_bound(direction)] * (len(k) - 1)]
+    parameters = _most_likely(ramps, csr_matrix((len(rows), 0), dtype=np.float32), labels, weights, bounds)
+    return _centred(parameters, knots, rows)
+
+
+def _most_likely(
+    ramps: NDArray[np.float32],
+    clues: csr_matrix[np.float32],
+    labels: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    bounds: list[tuple[float | None, float | None]],
+) -> NDArray[np.float64]:
+    """Return the heights of the ramps (within ``bounds``), the weights of the clues and the intercept."""
+    n_ramps, total = ramps.shape[1], weights.sum()
+    ridge = np.repeat([_RIDGE, _CLUE_RIDGE, 0.0], [n_ramps, clues.shape[1], 1])
 
     def loss(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        heights, intercept = parameters[:-1], parameters[-1]
-        log_odds = ramps @ heights + intercept
-        value = np.sum(weights * (np.logaddexp(0, log_odds) - labels * log_odds)) + _RIDGE / 2 * heights @ heights
+        heights, clue_weights, intercept = np.split(parameters, [n_ramps, len(parameters) - 1])
+        log_odds = ramps @ heights + clues @ clue_weights + intercept
+        value = np.sum(weights * (np.logaddexp(0, log_odds) - labels * log_odds)) + ridge @ parameters**2 / 2
         residual = weights * (1 / (1 + np.exp(-log_odds)) - labels)
-        gradient = np.append(ramps.T @ residual + _RIDGE * heights, residual.sum())
+        gradient = np.concatenate([ramps.T @ residual, clues.T @ residual, [residual.sum()]]) + ridge * parameters
         return float(value / total), gradient / total
 
-    start = np.zeros(ramps.shape[1] + 1)
     result = minimize(
         loss,
-        start,
+        np.zeros(len(ridge)),
         jac=True,
         method="L-BFGS-B",
-        bounds=[*bounds, (None, None)],
-        options={"maxiter": 300, "maxfun": 400},
+        bounds=[*bounds, *[(None, None)] * (clues.shape[1] + 1)],
+        options={"maxiter": _ITERATIONS, "maxfun": _ITERATIONS * 4 // 3},
     )
-    return _centred(result.x, knots, rows)
+    parameters: NDArray[np.float64] = result.x
+    return parameters
 
 
 def _knots(feature: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return up to 10 distinct quantiles of a feature; 0 and 1 for an indicator."""
-    if set(np.unique(feature[:1_000])) <= {0.0, 1.0} and set(np.unique(feature)) <= {0.0, 1.0}:
-        return np.array([0.0, 1.0])
-    return np.unique(np.quantile(feature, np.linspace(0, 1, _KNOTS)).round(4))
+    """Return up to 10 distinct quantiles of a feature, and of what it is where it is neither 0 nor 1."""
+    between = feature[(feature > 0) & (feature < 1)] if ((feature == 0) | (feature == 1)).mean() > 0.5 else feature[:0]
+    levels = np.linspace(0, 1, _KNOTS)
+    knots = [np.quantile(feature, levels)] + ([np.quantile(between, levels[1:-1])] if len(between) else [])
+    return np.unique(np.concatenate(knots).round(4))
 
 
 def _ramps(feature: NDArray[np.float32], knots: NDArray[np.float64]) -> NDArray[np.float32]:
