@@ -15,7 +15,7 @@ from rapidfuzz.process import cpdist
 from dedup.lexicon import Lexicon, Rarity
 from dedup.names import Name, Parts, take_apart
 from dedup.pairing import Pairing, pair_parts
-from dedup.vocabulary import is_place
+from dedup.vocabulary import is_place, makes_another_body
 
 DIRECTIONS = {
     "similarity": 1, "ratio": 1, "core_ratio": 1, "joined_ratio": 1, "partial_ratio": 1, "first_word": 1,
@@ -24,7 +24,7 @@ DIRECTIONS = {
     "rare_words_on_both_sides": -1, "rare_word_on_one_side": -1, "word_weights": 1, "respelling": 1,
     "known_words_respelt": -1, "short_names_differ": -1,
     "numbers_differ": -1, "number_on_one_side": -1, "numbers_equal": 1, "places_differ": -1, "place_on_one_side": -1,
-    "forms_differ": -1, "form_on_one_side": 0, "forms_equal": 1, "acronym": 1, "trade_names": 0,
+    "forms_differ": -1, "form_on_one_side": 0, "forms_equal": 1, "another_body": -1, "acronym": 1, "trade_names": 0,
 }  # fmt: skip
 """Columns of the evidence matrix, in order, and +1 where more can only speak for a pair, -1 only against, 0 either."""
 
@@ -33,6 +33,10 @@ FEATURES = tuple(DIRECTIONS)
 
 _FIRST_OF_WORDS = FEATURES.index("shared_words")
 _LONGEST_SHORT_NAME = 8
+_TELLING = 5.0
+"""Rarity, in nats, from which on a shared word makes it likely that two known words are one misspelt; at
+twice that nothing is held against them."""
+
 _LEAST_INITIALS = 3
 _MOST_INITIALS = 6
 
@@ -134,18 +138,19 @@ def _word_columns(pairing: Pairing, lexicon: Lexicon) -> tuple[float, ...]:
         least = min(least, spelt.likeness)
         if not spelt.is_short_form:
             known = max(known, commonness(lexicon.rarity, spelt.left, spelt.right))
+    rarest = max(shared, default=0.0)
     low, high = sorted((max(left, default=0.0), max(right, default=0.0)))
     fewer = min(matched + sum(left), matched + sum(right))
     return (
         2 * matched / whole if whole > 0 else 1.0,
         matched / fewer if fewer > 0 else 1.0,
         matched,
-        max(shared, default=0.0),
+        rarest,
         low,
         high,
         lexicon.weights.total(pairing),
         least,
-        known,
+        known * min(1.0, max(0.0, 1 - (rarest - _TELLING) / _TELLING)),
     )
 
 
@@ -162,15 +167,18 @@ def commonness(rarity: Rarity, left: str, right: str) -> float:
 def _other_columns(pair: Compared) -> tuple[float, ...]:
     first, second, pairing = pair.first, pair.second, pair.pairing
     placed = [any(map(is_place, side)) for side in (pairing.left_only, pairing.right_only)]
+    is_acronym = _is_acronym(first, second)
+    bodies = [any(map(makes_another_body, side)) for side in (pairing.left_only, pairing.right_only)]
     return (
-        _shortness(first.core, second.core),
+        0.0 if pairing.shared or is_acronym else _shortness(first.core, second.core),
         *_number_columns(pair),
         float(all(placed)),
         float(placed[0] != placed[1]),
         float(bool(first.forms and second.forms and first.forms != second.forms)),
         float(bool(first.forms) != bool(second.forms)),
         float(bool(first.forms) and first.forms == second.forms),
-        float(pairing.is_acronym or _is_acronym(first, second)),
+        float(bodies[0] != bodies[1]),
+        float(is_acronym),
         float(len(pair.left.parts) > 1) + float(len(pair.right.parts) > 1),
     )
 
@@ -182,10 +190,16 @@ def _shortness(left: str, right: str) -> float:
 
 
 def _number_columns(pair: Compared) -> tuple[float, float, float]:
-    """Return (differ, on one side only, equal), each 0 or 1; numbers of paired words are equal (``3 d``, ``3d``)."""
-    left = any(word in pair.first.numbers for word in pair.pairing.left_only)
-    right = any(word in pair.second.numbers for word in pair.pairing.right_only)
-    return float(left and right), float(left != right), float(bool(pair.first.numbers) and not left and not right)
+    """Return (differ, on one side only, equal), each 0 or 1.
+
+    Numbers of paired words are equal (``3 d``, ``3d``). Names that differ in one letter standing alone
+    differ as numbers do (series a and b, two initials).
+    """
+    sides = ((pair.first, pair.pairing.left_only), (pair.second, pair.pairing.right_only))
+    left, right = (any(word in name.numbers for word in words) for name, words in sides)
+    letters = all(len(words) == 1 and len(words[0]) == 1 for _, words in sides)
+    equal = bool(pair.first.numbers) and not left and not right
+    return float((left and right) or letters), float(left != right), float(equal)
 
 
 def _is_acronym(left: Name, right: Name) -> bool:

@@ -19,7 +19,8 @@ _WRITTEN = {
     "sixth": 6, "seventh": 7, "eighth": 8, "ninth": 9, "tenth": 10, "eleventh": 11, "twelfth": 12, "twentieth": 20,
 }  # fmt: skip
 _ORDINAL = re.compile(r"(\d+)(?:st|nd|rd|th)$")
-_WORD_AND_NUMBER = re.compile(r"([a-z]{3,})(\d+)$")
+_NUMBER_AND_LETTER = re.compile(r"\d*[a-z]?\d+$|\d+[a-z]$")
+_WORD_AND_NUMBER = re.compile(r"(no|[a-z]{3,})(\d+)$")
 _LETTERS_READ_AS_DIGITS = re.compile(r"(?=.{6,}$)[a-z]+[01]{1,2}[a-z]+$")
 _DIGIT_AS_LETTER = str.maketrans("01", "ol")
 _BEFORE_A_NUMBER = frozenset({"no", "nr", "num", "number"})
@@ -76,15 +77,15 @@ class Parts:
 def number_of(word: str, *, last: bool) -> str | None:
     """Return the number that a word stands for, as digits, or None.
 
-    Digits anywhere in the word count (``2006a`` is itself), ordinals and number words count by value,
-    roman numerals only as the last word or beyond ``i`` (``i`` and ``v`` alone are mostly initials).
+    Digits count, with one letter too (``2006a`` is itself; ``o3b`` is a word), ordinals and number words
+    count by value, roman numerals only as the last word or beyond ``i`` (``i`` and ``v`` alone are mostly initials).
     """
     if word.isdigit():
         return word.lstrip("0") or "0"
     ordinal = _ORDINAL.match(word)
     if ordinal:
         return ordinal.group(1)
-    if any("0" <= char <= "9" for char in word):
+    if _NUMBER_AND_LETTER.match(word):
         return word
     if word in _WRITTEN:
         return str(_WRITTEN[word])
@@ -102,7 +103,7 @@ def _separate(words: Sequence[str]) -> list[str]:
         if not word.isascii() or word.isalpha():
             result.append(word)
         elif together := _WORD_AND_NUMBER.match(word):
-            result += together.groups()
+            result += [part for part in together.groups() if part != "no"]
         elif _LETTERS_READ_AS_DIGITS.match(word):
             result.append(word.translate(_DIGIT_AS_LETTER))
         else:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from rapidfuzz.distance import Indel
 
 from dedup.names import Name, Parts
-from dedup.vocabulary import is_known_spelling
+from dedup.vocabulary import is_known_spelling, is_place
 
 _LEAST_LIKENESS = 0.75
 """Two words this alike (normalised Indel similarity) may be spellings of one word."""
@@ -31,7 +31,7 @@ class Pairing:
     """The words of two names: in common, alike, and on one side only.
 
     ``is_cut`` says that one name ends where a fixed-width field may have cut it, the rest being left out
-    of ``left_only`` and ``right_only``; ``is_acronym`` that a word is the initials of the other name.
+    of ``left_only`` and ``right_only``, as is a word that is the initials of the others.
     """
 
     shared: tuple[str, ...]
@@ -39,7 +39,6 @@ class Pairing:
     left_only: tuple[str, ...]
     right_only: tuple[str, ...]
     is_cut: bool
-    is_acronym: bool
 
 
 def abbreviates(short: str, long: str) -> bool:
@@ -58,9 +57,9 @@ def abbreviates(short: str, long: str) -> bool:
 
 
 def respelling(left: str, right: str) -> Respelling | None:
-    """Return how two different words can be spellings of one another; words with digits cannot."""
+    """Return how two different words can be spellings of one another; words with digits and places cannot."""
     short, long = (left, right) if len(left) < len(right) else (right, left)
-    if not (left.isalpha() and right.isalpha()):
+    if not (left.isalpha() and right.isalpha()) or (is_place(left) and is_place(right)):
         return None
     if is_known_spelling(short, long):
         return Respelling(left, right, _KNOWN_CREDIT, True)
@@ -133,38 +132,47 @@ class _Aligner:
                 self._pair(i, j)
                 self.respelt.append(spelt)
 
-    def drop_initials(self, initials: tuple[str, str]) -> bool:
-        """Take out a word that is the initials of a name; return whether there was one."""
-        found = False
-        for side in (0, 1):
+    def drop_initials(self, initials: tuple[str, str]) -> None:
+        """Take out a word that is the initials of the other name, or of the rest of its own."""
+        for side, other in ((0, 1), (1, 0)):
             for i in list(self.free[side]):
                 word = self.words[side][i]
-                if len(word) > 2 and (word == initials[1 - side] or word == initials[side][1:] or word == initials[side][:-1]):
+                if len(word) > 2 and word in (initials[other], initials[side][1:], initials[side][:-1]):
                     self.free[side].remove(i)
-                    found = True
-        return found
 
     def forgive_cut(self, may_be_cut: tuple[bool, bool]) -> bool:
-        """Take out what follows the end of a name that may be cut; return whether anything was."""
+        """Pair the last word of a name that may be cut, if it begins a word of the other name, and take out
+        what follows the end; return whether there was anything."""
         for side, other in ((0, 1), (1, 0)):
-            rest = self.free[other]
-            if may_be_cut[side] and not self.free[side] and rest and self.last[other] >= 0:
-                if rest[0] > self.last[other]:
-                    rest.clear()
-                    return True
+            free, rest = self.free[side], self.free[other]
+            if not may_be_cut[side] or not rest or len(free) > 1:
+                continue
+            if free:
+                at = len(self.words[side]) - 1
+                longer = [j for j in rest if self.words[other][j].startswith(self.words[side][at])]
+                if free != [at] or not longer:
+                    continue
+                free.clear()
+                rest.remove(longer[0])
+                self._pair(*((at, longer[0]) if side == 0 else (longer[0], at)))
+            elif self.last[other] < 0 or rest[0] < self.last[other]:
+                continue
+            if rest and rest[0] > self.last[other]:
+                rest.clear()
+            return True
         return False
 
 
 def pair_up(left: Name, right: Name, may_be_cut: tuple[bool, bool]) -> Pairing:
     """Pair up the core words of two names; ``may_be_cut`` for each side, whether its end may be missing."""
     aligner = _Aligner(left.words, right.words)
-    is_acronym = is_cut = False
+    is_cut = False
     if aligner.free[0] and aligner.free[1]:
         aligner.join()
         if aligner.free[0] and aligner.free[1]:
             aligner.respell()
     if aligner.free[0] or aligner.free[1]:
-        is_acronym = aligner.drop_initials((left.initials, right.initials))
+        aligner.drop_initials((left.initials, right.initials))
         is_cut = aligner.forgive_cut(may_be_cut)
     return Pairing(
         tuple(aligner.shared),
@@ -172,7 +180,6 @@ def pair_up(left: Name, right: Name, may_be_cut: tuple[bool, bool]) -> Pairing:
         tuple(left.words[i] for i in aligner.free[0]),
         tuple(right.words[j] for j in aligner.free[1]),
         is_cut,
-        is_acronym,
     )
 
 

@@ -2,7 +2,8 @@
 
 The table ``data/words.json`` holds facts written for this project: ``abbreviations`` (a word and its short
 forms), ``spellings`` (British to American, and short forms that stand for one word only) and ``places``
-(states, countries, big cities and compass words, with their short forms). All are folded.
+(states, countries, big cities and compass words, with their short forms); ``bodies`` are words that make of
+a name another body (the foundation of a company is not the company). All are folded.
 """
 
 from __future__ import annotations
@@ -10,34 +11,40 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
 _WORDS_OF_THEIR_OWN = frozenset({
     "am", "bus", "cap", "ch", "co", "cr", "dist", "ed", "exp", "fd", "found", "hi", "imp", "int", "log", "mar", "min",
-    "no", "par", "prep", "re", "rest", "sec", "so", "st", "trans", "us", "usa",
+    "ne", "no", "par", "prep", "re", "rest", "sec", "so", "st", "trans", "us", "usa",
 })  # fmt: skip
 """Short forms that are as often a word or the short form of another; only the words beside them can tell."""
 
 
-@cache
-def _table() -> dict[str, dict[str, object]]:
-    table: dict[str, dict[str, object]] = json.loads(
-        resources.files("dedup").joinpath("data/words.json").read_text(encoding="utf-8")
-    )
-    return table
+@dataclass(frozen=True, slots=True)
+class _Table:
+    abbreviations: Mapping[str, tuple[str, ...]]
+    spellings: Mapping[str, str]
+    places: Mapping[str, tuple[str, ...]]
+    bodies: frozenset[str]
 
 
 @cache
+def _table() -> _Table:
+    data = json.loads(resources.files("dedup").joinpath("data/words.json").read_text(encoding="utf-8"))
+    short_forms = {key: {word: tuple(shorts) for word, shorts in data[key].items()} for key in ("abbreviations", "places")}
+    return _Table(short_forms["abbreviations"], data["spellings"], short_forms["places"], frozenset(data["bodies"]))
+
+
 def abbreviations() -> Mapping[str, tuple[str, ...]]:
     """Return the usual short forms of each word."""
-    return {word: tuple(shorts) for word, shorts in _table()["abbreviations"].items()}  # type: ignore[arg-type, var-annotated]
+    return _table().abbreviations
 
 
-@cache
 def places() -> Mapping[str, tuple[str, ...]]:
     """Return the places and compass words, each with its short forms."""
-    return {place: tuple(shorts) for place, shorts in _table()["places"].items()}  # type: ignore[arg-type, var-annotated]
+    return _table().places
 
 
 @cache
@@ -50,7 +57,7 @@ def _spellings() -> Mapping[str, str]:
         for short in shorts
         if uses[short] == 1 and len(short) > 1 and " " not in short + word and short not in _WORDS_OF_THEIR_OWN
     }
-    return result | {short: str(word) for short, word in _table()["spellings"].items()}
+    return result | dict(_table().spellings)
 
 
 @cache
@@ -87,6 +94,11 @@ def unify(words: Sequence[str]) -> list[str]:
 def is_place(word: str) -> bool:
     """Return whether a unified word is a place or a compass word."""
     return word in places()
+
+
+def makes_another_body(word: str) -> bool:
+    """Return whether a unified word, added to a name, mostly names another body than the name alone."""
+    return word in _table().bodies
 
 
 @cache
