@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dedup.compare import FEATURES, Rarity, evidence, word_evidence
-from dedup.names import Name, parse
+from dedup.compare import FEATURES, Compared, compare_names, evidence
+from dedup.lexicon import Lexicon
 from dedup.score import Scorer
+from dedup.vocabulary import is_place
 
 _GROUPS: tuple[tuple[str, ...], ...] = (
     ("similarity",),
-    ("ratio", "core_ratio", "core_jaro_winkler", "sorted_ratio", "joined_ratio", "partial_ratio"),
-    ("shared_words", "contained_words", "first_word"),
-    ("rare_words_on_both_sides", "rare_word_on_one_side"),
+    ("ratio", "core_ratio", "joined_ratio", "partial_ratio"),
+    ("shared_words", "contained_words", "shared_rarity", "rarest_shared_word", "first_word"),
+    ("rare_words_on_both_sides", "rare_word_on_one_side", "word_weights"),
+    ("respelling", "known_words_respelt"),
     ("numbers_differ", "number_on_one_side", "numbers_equal"),
-    ("forms_differ", "forms_equal"),
+    ("places_differ", "place_on_one_side"),
+    ("forms_differ", "form_on_one_side", "forms_equal"),
     ("acronym",),
-    ("cut_off",),
-    ("length",),
+    ("trade_names", "first_part_ratio"),
+    ("short_names_differ", "length"),
 )
 
 
@@ -42,12 +46,11 @@ class Explanation:
     contributions: tuple[Contribution, ...]
 
 
-def explain(left: str, right: str, similarity: float, scorer: Scorer, rarity: Rarity) -> Explanation:
+def explain(left: str, right: str, similarity: float, scorer: Scorer, lexicon: Lexicon) -> Explanation:
     """Explain one pair of normal forms with the siamese cosine ``similarity``, -1 to 1."""
-    first, second = (right, left) if right < left else (left, right)
-    rows = evidence([first], [second], np.array([similarity], dtype=np.float32), rarity)
+    rows = evidence([left], [right], np.array([similarity], dtype=np.float32), lexicon)
     shares = scorer.contributions(rows)[0]
-    labels = _labels(first, second, rows[0], rarity)
+    labels = _labels(compare_names([left], [right])[0], rows[0], lexicon)
     contributions = [
         Contribution(label, float(sum(shares[FEATURES.index(feature)] for feature in group)))
         for group, label in zip(_GROUPS, labels, strict=True)
@@ -62,36 +65,69 @@ def explain(left: str, right: str, similarity: float, scorer: Scorer, rarity: Ra
     )
 
 
-def _labels(left: str, right: str, row: NDArray[np.float32], rarity: Rarity) -> tuple[str, ...]:
+def _labels(pair: Compared, row: NDArray[np.float32], lexicon: Lexicon) -> tuple[str, ...]:
     """Return the words for each group of ``_GROUPS``, in order."""
     value = dict(zip(FEATURES, row.tolist(), strict=True))
-    first, second = parse(left), parse(right)
+    first, second = pair.first, pair.second
     return (
         f"siamese similarity {value['similarity']:.2f}",
         f"spelling {value['core_ratio']:.0%} alike",
-        f"words {value['shared_words']:.0%} shared, weighed by rarity",
-        _rare_words(first, second, rarity),
+        _shared(pair, value["shared_words"], lexicon),
+        _unpaired(pair, lexicon),
+        _respelt(pair),
         _compared("number", first.numbers, second.numbers),
+        _places(pair),
         _compared("legal form", first.forms, second.forms),
         "one is the acronym of the other" if value["acronym"] else "neither is an acronym of the other",
-        "one is the other cut off" if value["cut_off"] else "neither is cut off",
-        f"shorter core of {len(min(first.core, second.core, key=len))} characters",
+        _parts(pair),
+        f"shorter core of {len(min(first.core, second.core, key=len))} characters"
+        + (", yet not equal" if value["short_names_differ"] else ""),
     )
 
 
-def _quoted(words: frozenset[str] | tuple[str, ...]) -> str:
+def _quoted(words: Iterable[str]) -> str:
     return "‘" + " ".join(sorted(words)) + "’"
 
 
-def _rare_words(left: Name, right: Name, rarity: Rarity) -> str:
-    words = word_evidence(left, right, rarity)
-    if words.left_only and words.right_only:
-        return f"‘{words.left_only}’ and ‘{words.right_only}’ differ"
-    only = words.left_only or words.right_only
-    return f"‘{only}’ is on one side only" if only else "every word has its partner"
+def _shared(pair: Compared, share: float, lexicon: Lexicon) -> str:
+    if not pair.pairing.shared:
+        return "no word in common"
+    rarest = max(pair.pairing.shared, key=lambda word: (lexicon.rarity.of(word), word))
+    return f"words {share:.0%} shared, weighed by rarity; the rarest is ‘{rarest}’"
 
 
-def _compared(noun: str, left: frozenset[str] | tuple[str, ...], right: frozenset[str] | tuple[str, ...]) -> str:
+def _unpaired(pair: Compared, lexicon: Lexicon) -> str:
+    sides = (pair.pairing.left_only, pair.pairing.right_only)
+    rarest = [max(side, key=lambda word: (lexicon.rarity.of(word), word)) for side in sides if side]
+    if len(rarest) > 1:
+        return f"‘{rarest[0]}’ and ‘{rarest[1]}’ differ"
+    return f"{_quoted(sides[0] or sides[1])} on one side only" if rarest else _without_partner(pair)
+
+
+def _without_partner(pair: Compared) -> str:
+    return "one name ends where the other is cut off" if pair.pairing.is_cut else "every word has its partner"
+
+
+def _respelt(pair: Compared) -> str:
+    if not pair.pairing.respelt:
+        return "no word spelt in two ways"
+    return ", ".join(f"‘{spelt.left}’ for ‘{spelt.right}’" for spelt in pair.pairing.respelt)
+
+
+def _places(pair: Compared) -> str:
+    places = [[word for word in side if is_place(word)] for side in (pair.pairing.left_only, pair.pairing.right_only)]
+    if all(places):
+        return f"{_quoted(places[0])} and {_quoted(places[1])} are different places"
+    return f"place {_quoted(places[0] or places[1])} on one side only" if any(places) else "no place differs"
+
+
+def _parts(pair: Compared) -> str:
+    if len(pair.left.parts) + len(pair.right.parts) == 2:
+        return "one name on either side"
+    return f"of several names, ‘{pair.first.core}’ and ‘{pair.second.core}’ fit best"
+
+
+def _compared(noun: str, left: Collection[str], right: Collection[str]) -> str:
     if left == right:
         return f"{noun} {_quoted(left)} on both sides" if left else f"no {noun}s"
     if left and right:

@@ -1,9 +1,10 @@
-"""A model on disk: an ONNX encoder, a scorer and a table of word rarity, tied together by a manifest.
+"""A model on disk: an ONNX encoder, a scorer and two tables of words, tied together by a manifest.
 
     manifest.json   format, normaliser and file versions, SHA-256 of each file, sources, measures
     encoder.onnx    the siamese tower
     scorer.json     the additive model
     rarity.json     in how many names each word occurs
+    words.json      what single words were seen to say for or against a pair
 
 A file whose hash is not the manifest's, or a manifest of another format, is refused.
 """
@@ -22,16 +23,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dedup.compare import Rarity, evidence
+from dedup.compare import evidence
 from dedup.encode import CODE_SCALE, Encoder, OnnxEncoder
 from dedup.errors import VersionMismatch
 from dedup.explain import Explanation, explain
 from dedup.grams import ALPHABET
+from dedup.lexicon import Lexicon, Rarity, WordWeights
 from dedup.normalise import NORMALISER_VERSION
 from dedup.score import Scorer
 
 FORMAT_VERSION = 2
-FILES = ("encoder.onnx", "scorer.json", "rarity.json")
+FILES = ("encoder.onnx", "scorer.json", "rarity.json", "words.json")
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class Model:
     directory: Path
     manifest: dict[str, Any]
     scorer: Scorer
-    rarity: Rarity
+    lexicon: Lexicon
 
     @property
     def model_id(self) -> str:
@@ -75,11 +77,11 @@ class Model:
 
         ``similarities`` (n,) float32 are their siamese cosines (``nearest.cosine``).
         """
-        return self.scorer.probabilities(evidence(left, right, similarities, self.rarity))
+        return self.scorer.probabilities(evidence(left, right, similarities, self.lexicon))
 
     def explain(self, left: str, right: str, similarity: float) -> Explanation:
         """Return the probability of one pair of normal forms and its reasons."""
-        return explain(left, right, similarity, self.scorer, self.rarity)
+        return explain(left, right, similarity, self.scorer, self.lexicon)
 
 
 def load_model(directory: Path | None = None) -> Model:
@@ -98,7 +100,8 @@ def load_model(directory: Path | None = None) -> Model:
     _check(manifest, contents, directory)
     rarity = json.loads(contents["rarity.json"])
     scorer = Scorer.from_json(json.loads(contents["scorer.json"]))
-    return Model(directory, manifest, scorer, Rarity(rarity["counts"], rarity["n_names"]))
+    weights = WordWeights.from_json(json.loads(contents["words.json"]))
+    return Model(directory, manifest, scorer, Lexicon(Rarity(rarity["counts"], rarity["n_names"]), weights))
 
 
 def _check(manifest: dict[str, Any], contents: dict[str, bytes], directory: Path) -> None:

@@ -1,31 +1,57 @@
-"""A normal form taken apart: core words, legal forms, numbers."""
+"""A normal form taken apart: its parts (``X dba Y``), and of each the core words, legal forms and numbers."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 from dedup.legal_forms import split_legal_forms
 from dedup.normalise import fold
+from dedup.vocabulary import unify
 
 _ROMAN = re.compile(r"(?=[ivx]{1,5}$)x{0,3}(?:ix|iv|v?i{0,3})$")
 _ROMAN_VALUE = {"i": 1, "v": 5, "x": 10}
 _WRITTEN = {
     "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10,
-    "first": 1, "second": 2, "third": 3, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7, "eighth": 8,
+    "eleven": 11, "twelve": 12, "twenty": 20, "first": 1, "second": 2, "third": 3, "fourth": 4, "fifth": 5,
+    "sixth": 6, "seventh": 7, "eighth": 8, "ninth": 9, "tenth": 10, "eleventh": 11, "twelfth": 12, "twentieth": 20,
 }  # fmt: skip
 _ORDINAL = re.compile(r"(\d+)(?:st|nd|rd|th)$")
+_NUMBER_AND_LETTER = re.compile(r"\d*[a-z]?\d+$|\d+[a-z]$")
+_WORD_AND_NUMBER = re.compile(r"(no|[a-z]{3,})(\d+)$")
+_LETTERS_READ_AS_DIGITS = re.compile(r"(?=.{6,}$)[a-z]+[01]{1,2}[a-z]+$")
+_DIGIT_AS_LETTER = str.maketrans("01", "ol")
+_BEFORE_A_NUMBER = frozenset({"no", "nr", "num", "number"})
+_BEFORE_A_LETTER = frozenset({"series", "class", "phase", "group", "unit", "trust", "division", "block", "tier", "section"})
+_GENERATIONS = frozenset({"junior", "senior"})
 _STOP_WORDS = frozenset({"the", "of", "and", "&", "dba", "aka", "fka", "de", "la", "und", "et", "y", "a"})
+
+_MARKER = re.compile(
+    r" (?:doing business as|dbas?|also known as|aka|formerly known as|formerly|fka|now known as|nka|trading as|ta|attn"
+    r"|for and on behalf of|on behalf of|acting for|an? division of|division of|a subsidiary of|as represented by)(?= |$)"
+)
+"""Words between two names of one holder."""
+
+_CUT_LENGTHS = range(24, 41)
+"""Characters at which fixed-width fields cut names (H-1B files at 35, lists of securities at 24 to 30)."""
+
+_CUT_REMAINS = frozenset(
+    form[:size]
+    for form in ("incorporated", "llc", "corporation", "company", "limited", "ltd", "dba")
+    for size in range(1, len(form))
+) - {"co", "inc", "corp"}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """What comparison needs of one text; every string is folded to ASCII where it can be.
+    """What comparison needs of one name; every string is folded to ASCII where it can be.
 
-    ``words`` are the words of the core without stop words (all of them if nothing else is left),
-    ``core`` those words as one string, ``forms`` the canonical legal forms, ``numbers`` every number in
-    the core as written, roman or in words, as decimal digits.
+    ``words`` are the words of the core, unified and without stop words (all of them if nothing else is left;
+    a place of several words is one), numbers among them as digits; ``core`` those words as one string,
+    ``forms`` the canonical legal forms, ``numbers`` every number of the core, as written, roman or in words,
+    and series letters, ``initials`` the first letters of the core words as written.
     """
 
     folded: str
@@ -33,25 +59,33 @@ class Name:
     core: str
     forms: tuple[str, ...]
     numbers: frozenset[str]
+    initials: str
 
-    @property
-    def initials(self) -> str:
-        """First letters of the core words."""
-        return "".join(word[0] for word in self.words)
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """A name as a whole, and the names it is made of: two or more around ``dba``, ``formerly`` and the like.
+
+    ``may_be_cut`` says that its length is one at which fixed-width fields cut names off.
+    """
+
+    whole: Name
+    parts: tuple[Name, ...]
+    may_be_cut: bool
 
 
 def number_of(word: str, *, last: bool) -> str | None:
     """Return the number that a word stands for, as digits, or None.
 
-    Digits anywhere in the word count (``2006a`` is itself), ordinals and number words count by value,
-    roman numerals only as the last word or beyond ``i`` (``i`` and ``v`` alone are mostly initials).
+    Digits count, with one letter too (``2006a`` is itself; ``o3b`` is a word), ordinals and number words
+    count by value, roman numerals only as the last word or beyond ``i`` (``i`` and ``v`` alone are mostly initials).
     """
     if word.isdigit():
         return word.lstrip("0") or "0"
     ordinal = _ORDINAL.match(word)
     if ordinal:
         return ordinal.group(1)
-    if any("0" <= char <= "9" for char in word):
+    if _NUMBER_AND_LETTER.match(word):
         return word
     if word in _WRITTEN:
         return str(_WRITTEN[word])
@@ -62,13 +96,62 @@ def number_of(word: str, *, last: bool) -> str | None:
     return None
 
 
+def _separate(words: Sequence[str]) -> list[str]:
+    """Return the words with ``forever21`` in two, ``t0ronto`` in letters and without ``no`` before a number."""
+    result: list[str] = []
+    for word in words:
+        if not word.isascii() or word.isalpha():
+            result.append(word)
+        elif together := _WORD_AND_NUMBER.match(word):
+            result += [part for part in together.groups() if part != "no"]
+        elif _LETTERS_READ_AS_DIGITS.match(word):
+            result.append(word.translate(_DIGIT_AS_LETTER))
+        else:
+            if result and result[-1] in _BEFORE_A_NUMBER and word.isdigit():
+                del result[-1]
+            result.append(word)
+    return result
+
+
+def _numbers(words: list[str]) -> frozenset[str]:
+    """Put the numbers among ``words`` in digits, in place, and return them with a series letter at the end."""
+    found = set()
+    for i, word in enumerate(words):
+        last = i > 0 and (i == len(words) - 1 or word in ("v", "x"))
+        number = number_of(word, last=last)
+        if number is not None:
+            found.add(number)
+            words[i] = number
+    if len(words) > 1:
+        before, word = words[-2:]
+        is_letter = len(word) == 1 and word.isalpha()
+        if (is_letter and (before.isdigit() or before in _BEFORE_A_LETTER)) or word in _GENERATIONS:
+            found.add(word)
+    return frozenset(found)
+
+
 @lru_cache(maxsize=1 << 19)
 def parse(normal_form: str) -> Name:
-    """Take a normal form apart."""
+    """Take a normal form apart as one name."""
     core_words, forms = split_legal_forms(normal_form)
-    folded = [fold(word) for word in core_words]
-    words = tuple(word for word in folded if word not in _STOP_WORDS) or tuple(folded)
-    numbers = frozenset(
-        number for i, word in enumerate(words) if (number := number_of(word, last=i == len(words) - 1 and i > 0))
-    )
-    return Name(fold(normal_form), words, " ".join(words), forms, numbers)
+    written = [fold(word) for word in core_words]
+    folded = unify(_separate(written))
+    words = [w for i, w in enumerate(folded) if w not in _STOP_WORDS or (w == "a" and i)] or folded
+    initials = "".join(word[0] for word in written if word not in _STOP_WORDS)
+    numbers = _numbers(words)
+    return Name(fold(normal_form), tuple(words), " ".join(words), forms, numbers, initials)
+
+
+@lru_cache(maxsize=1 << 19)
+def take_apart(normal_form: str) -> Parts:
+    """Take a normal form apart into the names it holds."""
+    whole = parse(normal_form)
+    may_be_cut = len(whole.folded) in _CUT_LENGTHS
+    text = normal_form
+    if may_be_cut:
+        head, _, last = text.rpartition(" ")
+        if head and last in _CUT_REMAINS:  # of "dba" or of a legal form, and no word of the name
+            text = head
+    pieces = [piece.strip() for piece in _MARKER.split(" " + text)]
+    parts = tuple(parse(piece) for piece in pieces if piece)
+    return Parts(whole, parts or (whole,), may_be_cut)

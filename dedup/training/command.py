@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dedup.compare import Rarity, evidence
+from dedup.compare import compare_names, evidence
 from dedup.encode import CODE_SCALE, Encoder, OnnxEncoder, pair_similarities
 from dedup.errors import InputRefused
 from dedup.evaluate import evaluate_pairs
 from dedup.grams import ALPHABET
+from dedup.lexicon import Lexicon, Rarity, WordWeights, clues
 from dedup.model import FILES, FORMAT_VERSION, load_model
 from dedup.normalise import NORMALISER_VERSION
 from dedup.score import Scorer
@@ -38,14 +39,16 @@ from dedup.training.data import (
 )
 from dedup.training.encoder import EncoderSettings, initial_tower, train_encoder
 from dedup.training.export import export
+from dedup.training.generated import Generator
 from dedup.training.network import DIMENSION, HIDDEN_SIZE, SYMBOL_SIZE, Tower
 from dedup.training.sampling import Sampler
-from dedup.training.scorer import count_words, fit_scorer, generated_pairs
+from dedup.training.scorer import count_words, fit_scorer, fit_vetoes, fit_word_weights
 
 DEFAULT_PROBABILITY = 0.5
 VALIDATION_PAIRS = ("company_validation_h1b", "company_validation_nber")
 _GENERATED_POOL = 100_000
 _SCORER_VARIANTS = 20_000
+_GENERATED_PAIR_WEIGHT = 0.05
 _COMPANY_SOURCES = ("h1b_employers", "nber_assignees", "irs_nonprofits", "securities")
 
 Report = Callable[[str], None]
@@ -53,6 +56,9 @@ Report = Callable[[str], None]
 
 def train(data: Path, output: Path, steps: int | None, seed: int | None, on_progress: Report) -> None:
     """Train a model on the folder ``data`` and write it to ``output``; resumes an interrupted training.
+
+    Where ``output`` holds a model whose encoder was trained with the same settings, that encoder is kept
+    and the scorer alone is fitted anew.
 
     ``steps`` and ``seed`` stand in for those of ``EncoderSettings``. ``on_progress`` gets lines of text.
 
@@ -69,17 +75,21 @@ def train(data: Path, output: Path, steps: int | None, seed: int | None, on_prog
 
     generated = min(_GENERATED_POOL, len(names) // 2)  # names the encoder learns from; the scorer, from the others
     checkpoint = output / "checkpoint.pt"
-    sampler = make_sampler(entities, names[:generated], settings.seed)
-    tower = _train_tower(sampler, names, settings, checkpoint, on_progress)
-    export(tower, output / "encoder.onnx")
+    if _has_encoder(output, settings):
+        on_progress("an encoder of these settings is there")
+    else:
+        sampler = make_sampler(entities, names[:generated], settings.seed)
+        tower = _train_tower(sampler, names, settings, checkpoint, on_progress)
+        export(tower, output / "encoder.onnx")
     counts, n_names = count_words(names)
     _write_json(output / "rarity.json", {"n_names": n_names, "counts": counts})
     on_progress("fitting the scorer")
+    rarity = Rarity(counts, n_names)
+    generator = Generator(names[generated:], counts, settings.seed)
     encoder = OnnxEncoder(output / "encoder.onnx")
-    scorer, least_similarity = _train_scorer(
-        data, entities, names[generated:], encoder, Rarity(counts, n_names), settings.seed
-    )
+    scorer, weights, least_similarity = _train_scorer(data, entities, generator, encoder, rarity)
     _write_json(output / "scorer.json", scorer.to_json())
+    _write_json(output / "words.json", weights.to_json())
     _write_manifest(output, settings, least_similarity, {})
     measures = _measures(data, output, on_progress)
     _write_manifest(output, settings, least_similarity, measures)
@@ -94,6 +104,16 @@ def read_training_data(data: Path, seed: int) -> tuple[dict[str, list[Entity]], 
     names = read_names(data, held_out)
     random.Random(seed).shuffle(names)
     return entities, names
+
+
+def _has_encoder(output: Path, settings: EncoderSettings) -> bool:
+    """Whether the manifest in ``output`` names these settings and the encoder that is there."""
+    try:
+        manifest = json.loads((output / "manifest.json").read_text(encoding="utf-8"))
+        found = _sha256(output / "encoder.onnx")
+    except (OSError, ValueError):
+        return False
+    return bool(manifest["training"] == asdict(settings) and manifest["files"]["encoder.onnx"] == found)
 
 
 def make_sampler(entities: dict[str, list[Entity]], names: list[str], seed: int) -> Sampler:
@@ -122,35 +142,48 @@ def _train_tower(
 
 
 def _train_scorer(
-    data: Path,
-    entities: dict[str, list[Entity]],
-    names: list[str],
-    encoder: Encoder,
-    rarity: Rarity,
-    seed: int,
-) -> tuple[Scorer, float]:
-    """Fit on labelled pairs with a side that the encoder never saw, and on generated pairs."""
+    data: Path, entities: dict[str, list[Entity]], generator: Generator, encoder: Encoder, rarity: Rarity
+) -> tuple[Scorer, WordWeights, float]:
+    """Fit word weights, the additive model and the least similarity worth comparing.
+
+    Words are weighed on pairs that the encoder may have seen. The additive model is fitted on pairs with
+    an entity kept from both, for which similarities and word weights are as good as on names never met.
+    """
     held_back = {
         name for s in _COMPANY_SOURCES for entity in entities[s] if is_held_back(entity) for name in entity.names
     }
     labelled = read_pairs(data / "pairs" / "company_train.csv.gz")
     sides = [(a in held_back) + (b in held_back) for a, b in zip(labelled.left, labelled.right, strict=True)]
+    words = _word_weights(labelled.select([count == 0 for count in sides]), rarity)
+    lexicon = Lexicon(rarity, words)
+
     labelled = labelled.select([count > 0 for count in sides])
     # A negative with one held-back side is twice as likely to be kept as a positive: half the weight.
     once = np.array([count == 1 for count in sides if count > 0])
-    generated = generated_pairs(names, _SCORER_VARIANTS, seed)
-    rows = np.concatenate([pair_evidence(pairs, encoder, rarity) for pairs in (labelled, generated)])
-    labels = np.array(labelled.labels + generated.labels, dtype=np.float64)
-    weights = np.concatenate([np.where(once, 0.5, 1.0), np.full(len(generated.labels), 0.3)])
+    weights = np.where(once, 0.5, 1.0)
+    rows, labels = pair_evidence(labelled, encoder, lexicon), np.array(labelled.labels, dtype=np.float64)
     scorer = fit_scorer(rows, labels, weights)
-    real = rows[: len(labelled.labels)]
-    accepted = (scorer.probabilities(real) >= DEFAULT_PROBABILITY) & (labels[: len(real)] == 1)
-    return scorer, round(float(np.quantile(real[accepted, 0], 0.005)), 3)
+    generated = generator.pairs(_SCORER_VARIANTS)
+    scorer = fit_vetoes(
+        scorer,
+        np.concatenate([rows, pair_evidence(generated, encoder, lexicon)]),
+        np.concatenate([labels, generated.labels]),
+        np.concatenate([weights, np.full(len(generated.labels), _GENERATED_PAIR_WEIGHT)]),
+    )
+    accepted = (scorer.probabilities(rows) >= DEFAULT_PROBABILITY) & (labels == 1)
+    return scorer, words, round(float(np.quantile(rows[accepted, 0], 0.005)), 3)
 
 
-def pair_evidence(pairs: LabelledPairs, encoder: Encoder, rarity: Rarity) -> NDArray[np.float32]:
+def _word_weights(pairs: LabelledPairs, rarity: Rarity) -> WordWeights:
+    unknown = np.zeros(len(pairs.labels), dtype=np.float32)
+    rows = evidence(pairs.left, pairs.right, unknown, Lexicon(rarity, WordWeights({})))
+    seen = [list(clues(pair.pairing)) for pair in compare_names(pairs.left, pairs.right)]
+    return fit_word_weights(rows, seen, np.array(pairs.labels, dtype=np.float64))
+
+
+def pair_evidence(pairs: LabelledPairs, encoder: Encoder, lexicon: Lexicon) -> NDArray[np.float32]:
     """Return the (n, features) evidence on labelled pairs."""
-    return evidence(pairs.left, pairs.right, pair_similarities(encoder, pairs.left, pairs.right), rarity)
+    return evidence(pairs.left, pairs.right, pair_similarities(encoder, pairs.left, pairs.right), lexicon)
 
 
 def _measures(data: Path, output: Path, report: Report) -> dict[str, Any]:
@@ -186,7 +219,7 @@ def _write_manifest(output: Path, settings: EncoderSettings, least_similarity: f
             },
             "default_probability": DEFAULT_PROBABILITY,
             "least_similarity": least_similarity,
-            "files": {name: hashlib.sha256((output / name).read_bytes()).hexdigest() for name in FILES},
+            "files": {name: _sha256(output / name) for name in FILES},
             "training": asdict(settings),
             "command": f"dedup train DATA --output MODEL --steps {settings.steps} --seed {settings.seed}",
             "sources": {f"aliases/{source.name}_train": source.licence for source in ALIASES}
@@ -196,6 +229,10 @@ def _write_manifest(output: Path, settings: EncoderSettings, least_similarity: f
             "measures": measures,
         },
     )
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _write_json(path: Path, value: dict[str, Any]) -> None:

@@ -1,24 +1,34 @@
-"""Fitting of the scorer: labelled pairs, generated variants and near misses to a monotone additive model."""
+"""Fitting of the scorer: labelled and generated pairs to word weights and a monotone additive model."""
 
 from __future__ import annotations
 
-import random
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
+from scipy.sparse import csr_matrix
 
 from dedup.compare import DIRECTIONS, FEATURES
+from dedup.lexicon import Clue, WordWeights
 from dedup.names import parse
 from dedup.score import Curve, Scorer
-from dedup.training.data import LabelledPairs
-from dedup.training.variants import sibling, variant
 
 _KNOTS = 10
 _RIDGE = 3.0
+_CLUE_RIDGE = 10.0
 _LEAST_COUNT = 8
+_LEAST_PAIRS = 8
+_ITERATIONS = 300
+VETOES = (
+    "numbers_differ", "number_on_one_side", "numbers_equal", "places_differ", "place_on_one_side", "acronym",
+    "known_words_respelt", "short_names_differ", "another_body",
+)  # fmt: skip
+"""Features about which generated pairs have more to say than labelled ones."""
+
+_NOT_WITH_CLUES = ("similarity", "word_weights")
+"""Features that word weights are fitted without: the first is too good on these pairs, the second not yet known."""
 
 
 def count_words(names: Iterable[str]) -> tuple[dict[str, int], int]:
@@ -31,39 +41,31 @@ def count_words(names: Iterable[str]) -> tuple[dict[str, int], int]:
     return {word: count for word, count in sorted(counts.items()) if count >= _LEAST_COUNT}, total
 
 
-def generated_pairs(names: list[str], count: int, seed: int) -> LabelledPairs:
-    """Return ``count`` variants (label 1) and up to as many near misses (label 0) of real names.
+def fit_word_weights(
+    rows: NDArray[np.float32], clues: Sequence[Sequence[Clue]], labels: NDArray[np.float64]
+) -> WordWeights:
+    """Fit what each clue adds to the other evidence, (n, features), on n labelled pairs.
 
-    A quarter of the near misses are numbered siblings: "x ii" and "x iii", "x 101" and "x 102".
+    A clue seen in fewer than 8 pairs has no weight; the ridge penalty draws rare ones toward none, that
+    is to what their rarity and the string measures say.
     """
-    rng = random.Random(seed)
-    vocabulary = list(dict.fromkeys(word for name in names[:50_000] for word in name.split() if len(word) > 3))
-    pairs = LabelledPairs([], [], [])
-
-    def add(left: str, right: str, label: int) -> None:
-        if left != right:
-            pairs.left.append(left)
-            pairs.right.append(right)
-            pairs.labels.append(label)
-
-    endings = [
-        ("i", "ii"),
-        ("ii", "iii"),
-        ("iii", "iv"),
-        ("1", "2"),
-        ("2", "3"),
-        ("101", "102"),
-        ("2006", "2007"),
-    ]
-    for _ in range(count):
-        add((name := rng.choice(names)), variant(name, rng), 1)
-        near = sibling(name := rng.choice(names), rng, vocabulary)
-        if rng.random() < 0.25:
-            first, second = rng.choice(endings)
-            add(f"{name} {first}", f"{name} {second}", 0)
-        elif near is not None:
-            add(name, near, 0)
-    return pairs
+    pairs_with = Counter(clue for row in clues for clue in set(row))
+    known = {clue: i for i, clue in enumerate(sorted(c for c, count in pairs_with.items() if count >= _LEAST_PAIRS))}
+    columns = [[known[clue] for clue in row if clue in known] for row in clues]
+    matrix = csr_matrix(
+        (
+            np.ones(sum(map(len, columns)), dtype=np.float32),
+            np.array([c for row in columns for c in row], dtype=np.int32),
+            np.cumsum([0, *map(len, columns)]),
+        ),
+        shape=(len(rows), len(known)),
+    )
+    usable = [i for i, feature in enumerate(FEATURES) if feature not in _NOT_WITH_CLUES]
+    ramps = np.concatenate([_ramps(rows[:, i], _knots(rows[:, i])) for i in usable], axis=1)
+    ones, free = np.ones(len(labels)), [(None, None)] * ramps.shape[1]
+    parameters = _most_likely(ramps, matrix, labels, ones, [*free, (None, None)])
+    found = parameters[ramps.shape[1] : -1].round(3)
+    return WordWeights({clue: float(found[i]) for clue, i in known.items() if found[i]})
 
 
 def fit_scorer(rows: NDArray[np.float32], labels: NDArray[np.float64], weights: NDArray[np.float64]) -> Scorer:
@@ -71,36 +73,82 @@ def fit_scorer(rows: NDArray[np.float32], labels: NDArray[np.float64], weights: 
 
     Monotone curves are sums of ramps with non-negative heights (L-BFGS-B with bounds).
     """
-    knots = [_knots(rows[:, i]) for i in range(len(FEATURES))]
-    ramps = np.concatenate([_ramps(rows[:, i], k) for i, k in enumerate(knots)], axis=1)
-    bounds = [b for k, direction in zip(knots, DIRECTIONS, strict=True) for b in [_bound(direction)] * (len(k) - 1)]
-    total = weights.sum()
+    nothing = Scorer(0.0, tuple(Curve((0.0, 1.0), (0.0, 0.0)) for _ in FEATURES))
+    return _refit(nothing, FEATURES, rows, labels, weights, (None, None))
+
+
+def fit_vetoes(
+    scorer: Scorer, rows: NDArray[np.float32], labels: NDArray[np.float64], weights: NDArray[np.float64]
+) -> Scorer:
+    """Fit the curves of ``VETOES`` anew, to real and generated evidence, and leave all others as they are.
+
+    Labelled pairs hardly ever show these features, and generated ones would bend the other curves: fitted
+    all at once, they cost more on real pairs than they bring.
+    """
+    return _refit(scorer, VETOES, rows, labels, weights, (0.0, 0.0))
+
+
+def _refit(
+    scorer: Scorer,
+    features: Sequence[str],
+    rows: NDArray[np.float32],
+    labels: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    intercept: tuple[float | None, float | None],
+) -> Scorer:
+    """Fit the curves of ``features`` and the change of the intercept, within bounds, beside the other curves."""
+    columns = [FEATURES.index(feature) for feature in features]
+    others = np.setdiff1d(np.arange(len(FEATURES)), columns)
+    fixed = scorer.intercept + scorer.contributions(rows)[:, others].sum(axis=1)
+    knots = [_knots(rows[:, i]) for i in columns]
+    ramps = np.concatenate([_ramps(rows[:, i], k) for i, k in zip(columns, knots, strict=True)], axis=1)
+    bounds = [_bound(DIRECTIONS[f]) for f, k in zip(features, knots, strict=True) for _ in k[1:]]
+    no_clues = csr_matrix((len(rows), 0), dtype=np.float32)
+    parameters = _most_likely(ramps, no_clues, labels, weights, [*bounds, intercept], fixed)
+    return _with_curves(scorer, columns, knots, parameters, rows)
+
+
+def _most_likely(
+    ramps: NDArray[np.float32],
+    clues: csr_matrix[np.float32],
+    labels: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    bounds: list[tuple[float | None, float | None]],
+    fixed: NDArray[np.float64] | float = 0.0,
+) -> NDArray[np.float64]:
+    """Return the heights of the ramps, the weights of the clues and the intercept, beside ``fixed`` log-odds.
+
+    ``bounds`` are those of the ramps and of the intercept; clues are free.
+    """
+    n_ramps, total = ramps.shape[1], weights.sum()
+    ridge = np.repeat([_RIDGE, _CLUE_RIDGE, 0.0], [n_ramps, clues.shape[1], 1])
 
     def loss(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        heights, intercept = parameters[:-1], parameters[-1]
-        log_odds = ramps @ heights + intercept
-        value = np.sum(weights * (np.logaddexp(0, log_odds) - labels * log_odds)) + _RIDGE / 2 * heights @ heights
+        heights, clue_weights, intercept = np.split(parameters, [n_ramps, len(parameters) - 1])
+        log_odds = ramps @ heights + clues @ clue_weights + intercept + fixed
+        value = np.sum(weights * (np.logaddexp(0, log_odds) - labels * log_odds)) + ridge @ parameters**2 / 2
         residual = weights * (1 / (1 + np.exp(-log_odds)) - labels)
-        gradient = np.append(ramps.T @ residual + _RIDGE * heights, residual.sum())
+        gradient = np.concatenate([ramps.T @ residual, clues.T @ residual, [residual.sum()]]) + ridge * parameters
         return float(value / total), gradient / total
 
-    start = np.zeros(ramps.shape[1] + 1)
     result = minimize(
         loss,
-        start,
+        np.zeros(len(ridge)),
         jac=True,
         method="L-BFGS-B",
-        bounds=[*bounds, (None, None)],
-        options={"maxiter": 300, "maxfun": 400},
+        bounds=[*bounds[:-1], *[(None, None)] * clues.shape[1], bounds[-1]],
+        options={"maxiter": _ITERATIONS, "maxfun": _ITERATIONS * 4 // 3},
     )
-    return _centred(result.x, knots, rows)
+    parameters: NDArray[np.float64] = result.x
+    return parameters
 
 
 def _knots(feature: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return up to 10 distinct quantiles of a feature; 0 and 1 for an indicator."""
-    if set(np.unique(feature[:1_000])) <= {0.0, 1.0} and set(np.unique(feature)) <= {0.0, 1.0}:
-        return np.array([0.0, 1.0])
-    return np.unique(np.quantile(feature, np.linspace(0, 1, _KNOTS)).round(4))
+    """Return up to 10 distinct quantiles of a feature, and of what it is where it is neither 0 nor 1."""
+    between = feature[(feature > 0) & (feature < 1)] if ((feature == 0) | (feature == 1)).mean() > 0.5 else feature[:0]
+    levels = np.linspace(0, 1, _KNOTS)
+    knots = [np.quantile(feature, levels)] + ([np.quantile(between, levels[1:-1])] if len(between) else [])
+    return np.unique(np.concatenate(knots).round(4))
 
 
 def _ramps(feature: NDArray[np.float32], knots: NDArray[np.float64]) -> NDArray[np.float32]:
@@ -112,14 +160,20 @@ def _bound(direction: int) -> tuple[float | None, float | None]:
     return {1: (0.0, None), -1: (None, 0.0), 0: (None, None)}[direction]
 
 
-def _centred(parameters: NDArray[np.float64], knots: list[NDArray[np.float64]], rows: NDArray[np.float32]) -> Scorer:
+def _with_curves(
+    scorer: Scorer,
+    columns: Sequence[int],
+    knots: Sequence[NDArray[np.float64]],
+    parameters: NDArray[np.float64],
+    rows: NDArray[np.float32],
+) -> Scorer:
     """Turn ramp heights into curves whose mean over ``rows`` is 0, the means going to the intercept."""
-    intercept = float(parameters[-1])
-    curves, at = [], 0
-    for i, k in enumerate(knots):
+    intercept = scorer.intercept + float(parameters[-1])
+    curves, at = list(scorer.curves), 0
+    for i, k in zip(columns, knots, strict=True):
         values = np.concatenate([[0.0], np.cumsum(parameters[at : at + len(k) - 1])])
         at += len(k) - 1
         mean = float(np.interp(rows[:, i], k, values).mean())
         intercept += mean
-        curves.append(Curve(tuple(k.tolist()), tuple((values - mean).round(5).tolist())))
+        curves[i] = Curve(tuple(k.tolist()), tuple((values - mean).round(5).tolist()))
     return Scorer(round(intercept, 5), tuple(curves))

@@ -10,6 +10,7 @@ import random
 from collections.abc import Callable, Sequence
 
 from dedup.legal_forms import split_legal_forms
+from dedup.vocabulary import abbreviations
 
 _KEYBOARD = {
     "q": "wa", "w": "qeas", "e": "wrsd", "r": "etdf", "t": "ryfg", "y": "tugh", "u": "yihj", "i": "uojk",
@@ -35,65 +36,7 @@ _TRANSLITERATED = [
 _VOWELS = "aeiou"
 _AS_CONSONANT = str.maketrans({"o": "w", "u": "w", "i": "y", "e": "", "a": "", "p": "b", "v": "f", "g": "j", "c": "k"})
 
-ABBREVIATIONS: dict[str, tuple[str, ...]] = {
-    "academy": ("acad",), "administration": ("admin",), "advanced": ("adv",), "advertising": ("advtg",),
-    "agency": ("agcy",), "agricultural": ("agri", "agric"), "america": ("amer",), "american": ("amer", "am"),
-    "and": ("&",), "apartments": ("apts",), "architects": ("archs",), "associates": ("assoc", "assocs", "asso"),
-    "association": ("assn", "assoc", "asn"), "automotive": ("auto",), "board": ("bd",), "brothers": ("bros",),
-    "building": ("bldg",), "buildings": ("bldgs",), "business": ("bus",), "capital": ("cap",), "care": ("cr",),
-    "center": ("ctr", "cntr", "centre"), "central": ("cent", "ctrl"), "chemical": ("chem",), "chemicals": ("chems",),
-    "chiropractic": ("chiro",), "christian": ("chr",), "church": ("ch",), "city": ("cty",), "clinic": ("clin",),
-    "college": ("coll",), "commercial": ("comml", "comm"), "committee": ("comm", "cmte"),
-    "communication": ("comm", "commun"), "communications": ("comm", "comms", "commun"), "community": ("comm", "cmnty"),
-    "computer": ("comp",), "construction": ("constr", "const"), "consultants": ("conslt", "consult"),
-    "consulting": ("consltg", "consult"), "contractors": ("contr",), "council": ("cncl",), "county": ("cnty", "co"),
-    "credit": ("cr",), "data": ("dta",), "dental": ("dntl",), "department": ("dept",), "design": ("dsgn",),
-    "development": ("dev", "devel", "dvlpmt"), "digital": ("digtl",), "distribution": ("dist",), "district": ("dist",),
-    "division": ("div",), "east": ("e",), "education": ("edu", "educ", "ed"), "educational": ("edl", "educ"),
-    "electric": ("elec",), "electrical": ("elec",), "electronic": ("electr",), "electronics": ("elec", "electr"),
-    "energy": ("enrgy",), "engineering": ("eng", "engr", "engrg"), "engineers": ("engrs",),
-    "enterprise": ("ent", "entpr"), "enterprises": ("ent", "entpr", "enterp"), "entertainment": ("ent",),
-    "environmental": ("env", "environ"), "equipment": ("equip", "eqpt"), "european": ("eur",), "exchange": ("exch",),
-    "export": ("exp",), "family": ("fam",), "federal": ("fed",), "federation": ("fed",), "finance": ("fin",),
-    "financial": ("fin", "finl"), "first": ("1st",), "food": ("fd",), "foods": ("fds",), "foundation": ("fdn", "found", "fndtn"),
-    "fund": ("fd",), "general": ("gen",), "global": ("glbl", "glob"), "government": ("govt",), "group": ("grp", "gp"),
-    "health": ("hlth",), "healthcare": ("hlthcr", "health care"), "high": ("hi",), "historical": ("hist",),
-    "holding": ("hldg",), "holdings": ("hldgs", "hldg", "hlds"), "hospital": ("hosp",), "hospitality": ("hosp",),
-    "hotel": ("htl",), "housing": ("hsg",), "import": ("imp",), "independent": ("indep", "ind"), "industrial": ("ind", "indl"),
-    "industries": ("ind", "inds", "indus"), "industry": ("ind",), "information": ("info",), "institute": ("inst",),
-    "institution": ("inst",), "insurance": ("ins",), "integrated": ("int", "integ"), "interior": ("int",),
-    "international": ("intl", "int", "internat"), "investment": ("inv", "invt"), "investments": ("inv", "invs", "invts"),
-    "junior": ("jr",), "laboratories": ("labs", "lab"), "laboratory": ("lab",), "learning": ("lrng",), "logistics": ("log",),
-    "machine": ("mach",), "machinery": ("mach",), "maintenance": ("maint",), "management": ("mgmt", "mgt", "mngmt"),
-    "manufacturers": ("mfrs",), "manufacturing": ("mfg", "manuf"), "market": ("mkt",), "marketing": ("mktg", "mkg"),
-    "materials": ("matls",), "mechanical": ("mech",), "medical": ("med",), "medicine": ("med",), "memorial": ("mem", "meml"),
-    "ministries": ("min", "mins"), "ministry": ("min",), "motors": ("mtrs",), "mount": ("mt",), "mountain": ("mtn",),
-    "municipal": ("muni",), "museum": ("mus",), "mutual": ("mut",), "national": ("natl", "nat"), "network": ("ntwk",),
-    "networks": ("ntwks",), "north": ("n", "no"), "northeast": ("ne",), "northern": ("nthn",), "northwest": ("nw",),
-    "number": ("no",), "nursing": ("nrsg",), "office": ("ofc",), "organization": ("org", "organisation"), "pacific": ("pac",),
-    "parent": ("par",), "partners": ("ptnrs", "prtnrs"), "partnership": ("ptnrshp",), "pharmaceutical": ("pharm", "pharma"),
-    "pharmaceuticals": ("pharm", "pharma"), "pharmacy": ("pharm", "phcy"), "physical": ("phys",), "physicians": ("phys",),
-    "post": ("pst",), "power": ("pwr",), "presbyterian": ("presb",), "preparatory": ("prep",), "production": ("prod",),
-    "productions": ("prod", "prods"), "products": ("prod", "prods"), "professional": ("prof",), "professionals": ("prof",),
-    "program": ("prog",), "project": ("proj",), "properties": ("prop", "props"), "property": ("prop",), "public": ("pub",),
-    "publications": ("pubs",), "publishing": ("pub", "publ"), "real estate": ("re",), "realty": ("rlty",),
-    "recreation": ("rec",), "regional": ("reg", "regl"), "rehabilitation": ("rehab",), "research": ("res", "rsch"),
-    "resource": ("res",), "resources": ("res", "rsrcs"), "restaurant": ("rest",), "retirement": ("ret",), "saint": ("st",),
-    "savings": ("sav",), "school": ("sch",), "schools": ("schs",), "science": ("sci",), "sciences": ("sci",),
-    "scientific": ("sci",), "second": ("2nd",), "securities": ("sec",), "security": ("sec",), "senior": ("sr",),
-    "service": ("svc", "serv", "ser"), "services": ("svcs", "svc", "serv", "ser", "srvcs"), "shipping": ("shpg",),
-    "society": ("soc",), "software": ("sw", "sftwr"), "solution": ("soln",), "solutions": ("sol", "solns", "soln"),
-    "south": ("s", "so"), "southeast": ("se",), "southern": ("sthn",), "southwest": ("sw",), "specialists": ("spec",),
-    "specialty": ("spec",), "staffing": ("stfg",), "standard": ("std",), "state": ("st",), "station": ("sta",),
-    "street": ("st",), "studio": ("std",), "supplies": ("supp",), "supply": ("sup",), "surgery": ("surg",),
-    "surgical": ("surg",), "system": ("sys", "syst"), "systems": ("sys", "syst"), "technical": ("tech",),
-    "technologies": ("tech", "techs", "technol"), "technology": ("tech", "technol"), "telecommunications": ("telecom",),
-    "telephone": ("tel",), "temple": ("tmpl",), "therapy": ("thpy",), "township": ("twp",), "trading": ("trdg",),
-    "training": ("trng",), "transport": ("trans",), "transportation": ("trans", "transp"), "travel": ("trvl",),
-    "trust": ("tr",), "united": ("utd",), "united states": ("us", "usa"), "university": ("univ", "u"), "valley": ("vly",),
-    "veterans": ("vets",), "veterinary": ("vet",), "village": ("vlg",), "volunteer": ("vol",), "water": ("wtr",),
-    "west": ("w",), "western": ("wstn",), "wholesale": ("whsl",), "works": ("wks",), "youth": ("yth",),
-}  # fmt: skip
+ABBREVIATIONS = abbreviations()
 _EXPANSIONS = {short: long for long, shorts in ABBREVIATIONS.items() for short in shorts if len(short) > 2}
 _FORM_SWAPS = [
     ("inc", "incorporated"), ("inc", ""), ("corp", "corporation"), ("corp", ""), ("co", "company"), ("co", ""),
