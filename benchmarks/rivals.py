@@ -142,7 +142,7 @@ class Sentences:
         self._kept.execute("CREATE TABLE IF NOT EXISTS vectors (text TEXT PRIMARY KEY, vector BLOB) WITHOUT ROWID")
 
     def scores(self, left: Sequence[str], right: Sequence[str]) -> NDArray[Any]:
-        return np.einsum("ij,ij->i", self._vectors(left), self._vectors(right))
+        return np.asarray(np.einsum("ij,ij->i", self._vectors(left), self._vectors(right)))
 
     def nearest(self, texts: Sequence[str], rows: NDArray[np.int64], k: int) -> NDArray[np.int64]:
         vectors = self._vectors(texts)
@@ -160,8 +160,8 @@ class Sentences:
         return np.stack([np.frombuffer(self._look_up(text) or b"", dtype=np.float32) for text in texts])
 
     def _look_up(self, text: str) -> bytes | None:
-        row = self._kept.execute("SELECT vector FROM vectors WHERE text = ?", (text,)).fetchone()
-        return row and row[0]
+        row: tuple[bytes] | None = self._kept.execute("SELECT vector FROM vectors WHERE text = ?", (text,)).fetchone()
+        return row[0] if row else None
 
 
 def rivals(cache: Path) -> list[Method]:
