@@ -26,8 +26,9 @@ def train(
 ) -> None:
     """Train a model.
 
-    Trains the encoder and the scorer from the data and writes them. Needs torch:
-    pip install 'neardup[train]'.
+    Trains the encoder and the scorer from the data and writes them. If the
+    directory holds a model whose encoder has the same settings, only the scorer
+    is fitted anew. Needs torch: pip install 'neardup[train]'.
     """
     from importlib.util import find_spec
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -21,8 +20,8 @@ DIRECTIONS = {
     "similarity": 1, "ratio": 1, "core_ratio": 1, "joined_ratio": 1, "partial_ratio": 1, "first_word": 1,
     "first_part_ratio": 1, "length": 0,
     "shared_words": 1, "contained_words": 1, "shared_rarity": 1, "rarest_shared_word": 1,
-    "rare_words_on_both_sides": -1, "rare_word_on_one_side": -1, "word_weights": 1, "respelling": 1,
-    "known_words_respelt": -1, "short_names_differ": -1,
+    "rare_words_on_both_sides": -1, "rare_word_on_one_side": -1, "word_exchanged": -1, "word_weights": 1,
+    "respelling": 1, "known_words_respelt": -1, "short_names_differ": -1,
     "numbers_differ": -1, "number_on_one_side": -1, "numbers_equal": 1, "places_differ": -1, "place_on_one_side": -1,
     "forms_differ": -1, "form_on_one_side": 0, "forms_equal": 1, "another_body": -1, "acronym": 1, "trade_names": 0,
 }  # fmt: skip
@@ -99,9 +98,7 @@ def evidence(
         pairs = compare_names(left, right)
         rows[:, 0] = similarities
         rows[:, 1:_FIRST_OF_WORDS] = _strings(pairs)
-        rows[:, _FIRST_OF_WORDS:] = [
-            (*_word_columns(pair.pairing, lexicon), *_other_columns(pair)) for pair in pairs
-        ]
+        rows[:, _FIRST_OF_WORDS:] = [(*_word_columns(pair.pairing, lexicon), *_other_columns(pair)) for pair in pairs]
     return rows
 
 
@@ -148,6 +145,7 @@ def _word_columns(pairing: Pairing, lexicon: Lexicon) -> tuple[float, ...]:
         rarest,
         low,
         high,
+        float(len(left) == len(right) == 1),
         lexicon.weights.total(pairing),
         least,
         known * min(1.0, max(0.0, 1 - (rarest - _TELLING) / _TELLING)),

@@ -11,17 +11,18 @@ from numpy.typing import NDArray
 from dedup.compare import FEATURES, Compared, compare_names, evidence
 from dedup.lexicon import Lexicon
 from dedup.score import Scorer
-from dedup.vocabulary import is_place
+from dedup.vocabulary import is_place, makes_another_body
 
 _GROUPS: tuple[tuple[str, ...], ...] = (
     ("similarity",),
     ("ratio", "core_ratio", "joined_ratio", "partial_ratio"),
     ("shared_words", "contained_words", "shared_rarity", "rarest_shared_word", "first_word"),
-    ("rare_words_on_both_sides", "rare_word_on_one_side", "word_weights"),
+    ("rare_words_on_both_sides", "rare_word_on_one_side", "word_exchanged", "word_weights"),
     ("respelling", "known_words_respelt"),
     ("numbers_differ", "number_on_one_side", "numbers_equal"),
     ("places_differ", "place_on_one_side"),
     ("forms_differ", "form_on_one_side", "forms_equal"),
+    ("another_body",),
     ("acronym",),
     ("trade_names", "first_part_ratio"),
     ("short_names_differ", "length"),
@@ -78,6 +79,7 @@ def _labels(pair: Compared, row: NDArray[np.float32], lexicon: Lexicon) -> tuple
         _compared("number", first.numbers, second.numbers),
         _places(pair),
         _compared("legal form", first.forms, second.forms),
+        _bodies(pair),
         "one is the acronym of the other" if value["acronym"] else "neither is an acronym of the other",
         _parts(pair),
         f"shorter core of {len(min(first.core, second.core, key=len))} characters"
@@ -119,6 +121,11 @@ def _places(pair: Compared) -> str:
     if all(places):
         return f"{_quoted(places[0])} and {_quoted(places[1])} are different places"
     return f"place {_quoted(places[0] or places[1])} on one side only" if any(places) else "no place differs"
+
+
+def _bodies(pair: Compared) -> str:
+    words = [w for w in pair.pairing.left_only + pair.pairing.right_only if makes_another_body(w)]
+    return f"{_quoted(words)} may make it another body" if words else "no word makes it another body"
 
 
 def _parts(pair: Compared) -> str:

@@ -24,13 +24,16 @@ _WORD_AND_NUMBER = re.compile(r"(no|[a-z]{3,})(\d+)$")
 _LETTERS_READ_AS_DIGITS = re.compile(r"(?=.{6,}$)[a-z]+[01]{1,2}[a-z]+$")
 _DIGIT_AS_LETTER = str.maketrans("01", "ol")
 _BEFORE_A_NUMBER = frozenset({"no", "nr", "num", "number"})
-_BEFORE_A_LETTER = frozenset({"series", "class", "phase", "group", "unit", "trust", "division", "block", "tier", "section"})
+_BEFORE_A_LETTER = frozenset(
+    {"series", "class", "phase", "group", "unit", "trust", "division", "block", "tier", "section"}
+)
 _GENERATIONS = frozenset({"junior", "senior"})
 _STOP_WORDS = frozenset({"the", "of", "and", "&", "dba", "aka", "fka", "de", "la", "und", "et", "y", "a"})
 
 _MARKER = re.compile(
-    r" (?:doing business as|dbas?|also known as|aka|formerly known as|formerly|fka|now known as|nka|trading as|ta|attn"
-    r"|for and on behalf of|on behalf of|acting for|an? division of|division of|a subsidiary of|as represented by)(?= |$)"
+    r" (?:doing business as|dbas?|also known as|aka|formerly known as|formerly|fka|now known as|nka|trading as|ta"
+    r"|attn|for and on behalf of|on behalf of|acting for|an? division of|division of|a subsidiary of"
+    r"|as represented by)(?= |$)"
 )
 """Words between two names of one holder."""
 

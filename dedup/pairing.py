@@ -141,8 +141,10 @@ class _Aligner:
                     self.free[side].remove(i)
 
     def forgive_cut(self, may_be_cut: tuple[bool, bool]) -> bool:
-        """Pair the last word of a name that may be cut, if it begins a word of the other name, and take out
-        what follows the end; return whether there was anything."""
+        """Take out what follows the end of a name that may be cut; return whether there was anything.
+
+        The last word of such a name is paired with a word that it begins.
+        """
         for side, other in ((0, 1), (1, 0)):
             free, rest = self.free[side], self.free[other]
             if not may_be_cut[side] or not rest or len(free) > 1:

@@ -3,7 +3,7 @@
 The table ``data/words.json`` holds facts written for this project: ``abbreviations`` (a word and its short
 forms), ``spellings`` (British to American, and short forms that stand for one word only) and ``places``
 (states, countries, big cities and compass words, with their short forms); ``bodies`` are words that make of
-a name another body (the foundation of a company is not the company). All are folded.
+a name another body (the pension fund of a company is not the company). All are folded.
 """
 
 from __future__ import annotations
@@ -33,7 +33,9 @@ class _Table:
 @cache
 def _table() -> _Table:
     data = json.loads(resources.files("dedup").joinpath("data/words.json").read_text(encoding="utf-8"))
-    short_forms = {key: {word: tuple(shorts) for word, shorts in data[key].items()} for key in ("abbreviations", "places")}
+    short_forms = {
+        key: {word: tuple(shorts) for word, shorts in data[key].items()} for key in ("abbreviations", "places")
+    }
     return _Table(short_forms["abbreviations"], data["spellings"], short_forms["places"], frozenset(data["bodies"]))
 
 
@@ -63,9 +65,7 @@ def _spellings() -> Mapping[str, str]:
 @cache
 def _phrases() -> tuple[Mapping[tuple[str, ...], str], Mapping[str, int]]:
     """Map the words of each place to the place, and the first of them to the most words that can follow."""
-    phrases = {
-        tuple(spelling.split()): place for place, shorts in places().items() for spelling in (place, *shorts)
-    }
+    phrases = {tuple(spelling.split()): place for place, shorts in places().items() for spelling in (place, *shorts)}
     longest: dict[str, int] = {}
     for words in phrases:
         longest[words[0]] = max(longest.get(words[0], 0), len(words))
@@ -108,6 +108,8 @@ def _pairs() -> frozenset[tuple[str, str]]:
 
 def is_known_spelling(short: str, long: str) -> bool:
     """Return whether ``short`` is a usual short form of ``long``, or its singular."""
-    return (short, long) in _pairs() or long in (short + "s", short + "es") or (
-        short.endswith("y") and long == short[:-1] + "ies"
+    return (
+        (short, long) in _pairs()
+        or long in (short + "s", short + "es")
+        or (short.endswith("y") and long == short[:-1] + "ies")
     )

@@ -26,9 +26,10 @@ from dedup.training.data import (  # noqa: E402
 )
 from dedup.training.encoder import contrastive_loss, embed  # noqa: E402
 from dedup.training.export import export  # noqa: E402
+from dedup.training.generated import Generator  # noqa: E402
 from dedup.training.network import Tower  # noqa: E402
 from dedup.training.sampling import Sampler  # noqa: E402
-from dedup.training.scorer import fit_scorer  # noqa: E402
+from dedup.training.scorer import fit_scorer, fit_vetoes, fit_word_weights  # noqa: E402
 from dedup.training.texts import OtherTexts  # noqa: E402
 from dedup.training.variants import sibling, variant  # noqa: E402
 
@@ -123,6 +124,60 @@ def test_training_makes_a_model_that_loads_and_is_reproducible(data, tmp_path, m
     assert first.manifest["command"] == "dedup train DATA --output MODEL --steps 4 --seed 7"
     assert any("best F1" in line for line in lines)
     assert not (tmp_path / "one" / "checkpoint.pt").exists()
+
+
+def test_the_scorer_is_refitted_onto_a_finished_encoder(data, tmp_path, monkeypatch):
+    monkeypatch.setattr("dedup.training.command._SCORER_VARIANTS", 200)
+    lines = []
+    train(data, tmp_path / "model", steps=2, seed=7, on_progress=lines.append)
+    before = {file.name: file.read_bytes() for file in (tmp_path / "model").iterdir()}
+    (tmp_path / "model" / "scorer.json").unlink()
+    monkeypatch.setattr("dedup.training.command.train_encoder", None)  # must not be called
+    train(data, tmp_path / "model", steps=2, seed=7, on_progress=lines.append)
+    assert {file.name: file.read_bytes() for file in (tmp_path / "model").iterdir()} == before
+    with pytest.raises(TypeError):
+        train(data, tmp_path / "model", steps=3, seed=7, on_progress=lines.append)  # other settings
+
+
+def test_word_weights_are_learnt_from_labelled_pairs():
+    rng = np.random.default_rng(0)
+    rows = rng.random((400, len(FEATURES))).astype(np.float32)
+    labels = np.arange(400) % 2.0
+    seen = [[("alone", "group" if label else "dental"), ("alone", f"rare{i}")] for i, label in enumerate(labels)]
+    weights = fit_word_weights(rows, seen, labels)
+    assert weights.of(("alone", "group")) > 0.5 > -0.5 > weights.of(("alone", "dental"))
+    assert len(weights.weights) == 2  # a word seen once has none
+
+
+def test_vetoes_are_fitted_without_touching_other_curves():
+    rng = np.random.default_rng(0)
+    rows = rng.random((400, len(FEATURES))).astype(np.float32)
+    labels = (rows[:, 0] > 0.5).astype(float)
+    differ = FEATURES.index("numbers_differ")
+    rows[:, differ] = 0
+    scorer = fit_scorer(rows, labels, np.ones(400))
+    generated = rows[labels == 1].copy()
+    generated[:, differ] = 1
+    veto = fit_vetoes(
+        scorer,
+        np.concatenate([rows, generated]),
+        np.append(labels, np.zeros(len(generated))),
+        np.ones(len(rows) + len(generated)),
+    )
+    assert veto.curves[0] == scorer.curves[0]
+    assert np.ptp(veto.curves[differ].values) > 2
+    assert veto.probabilities(generated).mean() < 0.5 < veto.probabilities(rows[labels == 1]).mean()
+
+
+def test_generated_pairs_are_seeded_and_of_both_kinds():
+    names = [f"{a} {b} {t} inc" for a in WORDS for b in WORDS for t in TRADES]
+    counts = dict.fromkeys(["meridian", "bank", "bark", "banks", "foods", "ups", "usps", "falcon"], 200)
+    pairs = Generator(names, counts, 5).pairs(300)
+    assert pairs == Generator(names, counts, 5).pairs(300)
+    assert 0.3 < np.mean(pairs.labels) < 0.7
+    assert all(a != b and a and b for a, b in zip(pairs.left, pairs.right, strict=True))
+    different = {frozenset(p) for *p, label in zip(pairs.left, pairs.right, pairs.labels, strict=True) if not label}
+    assert not any({"bank", "banks"} == set(pair) for pair in different)  # a plural is no other name
 
 
 def test_torch_and_onnx_agree(tmp_path):

@@ -48,7 +48,10 @@ DEFAULT_PROBABILITY = 0.5
 VALIDATION_PAIRS = ("company_validation_h1b", "company_validation_nber")
 _GENERATED_POOL = 100_000
 _SCORER_VARIANTS = 20_000
-_GENERATED_PAIR_WEIGHT = 0.05
+_GENERATED_PAIR_WEIGHT = 0.1
+_FEW_AND_HARD = ("nber_assignees", 3.0)
+"""A source whose labelled pairs are few and unlike the others, and how much more each of them weighs."""
+
 _COMPANY_SOURCES = ("h1b_employers", "nber_assignees", "irs_nonprofits", "securities")
 
 Report = Callable[[str], None]
@@ -160,7 +163,10 @@ def _train_scorer(
     labelled = labelled.select([count > 0 for count in sides])
     # A negative with one held-back side is twice as likely to be kept as a positive: half the weight.
     once = np.array([count == 1 for count in sides if count > 0])
+    source, factor = _FEW_AND_HARD
+    few = {name for entity in entities[source] for name in entity.names}
     weights = np.where(once, 0.5, 1.0)
+    weights[[a in few or b in few for a, b in zip(labelled.left, labelled.right, strict=True)]] *= factor
     rows, labels = pair_evidence(labelled, encoder, lexicon), np.array(labelled.labels, dtype=np.float64)
     scorer = fit_scorer(rows, labels, weights)
     generated = generator.pairs(_SCORER_VARIANTS)

@@ -22,8 +22,14 @@ _NUMBERED = (
     ("2006 1", "2006 2"), ("2003 a", "2003 b"), ("2003 a", "2004 a"), ("series a", "series b"), ("class a", "class b"),
     ("jr", "sr"), ("one", "two"), ("two", "three"),
 )  # fmt: skip
-_ORDINALS = ("first", "second", "third", "fourth", "fifth", "1st", "2nd", "3rd", "4th")
-_OPPOSITES = (("north", "south"), ("east", "west"), ("northern", "southern"), ("eastern", "western"), ("upper", "lower"))
+_ORDINALS = (("first", "second"), ("first", "third"), ("second", "third"), ("1st", "2nd"), ("third", "fourth"))
+_OPPOSITES = (
+    ("north", "south"),
+    ("east", "west"),
+    ("northern", "southern"),
+    ("eastern", "western"),
+    ("upper", "lower"),
+)
 _BODIES = (
     "scholarship fund", "retirement plan", "booster club", "parent teacher association", "federal credit union",
     "homeowners association", "historical society", "employee benefit trust", "volunteer fire company",
@@ -44,6 +50,7 @@ class Generator:
         self._rng = random.Random(seed)
         self._common = sorted(word for word, count in counts.items() if count >= _LEAST_COUNT and word.isalpha())
         self._near = _near_words(self._common, counts)
+        self._has_near = sorted(self._near)
         self._short = [word for word in self._common if len(word) in _SHORT]
         self._last = sorted({w for name in names[:50_000] if (w := parse(name).words[-1]) in counts and len(w) > 3})
         self._vocabulary = list(dict.fromkeys(w for name in names[:50_000] for w in name.split() if len(w) > 3))
@@ -52,11 +59,11 @@ class Generator:
     def pairs(self, count: int) -> LabelledPairs:
         """Return up to ``count`` pairs of one name (label 1) and up to ``count`` of two (label 0)."""
         same: list[tuple[Callable[[str], Pair | None], float]] = [
-            (self._variant, 16), (self._with_form, 2), (self._short_with_form, 2), (self._initials, 1),
+            (self._variant, 16), (self._with_form, 2), (self._short_with_form, 2), (self._initials, 0.6),
         ]  # fmt: skip
         different: list[tuple[Callable[[str], Pair | None], float]] = [
-            (self._sibling, 6), (self._numbered, 4), (self._ordinal, 1), (self._placed, 4), (self._opposite, 1),
-            (self._other_last_word, 4), (self._other_first_word, 3), (self._near_word, 5), (self._short_names, 3),
+            (self._sibling, 3), (self._numbered, 12), (self._ordinal, 1), (self._placed, 8), (self._opposite, 1),
+            (self._other_last_word, 2), (self._other_first_word, 2), (self._near_word, 4), (self._short_names, 7),
             (self._dependent_body, 2),
         ]  # fmt: skip
         result = LabelledPairs([], [], [])
@@ -77,7 +84,9 @@ class Generator:
         core = parse(name).core
         return core, f"{core} {self._rng.choice(_FORMS)}"
 
-    def _short_with_form(self, _: str) -> Pair:
+    def _short_with_form(self, _: str) -> Pair | None:
+        if not self._short:
+            return None
         word = self._rng.choice(self._short)
         return word, f"{word} {self._rng.choice(_FORMS)}"
 
@@ -96,9 +105,9 @@ class Generator:
         return f"{core} {first}{form}", f"{core} {second}{form}"
 
     def _ordinal(self, name: str) -> Pair:
-        first, second = self._rng.sample(_ORDINALS, 2)
+        first, second = self._rng.choice(_ORDINALS)
         core = parse(name).core
-        return (f"{first} {core}", f"{second} {core}") if first[0] != second[0] else (f"first {core}", f"second {core}")
+        return f"{first} {core}", f"{second} {core}"
 
     def _placed(self, name: str) -> Pair:
         first, second = self._rng.sample(self._places, 2)
@@ -115,6 +124,8 @@ class Generator:
         return f"{first} {core}", f"{second} {core}"
 
     def _other_last_word(self, name: str) -> Pair | None:
+        if len(self._last) < 2:
+            return None
         words = parse(name).words
         first, second = self._rng.sample(self._last, 2)
         start = " ".join(words[: self._rng.randint(1, 2)])
@@ -127,14 +138,18 @@ class Generator:
         return " ".join(words), " ".join((others[0], *words[1:]))
 
     def _near_word(self, name: str) -> Pair | None:
+        if not self._has_near:
+            return None
         words = list(parse(name).words[: self._rng.randint(1, 3)])
-        first = self._rng.choice(sorted(self._near))
+        first = self._rng.choice(self._has_near)
         second = self._rng.choice(self._near[first])
         at = self._rng.randint(0, len(words)) if self._rng.random() < 0.7 else 0
         left, right = ([*words[:at], new, *words[at:]] for new in (first, second))
         return (" ".join(left), " ".join(right)) if self._rng.random() < 0.8 else (first, second)
 
-    def _short_names(self, _: str) -> Pair:
+    def _short_names(self, _: str) -> Pair | None:
+        if not self._short:
+            return None
         word = self._rng.choice(self._short)
         at, letter = self._rng.randrange(len(word)), self._rng.choice(_ALPHABET)
         edits = (word[:at] + letter + word[at + 1 :], word[:at] + letter + word[at:], self._rng.choice(self._short))

@@ -23,7 +23,7 @@ _LEAST_PAIRS = 8
 _ITERATIONS = 300
 VETOES = (
     "numbers_differ", "number_on_one_side", "numbers_equal", "places_differ", "place_on_one_side", "acronym",
-    "known_words_respelt", "short_names_differ", "another_body",
+    "known_words_respelt", "short_names_differ", "another_body", "word_exchanged",
 )  # fmt: skip
 """Features about which generated pairs have more to say than labelled ones."""
 
@@ -103,9 +103,9 @@ def _refit(
     knots = [_knots(rows[:, i]) for i in columns]
     ramps = np.concatenate([_ramps(rows[:, i], k) for i, k in zip(columns, knots, strict=True)], axis=1)
     bounds = [_bound(DIRECTIONS[f]) for f, k in zip(features, knots, strict=True) for _ in k[1:]]
-    no_clues = csr_matrix((len(rows), 0), dtype=np.float32)
+    no_clues = csr_matrix(np.zeros((len(rows), 0), dtype=np.float32))
     parameters = _most_likely(ramps, no_clues, labels, weights, [*bounds, intercept], fixed)
-    return _with_curves(scorer, columns, knots, parameters, rows)
+    return _with_curves(scorer, columns, knots, parameters, rows, weights)
 
 
 def _most_likely(
@@ -166,14 +166,15 @@ def _with_curves(
     knots: Sequence[NDArray[np.float64]],
     parameters: NDArray[np.float64],
     rows: NDArray[np.float32],
+    weights: NDArray[np.float64],
 ) -> Scorer:
-    """Turn ramp heights into curves whose mean over ``rows`` is 0, the means going to the intercept."""
+    """Turn ramp heights into curves whose weighted mean over ``rows`` is 0, the means going to the intercept."""
     intercept = scorer.intercept + float(parameters[-1])
     curves, at = list(scorer.curves), 0
     for i, k in zip(columns, knots, strict=True):
         values = np.concatenate([[0.0], np.cumsum(parameters[at : at + len(k) - 1])])
         at += len(k) - 1
-        mean = float(np.interp(rows[:, i], k, values).mean())
+        mean = float(np.average(np.interp(rows[:, i], k, values), weights=weights))
         intercept += mean
         curves[i] = Curve(tuple(k.tolist()), tuple((values - mean).round(5).tolist()))
     return Scorer(round(intercept, 5), tuple(curves))
