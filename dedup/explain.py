@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from dedup.compare import FEATURES, Compared, compare_names, evidence
 from dedup.lexicon import Lexicon
+from dedup.names import Name
 from dedup.score import Scorer
 from dedup.vocabulary import is_place, makes_another_body
 
@@ -75,8 +76,8 @@ def _labels(pair: Compared, row: NDArray[np.float32], lexicon: Lexicon) -> tuple
         f"spelling {value['core_ratio']:.0%} alike",
         _shared(pair, value["shared_words"], lexicon),
         _unpaired(pair, lexicon),
-        _respelt(pair),
-        _compared("number", first.numbers, second.numbers),
+        _respelt(pair, value["known_words_respelt"] > 0),
+        _compared("number", _numbers(first), _numbers(second)),
         _places(pair),
         _compared("legal form", first.forms, second.forms),
         _bodies(pair),
@@ -88,7 +89,7 @@ def _labels(pair: Compared, row: NDArray[np.float32], lexicon: Lexicon) -> tuple
 
 
 def _quoted(words: Iterable[str]) -> str:
-    return "‘" + " ".join(sorted(words)) + "’"
+    return "‘" + " ".join(words) + "’"
 
 
 def _shared(pair: Compared, share: float, lexicon: Lexicon) -> str:
@@ -110,10 +111,15 @@ def _without_partner(pair: Compared) -> str:
     return "one name ends where the other is cut off" if pair.pairing.is_cut else "every word has its partner"
 
 
-def _respelt(pair: Compared) -> str:
+def _numbers(name: Name) -> tuple[str, ...]:
+    return tuple(word for word in name.words if word in name.numbers)
+
+
+def _respelt(pair: Compared, are_known: bool) -> str:
     if not pair.pairing.respelt:
         return "no word spelt in two ways"
-    return ", ".join(f"‘{spelt.left}’ for ‘{spelt.right}’" for spelt in pair.pairing.respelt)
+    spellings = ", ".join(f"‘{spelt.left}’ for ‘{spelt.right}’" for spelt in pair.pairing.respelt)
+    return spellings + (", both well known" if are_known else "")
 
 
 def _places(pair: Compared) -> str:

@@ -40,7 +40,7 @@ def explain(model, left, right):
         ("H.P.", "hp"),
         ("Consulting", "Consulting Inc"),
         ("A B C Ltd", "ABC Ltd"),
-        ("Build Grp Inc", "Spark Svcs dba Build Group Inc"),
+        ("Juniper Granite Inc d/b/a Cobalt Foods", "Cobalt Foods"),
         ("Temple University", "Temple Universty"),
         ("Acme (Ohio)", "Acme Ohio"),
     ],
@@ -84,7 +84,9 @@ def test_the_reasons_add_up(model):
 def test_the_reasons_name_the_words(model):
     labels = [c.label for c in explain(model, "Delta Dental of Iowa", "Delta Rental of Ohio").contributions]
     assert "‘iowa’ and ‘ohio’ are different places" in labels
-    assert "‘dental’ for ‘rental’" in labels
+    assert "‘dental’ for ‘rental’, both well known" in labels
+    labels = [c.label for c in explain(model, "Home Equity 2006-1", "Home Equity 2006-2").contributions]
+    assert "numbers ‘2006 1’ and ‘2006 2’ differ" in labels
     labels = [c.label for c in explain(model, "Acme Inc dba Zenith", "Zenith 2006").contributions]
     assert "of several names, ‘zenith’ and ‘zenith 2006’ fit best" in labels
     assert "number ‘2006’ on one side only" in labels
