@@ -450,8 +450,8 @@ def test_a_bug_leaves_its_traceback_in_a_file(monkeypatch: pytest.MonkeyPatch, t
 @pytest.mark.parametrize(("signal", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
 def test_a_signal_ends_the_program_with_its_code(signal: str, code: int) -> None:
     kill = f"lambda: os.kill(os.getpid(), signal.{signal})"
-    # A shell that starts the tests in the background has SIGINT ignored, and children inherit that.
-    heard = "signal.signal(signal.SIGINT, signal.default_int_handler)"
+    # A shell that starts the tests in the background has SIGINT ignored, nohup SIGHUP, and children inherit that.
+    heard = "signal.signal(signal.SIGINT, signal.default_int_handler); signal.signal(signal.SIGHUP, signal.SIG_DFL)"
     program = f"import os, signal, dedup.model as m; {heard}; m.load_model = {kill}; {START}"
     run = start("index", corpus(), program=program)
     assert (run.returncode, run.stdout) == (code, "")

@@ -78,7 +78,7 @@ class Generator:
         return result
 
     def _variant(self, name: str) -> Pair:
-        return name, variant(name, self._rng)
+        return name, variant(name, self._rng, is_sure=True)
 
     def _with_form(self, name: str) -> Pair:
         core = parse(name).core

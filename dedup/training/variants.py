@@ -184,14 +184,18 @@ def _ampersand(words: list[str], rng: random.Random) -> list[str]:
 _EDITS: list[tuple[Edit, float]] = [
     (_typo, 4.0), (_abbreviate, 3.0), (_expand, 1.0), (_change_form, 3.0), (_drop_word, 1.0), (_swap_words, 1.0),
     (_join_words, 1.2), (_split_word, 0.8), (_cut, 1.0), (_trade_name_tail, 0.3), (_ampersand, 0.7),
-    (_transliterate, 0.8), (_without_vowels, 0.3), (_initial, 0.4),
 ]  # fmt: skip
+_LOSING_EDITS: list[tuple[Edit, float]] = [(_transliterate, 0.8), (_without_vowels, 0.3), (_initial, 0.4)]
+"""Edits after which nobody could be sure that it is one name: an encoder should find it, no scorer accept it."""
 
 
-def variant(normal_form: str, rng: random.Random) -> str:
-    """Return another spelling of ``normal_form``: one to three edits, never empty."""
+def variant(normal_form: str, rng: random.Random, *, is_sure: bool = False) -> str:
+    """Return another spelling of ``normal_form``: one to three edits, never empty.
+
+    With ``is_sure`` none of the edits that lose what tells names apart (vowels, all but the first letter).
+    """
     words = normal_form.split()
-    edits, weights = zip(*_EDITS, strict=True)
+    edits, weights = zip(*(_EDITS if is_sure else _EDITS + _LOSING_EDITS), strict=True)
     for edit in rng.choices(edits, weights=weights, k=rng.choice((1, 1, 1, 2, 2, 3))):
         words = " ".join(edit(words, rng)).split() or words
     return " ".join(words)
