@@ -9,8 +9,6 @@ defines the measures, ``rivals.py`` the methods. Needs ``neardup[bench]``.
 from __future__ import annotations
 
 import argparse
-import csv
-import gzip
 import json
 import os
 import platform
@@ -30,8 +28,9 @@ from rivals import Method, Neardup, rivals
 from slices import GROUPS, script_of, scripts_of_pair, slices_of
 
 from dedup import measures
-from dedup.evaluate import N_CANDIDATES, RECALL_DEPTHS, mates_of, normal_forms, usable_distractors
+from dedup.evaluate import N_CANDIDATES, RECALL_DEPTHS, mates_of, normal_forms, others_first, usable_distractors
 from dedup.model import Model, load_model
+from dedup.training.data import read_rows
 
 OTHER_PAIRS = ("toponyms_validation", "sibur_validation")
 SLICED = "company_validation_h1b"
@@ -62,15 +61,9 @@ class Pairs:
     kinds: NDArray[np.str_]
 
 
-def read(path: Path) -> list[dict[str, str]]:
-    """Return the rows of a gzipped CSV file."""
-    with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
-
-
 def read_pairs(path: Path) -> Pairs:
     """Return the pairs of a file with the columns name_1, name_2, label and perhaps kind."""
-    rows = read(path)
+    rows = list(read_rows(path))
     left, right = (normal_forms([row[column] for row in rows]) for column in ("name_1", "name_2"))
     truth = np.array([int(row["label"]) for row in rows], dtype=np.int64)
     return Pairs(left, right, truth, np.array([row.get("kind", "") for row in rows]))
@@ -168,7 +161,7 @@ class Corpus:
 
 def read_corpus(path: Path, distractors: Iterable[str] = ()) -> Corpus:
     """Return the corpus of a file with the columns text and cluster_id, among raw distractors."""
-    rows = read(path)
+    rows = list(read_rows(path))
     normals = normal_forms([row["text"] for row in rows])
     numbers = {text: number for number, text in enumerate(dict.fromkeys(normals))}
     others, _ = usable_distractors(list(distractors), numbers)
@@ -182,9 +175,7 @@ def read_corpus(path: Path, distractors: Iterable[str] = ()) -> Corpus:
 def neighbours(method: Method, corpus: Corpus) -> NDArray[np.int64]:
     """Return the nearest texts, (queries, ``N_CANDIDATES``), of each query but itself."""
     found = method.nearest(corpus.texts, corpus.queries, N_CANDIDATES + 1)
-    itself = found == corpus.queries[:, None]
-    others_first = np.argsort(itself, axis=1, kind="stable")[:, :N_CANDIDATES]
-    return np.take_along_axis(found, others_first, axis=1)
+    return np.take_along_axis(found, others_first(found, corpus.queries), axis=1)
 
 
 def nearest_of_all(methods: Iterable[Method], corpus: Corpus) -> dict[str, NDArray[np.int64]]:
@@ -220,7 +211,7 @@ def measure_retrieval(data: Path, _model: Model, methods: Sequence[Method]) -> d
 
 def measure_distractors(data: Path, _model: Model, methods: Sequence[Method]) -> dict[str, Any]:
     """Return the recall among a million other names, of the methods that can search so many."""
-    others = (row["name"] for row in read(data / "names" / "organisations.csv.gz"))
+    others = (row["name"] for row in read_rows(data / "names" / "organisations.csv.gz"))
     corpus = read_corpus(data / "clusters" / "h1b_employers_validation.csv.gz", others)
     return {"recall": {AMONG_DISTRACTORS: recalls(nearest_of_all(methods, corpus), corpus)}}
 

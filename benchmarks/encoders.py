@@ -14,7 +14,7 @@ import json
 import random
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from zlib import crc32
@@ -26,14 +26,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dedup import measures
-from dedup.encode import batches_by_length, quantise
-from dedup.evaluate import mates_of
+from dedup.encode import quantise
+from dedup.evaluate import mates_of, nearest_others
 from dedup.grams import N_BUCKETS, N_SYMBOLS, WINDOW, symbols_and_grams
-from dedup.nearest import exact_neighbours
 from dedup.normalise import normalise
 from dedup.training.command import make_sampler, read_training_data
 from dedup.training.data import read_pairs, read_rows
-from dedup.training.encoder import LONGEST, contrastive_loss, embed, initial_tower
+from dedup.training.encoder import LONGEST, Read, contrastive_loss, embed, initial_tower
 from dedup.training.network import DIMENSION, HIDDEN_SIZE, SYMBOL_SIZE
 from dedup.training.sampling import Sampler
 
@@ -133,17 +132,22 @@ class Tower(nn.Module):
         return torch.cat([outputs.masked_fill(~real, -2.0).amax(dim=1), mean], dim=1)
 
 
-def inputs_of(texts: Sequence[str], grams: str) -> tuple[Tensor, Tensor]:
-    symbols, every = symbols_and_grams(texts)
-    if grams == "trigrams":
-        every = every[:, : symbols.shape[1]]
-    if grams.endswith("raw"):
-        raw = [raw_buckets(text) for text in texts]
-        more = np.zeros((len(texts), max(map(len, raw))), dtype=np.int32)
-        for row, buckets in enumerate(raw):
-            more[row, : len(buckets)] = buckets
-        every = np.concatenate([every, more], axis=1)
-    return torch.from_numpy(symbols).long(), torch.from_numpy(every).long()
+def reader(grams: str) -> Read:
+    """Return what makes the symbols and the chosen grams of texts."""
+
+    def read(texts: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        symbols, every = symbols_and_grams(texts)
+        if grams == "trigrams":
+            every = every[:, : symbols.shape[1]]
+        if grams.endswith("raw"):
+            raw = [raw_buckets(text) for text in texts]
+            more = np.zeros((len(texts), max(map(len, raw))), dtype=np.int32)
+            for row, buckets in enumerate(raw):
+                more[row, : len(buckets)] = buckets
+            every = np.concatenate([every, more], axis=1)
+        return symbols, every
+
+    return read
 
 
 def raw_buckets(text: str) -> list[int]:
@@ -151,17 +155,6 @@ def raw_buckets(text: str) -> list[int]:
     words = [word for word in text.split() if not word.isascii()]
     grams = [gram for word in words for gram in (*word, *map("".join, pairwise(word)))]
     return [1 + crc32(f"raw {gram}".encode()) % (N_BUCKETS - 1) for gram in grams]
-
-
-def vectors_of(tower: Tower, texts: Sequence[str]) -> Tensor:
-    """Return (n, d) unit vectors in order, gradients kept."""
-    parts, order = [], []
-    for rows in batches_by_length(np.array([len(text) for text in texts])):
-        parts.append(tower(*inputs_of([texts[row] for row in rows], tower.variant.grams)))
-        order.append(rows)
-    back = torch.empty(len(texts), dtype=torch.long)
-    back[torch.from_numpy(np.concatenate(order))] = torch.arange(len(texts))
-    return torch.cat(parts)[back]
 
 
 def taught(student: Tensor, teacher: Tensor, n: int, temperature: float) -> Tensor:
@@ -187,11 +180,11 @@ def train(variant: Variant, sampler: Sampler, start: Tensor, steps: int, teacher
         batch = sampler.batch(BATCH, step)
         texts = [text[:LONGEST] for text in batch.left + batch.right]
         n = len(batch.left)
-        vectors = vectors_of(tower, texts)
+        vectors = embed(tower, texts, reader(variant.grams))
         loss = contrastive_loss(vectors[:n], vectors[n:], torch.from_numpy(batch.same), variant.temperature)
         if teacher is not None:
             with torch.no_grad():
-                wanted = vectors_of(teacher, texts)
+                wanted = embed(teacher, texts, reader(teacher.variant.grams))
             loss = (loss + taught(vectors, wanted, n, variant.temperature)) / 2
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
@@ -202,9 +195,11 @@ def train(variant: Variant, sampler: Sampler, start: Tensor, steps: int, teacher
 
 
 def measure(tower: Tower, data: Path, distractors: list[str]) -> dict[str, float]:
+    read = reader(tower.variant.grams)
+
     @torch.no_grad()
     def codes(texts: Sequence[str]) -> NDArray[np.int8]:
-        return quantise(vectors_of(tower, [text[:WINDOW] for text in texts]).numpy())
+        return quantise(embed(tower, [text[:WINDOW] for text in texts], read).numpy())
 
     found = {}
     for name in PAIRS:
@@ -221,11 +216,9 @@ def measure(tower: Tower, data: Path, distractors: list[str]) -> dict[str, float
         numbers = {text: number for number, text in enumerate(dict.fromkeys(texts))}
         mates = mates_of(np.array([numbers[text] for text in texts]), [row["cluster_id"] for row in rows])
         own = codes(list(numbers))
-        corpus = np.concatenate([own, others]) if name.startswith("h1b") else own
-        near = exact_neighbours(own, corpus, 51)[0]
-        near = np.array([[i for i in row if i != n][:50] for n, row in enumerate(near.tolist())])
-        near[near >= len(own)] = -1
         short = name.split("_")[0]
+        among = others if short == "h1b" else others[:0]
+        near, _ = nearest_others(np.concatenate([among, own]), len(among))
         for depth in (1, 10) if short == "h1b" else (10,):
             found[f"R@{depth} {short}"] = measures.recall_at(near, mates, depth)
     return found
@@ -244,9 +237,8 @@ def neighbourhoods(sampler: Sampler, names: list[str], work: Path) -> Tensor:
     kept = work / "neighbourhoods.npy"
     if not kept.exists():
         with torch.no_grad():
-            anchors = [text[:LONGEST] for text in sampler.anchors]
-            parts = [quantise(embed(start, anchors[i : i + 4096]).numpy()) for i in range(0, len(anchors), 4096)]
-        np.save(kept, np.concatenate(parts))
+            anchors = embed(start, [text[:LONGEST] for text in sampler.anchors])
+        np.save(kept, quantise(anchors.numpy()))
     sampler.set_codes(np.load(kept), 0)
     return start.gram.weight.detach()
 
@@ -282,7 +274,7 @@ def main() -> None:
         variant = VARIANTS[name]
         teacher = None
         if variant.teacher:
-            teacher = Tower(replace(VARIANTS[variant.teacher]))
+            teacher = Tower(VARIANTS[variant.teacher])
             teacher.load_state_dict(torch.load(work / f"{variant.teacher}.pt", weights_only=True))
         tower = train(variant, sampler, start, arguments.steps, teacher)
         torch.save(tower.state_dict(), work / f"{name}.pt")

@@ -151,9 +151,8 @@ class _Job:
             rejected_of[reject.file] += 1
             refused.add(reject)
 
-        with self.place.open(
-            for_writing=True
-        ) as store:  # before all is read, so that who comes too late hears it early
+        # Opened before all is read, so that who comes too late hears it early.
+        with self.place.open(for_writing=True) as store:
             table, note = with_identity(opened, one.opener, self.wanted, recorded_identity(store, one.source))
             with reading(table, note, quiet=self.quiet):
                 result = self._load(store, one.source, table, on_reject, refused)

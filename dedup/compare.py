@@ -93,9 +93,13 @@ def evidence(
     ``similarities`` (n,) are the siamese cosines, -1 to 1. String measures and shares run from 0 to 1,
     rarities and weights are in nats, length is the logarithm of the shorter core's character count.
     """
-    rows = np.zeros((len(left), len(FEATURES)), dtype=np.float32)
-    if len(left):
-        pairs = compare_names(left, right)
+    return evidence_of(compare_names(left, right), similarities, lexicon)
+
+
+def evidence_of(pairs: list[Compared], similarities: NDArray[np.float32], lexicon: Lexicon) -> NDArray[np.float32]:
+    """Return the ``evidence`` on pairs of names that are compared already."""
+    rows = np.zeros((len(pairs), len(FEATURES)), dtype=np.float32)
+    if pairs:
         rows[:, 0] = similarities
         rows[:, 1:_FIRST_OF_WORDS] = _strings(pairs)
         rows[:, _FIRST_OF_WORDS:] = [(*_word_columns(pair.pairing, lexicon), *_other_columns(pair)) for pair in pairs]

@@ -96,7 +96,7 @@ def evaluate_clusters(
         # Distractors first: of texts equally near the lower number counts as nearer, so truth wins no tie.
         codes = model.encoder.encode(others + distinct)
     with clock.stage("search"):
-        neighbours, similarities = _neighbours(codes, len(others))
+        neighbours, similarities = nearest_others(codes, len(others))
     candidates = _candidate_pairs(neighbours, similarities, model.least_similarity)
     labels = _cluster(model, distinct, codes[len(others) :], *candidates, clock)
 
@@ -175,17 +175,21 @@ def usable_distractors(distractors: Sequence[str], corpus: dict[str, int]) -> tu
     return list(dict.fromkeys(usable)), len(normals) - len(usable)
 
 
-def _neighbours(codes: NDArray[np.int8], n_distractors: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Return the nearest of each corpus text but itself; numbers below 0 are distractors or nothing."""
+def others_first(found: NDArray[np.int64], own: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the columns of the ``N_CANDIDATES`` first of each row of ``found`` that are not its ``own`` number."""
+    return np.argsort(found == own[:, None], axis=1, kind="stable")[:, :N_CANDIDATES]
+
+
+def nearest_others(codes: NDArray[np.int8], n_distractors: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Return the nearest of each corpus text but itself, and their cosines, both (corpus texts, ``N_CANDIDATES``).
+
+    ``codes`` are those of the distractors, then of the corpus; numbers below 0 are distractors or nothing.
+    """
     own = codes[n_distractors:]
     found, similarities = exact_neighbours(own, codes, N_CANDIDATES + 1)
     numbers = np.where(found < 0, -1, found - n_distractors)
-    itself = numbers == np.arange(len(own))[:, None]
-    others_first = np.argsort(itself, axis=1, kind="stable")[:, :N_CANDIDATES]
-    return (
-        np.take_along_axis(numbers, others_first, axis=1),
-        np.take_along_axis(similarities, others_first, axis=1),
-    )
+    columns = others_first(numbers, np.arange(len(own)))
+    return np.take_along_axis(numbers, columns, axis=1), np.take_along_axis(similarities, columns, axis=1)
 
 
 def _candidate_pairs(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dedup.compare import FEATURES, Compared, compare_names, evidence
+from dedup.compare import FEATURES, Compared, compare_names, evidence_of
 from dedup.lexicon import Lexicon
 from dedup.names import Name
 from dedup.score import Scorer
@@ -50,9 +50,10 @@ class Explanation:
 
 def explain(left: str, right: str, similarity: float, scorer: Scorer, lexicon: Lexicon) -> Explanation:
     """Explain one pair of normal forms with the siamese cosine ``similarity``, -1 to 1."""
-    rows = evidence([left], [right], np.array([similarity], dtype=np.float32), lexicon)
+    (pair,) = compare_names([left], [right])
+    rows = evidence_of([pair], np.array([similarity], dtype=np.float32), lexicon)
     shares = scorer.contributions(rows)[0]
-    labels = _labels(compare_names([left], [right])[0], rows[0], lexicon)
+    labels = _labels(pair, rows[0], lexicon)
     contributions = [
         Contribution(label, float(sum(shares[FEATURES.index(feature)] for feature in group)))
         for group, label in zip(_GROUPS, labels, strict=True)

@@ -17,7 +17,7 @@ class Rarity:
     """
 
     def __init__(self, counts: Mapping[str, int], n_names: int) -> None:
-        self._counts = dict(counts)
+        self._counts = counts
         self._n_names = n_names
         self.unseen = math.log(n_names)
         self._rarity = {word: math.log(n_names / count) for word, count in counts.items()}

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dedup.compare import compare_names, evidence
+from dedup.compare import compare_names, evidence, evidence_of
 from dedup.encode import CODE_SCALE, Encoder, OnnxEncoder, pair_similarities
 from dedup.errors import InputRefused
 from dedup.evaluate import evaluate_pairs
@@ -136,7 +136,7 @@ def _train_tower(
 ) -> Tower:
     losses: list[float] = []
 
-    def progress(step: int, loss: float, _: Tower) -> None:
+    def progress(step: int, loss: float) -> None:
         losses.append(loss)
         if step % 100 == 0:
             report(f"step {step:,} of {settings.steps:,}, loss {np.mean(losses[-100:]):.3f}")
@@ -182,8 +182,9 @@ def _train_scorer(
 
 def _word_weights(pairs: LabelledPairs, rarity: Rarity) -> WordWeights:
     unknown = np.zeros(len(pairs.labels), dtype=np.float32)
-    rows = evidence(pairs.left, pairs.right, unknown, Lexicon(rarity, WordWeights({})))
-    seen = [list(clues(pair.pairing)) for pair in compare_names(pairs.left, pairs.right)]
+    compared = compare_names(pairs.left, pairs.right)
+    rows = evidence_of(compared, unknown, Lexicon(rarity, WordWeights({})))
+    seen = [list(clues(pair.pairing)) for pair in compared]
     return fit_word_weights(rows, seen, np.array(pairs.labels, dtype=np.float64))
 
 

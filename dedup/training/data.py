@@ -131,7 +131,8 @@ def read_entities(data: Path, source: Source, held_out: frozenset[str]) -> list[
     entities = []
     for entity_id, names in by_entity.items():
         distinct = list(dict.fromkeys(names))
-        kept = [name for name in distinct if _is_learnable(name, distinct, source.least_ratio)]
+        folded = [fold(name) for name in distinct]
+        kept = [name for at, name in enumerate(distinct) if _is_learnable(at, folded, source.least_ratio)]
         if len(kept) > 1:
             entities.append(Entity(entity_id.split(".")[0], tuple(kept)))
     return entities
@@ -150,14 +151,11 @@ def read_aliases_of_pairs(data: Path, source: Source, held_out: frozenset[str]) 
     return entities
 
 
-def _is_learnable(name: str, names: list[str], least_ratio: float) -> bool:
-    if not least_ratio:
-        return True
-    folded = fold(name)
-    return any(
-        other != name
-        and (fuzz.token_set_ratio(folded, fold(other)) >= least_ratio or _is_initials(folded, fold(other)))
-        for other in names
+def _is_learnable(at: int, folded: list[str], least_ratio: float) -> bool:
+    """Whether the name at a place is alike one of the other names, or one is made of the initials of the other."""
+    name, others = folded[at], folded[:at] + folded[at + 1 :]
+    return not least_ratio or any(
+        fuzz.token_set_ratio(name, other) >= least_ratio or _is_initials(name, other) for other in others
     )
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from dedup.encode import OnnxEncoder
@@ -19,6 +19,8 @@ from dedup.grams import N_BUCKETS, symbols_and_grams
 from dedup.training.export import export
 from dedup.training.network import DIMENSION, Tower
 from dedup.training.sampling import Batch, Sampler
+
+Read = Callable[[Sequence[str]], tuple[NDArray[np.int32], NDArray[np.int32]]]
 
 LONGEST = 96
 """Characters read in training; at run time a text is read whole, in windows of 128."""
@@ -71,13 +73,16 @@ def initial_tower(texts: list[str], seed: int) -> Tower:
     return tower
 
 
-def embed(tower: Tower, texts: list[str]) -> Tensor:
-    """Return (n, d) unit vectors of normal forms, in order, gradients kept; each is read as one window."""
+def embed(tower: nn.Module, texts: list[str], read: Read = symbols_and_grams) -> Tensor:
+    """Return (n, d) unit vectors of normal forms, in order, gradients kept; each is read as one window.
+
+    ``read`` makes the symbols and grams that ``tower`` takes.
+    """
     lengths = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
     order = np.argsort(lengths, kind="stable")
     parts = []
     for rows in np.array_split(order, max(1, len(order) // 256)):
-        symbols, grams = symbols_and_grams([texts[row] for row in rows])
+        symbols, grams = read([texts[row] for row in rows])
         parts.append(tower(torch.from_numpy(symbols).long(), torch.from_numpy(grams).long()))
     back = torch.empty(len(order), dtype=torch.long)
     back[torch.from_numpy(order)] = torch.arange(len(order))
@@ -100,13 +105,13 @@ def train_encoder(
     sampler: Sampler,
     settings: EncoderSettings,
     checkpoint: Path,
-    on_progress: Callable[[int, float, Tower], None],
+    on_progress: Callable[[int, float], None],
 ) -> Tower:
     """Train ``tower`` and return it; resumes from ``checkpoint`` if that file is of the same settings.
 
     The neighbourhoods of the hard negatives are found anew every ``refresh_every`` steps, by the tower as it is
     then; it is saved at those steps too, so that a training that was interrupted ends as if it had not been.
-    ``on_progress`` is called with the step, its loss and the tower.
+    ``on_progress`` is called with the step and its loss.
     """
     optimiser = torch.optim.AdamW(tower.parameters(), lr=settings.learning_rate, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -119,7 +124,7 @@ def train_encoder(
             sampler.set_codes(_codes(tower, sampler.anchors, checkpoint.with_suffix(".onnx")), step)
         loss = _step(tower, optimiser, sampler.batch(settings.batch_size, step), settings.temperature)
         schedule.step()
-        on_progress(step + 1, loss, tower)
+        on_progress(step + 1, loss)
     return tower
 
 
