@@ -56,8 +56,9 @@ def string_grouper(_given: Given) -> Match:
 
 
 def rapidfuzz(_given: Given) -> Match:
-    """``cdist`` of every name with every later one by ``token_sort_ratio``, names prepared by ``default_process``."""
-    from rapidfuzz import fuzz, process, utils
+    """``cdist`` of every name with every later one by Jaro-Winkler, names prepared by ``default_process``."""
+    from rapidfuzz import process, utils
+    from rapidfuzz.distance import JaroWinkler
 
     def match(names: list[str], least: float) -> Found:
         prepared = [utils.default_process(name) for name in names]
@@ -68,13 +69,13 @@ def rapidfuzz(_given: Given) -> Match:
             scores = process.cdist(
                 prepared[start:stop],
                 prepared[start:],
-                scorer=fuzz.token_sort_ratio,
-                score_cutoff=100 * least,
+                scorer=JaroWinkler.normalized_similarity,
+                score_cutoff=least,
                 dtype=np.float32,
                 workers=-1,
             )
             rows, columns = np.nonzero(np.triu(scores, 1))
-            found.append((rows + start, columns + start, scores[rows, columns] / 100))
+            found.append((rows + start, columns + start, scores[rows, columns]))
             start = stop
         return joined(found)
 

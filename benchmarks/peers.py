@@ -63,7 +63,7 @@ PEERS = (
     Peer("string_grouper, its default 0.8", "string_grouper", "string-grouper", 0.8),
     Peer("string_grouper at 0.7", "string_grouper", "string-grouper", 0.7),
     Peer("string_grouper, best threshold", "string_grouper", "string-grouper"),
-    Peer("RapidFuzz cdist", "rapidfuzz", "rapidfuzz", loosest=0.7, scale=2),
+    Peer("RapidFuzz cdist, Jaro-Winkler", "rapidfuzz", "rapidfuzz", loosest=0.8, scale=2),
     Peer("datasketch MinHash LSH", "datasketch", "datasketch"),
     Peer("all-MiniLM-L6-v2 + FAISS", "sentence_model", "sentence-transformers"),
     Peer("ING emm", "emm", "emm", loosest=0.1),
