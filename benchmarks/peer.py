@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 Found = tuple[Any, Any, Any]
 """The first and the second places of pairs, and their scores: three columns of one length."""
@@ -190,11 +189,11 @@ def read_names(path: Path) -> Iterator[str]:
         yield from (row["name"] for row in csv.DictReader(file))
 
 
-def columns_of(found: Found) -> dict[str, NDArray[Any]]:
-    """Return pairs of different places (p, 2), and their scores (p,), as arrays."""
+def write(path: Path, found: Found) -> None:
+    """Write pairs of different places (p, 2), and their scores (p,), as a NumPy archive."""
     pairs = np.column_stack([np.asarray(column, dtype=np.int32) for column in found[:2]])
     proper = pairs[:, 0] != pairs[:, 1]
-    return {"pairs": pairs[proper], "scores": np.asarray(found[2], dtype=np.float32)[proper]}
+    np.savez(path, pairs=pairs[proper], scores=np.asarray(found[2], dtype=np.float32)[proper])
 
 
 def main() -> None:
@@ -212,7 +211,7 @@ def main() -> None:
     start = time.perf_counter()
     found = match(names, arguments.least)
     seconds = time.perf_counter() - start
-    np.savez(arguments.output, **columns_of(found))
+    write(arguments.output, found)
     print(json.dumps({"seconds": seconds}))
 
 

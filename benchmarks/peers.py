@@ -213,12 +213,12 @@ def expected(work: Path, name: str, size: int, scale: int) -> float:
     last = known[-1]
     if not last["runs"]:
         return float("inf")
-    return seconds_of(last) * (size / last["size"]) ** scale
+    return seconds_of(last) * float(size / last["size"]) ** scale
 
 
 def seconds_of(record: dict[str, Any]) -> float:
     """Return the median of the seconds."""
-    return statistics.median(one["seconds"] for one in record["runs"])
+    return float(statistics.median(one["seconds"] for one in record["runs"]))
 
 
 def measure(job: Job, name: str, size: int, corpus: Corpus) -> None:

@@ -73,9 +73,7 @@ def run(
     """
     with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
         start = time.perf_counter()
-        process = subprocess.Popen(
-            command, stdout=output, stderr=errors, env={**os.environ, **(environment or {})}, start_new_session=True
-        )
+        process = subprocess.Popen(command, stdout=output, stderr=errors, env={**os.environ, **(environment or {})})
         watch = _Watch(process.pid, limit)
         watch.start()
         try:
@@ -98,9 +96,10 @@ def run(
 
 
 def end(pid: int) -> None:
-    """Kill a process that was started by ``run``, and all that it started."""
-    with suppress(ProcessLookupError):
-        os.killpg(pid, signal.SIGKILL)
+    """Kill a process that is not waited for yet, and all its descendants."""
+    for process in _tree(pid):
+        with suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
 
 
 def _tree(pid: int) -> list[int]:
