@@ -261,7 +261,9 @@ HEAD = """# neardup beside its peers
 Written by `python benchmarks/peers.py`; [README.md](README.md) says how they are run. {truth:,} true pairs are planted
 among the other names. Recall and precision are of the pairs between planted records, one for two distinct normal
 forms; *pairs* are those of the whole corpus. Seconds of peers are of the matching alone; those of neardup of both
-commands, from start to end, with reading, storing and writing. {machine}.
+commands, from start to end, with reading, storing and writing.
+
+{machine}.
 """
 
 

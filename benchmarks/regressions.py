@@ -129,7 +129,7 @@ def storing(names: list[str]) -> HotPath:
     rows = [Row(number, number, str(number), name, {}, name) for number, name in enumerate(numbered, 1)]
     texts = list(map(normalise, numbered))
     codes = _SameCode().encode(texts)
-    model: Any = SimpleNamespace(model_id="0" * 64, dimension=DIMENSION, encoder=_SameCode())
+    model: Any = SimpleNamespace(model_id="0" * 64, dimension=DIMENSION, encoder=_SameCode(), least_similarity=0.5)
 
     def ours() -> float:
         with _folder() as folder:
