@@ -23,6 +23,7 @@ from indexer.faiss_index import FLAT_UP_TO, Index, add_to_index, build_index
 from indexer.progress import Progress, no_progress
 from indexer.snapshot import open_snapshot
 from indexer.store import Codes, Ids, Store
+from indexer.words import model_of
 
 NEIGHBOURS = 10
 """Nearest texts of each text that can become pairs with it."""
@@ -69,7 +70,7 @@ def find_duplicates(
     clock = Stopwatch()
     with clock.stage("load"):
         text_ids, codes, normals = _load(store, model.model_id)
-    comparison = Comparison(model, codes, normals)
+    comparison = Comparison(model_of(store, model), codes, normals)
     with clock.stage("search"):
         generation, pairs, similarities = _search(store, snapshots, model, text_ids, codes, progress)
     with clock.stage("compare"):

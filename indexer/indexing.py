@@ -19,6 +19,7 @@ from indexer.readers import Row
 from indexer.rejects import Reject
 from indexer.runs import Accounts, recorded_run
 from indexer.store import Store
+from indexer.words import keep_words
 
 CHUNK = 20_000
 """Texts that are encoded and written in one transaction when the model is a new one."""
@@ -119,4 +120,5 @@ def refresh_snapshot(store: Store, snapshots: Path, model_id: str, progress: Pro
         snapshot.sweep(snapshots, current)
         return False
     progress("snapshot", 0, None)
+    keep_words(store)
     return snapshot.publish(store, snapshots, model_id) is not None

@@ -18,6 +18,7 @@ from dedup.normalise import normalise
 from indexer.intake import MAX_NAME_CHARACTERS
 from indexer.store import Record, Store
 from indexer.vectors import Vectors
+from indexer.words import model_of
 
 LEAST_CANDIDATES = 50
 CANDIDATES_PER_MATCH = 3
@@ -43,6 +44,8 @@ class Match:
 class Searcher:
     """Search one store; sees the texts that are there when it is made, less those deleted since.
 
+    ``model`` is the given one with the words of the store counted in.
+
     Raises:
         VersionMismatch: the store was indexed with another model.
 
@@ -50,7 +53,7 @@ class Searcher:
 
     def __init__(self, store: Store, snapshots: Path, model: Model) -> None:
         self._store = store
-        self._model = model
+        self.model = model_of(store, model)
         self._vectors = Vectors(store, snapshots, model.model_id)
 
     def query(self, texts: Sequence[str], *, limit: int = 10, min_probability: float = 0.0) -> list[list[Match]]:
@@ -82,7 +85,7 @@ class Searcher:
             for normal, text_id in self._store.text_ids(normals).items()
         }
         k = max(LEAST_CANDIDATES, CANDIDATES_PER_MATCH * limit)
-        ids, similarities = self._vectors.search(self._model.encoder.encode(normals), k)
+        ids, similarities = self._vectors.search(self.model.encoder.encode(normals), k)
         live = self._store.normals(np.unique(ids[ids >= 0]).tolist())
         rows, columns = np.nonzero(ids >= 0)
         candidates = [
@@ -92,7 +95,7 @@ class Searcher:
             )
             if text_id in live and live[text_id] != normals[row]
         ]
-        probabilities = self._model.compare(
+        probabilities = self.model.compare(
             [query for query, *_ in candidates],
             [normal for _, _, normal, _ in candidates],
             np.array([similarity for *_, similarity in candidates], np.float32),
