@@ -27,8 +27,8 @@ _NEVER_IN_FRONT = frozenset({"co", "inc", "corp", "ltd", "pa", "pc", "as", "se",
 
 
 @cache
-def _spellings() -> tuple[dict[tuple[str, ...], str], int]:
-    """Map each spelling, as words, to its canonical form; and the length of the longest."""
+def _spellings() -> tuple[dict[tuple[str, ...], str], dict[str, int], dict[str, int]]:
+    """Map each spelling, as words, to its canonical form; and its last and its first word to the longest such."""
     table: dict[str, list[str]] = json.loads(
         resources.files("dedup").joinpath("data/legal_forms.json").read_text(encoding="utf-8")
     )
@@ -38,7 +38,12 @@ def _spellings() -> tuple[dict[tuple[str, ...], str], int]:
         for spelling in spellings
         for form in (spelling, fold(spelling))
     }
-    return words, max(map(len, words))
+    last: dict[str, int] = {}
+    first: dict[str, int] = {}
+    for spelling in words:
+        last[spelling[-1]] = max(last.get(spelling[-1], 0), len(spelling))
+        first[spelling[0]] = max(first.get(spelling[0], 0), len(spelling))
+    return words, last, first
 
 
 def _split_unspaced(words: list[str]) -> list[str]:
@@ -64,13 +69,13 @@ def split_legal_forms(normal_form: str) -> tuple[list[str], tuple[str, ...]]:
     first (repeatedly: ``co ltd`` after ``mfg``), then once at the start (``uab``, ``ооо``). The core is
     never empty: a name made of nothing but legal forms (``ag``) is its own core.
     """
-    spellings, longest = _spellings()
+    spellings, longest_at_end, longest_in_front = _spellings()
     words = normal_form.split()
     if not normal_form.isascii():
         words = _split_unspaced(words)
     forms: list[str] = []
     while len(words) > 1:
-        for size in range(min(longest, len(words) - 1), 0, -1):
+        for size in range(min(longest_at_end.get(words[-1], 0), len(words) - 1), 0, -1):
             canonical = spellings.get(tuple(words[-size:]))
             if canonical is not None:
                 forms.insert(0, canonical)
@@ -78,7 +83,7 @@ def split_legal_forms(normal_form: str) -> tuple[list[str], tuple[str, ...]]:
                 break
         else:
             break
-    for size in range(min(longest, len(words) - 1), 0, -1):
+    for size in range(min(longest_in_front.get(words[0], 0), len(words) - 1), 0, -1):
         canonical = spellings.get(tuple(words[:size]))
         if canonical is not None and canonical not in _NEVER_IN_FRONT:
             forms.insert(0, canonical)

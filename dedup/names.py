@@ -37,6 +37,12 @@ _MARKER = re.compile(
 )
 """Words between two names of one holder."""
 
+_MARKER_STARTS = frozenset({
+    "doing", "dba", "dbas", "also", "aka", "formerly", "fka", "now", "nka", "trading", "ta", "attn", "for", "on",
+    "acting", "a", "an", "division", "as",
+})  # fmt: skip
+"""The first words of the markers."""
+
 _CUT_LENGTHS = range(24, 41)
 """Characters at which fixed-width fields cut names (H-1B files at 35, lists of securities at 24 to 30)."""
 
@@ -83,16 +89,16 @@ def number_of(word: str, *, last: bool) -> str | None:
     Digits count, with one letter too (``2006a`` is itself; ``o3b`` is a word), ordinals and number words
     count by value, roman numerals only as the last word or beyond ``i`` (``i`` and ``v`` alone are mostly initials).
     """
-    if word.isdigit():
-        return word.lstrip("0") or "0"
-    ordinal = _ORDINAL.match(word)
-    if ordinal:
-        return ordinal.group(1)
-    if _NUMBER_AND_LETTER.match(word):
-        return word
+    if not word.isalpha():
+        if word.isdigit():
+            return word.lstrip("0") or "0"
+        ordinal = _ORDINAL.match(word)
+        if ordinal:
+            return ordinal.group(1)
+        return word if _NUMBER_AND_LETTER.match(word) else None
     if word in _WRITTEN:
         return str(_WRITTEN[word])
-    if (last or len(word) > 1) and _ROMAN.match(word):
+    if word[-1] in _ROMAN_VALUE and (last or len(word) > 1) and _ROMAN.match(word):
         values = [_ROMAN_VALUE[char] for char in word]
         nexts = [*values[1:], 0]
         return str(sum(-v if v < after else v for v, after in zip(values, nexts, strict=True)))
@@ -101,6 +107,8 @@ def number_of(word: str, *, last: bool) -> str | None:
 
 def _separate(words: Sequence[str]) -> list[str]:
     """Return the words with ``forever21`` in two, ``t0ronto`` in letters and without ``no`` before a number."""
+    if all(map(str.isalpha, words)):
+        return list(words)
     result: list[str] = []
     for word in words:
         if not word.isascii() or word.isalpha():
@@ -133,19 +141,19 @@ def _numbers(words: list[str]) -> frozenset[str]:
     return frozenset(found)
 
 
-@lru_cache(maxsize=1 << 19)
 def parse(normal_form: str) -> Name:
     """Take a normal form apart as one name."""
     core_words, forms = split_legal_forms(normal_form)
-    written = [fold(word) for word in core_words]
-    folded = unify(_separate(written))
-    words = [w for i, w in enumerate(folded) if w not in _STOP_WORDS or (w == "a" and i)] or folded
-    initials = "".join(word[0] for word in written if word not in _STOP_WORDS)
+    written = core_words if normal_form.isascii() else [fold(word) for word in core_words]
+    words = folded = unify(_separate(written))
+    if not _STOP_WORDS.isdisjoint(folded):
+        words = [w for i, w in enumerate(folded) if w not in _STOP_WORDS or (w == "a" and i)] or folded
+    initials = "".join([word[0] for word in written if word not in _STOP_WORDS])
     numbers = _numbers(words)
     return Name(fold(normal_form), tuple(words), " ".join(words), forms, numbers, initials)
 
 
-@lru_cache(maxsize=1 << 19)
+@lru_cache(maxsize=1 << 16)
 def take_apart(normal_form: str) -> Parts:
     """Take a normal form apart into the names it holds."""
     whole = parse(normal_form)
@@ -155,6 +163,8 @@ def take_apart(normal_form: str) -> Parts:
         head, _, last = text.rpartition(" ")
         if head and last in _CUT_REMAINS:  # of "dba" or of a legal form, and no word of the name
             text = head
-    pieces = [piece.strip() for piece in _MARKER.split(" " + text)]
-    parts = tuple(parse(piece) for piece in pieces if piece)
+    pieces = [text]
+    if not _MARKER_STARTS.isdisjoint(text.split(" ")):
+        pieces = [piece.strip() for piece in _MARKER.split(" " + text)]
+    parts = tuple(whole if piece == normal_form else parse(piece) for piece in pieces if piece)
     return Parts(whole, parts or (whole,), may_be_cut)

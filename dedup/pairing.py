@@ -9,11 +9,12 @@ from rapidfuzz.distance import Indel
 from dedup.names import Name, Parts
 from dedup.vocabulary import is_known_spelling, is_place
 
-_LEAST_LIKENESS = 0.75
+LEAST_LIKENESS = 0.75
 """Two words this alike (normalised Indel similarity) may be spellings of one word."""
 
-_ABBREVIATION_CREDIT = 0.85
-_KNOWN_CREDIT = 0.95
+ABBREVIATION_CREDIT = 0.85
+KNOWN_CREDIT = 0.95
+"""The least likeness of a word and a short form of it, and the likeness of usual spellings of one word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +63,11 @@ def respelling(left: str, right: str) -> Respelling | None:
     if not (left.isalpha() and right.isalpha()) or (is_place(left) and is_place(right)):
         return None
     if is_known_spelling(short, long):
-        return Respelling(left, right, _KNOWN_CREDIT, True)
-    likeness = Indel.normalized_similarity(left, right, score_cutoff=_LEAST_LIKENESS)
+        return Respelling(left, right, KNOWN_CREDIT, True)
+    likeness = Indel.normalized_similarity(left, right, score_cutoff=LEAST_LIKENESS)
     is_short_form = abbreviates(short, long)
     if is_short_form:
-        likeness = max(likeness, _ABBREVIATION_CREDIT)
+        likeness = max(likeness, ABBREVIATION_CREDIT)
     return Respelling(left, right, likeness, is_short_form and len(long) - len(short) > 2) if likeness else None
 
 
@@ -187,5 +188,5 @@ def pair_up(left: Name, right: Name, may_be_cut: tuple[bool, bool]) -> Pairing:
 
 def pair_parts(left: Parts, right: Parts, first: Name, second: Name) -> Pairing:
     """Pair up the part ``first`` of one name with the part ``second`` of the other."""
-    ends = (left.may_be_cut and first is left.parts[-1], right.may_be_cut and second is right.parts[-1])
+    ends = (left.may_be_cut and first == left.parts[-1], right.may_be_cut and second == right.parts[-1])
     return pair_up(first, second, ends)

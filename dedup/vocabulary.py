@@ -63,18 +63,23 @@ def _spellings() -> Mapping[str, str]:
 
 
 @cache
-def _phrases() -> tuple[Mapping[tuple[str, ...], str], Mapping[str, int]]:
-    """Map the words of each place to the place, and the first of them to the most words that can follow."""
+def _phrases() -> tuple[Mapping[tuple[str, ...], str], Mapping[str, int], frozenset[str]]:
+    """Map the words of each place to the place, and the first of them to the most words that can follow.
+
+    The set has every word that begins a place or has another spelling.
+    """
     phrases = {tuple(spelling.split()): place for place, shorts in places().items() for spelling in (place, *shorts)}
     longest: dict[str, int] = {}
     for words in phrases:
         longest[words[0]] = max(longest.get(words[0], 0), len(words))
-    return phrases, longest
+    return phrases, longest, frozenset(longest) | frozenset(_spellings())
 
 
 def unify(words: Sequence[str]) -> list[str]:
     """Return folded words with each place as one word (``new york`` for ``ny``) and other words in one spelling."""
-    phrases, longest = _phrases()
+    phrases, longest, special = _phrases()
+    if special.isdisjoint(words):
+        return list(words)
     spellings = _spellings()
     result: list[str] = []
     at = 0
@@ -102,14 +107,15 @@ def makes_another_body(word: str) -> bool:
 
 
 @cache
-def _pairs() -> frozenset[tuple[str, str]]:
+def known_spellings() -> frozenset[tuple[str, str]]:
+    """Return the pairs of a usual short form and the word it stands for."""
     return frozenset((short, word) for word, shorts in abbreviations().items() for short in shorts)
 
 
 def is_known_spelling(short: str, long: str) -> bool:
     """Return whether ``short`` is a usual short form of ``long``, or its singular."""
     return (
-        (short, long) in _pairs()
+        (short, long) in known_spellings()
         or long in (short + "s", short + "es")
         or (short.endswith("y") and long == short[:-1] + "ies")
     )
