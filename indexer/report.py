@@ -20,6 +20,7 @@ import csv
 import json
 import os
 import re
+import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -54,10 +55,15 @@ _NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?")
 
 @dataclass(frozen=True, slots=True)
 class Census:
-    """One pass over all records: per text (n,) their number and the first ``record_id``; other columns."""
+    """One pass over all records.
+
+    By text (n,): how many records it has, the first ``record_id``, and for texts of near pairs the cells of
+    that record. The columns beside the text.
+    """
 
     counts: NDArray[np.int64]
     first_records: NDArray[np.int64]
+    cells: dict[int, tuple[str, str, str]]
     columns: list[str]
 
 
@@ -133,15 +139,21 @@ def _take_census(store: Store, duplicates: Duplicates) -> Census:
     text_ids = duplicates.text_ids
     counts = np.zeros(len(text_ids), np.int64)
     first_records = np.zeros(len(text_ids), np.int64)
+    is_near = np.zeros(len(text_ids), np.bool_)
+    is_near[duplicates.pairs] = True
+    cells: dict[int, tuple[str, str, str]] = {}
     columns: dict[str, None] = {}
-    place = -1
+    place = text_id = -1
     for record in store.iter_records():
-        if place < 0 or text_ids[place] != record.text_id:
-            place = int(np.searchsorted(text_ids, record.text_id))
+        if record.text_id != text_id:
+            text_id = record.text_id
+            place = int(np.searchsorted(text_ids, text_id))
             first_records[place] = record.record_id
+            if is_near[place]:
+                cells[place] = _cells(record)
         counts[place] += 1
         columns.update(dict.fromkeys(record.fields))
-    return Census(counts, first_records, list(columns))
+    return Census(counts, first_records, cells, list(columns))
 
 
 def _write_pairs(file: TextIO, store: Store, duplicates: Duplicates, census: Census, progress: Progress) -> None:
@@ -149,15 +161,13 @@ def _write_pairs(file: TextIO, store: Store, duplicates: Duplicates, census: Cen
     writer.writerow(PAIR_COLUMNS)
     order = np.lexsort((-duplicates.similarities, -duplicates.probabilities))  # stable: ties by text
     for block in _blocks(order, "pairs", progress):
-        pairs = duplicates.text_ids[duplicates.pairs[block]]
-        records = store.records_of_texts(np.unique(pairs).tolist())
         for (first, second), probability, similarity in zip(
-            pairs.tolist(),
+            duplicates.pairs[block].tolist(),
             duplicates.probabilities[block].tolist(),
             duplicates.similarities[block].tolist(),
             strict=True,
         ):
-            cells = (*_cells(records[first][0]), *_cells(records[second][0]))
+            cells = (*census.cells[first], *census.cells[second])
             writer.writerow((*cells, f"{probability:.6f}", f"{similarity:.6f}", "near"))
     for block in _blocks(np.flatnonzero(census.counts > 1), "exact pairs", progress):
         for first_record, *others in store.records_of_texts(duplicates.text_ids[block].tolist()).values():
@@ -227,7 +237,7 @@ def _blocks(values: NDArray[np.int64], stage: str, progress: Progress) -> Iterat
 
 
 def _cells(record: Record) -> tuple[str, str, str]:
-    return safe_cell(record.source), safe_cell(record.external_id), safe_cell(record.raw)
+    return sys.intern(safe_cell(record.source)), safe_cell(record.external_id), safe_cell(record.raw)
 
 
 def _own_names(columns: list[str]) -> list[str]:
