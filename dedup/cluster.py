@@ -2,19 +2,21 @@
 
 Transitive closure alone turns one wrong pair into a wrong cluster of any size. So each component is taken
 apart by average linkage over the probabilities of all its pairs: two groups join while the mean
-probability between their members is at least the threshold.
+probability between their members is at least the threshold (``linkage``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
+
+from dedup.linkage import Links, Probabilities, link
+from dedup.ranges import ranges
 
 LARGEST_COMPONENT = 2_000
 """Components above this many items are first cut apart at ever higher probabilities."""
@@ -44,27 +46,43 @@ def cluster_pairs(
     n: int,
     *,
     least_probability: float,
-    compare: Callable[[NDArray[np.int64]], NDArray[np.float64]],
+    comparison: Probabilities,
 ) -> Clusters:
     """Cluster items 0 to n-1 by (p, 2) pairs with (p,) probabilities; deterministic.
 
-    Only pairs of at least ``least_probability`` connect. ``compare`` is asked for the probabilities of
-    the pairs inside a component that are not among ``pairs``, (q, 2) to (q,).
+    Only pairs of at least ``least_probability`` connect. ``comparison`` is asked for the probabilities of
+    pairs inside a component that are not among ``pairs``, where they can matter.
     """
     labels = np.arange(n, dtype=np.int64)
     weakest: dict[int, float] = {}
     keep = probabilities >= least_probability
-    pairs = np.sort(pairs[keep], axis=1)
-    known = dict(zip(map(tuple, pairs.tolist()), probabilities[keep].tolist(), strict=True))
-    components, skipped = _linkable(pairs, probabilities[keep], n)
-    for batch in _by_pairs(components):
-        wanted = np.concatenate([_all_pairs(members) for members in batch])
-        missing = np.array([pair for pair in map(tuple, wanted.tolist()) if pair not in known], dtype=np.int64)
-        extra = dict(zip(map(tuple, missing.tolist()), compare(missing).tolist(), strict=True)) if len(missing) else {}
-        for members in batch:
-            inside = [known.get(p, extra.get(p, 0.0)) for p in map(tuple, _all_pairs(members).tolist())]
-            _link(members, np.array(inside), least_probability, labels, weakest)
+    known = _Known(np.sort(pairs[keep], axis=1), probabilities[keep], n)
+    components, skipped = _linkable(known.pairs, known.probabilities, n)
+    for members, first, second in _by_pairs(components):
+        wanted = np.column_stack([members[first], members[second]])
+        values, is_known = known.of(wanted)
+        values[~is_known] = comparison.at_most(wanted[~is_known])
+        links = Links(members, first, second, values, is_known)
+        groups, least = link(links, least_probability, comparison)
+        labels[members] = members[groups]
+        for group in np.unique(groups[np.flatnonzero(groups != np.arange(len(groups)))]).tolist():
+            weakest[int(members[group])] = float(least[group])
     return Clusters(labels, weakest, skipped)
+
+
+class _Known:
+    """Probabilities of (p, 2) pairs of items 0 to n-1, lower number first, by pair."""
+
+    def __init__(self, pairs: NDArray[np.int64], probabilities: NDArray[np.float64], n: int) -> None:
+        keys = pairs[:, 0] * n + pairs[:, 1]
+        order = np.argsort(keys, kind="stable")
+        self.pairs, self.probabilities, self._keys, self._n = pairs[order], probabilities[order], keys[order], n
+
+    def of(self, pairs: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Return the probabilities of (q, 2) pairs, and which of them are known, (q,) each."""
+        keys = pairs[:, 0] * self._n + pairs[:, 1]
+        places = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
+        return self.probabilities[places], self._keys[places] == keys
 
 
 def _linkable(
@@ -102,43 +120,16 @@ def _components(pairs: NDArray[np.int64], n: int) -> list[NDArray[np.int64]]:
     return np.split(order, cuts)
 
 
-def _all_pairs(members: NDArray[np.int64]) -> NDArray[np.int64]:
-    first, second = np.triu_indices(len(members), 1)
-    return np.column_stack([members[first], members[second]])
-
-
-def _by_pairs(components: list[NDArray[np.int64]]) -> list[list[NDArray[np.int64]]]:
-    """Group components so that the pairs of a group fit in memory."""
-    groups: list[list[NDArray[np.int64]]] = []
-    room = 0
-    for members in components:
-        size = len(members) * (len(members) - 1) // 2
-        if size > room:
-            groups.append([])
-            room = _PAIRS_AT_ONCE
-        groups[-1].append(members)
-        room -= size
-    return groups
-
-
-def _link(
-    members: NDArray[np.int64],
-    inside: NDArray[np.float64],
-    least_probability: float,
-    labels: NDArray[np.int64],
-    weakest: dict[int, float],
-) -> None:
-    """Split one component by average linkage; ``inside`` are its pair probabilities in triangle order."""
-    if len(members) == 2:
-        labels[members] = members[0]
-        weakest[int(members[0])] = float(inside[0])
-        return
-    groups = fcluster(linkage(1 - inside, method="average"), 1 - least_probability, criterion="distance")
-    first, second = np.triu_indices(len(members), 1)
-    for group in np.unique(groups):
-        at = np.flatnonzero(groups == group)
-        if len(at) > 1:
-            label = int(members[at[0]])
-            labels[members[at]] = label
-            within = (groups[first] == group) & (groups[second] == group)
-            weakest[label] = float(inside[within].min())
+def _by_pairs(
+    components: list[NDArray[np.int64]],
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]]:
+    """Yield components in groups whose pairs fit in memory: their members, and all pairs inside them as places."""
+    sizes = np.array([len(members) for members in components], np.int64)
+    batch = np.cumsum(sizes * (sizes - 1) // 2) // _PAIRS_AT_ONCE
+    for rows in np.split(np.arange(len(sizes)), np.flatnonzero(np.diff(batch)) + 1):
+        if len(rows):
+            ends = np.repeat(np.cumsum(sizes[rows]), sizes[rows])
+            places = np.arange(len(ends))
+            following = ends - places - 1
+            first = np.repeat(places, following)
+            yield np.concatenate([components[row] for row in rows]), first, ranges(places + 1, following)

@@ -31,7 +31,9 @@ FEATURES = tuple(DIRECTIONS)
 """Names of the columns; a scorer refuses a model trained on others."""
 
 _FIRST_OF_WORDS = FEATURES.index("shared_words")
-_LONGEST_SHORT_NAME = 8
+LONGEST_SHORT_NAME = 8
+"""Letters from which on a name is not short."""
+
 _TELLING = 5.0
 """Rarity, in nats, from which on a shared word makes it likely that two known words are one misspelt; at
 twice that nothing is held against them."""
@@ -188,7 +190,7 @@ def _other_columns(pair: Compared) -> tuple[float, ...]:
 def _shortness(left: str, right: str) -> float:
     """Return how short, 0 to 1, the shorter of two different cores is; 0 from 8 letters on and for equal ones."""
     left, right = left.replace(" ", ""), right.replace(" ", "")
-    return 0.0 if left == right else max(0.0, 1 - (min(len(left), len(right)) - 1) / (_LONGEST_SHORT_NAME - 1))
+    return 0.0 if left == right else max(0.0, 1 - (min(len(left), len(right)) - 1) / (LONGEST_SHORT_NAME - 1))
 
 
 def _number_columns(pair: Compared) -> tuple[float, float, float]:

@@ -1,16 +1,34 @@
-"""Comparison of many pairs out of one set of texts, in blocks that fit in memory."""
+"""Comparison of many pairs out of one set of texts, in blocks that fit in memory.
+
+Comparing a pair is dear, so pairs that cannot be probable enough are ruled out first (``ceiling``), on
+arrays and in several threads. What is left is compared in several processes.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dedup.ceiling import Ceiling
 from dedup.model import Model
+from dedup.name_table import Block, describe
 from dedup.nearest import cosine
+from dedup.processes import Processes
 
-_PAIRS_AT_ONCE = 100_000
+_AT_ONCE = 20_000
+"""Pairs, or names, in one block."""
+
+_FEW_BLOCKS = 4
+"""So many are done before other processes have started."""
+
+T = TypeVar("T")
+Floats = NDArray[np.float64]
 
 
 def _nobody(done: int, total: int) -> None:
@@ -18,35 +36,109 @@ def _nobody(done: int, total: int) -> None:
 
 
 class Comparison:
-    """Asks a model for the probabilities of pairs of ``normal_forms`` (n) with their ``codes`` (n, d)."""
+    """Asks a model for the probabilities of pairs of ``normal_forms`` (n) with their ``codes`` (n, d).
 
-    def __init__(self, model: Model, codes: NDArray[np.int8], normal_forms: Sequence[str]) -> None:
+    A context manager. Large jobs take ``workers`` threads and processes (None: as many as there are cores),
+    which end when the block is left; the answers do not depend on their number.
+    """
+
+    def __init__(
+        self, model: Model, codes: NDArray[np.int8], normal_forms: Sequence[str], workers: int | None = None
+    ) -> None:
         self._model = model
         self._codes = codes
         self._normal_forms = normal_forms
+        self._workers = workers or os.cpu_count() or 1
+        self._processes = Processes(self._workers, model)
 
-    def probabilities(
+    def __enter__(self) -> Comparison:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._processes.close()
+
+    def likely(
         self,
         pairs: NDArray[np.int64],
         similarities: NDArray[np.float32],
+        least_probability: float,
         on_progress: Callable[[int, int], None] = _nobody,
-    ) -> NDArray[np.float64]:
-        """Return the probabilities (p,) of ``pairs`` (p, 2), as places, with their cosines (p,).
+    ) -> tuple[NDArray[np.int64], Floats]:
+        """Return which of ``pairs`` (p, 2) are at least that probable, as places (k,), and their probabilities (k,).
 
-        ``on_progress`` is called with the number of pairs compared and of all pairs.
+        Pairs are places of texts, ``similarities`` (p,) their cosines. ``on_progress`` is called with the
+        number of pairs done and of all pairs.
         """
-        result = np.empty(len(pairs), np.float64)
-        for start in range(0, len(pairs), _PAIRS_AT_ONCE):
-            block = slice(start, start + _PAIRS_AT_ONCE)
+        possible = np.flatnonzero(self._at_most(pairs, similarities) >= least_probability)
+        ruled_out = len(pairs) - len(possible)
+        on_progress(ruled_out, len(pairs))
+        probabilities = self._compare(
+            pairs[possible], similarities[possible], lambda done: on_progress(ruled_out + done, len(pairs))
+        )
+        likely = probabilities >= least_probability
+        return possible[likely], probabilities[likely]
+
+    def of_any(self, pairs: NDArray[np.int64]) -> Floats:
+        """Return the probabilities (q,) of any ``pairs`` (q, 2)."""
+        found = [self._similarities(pairs[block]) for block in _blocks(len(pairs))]
+        return self._compare(pairs, np.concatenate([np.empty(0, np.float32), *found]), lambda done: None)
+
+    def at_most(self, pairs: NDArray[np.int64]) -> Floats:
+        """Return what the probabilities (q,) of any ``pairs`` (q, 2) are at most."""
+        return self._at_most(pairs, None)
+
+    def _at_most(self, pairs: NDArray[np.int64], similarities: NDArray[np.float32] | None) -> Floats:
+        def of_block(block: slice) -> Floats:
+            known = self._similarities(pairs[block]) if similarities is None else similarities[block]
+            return ceiling.probabilities(pairs[block], known)
+
+        ceiling = self._ceiling
+        pool = ThreadPoolExecutor(self._workers)
+        try:
+            return np.concatenate([np.empty(0), *pool.map(of_block, _blocks(len(pairs)))])
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _similarities(self, pairs: NDArray[np.int64]) -> NDArray[np.float32]:
+        return cosine(*(self._codes[side] for side in pairs.T))
+
+    def _compare(
+        self, pairs: NDArray[np.int64], similarities: NDArray[np.float32], on_progress: Callable[[int], None]
+    ) -> Floats:
+        def task(block: slice) -> tuple[list[str], list[str], NDArray[np.float32]]:
             left, right = ([self._normal_forms[place] for place in side] for side in pairs[block].T.tolist())
-            result[block] = self._model.compare(left, right, similarities[block])
-            on_progress(min(block.stop, len(pairs)), len(pairs))
+            return left, right, similarities[block]
+
+        result = np.empty(len(pairs))
+        blocks = _blocks(len(pairs))
+        for block, probabilities in zip(blocks, self._map(_compare, task, blocks), strict=True):
+            result[block] = probabilities
+            on_progress(min(block.stop, len(pairs)))
         return result
 
-    def of_any(self, pairs: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Return the probabilities (q,) of any ``pairs`` (q, 2)."""
-        similarities = np.empty(len(pairs), np.float32)
-        for start in range(0, len(pairs), _PAIRS_AT_ONCE):
-            first, second = pairs[start : start + _PAIRS_AT_ONCE].T
-            similarities[start : start + _PAIRS_AT_ONCE] = cosine(self._codes[first], self._codes[second])
-        return self.probabilities(pairs, similarities)
+    @cached_property
+    def _ceiling(self) -> Ceiling:
+        def task(block: slice) -> tuple[Sequence[str]]:
+            return (self._normal_forms[block],)
+
+        return self._model.ceiling(self._map(_describe, task, _blocks(len(self._normal_forms))))
+
+    def _map(
+        self, function: Callable[..., T], task: Callable[[slice], tuple[Any, ...]], blocks: Sequence[slice]
+    ) -> Iterator[T]:
+        """Yield what the function says of the model and the task of each block; of many, in several processes."""
+        if self._workers > 1 and len(blocks) > _FEW_BLOCKS:
+            return self._processes.map(function, map(task, blocks))
+        return (function(self._model, *task(block)) for block in blocks)
+
+
+def _blocks(n: int) -> list[slice]:
+    return [slice(start, start + _AT_ONCE) for start in range(0, n, _AT_ONCE)]
+
+
+def _describe(model: Model, normal_forms: Sequence[str]) -> Block:
+    return describe(normal_forms)
+
+
+def _compare(model: Model, left: list[str], right: list[str], similarities: NDArray[np.float32]) -> Floats:
+    return model.compare(left, right, similarities)

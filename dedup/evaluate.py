@@ -214,15 +214,15 @@ def _cluster(
     clock: Stopwatch,
 ) -> NDArray[np.int64]:
     """Return the cluster of each text, made from the candidate pairs as the batch job does."""
-    comparison = Comparison(model, codes, texts)
-    with clock.stage("compare"):
-        probabilities = comparison.probabilities(pairs, cosines)
-    with clock.stage("cluster"):
-        clusters = cluster_pairs(
-            pairs,
-            probabilities,
-            len(texts),
-            least_probability=model.default_probability,
-            compare=comparison.of_any,
-        )
+    with Comparison(model, codes, texts) as comparison:
+        with clock.stage("compare"):
+            likely, probabilities = comparison.likely(pairs, cosines, model.default_probability)
+        with clock.stage("cluster"):
+            clusters = cluster_pairs(
+                pairs[likely],
+                probabilities,
+                len(texts),
+                least_probability=model.default_probability,
+                comparison=comparison,
+            )
     return clusters.labels

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import resources
@@ -23,12 +23,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dedup.ceiling import Ceiling
 from dedup.compare import evidence
 from dedup.encode import CODE_SCALE, Encoder, OnnxEncoder
 from dedup.errors import VersionMismatch
 from dedup.explain import Explanation, explain
 from dedup.grams import ALPHABET
 from dedup.lexicon import Lexicon, Rarity, WordWeights
+from dedup.name_table import Block, table_of_names
 from dedup.normalise import NORMALISER_VERSION
 from dedup.score import Scorer
 
@@ -44,6 +46,10 @@ class Model:
     manifest: dict[str, Any]
     scorer: Scorer
     lexicon: Lexicon
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out the encoder, which cannot be pickled; the copy loads it anew."""
+        return {name: value for name, value in self.__dict__.items() if name != "encoder"}
 
     @property
     def model_id(self) -> str:
@@ -82,6 +88,10 @@ class Model:
     def with_corpus(self, counts: Mapping[str, int], n_names: int) -> Model:
         """Return this model with the words of a corpus counted in (``Rarity.with_corpus``)."""
         return replace(self, lexicon=Lexicon(self.lexicon.rarity.with_corpus(counts, n_names), self.lexicon.weights))
+
+    def ceiling(self, blocks: Iterable[Block]) -> Ceiling:
+        """Return what bounds the probabilities of pairs of the names of ``blocks``."""
+        return Ceiling(self.scorer, table_of_names(blocks, self.lexicon))
 
     def explain(self, left: str, right: str, similarity: float) -> Explanation:
         """Return the probability of one pair of normal forms and its reasons."""

@@ -18,6 +18,12 @@ from dedup.compare import FEATURES
 from dedup.errors import VersionMismatch
 
 
+def logistic(log_odds: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the probabilities of log-odds, (n,) each."""
+    result: NDArray[np.float64] = 1 / (1 + np.exp(-np.clip(log_odds, -50, 50)))
+    return result
+
+
 @dataclass(frozen=True, slots=True)
 class Curve:
     """One feature's contribution to the log-odds: straight lines between ``values`` at ``knots``.
@@ -73,5 +79,4 @@ class Scorer:
 
     def probabilities(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return the probability of "same", (n,), for (n, features) evidence."""
-        result: NDArray[np.float64] = 1 / (1 + np.exp(-np.clip(self.log_odds(rows), -50, 50)))
-        return result
+        return logistic(self.log_odds(rows))

@@ -2,7 +2,8 @@
 
 Records with the same normal form share a text, so exact duplicates need no search. Each text's nearest
 vectors are candidates; those near enough are compared by the model, and the likely pairs are clustered.
-All vectors, texts and candidate pairs are held in memory: for a million texts about 1.5 GB.
+All vectors, texts and candidate pairs are held in memory: for a million texts about 1.1 GB, and 0.2 GB for each
+process that compares.
 """
 
 from __future__ import annotations
@@ -70,25 +71,25 @@ def find_duplicates(
     clock = Stopwatch()
     with clock.stage("load"):
         text_ids, codes, normals = _load(store, model.model_id)
-    comparison = Comparison(model_of(store, model), codes, normals)
     with clock.stage("search"):
         generation, pairs, similarities = _search(store, snapshots, model, text_ids, codes, progress)
-    with clock.stage("compare"):
-        probabilities = comparison.probabilities(
-            pairs, similarities, lambda done, total: progress("compare", done, total)
-        )
-    candidates = len(pairs)
-    likely = probabilities >= min_probability
-    pairs, probabilities, similarities = pairs[likely], probabilities[likely], similarities[likely]
-    with clock.stage("cluster"):
-        progress("cluster", 0, None)
-        clusters = cluster_pairs(
-            pairs,
-            probabilities,
-            len(text_ids),
-            least_probability=min_probability,
-            compare=comparison.of_any,
-        )
+    with Comparison(model_of(store, model), codes, normals) as comparison:
+        with clock.stage("compare"):
+            progress("compare", 0, len(pairs))
+            likely, probabilities = comparison.likely(
+                pairs, similarities, min_probability, lambda done, total: progress("compare", done, total)
+            )
+        candidates = len(pairs)
+        pairs, similarities = pairs[likely], similarities[likely]
+        with clock.stage("cluster"):
+            progress("cluster", 0, None)
+            clusters = cluster_pairs(
+                pairs,
+                probabilities,
+                len(text_ids),
+                least_probability=min_probability,
+                comparison=comparison,
+            )
     return Duplicates(text_ids, pairs, probabilities, similarities, clusters, candidates, generation, clock.seconds)
 
 

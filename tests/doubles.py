@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from types import SimpleNamespace
 from typing import Any
@@ -32,6 +32,16 @@ def _direction(trigram: str, dimension: int) -> np.ndarray:
     return np.random.default_rng(zlib.crc32(trigram.encode())).standard_normal(dimension)
 
 
+class NoCeiling:
+    """Rules out no pair."""
+
+    def __init__(self, blocks: Iterable[Any] = ()) -> None:
+        pass
+
+    def probabilities(self, pairs: np.ndarray, similarities: np.ndarray) -> np.ndarray:
+        return np.ones(len(pairs))
+
+
 def fake_model(letter: str = "a") -> Any:
     """A model whose probability is the similarity."""
     model = SimpleNamespace(
@@ -39,6 +49,7 @@ def fake_model(letter: str = "a") -> Any:
         dimension=Encoder.dimension,
         encoder=Encoder(),
         least_similarity=0.3,
+        ceiling=NoCeiling,
         compare=lambda left, right, similarities: np.clip(np.asarray(similarities, np.float64), 0, 1),
     )
     model.with_corpus = lambda counts, n_names: model

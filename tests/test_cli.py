@@ -15,6 +15,7 @@ from zlib import crc32
 
 import numpy as np
 import pytest
+from doubles import NoCeiling
 from rapidfuzz import fuzz
 from typer.testing import CliRunner, Result
 
@@ -62,6 +63,9 @@ class FakeModel:
 
     def compare(self, left, right, similarities):
         return np.array([fuzz.ratio(*pair) / 100 for pair in zip(left, right, strict=True)], np.float64)
+
+    def ceiling(self, blocks):
+        return NoCeiling()
 
     def explain(self, left, right, similarity):
         parts = (Contribution("letters in common", 2.5), Contribution("starting point", -1.0))

@@ -1,9 +1,22 @@
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.cluster.hierarchy import fcluster, linkage
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from dedup import cluster
 from dedup.cluster import cluster_pairs
+
+
+class Asked:
+    """Answers for pairs with what a function says, and knows no better bound than 1."""
+
+    def __init__(self, of_any):
+        self.of_any = of_any
+
+    def at_most(self, pairs):
+        return np.ones(len(pairs))
 
 
 def never(_pairs):
@@ -12,7 +25,8 @@ def never(_pairs):
 
 def run(pairs, probabilities, n, compare=never, least=0.5):
     array = np.array(pairs, dtype=np.int64).reshape(-1, 2)
-    return cluster_pairs(array, np.array(probabilities, dtype=float), n, least_probability=least, compare=compare)
+    values = np.array(probabilities, dtype=float)
+    return cluster_pairs(array, values, n, least_probability=least, comparison=Asked(compare))
 
 
 def test_a_pair_is_a_cluster():
@@ -71,3 +85,64 @@ def test_order_of_the_pairs_does_not_matter_and_clusters_stay_in_components(pair
         parent = [low if x == high else x for x in parent]
     for item, label in enumerate(first.labels):
         assert parent[item] == parent[label] and label <= item
+
+
+def plain_clusters(pairs, probability, n, least):
+    """Average linkage of each component as SciPy has it, with every probability known."""
+    labels, weakest = np.arange(n), {}
+    graph = coo_array((np.ones(len(pairs)), tuple(np.array(pairs).reshape(-1, 2).T)), shape=(n, n))
+    _, component = connected_components(graph, directed=False)
+    for number in np.unique(component):
+        members = np.flatnonzero(component == number)
+        if len(members) < 2:
+            continue
+        first, second = np.triu_indices(len(members), 1)
+        inside = probability[members[first], members[second]]
+        groups = fcluster(linkage(1 - inside, method="average"), 1 - least, criterion="distance")
+        for group in np.unique(groups):
+            at = np.flatnonzero(groups == group)
+            labels[members[at]] = members[at[0]]
+            if len(at) > 1:
+                weakest[int(members[at[0]])] = inside[(groups[first] == group) & (groups[second] == group)].min()
+    return labels.tolist(), weakest
+
+
+@given(st.integers(2, 40), st.integers(0, 2**32), st.floats(1, 12), st.floats(1, 2))
+def test_clusters_are_those_of_plain_average_linkage(n, seed, spread, looseness):
+    random = np.random.default_rng(seed)
+    places = random.random((n, 2))
+    distances = np.linalg.norm(places[:, None] - places, axis=2)
+    probability = np.triu(np.exp(-spread * distances) * random.uniform(0.5, 1, (n, n)), 1)
+    probability += probability.T
+    at_most = np.minimum(1, probability * looseness)
+    first, second = np.triu_indices(n, 1)
+    is_found = (probability[first, second] >= 0.5) & (random.random(len(first)) < 0.6)
+    pairs = np.column_stack([first, second])[is_found]
+
+    class Comparison:
+        def of_any(self, asked):
+            return probability[tuple(asked.T)]
+
+        def at_most(self, asked):
+            return at_most[tuple(asked.T)]
+
+    values = probability[tuple(pairs.T)]
+    clusters = cluster_pairs(pairs, values, n, least_probability=0.5, comparison=Comparison())
+    assert (clusters.labels.tolist(), clusters.weakest) == plain_clusters(pairs, probability, n, 0.5)
+
+
+def test_pairs_that_cannot_matter_are_not_compared():
+    compared = []
+
+    class Comparison:
+        def of_any(self, asked):
+            compared.extend(asked.tolist())
+            return np.full(len(asked), 0.3)
+
+        def at_most(self, asked):
+            return np.full(len(asked), 0.3)
+
+    pairs = np.array([(0, 1), (1, 2), (2, 3)])
+    clusters = cluster_pairs(pairs, np.array([0.9, 0.6, 0.9]), 4, least_probability=0.5, comparison=Comparison())
+    assert clusters.labels.tolist() == [0, 0, 2, 2]
+    assert compared == []

@@ -9,6 +9,7 @@ from itertools import islice, permutations
 
 import numpy as np
 import pytest
+from doubles import NoCeiling
 from rapidfuzz import fuzz
 
 from dedup import measures
@@ -48,6 +49,9 @@ class LetterModel:
     def compare(self, left: Sequence[str], right: Sequence[str], similarities: np.ndarray) -> np.ndarray:
         self.asked.extend(zip(left, right, strict=True))
         return np.clip(similarities.astype(np.float64), 0, 1) ** 2
+
+    def ceiling(self, blocks: object) -> NoCeiling:
+        return NoCeiling()
 
 
 @pytest.fixture

@@ -1,0 +1,109 @@
+"""Work on blocks in several processes, results in order.
+
+The processes are spawned, since one forked off a program with threads may hang, and each talks to this one
+through a pipe of its own: when this program ends, however it ends, the pipe ends and so does the process.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from typing import Any, TypeVar
+
+from dedup.errors import EnvironmentFault
+
+T = TypeVar("T")
+
+
+class Processes:
+    """Up to ``count`` processes that each have a copy of ``shared``; started when first needed."""
+
+    def __init__(self, count: int, shared: object) -> None:
+        self._count = count
+        self._shared = shared
+        self._running: list[tuple[BaseProcess, Connection]] = []
+
+    def close(self) -> None:
+        """End all processes at once, whatever they are at."""
+        for process, connection in self._running:
+            connection.close()
+            process.terminate()
+        for process, _ in self._running:
+            process.join()
+        self._running = []
+
+    def map(self, function: Callable[..., T], tasks: Iterable[tuple[Any, ...]]) -> Iterator[T]:
+        """Yield ``function(shared, *task)`` for each task, in order.
+
+        Function, tasks and results are pickled. Only one such iteration can go on at a time, and one that
+        is given up has to be followed by ``close``.
+
+        Raises:
+            EnvironmentFault: a process ended before its time.
+        """
+        waiting = iter(tasks)
+        busy: deque[Connection] = deque()
+        try:
+            for connection in self._connections():
+                _send_next(connection, function, waiting, busy)
+            while busy:
+                connection = busy.popleft()
+                is_good, result = connection.recv()
+                if not is_good:
+                    raise result
+                # Not before: a process that writes its result does not read, and both would wait for ever.
+                _send_next(connection, function, waiting, busy)
+                yield result
+        except (EOFError, ConnectionError) as error:
+            raise EnvironmentFault(
+                "A process of this job was ended from outside, perhaps for want of memory; use fewer threads."
+            ) from error
+
+    def _connections(self) -> list[Connection]:
+        context = get_context("spawn")
+        # A terminal sends an interrupt to all processes; they inherit that it is blocked, and this one decides.
+        allowed = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            while len(self._running) < self._count:
+                here, there = context.Pipe()
+                process = context.Process(target=_serve, args=(there, self._shared), daemon=True)
+                process.start()
+                there.close()
+                self._running.append((process, here))
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, allowed)
+        return [connection for _, connection in self._running]
+
+
+def _send_next(
+    connection: Connection,
+    function: Callable[..., Any],
+    tasks: Iterator[tuple[Any, ...]],
+    busy: deque[Connection],
+) -> None:
+    task = next(tasks, None)
+    if task is not None:
+        connection.send((function, task))
+        busy.append(connection)
+
+
+def _serve(connection: Connection, shared: object) -> None:
+    """Do what is asked until the other end closes."""
+    os.environ["OMP_NUM_THREADS"] = "1"
+    gc.set_threshold(200_000, 20, 100)  # as in the program itself: what is made here has hardly any cycles
+    while True:
+        try:
+            function, task = connection.recv()
+        except (EOFError, ConnectionError):
+            return
+        try:
+            answer = (True, function(shared, *task))
+        except Exception as error:
+            answer = (False, error)
+        connection.send(answer)
