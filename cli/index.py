@@ -17,6 +17,7 @@ from cli.inputs import Input, inputs
 from cli.progress import progress_bar, with_total
 from cli.render import write_summary
 from cli.tables import reading, say_rejected
+from dedup.threads import compute_with
 
 if TYPE_CHECKING:
     from dedup.model import Model
@@ -79,6 +80,7 @@ def index(
         float,
         typer.Option(min=0, max=1, help="Refuse the input if a larger share of its rows is rejected."),
     ] = 0.05,
+    threads: options.Threads = None,
     workspace: options.Workspace = options.DEFAULT_WORKSPACE,
     database: options.Database = None,
     quiet: options.Quiet = False,
@@ -90,6 +92,8 @@ def index(
     that was interrupted goes on where it stopped. Several files are indexed one after the other, up to the
     first that is refused. Exit code 3: done, but some rows were rejected.
     """
+    compute_with(threads)
+
     from dedup.model import load_model
     from indexer.readers import Options
     from indexer.workspace import Workspace

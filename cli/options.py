@@ -44,6 +44,12 @@ Database = Annotated[
         help="Database to use instead of the SQLite file in the workspace, e.g. postgresql://user@host/name.",
     ),
 ]
+Threads = Annotated[
+    int | None,
+    typer.Option(
+        "--threads", metavar="N", min=1, help="Threads to compute with. Default: as many as this process has cores."
+    ),
+]
 Output = Annotated[ReportFormat, typer.Option("--format", help="How to print the result.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bar and no notes on stderr.")]
 TextColumns = Annotated[

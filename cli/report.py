@@ -12,6 +12,7 @@ from cli import options
 from cli.options import ReportFormat
 from cli.progress import progress_bar
 from cli.render import spaced, write_summary
+from dedup.threads import compute_with
 
 EXAMPLES = options.examples(
     "dedup report",
@@ -32,6 +33,7 @@ def report(
         float | None,
         typer.Option(min=0, max=1, help="Least probability of a pair. Default: that of the model."),
     ] = None,
+    threads: options.Threads = None,
     workspace: options.Workspace = options.DEFAULT_WORKSPACE,
     database: options.Database = None,
     layout: options.Output = ReportFormat.table,
@@ -41,6 +43,8 @@ def report(
 
     Writes every duplicate pair and cluster to pairs.csv, clusters.csv and summary.json.
     """
+    compute_with(threads)
+
     from dedup.errors import UsageError
     from dedup.model import load_model
     from indexer.report import report_workspace

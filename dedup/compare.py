@@ -11,6 +11,7 @@ from rapidfuzz import fuzz
 from rapidfuzz.distance import JaroWinkler
 from rapidfuzz.process import cpdist
 
+from dedup import threads
 from dedup.lexicon import Lexicon, Rarity
 from dedup.names import Name, Parts, take_apart
 from dedup.pairing import Pairing, pair_parts
@@ -82,7 +83,7 @@ def _best_parts(names: list[tuple[Parts, Parts]]) -> list[tuple[Name, Name]]:
 
 
 def _distances(scorer: Callable[..., float], left: list[str], right: list[str]) -> NDArray[np.float32]:
-    return cpdist(left, right, scorer=scorer, workers=-1, dtype=np.float32)
+    return cpdist(left, right, scorer=scorer, workers=threads.count(), dtype=np.float32)
 
 
 def evidence(

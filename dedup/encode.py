@@ -17,6 +17,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from dedup import threads
 from dedup.errors import VersionMismatch
 from dedup.grams import symbols_and_grams, windows
 from dedup.nearest import cosine
@@ -67,11 +68,12 @@ class OnnxEncoder:
     """The trained tower in ONNX Runtime."""
 
     def __init__(self, model_path: Path) -> None:
-        """Load the tower; it will use every core."""
+        """Load the tower; it computes with ``threads.count()`` threads."""
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
         options.inter_op_num_threads = 1
+        options.intra_op_num_threads = threads.count()
         self._session = onnxruntime.InferenceSession(
             str(model_path), sess_options=options, providers=["CPUExecutionProvider"]
         )

@@ -22,7 +22,7 @@ import dedup.model
 from cli.errors import exit_code
 from cli.main import app
 from cli.text import visible
-from dedup import errors
+from dedup import errors, threads
 from dedup.explain import Contribution, Explanation
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -71,6 +71,9 @@ def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(dedup.model, "load_model", lambda directory=None: FakeModel())
     monkeypatch.delenv("DEDUP_WORKSPACE", raising=False)
     monkeypatch.delenv("DEDUP_DATABASE_URL", raising=False)
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):  # --threads sets them
+        monkeypatch.setenv(name, "1")
+        monkeypatch.delenv(name)
     monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -175,6 +178,16 @@ def test_index_query_report_status(indexed: None) -> None:
     assert status["runs"][1]["rows"] == 30
     assert set(status["versions"]) == {"neardup", "python", "onnxruntime", "faiss", "sqlalchemy"}
     assert dedup_("status").stdout.startswith("workspace")
+
+
+def test_threads_are_those_that_were_asked_for(indexed: None) -> None:
+    usable = threads.count()
+    assert dedup_("query", "acme").exit_code == 0
+    assert threads.count() == usable
+    for command in (("index", "companies.csv"), ("report",), ("query", "acme"), ("evaluate", "--pairs", "no.csv")):
+        dedup_(*command, "--threads", str(usable + 3))
+        assert os.environ.pop("OMP_NUM_THREADS") == str(usable + 3)
+    assert dedup_("query", "acme", "--threads", "0").exit_code == 2
 
 
 def test_index_counts_and_a_second_run_changes_nothing() -> None:
