@@ -25,6 +25,7 @@ BATCH_PROBES = 64
 """Cells searched for each text when all are compared with all."""
 
 _BLOCK = 1 << 16
+_FOUND_VALUES = 1 << 24
 _QUERY_BLOCK = 1 << 11  # Ctrl-C waits for the end of a call of FAISS, less than a second
 Similarities = NDArray[np.float32]
 
@@ -76,25 +77,14 @@ class Vectors:
 
     def _search_index(self, index: Index, codes: Codes, k: int) -> tuple[Ids, Similarities]:
         """Search the snapshot, deeper while deleted texts leave a query with fewer than ``k``."""
-        lengths = norms(codes)
         depth = k + k // 4 + 10
         while True:
-            products, ids = _search(index, codes, min(depth, index.ntotal), QUERY_PROBES)
-            live, found_lengths = self._live(ids)
-            found = np.where(live, ids, -1)
-            similarities = np.where(live, products / (lengths[:, None] * found_lengths), -1.0)
+            ids, similarities = _nearest(index, codes, min(depth, index.ntotal))
+            live = np.isin(ids, self._store.existing_texts(np.unique(ids[ids >= 0])))
             is_exhausted = (ids[:, -1] < 0) | (depth >= index.ntotal)
             if np.all(is_exhausted | (live.sum(axis=1) >= k)):
-                return found, similarities.astype(np.float32)
+                return np.where(live, ids, -1), np.where(live, similarities, np.float32(-1))
             depth *= 2
-
-    def _live(self, ids: Ids) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
-        """Tell which ``ids`` still have a vector, and its norm; both in the shape of ``ids``."""
-        known, codes = self._store.vectors_of(self._model_id, np.unique(ids[ids >= 0]))
-        if not len(known):
-            return np.zeros(ids.shape, np.bool_), np.ones(ids.shape, np.float32)
-        positions = np.minimum(np.searchsorted(known, ids), len(known) - 1)
-        return known[positions] == ids, norms(codes)[positions]
 
 
 def check_model(store: Store, model_id: str) -> None:
@@ -146,6 +136,34 @@ def _search(index: Index, codes: Codes, k: int, probes: int) -> tuple[Similariti
         parameters: Any = faiss.SearchParametersIVF
         products, ids = index.search(codes.astype(np.float32), k, params=parameters(nprobe=probes))
     return products, ids
+
+
+def _nearest(index: Index, codes: Codes, k: int) -> tuple[Ids, Similarities]:
+    """Return ids and cosines, both (m, k), of those with the largest products; id -1 for none.
+
+    The norms are those of the codes that the index holds, so nothing else has to be read.
+    """
+    ids, similarities = np.empty((len(codes), k), np.int64), np.empty((len(codes), k), np.float32)
+    step = max(1, _FOUND_VALUES // (k * codes.shape[1]))
+    for block in (slice(start, start + step) for start in range(0, len(codes), step)):
+        products, ids[block], found = _search_with_codes(index, codes[block], k)
+        found[ids[block] < 0] = 0
+        lengths = norms(found.reshape(-1, found.shape[2])).reshape(products.shape)
+        similarities[block] = products / (norms(codes[block])[:, None] * lengths)
+    return ids, similarities
+
+
+def _search_with_codes(index: Index, codes: Codes, k: int) -> tuple[Similarities, Ids, NDArray[np.float32]]:
+    """Return products and ids, both (m, k), largest product first, id -1 for none, and the codes (m, k, d)."""
+    import faiss
+
+    queries = codes.astype(np.float32)
+    if hasattr(index, "nlist"):
+        parameters: Any = faiss.SearchParametersIVF
+        found: tuple[Any, Any, Any] = index.search_and_reconstruct(queries, k, params=parameters(nprobe=QUERY_PROBES))
+        return found
+    products, positions, vectors = index.index.search_and_reconstruct(queries, k)
+    return products, np.where(positions < 0, -1, faiss.vector_to_array(index.id_map)[positions]), vectors
 
 
 def _scan(codes: Codes, corpus: Codes, k: int) -> tuple[Ids, Similarities]:
