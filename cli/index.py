@@ -15,7 +15,7 @@ from cli import options
 from cli.errors import SOME_ROWS_REJECTED, say
 from cli.inputs import Input, inputs
 from cli.progress import progress_bar, with_total
-from cli.render import write_summary
+from cli.render import recall_of, spaced, write_summary
 from cli.tables import reading, say_rejected
 from dedup.threads import compute_with
 
@@ -160,8 +160,9 @@ class _Job:
             table, note = with_identity(opened, one.opener, self.wanted, recorded_identity(store, one.source))
             with reading(table, note, quiet=self.quiet):
                 result = self._load(store, one.source, table, on_reject, refused)
+            recall = spaced(recall_of(store.current_snapshot())) if result.snapshot_built else {}
         head = {} if alone else {"source": one.source}
-        write_summary(head | _parts(table, rejected_of) | _summary(result), sys.stdout, as_json=False)
+        write_summary(head | _parts(table, rejected_of) | _summary(result, recall), sys.stdout, as_json=False)
         _say_more(result)
 
     def _load(
@@ -210,7 +211,7 @@ def _parts(table: Table, rejected_of: Counter[str | None]) -> dict[str, str]:
     return {name: f"{rows:,} read, {rejected_of[name]:,} rejected" for name, rows in table.rows_of.items()}
 
 
-def _summary(result: IndexResult) -> dict[str, Any]:
+def _summary(result: IndexResult, recall: dict[str, float]) -> dict[str, Any]:
     rows = result.rows
     return {
         "rows read": rows.rows_in,
@@ -221,5 +222,6 @@ def _summary(result: IndexResult) -> dict[str, Any]:
         "rejected": rows.rejected,
         "distinct texts encoded": result.texts_encoded,
         "snapshot": "built" if result.snapshot_built else "not due",
+        **recall,
         "seconds": f"{sum(result.seconds.values()):.1f}",
     }

@@ -20,6 +20,9 @@ from indexer.store import Codes, Ids
 FLAT_UP_TO = 50_000
 """Most vectors that are scanned one by one; above, they are sorted into cells."""
 
+QUERY_PROBES = 128
+"""Cells searched for a query."""
+
 _SAMPLE_PER_CELL = 64
 _TRAINING_ROUNDS = 8
 _SEED = 20
@@ -28,13 +31,6 @@ _BLOCK = 1 << 14
 
 Index = Any  # an index of FAISS, which has no types
 Page = tuple[Ids, Codes]
-
-
-def build_index(ids: Ids, codes: Codes, *, flat_up_to: int = FLAT_UP_TO) -> Index:
-    """Return a FAISS index of ``codes`` (n, d) under their ``ids`` (n,), by inner product."""
-    index = new_index([(ids, codes)], len(ids), flat_up_to)
-    add_to_index(index, ids, codes)
-    return index
 
 
 def add_to_index(index: Index, ids: Ids, codes: Codes) -> None:
@@ -106,6 +102,15 @@ def _find_centres(sample: Codes, cells: int) -> Index:
     index = faiss.IndexFlatIP(sample.shape[1])
     index.add(centres)
     return index
+
+
+def centres_of(index: Index) -> NDArray[np.float32]:
+    """Return the centres (c, d) of an index with cells: whole numbers."""
+    import faiss
+
+    flat: Index = faiss.downcast_index(index.quantizer)
+    values: NDArray[np.float32] = faiss.rev_swig_ptr(flat.get_xb(), flat.ntotal * flat.d)
+    return values.reshape(flat.ntotal, flat.d).copy()
 
 
 def iter_content(index: Index) -> Iterator[Page]:

@@ -83,7 +83,9 @@ def index_rows(
             )
         run.manifest["rows"] = asdict(summary.accounts)
         with clock.stage("snapshot"):
-            built = refresh_snapshot(store, snapshots, model.model_id, progress)
+            built = refresh_snapshot(
+                store, snapshots, model.model_id, least_similarity=model.least_similarity, progress=progress
+            )
             store.delete_vectors_of_other_models(model.model_id)
         encoded += summary.texts_encoded
         result = IndexResult(summary.accounts, summary.went_on, summary.withheld, encoded, built, clock.seconds)
@@ -109,14 +111,19 @@ def encode_texts(store: Store, model: Model, progress: Progress = no_progress) -
 def compact(store: Store, snapshots: Path) -> bool:
     """Publish a snapshot anew if too much of the current one was deleted; tell whether it was."""
     current = store.current_snapshot()
-    return current is not None and refresh_snapshot(store, snapshots, current.model_id)
+    if current is None:
+        return False
+    least_similarity = current.parameters.get("recall", {}).get("least_similarity", 0.0)
+    return refresh_snapshot(store, snapshots, current.model_id, least_similarity=least_similarity)
 
 
-def refresh_snapshot(store: Store, snapshots: Path, model_id: str, progress: Progress = no_progress) -> bool:
+def refresh_snapshot(
+    store: Store, snapshots: Path, model_id: str, *, least_similarity: float = 0.0, progress: Progress = no_progress
+) -> bool:
     """Publish a snapshot if one is due, and leave no file of an older one; tell whether it was due."""
     current = store.current_snapshot()
     if current is not None and not snapshot.is_snapshot_due(store, snapshots, model_id):
         snapshot.sweep(snapshots, current)
         return False
     progress("snapshot", 0, None)
-    return snapshot.publish(store, snapshots, model_id) is not None
+    return snapshot.publish(store, snapshots, model_id, least_similarity=least_similarity) is not None

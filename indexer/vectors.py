@@ -6,7 +6,6 @@ ranks by product; as norms differ a little, more is fetched than asked for, and 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +14,12 @@ from numpy.typing import NDArray
 
 from dedup.errors import VersionMismatch
 from dedup.nearest import cosine, exact_neighbours, norms
-from indexer.faiss_index import Index, iter_content
+from indexer.faiss_index import QUERY_PROBES, Index
 from indexer.snapshot import open_snapshot
 from indexer.store import Codes, Ids, Store
 
-QUERY_PROBES = 128
-"""Cells searched for a query."""
-BATCH_PROBES = 64
-"""Cells searched for each text when all are compared with all."""
-
 _BLOCK = 1 << 16
 _FOUND_VALUES = 1 << 24
-_QUERY_BLOCK = 1 << 11  # Ctrl-C waits for the end of a call of FAISS, less than a second
 Similarities = NDArray[np.float32]
 
 
@@ -95,47 +88,6 @@ def check_model(store: Store, model_id: str) -> None:
             f"The texts were indexed with model {snapshot.model_id[:12]}, and this program has "
             f"{model_id[:12]}; run `dedup index` again, which encodes them anew."
         )
-
-
-def iter_all_neighbours(index: Index | None, ids: Ids, codes: Codes, k: int) -> Iterator[tuple[Ids, Ids, Similarities]]:
-    """Find the ``k`` nearest of every row among all rows of ``codes`` (n, d); itself is one of them.
-
-    Yields, in blocks that hold every row once: rows (b,), their neighbours (b, k) as rows with -1 for none,
-    and cosines (b, k). ``index`` holds the codes under ``ids`` (n,), which ascend, and perhaps others; None
-    compares all with all exactly, in time n²·d.
-    """
-    if index is None or not hasattr(index, "nlist"):
-        for start in range(0, len(ids), _QUERY_BLOCK):
-            rows = np.arange(start, min(start + _QUERY_BLOCK, len(ids)))
-            yield rows, *_scan(codes[rows], codes, k)
-        return
-    lengths = norms(codes)
-    order = _rows_by_cell(index, ids)
-    for start in range(0, len(order), _QUERY_BLOCK):
-        rows = order[start : start + _QUERY_BLOCK]
-        products, found = _search(index, codes[rows], k, BATCH_PROBES)
-        neighbours = np.minimum(np.searchsorted(ids, found), len(ids) - 1)
-        cosines = products / (lengths[rows][:, None] * lengths[neighbours])
-        yield rows, np.where(ids[neighbours] == found, neighbours, -1), cosines.astype(np.float32)
-
-
-def _rows_by_cell(index: Index, ids: Ids) -> Ids:
-    """Return all rows, those of one cell in turn: neighbouring queries then read the same memory."""
-    in_cells = np.concatenate([cell_ids for cell_ids, _ in iter_content(index)])
-    rows = np.minimum(np.searchsorted(ids, in_cells), len(ids) - 1)
-    return np.asarray(rows[ids[rows] == in_cells], np.int64)
-
-
-def _search(index: Index, codes: Codes, k: int, probes: int) -> tuple[Similarities, Ids]:
-    """Return products and ids, both (m, k), largest product first; id -1 for none."""
-    if not hasattr(index, "nlist"):
-        products, ids = index.search(codes.astype(np.float32), k)
-    else:
-        import faiss
-
-        parameters: Any = faiss.SearchParametersIVF
-        products, ids = index.search(codes.astype(np.float32), k, params=parameters(nprobe=probes))
-    return products, ids
 
 
 def _nearest(index: Index, codes: Codes, k: int) -> tuple[Ids, Similarities]:

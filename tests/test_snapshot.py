@@ -14,8 +14,7 @@ import pytest
 from test_search import MODEL, NAMES, index
 
 from dedup.errors import EnvironmentFault
-from dedup.nearest import exact_neighbours
-from indexer import faiss_index, snapshot, vectors
+from indexer import faiss_index, snapshot
 from indexer.search import Searcher
 from indexer.store import Codes, Ids, Store
 from indexer.workspace import Workspace
@@ -50,21 +49,6 @@ def faked_store(ids: Ids, codes: Codes, page: int = 700) -> SimpleNamespace:
 
 
 # Build
-
-
-def test_cells_find_nearly_all_that_a_full_scan_finds() -> None:
-    ids, codes = clustered()
-    built = faiss_index.build_index(ids, codes, flat_up_to=CELLS_ABOVE)
-    assert built.nlist == 256
-    exact, similarities = exact_neighbours(codes, codes, 5)
-    found = np.full((len(codes), 5), -2)
-    for rows, neighbours, cosines in vectors.iter_all_neighbours(built, ids, codes, 5):
-        found[rows] = neighbours
-        same = neighbours == exact[rows]
-        assert np.allclose(cosines[same], similarities[rows][same], atol=1e-6)
-    assert found.min() >= -1
-    recall = np.mean([len(set(a) & set(b)) / 5 for a, b in zip(exact, found, strict=True)])
-    assert recall > 0.97
 
 
 @pytest.mark.parametrize("flat_up_to", [CELLS_ABOVE, 10_000])
