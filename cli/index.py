@@ -81,6 +81,7 @@ def index(
         typer.Option(min=0, max=1, help="Refuse the input if a larger share of its rows is rejected."),
     ] = 0.05,
     threads: options.Threads = None,
+    memory: options.Memory = None,
     workspace: options.Workspace = options.DEFAULT_WORKSPACE,
     database: options.Database = None,
     quiet: options.Quiet = False,
@@ -95,6 +96,7 @@ def index(
     compute_with(threads)
 
     from dedup.model import load_model
+    from indexer.memory import parse_size
     from indexer.readers import Options
     from indexer.workspace import Workspace
 
@@ -112,7 +114,8 @@ def index(
         allow_empty=allow_empty,
     )
     given = inputs(files or [], from_sql=from_sql, source_url=source_url, source=source, rejects=rejects)
-    job = _Job(place, load_model(), wanted, sync, rejects, max_reject_rate, quiet)
+    limit = parse_size(memory) if memory else None
+    job = _Job(place, load_model(), wanted, sync, rejects, max_reject_rate, limit, quiet)
     rejected = 0
     for number, one in enumerate(given):
         if number:
@@ -132,6 +135,7 @@ class _Job:
     sync: bool
     rejects: Path | None
     max_reject_rate: float
+    memory: int | None
     quiet: bool
 
     def index(self, one: Input, *, alone: bool) -> int:
@@ -188,6 +192,7 @@ class _Job:
                     on_reject=on_reject,
                     sync=self.sync,
                     max_reject_rate=self.max_reject_rate,
+                    memory=self.memory,
                     progress=with_total(progress, table),
                 )
             except InputRefused as error:

@@ -50,6 +50,10 @@ Threads = Annotated[
         "--threads", metavar="N", min=1, help="Threads to compute with. Default: as many as this process has cores."
     ),
 ]
+Memory = Annotated[
+    str | None,
+    typer.Option("--memory", metavar="SIZE", help="Change nothing if it would take more memory, e.g. 1500M or 4G."),
+]
 Output = Annotated[ReportFormat, typer.Option("--format", help="How to print the result.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bar and no notes on stderr.")]
 TextColumns = Annotated[

@@ -47,6 +47,7 @@ def index_rows(
     on_reject: Callable[[Reject], None],
     sync: bool = False,
     max_reject_rate: float = 0.05,
+    memory: int | None = None,
     progress: Progress = no_progress,
 ) -> IndexResult:
     """Make ``rows`` the records of a source, as ``ingest`` does, and make them ready to be searched.
@@ -79,6 +80,7 @@ def index_rows(
                 on_reject=on_reject,
                 sync=sync,
                 max_reject_rate=max_reject_rate,
+                memory=memory,
                 progress=progress,
             )
         run.manifest["rows"] = asdict(summary.accounts)

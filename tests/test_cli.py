@@ -180,6 +180,18 @@ def test_index_query_report_status(indexed: None) -> None:
     assert dedup_("status").stdout.startswith("workspace")
 
 
+def test_a_job_that_would_take_too_much_memory_changes_nothing(indexed: None) -> None:
+    for command in (("index", write("more.csv", "id,name\n1,Acme\n")), ("report", "--output", "found")):
+        refused = dedup_(*command, "--memory", "100M")
+        assert refused.exit_code == 2
+        assert "--memory allows 100M; allow more" in refused.stderr
+        assert dedup_(*command, "--memory", "lots").exit_code == 2
+    assert json.loads(dedup_("status", "--format", "json").stdout)["sources"] == {"companies": 30}
+    assert not Path("found").exists()
+    assert dedup_("index", "more.csv", "--memory", "1.5 GiB").exit_code == 0
+    assert dedup_("report", "--output", "found", "--memory", "2g").exit_code == 0
+
+
 def test_threads_are_those_that_were_asked_for(indexed: None) -> None:
     usable = threads.count()
     assert dedup_("query", "acme").exit_code == 0
