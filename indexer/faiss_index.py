@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from indexer.progress import Progress, no_progress
 from indexer.store import Codes, Ids
 
 FLAT_UP_TO = 50_000
@@ -44,7 +45,7 @@ def _blocks(rows: NDArray[Any]) -> Iterator[NDArray[Any]]:
         yield rows[start : start + _BLOCK]
 
 
-def new_index(pages: Iterable[Page], count: int, flat_up_to: int) -> Index:
+def new_index(pages: Iterable[Page], count: int, flat_up_to: int, progress: Progress = no_progress) -> Index:
     """Return an index without vectors for the ``count`` vectors of ``pages``.
 
     Up to ``flat_up_to`` vectors it scans all of them; above, it has 2^round(log2(4 sqrt n)) cells, whose
@@ -58,7 +59,7 @@ def new_index(pages: Iterable[Page], count: int, flat_up_to: int) -> Index:
         return faiss.IndexIDMap(faiss.IndexScalarQuantizer(dimension, kind, metric))
     cells = 1 << round(math.log2(4 * math.sqrt(count)))
     sample = _sample(pages, count, cells * _SAMPLE_PER_CELL)
-    centres = _find_centres(sample, cells)
+    centres = _find_centres(sample, cells, progress)
     index = faiss.IndexIVFScalarQuantizer(centres, sample.shape[1], cells, kind, metric, False)
     index.train(sample[:cells].astype(np.float32))  # the centres are there; this only marks the index as ready
     return index
@@ -78,7 +79,7 @@ def _sample(pages: Iterable[Page], count: int, size: int) -> Codes:
     return np.concatenate(parts)
 
 
-def _find_centres(sample: Codes, cells: int) -> Index:
+def _find_centres(sample: Codes, cells: int, progress: Progress) -> Index:
     """Return an index of the centres of ``cells`` groups of codes: spherical k-means in whole numbers.
 
     A centre is rounded to integers whose products with codes float32 holds exactly (``dedup.nearest``), and
@@ -87,6 +88,7 @@ def _find_centres(sample: Codes, cells: int) -> Index:
     import faiss
 
     centres = sample[np.random.default_rng(_SEED).choice(len(sample), cells, replace=False)].astype(np.float32)
+    done, total = 0, _TRAINING_ROUNDS * len(sample)
     for _ in range(_TRAINING_ROUNDS):
         index = faiss.IndexFlatIP(sample.shape[1])
         index.add(centres)
@@ -96,6 +98,8 @@ def _find_centres(sample: Codes, cells: int) -> Index:
             order = np.argsort(nearest)
             found, starts = np.unique(nearest[order], return_index=True)
             sums[found] += np.add.reduceat(block[order], starts, axis=0, dtype=np.float64)
+            done += len(block)
+            progress("cells", done, total)
         lengths = np.sqrt(np.einsum("ij,ij->i", sums, sums))
         found = np.flatnonzero(lengths)  # a centre without codes stays where it is
         centres[found] = np.rint(sums[found] * (_CENTRE_LENGTH / lengths[found, None]))

@@ -53,8 +53,8 @@ def index_rows(
     """Make ``rows`` the records of a source, as ``ingest`` does, and make them ready to be searched.
 
     The job is recorded as a run. Texts that only another model has encoded are encoded first, and the vectors
-    of other models deleted last. ``progress`` hears of ``texts`` and ``snapshot``, and of the stages of
-    ``ingest`` in between.
+    of other models deleted last. ``progress`` hears of ``texts``, and of the stages of ``ingest`` and
+    of ``snapshot.publish``.
 
     Raises:
         InputRefused, UsageError: as ``ingest``; nothing was written.
@@ -127,5 +127,5 @@ def refresh_snapshot(
     if current is not None and not snapshot.is_snapshot_due(store, snapshots, model_id):
         snapshot.sweep(snapshots, current)
         return False
-    progress("snapshot", 0, None)
-    return snapshot.publish(store, snapshots, model_id, least_similarity=least_similarity) is not None
+    made = snapshot.publish(store, snapshots, model_id, least_similarity=least_similarity, progress=progress)
+    return made is not None

@@ -6,7 +6,7 @@ so that number is not guessed: it is the least that finds enough.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,7 @@ from dedup.neighbour_lists import NeighbourLists
 from dedup.products import products
 from indexer.cells import nearest_cells
 from indexer.faiss_index import QUERY_PROBES, Index, Page
+from indexer.progress import Progress, no_progress
 from indexer.store import Codes, Ids
 
 NEIGHBOURS = 10
@@ -46,16 +47,23 @@ class Recall:
     of_queries: float
 
 
-def measure_recall(index: Index, pages: Callable[[], Iterable[Page]], count: int, least_similarity: float) -> Recall:
+def measure_recall(
+    index: Index,
+    pages: Callable[[], Iterable[Page]],
+    count: int,
+    least_similarity: float,
+    progress: Progress = no_progress,
+) -> Recall:
     """Measure an index with cells for the ``count`` vectors of ``pages``, which come in the same order each time.
 
     A neighbour is one of a text's 10 nearest others, with a cosine of at least ``least_similarity``. The
-    sample is the same each time, and so small that its exact search takes a few seconds.
+    sample is the same each time, and so small that its exact search takes a few seconds. ``progress`` hears of
+    ``recall``.
     """
     size = min(count, _MOST_TEXTS, max(1, _MOST_PRODUCTS // count))
     sampled = np.sort(np.random.default_rng(_SEED).choice(count, size, replace=False))
     codes = _take(pages(), sampled)
-    found = _exact(codes, sampled, pages(), least_similarity)
+    found = _exact(codes, sampled, _heard(pages(), count, progress), least_similarity)
     rows, columns = np.nonzero(found >= 0)
     if not len(rows):
         return Recall(size, 0, _FEWEST_CELLS, 1.0, 1.0)
@@ -70,6 +78,14 @@ def measure_recall(index: Index, pages: Callable[[], Iterable[Page]], count: int
     home = index.quantizer.search(other_codes.astype(np.float32), 1)[1][which]
     of_queries = float((probed == home).any(axis=1).mean())
     return Recall(size, len(rows), cells, float(shares[cells - 1]), of_queries)
+
+
+def _heard(pages: Iterable[Page], count: int, progress: Progress) -> Iterator[Page]:
+    done = 0
+    for page in pages:
+        yield page
+        done += len(page[0])
+        progress("recall", done, count)
 
 
 def _take(pages: Iterable[Page], rows: Ids) -> Codes:

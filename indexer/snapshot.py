@@ -36,6 +36,7 @@ from indexer.faiss_index import (
     row_digests,
     total,
 )
+from indexer.progress import Progress, no_progress
 from indexer.recall import measure_recall
 from indexer.store import Snapshot, Store
 
@@ -61,13 +62,20 @@ class BadSnapshot(Exception):
 
 
 def publish(
-    store: Store, snapshots: Path, model_id: str, *, least_similarity: float = 0.0, flat_up_to: int = FLAT_UP_TO
+    store: Store,
+    snapshots: Path,
+    model_id: str,
+    *,
+    least_similarity: float = 0.0,
+    flat_up_to: int = FLAT_UP_TO,
+    progress: Progress = no_progress,
 ) -> Snapshot | None:
     """Build a snapshot of all vectors of a model and make it the current one; None if there are none.
 
     What a search of it finds of neighbours of at least ``least_similarity`` is measured and recorded with it.
     Files of ours that are no longer needed are removed: older generations, temporary files that a killed
-    job left, and all but the latest of those set aside as ``.bad``.
+    job left, and all but the latest of those set aside as ``.bad``. ``progress`` hears of ``cells``,
+    ``snapshot`` and ``recall``.
 
     Raises:
         EnvironmentFault: the snapshot cannot be written.
@@ -76,12 +84,13 @@ def publish(
     count = store.count_vectors(model_id)
     if not count:
         return None
-    index = new_index(store.iter_vectors(model_id), count, flat_up_to)
+    index = new_index(store.iter_vectors(model_id), count, flat_up_to, progress)
     digest = max_text_id = 0
     for ids, codes in store.iter_vectors(model_id):
         add_to_index(index, ids, codes)
         digest += total(row_digests(ids, codes))
         max_text_id = int(ids[-1])
+        progress("snapshot", index.ntotal, count)
     current = store.current_snapshot()
     path = snapshots / f"idx-{current.generation + 1 if current else 1}-{uuid4().hex}.faiss"
     try:
@@ -99,17 +108,17 @@ def publish(
         max_text_id=max_text_id,
         n_vectors=index.ntotal,
         digest=digest_text(digest),
-        parameters=_parameters(index, least_similarity),
+        parameters=_parameters(index, least_similarity, progress),
     )
     sweep(snapshots, published)
     return published
 
 
-def _parameters(index: Index, least_similarity: float) -> dict[str, Any]:
+def _parameters(index: Index, least_similarity: float, progress: Progress) -> dict[str, Any]:
     """Return what is recorded of an index; where it has cells, also the ``Recall`` of its searches."""
     if not hasattr(index, "nlist"):
         return {"kind": "flat", "cells": 0, "dimension": index.d}
-    recall = measure_recall(index, lambda: iter_content(index), index.ntotal, least_similarity)
+    recall = measure_recall(index, lambda: iter_content(index), index.ntotal, least_similarity, progress)
     return {
         "kind": "cells",
         "cells": index.nlist,

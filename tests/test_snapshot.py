@@ -79,6 +79,20 @@ def test_what_is_read_back_is_what_was_stored(tmp_path: Path, flat_up_to: int) -
     assert (published.max_text_id, published.n_vectors) == (ids[-1], len(ids))
 
 
+def test_every_stage_of_a_publication_says_how_far_it_is(tmp_path: Path) -> None:
+    heard: dict[str, list[tuple[int, int | None]]] = {}
+
+    def hear(stage: str, done: int, total: int | None) -> None:
+        heard.setdefault(stage, []).append((done, total))
+
+    snapshot.publish(faked_store(*clustered()), tmp_path, "a" * 64, flat_up_to=CELLS_ABOVE, progress=hear)
+    assert list(heard) == ["cells", "snapshot", "recall"]
+    for steps in heard.values():
+        assert steps == sorted(steps)
+        assert len({total for _, total in steps}) == 1
+        assert steps[-1][0] == steps[-1][1]
+
+
 def test_a_snapshot_is_due_after_many_changes(store: Store, snapshots: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     index(store, snapshots, NAMES)
     assert not index(store, snapshots, NAMES).snapshot_built
