@@ -6,10 +6,13 @@ With the VNNI instructions of today's processors it is several times as fast as 
 from __future__ import annotations
 
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
 
 _UINT8, _INT8, _INT32 = 2, 3, 6  # TensorProto.DataType
 _OPSET, _IR_VERSION = 10, 5  # the first that have MatMulInteger
@@ -33,12 +36,14 @@ def _unsigned(codes: NDArray[np.int8]) -> NDArray[np.uint8]:
 
 
 @cache
-def _session() -> tuple[onnxruntime.InferenceSession, int]:
+def _session() -> tuple[InferenceSession, int]:
     """Return what computes products, and the type of its right side.
 
     Bytes without a sign times bytes with one is fastest. Without VNNI, though, x86 adds such products in 16
     bits that saturate (ONNX Runtime, "Quantize ONNX Models"); there both sides have no sign, which is exact.
     """
+    import onnxruntime
+
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(_model(_INT8), options, providers=["CPUExecutionProvider"])

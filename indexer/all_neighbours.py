@@ -79,7 +79,8 @@ class _Search:
     def __init__(self, codes: Codes, lists: NeighbourLists) -> None:
         self.lists = lists
         self._codes = codes
-        self._norms = norms(codes)
+        blocks = [norms(codes[start : start + _PART]) for start in range(0, len(codes), _PART)]
+        self._norms = np.concatenate(blocks)
         self._lock = Lock()
         self._stopped = Event()
 

@@ -59,7 +59,8 @@ def find_duplicates(
     """Find all pairs of distinct texts that are the same with at least ``min_probability``, and cluster them.
 
     A pair is found if one is among the 10 nearest of the other and their cosine is at least the model's
-    ``least_similarity``. ``progress`` hears of the stages ``search``, ``compare`` and ``cluster``.
+    ``least_similarity``; of many texts, if they share a cell besides (``indexer.all_neighbours``). ``progress``
+    hears of the stages ``search``, ``compare`` and ``cluster``.
 
     Raises:
         UsageError: nothing is indexed, or not every text is encoded.

@@ -24,6 +24,8 @@ from cli.main import app
 from cli.text import visible
 from dedup import errors, threads
 from dedup.explain import Contribution, Explanation
+from indexer import snapshot
+from indexer.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMANDS = ("index", "query", "report", "delete", "compare", "status", "migrate", "verify", "evaluate", "train")
@@ -190,6 +192,17 @@ def test_a_job_that_would_take_too_much_memory_changes_nothing(indexed: None) ->
     assert not Path("found").exists()
     assert dedup_("index", "more.csv", "--memory", "1.5 GiB").exit_code == 0
     assert dedup_("report", "--output", "found", "--memory", "2g").exit_code == 0
+
+
+def test_status_shows_what_a_search_in_cells_finds(indexed: None) -> None:
+    assert "recall_of_all" not in json.loads(dedup_("status", "--format", "json").stdout)["snapshot"]
+    place = Workspace(Path(".dedup"), None)
+    with place.open(for_writing=True) as store:
+        model_id = store.current_snapshot().model_id
+        snapshot.publish(store, place.snapshots, model_id, least_similarity=0.3, flat_up_to=16)
+    shown = json.loads(dedup_("status", "--format", "json").stdout)["snapshot"]
+    assert 0 < shown["recall_of_all"] <= 1
+    assert shown["recall_of_queries"] == 1  # all cells are searched
 
 
 def test_threads_are_those_that_were_asked_for(indexed: None) -> None:
