@@ -33,6 +33,7 @@ Rows = NDArray[np.integer[Any]]
 
 _TILE = 512
 _PART = 1 << 13
+_MOST_FOUND = 1 << 17
 _FIRST_CELLS = 2
 """Cells of each text that are compared first: they hold most neighbours, and later ones must be nearer."""
 
@@ -113,24 +114,23 @@ class _Search:
                 break
             block = left[start : start + _TILE]
             skipped = start if is_one else 0
-            first, second, found = self._near(block, right[skipped:], codes[skipped:], is_one=is_one)
-            self._offer(first, second, found)
+            self._compare_block(block, right[skipped:], codes[skipped:], is_one=is_one)
         return len(left) * len(right)
 
     def _by_need(self, rows: Rows) -> Rows:
         return rows[np.argsort(self.lists.worst(rows), kind="stable")]
 
-    def _near(self, block: Rows, right: Rows, codes: Codes, *, is_one: bool) -> tuple[Rows, Rows, NDArray[np.int32]]:
-        """Return the pairs of a row of ``block`` and one of ``right`` that may be near enough, and their products.
+    def _compare_block(self, block: Rows, right: Rows, codes: Codes, *, is_one: bool) -> None:
+        """Offer to each other the rows of ``block`` and ``right`` that may be near enough.
 
         With ``is_one``, ``right`` begins with the block, and each pair is taken once.
         """
         left = self._codes[block]
-        needed = self.lists.worst(block).min()
         starts = np.arange(0, len(right), _TILE)
-        bounds = np.minimum(np.minimum.reduceat(self.lists.worst(right), starts), needed)
+        needed = np.minimum.reduceat(self.lists.worst(right), starts)
+        bounds = np.minimum(needed, self.lists.worst(block).min())
         bounds *= np.minimum.reduceat(self._norms[right], starts) * self._norms[block].min()
-        parts = []
+        found: list[tuple[Rows, Rows, Rows]] = []
         for start, bound in zip(starts.tolist(), np.floor(bounds).astype(np.int32).tolist(), strict=True):
             tile = products(left, codes[start : start + _TILE])
             hits = np.flatnonzero(tile.ravel() >= bound)
@@ -138,12 +138,18 @@ class _Search:
             if is_one and not start:
                 once = columns > rows
                 hits, rows, columns = hits[once], rows[once], columns[once]
-            parts.append((block[rows], right[start + columns], tile.ravel()[hits]))
-        first, second, found = (np.concatenate(part) for part in zip(*parts, strict=True))
-        return first, second, found
+            found.append((block[rows], right[start + columns], tile.ravel()[hits]))
+            if sum(len(hits) for *_, hits in found) > _MOST_FOUND:
+                self._offer(found)
+                found = []
+        self._offer(found)
 
-    def _offer(self, first: Rows, second: Rows, found: NDArray[np.int32]) -> None:
-        cosines = (found / (self._norms[first] * self._norms[second])).astype(np.float32)
+    def _offer(self, found: list[tuple[Rows, Rows, Rows]]) -> None:
+        """Offer pairs to both of their rows: first rows, second rows and products, in parts."""
+        if not found:
+            return
+        first, second, dots = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        cosines = (dots / (self._norms[first] * self._norms[second])).astype(np.float32)
         with self._lock:
             self.lists.offer(first, second, cosines)
             self.lists.offer(second, first, cosines)
