@@ -22,6 +22,7 @@ from dedup import threads
 from dedup.errors import VersionMismatch
 from dedup.grams import symbols_and_grams, windows
 from dedup.nearest import cosine
+from dedup.normalise import fold
 
 CODE_SCALE = 254.0
 """A unit vector times this, rounded and clipped to ±127, is its int8 code."""
@@ -86,10 +87,11 @@ class OnnxEncoder:
             ValueError: a text is empty.
         """
         parts = [windows(text) for text in normal_forms]
-        texts = [part for pieces in parts for part in pieces]
+        texts = [fold(part) for pieces in parts for part in pieces]
         counts = np.fromiter(map(len, parts), dtype=np.int64, count=len(parts))
         owners = np.repeat(np.arange(len(parts)), counts)
-        lengths = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
+        lengths = np.fromiter((len(part) for pieces in parts for part in pieces), dtype=np.int64, count=len(texts))
+        widths = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
         codes = np.empty((len(parts), self._dimension), dtype=np.int8)
         long = np.flatnonzero(counts != 1)
         sums = np.zeros((len(long), self._dimension), dtype=np.float32)
@@ -101,7 +103,7 @@ class OnnxEncoder:
             codes[owners[rows[~is_piece]]] = quantise(vectors[~is_piece])
             return rows[is_piece], vectors[is_piece]
 
-        batches = batches_by_length(lengths)
+        batches = batches_by_length(widths)
         with ThreadPoolExecutor(threads.count()) as pool:
             for pieces, vectors in (pool.map if len(batches) > 1 else map)(encode_batch, batches):
                 np.add.at(sums, np.searchsorted(long, owners[pieces]), vectors * lengths[pieces, None])
