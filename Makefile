@@ -3,11 +3,13 @@
 #   make install   the package with all it takes to develop it
 #   make demo      the base package only (no torch), then a tour on examples/companies.csv
 #   make test      the test suite              make lint    style, types and layers
-#   make bench     the benchmarks on DATA      make lock    renew constraints.txt
+#   make bench     the benchmarks on DATA      make ratios  hot paths beside bare operations
+#   make lock      renew constraints.txt
 #   make clean     remove all of it
 
 PYTHON ?= python3
 DATA ?= ../shared/data
+BENCH ?= build/bench
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
@@ -15,7 +17,7 @@ INSTALL := $(PIP) install --constraint constraints.txt --no-build-isolation
 EXTRAS := train,postgres,test,lint
 TORCH := torch==2.13.0
 
-.PHONY: help install demo test lint bench lock clean
+.PHONY: help install demo test lint ratios bench lock clean
 .DELETE_ON_ERROR:
 
 help:
@@ -67,8 +69,23 @@ lint: .venv/.installed
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: .venv/.installed
-	$(BIN)/python benchmarks/run.py --data '$(DATA)'
+ratios: .venv/.installed
+	$(BIN)/python benchmarks/regressions.py
+
+.venv/.bench: .venv/.installed
+	$(INSTALL) --editable '.[$(EXTRAS),bench]'
+	@touch $@
+
+# Hours. What the last three measure is kept in BENCH: begun again they go on where they stopped. A bar that is
+# missed ends none of the others.
+bench: .venv/.bench
+	@mkdir -p $(BENCH)
+	-$(BIN)/python benchmarks/run.py --data '$(DATA)'
+	$(BIN)/python benchmarks/accuracy.py --data '$(DATA)'
+	$(BIN)/python benchmarks/floors.py --data '$(DATA)' --work $(BENCH)
+	$(BIN)/python benchmarks/peers.py --data '$(DATA)' --work $(BENCH) > $(BENCH)/peers.md
+	-$(BIN)/python benchmarks/curve.py --data '$(DATA)' --work $(BENCH) > $(BENCH)/curve.md
+	cp $(BENCH)/peers.md $(BENCH)/curve.md benchmarks/
 
 lock:
 	rm -rf build/lock

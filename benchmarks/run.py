@@ -13,20 +13,18 @@ import operator
 import os
 import platform
 import statistics
-import subprocess
 import sys
-import sysconfig
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-DEDUP = str(Path(sysconfig.get_path("scripts")) / "dedup")
+from job import whole_job
+from process import DEDUP, Finished, run
+
 BARE_PYTHON = [sys.executable, "-c", "pass"]
 RUNS = 7  # of each start-up time; the median counts
-SOME_ROWS_REJECTED = 3
 QUERY = "international flavor and fragrances"
 
 COMPARISONS: dict[str, Callable[[float, float], bool]] = {
@@ -53,32 +51,6 @@ class Result:
             return None
         comparison, limit = self.bar.split()
         return COMPARISONS[comparison](self.value, float(limit))
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """A process that has ended: its standard output, wall-clock seconds and peak resident memory in GiB."""
-
-    output: str
-    seconds: float
-    peak_gib: float
-
-
-def run(
-    command: Sequence[str], *, accept: Sequence[int] = (0,), environment: Mapping[str, str] | None = None
-) -> Finished:
-    """Run a command to its end; one that fails ends the benchmark with its message."""
-    with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
-        start = time.perf_counter()
-        process = subprocess.Popen(command, stdout=output, stderr=errors, env={**os.environ, **(environment or {})})
-        _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.perf_counter() - start
-        process.returncode = os.waitstatus_to_exitcode(status)
-        output.seek(0)
-        errors.seek(0)
-        if process.returncode not in accept:
-            raise SystemExit(f"{' '.join(command)} ended with {process.returncode}:\n{errors.read()}")
-        return Finished(output.read(), seconds, usage.ru_maxrss / 2**20)
 
 
 def evaluate(*options: str) -> tuple[dict[str, Any], Finished]:
@@ -121,20 +93,15 @@ def bench_job(data: Path) -> Iterator[Result]:
     """Index 1.12 million names, report their duplicates, then query them with cold processes."""
     with tempfile.TemporaryDirectory(prefix="dedup-bench-") as folder:
         place = Path(folder)
-        environment = {"DEDUP_WORKSPACE": str(place / "workspace")}
-        names = data / "names" / "organisations.csv.gz"
-        index = run(
-            [DEDUP, "index", str(names), "--rejects", str(place / "rejects.jsonl")],
-            accept=(0, SOME_ROWS_REJECTED),
-            environment=environment,
-        )
-        report = run([DEDUP, "report", "--output", str(place / "report")], environment=environment)
+        done = whole_job(data / "names" / "organisations.csv.gz", place)
+        index, report = done.index, done.report
         yield Result("whole job", "index, s", index.seconds)
         yield Result("whole job", "report, s", report.seconds)
-        yield Result("whole job", "index and report, min", (index.seconds + report.seconds) / 60, "<= 20")
+        yield Result("whole job", "index and report, min", done.seconds / 60, "<= 20")
         yield Result("whole job", "index, peak GiB", index.peak_gib, "< 3")
         yield Result("whole job", "report, peak GiB", report.peak_gib, "< 3")
-        yield Result("whole job", "workspace, GiB", size_of(place / "workspace") / 2**30)
+        yield Result("whole job", "workspace, GiB", done.workspace_bytes / 2**30)
+        environment = {"DEDUP_WORKSPACE": str(place / "workspace")}
         yield from start_up("query", [DEDUP, "query", QUERY, "--format", "json"], "< 1.5", environment)
 
 
@@ -157,11 +124,6 @@ def start_up(
     yield Result(name, f"median of {RUNS}, s", statistics.median(times), bar)
     yield Result(name, f"slowest of {RUNS}, s", max(times))
     yield Result(name, "times a bare Python", statistics.median(times) / statistics.median(bare))
-
-
-def size_of(folder: Path) -> int:
-    """Return the bytes of all files under a folder."""
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def line(result: Result) -> str:

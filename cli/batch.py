@@ -14,7 +14,6 @@ from cli.render import output_to, write_rows
 from cli.tables import open_rejects, reading, refuse_overwriting, say_rejected
 
 if TYPE_CHECKING:
-    from dedup.model import Model
     from indexer.progress import Progress
     from indexer.readers import Options, Row, Table
     from indexer.rejects import Reject
@@ -39,7 +38,6 @@ class Search:
     """What to find for each query."""
 
     searcher: Searcher
-    model: Model
     limit: int
     min_probability: float
     explain: bool
@@ -50,7 +48,7 @@ class Search:
 
     def reasons(self, normal: str, match: Match) -> list[dict[str, Any]] | None:
         """Return the evidence for a match if it was asked for."""
-        return explain(self.model, normal, match) if self.explain else None
+        return explain(self.searcher.model, normal, match) if self.explain else None
 
     def write_all(
         self,

@@ -88,7 +88,7 @@ def query(
     place = Workspace(workspace, database)
     with place.open(for_writing=False) as store, progress_bar(quiet=quiet or text is not None) as progress:
         model = load_model()
-        asked = batch.Search(Searcher(store, place.snapshots, model), model, limit, min_probability, explain)
+        asked = batch.Search(Searcher(store, place.snapshots, model), limit, min_probability, explain)
         if input is not None:
             if asked.write_all(batch.Reading(input, wanted, rejects, quiet), output, shape, progress):
                 raise typer.Exit(SOME_ROWS_REJECTED)

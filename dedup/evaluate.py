@@ -19,6 +19,7 @@ from dedup.cluster import cluster_pairs
 from dedup.comparison import Comparison
 from dedup.encode import pair_similarities
 from dedup.errors import InputRefused
+from dedup.lexicon import CORPUS_SAMPLE, count_words
 from dedup.model import Model
 from dedup.nearest import exact_neighbours
 from dedup.normalise import normalise
@@ -91,12 +92,14 @@ def evaluate_clusters(
     mates = mates_of(text_of_record, cluster_ids)
     others, left_out = usable_distractors(distractors, numbers)
 
+    corpus = others + distinct
     clock = Stopwatch()
     with clock.stage("encode"):
         # Distractors first: of texts equally near the lower number counts as nearer, so truth wins no tie.
-        codes = model.encoder.encode(others + distinct)
+        codes = model.encoder.encode(corpus)
     with clock.stage("search"):
         neighbours, similarities = nearest_others(codes, len(others))
+    model = model.with_corpus(*count_words(corpus[:: -(-len(corpus) // CORPUS_SAMPLE)], least=2))
     candidates = _candidate_pairs(neighbours, similarities, model.least_similarity)
     labels = _cluster(model, distinct, codes[len(others) :], *candidates, clock)
 

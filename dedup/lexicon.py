@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from dedup.names import parse
 from dedup.pairing import Pairing
+
+CORPUS_SAMPLE = 100_000
+"""Texts of a corpus, evenly spread, that are enough to count its words in."""
 
 
 class Rarity:
@@ -36,6 +41,16 @@ class Rarity:
         for word, count in counts.items():
             together[word] = together.get(word, 0) + count
         return Rarity(together, self._n_names + n_names)
+
+
+def count_words(names: Iterable[str], *, least: int) -> tuple[dict[str, int], int]:
+    """Return in how many of the normal forms each core word occurs, if in at least ``least``, and their number."""
+    counts: Counter[str] = Counter()
+    n_names = 0
+    for name in names:
+        counts.update(set(parse(name).words))
+        n_names += 1
+    return {word: count for word, count in sorted(counts.items()) if count >= least}, n_names
 
 
 Clue = tuple[str, str]

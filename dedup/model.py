@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
@@ -78,6 +78,10 @@ class Model:
         ``similarities`` (n,) float32 are their siamese cosines (``nearest.cosine``).
         """
         return self.scorer.probabilities(evidence(left, right, similarities, self.lexicon))
+
+    def with_corpus(self, counts: Mapping[str, int], n_names: int) -> Model:
+        """Return this model with the words of a corpus counted in (``Rarity.with_corpus``)."""
+        return replace(self, lexicon=Lexicon(self.lexicon.rarity.with_corpus(counts, n_names), self.lexicon.weights))
 
     def explain(self, left: str, right: str, similarity: float) -> Explanation:
         """Return the probability of one pair of normal forms and its reasons."""

@@ -26,6 +26,7 @@ from indexer.progress import Progress, no_progress
 from indexer.recall import NEIGHBOURS, measure_recall
 from indexer.snapshot import open_snapshot
 from indexer.store import Codes, Ids, Store
+from indexer.words import model_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ def find_duplicates(
     clock = Stopwatch()
     with clock.stage("load"):
         text_ids, codes, normals = _load(store, model.model_id)
-    comparison = Comparison(model, codes, normals)
+    comparison = Comparison(model_of(store, model), codes, normals)
     with clock.stage("search"):
         generation, pairs, similarities = _search(store, snapshots, model, text_ids, codes, progress)
     with clock.stage("compare"):

@@ -19,6 +19,7 @@ from indexer.readers import Row
 from indexer.rejects import Reject
 from indexer.runs import Accounts, recorded_run
 from indexer.store import Store
+from indexer.words import keep_words
 
 CHUNK = 20_000
 """Texts that are encoded and written in one transaction when the model is a new one."""
@@ -127,5 +128,6 @@ def refresh_snapshot(
     if current is not None and not snapshot.is_snapshot_due(store, snapshots, model_id):
         snapshot.sweep(snapshots, current)
         return False
+    keep_words(store)
     made = snapshot.publish(store, snapshots, model_id, least_similarity=least_similarity, progress=progress)
     return made is not None

@@ -19,6 +19,7 @@ from dedup.normalise import normalise
 from indexer.intake import MAX_NAME_CHARACTERS
 from indexer.store import Record, Store
 from indexer.vectors import Vectors
+from indexer.words import model_of
 
 LEAST_CANDIDATES = 50
 CANDIDATES_PER_MATCH = 3
@@ -44,6 +45,8 @@ class Match:
 class Searcher:
     """Search one store; sees the texts that are there when it is made, less those deleted since.
 
+    ``model`` is the given one with the words of the store counted in.
+
     Raises:
         VersionMismatch: the store was indexed with another model.
 
@@ -51,9 +54,9 @@ class Searcher:
 
     def __init__(self, store: Store, snapshots: Path, model: Model) -> None:
         self._store = store
-        self._model = model
+        self.model = model_of(store, model)
         with ThreadPoolExecutor(1) as beside:  # the checksum of a large snapshot takes a while, and no Python
-            encoder = beside.submit(lambda: model.encoder)
+            encoder = beside.submit(lambda: self.model.encoder)
             self._vectors = Vectors(store, snapshots, model.model_id)
         self._encoder = encoder.result()
 
@@ -96,7 +99,7 @@ class Searcher:
             )
             if text_id in live and live[text_id] != normals[row]
         ]
-        probabilities = self._model.compare(
+        probabilities = self.model.compare(
             [query for query, *_ in candidates],
             [normal for _, _, normal, _ in candidates],
             np.array([similarity for *_, similarity in candidates], np.float32),

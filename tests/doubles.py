@@ -34,10 +34,12 @@ def _direction(trigram: str, dimension: int) -> np.ndarray:
 
 def fake_model(letter: str = "a") -> Any:
     """A model whose probability is the similarity."""
-    return SimpleNamespace(
+    model = SimpleNamespace(
         model_id=letter * 64,
         dimension=Encoder.dimension,
         encoder=Encoder(),
         least_similarity=0.3,
         compare=lambda left, right, similarities: np.clip(np.asarray(similarities, np.float64), 0, 1),
     )
+    model.with_corpus = lambda counts, n_names: model
+    return model

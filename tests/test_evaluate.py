@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice, permutations
 
@@ -41,6 +41,9 @@ class LetterModel:
     default_probability: float = 0.5
     least_similarity: float = 0.2
     asked: list[tuple[str, str]] = field(default_factory=list)
+
+    def with_corpus(self, counts: Mapping[str, int], n_names: int) -> LetterModel:
+        return self
 
     def compare(self, left: Sequence[str], right: Sequence[str], similarities: np.ndarray) -> np.ndarray:
         self.asked.extend(zip(left, right, strict=True))

@@ -18,7 +18,7 @@ from dedup.encode import CODE_SCALE, Encoder, OnnxEncoder, pair_similarities
 from dedup.errors import InputRefused
 from dedup.evaluate import evaluate_pairs
 from dedup.grams import ALPHABET
-from dedup.lexicon import Lexicon, Rarity, WordWeights, clues
+from dedup.lexicon import Lexicon, Rarity, WordWeights, clues, count_words
 from dedup.model import FILES, FORMAT_VERSION, load_model
 from dedup.normalise import NORMALISER_VERSION
 from dedup.score import Scorer
@@ -42,10 +42,11 @@ from dedup.training.export import export
 from dedup.training.generated import Generator
 from dedup.training.network import DIMENSION, HIDDEN_SIZE, SYMBOL_SIZE, Tower
 from dedup.training.sampling import Sampler
-from dedup.training.scorer import count_words, fit_scorer, fit_vetoes, fit_word_weights
+from dedup.training.scorer import fit_scorer, fit_vetoes, fit_word_weights
 
 DEFAULT_PROBABILITY = 0.5
 VALIDATION_PAIRS = ("company_validation_h1b", "company_validation_nber")
+_LEAST_COUNT = 8
 _GENERATED_POOL = 100_000
 _SCORER_VARIANTS = 20_000
 _GENERATED_PAIR_WEIGHT = 0.1
@@ -84,7 +85,7 @@ def train(data: Path, output: Path, steps: int | None, seed: int | None, on_prog
         sampler = make_sampler(entities, names[:generated], settings.seed)
         tower = _train_tower(sampler, names, settings, checkpoint, on_progress)
         export(tower, output / "encoder.onnx")
-    counts, n_names = count_words(names)
+    counts, n_names = count_words(names, least=_LEAST_COUNT)
     _write_json(output / "rarity.json", {"n_names": n_names, "counts": counts})
     on_progress("fitting the scorer")
     rarity = Rarity(counts, n_names)

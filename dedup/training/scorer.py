@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,13 +12,11 @@ from scipy.sparse import csr_matrix
 
 from dedup.compare import DIRECTIONS, FEATURES
 from dedup.lexicon import Clue, WordWeights
-from dedup.names import parse
 from dedup.score import Curve, Scorer
 
 _KNOTS = 10
 _RIDGE = 3.0
 _CLUE_RIDGE = 10.0
-_LEAST_COUNT = 8
 _LEAST_PAIRS = 8
 _ITERATIONS = 300
 VETOES = (
@@ -29,16 +27,6 @@ VETOES = (
 
 _NOT_WITH_CLUES = ("similarity", "word_weights")
 """Features that word weights are fitted without: the first is too good on these pairs, the second not yet known."""
-
-
-def count_words(names: Iterable[str]) -> tuple[dict[str, int], int]:
-    """Return in how many names each core word occurs, at least 8, and the number of names."""
-    counts: Counter[str] = Counter()
-    total = 0
-    for name in names:
-        counts.update(set(parse(name).words))
-        total += 1
-    return {word: count for word, count in sorted(counts.items()) if count >= _LEAST_COUNT}, total
 
 
 def fit_word_weights(

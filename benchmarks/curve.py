@@ -1,0 +1,141 @@
+"""What the whole job costs as the names get more: what curve.md reports.
+
+    python benchmarks/curve.py --data ../shared/data --work DIR [--size N ...]
+
+Runs ``dedup index`` and ``dedup report`` on each number of names. Up to as many as there are they are real; the
+others are generated: three of four join the first words of one real name to the last of another, the fourth is a
+name misspelt (``dedup.training.variants``). What is measured of a size is kept in DIR/curve-SIZE.json, so that an
+interrupted job goes on where it stopped; the table of all that are there goes to standard output. Exits with 1 if the
+exponent is above the bar.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import shutil
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from job import whole_job
+from planted import OTHERS, write_names
+
+from dedup.normalise import normalise
+from dedup.training.data import read_rows
+from dedup.training.variants import variant
+
+SIZES = (100_000, 300_000, 1_000_000, 3_000_000)  # 10_000_000 takes hours: ask for it
+STEEPEST = 1.15
+SEED = 7
+SHARE_OF_VARIANTS = 0.25
+HEAD = """# What more names cost
+
+Written by `python benchmarks/curve.py`; [README.md](README.md) says how. Seconds by stage; the *exponent* is the slope
+of a least-squares line through the logarithms of names and cost: 1 is linear. The bar for the whole job is 1.15.
+
+"""
+
+
+def names_of(data: Path, size: int) -> Iterator[str]:
+    """Yield ``size`` names, the same for ever: real ones in an order drawn by chance, then generated ones."""
+    rng = random.Random(SEED)
+    real = [row["name"] for row in read_rows(data / OTHERS)]
+    rng.shuffle(real)
+    yield from real[:size]
+    for _ in range(size - len(real)):
+        yield generated(real, rng)
+
+
+def generated(real: Sequence[str], rng: random.Random) -> str:
+    """Return another spelling of a real name, or a name made of two."""
+    first = rng.choice(real)
+    normal = normalise(first)
+    if normal and rng.random() < SHARE_OF_VARIANTS:
+        return variant(normal, rng)
+    start, end = first.split(), rng.choice(real).split()
+    return " ".join([*start[: (len(start) + 1) // 2], *end[len(end) // 2 :]])
+
+
+def measure(data: Path, work: Path, size: int) -> dict[str, Any]:
+    """Run the whole job on so many names, and leave nothing but what was measured."""
+    place = work / "curve"
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(parents=True)
+    write_names(place / "names.csv", names_of(data, size))
+    done = whole_job(place / "names.csv", place)
+    result = {
+        "size": size,
+        "seconds": done.stages | {"index": done.index.seconds, "report": done.report.seconds, "in all": done.seconds},
+        "bytes": {
+            "peak memory, index": done.index.peak_gib * 2**30,
+            "peak memory, report": done.report.peak_gib * 2**30,
+            "workspace": done.workspace_bytes,
+            "snapshot": done.snapshot_bytes,
+            "input": (place / "names.csv").stat().st_size,
+        },
+        "counts": {name: done.summary[name] for name in ("distinct_texts", "candidates", "near_pairs", "clusters")},
+    }
+    shutil.rmtree(place)
+    return result
+
+
+def exponent(costs: Mapping[int, float]) -> float | None:
+    """Return the slope of log cost over log size; None for fewer than two sizes that cost anything."""
+    known = {size: cost for size, cost in costs.items() if cost > 0}
+    if len(known) < 2:
+        return None
+    return float(np.polyfit(np.log(list(known)), np.log(list(known.values())), 1)[0])
+
+
+def costs_of(results: Sequence[Mapping[str, Any]], kind: str) -> dict[str, dict[int, float]]:
+    """Return what each part cost by size, parts in the order of the first size."""
+    parts = dict.fromkeys(part for result in results for part in result[kind])
+    return {part: {one["size"]: one[kind][part] for one in results if part in one[kind]} for part in parts}
+
+
+def document(results: Sequence[Mapping[str, Any]]) -> str:
+    """Return the tables."""
+    sizes = [result["size"] for result in results]
+    blocks = []
+    for kind, title, unit, digits in (
+        ("seconds", "Seconds", 1.0, 1),
+        ("bytes", "MiB", 2.0**20, 0),
+        ("counts", "What was found", 1.0, 0),
+    ):
+        rows = [[title, *(f"{size:,}" for size in sizes), "exponent"], ["---"] * (len(sizes) + 2)]
+        for part, costs in costs_of(results, kind).items():
+            slope = exponent(costs)
+            cells = [f"{costs[size] / unit:,.{digits}f}" if size in costs else "–" for size in sizes]
+            rows.append([part, *cells, "–" if slope is None else f"{slope:.2f}"])
+        blocks.append("".join("| " + " | ".join(row) + " |\n" for row in rows))
+    return HEAD + "\n".join(blocks)
+
+
+def main() -> None:
+    """Measure the sizes that are missing and print the table; exit with 1 if the bar is missed."""
+    parser = argparse.ArgumentParser(description="Measure what the whole job costs as the names get more.")
+    parser.add_argument("--data", type=Path, required=True, help="the data folder")
+    parser.add_argument("--work", type=Path, required=True, help="folder for what is measured, and for the workspace")
+    parser.add_argument("--size", type=int, nargs="+", default=list(SIZES), help="names; default %(default)s")
+    arguments = parser.parse_args()
+
+    arguments.work.mkdir(parents=True, exist_ok=True)
+    for size in sorted(arguments.size):
+        kept = arguments.work / f"curve-{size}.json"
+        if not kept.exists():
+            result = measure(arguments.data, arguments.work, size)
+            kept.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+        print(f"{size:,}: measured", file=sys.stderr, flush=True)
+    kept_files = arguments.work.glob("curve-*.json")
+    results = sorted((json.loads(file.read_text(encoding="utf-8")) for file in kept_files), key=lambda one: one["size"])
+    print(document(results), end="")
+    slope = exponent(costs_of(results, "seconds")["in all"])
+    sys.exit(slope is not None and slope > STEEPEST)
+
+
+if __name__ == "__main__":
+    main()
