@@ -10,6 +10,7 @@ import typer
 from cli import options
 from cli.options import ReportFormat
 from cli.render import write_summary
+from dedup.threads import compute_with
 
 EXAMPLES = options.examples(
     "dedup evaluate --pairs labelled_pairs.csv",
@@ -29,12 +30,15 @@ def evaluate(
         str | None,
         typer.Option(metavar="FILE", help="CSV with the columns id and name: further texts to search among."),
     ] = None,
+    threads: options.Threads = None,
     layout: options.Output = ReportFormat.table,
 ) -> None:
     """Measure accuracy on labelled data.
 
     Tells how well the model finds labelled pairs or clusters. Needs no index.
     """
+    compute_with(threads)
+
     from dedup.errors import UsageError
     from dedup.evaluate import evaluate_clusters, evaluate_pairs
     from dedup.model import load_model

@@ -15,8 +15,9 @@ from cli import options
 from cli.errors import SOME_ROWS_REJECTED, say
 from cli.inputs import Input, inputs
 from cli.progress import progress_bar, with_total
-from cli.render import write_summary
+from cli.render import recall_of, spaced, write_summary
 from cli.tables import reading, say_rejected
+from dedup.threads import compute_with
 
 if TYPE_CHECKING:
     from dedup.model import Model
@@ -79,6 +80,8 @@ def index(
         float,
         typer.Option(min=0, max=1, help="Refuse the input if a larger share of its rows is rejected."),
     ] = 0.05,
+    threads: options.Threads = None,
+    memory: options.Memory = None,
     workspace: options.Workspace = options.DEFAULT_WORKSPACE,
     database: options.Database = None,
     quiet: options.Quiet = False,
@@ -90,7 +93,10 @@ def index(
     that was interrupted goes on where it stopped. Several files are indexed one after the other, up to the
     first that is refused. Exit code 3: done, but some rows were rejected.
     """
+    compute_with(threads)
+
     from dedup.model import load_model
+    from indexer.memory import parse_size
     from indexer.readers import Options
     from indexer.workspace import Workspace
 
@@ -108,7 +114,8 @@ def index(
         allow_empty=allow_empty,
     )
     given = inputs(files or [], from_sql=from_sql, source_url=source_url, source=source, rejects=rejects)
-    job = _Job(place, load_model(), wanted, sync, rejects, max_reject_rate, quiet)
+    limit = parse_size(memory) if memory else None
+    job = _Job(place, load_model(), wanted, sync, rejects, max_reject_rate, limit, quiet)
     rejected = 0
     for number, one in enumerate(given):
         if number:
@@ -128,6 +135,7 @@ class _Job:
     sync: bool
     rejects: Path | None
     max_reject_rate: float
+    memory: int | None
     quiet: bool
 
     def index(self, one: Input, *, alone: bool) -> int:
@@ -156,8 +164,9 @@ class _Job:
             table, note = with_identity(opened, one.opener, self.wanted, recorded_identity(store, one.source))
             with reading(table, note, quiet=self.quiet):
                 result = self._load(store, one.source, table, on_reject, refused)
+            recall = spaced(recall_of(store.current_snapshot())) if result.snapshot_built else {}
         head = {} if alone else {"source": one.source}
-        write_summary(head | _parts(table, rejected_of) | _summary(result), sys.stdout, as_json=False)
+        write_summary(head | _parts(table, rejected_of) | _summary(result, recall), sys.stdout, as_json=False)
         _say_more(result)
 
     def _load(
@@ -183,6 +192,7 @@ class _Job:
                     on_reject=on_reject,
                     sync=self.sync,
                     max_reject_rate=self.max_reject_rate,
+                    memory=self.memory,
                     progress=with_total(progress, table),
                 )
             except InputRefused as error:
@@ -206,7 +216,7 @@ def _parts(table: Table, rejected_of: Counter[str | None]) -> dict[str, str]:
     return {name: f"{rows:,} read, {rejected_of[name]:,} rejected" for name, rows in table.rows_of.items()}
 
 
-def _summary(result: IndexResult) -> dict[str, Any]:
+def _summary(result: IndexResult, recall: dict[str, float]) -> dict[str, Any]:
     rows = result.rows
     return {
         "rows read": rows.rows_in,
@@ -217,5 +227,6 @@ def _summary(result: IndexResult) -> dict[str, Any]:
         "rejected": rows.rejected,
         "distinct texts encoded": result.texts_encoded,
         "snapshot": "built" if result.snapshot_built else "not due",
+        **recall,
         "seconds": f"{sum(result.seconds.values()):.1f}",
     }

@@ -44,6 +44,16 @@ Database = Annotated[
         help="Database to use instead of the SQLite file in the workspace, e.g. postgresql://user@host/name.",
     ),
 ]
+Threads = Annotated[
+    int | None,
+    typer.Option(
+        "--threads", metavar="N", min=1, help="Threads to compute with. Default: as many as this process has cores."
+    ),
+]
+Memory = Annotated[
+    str | None,
+    typer.Option("--memory", metavar="SIZE", help="Change nothing if it would take more memory, e.g. 1500M or 4G."),
+]
 Output = Annotated[ReportFormat, typer.Option("--format", help="How to print the result.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bar and no notes on stderr.")]
 TextColumns = Annotated[

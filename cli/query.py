@@ -12,6 +12,7 @@ from cli.errors import SOME_ROWS_REJECTED, say
 from cli.options import Format
 from cli.progress import progress_bar
 from cli.render import output_to, write_rows
+from dedup.threads import compute_with
 
 EXAMPLES = options.examples(
     'dedup query "international flavor and fragrances"',
@@ -48,6 +49,7 @@ def query(
     explain: Annotated[
         bool, typer.Option("--explain", help="Show each piece of evidence and its weight in log-odds.")
     ] = False,
+    threads: options.Threads = None,
     workspace: options.Workspace = options.DEFAULT_WORKSPACE,
     database: options.Database = None,
     quiet: options.Quiet = False,
@@ -59,6 +61,8 @@ def query(
     itself gets column_ before it. With --input, rows of the result carry the line, id and text of their query;
     a query without a match has no row. Exit code 3: some rows of --input were rejected.
     """
+    compute_with(threads)
+
     from dedup.errors import UsageError
     from dedup.model import load_model
     from indexer.readers import Options

@@ -11,11 +11,14 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from cli.options import Format
 from cli.text import visible, visible_json
 from dedup.errors import EnvironmentFault
+
+if TYPE_CHECKING:
+    from indexer.store import Snapshot
 
 Row = Mapping[str, Any]
 
@@ -117,6 +120,14 @@ def contributions(reasons: Iterable[Row]) -> list[str]:
 def spaced(summary: Row) -> dict[str, Any]:
     """Return a summary with names for people: spaces instead of underscores."""
     return {name.replace("_", " "): value for name, value in summary.items()}
+
+
+def recall_of(snapshot: Snapshot | None) -> dict[str, float]:
+    """Return what searches of a snapshot were measured to find; nothing where they are exact."""
+    recall = snapshot.parameters.get("recall") if snapshot else None
+    if recall is None:
+        return {}
+    return {"recall_of_all": round(recall["of_all"], 4), "recall_of_queries": round(recall["of_queries"], 4)}
 
 
 def _write_table(rows: Iterable[Row], out: TextIO) -> None:

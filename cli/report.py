@@ -12,6 +12,7 @@ from cli import options
 from cli.options import ReportFormat
 from cli.progress import progress_bar
 from cli.render import spaced, write_summary
+from dedup.threads import compute_with
 
 EXAMPLES = options.examples(
     "dedup report",
@@ -32,6 +33,8 @@ def report(
         float | None,
         typer.Option(min=0, max=1, help="Least probability of a pair. Default: that of the model."),
     ] = None,
+    threads: options.Threads = None,
+    memory: options.Memory = None,
     workspace: options.Workspace = options.DEFAULT_WORKSPACE,
     database: options.Database = None,
     layout: options.Output = ReportFormat.table,
@@ -41,20 +44,26 @@ def report(
 
     Writes every duplicate pair and cluster to pairs.csv, clusters.csv and summary.json.
     """
+    compute_with(threads)
+
     from dedup.errors import UsageError
     from dedup.model import load_model
+    from indexer.memory import parse_size
     from indexer.report import report_workspace
     from indexer.workspace import Workspace
 
     if output.exists() and not output.is_dir():
         raise UsageError(f"--output {output} is a file; name a folder for the report.")
+    limit = parse_size(memory) if memory else None
     place = Workspace(workspace, database)
     with place.open(for_writing=False):  # nothing indexed yet: say so, rather than make a workspace
         pass
     model = load_model()
     least = model.default_probability if min_probability is None else min_probability
     with place.open(for_writing=True) as store, progress_bar(quiet=quiet) as progress:
-        summary = report_workspace(store, place.snapshots, model, output, min_probability=least, progress=progress)
+        summary = report_workspace(
+            store, place.snapshots, model, output, min_probability=least, memory=limit, progress=progress
+        )
     as_json = layout is ReportFormat.json
     if not as_json:
         summary = spaced({name: summary[name] for name in _SHOWN} | {"files": _files(output)})

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from cli import options
 from cli.options import ReportFormat
-from cli.render import spaced, write_summary
+from cli.render import recall_of, spaced, write_summary
 from cli.versions import versions
 
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ def _snapshot(store: Store) -> dict[str, Any]:
         "bytes": snapshot.n_bytes,
         "created": snapshot.created_at,
         "texts_not_in_it": newer,
+        **recall_of(snapshot),
     }
 
 

@@ -47,7 +47,13 @@ def verify(
         what = (store, place.directory, model.model_id, model.dimension, progress)
         checks = verify(*what)
         if repair and worst_kind(checks) == "snapshot":
-            snapshot.publish(store, place.snapshots, model.model_id)
+            snapshot.publish(
+                store,
+                place.snapshots,
+                model.model_id,
+                least_similarity=model.least_similarity,
+                progress=progress,
+            )
             say("The snapshot was bad or missing, and has been built anew.")
             checks = verify(*what)
     as_json = layout is ReportFormat.json

@@ -11,6 +11,7 @@ from rapidfuzz import fuzz
 from rapidfuzz.distance import JaroWinkler
 from rapidfuzz.process import cpdist
 
+from dedup import threads
 from dedup.lexicon import Lexicon, Rarity
 from dedup.names import Name, Parts, take_apart
 from dedup.pairing import Pairing, pair_parts
@@ -38,6 +39,7 @@ _TELLING = 5.0
 """Rarity, in nats, from which on a shared word makes it likely that two known words are one misspelt; at
 twice that nothing is held against them."""
 
+_FEW = 2_000
 _LEAST_INITIALS = 3
 _MOST_INITIALS = 6
 
@@ -84,7 +86,8 @@ def _best_parts(names: list[tuple[Parts, Parts]]) -> list[tuple[Name, Name]]:
 
 
 def _distances(scorer: Callable[..., float], left: list[str], right: list[str]) -> NDArray[np.float32]:
-    return cpdist(left, right, scorer=scorer, workers=-1, dtype=np.float32)
+    workers = threads.count() if len(left) > _FEW else 1  # starting a thread takes as long as some hundred pairs
+    return cpdist(left, right, scorer=scorer, workers=workers, dtype=np.float32)
 
 
 def evidence(

@@ -10,6 +10,7 @@ sphere again. The tower is trained in ``dedup.training``; nothing here imports t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 from typing import Protocol
@@ -17,15 +18,17 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from dedup import threads
 from dedup.errors import VersionMismatch
 from dedup.grams import symbols_and_grams, windows
 from dedup.nearest import cosine
+from dedup.normalise import fold
 
 CODE_SCALE = 254.0
 """A unit vector times this, rounded and clipped to ±127, is its int8 code."""
 
-_BATCH_CHARACTERS = 16_384
-_BATCH_TEXTS = 512
+_BATCH_CHARACTERS = 4_096  # what the tower makes of a batch stays in a core's cache
+_BATCH_TEXTS = 128
 
 
 class Encoder(Protocol):
@@ -67,11 +70,11 @@ class OnnxEncoder:
     """The trained tower in ONNX Runtime."""
 
     def __init__(self, model_path: Path) -> None:
-        """Load the tower; it will use every core."""
+        """Load the tower; ``threads.count()`` batches are encoded at once, each on a core of its own."""
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
-        options.inter_op_num_threads = 1
+        options.inter_op_num_threads = options.intra_op_num_threads = 1
         self._session = onnxruntime.InferenceSession(
             str(model_path), sess_options=options, providers=["CPUExecutionProvider"]
         )
@@ -84,22 +87,33 @@ class OnnxEncoder:
             ValueError: a text is empty.
         """
         parts = [windows(text) for text in normal_forms]
-        texts = [part for pieces in parts for part in pieces]
+        texts = [fold(part) for pieces in parts for part in pieces]
         counts = np.fromiter(map(len, parts), dtype=np.int64, count=len(parts))
         owners = np.repeat(np.arange(len(parts)), counts)
-        lengths = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
+        lengths = np.fromiter((len(part) for pieces in parts for part in pieces), dtype=np.int64, count=len(texts))
+        widths = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
         codes = np.empty((len(parts), self._dimension), dtype=np.int8)
         long = np.flatnonzero(counts != 1)
         sums = np.zeros((len(long), self._dimension), dtype=np.float32)
-        for rows in batches_by_length(lengths):
-            symbols, grams = symbols_and_grams([texts[row] for row in rows])
-            (vectors,) = self._session.run(None, {"symbols": symbols, "grams": grams})
+
+        def encode_batch(rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+            """Write the codes of the texts that are whole; return the rows and vectors of those that are pieces."""
+            vectors = self._vectors([texts[row] for row in rows])
             is_piece = counts[owners[rows]] > 1
             codes[owners[rows[~is_piece]]] = quantise(vectors[~is_piece])
-            pieces = rows[is_piece]
-            np.add.at(sums, np.searchsorted(long, owners[pieces]), vectors[is_piece] * lengths[pieces, None])
+            return rows[is_piece], vectors[is_piece]
+
+        batches = batches_by_length(widths)
+        with ThreadPoolExecutor(threads.count()) as pool:
+            for pieces, vectors in (pool.map if len(batches) > 1 else map)(encode_batch, batches):
+                np.add.at(sums, np.searchsorted(long, owners[pieces]), vectors * lengths[pieces, None])
         codes[long] = quantise(sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-9))
         return codes
+
+    def _vectors(self, texts: list[str]) -> NDArray[np.float32]:
+        symbols, grams = symbols_and_grams(texts)
+        (vectors,) = self._session.run(None, {"symbols": symbols, "grams": grams})
+        return np.asarray(vectors, dtype=np.float32)
 
 
 def pair_similarities(encoder: Encoder, left: Sequence[str], right: Sequence[str]) -> NDArray[np.float32]:

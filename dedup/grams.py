@@ -13,6 +13,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import chain
 from zlib import crc32
 
 import numpy as np
@@ -35,6 +36,8 @@ _SYMBOL_OF_BYTE[np.frombuffer(ALPHABET.encode("ascii"), dtype=np.uint8)] = np.ar
 _SMALL_WORDS = frozenset({"of", "the", "and", "&", "for", "in", "de", "la", "le", "du", "des", "del", "da", "do", "di"})
 _SMALL_WORDS |= {"et", "e", "y", "und", "fur", "van", "der", "el", "al"}
 _MULTIPLIER = np.uint64(0x9E37_79B9_7F4A_7C15)  # 2**64 divided by the golden ratio (Knuth, TAOCP 3, 6.4)
+_HASHED = np.arange(N_SYMBOLS**3, dtype=np.uint64) * _MULTIPLIER >> np.uint64(32)
+_BUCKET_OF_TRIGRAM = (_HASHED % np.uint64(N_BUCKETS - 1) + np.uint64(1)).astype(np.int32)
 
 
 def windows(normal_form: str) -> list[str]:
@@ -52,8 +55,8 @@ def initials(folded: str) -> list[str]:
     words = folded.split()
     if not 3 <= len(words) <= 10:
         return []
-    every = "".join(word[0] for word in words)
-    large = "".join(word[0] for word in words if word not in _SMALL_WORDS)
+    every = "".join([word[0] for word in words])
+    large = "".join([word[0] for word in words if word not in _SMALL_WORDS])
     return [every, large] if 1 < len(large) < len(every) else [every]
 
 
@@ -66,23 +69,21 @@ def symbols_and_grams(normal_forms: Sequence[str]) -> tuple[NDArray[np.int32], N
         ValueError: a text is empty.
     """
     folded = [fold(text) for text in normal_forms]
-    lengths = [len(text) for text in folded]
-    if min(lengths, default=1) == 0:
+    lengths = np.fromiter(map(len, folded), dtype=np.int64, count=len(folded))
+    if not lengths.all():
         raise ValueError("cannot encode an empty text; normalise() and reject empty texts first")
-    width = max(lengths, default=0)
-    padded = np.zeros((len(folded), width + 2), dtype=np.int64)
+    width = int(lengths.max(initial=0))
+    real = np.arange(width) < lengths[:, None]
+    padded = np.zeros((len(folded), width + 2), dtype=np.int32)
     padded[:, 0] = 1
-    for row, (text, length) in enumerate(zip(folded, lengths, strict=True)):
-        raw = np.frombuffer(text.encode("ascii", "replace"), dtype=np.uint8)
-        padded[row, 1 : length + 1] = _SYMBOL_OF_BYTE[raw]
-        padded[row, length + 1] = 1
-    real = np.arange(width) < np.asarray(lengths)[:, None]
-    symbols = np.where(real, padded[:, 1:-1], 0).astype(np.int32)
+    padded[:, 1:-1][real] = _SYMBOL_OF_BYTE[np.frombuffer("".join(folded).encode("ascii", "replace"), dtype=np.uint8)]
+    symbols = padded[:, 1:-1].copy()
+    padded[np.arange(len(folded)), lengths + 1] = 1
     trigrams = (padded[:, :-2] * N_SYMBOLS + padded[:, 1:-1]) * N_SYMBOLS + padded[:, 2:]
-    hashed = (trigrams.astype(np.uint64) * _MULTIPLIER >> np.uint64(32)) % np.uint64(N_BUCKETS - 1)
-    whole = [[_bucket(word) for word in (*text.split(), *initials(text))] for text in folded]
-    grams = np.zeros((len(folded), width + max(map(len, whole), default=0)), dtype=np.int32)
-    grams[:, :width] = np.where(real, hashed + np.uint64(1), np.uint64(0))
-    for row, buckets in enumerate(whole):
-        grams[row, width : width + len(buckets)] = buckets
+    whole = [list(map(_bucket, (*text.split(), *initials(text)))) for text in folded]
+    counts = np.fromiter(map(len, whole), dtype=np.int64, count=len(whole))
+    most = int(counts.max(initial=0))
+    grams = np.zeros((len(folded), width + most), dtype=np.int32)
+    grams[:, :width] = _BUCKET_OF_TRIGRAM[trigrams] * real
+    grams[:, width:][np.arange(most) < counts[:, None]] = list(chain.from_iterable(whole))
     return symbols, grams

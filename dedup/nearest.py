@@ -14,9 +14,9 @@ _BLOCK_CELLS = 1 << 24
 _GROUP = 64
 
 
-def norms(codes: NDArray[np.int8]) -> NDArray[np.float32]:
+def norms(codes: NDArray[np.int8] | NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the Euclidean norms of (n, d) int8 codes, (n,) float32; 1 for a zero vector."""
-    wide = codes.astype(np.float32)
+    wide = codes.astype(np.float32, copy=False)
     squares = np.maximum(np.einsum("ij,ij->i", wide, wide), np.float32(1))
     return np.asarray(np.sqrt(squares), dtype=np.float32)
 

@@ -20,14 +20,14 @@ from dedup.errors import UsageError
 from dedup.model import Model
 from dedup.stopwatch import Stopwatch
 from indexer import vectors
-from indexer.faiss_index import FLAT_UP_TO, Index, add_to_index, build_index
+from indexer.all_neighbours import all_neighbours
+from indexer.cells import Cells, nearest_cells
+from indexer.faiss_index import FLAT_UP_TO, new_index
 from indexer.progress import Progress, no_progress
+from indexer.recall import NEIGHBOURS, measure_recall
 from indexer.snapshot import open_snapshot
 from indexer.store import Codes, Ids, Store
 from indexer.words import model_of
-
-NEIGHBOURS = 10
-"""Nearest texts of each text that can become pairs with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,8 @@ def find_duplicates(
     """Find all pairs of distinct texts that are the same with at least ``min_probability``, and cluster them.
 
     A pair is found if one is among the 10 nearest of the other and their cosine is at least the model's
-    ``least_similarity``. ``progress`` hears of the stages ``search``, ``compare`` and ``cluster``.
+    ``least_similarity``; of many texts, if they share a cell besides (``indexer.all_neighbours``). ``progress``
+    hears of the stages ``search``, ``compare`` and ``cluster``.
 
     Raises:
         UsageError: nothing is indexed, or not every text is encoded.
@@ -114,32 +115,29 @@ def _search(
     """Return the snapshot's generation, candidate pairs (p, 2), ascending, and their cosines (p,)."""
     n = len(text_ids)
     progress("search", 0, n)
-    generation, index = _complete_index(store, snapshots, model.model_id, text_ids, codes)
-    keys, cosines = [np.empty(0, np.int64)], [np.empty(0, np.float32)]
-    done = 0
-    for rows, neighbours, similarities in vectors.iter_all_neighbours(index, text_ids, codes, NEIGHBOURS + 1):
-        first = np.repeat(rows, neighbours.shape[1])
-        second, similarity = neighbours.ravel(), similarities.ravel()
-        near = (second >= 0) & (second != first) & (similarity >= model.least_similarity)
-        first, second = first[near], second[near]
-        keys.append(np.minimum(first, second) * n + np.maximum(first, second))
-        cosines.append(similarity[near])
-        done += len(rows)
-        progress("search", done, n)
-    unique, at = np.unique(np.concatenate(keys), return_index=True)
-    return generation, np.column_stack(np.divmod(unique, n)), np.concatenate(cosines)[at]
+    generation, cells = _cells(store, snapshots, model, text_ids, codes)
+    neighbours, similarities = all_neighbours(
+        codes, NEIGHBOURS, model.least_similarity, cells, progress=lambda done: progress("search", done, n)
+    )
+    rows, columns = np.nonzero(neighbours >= 0)
+    others = neighbours[rows, columns]
+    keys, at = np.unique(np.minimum(rows, others) * n + np.maximum(rows, others), return_index=True)
+    return generation, np.column_stack(np.divmod(keys, n)), similarities[rows, columns][at]
 
 
-def _complete_index(
-    store: Store, snapshots: Path, model_id: str, text_ids: Ids, codes: Codes
-) -> tuple[int | None, Index | None]:
-    """Return the snapshot's generation and its index with all later texts; None, None for few texts."""
+def _cells(store: Store, snapshots: Path, model: Model, text_ids: Ids, codes: Codes) -> tuple[int | None, Cells | None]:
+    """Return the snapshot's generation and the cells of all texts; None, None for few texts.
+
+    A snapshot gives its centres, and how many cells each text needs; texts that came or went later do not
+    change that. Without one that has cells, they are made for this search.
+    """
     if len(text_ids) <= FLAT_UP_TO:
         return None, None
-    opened = open_snapshot(store, snapshots, model_id)
-    if opened is None:
-        return None, build_index(text_ids, codes)
-    snapshot, index = opened
-    later = int(np.searchsorted(text_ids, snapshot.max_text_id, side="right"))
-    add_to_index(index, text_ids[later:], codes[later:])
-    return snapshot.generation, index
+    opened = open_snapshot(store, snapshots, model.model_id)
+    if opened is not None and "cells_per_text" in opened[0].parameters:
+        snapshot, index = opened
+        return snapshot.generation, nearest_cells(codes, index, snapshot.parameters["cells_per_text"])
+    pages = [(text_ids, codes)]
+    index = new_index(pages, len(codes), FLAT_UP_TO)
+    recall = measure_recall(index, lambda: pages, len(codes), model.least_similarity)
+    return None, nearest_cells(codes, index, recall.cells_per_text)

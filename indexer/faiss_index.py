@@ -15,10 +15,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from indexer.progress import Progress, no_progress
 from indexer.store import Codes, Ids
 
 FLAT_UP_TO = 50_000
 """Most vectors that are scanned one by one; above, they are sorted into cells."""
+
+QUERY_PROBES = 128
+"""Cells searched for a query."""
 
 _SAMPLE_PER_CELL = 64
 _TRAINING_ROUNDS = 8
@@ -28,13 +32,6 @@ _BLOCK = 1 << 14
 
 Index = Any  # an index of FAISS, which has no types
 Page = tuple[Ids, Codes]
-
-
-def build_index(ids: Ids, codes: Codes, *, flat_up_to: int = FLAT_UP_TO) -> Index:
-    """Return a FAISS index of ``codes`` (n, d) under their ``ids`` (n,), by inner product."""
-    index = new_index([(ids, codes)], len(ids), flat_up_to)
-    add_to_index(index, ids, codes)
-    return index
 
 
 def add_to_index(index: Index, ids: Ids, codes: Codes) -> None:
@@ -48,7 +45,7 @@ def _blocks(rows: NDArray[Any]) -> Iterator[NDArray[Any]]:
         yield rows[start : start + _BLOCK]
 
 
-def new_index(pages: Iterable[Page], count: int, flat_up_to: int) -> Index:
+def new_index(pages: Iterable[Page], count: int, flat_up_to: int, progress: Progress = no_progress) -> Index:
     """Return an index without vectors for the ``count`` vectors of ``pages``.
 
     Up to ``flat_up_to`` vectors it scans all of them; above, it has 2^round(log2(4 sqrt n)) cells, whose
@@ -62,7 +59,7 @@ def new_index(pages: Iterable[Page], count: int, flat_up_to: int) -> Index:
         return faiss.IndexIDMap(faiss.IndexScalarQuantizer(dimension, kind, metric))
     cells = 1 << round(math.log2(4 * math.sqrt(count)))
     sample = _sample(pages, count, cells * _SAMPLE_PER_CELL)
-    centres = _find_centres(sample, cells)
+    centres = _find_centres(sample, cells, progress)
     index = faiss.IndexIVFScalarQuantizer(centres, sample.shape[1], cells, kind, metric, False)
     index.train(sample[:cells].astype(np.float32))  # the centres are there; this only marks the index as ready
     return index
@@ -82,7 +79,7 @@ def _sample(pages: Iterable[Page], count: int, size: int) -> Codes:
     return np.concatenate(parts)
 
 
-def _find_centres(sample: Codes, cells: int) -> Index:
+def _find_centres(sample: Codes, cells: int, progress: Progress) -> Index:
     """Return an index of the centres of ``cells`` groups of codes: spherical k-means in whole numbers.
 
     A centre is rounded to integers whose products with codes float32 holds exactly (``dedup.nearest``), and
@@ -91,6 +88,7 @@ def _find_centres(sample: Codes, cells: int) -> Index:
     import faiss
 
     centres = sample[np.random.default_rng(_SEED).choice(len(sample), cells, replace=False)].astype(np.float32)
+    done, total = 0, _TRAINING_ROUNDS * len(sample)
     for _ in range(_TRAINING_ROUNDS):
         index = faiss.IndexFlatIP(sample.shape[1])
         index.add(centres)
@@ -100,12 +98,23 @@ def _find_centres(sample: Codes, cells: int) -> Index:
             order = np.argsort(nearest)
             found, starts = np.unique(nearest[order], return_index=True)
             sums[found] += np.add.reduceat(block[order], starts, axis=0, dtype=np.float64)
+            done += len(block)
+            progress("cells", done, total)
         lengths = np.sqrt(np.einsum("ij,ij->i", sums, sums))
         found = np.flatnonzero(lengths)  # a centre without codes stays where it is
         centres[found] = np.rint(sums[found] * (_CENTRE_LENGTH / lengths[found, None]))
     index = faiss.IndexFlatIP(sample.shape[1])
     index.add(centres)
     return index
+
+
+def centres_of(index: Index) -> NDArray[np.float32]:
+    """Return the centres (c, d) of an index with cells: whole numbers."""
+    import faiss
+
+    flat: Index = faiss.downcast_index(index.quantizer)
+    values: NDArray[np.float32] = faiss.rev_swig_ptr(flat.get_xb(), flat.ntotal * flat.d)
+    return values.reshape(flat.ntotal, flat.d).copy()
 
 
 def iter_content(index: Index) -> Iterator[Page]:

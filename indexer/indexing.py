@@ -48,13 +48,14 @@ def index_rows(
     on_reject: Callable[[Reject], None],
     sync: bool = False,
     max_reject_rate: float = 0.05,
+    memory: int | None = None,
     progress: Progress = no_progress,
 ) -> IndexResult:
     """Make ``rows`` the records of a source, as ``ingest`` does, and make them ready to be searched.
 
     The job is recorded as a run. Texts that only another model has encoded are encoded first, and the vectors
-    of other models deleted last. ``progress`` hears of ``texts`` and ``snapshot``, and of the stages of
-    ``ingest`` in between.
+    of other models deleted last. ``progress`` hears of ``texts``, and of the stages of ``ingest`` and
+    of ``snapshot.publish``.
 
     Raises:
         InputRefused, UsageError: as ``ingest``; nothing was written.
@@ -80,11 +81,14 @@ def index_rows(
                 on_reject=on_reject,
                 sync=sync,
                 max_reject_rate=max_reject_rate,
+                memory=memory,
                 progress=progress,
             )
         run.manifest["rows"] = asdict(summary.accounts)
         with clock.stage("snapshot"):
-            built = refresh_snapshot(store, snapshots, model.model_id, progress)
+            built = refresh_snapshot(
+                store, snapshots, model.model_id, least_similarity=model.least_similarity, progress=progress
+            )
             store.delete_vectors_of_other_models(model.model_id)
         encoded += summary.texts_encoded
         result = IndexResult(summary.accounts, summary.went_on, summary.withheld, encoded, built, clock.seconds)
@@ -110,15 +114,20 @@ def encode_texts(store: Store, model: Model, progress: Progress = no_progress) -
 def compact(store: Store, snapshots: Path) -> bool:
     """Publish a snapshot anew if too much of the current one was deleted; tell whether it was."""
     current = store.current_snapshot()
-    return current is not None and refresh_snapshot(store, snapshots, current.model_id)
+    if current is None:
+        return False
+    least_similarity = current.parameters.get("recall", {}).get("least_similarity", 0.0)
+    return refresh_snapshot(store, snapshots, current.model_id, least_similarity=least_similarity)
 
 
-def refresh_snapshot(store: Store, snapshots: Path, model_id: str, progress: Progress = no_progress) -> bool:
+def refresh_snapshot(
+    store: Store, snapshots: Path, model_id: str, *, least_similarity: float = 0.0, progress: Progress = no_progress
+) -> bool:
     """Publish a snapshot if one is due, and leave no file of an older one; tell whether it was due."""
     current = store.current_snapshot()
     if current is not None and not snapshot.is_snapshot_due(store, snapshots, model_id):
         snapshot.sweep(snapshots, current)
         return False
-    progress("snapshot", 0, None)
     keep_words(store)
-    return snapshot.publish(store, snapshots, model_id) is not None
+    made = snapshot.publish(store, snapshots, model_id, least_similarity=least_similarity, progress=progress)
+    return made is not None

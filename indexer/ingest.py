@@ -21,6 +21,8 @@ from dedup.model import Model
 from indexer import runs
 from indexer.intake import Identity, Intake, take_in
 from indexer.keyset import KeySet, keys_of
+from indexer.memory import INDEX
+from indexer.memory import check as check_memory
 from indexer.progress import Progress, no_progress
 from indexer.readers import Row
 from indexer.rejects import Reject
@@ -61,19 +63,21 @@ def ingest(
     on_reject: Callable[[Reject], None],
     sync: bool = False,
     max_reject_rate: float = 0.05,
+    memory: int | None = None,
     progress: Progress = no_progress,
 ) -> IngestSummary:
     """Make the rows of one input records of the source ``source_name``.
 
     Records of the source that are not in the input stay, unless ``sync``, or identity ``content``: a row that
     was edited is another one then, and the old one is gone. ``scratch`` is a directory for a temporary file,
-    ``on_reject`` gets every row that is refused. ``progress`` hears of ``read``, of ``store`` after each
+    ``on_reject`` gets every row that is refused, ``memory`` limits the bytes that the job takes
+    (``indexer.memory``). ``progress`` hears of ``read``, of ``store`` after each
     committed batch, and of ``remove``. ``run`` becomes the run in which the same input was begun before.
 
     Raises:
         InputRefused: all rows were rejected, or more than ``max_reject_rate`` of at least 100; or the input
             is empty and would remove every record of its source. Nothing was written.
-        UsageError: the source was indexed with the other identity.
+        UsageError: the source was indexed with the other identity, or the job would take more than ``memory``.
         VersionMismatch: the model has no vector for a text; the batches before are stored.
         WriterBusy: another process has begun to write; the batches before are stored.
 
@@ -90,6 +94,8 @@ def ingest(
                 f"{source_name!r}; give the right file, or index into a new --workspace.",
                 "E_EMPTY",
             )
+        if memory is not None:  # the texts are at most so many, unless rows of before were changed
+            check_memory(INDEX, store.counts().texts + max(0, intake.rows_in - size), memory)
         digest = sha256("\0".join((source_name, identity, str(mirrors), spool.digest)).encode()).hexdigest()
         source_id, run.run_id = store.write(lambda c: _begin(c, source_name, identity, run, digest))
         loading = _Loading(store, source_id, run.run_id, model)

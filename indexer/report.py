@@ -37,6 +37,8 @@ from dedup.errors import EnvironmentFault
 from dedup.model import Model
 from dedup.stopwatch import Stopwatch
 from indexer.duplicates import Duplicates, find_duplicates
+from indexer.memory import REPORT
+from indexer.memory import check as check_memory
 from indexer.progress import Progress, no_progress
 from indexer.runs import recorded_run, versions
 from indexer.store import Record, Store
@@ -74,19 +76,23 @@ def report_workspace(
     output: Path,
     *,
     min_probability: float,
+    memory: int | None = None,
     progress: Progress = no_progress,
 ) -> dict[str, Any]:
     """Find all duplicates of a store, write the three files into ``output``, and return the summary.
 
     The directory is made if needed, and files of these names in it are replaced. The job is recorded as a
-    run. ``progress`` hears of ``search``, ``compare``, ``cluster`` and ``write ...``.
+    run. ``memory`` limits the bytes that it takes (``indexer.memory``). ``progress`` hears of ``search``,
+    ``compare``, ``cluster`` and ``write ...``.
 
     Raises:
-        UsageError: nothing is indexed, or not every text is encoded.
+        UsageError: nothing is indexed, not every text is encoded, or the job would take more than ``memory``.
         VersionMismatch: the store was indexed with another model.
         EnvironmentFault: the files cannot be written.
 
     """
+    if memory is not None:
+        check_memory(REPORT, store.counts().texts, memory)
     with recorded_run(store, "report") as run:
         duplicates = find_duplicates(store, snapshots, model, min_probability=min_probability, progress=progress)
         clock = Stopwatch()

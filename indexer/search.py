@@ -7,6 +7,7 @@ the nearest vectors, and the model compares each of them with the query.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -54,7 +55,10 @@ class Searcher:
     def __init__(self, store: Store, snapshots: Path, model: Model) -> None:
         self._store = store
         self.model = model_of(store, model)
-        self._vectors = Vectors(store, snapshots, model.model_id)
+        with ThreadPoolExecutor(1) as beside:  # the checksum of a large snapshot takes a while, and no Python
+            encoder = beside.submit(lambda: self.model.encoder)
+            self._vectors = Vectors(store, snapshots, model.model_id)
+        self._encoder = encoder.result()
 
     def query(self, texts: Sequence[str], *, limit: int = 10, min_probability: float = 0.0) -> list[list[Match]]:
         """Return for each of ``texts`` its at most ``limit`` matches of at least ``min_probability``.
@@ -85,7 +89,7 @@ class Searcher:
             for normal, text_id in self._store.text_ids(normals).items()
         }
         k = max(LEAST_CANDIDATES, CANDIDATES_PER_MATCH * limit)
-        ids, similarities = self._vectors.search(self.model.encoder.encode(normals), k)
+        ids, similarities = self._vectors.search(self._encoder.encode(normals), k)
         live = self._store.normals(np.unique(ids[ids >= 0]).tolist())
         rows, columns = np.nonzero(ids >= 0)
         candidates = [

@@ -26,7 +26,18 @@ from uuid import uuid4
 
 from dedup.errors import EnvironmentFault
 from indexer.durable import sync_directory
-from indexer.faiss_index import FLAT_UP_TO, Index, add_to_index, digest_text, new_index, row_digests, total
+from indexer.faiss_index import (
+    FLAT_UP_TO,
+    Index,
+    add_to_index,
+    digest_text,
+    iter_content,
+    new_index,
+    row_digests,
+    total,
+)
+from indexer.progress import Progress, no_progress
+from indexer.recall import measure_recall
 from indexer.store import Snapshot, Store
 
 LEAST_CHANGES = 10_000
@@ -50,11 +61,21 @@ class BadSnapshot(Exception):
 # Publish
 
 
-def publish(store: Store, snapshots: Path, model_id: str, *, flat_up_to: int = FLAT_UP_TO) -> Snapshot | None:
+def publish(
+    store: Store,
+    snapshots: Path,
+    model_id: str,
+    *,
+    least_similarity: float = 0.0,
+    flat_up_to: int = FLAT_UP_TO,
+    progress: Progress = no_progress,
+) -> Snapshot | None:
     """Build a snapshot of all vectors of a model and make it the current one; None if there are none.
 
+    What a search of it finds of neighbours of at least ``least_similarity`` is measured and recorded with it.
     Files of ours that are no longer needed are removed: older generations, temporary files that a killed
-    job left, and all but the latest of those set aside as ``.bad``.
+    job left, and all but the latest of those set aside as ``.bad``. ``progress`` hears of ``cells``,
+    ``snapshot`` and ``recall``.
 
     Raises:
         EnvironmentFault: the snapshot cannot be written.
@@ -63,12 +84,13 @@ def publish(store: Store, snapshots: Path, model_id: str, *, flat_up_to: int = F
     count = store.count_vectors(model_id)
     if not count:
         return None
-    index = new_index(store.iter_vectors(model_id), count, flat_up_to)
+    index = new_index(store.iter_vectors(model_id), count, flat_up_to, progress)
     digest = max_text_id = 0
     for ids, codes in store.iter_vectors(model_id):
         add_to_index(index, ids, codes)
         digest += total(row_digests(ids, codes))
         max_text_id = int(ids[-1])
+        progress("snapshot", index.ntotal, count)
     current = store.current_snapshot()
     path = snapshots / f"idx-{current.generation + 1 if current else 1}-{uuid4().hex}.faiss"
     try:
@@ -78,7 +100,6 @@ def publish(store: Store, snapshots: Path, model_id: str, *, flat_up_to: int = F
         raise EnvironmentFault(
             f"{path} cannot be written: {error.strerror}; it takes about {mebibytes + 1} MiB."
         ) from error
-    cells = getattr(index, "nlist", 0)
     published = store.publish_snapshot(
         file_name=path.name,
         n_bytes=n_bytes,
@@ -87,10 +108,30 @@ def publish(store: Store, snapshots: Path, model_id: str, *, flat_up_to: int = F
         max_text_id=max_text_id,
         n_vectors=index.ntotal,
         digest=digest_text(digest),
-        parameters={"kind": "cells" if cells else "flat", "cells": cells, "dimension": index.d},
+        parameters=_parameters(index, least_similarity, progress),
     )
     sweep(snapshots, published)
     return published
+
+
+def _parameters(index: Index, least_similarity: float, progress: Progress) -> dict[str, Any]:
+    """Return what is recorded of an index; where it has cells, also the ``Recall`` of its searches."""
+    if not hasattr(index, "nlist"):
+        return {"kind": "flat", "cells": 0, "dimension": index.d}
+    recall = measure_recall(index, lambda: iter_content(index), index.ntotal, least_similarity, progress)
+    return {
+        "kind": "cells",
+        "cells": index.nlist,
+        "dimension": index.d,
+        "cells_per_text": recall.cells_per_text,
+        "recall": {
+            "least_similarity": least_similarity,
+            "texts": recall.texts,
+            "neighbours": recall.neighbours,
+            "of_all": recall.of_all,
+            "of_queries": recall.of_queries,
+        },
+    }
 
 
 def _write(path: Path, index: Index) -> tuple[int, str]:

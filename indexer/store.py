@@ -77,6 +77,7 @@ class Store:
     def __init__(self, engine: Engine, writer: Writer | None = None) -> None:
         self.engine = engine
         self._writer = writer
+        self._source_names: dict[int, str] = {}  # a source is never renamed, nor its key given to another
 
     def write(self, work: Callable[[Connection], T]) -> T:
         """Run ``work`` in one transaction, exactly once (``Writer.transact``), and return what it returns."""
@@ -191,15 +192,10 @@ class Store:
             yield np.array(ids, np.int64), np.frombuffer(b"".join(codes), np.int8).reshape(len(ids), -1)
             above_text_id = ids[-1]
 
-    def vectors_of(self, model_id: str, ids: Iterable[int]) -> tuple[Ids, Codes]:
-        """Return a model's vectors of those texts that still exist: ids (n,) ascending, codes (n, d)."""
-        columns = schema.text_vector.c
-        key = self._model_key(model_id)
-        here = (columns.text_id.in_(chunk) & (columns.model_key == key) for chunk in chunks(ids))
-        found = self.read(*(select(columns.text_id, columns.code).where(those) for those in here))
-        found.sort()
-        codes = np.frombuffer(b"".join(code for _, code in found), np.int8)
-        return np.array([text_id for text_id, _ in found], np.int64), codes.reshape(max(1, len(found)), -1)
+    def existing_texts(self, ids: Iterable[int]) -> Ids:
+        """Return those of ``ids`` that are texts still, (n,) int64, ascending."""
+        text_id = schema.text.c.text_id
+        return np.array(sorted(key for (key,) in self.find([text_id], text_id, np.fromiter(ids, np.int64))), np.int64)
 
     def count_vectors(self, model_id: str, above_text_id: int = 0) -> int:
         """Count a model's vectors of the texts above ``above_text_id``."""
@@ -217,12 +213,10 @@ class Store:
 
     def normals(self, ids: Iterable[int]) -> dict[int, str]:
         """Return the normal form of each text; one that was deleted is left out."""
-        columns = schema.text.c
-        result: dict[int, str] = {}
-        for chunk in chunks(ids):
-            statement = select(columns.text_id, columns.normal).where(columns.text_id.in_(chunk))
-            result.update(zip(*self._two_columns(statement), strict=True))
-        return result
+        columns = schema.text.c["text_id", "normal"]
+        return {
+            text_id: normal for text_id, normal in self.find(columns, schema.text.c.text_id, np.fromiter(ids, np.int64))
+        }
 
     def text_ids(self, normals: Iterable[str]) -> dict[str, int]:
         """Return the id of each normal form that the store has as a text."""
@@ -242,10 +236,14 @@ class Store:
 
     def records_of_texts(self, ids: Iterable[int]) -> dict[int, list[Record]]:
         """Return the records of each text, in the order of ``record_id``; a deleted text is left out."""
+        columns = schema.record.c["text_id", "record_id", "source_id", "external_id", "raw", "fields"]
+        rows = sorted(self.find(columns, schema.record.c.text_id, np.fromiter(ids, np.int64)))
+        if unknown := {row[2] for row in rows} - self._source_names.keys():
+            of_source = schema.source.c
+            self._source_names |= dict(self.find(of_source["source_id", "name"], of_source.source_id, unknown))
         result: defaultdict[int, list[Record]] = defaultdict(list)
-        text_id = schema.record.c.text_id
-        for row in self.read(*(_SELECT_RECORDS.where(text_id.in_(chunk)) for chunk in chunks(ids))):
-            result[row.text_id].append(_to_record(row))
+        for text_id, record_id, source_id, *rest in rows:
+            result[text_id].append(_to_record((record_id, self._source_names[source_id], *rest, text_id)))
         return dict(result)
 
     def iter_records(self, page: int = PAGE) -> Iterator[Record]:

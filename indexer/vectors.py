@@ -6,7 +6,6 @@ ranks by product; as norms differ a little, more is fetched than asked for, and 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +14,12 @@ from numpy.typing import NDArray
 
 from dedup.errors import VersionMismatch
 from dedup.nearest import cosine, exact_neighbours, norms
-from indexer.faiss_index import Index, iter_content
+from indexer.faiss_index import QUERY_PROBES, Index
 from indexer.snapshot import open_snapshot
 from indexer.store import Codes, Ids, Store
 
-QUERY_PROBES = 128
-"""Cells searched for a query."""
-BATCH_PROBES = 64
-"""Cells searched for each text when all are compared with all."""
-
 _BLOCK = 1 << 16
-_QUERY_BLOCK = 1 << 11  # Ctrl-C waits for the end of a call of FAISS, less than a second
+_FOUND_VALUES = 1 << 24
 Similarities = NDArray[np.float32]
 
 
@@ -76,25 +70,14 @@ class Vectors:
 
     def _search_index(self, index: Index, codes: Codes, k: int) -> tuple[Ids, Similarities]:
         """Search the snapshot, deeper while deleted texts leave a query with fewer than ``k``."""
-        lengths = norms(codes)
         depth = k + k // 4 + 10
         while True:
-            products, ids = _search(index, codes, min(depth, index.ntotal), QUERY_PROBES)
-            live, found_lengths = self._live(ids)
-            found = np.where(live, ids, -1)
-            similarities = np.where(live, products / (lengths[:, None] * found_lengths), -1.0)
+            ids, similarities = _nearest(index, codes, min(depth, index.ntotal))
+            live = np.isin(ids, self._store.existing_texts(np.unique(ids[ids >= 0])))
             is_exhausted = (ids[:, -1] < 0) | (depth >= index.ntotal)
             if np.all(is_exhausted | (live.sum(axis=1) >= k)):
-                return found, similarities.astype(np.float32)
+                return np.where(live, ids, -1), np.where(live, similarities, np.float32(-1))
             depth *= 2
-
-    def _live(self, ids: Ids) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
-        """Tell which ``ids`` still have a vector, and its norm; both in the shape of ``ids``."""
-        known, codes = self._store.vectors_of(self._model_id, np.unique(ids[ids >= 0]))
-        if not len(known):
-            return np.zeros(ids.shape, np.bool_), np.ones(ids.shape, np.float32)
-        positions = np.minimum(np.searchsorted(known, ids), len(known) - 1)
-        return known[positions] == ids, norms(codes)[positions]
 
 
 def check_model(store: Store, model_id: str) -> None:
@@ -107,45 +90,32 @@ def check_model(store: Store, model_id: str) -> None:
         )
 
 
-def iter_all_neighbours(index: Index | None, ids: Ids, codes: Codes, k: int) -> Iterator[tuple[Ids, Ids, Similarities]]:
-    """Find the ``k`` nearest of every row among all rows of ``codes`` (n, d); itself is one of them.
+def _nearest(index: Index, codes: Codes, k: int) -> tuple[Ids, Similarities]:
+    """Return ids and cosines, both (m, k), of those with the largest products; id -1 for none.
 
-    Yields, in blocks that hold every row once: rows (b,), their neighbours (b, k) as rows with -1 for none,
-    and cosines (b, k). ``index`` holds the codes under ``ids`` (n,), which ascend, and perhaps others; None
-    compares all with all exactly, in time n²·d.
+    The norms are those of the codes that the index holds, so nothing else has to be read.
     """
-    if index is None or not hasattr(index, "nlist"):
-        for start in range(0, len(ids), _QUERY_BLOCK):
-            rows = np.arange(start, min(start + _QUERY_BLOCK, len(ids)))
-            yield rows, *_scan(codes[rows], codes, k)
-        return
-    lengths = norms(codes)
-    order = _rows_by_cell(index, ids)
-    for start in range(0, len(order), _QUERY_BLOCK):
-        rows = order[start : start + _QUERY_BLOCK]
-        products, found = _search(index, codes[rows], k, BATCH_PROBES)
-        neighbours = np.minimum(np.searchsorted(ids, found), len(ids) - 1)
-        cosines = products / (lengths[rows][:, None] * lengths[neighbours])
-        yield rows, np.where(ids[neighbours] == found, neighbours, -1), cosines.astype(np.float32)
+    ids, similarities = np.empty((len(codes), k), np.int64), np.empty((len(codes), k), np.float32)
+    step = max(1, _FOUND_VALUES // (k * codes.shape[1]))
+    for block in (slice(start, start + step) for start in range(0, len(codes), step)):
+        products, ids[block], found = _search_with_codes(index, codes[block], k)
+        found[ids[block] < 0] = 0
+        lengths = norms(found.reshape(-1, found.shape[2])).reshape(products.shape)
+        similarities[block] = products / (norms(codes[block])[:, None] * lengths)
+    return ids, similarities
 
 
-def _rows_by_cell(index: Index, ids: Ids) -> Ids:
-    """Return all rows, those of one cell in turn: neighbouring queries then read the same memory."""
-    in_cells = np.concatenate([cell_ids for cell_ids, _ in iter_content(index)])
-    rows = np.minimum(np.searchsorted(ids, in_cells), len(ids) - 1)
-    return np.asarray(rows[ids[rows] == in_cells], np.int64)
+def _search_with_codes(index: Index, codes: Codes, k: int) -> tuple[Similarities, Ids, NDArray[np.float32]]:
+    """Return products and ids, both (m, k), largest product first, id -1 for none, and the codes (m, k, d)."""
+    import faiss
 
-
-def _search(index: Index, codes: Codes, k: int, probes: int) -> tuple[Similarities, Ids]:
-    """Return products and ids, both (m, k), largest product first; id -1 for none."""
-    if not hasattr(index, "nlist"):
-        products, ids = index.search(codes.astype(np.float32), k)
-    else:
-        import faiss
-
+    queries = codes.astype(np.float32)
+    if hasattr(index, "nlist"):
         parameters: Any = faiss.SearchParametersIVF
-        products, ids = index.search(codes.astype(np.float32), k, params=parameters(nprobe=probes))
-    return products, ids
+        found: tuple[Any, Any, Any] = index.search_and_reconstruct(queries, k, params=parameters(nprobe=QUERY_PROBES))
+        return found
+    products, positions, vectors = index.index.search_and_reconstruct(queries, k)
+    return products, np.where(positions < 0, -1, faiss.vector_to_array(index.id_map)[positions]), vectors
 
 
 def _scan(codes: Codes, corpus: Codes, k: int) -> tuple[Ids, Similarities]:

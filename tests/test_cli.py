@@ -23,8 +23,10 @@ import dedup.model
 from cli.errors import exit_code
 from cli.main import app
 from cli.text import visible
-from dedup import errors
+from dedup import errors, threads
 from dedup.explain import Contribution, Explanation
+from indexer import snapshot
+from indexer.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMANDS = ("index", "query", "report", "delete", "compare", "status", "migrate", "verify", "evaluate", "train")
@@ -78,6 +80,9 @@ def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(dedup.model, "load_model", lambda directory=None: FakeModel())
     monkeypatch.delenv("DEDUP_WORKSPACE", raising=False)
     monkeypatch.delenv("DEDUP_DATABASE_URL", raising=False)
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):  # --threads sets them
+        monkeypatch.setenv(name, "1")
+        monkeypatch.delenv(name)
     monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -182,6 +187,39 @@ def test_index_query_report_status(indexed: None) -> None:
     assert status["runs"][1]["rows"] == 30
     assert set(status["versions"]) == {"neardup", "python", "onnxruntime", "faiss", "sqlalchemy"}
     assert dedup_("status").stdout.startswith("workspace")
+
+
+def test_a_job_that_would_take_too_much_memory_changes_nothing(indexed: None) -> None:
+    for command in (("index", write("more.csv", "id,name\n1,Acme\n")), ("report", "--output", "found")):
+        refused = dedup_(*command, "--memory", "100M")
+        assert refused.exit_code == 2
+        assert "--memory allows 100M; allow more" in refused.stderr
+        assert dedup_(*command, "--memory", "lots").exit_code == 2
+    assert json.loads(dedup_("status", "--format", "json").stdout)["sources"] == {"companies": 30}
+    assert not Path("found").exists()
+    assert dedup_("index", "more.csv", "--memory", "1.5 GiB").exit_code == 0
+    assert dedup_("report", "--output", "found", "--memory", "2g").exit_code == 0
+
+
+def test_status_shows_what_a_search_in_cells_finds(indexed: None) -> None:
+    assert "recall_of_all" not in json.loads(dedup_("status", "--format", "json").stdout)["snapshot"]
+    place = Workspace(Path(".dedup"), None)
+    with place.open(for_writing=True) as store:
+        model_id = store.current_snapshot().model_id
+        snapshot.publish(store, place.snapshots, model_id, least_similarity=0.3, flat_up_to=16)
+    shown = json.loads(dedup_("status", "--format", "json").stdout)["snapshot"]
+    assert 0 < shown["recall_of_all"] <= 1
+    assert shown["recall_of_queries"] == 1  # all cells are searched
+
+
+def test_threads_are_those_that_were_asked_for(indexed: None) -> None:
+    usable = threads.count()
+    assert dedup_("query", "acme").exit_code == 0
+    assert threads.count() == usable
+    for command in (("index", "companies.csv"), ("report",), ("query", "acme"), ("evaluate", "--pairs", "no.csv")):
+        dedup_(*command, "--threads", str(usable + 3))
+        assert os.environ.pop("OMP_NUM_THREADS") == str(usable + 3)
+    assert dedup_("query", "acme", "--threads", "0").exit_code == 2
 
 
 def test_index_counts_and_a_second_run_changes_nothing() -> None:

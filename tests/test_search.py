@@ -197,11 +197,13 @@ def test_a_text_without_a_vector_is_refused(store: Store, snapshots: Path) -> No
 def test_cells_give_the_same_duplicates(
     store: Store, snapshots: Path, with_snapshot: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    index(store, snapshots, NAMES[:5])
-    expected_of = [*NAMES, "Contoso Food", "Fabrikam Steels"]
-    monkeypatch.setattr(duplicates, "FLAT_UP_TO", 4)
-    publish(store, snapshots, MODEL.model_id, flat_up_to=4)
-    index(store, snapshots, expected_of)
+    """Also where texts came and went after the snapshot, or it is damaged."""
+    words = ("Harbour", "Quartz", "Meadow", "Falcon", "Summit", "Velvet", "Juniper", "Orchid")
+    names = [f"{word} {trade}" for word in words for trade in ("Logistics", "Bakery", "Opticians")]
+    index(store, snapshots, [*NAMES[:5], *names])
+    monkeypatch.setattr(duplicates, "FLAT_UP_TO", 16)
+    publish(store, snapshots, MODEL.model_id, least_similarity=MODEL.least_similarity, flat_up_to=16)
+    index(store, snapshots, [*NAMES, *names[3:], "Contoso Food", "Fabrikam Steels", "Falcon Bakry"])
     if not with_snapshot:
         next(snapshots.iterdir()).write_bytes(b"short")
     found = duplicates.find_duplicates(store, snapshots, MODEL, min_probability=0.5)

@@ -14,8 +14,7 @@ import pytest
 from test_search import MODEL, NAMES, index
 
 from dedup.errors import EnvironmentFault
-from dedup.nearest import exact_neighbours
-from indexer import faiss_index, snapshot, vectors
+from indexer import faiss_index, snapshot
 from indexer.search import Searcher
 from indexer.store import Codes, Ids, Store
 from indexer.workspace import Workspace
@@ -52,21 +51,6 @@ def faked_store(ids: Ids, codes: Codes, page: int = 700) -> SimpleNamespace:
 # Build
 
 
-def test_cells_find_nearly_all_that_a_full_scan_finds() -> None:
-    ids, codes = clustered()
-    built = faiss_index.build_index(ids, codes, flat_up_to=CELLS_ABOVE)
-    assert built.nlist == 256
-    exact, similarities = exact_neighbours(codes, codes, 5)
-    found = np.full((len(codes), 5), -2)
-    for rows, neighbours, cosines in vectors.iter_all_neighbours(built, ids, codes, 5):
-        found[rows] = neighbours
-        same = neighbours == exact[rows]
-        assert np.allclose(cosines[same], similarities[rows][same], atol=1e-6)
-    assert found.min() >= -1
-    recall = np.mean([len(set(a) & set(b)) / 5 for a, b in zip(exact, found, strict=True)])
-    assert recall > 0.97
-
-
 @pytest.mark.parametrize("flat_up_to", [CELLS_ABOVE, 10_000])
 def test_the_same_vectors_give_the_same_bytes(tmp_path: Path, flat_up_to: int) -> None:
     ids, codes = clustered()
@@ -93,6 +77,20 @@ def test_what_is_read_back_is_what_was_stored(tmp_path: Path, flat_up_to: int) -
     digests = [faiss_index.total(faiss_index.row_digests(*page)) for page in faiss_index.iter_content(opened)]
     assert faiss_index.digest_text(sum(digests)) == published.digest
     assert (published.max_text_id, published.n_vectors) == (ids[-1], len(ids))
+
+
+def test_every_stage_of_a_publication_says_how_far_it_is(tmp_path: Path) -> None:
+    heard: dict[str, list[tuple[int, int | None]]] = {}
+
+    def hear(stage: str, done: int, total: int | None) -> None:
+        heard.setdefault(stage, []).append((done, total))
+
+    snapshot.publish(faked_store(*clustered()), tmp_path, "a" * 64, flat_up_to=CELLS_ABOVE, progress=hear)
+    assert list(heard) == ["cells", "snapshot", "recall"]
+    for steps in heard.values():
+        assert steps == sorted(steps)
+        assert len({total for _, total in steps}) == 1
+        assert steps[-1][0] == steps[-1][1]
 
 
 def test_a_snapshot_is_due_after_many_changes(store: Store, snapshots: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,7 +56,9 @@ class _Encoder:
 
 def model(letter: str) -> Any:
     """Return the stand-in for a model of this name."""
-    return SimpleNamespace(model_id=letter * 64, dimension=DIMENSION, encoder=_Encoder(letter.encode()))
+    return SimpleNamespace(
+        model_id=letter * 64, dimension=DIMENSION, encoder=_Encoder(letter.encode()), least_similarity=0.3
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,6 +63,7 @@ MODEL: Any = SimpleNamespace(
     model_id="d" * 64,
     dimension=32,
     encoder=Directions(),
+    least_similarity=0.3,
     compare=lambda left, right, similarities: np.clip(np.asarray(similarities, np.float64), 0, 1),
 )
 

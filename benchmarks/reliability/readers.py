@@ -50,6 +50,7 @@ MODEL: Any = SimpleNamespace(
     model_id="d" * 64,
     dimension=DIMENSION,
     encoder=Hashed(),
+    least_similarity=0.3,
     compare=lambda left, right, similarities: np.clip(np.asarray(similarities, np.float64), 0, 1),
 )
 

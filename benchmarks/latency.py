@@ -1,0 +1,95 @@
+"""Time queries in a warm process: one by one, and many at once; compare with the bars.
+
+    python benchmarks/latency.py --workspace DIR --texts FILE [--queries N] [--threads N] [--output FILE]
+
+The texts asked for are drawn from FILE, read as ``dedup query --input`` reads it. With the file that was
+indexed, each query has an exact match among its candidates.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+from run import Result, line
+
+from dedup.threads import compute_with, count
+
+SEED = 1
+WARM_UP = 200
+LEAST_PROBABILITY = 0.05  # as `dedup query`
+
+
+def measure(workspace: Path, texts: list[str]) -> Iterator[Result]:
+    """Yield what it takes to open the workspace, to answer ``texts`` one by one, and as many of them at once."""
+    import numpy as np
+
+    from dedup.model import load_model
+    from indexer.search import Searcher
+    from indexer.workspace import Workspace
+
+    place = Workspace(workspace)
+    with place.open(for_writing=False) as store:
+        begin = time.perf_counter()
+        searcher = Searcher(store, place.snapshots, load_model())
+        searcher.query(texts[:1])
+        yield Result("opening", "to the first answer, s", time.perf_counter() - begin)
+
+        for text in texts[1:WARM_UP]:
+            searcher.query([text], min_probability=LEAST_PROBABILITY)
+        single, many = texts[WARM_UP : (len(texts) + WARM_UP) // 2], texts[(len(texts) + WARM_UP) // 2 :]
+        milliseconds = []
+        for text in single:
+            begin = time.perf_counter()
+            searcher.query([text], min_probability=LEAST_PROBABILITY)
+            milliseconds.append((time.perf_counter() - begin) * 1e3)
+        for share, bar in ((50, "<= 3"), (90, ""), (99, "<= 10")):
+            yield Result("one query", f"p{share}, ms", float(np.percentile(milliseconds, share)), bar)
+
+        begin = time.perf_counter()
+        searcher.query(many, min_probability=LEAST_PROBABILITY)
+        yield Result("many at once", "queries/s", len(many) / (time.perf_counter() - begin), ">= 2000")
+
+
+def draw(file: str, size: int) -> list[str]:
+    """Return a seeded sample of the texts of a file that can be asked for."""
+    from dedup.normalise import normalise
+    from indexer.readers import Options, Row, open_table
+
+    with open_table(file, Options()) as table:
+        texts = [row.raw for row in table if isinstance(row, Row) and normalise(row.raw)]
+    return random.Random(SEED).sample(texts, min(size, len(texts)))
+
+
+def main() -> None:
+    """Run the benchmark; exit with 1 if a bar is missed."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--workspace", type=Path, required=True)
+    parser.add_argument("--texts", required=True, help="a file of texts to ask for")
+    parser.add_argument("--queries", type=int, default=4_000, help="one half one by one, the other at once")
+    parser.add_argument("--threads", type=int)
+    parser.add_argument("--output", type=Path, help="also write the results to this JSON file")
+    arguments = parser.parse_args()
+
+    compute_with(arguments.threads)
+    results = []
+    print(f"{'bench':<26} {'measure':<34} {'value':>12}  bar       ({count()} threads)")
+    for result in measure(arguments.workspace, draw(arguments.texts, WARM_UP + arguments.queries)):
+        results.append(result)
+        print(line(result), flush=True)
+    if arguments.output:
+        rows = [asdict(result) | {"passed": result.passed} for result in results]
+        arguments.output.write_text(
+            json.dumps({"threads": count(), "results": rows}, indent=2) + "\n", encoding="utf-8"
+        )
+    sys.exit(any(result.passed is False for result in results))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""The nearest neighbours found so far of each of many rows.
+
+A neighbour is one number of 64 bits, so that the larger is the nearer: the bits of its cosine, ordered as
+integers are, above the complement of its id. Equal cosines thus go to the lower id, and what is found does
+not depend on the order in which it is offered.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Keys = NDArray[np.uint64]
+Rows = NDArray[np.integer[Any]]
+_NO_ID = np.uint64((1 << 32) - 1)
+_LOW = np.uint64(32)
+
+
+class NeighbourLists:
+    """The ``k`` nearest of ``count`` rows among all that were offered with at least the cosine ``least``."""
+
+    def __init__(self, count: int, k: int, least: float) -> None:
+        nothing = _keys(np.array([least], np.float32), np.array([_NO_ID.astype(np.int64)]))
+        self._keys = np.full((count, k), nothing[0], np.uint64)  # ascending in each row
+
+    def worst(self, rows: Rows) -> NDArray[np.float32]:
+        """Return the cosine that a neighbour of each of ``rows`` must have to be among its nearest."""
+        return _cosines(self._keys[rows, 0])
+
+    def offer(self, rows: Rows, ids: Rows, cosines: NDArray[np.float32]) -> None:
+        """Offer neighbours: to ``rows`` (m,) those of ``ids`` (m,), below 2^32 - 1; no pair is in it twice."""
+        keys = _keys(cosines, ids)
+        nearer = np.flatnonzero(keys > self._keys[rows, 0])
+        rows, keys = rows[nearer], keys[nearer]
+        new = np.flatnonzero((self._keys[rows] != keys[:, None]).all(axis=1))
+        if not len(new):
+            return
+        rows, keys = rows[new], keys[new]
+        order = np.lexsort((keys, rows))
+        rows, keys = rows[order], keys[order]
+        found, starts = np.unique(rows, return_index=True)
+        counts = np.diff(starts, append=len(rows))
+        k = self._keys.shape[1]
+        places = np.repeat(starts + counts, counts) - np.arange(len(rows)) - 1  # 0 for the nearest of a row
+        near = places < k
+        offered = np.zeros((len(found), min(k, int(counts.max()))), np.uint64)
+        offered[np.repeat(np.arange(len(found)), counts)[near], places[near]] = keys[near]
+        merged = np.hstack([self._keys[found], offered])
+        merged.sort(axis=1)
+        self._keys[found] = merged[:, -k:]
+
+    def nearest(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Return ids and cosines, both (count, k), nearest first; id -1 and cosine -1 for none."""
+        keys = self._keys[:, ::-1]
+        ids = (~keys & _NO_ID).astype(np.int64)
+        is_none = ids == int(_NO_ID)
+        return np.where(is_none, -1, ids), np.where(is_none, np.float32(-1), _cosines(keys))
+
+
+def _keys(cosines: NDArray[np.float32], ids: Rows) -> Keys:
+    bits = cosines.view(np.int32)
+    ordered = np.where(bits < 0, ~bits, bits | np.int32(-(1 << 31))).view(np.uint32)
+    return ordered.astype(np.uint64) << _LOW | (_NO_ID - ids.astype(np.uint64))
+
+
+def _cosines(keys: Keys) -> NDArray[np.float32]:
+    ordered = (keys >> _LOW).astype(np.uint32).view(np.int32)
+    return np.where(ordered < 0, ordered & np.int32((1 << 31) - 1), ~ordered).view(np.float32)

@@ -1,0 +1,168 @@
+"""The search of all neighbours of all texts: exact where it claims to be, the same with any number of threads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from test_snapshot import clustered, faked_store
+
+from dedup.neighbour_lists import NeighbourLists
+from dedup.products import products
+from indexer import all_neighbours as search
+from indexer import snapshot
+from indexer.cells import nearest_cells
+from indexer.faiss_index import centres_of, new_index
+from indexer.recall import MOST_CELLS, WANTED, measure_recall
+from indexer.store import Codes
+
+LEAST = 0.5
+
+
+def brute_force(codes: Codes, k: int, least: float, may_compare: NDArray[np.bool_] | None = None) -> tuple[Any, Any]:
+    """Every cosine, then a sort: by cosine, ties by the lower row."""
+    wide = codes.astype(np.int64)
+    lengths = np.sqrt(np.maximum((wide**2).sum(axis=1), 1).astype(np.float32))
+    cosines = ((wide @ wide.T) / (lengths[:, None] * lengths)).astype(np.float32)
+    np.fill_diagonal(cosines, -1)
+    if may_compare is not None:
+        cosines[~may_compare] = -1
+    order = np.argsort(-cosines, axis=1, kind="stable")[:, :k]
+    cosines = np.take_along_axis(cosines, order, axis=1)
+    return np.where(cosines >= least, order, -1), np.where(cosines >= least, cosines, -1)
+
+
+def same(found: tuple[Any, Any], expected: tuple[Any, Any]) -> bool:
+    return all(np.array_equal(one, other) for one, other in zip(found, expected, strict=True))
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (3, 5, 128), (70, 300, 33), (512, 513, 64), (2, 3, 1040)])
+def test_products_are_exact(shape: tuple[int, int, int]) -> None:
+    m, n, d = shape
+    rng = np.random.default_rng(m)
+    left, right = (rng.choice(np.array([-128, -1, 0, 1, 127], np.int8), (rows, d)) for rows in (m, n))
+    assert np.array_equal(products(left, right), left.astype(np.int64) @ right.T.astype(np.int64))
+
+
+def test_lists_do_not_depend_on_the_order_of_offers() -> None:
+    rng = np.random.default_rng(3)
+    rows, ids = (values.ravel() for values in np.meshgrid(np.arange(20), np.arange(100), indexing="ij"))
+    cosines = rng.choice(np.float32([-1, -0.25, 0, 0.25, 0.5, 0.75, 1]), len(rows)).astype(np.float32)
+    expected = None
+    for parts in (1, 7, 300):
+        lists = NeighbourLists(20, 6, -0.5)
+        for part in np.array_split(rng.permutation(len(rows)), parts):
+            lists.offer(rows[part], ids[part], cosines[part])
+            lists.offer(rows[part], ids[part], cosines[part])
+        found = lists.nearest()
+        assert expected is None or same(found, expected)
+        expected = found
+    order = np.argsort(-cosines.reshape(20, 100), axis=1, kind="stable")[:, :6]
+    assert np.array_equal(found[0], order)
+    lists = NeighbourLists(1, 2, 0.5)
+    lists.offer(np.array([0, 0]), np.array([7, 8]), np.array([0.25, 0.5], np.float32))
+    assert same(lists.nearest(), (np.array([[8, -1]]), np.array([[0.5, -1]], np.float32)))
+
+
+@pytest.mark.parametrize("tile", [512, 16])
+def test_one_cell_is_exact(monkeypatch: pytest.MonkeyPatch, tile: int) -> None:
+    monkeypatch.setattr(search, "_TILE", tile)
+    monkeypatch.setattr(search, "_PART", 4 * tile)
+    codes = clustered(1000)[1]
+    codes[500:510] = codes[0]
+    codes[7] = 0
+    assert same(search.all_neighbours(codes, 10, LEAST, None), brute_force(codes, 10, LEAST))
+
+
+def test_texts_are_compared_that_share_a_cell(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "_TILE", 16)
+    monkeypatch.setattr(search, "_PART", 40)
+    codes = clustered(1000)[1]
+    cells = np.random.default_rng(0).permuted(np.tile(np.arange(12, dtype=np.int32), (1000, 1)), axis=1)[:, :3]
+    share = (cells[:, None, :, None] == cells[None, :, None, :]).any(axis=(2, 3))
+    shares: list[int] = []
+    found = search.all_neighbours(codes, 4, LEAST, cells, progress=shares.append)
+    assert same(found, brute_force(codes, 4, LEAST, share))
+    assert shares == sorted(shares) and shares[-1] == 1000
+
+
+@pytest.mark.parametrize("tile", [512, 16])
+def test_threads_change_nothing(monkeypatch: pytest.MonkeyPatch, tile: int) -> None:
+    monkeypatch.setattr(search, "_TILE", tile)
+    ids, codes = clustered()
+    codes[1000:1200] = codes[1000]
+    index = new_index([(ids, codes)], len(codes), 1000)
+    results = []
+    for number in ("1", "2", "5"):
+        monkeypatch.setenv("OMP_NUM_THREADS", number)
+        cells = nearest_cells(codes, index, 6)
+        results.append((cells, *search.all_neighbours(codes, 10, LEAST, cells)))
+    for other in results[1:]:
+        assert all(np.array_equal(one, two) for one, two in zip(results[0], other, strict=True))
+
+
+def test_a_fault_stops_the_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "_PART", 50)
+
+    def stop(done: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        search.all_neighbours(clustered(1000)[1], 10, LEAST, None, progress=stop)
+    with pytest.raises(ValueError, match="no similarity"):
+        search.all_neighbours(clustered(1000)[1], 10, -0.1, None)
+
+
+@pytest.mark.parametrize("count", [1, 5, 32])
+def test_nearest_cells(count: int) -> None:
+    ids, codes = clustered()
+    codes[10:40] = 0  # every product is 0: the lowest cells
+    index = new_index([(ids, codes)], len(codes), 1000)
+    centres = centres_of(index)
+    rounded = np.rint(centres * (127 / np.abs(centres).max())).astype(np.int64)
+    expected = np.argsort(-(codes.astype(np.int64) @ rounded.T), axis=1, kind="stable")[:, :count]
+    assert np.array_equal(nearest_cells(codes, index, count), expected)
+
+
+def test_recall_is_measured_when_a_snapshot_is_built(tmp_path: Path) -> None:
+    """What is measured on a sample is, very nearly, what a search of all finds of all."""
+    ids, codes = clustered()
+    published = snapshot.publish(faked_store(ids, codes), tmp_path, "a" * 64, least_similarity=LEAST, flat_up_to=1000)
+    assert published is not None
+    recall = published.parameters["recall"]
+    assert (recall["texts"], recall["least_similarity"]) == (2000, LEAST)
+    index = snapshot.read_index(tmp_path, published)
+    cells = nearest_cells(codes, index, published.parameters["cells_per_text"])
+    near, _ = search.all_neighbours(codes, 10, LEAST, cells)
+    exact, _ = brute_force(codes, 10, LEAST)
+    assert recall["neighbours"] == pytest.approx(0.4 * np.count_nonzero(exact >= 0), rel=0.1)
+    found = np.mean([other in row for row, others in zip(near, exact, strict=True) for other in others[others >= 0]])
+    assert recall["of_all"] >= WANTED
+    assert found == pytest.approx(recall["of_all"], abs=0.005)
+    assert recall["of_queries"] > 0.99  # half of all cells are searched
+
+
+def test_recall_of_nothing() -> None:
+    ids, codes = clustered()
+    index = new_index([(ids, codes)], len(codes), 1000)
+    recall = measure_recall(index, lambda: [(ids, codes)], len(codes), 0.9999)
+    assert (recall.neighbours, recall.of_all, recall.of_queries) == (0, 1.0, 1.0)
+
+
+def test_a_hard_corpus_takes_more_cells(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Directions at random lie in no groups that a cell could keep together."""
+    ids, easy = clustered()
+    hard = np.random.default_rng(2).integers(-60, 60, easy.shape).astype(np.int8)
+    recalls = []
+    for codes in (easy, hard):
+        index, pages = new_index([(ids, codes)], len(codes), 1000), [(ids[:9], codes[:9]), (ids[9:], codes[9:])]
+        recalls.append(measure_recall(index, lambda pages=pages: pages, len(codes), 0.3))
+    assert recalls[0].cells_per_text < recalls[1].cells_per_text < MOST_CELLS
+    assert all(WANTED <= recall.of_all < 1 for recall in recalls)
+    monkeypatch.setattr("indexer.recall.MOST_CELLS", 5)
+    limited = measure_recall(index, lambda: pages, len(codes), 0.3)
+    assert limited.cells_per_text == 5
+    assert limited.of_all < WANTED
