@@ -1,5 +1,6 @@
 import csv
 import gzip
+import json
 import random
 from itertools import pairwise
 
@@ -137,6 +138,18 @@ def test_the_scorer_is_refitted_onto_a_finished_encoder(data, tmp_path, monkeypa
     assert {file.name: file.read_bytes() for file in (tmp_path / "model").iterdir()} == before
     with pytest.raises(TypeError):
         train(data, tmp_path / "model", steps=3, seed=7, on_progress=lines.append)  # other settings
+
+
+@pytest.mark.parametrize("key", ["alphabet", "dimension", "architecture"])
+def test_an_encoder_of_another_architecture_is_not_kept(data, tmp_path, monkeypatch, key):
+    monkeypatch.setattr("dedup.training.command._SCORER_VARIANTS", 200)
+    train(data, tmp_path, steps=2, seed=7, on_progress=lambda _: None)
+    manifest = json.loads((tmp_path / "manifest.json").read_text(encoding="utf-8"))
+    (tmp_path / "manifest.json").write_text(json.dumps({**manifest, key: "another"}), encoding="utf-8")
+    lines = []
+    train(data, tmp_path, steps=2, seed=7, on_progress=lines.append)
+    assert "an encoder of these settings is there" not in lines
+    assert json.loads((tmp_path / "manifest.json").read_text(encoding="utf-8")) == manifest
 
 
 def test_word_weights_are_learnt_from_labelled_pairs():

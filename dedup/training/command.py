@@ -54,6 +54,16 @@ _FEW_AND_HARD = ("nber_assignees", 3.0)
 """A source whose labelled pairs are few and unlike the others, and how much more each of them weighs."""
 
 _COMPANY_SOURCES = ("h1b_employers", "nber_assignees", "irs_nonprofits", "securities")
+_ENCODER = {
+    "alphabet": ALPHABET,
+    "dimension": DIMENSION,
+    "architecture": {
+        "tower": "unidirectional character LSTM, maximum and mean pooling, bag of hashed grams",
+        "symbol_size": SYMBOL_SIZE,
+        "hidden_size": HIDDEN_SIZE,
+    },
+}
+"""What the manifest says of the encoder that this version trains."""
 
 Report = Callable[[str], None]
 
@@ -61,8 +71,8 @@ Report = Callable[[str], None]
 def train(data: Path, output: Path, steps: int | None, seed: int | None, on_progress: Report) -> None:
     """Train a model on the folder ``data`` and write it to ``output``; resumes an interrupted training.
 
-    Where ``output`` holds a model whose encoder was trained with the same settings, that encoder is kept
-    and the scorer alone is fitted anew.
+    Where ``output`` holds a model whose encoder is of the same architecture and was trained with the same
+    settings, that encoder is kept and the scorer alone is fitted anew.
 
     ``steps`` and ``seed`` stand in for those of ``EncoderSettings``. ``on_progress`` gets lines of text.
 
@@ -111,13 +121,14 @@ def read_training_data(data: Path, seed: int) -> tuple[dict[str, list[Entity]], 
 
 
 def _has_encoder(output: Path, settings: EncoderSettings) -> bool:
-    """Whether the manifest in ``output`` names these settings and the encoder that is there."""
+    """Whether the manifest in ``output`` names this architecture, these settings and the encoder that is there."""
     try:
         manifest = json.loads((output / "manifest.json").read_text(encoding="utf-8"))
         found = _sha256(output / "encoder.onnx")
     except (OSError, ValueError):
         return False
-    return bool(manifest["training"] == asdict(settings) and manifest["files"]["encoder.onnx"] == found)
+    wanted = _ENCODER | {"training": asdict(settings)}
+    return manifest["files"]["encoder.onnx"] == found and all(manifest.get(k) == v for k, v in wanted.items())
 
 
 def make_sampler(entities: dict[str, list[Entity]], names: list[str], seed: int) -> Sampler:
@@ -212,14 +223,8 @@ def _write_manifest(output: Path, settings: EncoderSettings, least_similarity: f
         {
             "format_version": FORMAT_VERSION,
             "normaliser_version": NORMALISER_VERSION,
-            "alphabet": ALPHABET,
-            "dimension": DIMENSION,
+            **_ENCODER,
             "code_scale": CODE_SCALE,
-            "architecture": {
-                "tower": "unidirectional character LSTM, maximum and mean pooling, bag of hashed grams",
-                "symbol_size": SYMBOL_SIZE,
-                "hidden_size": HIDDEN_SIZE,
-            },
             "quantisation": {
                 "vectors": f"int8, round(unit vector * {CODE_SCALE:g}) clipped to 127",
                 "gram_table": "int8, one scale per dimension",
