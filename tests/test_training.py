@@ -30,7 +30,7 @@ from dedup.training.export import export  # noqa: E402
 from dedup.training.generated import Generator  # noqa: E402
 from dedup.training.network import Tower  # noqa: E402
 from dedup.training.sampling import Sampler  # noqa: E402
-from dedup.training.scorer import fit_scorer, fit_vetoes, fit_word_weights  # noqa: E402
+from dedup.training.scorer import fit_scorer, fit_spelling, fit_vetoes, fit_word_weights  # noqa: E402
 from dedup.training.texts import OtherTexts  # noqa: E402
 from dedup.training.variants import sibling, variant  # noqa: E402
 
@@ -180,6 +180,21 @@ def test_vetoes_are_fitted_without_touching_other_curves():
     assert veto.curves[0] == scorer.curves[0]
     assert np.ptp(veto.curves[differ].values) > 2
     assert veto.probabilities(generated).mean() < 0.5 < veto.probabilities(rows[labels == 1]).mean()
+
+
+def test_spelling_is_fitted_without_touching_other_curves():
+    rng = np.random.default_rng(0)
+    rows = rng.random((400, len(FEATURES))).astype(np.float32)
+    consonants = FEATURES.index("consonants")
+    labels = (rows[:, consonants] > 0.5).astype(float)
+    scorer = fit_scorer(rows, labels, np.ones(400))
+    assert np.ptp(scorer.curves[consonants].values) == 0
+    spelling = fit_spelling(scorer, rows, labels, np.ones(400))
+    assert spelling.curves[1:consonants] == scorer.curves[1:consonants]
+    assert (np.diff(spelling.curves[consonants].values) >= 0).all()
+    assert (
+        spelling.probabilities(rows[labels == 0]).mean() < 0.3 < 0.7 < spelling.probabilities(rows[labels == 1]).mean()
+    )
 
 
 def test_generated_pairs_are_seeded_and_of_both_kinds():
