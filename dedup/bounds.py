@@ -163,12 +163,24 @@ def _edits(left: NDArray[np.uint8], right: NDArray[np.uint8]) -> NDArray[np.int6
     return result
 
 
-def bounds_of_parts(table: NameTable, first: Ints, second: Ints) -> dict[str, Bound]:
-    """Return bounds on what two parts of names show when they are compared, for pairs of parts (m,)."""
+def likeness_of_consonants(table: NameTable, first: Ints, second: Ints) -> Floats:
+    """Return how alike, 0 to 1, the consonants of pairs of names (n,) are at most."""
+    edits = _edits(table.consonants[first], table.consonants[second])
+    return 1 - edits / (table.n_consonants[first] + table.n_consonants[second])
+
+
+def bounds_of_parts(table: NameTable, first: Ints, second: Ints, consonants: Floats) -> dict[str, Bound]:
+    """Return bounds on what two parts of names show when they are compared, for pairs of parts (m,).
+
+    ``consonants`` (m,) are the ``likeness_of_consonants`` of their names, which are both in Latin letters, or
+    both are not.
+    """
     left, right = _Side(table, first), _Side(table, second)
     meetings = _Meetings(left, right)
     joined = _mark_unsure(left, right, meetings)
     acronym = _may_be_acronym(left, right)
+    shortness = _short_names_differ(left, right, joined | acronym)
+    are_telling = (table.forms[first] == 0) & (table.forms[second] == 0) & ~left.any(~left.free)
     return {
         **_letter_bounds(left, right),
         **_form_bounds(table, first, second),
@@ -177,7 +189,8 @@ def bounds_of_parts(table: NameTable, first: Ints, second: Ints) -> dict[str, Bo
         "word_weights": (_word_weights(left, right, meetings), "at most"),
         "numbers_equal": ((table.has_numbers[first] | table.has_numbers[second]).astype(float), "at most"),
         "acronym": (acronym.astype(float), "at most"),
-        "short_names_differ": (_short_names_differ(left, right, joined | acronym), "at least"),
+        "short_names_differ": (shortness, "at least"),
+        "consonants": (consonants * are_telling, "at most"),
     }
 
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from dedup.bounds import Bound, bounds_of_names, bounds_of_parts
+from dedup.bounds import Bound, bounds_of_names, bounds_of_parts, likeness_of_consonants
 from dedup.compare import FEATURES
 from dedup.name_table import Floats, Ints, NameTable
 from dedup.ranges import ranges
@@ -33,7 +33,7 @@ class Ceiling:
     def log_odds(self, pairs: Ints, similarities: NDArray[np.float32]) -> Floats:
         """Return what the log-odds (n,) of ``pairs`` (n, 2) of names, as places, are at most.
 
-        ``similarities`` (n,) are their cosines.
+        ``similarities`` (n,) are their cosines. No ceiling is known for names in two scripts.
         """
         if not len(pairs):
             return np.empty(0)
@@ -44,10 +44,12 @@ class Ceiling:
         owner = np.repeat(np.arange(len(pairs)), numbers)
         which = np.divmod(ranges(np.zeros_like(numbers), numbers), counts[1][owner])
         first, second = (self._table.parts[names][owner] + at for names, at in zip(pairs.T, which, strict=True))
-        of_parts = bounds_of_parts(self._table, first, second)
+        consonants = likeness_of_consonants(self._table, *pairs.T)
+        of_parts = bounds_of_parts(self._table, first, second, consonants[owner])
         best = np.maximum.reduceat(self._reach(of_parts, len(owner)), np.cumsum(numbers) - numbers)
         unbounded = sum(max(c.values) for f, c in self._curves.items() if f not in of_names and f not in of_parts)
-        return self._scorer.intercept + unbounded + self._reach(of_names, len(pairs)) + best + _SLACK
+        total = self._scorer.intercept + unbounded + self._reach(of_names, len(pairs)) + best + _SLACK
+        return np.where(np.diff(self._table.is_latin[pairs], axis=1)[:, 0], np.inf, total)
 
     def probabilities(self, pairs: Ints, similarities: NDArray[np.float32]) -> Floats:
         """Return what the probabilities (n,) of ``pairs`` (n, 2) are at most, as ``log_odds``."""

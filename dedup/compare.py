@@ -25,6 +25,7 @@ DIRECTIONS = {
     "respelling": 1, "known_words_respelt": -1, "short_names_differ": -1,
     "numbers_differ": -1, "number_on_one_side": -1, "numbers_equal": 1, "places_differ": -1, "place_on_one_side": -1,
     "forms_differ": -1, "form_on_one_side": 0, "forms_equal": 1, "another_body": -1, "acronym": 1, "trade_names": 0,
+    "consonants": 1,
 }  # fmt: skip
 """Columns of the evidence matrix, in order, and +1 where more can only speak for a pair, -1 only against, 0 either."""
 
@@ -32,6 +33,16 @@ FEATURES = tuple(DIRECTIONS)
 """Names of the columns; a scorer refuses a model trained on others."""
 
 _FIRST_OF_WORDS = FEATURES.index("shared_words")
+_CONSONANTS = FEATURES.index("consonants")
+_ONE_SCRIPT_ONLY = [
+    FEATURES.index(feature)
+    for feature in (
+        "rare_words_on_both_sides", "rare_word_on_one_side", "word_exchanged", "word_weights", "known_words_respelt",
+        "short_names_differ",
+    )
+]  # fmt: skip
+"""Columns that are 0 for names in two scripts: a word and its transliteration are seldom spelt alike."""
+
 LONGEST_SHORT_NAME = 8
 """Letters from which on a name is not short."""
 
@@ -53,6 +64,11 @@ class Compared:
     first: Name
     second: Name
     pairing: Pairing
+
+    @property
+    def are_of_two_scripts(self) -> bool:
+        """Whether one name alone is in Latin letters."""
+        return self.left.is_latin != self.right.is_latin
 
 
 def compare_names(left: Sequence[str], right: Sequence[str]) -> list[Compared]:
@@ -107,7 +123,11 @@ def evidence_of(pairs: list[Compared], similarities: NDArray[np.float32], lexico
     if pairs:
         rows[:, 0] = similarities
         rows[:, 1:_FIRST_OF_WORDS] = _strings(pairs)
-        rows[:, _FIRST_OF_WORDS:] = [(*_word_columns(pair.pairing, lexicon), *_other_columns(pair)) for pair in pairs]
+        rows[:, _FIRST_OF_WORDS:_CONSONANTS] = [
+            (*_word_columns(pair.pairing, lexicon), *_other_columns(pair)) for pair in pairs
+        ]
+        rows[:, _CONSONANTS] = _consonants(pairs)
+        rows[np.ix_([pair.are_of_two_scripts for pair in pairs], _ONE_SCRIPT_ONLY)] = 0
     return rows
 
 
@@ -188,6 +208,27 @@ def _other_columns(pair: Compared) -> tuple[float, ...]:
         float(is_acronym),
         float(len(pair.left.parts) > 1) + float(len(pair.right.parts) > 1),
     )
+
+
+def _consonants(pairs: list[Compared]) -> NDArray[np.float32]:
+    """Return how alike, 0 to 1, the consonants of names are that have no other evidence in common.
+
+    Those are names in two scripts, and names in Latin letters without a word in common and without legal
+    forms, where short ones count for less; 0 for all others.
+    """
+    trust = np.array([_trust_in_consonants(pair) for pair in pairs], dtype=np.float32)
+    chosen = [pair for pair, weight in zip(pairs, trust.tolist(), strict=True) if weight]
+    left, right = [pair.left.consonants for pair in chosen], [pair.right.consonants for pair in chosen]
+    trust[trust > 0] *= _distances(fuzz.ratio, left, right) / 100
+    return trust
+
+
+def _trust_in_consonants(pair: Compared) -> float:
+    if pair.are_of_two_scripts:
+        return 1.0
+    if pair.pairing.shared or pair.first.forms or pair.second.forms or not pair.left.is_latin:
+        return 0.0
+    return 1 - _shortness(pair.first.core, pair.second.core)
 
 
 def _shortness(left: str, right: str) -> float:

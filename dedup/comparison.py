@@ -6,7 +6,7 @@ arrays and in several threads. What is left is compared in several processes.
 
 from __future__ import annotations
 
-import os
+
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from dedup import threads
 from dedup.ceiling import Ceiling
 from dedup.model import Model
 from dedup.name_table import Block, describe
@@ -48,7 +49,7 @@ class Comparison:
         self._model = model
         self._codes = codes
         self._normal_forms = normal_forms
-        self._workers = workers or os.cpu_count() or 1
+        self._workers = workers or threads.count()
         self._processes = Processes(self._workers, model)
 
     def __enter__(self) -> Comparison:

@@ -27,6 +27,7 @@ _GROUPS: tuple[tuple[str, ...], ...] = (
     ("acronym",),
     ("trade_names", "first_part_ratio"),
     ("short_names_differ", "length"),
+    ("consonants",),
 )
 
 
@@ -86,6 +87,7 @@ def _labels(pair: Compared, row: NDArray[np.float32], lexicon: Lexicon) -> tuple
         _parts(pair),
         f"shorter core of {len(min(first.core, second.core, key=len))} characters"
         + (", yet not equal" if value["short_names_differ"] else ""),
+        _consonants(pair, value["consonants"] > 0),
     )
 
 
@@ -101,6 +103,8 @@ def _shared(pair: Compared, share: float, lexicon: Lexicon) -> str:
 
 
 def _unpaired(pair: Compared, lexicon: Lexicon) -> str:
+    if pair.are_of_two_scripts:
+        return "in two scripts, where words are spelt in more than one way"
     sides = (pair.pairing.left_only, pair.pairing.right_only)
     rarest = [max(side, key=lambda word: (lexicon.rarity.of(word), word)) for side in sides if side]
     if len(rarest) > 1:
@@ -139,6 +143,12 @@ def _parts(pair: Compared) -> str:
     if len(pair.left.parts) + len(pair.right.parts) == 2:
         return "one name on either side"
     return f"of several names, ‘{pair.first.core}’ and ‘{pair.second.core}’ fit best"
+
+
+def _consonants(pair: Compared, are_compared: bool) -> str:
+    if not are_compared:
+        return "consonants left to the words"
+    return f"consonants ‘{pair.left.consonants}’ and ‘{pair.right.consonants}’"
 
 
 def _compared(noun: str, left: Collection[str], right: Collection[str]) -> str:

@@ -117,7 +117,7 @@ class NameTable:
     other words. By part (r,): characters of the core, ``initials`` (a row of ``words``, -1 if no name has
     that word), a number for the legal forms (0 for none), whether its end may be cut off, whether it has
     numbers, and how often the core has the letters of each bin, (r, ``BINS``), with their sum. By name: the
-    letters of the whole, (n, ``BINS``), and their number.
+    letters of the whole and its consonants, (n, ``BINS``) each, with their number, and whether it is in Latin letters.
     """
 
     words: WordTable
@@ -135,6 +135,9 @@ class NameTable:
     core_size: NDArray[np.int32]
     letters: NDArray[np.uint8]
     size: NDArray[np.int32]
+    consonants: NDArray[np.uint8]
+    n_consonants: NDArray[np.int32]
+    is_latin: Bools
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +164,7 @@ def describe(normal_forms: Sequence[str]) -> Block:
         tokens += [vocabulary.setdefault(token, len(vocabulary)) for token in _tokens(part.words)]
     core_letters, core_size = _count_letters([part.core.replace(" ", "") for part in parts])
     letters, size = _count_letters([name.whole.folded for name in names])
+    consonants, n_consonants = _count_letters([name.consonants for name in names])
     cut = [name.may_be_cut and part == name.parts[-1] for name in names for part in name.parts]
     arrays = {
         "n_parts": np.array([len(name.parts) for name in names]),
@@ -176,6 +180,9 @@ def describe(normal_forms: Sequence[str]) -> Block:
         "core_size": core_size,
         "letters": letters,
         "size": size,
+        "consonants": consonants,
+        "n_consonants": n_consonants,
+        "is_latin": np.array([name.is_latin for name in names], np.bool_),
     }
     return Block(arrays, list(vocabulary), list(forms), [part.initials for part in parts])
 

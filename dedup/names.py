@@ -53,6 +53,12 @@ _CUT_REMAINS = frozenset(
 ) - {"co", "inc", "corp"}  # fmt: skip
 
 
+_CONSONANTS = str.maketrans("cgqdpfw", "kkktbvv", "aeiouyh ")
+"""Consonants that spellings of one sound exchange become one letter; vowels, and what stands for them, go."""
+
+_OTHER_LETTER = re.compile(r"[^\W\d_\u0000-\u036f\u1e00-\u1eff]")  # outside the Latin blocks
+
+
 @dataclass(frozen=True, slots=True)
 class Name:
     """What comparison needs of one name; every string is folded to ASCII where it can be.
@@ -75,12 +81,16 @@ class Name:
 class Parts:
     """A name as a whole, and the names it is made of: two or more around ``dba``, ``formerly`` and the like.
 
-    ``may_be_cut`` says that its length is one at which fixed-width fields cut names off.
+    ``may_be_cut`` says that its length is one at which fixed-width fields cut names off. ``consonants`` are
+    those of the whole name, folded, without spaces, ``c g k q``, ``d t``, ``b p`` and ``f v w`` as one each (all
+    its letters where it has none); ``is_latin`` says that no letter of it is of another script.
     """
 
     whole: Name
     parts: tuple[Name, ...]
     may_be_cut: bool
+    consonants: str
+    is_latin: bool
 
 
 def number_of(word: str, *, last: bool) -> str | None:
@@ -167,4 +177,5 @@ def take_apart(normal_form: str) -> Parts:
     if not _MARKER_STARTS.isdisjoint(text.split(" ")):
         pieces = [piece.strip() for piece in _MARKER.split(" " + text)]
     parts = tuple(whole if piece == normal_form else parse(piece) for piece in pieces if piece)
-    return Parts(whole, parts or (whole,), may_be_cut)
+    consonants = whole.folded.translate(_CONSONANTS) or whole.folded
+    return Parts(whole, parts or (whole,), may_be_cut, consonants, not _OTHER_LETTER.search(normal_form))

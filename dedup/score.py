@@ -28,7 +28,7 @@ def logistic(log_odds: NDArray[np.float64]) -> NDArray[np.float64]:
 class Curve:
     """One feature's contribution to the log-odds: straight lines between ``values`` at ``knots``.
 
-    ``values`` are centred: their mean over the training pairs is 0.
+    ``values`` are centred: their weighted mean over the pairs they were fitted to is 0.
     """
 
     knots: tuple[float, ...]

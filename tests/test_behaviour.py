@@ -32,7 +32,7 @@ CATEGORIES = {
     "script",
     "person name",
 }
-MEDIUM_SHARE = 0.74
+MEDIUM_SHARE = 0.82
 MEDIUM_ORDER_SHARE = 0.80
 
 

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dedup.compare import DIRECTIONS, FEATURES, evidence
@@ -26,6 +26,7 @@ names = st.lists(
 ).map(" ".join)
 
 
+@settings(deadline=None)
 @given(names, names)
 def test_evidence_does_not_depend_on_the_side(left, right):
     similarity = np.array([0.3], dtype=np.float32)
@@ -34,6 +35,7 @@ def test_evidence_does_not_depend_on_the_side(left, right):
     )
 
 
+@settings(deadline=None)
 @given(names)
 def test_a_name_agrees_with_itself(name):
     rows = evidence([name], [name], np.array([1.0], dtype=np.float32), LEXICON)[0]
@@ -105,6 +107,22 @@ def test_what_is_cut_off_is_no_evidence_against():
         assert value(whole, cut, "rare_word_on_one_side") == 0.0
     assert value("royal bank", "royal bank of scotland", "rare_word_on_one_side") > 0.0  # too short to be cut
     assert value("union bank serial no 205", "union bank serial no 2058", "numbers_differ") == 0.0
+
+
+def test_consonants_count_where_words_cannot():
+    assert value("газпром", "gazprom", "consonants") == 1.0
+    assert value("البرتشاسن", "albershausen", "consonants") > 0.8  # hardly a vowel is written
+    assert value("al jubayliyah", "el jubeiliya", "consonants") == 1.0
+    assert value("wiesbaden", "visbadn", "consonants") == pytest.approx(6 / 7)  # as far as the names are long
+    assert value("ford", "fjord", "consonants") < 0.4 < value("ravensford", "ravensfjord", "consonants")
+    assert value("royal wiesbaden", "royal visbadn", "consonants") == 0.0  # a word in common
+    assert value("wiesbaden inc", "visbadn", "consonants") == 0.0  # a company
+    assert value("北京银行", "南京银行", "consonants") == 0.0  # a transliteration of either
+
+
+def test_words_of_two_scripts_are_not_held_against_each_other():
+    for feature in ("word_exchanged", "short_names_differ", "rare_words_on_both_sides"):
+        assert value("تل", "tell", feature) == 0.0 < value("tal", "mell", feature)
 
 
 def test_weights_of_words_depend_on_their_part():

@@ -90,6 +90,9 @@ def test_the_reasons_name_the_words(model):
     labels = [c.label for c in explain(model, "Acme Inc dba Zenith", "Zenith 2006").contributions]
     assert "of several names, ‘zenith’ and ‘zenith 2006’ fit best" in labels
     assert "number ‘2006’ on one side only" in labels
+    labels = [c.label for c in explain(model, "Jubayliyah", "الجبيلية").contributions]
+    assert "consonants ‘jbl’ and ‘ljbl’" in labels
+    assert "in two scripts, where words are spelt in more than one way" in labels
 
 
 def test_another_legal_form_says_less_than_the_same_one_written_out(model):

@@ -1,5 +1,6 @@
 import csv
 import gzip
+import json
 import random
 from itertools import pairwise
 
@@ -29,7 +30,7 @@ from dedup.training.export import export  # noqa: E402
 from dedup.training.generated import Generator  # noqa: E402
 from dedup.training.network import Tower  # noqa: E402
 from dedup.training.sampling import Sampler  # noqa: E402
-from dedup.training.scorer import fit_scorer, fit_vetoes, fit_word_weights  # noqa: E402
+from dedup.training.scorer import fit_scorer, fit_spelling, fit_vetoes, fit_word_weights  # noqa: E402
 from dedup.training.texts import OtherTexts  # noqa: E402
 from dedup.training.variants import sibling, variant  # noqa: E402
 
@@ -139,6 +140,18 @@ def test_the_scorer_is_refitted_onto_a_finished_encoder(data, tmp_path, monkeypa
         train(data, tmp_path / "model", steps=3, seed=7, on_progress=lines.append)  # other settings
 
 
+@pytest.mark.parametrize("key", ["alphabet", "dimension", "architecture"])
+def test_an_encoder_of_another_architecture_is_not_kept(data, tmp_path, monkeypatch, key):
+    monkeypatch.setattr("dedup.training.command._SCORER_VARIANTS", 200)
+    train(data, tmp_path, steps=2, seed=7, on_progress=lambda _: None)
+    manifest = json.loads((tmp_path / "manifest.json").read_text(encoding="utf-8"))
+    (tmp_path / "manifest.json").write_text(json.dumps({**manifest, key: "another"}), encoding="utf-8")
+    lines = []
+    train(data, tmp_path, steps=2, seed=7, on_progress=lines.append)
+    assert "an encoder of these settings is there" not in lines
+    assert json.loads((tmp_path / "manifest.json").read_text(encoding="utf-8")) == manifest
+
+
 def test_word_weights_are_learnt_from_labelled_pairs():
     rng = np.random.default_rng(0)
     rows = rng.random((400, len(FEATURES))).astype(np.float32)
@@ -167,6 +180,21 @@ def test_vetoes_are_fitted_without_touching_other_curves():
     assert veto.curves[0] == scorer.curves[0]
     assert np.ptp(veto.curves[differ].values) > 2
     assert veto.probabilities(generated).mean() < 0.5 < veto.probabilities(rows[labels == 1]).mean()
+
+
+def test_spelling_is_fitted_without_touching_other_curves():
+    rng = np.random.default_rng(0)
+    rows = rng.random((400, len(FEATURES))).astype(np.float32)
+    consonants = FEATURES.index("consonants")
+    labels = (rows[:, consonants] > 0.5).astype(float)
+    scorer = fit_scorer(rows, labels, np.ones(400))
+    assert np.ptp(scorer.curves[consonants].values) == 0
+    spelling = fit_spelling(scorer, rows, labels, np.ones(400))
+    assert spelling.curves[1:consonants] == scorer.curves[1:consonants]
+    assert (np.diff(spelling.curves[consonants].values) >= 0).all()
+    assert (
+        spelling.probabilities(rows[labels == 0]).mean() < 0.3 < 0.7 < spelling.probabilities(rows[labels == 1]).mean()
+    )
 
 
 def test_generated_pairs_are_seeded_and_of_both_kinds():

@@ -42,18 +42,35 @@ from dedup.training.export import export
 from dedup.training.generated import Generator
 from dedup.training.network import DIMENSION, HIDDEN_SIZE, SYMBOL_SIZE, Tower
 from dedup.training.sampling import Sampler
-from dedup.training.scorer import fit_scorer, fit_vetoes, fit_word_weights
+from dedup.training.scorer import fit_scorer, fit_spelling, fit_vetoes, fit_word_weights
 
 DEFAULT_PROBABILITY = 0.5
 VALIDATION_PAIRS = ("company_validation_h1b", "company_validation_nber")
 _LEAST_COUNT = 8
 _GENERATED_POOL = 100_000
 _SCORER_VARIANTS = 20_000
-_GENERATED_PAIR_WEIGHT = 0.1
+_GENERATED_PAIR_WEIGHT = 0.1  # beside labelled company names
+_GENERATED_SPELLING_WEIGHT = 0.15  # beside place names too
+_RANDOM_PAIR_WEIGHT = 10.0
+"""Retrieval and users meet far more random pairs than files of hard negatives hold; they only bend the low end."""
+
+_MANY_SCRIPTS = "toponyms"
+"""The pairs from which the worth of consonants is learnt."""
+
 _FEW_AND_HARD = ("nber_assignees", 3.0)
 """A source whose labelled pairs are few and unlike the others, and how much more each of them weighs."""
 
 _COMPANY_SOURCES = ("h1b_employers", "nber_assignees", "irs_nonprofits", "securities")
+_ENCODER = {
+    "alphabet": ALPHABET,
+    "dimension": DIMENSION,
+    "architecture": {
+        "tower": "unidirectional character LSTM, maximum and mean pooling, bag of hashed grams",
+        "symbol_size": SYMBOL_SIZE,
+        "hidden_size": HIDDEN_SIZE,
+    },
+}
+"""What the manifest says of the encoder that this version trains."""
 
 Report = Callable[[str], None]
 
@@ -61,8 +78,8 @@ Report = Callable[[str], None]
 def train(data: Path, output: Path, steps: int | None, seed: int | None, on_progress: Report) -> None:
     """Train a model on the folder ``data`` and write it to ``output``; resumes an interrupted training.
 
-    Where ``output`` holds a model whose encoder was trained with the same settings, that encoder is kept
-    and the scorer alone is fitted anew.
+    Where ``output`` holds a model whose encoder is of the same architecture and was trained with the same
+    settings, that encoder is kept and the scorer alone is fitted anew.
 
     ``steps`` and ``seed`` stand in for those of ``EncoderSettings``. ``on_progress`` gets lines of text.
 
@@ -91,7 +108,7 @@ def train(data: Path, output: Path, steps: int | None, seed: int | None, on_prog
     rarity = Rarity(counts, n_names)
     generator = Generator(names[generated:], counts, settings.seed)
     encoder = OnnxEncoder(output / "encoder.onnx")
-    scorer, weights, least_similarity = _train_scorer(data, entities, generator, encoder, rarity)
+    scorer, weights, least_similarity = _train_scorer(data, entities, generator, encoder, rarity, settings.seed)
     _write_json(output / "scorer.json", scorer.to_json())
     _write_json(output / "words.json", weights.to_json())
     _write_manifest(output, settings, least_similarity, {})
@@ -111,13 +128,14 @@ def read_training_data(data: Path, seed: int) -> tuple[dict[str, list[Entity]], 
 
 
 def _has_encoder(output: Path, settings: EncoderSettings) -> bool:
-    """Whether the manifest in ``output`` names these settings and the encoder that is there."""
+    """Whether the manifest in ``output`` names this architecture, these settings and the encoder that is there."""
     try:
         manifest = json.loads((output / "manifest.json").read_text(encoding="utf-8"))
         found = _sha256(output / "encoder.onnx")
     except (OSError, ValueError):
         return False
-    return bool(manifest["training"] == asdict(settings) and manifest["files"]["encoder.onnx"] == found)
+    wanted = _ENCODER | {"training": asdict(settings)}
+    return manifest["files"]["encoder.onnx"] == found and all(manifest.get(k) == v for k, v in wanted.items())
 
 
 def make_sampler(entities: dict[str, list[Entity]], names: list[str], seed: int) -> Sampler:
@@ -146,7 +164,7 @@ def _train_tower(
 
 
 def _train_scorer(
-    data: Path, entities: dict[str, list[Entity]], generator: Generator, encoder: Encoder, rarity: Rarity
+    data: Path, entities: dict[str, list[Entity]], generator: Generator, encoder: Encoder, rarity: Rarity, seed: int
 ) -> tuple[Scorer, WordWeights, float]:
     """Fit word weights, the additive model and the least similarity worth comparing.
 
@@ -171,14 +189,49 @@ def _train_scorer(
     rows, labels = pair_evidence(labelled, encoder, lexicon), np.array(labelled.labels, dtype=np.float64)
     scorer = fit_scorer(rows, labels, weights)
     generated = generator.pairs(_SCORER_VARIANTS)
+    generated_rows = pair_evidence(generated, encoder, lexicon)
     scorer = fit_vetoes(
         scorer,
-        np.concatenate([rows, pair_evidence(generated, encoder, lexicon)]),
+        np.concatenate([rows, generated_rows]),
         np.concatenate([labels, generated.labels]),
         np.concatenate([weights, np.full(len(generated.labels), _GENERATED_PAIR_WEIGHT)]),
     )
+    mixed, places = _shuffled(labelled, seed), _place_names(data, entities[_MANY_SCRIPTS])
+    more = [pair_evidence(pairs, encoder, lexicon) for pairs in (mixed, places)]
+    scorer = fit_spelling(
+        scorer,
+        np.concatenate([rows, generated_rows, *more]),
+        np.concatenate([labels, generated.labels, mixed.labels, places.labels]),
+        np.concatenate(
+            [
+                weights,
+                np.full(len(generated.labels), _GENERATED_SPELLING_WEIGHT),
+                np.full(len(mixed.labels), _RANDOM_PAIR_WEIGHT),
+                _balanced(np.array(places.labels)),
+            ]
+        ),
+    )
     accepted = (scorer.probabilities(rows) >= DEFAULT_PROBABILITY) & (labels == 1)
     return scorer, words, round(float(np.quantile(rows[accepted, 0], 0.005)), 3)
+
+
+def _shuffled(pairs: LabelledPairs, seed: int) -> LabelledPairs:
+    """Return the left names, each with the right name of any pair, as pairs of two names."""
+    right = random.Random(seed).sample(pairs.right, len(pairs.right))
+    return LabelledPairs(pairs.left, right, [0] * len(right))
+
+
+def _place_names(data: Path, entities: list[Entity]) -> LabelledPairs:
+    """Return the labelled pairs of place names of which the encoder has not seen both."""
+    shown = {name for entity in entities if not is_held_back(entity) for name in entity.names}
+    pairs = read_pairs(data / "pairs" / f"{_MANY_SCRIPTS}_train.csv.gz")
+    return pairs.select([not shown.issuperset(names) for names in zip(pairs.left, pairs.right, strict=True)])
+
+
+def _balanced(labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return weights of mean 1 under which both labels weigh the same."""
+    counts = np.bincount(labels, minlength=2)
+    return np.asarray(len(labels) / 2 / counts[labels])
 
 
 def _word_weights(pairs: LabelledPairs, rarity: Rarity) -> WordWeights:
@@ -212,14 +265,8 @@ def _write_manifest(output: Path, settings: EncoderSettings, least_similarity: f
         {
             "format_version": FORMAT_VERSION,
             "normaliser_version": NORMALISER_VERSION,
-            "alphabet": ALPHABET,
-            "dimension": DIMENSION,
+            **_ENCODER,
             "code_scale": CODE_SCALE,
-            "architecture": {
-                "tower": "unidirectional character LSTM, maximum and mean pooling, bag of hashed grams",
-                "symbol_size": SYMBOL_SIZE,
-                "hidden_size": HIDDEN_SIZE,
-            },
             "quantisation": {
                 "vectors": f"int8, round(unit vector * {CODE_SCALE:g}) clipped to 127",
                 "gram_table": "int8, one scale per dimension",
