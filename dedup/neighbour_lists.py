@@ -16,6 +16,7 @@ Keys = NDArray[np.uint64]
 Rows = NDArray[np.integer[Any]]
 _NO_ID = np.uint64((1 << 32) - 1)
 _LOW = np.uint64(32)
+_BLOCK = 1 << 16
 
 
 class NeighbourLists:
@@ -53,10 +54,14 @@ class NeighbourLists:
 
     def nearest(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Return ids and cosines, both (count, k), nearest first; id -1 and cosine -1 for none."""
-        keys = self._keys[:, ::-1]
-        ids = (~keys & _NO_ID).astype(np.int64)
-        is_none = ids == int(_NO_ID)
-        return np.where(is_none, -1, ids), np.where(is_none, np.float32(-1), _cosines(keys))
+        ids, cosines = np.empty(self._keys.shape, np.int64), np.empty(self._keys.shape, np.float32)
+        for start in range(0, len(ids), _BLOCK):
+            block = slice(start, start + _BLOCK)
+            keys = self._keys[block, ::-1]
+            low = ~keys & _NO_ID
+            ids[block] = np.where(low == _NO_ID, -1, low.astype(np.int64))
+            cosines[block] = np.where(low == _NO_ID, np.float32(-1), _cosines(keys))
+        return ids, cosines
 
 
 def _keys(cosines: NDArray[np.float32], ids: Rows) -> Keys:

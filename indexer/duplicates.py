@@ -29,6 +29,8 @@ from indexer.snapshot import open_snapshot
 from indexer.store import Codes, Ids, Store
 from indexer.words import model_of
 
+_BLOCK = 1 << 16
+
 
 @dataclass(frozen=True, slots=True)
 class Duplicates:
@@ -119,10 +121,20 @@ def _search(
     neighbours, similarities = all_neighbours(
         codes, NEIGHBOURS, model.least_similarity, cells, progress=lambda done: progress("search", done, n)
     )
-    rows, columns = np.nonzero(neighbours >= 0)
-    others = neighbours[rows, columns]
-    keys, at = np.unique(np.minimum(rows, others) * n + np.maximum(rows, others), return_index=True)
-    return generation, np.column_stack(np.divmod(keys, n)), similarities[rows, columns][at]
+    keys, cosines = _distinct(neighbours, similarities)
+    return generation, np.column_stack(np.divmod(keys, n)), cosines
+
+
+def _distinct(neighbours: Ids, similarities: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Return each pair of a row and a neighbour once, as lower · n + higher, ascending, and its cosine."""
+    n = len(neighbours)
+    keys = []
+    for start in range(0, n, _BLOCK):
+        block = neighbours[start : start + _BLOCK]
+        rows = np.arange(start, start + len(block))[:, None]
+        keys.append((np.minimum(rows, block) * n + np.maximum(rows, block))[block >= 0])
+    unique, at = np.unique(np.concatenate(keys), return_index=True)
+    return unique, similarities[neighbours >= 0][at]
 
 
 def _cells(store: Store, snapshots: Path, model: Model, text_ids: Ids, codes: Codes) -> tuple[int | None, Cells | None]:
