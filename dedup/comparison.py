@@ -6,7 +6,6 @@ arrays and in several threads. What is left is compared in several processes.
 
 from __future__ import annotations
 
-
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
