@@ -64,6 +64,7 @@ MODEL: Any = SimpleNamespace(
     dimension=32,
     encoder=Directions(),
     least_similarity=0.3,
+    with_corpus=lambda counts, n_names: MODEL,
     compare=lambda left, right, similarities: np.clip(np.asarray(similarities, np.float64), 0, 1),
 )
 

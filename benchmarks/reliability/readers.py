@@ -51,6 +51,7 @@ MODEL: Any = SimpleNamespace(
     dimension=DIMENSION,
     encoder=Hashed(),
     least_similarity=0.3,
+    with_corpus=lambda counts, n_names: MODEL,
     compare=lambda left, right, similarities: np.clip(np.asarray(similarities, np.float64), 0, 1),
 )
 
