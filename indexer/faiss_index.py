@@ -21,7 +21,7 @@ from indexer.store import Codes, Ids
 FLAT_UP_TO = 50_000
 """Most vectors that are scanned one by one; above, they are sorted into cells."""
 
-QUERY_PROBES = 128
+QUERY_PROBES = 256
 """Cells searched for a query."""
 
 _SAMPLE_PER_CELL = 64

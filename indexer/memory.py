@@ -27,7 +27,7 @@ class Need:
 
 
 INDEX = Need(350 << 20, 450)
-REPORT = Need(450 << 20, 1_300)
+REPORT = Need(450 << 20, 1_200)
 
 
 def parse_size(text: str) -> int:
