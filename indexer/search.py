@@ -1,8 +1,7 @@
 """Answer queries: the texts of the store that are likely the same as a given one, best first.
 
 A text equal to the query after normalisation is found by key and has probability 1. All others come from
-the nearest vectors: the model compares the query with the first of them, as many as are wanted, and with
-those that are near enough to be the same (``least_similarity``).
+the nearest vectors, and the model compares each of them with the query.
 """
 
 from __future__ import annotations
@@ -92,9 +91,7 @@ class Searcher:
         k = max(LEAST_CANDIDATES, CANDIDATES_PER_MATCH * limit)
         ids, similarities = self._vectors.search(self._encoder.encode(normals), k)
         live = self._store.normals(np.unique(ids[ids >= 0]).tolist())
-        near = similarities >= self.model.least_similarity
-        near[:, :limit] = True
-        rows, columns = np.nonzero((ids >= 0) & near)
+        rows, columns = np.nonzero(ids >= 0)
         candidates = [
             (normals[row], text_id, live[text_id], similarity)
             for row, text_id, similarity in zip(

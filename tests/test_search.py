@@ -75,23 +75,6 @@ def test_query_finds_equal_and_near_texts(store: Store, snapshots: Path) -> None
     assert again[0] == again[2] == northwind
 
 
-def test_the_first_and_the_near_are_compared(store: Store, snapshots: Path) -> None:
-    asked: list[str] = []
-
-    def compare(left: Sequence[str], right: Sequence[str], similarities: np.ndarray) -> np.ndarray:
-        asked.extend(right)
-        return MODEL.compare(left, right, similarities)
-
-    model = fake_model()
-    model.compare, model.least_similarity = compare, 0.6
-    index(store, snapshots, NAMES, model)
-    searcher = Searcher(store, snapshots, model)
-    assert len(searcher.query(["Northwind Tradings"], limit=6)[0]) == len(asked) == 6
-    asked.clear()
-    assert len(searcher.query(["Northwind Tradings"], limit=1)[0]) == 1
-    assert sorted(asked) == ["northwind trading", "northwind tradng"]
-
-
 @pytest.mark.parametrize(("text", "code"), [("  -- ", "E_NAME_EMPTY"), ("x" * 2000, "E_NAME_TOO_LONG")])
 def test_queries_that_cannot_be_answered(store: Store, snapshots: Path, text: str, code: str) -> None:
     index(store, snapshots, NAMES)
