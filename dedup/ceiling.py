@@ -21,6 +21,9 @@ from dedup.score import Curve, Scorer, logistic
 _SLACK = 1e-6
 """Relative error of bounds and of the float32 evidence that they are for."""
 
+_MOST_MEETINGS = 2_000_000
+"""Pairs of words, of all pairs of names together, that are looked at at once: a few hundred megabytes."""
+
 
 class Ceiling:
     """Bounds the log-odds of pairs of the names of a table."""
@@ -37,6 +40,10 @@ class Ceiling:
         """
         if not len(pairs):
             return np.empty(0)
+        if len(pairs) > 1 and self._meetings(pairs) > _MOST_MEETINGS:
+            half = len(pairs) // 2
+            halves = slice(half), slice(half, None)
+            return np.concatenate([self.log_odds(pairs[part], similarities[part]) for part in halves])
         of_names = bounds_of_names(self._table, *pairs.T) | {"similarity": (similarities, "exactly")}
         # Which parts of two names are compared is not known: the best of all their pairs counts.
         counts = [self._table.parts[names + 1] - self._table.parts[names] for names in pairs.T]
@@ -50,6 +57,11 @@ class Ceiling:
         unbounded = sum(max(c.values) for f, c in self._curves.items() if f not in of_names and f not in of_parts)
         total = self._scorer.intercept + unbounded + self._reach(of_names, len(pairs)) + best + _SLACK
         return np.where(np.diff(self._table.is_latin[pairs], axis=1)[:, 0], np.inf, total)
+
+    def _meetings(self, pairs: Ints) -> int:
+        """Return how many pairs of words there are in pairs of names."""
+        words = np.diff(self._table.starts[self._table.parts])
+        return int(np.dot(*words[pairs].T))
 
     def probabilities(self, pairs: Ints, similarities: NDArray[np.float32]) -> Floats:
         """Return what the probabilities (n,) of ``pairs`` (n, 2) are at most, as ``log_odds``."""

@@ -14,6 +14,9 @@ from dedup.pairing import Pairing
 CORPUS_SAMPLE = 100_000
 """Texts of a corpus, evenly spread, that are enough to count its words in."""
 
+LEAST_CORPUS = 10_000
+"""Texts that a corpus has at least, for what its words say to be more than chance."""
+
 
 class Rarity:
     """How much it says that two names share a word: the logarithm of how few names have it.
@@ -34,9 +37,11 @@ class Rarity:
     def with_corpus(self, counts: Mapping[str, int], n_names: int) -> Rarity:
         """Return the rarity in these names and the corpus of a user together.
 
-        ``counts`` says in how many of the corpus's ``n_names`` names each word occurs. A small corpus
-        changes little, one as large as the names behind this table counts as much as they do.
+        ``counts`` says in how many of the corpus's ``n_names`` names each word occurs; of fewer than
+        ``LEAST_CORPUS`` names nothing is learnt. One as large as the names behind this table counts as much as they do.
         """
+        if n_names < LEAST_CORPUS:
+            return self
         together = dict(self._counts)
         for word, count in counts.items():
             together[word] = together.get(word, 0) + count

@@ -12,6 +12,9 @@ from dedup.vocabulary import is_known_spelling, is_place
 LEAST_LIKENESS = 0.75
 """Two words this alike (normalised Indel similarity) may be spellings of one word."""
 
+_MOST_MEETINGS = 4_096
+"""Pairs of free words of two names that are tried as spellings of one word."""
+
 ABBREVIATION_CREDIT = 0.85
 KNOWN_CREDIT = 0.95
 """The least likeness of a word and a short form of it, and the likeness of usual spellings of one word."""
@@ -118,7 +121,9 @@ class _Aligner:
             free_right.clear()
 
     def respell(self) -> None:
-        """Pair words that are alike, the most alike first."""
+        """Pair words that are alike, the most alike first; not where there are too many, as in whole documents."""
+        if len(self.free[0]) * len(self.free[1]) > _MOST_MEETINGS:
+            return
         left, right = self.words
         found = [
             (spelt.likeness, i, j, spelt)

@@ -11,7 +11,7 @@ import os
 import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from multiprocessing import get_context
+from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any, TypeVar
@@ -61,12 +61,21 @@ class Processes:
                 _send_next(connection, function, waiting, busy)
                 yield result
         except (EOFError, ConnectionError) as error:
-            raise EnvironmentFault(
-                "A process of this job was ended from outside, perhaps for want of memory; use fewer threads."
-            ) from error
+            raise EnvironmentFault(self._why_ended()) from error
+
+    def _why_ended(self) -> str:
+        """Return what to say of the processes that are gone."""
+        for process, _ in self._running:
+            process.join(1)
+        codes = sorted({str(process.exitcode) for process, _ in self._running if process.exitcode})
+        return (
+            f"A process of this job ended with code {', '.join(codes) or 'unknown'} (-9 is mostly want of memory; 1, "
+            "a script that is imported by its processes: guard it with `if __name__ == '__main__':`); try --threads 1."
+        )
 
     def _connections(self) -> list[Connection]:
         context = get_context("spawn")
+        resource_tracker.ensure_running()  # starting it would let through again what is blocked now
         # A terminal sends an interrupt to all processes; they inherit that it is blocked, and this one decides.
         allowed = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
@@ -106,4 +115,7 @@ def _serve(connection: Connection, shared: object) -> None:
             answer = (True, function(shared, *task))
         except Exception as error:
             answer = (False, error)
-        connection.send(answer)
+        try:
+            connection.send(answer)
+        except ConnectionError:
+            return

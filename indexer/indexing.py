@@ -121,13 +121,13 @@ def compact(store: Store, snapshots: Path) -> bool:
 
 
 def refresh_snapshot(
-    store: Store, snapshots: Path, model_id: str, *, least_similarity: float = 0.0, progress: Progress = no_progress
+    store: Store, snapshots: Path, model_id: str, *, least_similarity: float, progress: Progress = no_progress
 ) -> bool:
-    """Publish a snapshot if one is due, and leave no file of an older one; tell whether it was due."""
+    """Count words if that is due; publish a snapshot if one is, and leave no file of an older; tell whether it was."""
+    keep_words(store)
     current = store.current_snapshot()
     if current is not None and not snapshot.is_snapshot_due(store, snapshots, model_id):
         snapshot.sweep(snapshots, current)
         return False
-    keep_words(store)
     made = snapshot.publish(store, snapshots, model_id, least_similarity=least_similarity, progress=progress)
     return made is not None

@@ -26,7 +26,7 @@ Identity = Literal["column", "content"]
 
 BATCH_ROWS = 50_000
 """Rows that are stored in one transaction."""
-MAX_NAME_CHARACTERS = 1024
+MAX_NAME_CHARACTERS = 4096
 """Longest normal form of a name."""
 MAX_ID_CHARACTERS = 512
 """Longest id: an index of PostgreSQL takes keys of up to 2.7 kB."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from dedup import threads
 from dedup.errors import UsageError
 
 _UNITS = {"M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
@@ -16,18 +17,19 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([MGT])(?:i?B)?", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """What the peak of a job grows with: bytes in any case, and bytes for each distinct text of the store."""
+    """What the peak of a job grows with: bytes in any case, for each thread, and for each distinct text."""
 
     base: int
+    per_thread: int
     per_text: int
 
-    def of(self, texts: int) -> int:
-        """Return the bytes that the job takes at its peak with so many texts."""
-        return self.base + texts * self.per_text
+    def of(self, texts: int, threads: int) -> int:
+        """Return the bytes that the job takes at its peak with so many texts, on so many threads."""
+        return self.base + threads * self.per_thread + texts * self.per_text
 
 
-INDEX = Need(350 << 20, 450)
-REPORT = Need(450 << 20, 1_200)
+INDEX = Need(310 << 20, 20 << 20, 450)
+REPORT = Need(250 << 20, 200 << 20, 850)  # a thread has a process of its own, to compare pairs
 
 
 def parse_size(text: str) -> int:
@@ -50,11 +52,13 @@ def check(need: Need, texts: int, limit: int) -> None:
         UsageError: it would.
 
     """
-    needed = need.of(texts)
+    workers = threads.count()
+    needed = need.of(texts, workers)
     if needed > limit:
         raise UsageError(
-            f"{texts:,} distinct texts take about {_mebibytes(needed)} of memory, and --memory allows "
-            f"{_mebibytes(limit)}; allow more, or keep the sources in several workspaces. Nothing was changed."
+            f"{texts:,} distinct texts take about {_mebibytes(needed)} of memory on {workers} threads, and --memory "
+            f"allows {_mebibytes(limit)}; allow more, take fewer --threads, or keep the sources in several workspaces. "
+            "No record was changed."
         )
 
 

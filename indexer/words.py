@@ -1,32 +1,40 @@
 """How common each word is in the corpus of a store, so that what is rare there weighs much in a comparison.
 
-Counted when a snapshot is built, in at most 100,000 texts evenly spread over the store, and kept in
-``store_meta`` under ``words``. A cache like the snapshot: without it a model knows its own table alone.
+Counted after a job that changed the number of texts by a tenth, in at most 100,000 texts evenly spread over the
+store, and kept in ``store_meta`` under ``words``. A cache: without it a model knows its own table alone.
 """
 
 from __future__ import annotations
 
 import json
+import logging
+from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select
 
-from dedup.lexicon import CORPUS_SAMPLE, count_words
+from dedup.lexicon import CORPUS_SAMPLE, LEAST_CORPUS, count_words
 from dedup.model import Model
 from indexer import schema
 from indexer.store import Store
 
 _KEY = "words"
 _LEAST = 2  # a word seen once is as rare as one never seen
+_LARGEST_CHANGE = 0.1
+
+_log = logging.getLogger(__name__)
 
 
-def keep_words(store: Store, most_texts: int = CORPUS_SAMPLE) -> None:
-    """Count the words of the store's texts and keep the counts in place of those before."""
-    column = schema.text.c
+def keep_words(store: Store) -> None:
+    """Count the words of the store's texts, if there are many and their number has changed much."""
     (n,) = store.read(select(func.count()).select_from(schema.text))[0]
-    step = max(1, -(-n // most_texts))
+    counted = _read(store).get("texts", 0)
+    if n < LEAST_CORPUS or abs(n - counted) <= _LARGEST_CHANGE * counted:
+        return
+    column = schema.text.c
+    step = -(-n // CORPUS_SAMPLE)
     normals = [normal for (normal,) in store.read(select(column.normal).where(column.text_id % step == 0))]
-    counts, n_texts = count_words(normals, least=_LEAST)
-    value = json.dumps({"n_texts": n_texts, "counts": counts}, ensure_ascii=False)
+    counts, n_sample = count_words(normals, least=_LEAST)
+    value = json.dumps({"texts": n, "sample": n_sample, "counts": counts}, ensure_ascii=False)
     meta = schema.store_meta
 
     def work(connection: Connection) -> None:
@@ -38,8 +46,18 @@ def keep_words(store: Store, most_texts: int = CORPUS_SAMPLE) -> None:
 
 def model_of(store: Store, model: Model) -> Model:
     """Return ``model`` with the words of the store counted in."""
+    words = _read(store)
+    return model.with_corpus(words["counts"], words["sample"]) if words else model
+
+
+def _read(store: Store) -> dict[str, Any]:
+    """Return what is kept; nothing, with a warning, if it is damaged."""
     kept = store.meta(_KEY)
-    if kept is None:
-        return model
-    words = json.loads(kept)
-    return model.with_corpus(words["counts"], words["n_texts"])
+    try:
+        words: dict[str, Any] = json.loads(kept or "{}")
+        if words and not (words["texts"] and words["sample"] and isinstance(words["counts"], dict)):
+            raise ValueError("counts are missing")
+    except (ValueError, KeyError, TypeError) as error:
+        _log.warning("The counts of words cannot be read (%s); the next `dedup index` makes them anew.", error)
+        return {}
+    return words

@@ -23,8 +23,9 @@ WORDS = [
     "royal", "royale", "royals", "bank", "banks", "banking", "bnk", "dental", "group", "grp", "aero", "jet",
     "aerojet", "3", "d", "3d", "ii", "2", "101", "a", "b", "c", "an", "i", "intl", "international", "city",
     "cities", "of", "iowa", "ohio", "us", "u", "usa", "new", "york", "ny", "oklahoma", "inc", "llc", "ag",
-    "dba", "formerly", "junior", "series", "rbg", "mercury", "mercurys", "laboratories", "laboratores",
-    "pension", "plan", "trust", "smith-jones", "straße", "münchen", "газпром", "日立製作所株式会社",
+    "dba", "formerly", "junior", "series", "sanjose", "san", "jose", "rbg", "mercury", "mercurys",
+    "laboratories", "laboratores", "pension", "plan",
+    "trust", "smith-jones", "straße", "münchen", "газпром", "日立製作所株式会社",
 ]  # fmt: skip
 
 names = (

@@ -233,14 +233,14 @@ def test_other_kind_of_identity_is_refused(store: Store, first: Identity) -> Non
 def test_unsound_rows_are_rejected_and_counted(store: Store) -> None:
     from_reader = Reject(9, 8, "E_QUOTE", None, "A quote.", '"')
     rows = [
-        *with_ids(("1", "Acme"), ("1", "Beta"), ("3", " ?! "), ("4", "x" * 1025), ("5", "A\0B")),
+        *with_ids(("1", "Acme"), ("1", "Beta"), ("3", " ?! "), ("4", "x" * 4097), ("5", "A\0B")),
         row(6, "6\0", "Gamma"),
         row(7, "7", "Gamma", city="\0"),
         from_reader,
         row(9, "9", "\ud800 Gamma"),
         row(10, "", "Gamma"),
         row(11, "i" * 513, "Gamma"),
-        row(12, "12", "x" * 1024),
+        row(12, "12", "x" * 4096),
     ]
     load = Load(store, rows)
     codes = ["DUPLICATE", "EMPTY", "TOO_LONG"]
@@ -248,7 +248,7 @@ def test_unsound_rows_are_rejected_and_counted(store: Store) -> None:
     expected += ["E_NUL", "E_NUL", "E_NUL", "E_QUOTE", "E_ENCODING_ROW"]
     assert sorted(load.errors) == sorted(expected)
     assert load.summary == Accounts(12, added=2, changed=0, unchanged=0, removed=0, rejected=10)
-    assert content(store) == {("names", "1"): "Acme", ("names", "12"): "x" * 1024}
+    assert content(store) == {("names", "1"): "Acme", ("names", "12"): "x" * 4096}
     (duplicate,) = [reject for reject in load.rejects if reject.error == "E_ID_DUPLICATE"]
     assert (duplicate.line, duplicate.record_no, duplicate.raw) == (3, 2, "1,Beta")
     assert "'1'" in duplicate.message

@@ -1,5 +1,6 @@
 import pytest
 
+from dedup import threads
 from dedup.errors import UsageError
 from indexer.memory import INDEX, REPORT, check, parse_size
 
@@ -20,7 +21,7 @@ def test_what_is_no_size_is_refused(text: str) -> None:
 
 @pytest.mark.parametrize("need", [INDEX, REPORT])
 def test_a_job_may_take_what_it_needs_and_no_less(need) -> None:
-    needed = need.of(1_000_000)
+    needed = need.of(1_000_000, threads.count())
     check(need, 1_000_000, needed)
     with pytest.raises(UsageError, match="1,000,000 distinct texts take about"):
         check(need, 1_000_000, needed - 1)

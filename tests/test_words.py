@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from sqlalchemy import update
 
 from dedup.explain import Explanation
 from dedup.model import Model, load_model
+from indexer.duplicates import find_duplicates
 from indexer.indexing import index_rows
 from indexer.readers import Row
+from indexer.schema import store_meta
 from indexer.search import Searcher
 from indexer.store import Store
-from indexer.words import keep_words, model_of
+from indexer.words import model_of
 from indexer.workspace import Workspace
 
 WORDS = ("amber", "birch", "cobalt", "drift", "ember", "fjord", "garnet", "harbor", "indigo", "juniper")
@@ -38,19 +43,49 @@ def explained(model: Model) -> Explanation:
     return model.explain(*PAIR, similarity=0.8)
 
 
-def test_a_word_that_the_corpus_has_often_is_no_slip_of_the_pen(model: Model, engine_url: str, directory: Path) -> None:
+@pytest.fixture
+def small_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twenty texts are a corpus to learn from."""
+    for module in ("dedup.lexicon", "indexer.words"):
+        monkeypatch.setattr(f"{module}.LEAST_CORPUS", 20)
+
+
+def test_a_word_that_the_corpus_has_often_is_no_slip_of_the_pen(
+    model: Model, engine_url: str, directory: Path, small_is_large: None
+) -> None:
     with Workspace(directory, engine_url).open(for_writing=True) as store:
         fill(store, directory, model, [PAIR[0], *WORDS])
         first = model_of(store, model)
         fill(store, directory, model, [*ways("kelvorin"), *ways("kelvarin")])
-        keep_words(store)
         second = model_of(store, model)
-    assert explained(first).probability == pytest.approx(explained(model).probability, abs=0.01)
+    assert explained(first).probability == explained(model).probability
     assert explained(second).probability < explained(first).probability - 0.1
     assert any("both well known" in reason.label for reason in explained(second).contributions)
 
 
-def test_a_query_and_its_reasons_know_the_corpus(model: Model, engine_url: str, directory: Path) -> None:
+def test_a_small_corpus_teaches_nothing(model: Model, engine_url: str, directory: Path) -> None:
+    with Workspace(directory, engine_url).open(for_writing=True) as store:
+        fill(store, directory, model, [*ways("kelvorin"), *ways("kelvarin")])
+        assert model_of(store, model) is model
+
+
+def test_one_job_or_two_make_no_difference(
+    model: Model, new_database: Callable[[], str], tmp_path: Path, small_is_large: None
+) -> None:
+    names = [*ways("kelvorin"), *ways("kelvarin")]
+    found = []
+    for n in (len(names), 1, 25):
+        place = tmp_path / str(n)
+        with Workspace(place, new_database()).open(for_writing=True) as store:
+            fill(store, place, model, names[:n])
+            fill(store, place, model, names)
+            found.append(explained(model_of(store, model)).probability)
+    assert found[0] == found[1] == found[2] < explained(model).probability
+
+
+def test_a_query_and_its_reasons_know_the_corpus(
+    model: Model, engine_url: str, directory: Path, small_is_large: None
+) -> None:
     names = [PAIR[0], *ways("kelvorin"), *ways("kelvarin")]
     with Workspace(directory, engine_url).open(for_writing=True) as store:
         fill(store, directory, model, names)
@@ -62,16 +97,38 @@ def test_a_query_and_its_reasons_know_the_corpus(model: Model, engine_url: str, 
     assert match.probability < model.explain(*PAIR, match.similarity).probability
 
 
-def test_many_texts_are_sampled(model: Model, engine_url: str, directory: Path) -> None:
+def test_many_texts_are_sampled(
+    model: Model, engine_url: str, directory: Path, small_is_large: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("indexer.words.CORPUS_SAMPLE", 25)
     with Workspace(directory, engine_url).open(for_writing=True) as store:
-        fill(store, directory, model, ways("kelvorin"))
-        every, few = [], []
-        for sizes, most in ((every, 100), (few, 10)):
-            keep_words(store, most)
-            sizes.append(model_of(store, model).lexicon.rarity.unseen)
-    assert model.lexicon.rarity.unseen < few[0] < every[0]
+        fill(store, directory, model, [*ways("kelvorin"), *ways("kelvarin")])
+        kept = json.loads(store.meta("words") or "")
+    assert (kept["texts"], kept["sample"], kept["counts"]["kelvorin"]) == (60, 20, 10)
 
 
-def test_a_store_without_counts_leaves_the_model_as_it_is(model: Model, engine_url: str, directory: Path) -> None:
+def test_damaged_counts_are_told_of_and_made_anew(
+    model: Model, engine_url: str, directory: Path, small_is_large: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    names = [*ways("kelvorin"), *ways("kelvarin")]
     with Workspace(directory, engine_url).open(for_writing=True) as store:
+        fill(store, directory, model, names)
+        sound = store.meta("words")
+        spoil = update(store_meta).where(store_meta.c.key == "words").values(value='{"texts": 60')
+        store.write(lambda connection: connection.execute(spoil))
         assert model_of(store, model) is model
+        assert "dedup index" in caplog.text
+        fill(store, directory, model, names)
+        assert store.meta("words") == sound
+
+
+def test_whole_paragraphs_are_found_and_compared(model: Model, engine_url: str, directory: Path) -> None:
+    random = np.random.default_rng(3)
+    vocabulary = [f"{word}{end}" for word in WORDS for end in ("", "s", "ing", "ed", "ly", "er", "est", "able", "ment")]
+    texts = [" ".join(random.choice(vocabulary, 400)) for _ in range(4)]
+    texts.append(texts[0].replace("amber", "ambre").replace("fjords", "fiords"))
+    assert min(map(len, texts)) > 2_500
+    with Workspace(directory, engine_url).open(for_writing=True) as store:
+        fill(store, directory, model, texts)
+        found = find_duplicates(store, directory / "snapshots", model, min_probability=model.default_probability)
+    assert found.text_ids[found.pairs[np.argmax(found.probabilities)]].tolist() == [1, 5]

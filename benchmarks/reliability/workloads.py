@@ -154,14 +154,14 @@ def _delete_some(workspace: Workspace, ack: Ack) -> None:
     with workspace.open(for_writing=True) as store:
         with suppress(UsageError):  # all of them are gone: done before it was killed
             deletion.delete_records(store, DELETED, SOURCE)
-        refresh_snapshot(store, workspace.snapshots, MODEL.model_id)
+        refresh_snapshot(store, workspace.snapshots, MODEL.model_id, least_similarity=0.3)
         ack("done")
 
 
 def _delete_all(workspace: Workspace, ack: Ack) -> None:
     with workspace.open(for_writing=True) as store:
         deletion.delete_source(store, SOURCE)
-        refresh_snapshot(store, workspace.snapshots, MODEL.model_id)
+        refresh_snapshot(store, workspace.snapshots, MODEL.model_id, least_similarity=0.3)
         ack("done")
 
 
