@@ -51,6 +51,9 @@ _TELLING = 5.0
 twice that nothing is held against them."""
 
 _FEW = 2_000
+_LONGEST_NAME = 256
+"""Characters up to which a core is looked for within another, which takes the square of them."""
+
 _LEAST_INITIALS = 3
 _MOST_INITIALS = 6
 
@@ -137,16 +140,25 @@ def _strings(pairs: list[Compared]) -> NDArray[np.float32]:
     first_parts = [p.left.parts[0].core for p in pairs], [p.right.parts[0].core for p in pairs]
     first_words = [p.first.words[0] for p in pairs], [p.second.words[0] for p in pairs]
     shorter = np.array([list(map(len, side)) for side in cores], dtype=np.float32).min(axis=0)
+    of_cores = _distances(fuzz.ratio, *cores) / np.float32(100)
     columns = [
         _distances(fuzz.ratio, [p.left.whole.folded for p in pairs], [p.right.whole.folded for p in pairs]) / 100,
-        _distances(fuzz.ratio, *cores) / 100,
+        of_cores,
         _distances(fuzz.ratio, *joined) / 100,
-        _distances(fuzz.partial_ratio, *cores) / 100,
+        _partial_ratios(*cores, of_cores),
         _distances(JaroWinkler.normalized_similarity, *first_words),
         _distances(fuzz.token_sort_ratio, *first_parts) / 100,
         np.log(shorter),
     ]
     return np.column_stack(columns)
+
+
+def _partial_ratios(left: list[str], right: list[str], ratios: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return how alike, 0 to 1, the shorter core is to the best fitting part of the other; of documents, the ratio."""
+    at = [row for row, sides in enumerate(zip(left, right, strict=True)) if min(map(len, sides)) <= _LONGEST_NAME]
+    result = ratios.copy()
+    result[at] = _distances(fuzz.partial_ratio, [left[row] for row in at], [right[row] for row in at]) / 100
+    return result
 
 
 def _word_columns(pairing: Pairing, lexicon: Lexicon) -> tuple[float, ...]:
