@@ -239,6 +239,7 @@ def measure(data: Path, model: Model, methods: Sequence[Method], parts: Iterable
     results: dict[str, Any] = {
         "machine": {"python": platform.python_version(), "system": platform.platform(), "cpus": os.cpu_count()},
         "model_id": model.model_id,
+        "scorer_id": model.manifest["files"]["scorer.json"],
         "methods": [method.name for method in methods],
         "seconds": {},
     }

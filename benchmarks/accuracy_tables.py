@@ -92,7 +92,7 @@ def _ahead(name: str, title: str, methods: Mapping[str, Any], key: str) -> Resul
 
 def document(results: Mapping[str, Any], bars: Sequence[Result]) -> str:
     """Return all tables."""
-    blocks = [HEAD, f"Model `{results['model_id'][:16]}`.\n", _bar_table(bars)]
+    blocks = [HEAD, f"Encoder `{results['model_id'][:16]}`, scorer `{results['scorer_id'][:16]}`.\n", _bar_table(bars)]
     if "pairs" in results:
         blocks += [_pair_tables(results), _calibration_tables(results["pairs"]["calibration"])]
     if not {"retrieval", "distractors"}.isdisjoint(results):
