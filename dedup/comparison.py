@@ -7,7 +7,6 @@ arrays and in several threads. What is left is compared in several processes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -93,11 +92,7 @@ class Comparison:
             return ceiling.probabilities(pairs[block], known)
 
         ceiling = self._ceiling
-        pool = ThreadPoolExecutor(self._workers)
-        try:
-            return np.concatenate([np.empty(0), *pool.map(of_block, _blocks(len(pairs)))])
-        finally:
-            pool.shutdown(cancel_futures=True)
+        return np.concatenate([np.empty(0), *threads.in_order(of_block, _blocks(len(pairs)), self._workers)])
 
     def _similarities(self, pairs: NDArray[np.int64]) -> NDArray[np.float32]:
         return cosine(*(self._codes[side] for side in pairs.T))

@@ -10,7 +10,6 @@ sphere again. The tower is trained in ``dedup.training``; nothing here imports t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 from typing import Protocol
@@ -104,9 +103,8 @@ class OnnxEncoder:
             return rows[is_piece], vectors[is_piece]
 
         batches = batches_by_length(widths)
-        with ThreadPoolExecutor(threads.count()) as pool:
-            for pieces, vectors in (pool.map if len(batches) > 1 else map)(encode_batch, batches):
-                np.add.at(sums, np.searchsorted(long, owners[pieces]), vectors * lengths[pieces, None])
+        for pieces, vectors in (threads.in_order if len(batches) > 1 else map)(encode_batch, batches):
+            np.add.at(sums, np.searchsorted(long, owners[pieces]), vectors * lengths[pieces, None])
         codes[long] = quantise(sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-9))
         return codes
 

@@ -8,7 +8,13 @@ and our own pools ask ``count``. A process that is started later inherits the fi
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 _VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 _CGROUPS = Path("/sys/fs/cgroup")
@@ -24,6 +30,18 @@ def count() -> int:
     """Return how many threads to compute with: what the environment says, or else ``usable``."""
     asked = os.environ.get(_VARIABLES[0], "").partition(",")[0]  # OpenMP allows one figure for each level
     return int(asked) if asked.isdecimal() and int(asked) > 0 else usable()
+
+
+def in_order(function: Callable[[T], R], items: Iterable[T], threads: int | None = None) -> Iterator[R]:
+    """Yield what a function makes of each item, in order, worked out in so many threads (None: ``count``).
+
+    What has not begun when an error or Ctrl-C ends it is not begun any more.
+    """
+    pool = ThreadPoolExecutor(threads or count())
+    try:
+        yield from pool.map(function, items)
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def usable() -> int:

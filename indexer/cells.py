@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -31,9 +29,8 @@ def nearest_cells(codes: Codes, index: Index, count: int) -> Cells:
         block = slice(start, start + _ROWS)
         cells[block] = _largest(products(codes[block], centres), count)
 
-    with ThreadPoolExecutor(threads.count()) as executor:
-        for _ in executor.map(assign, range(0, len(codes), _ROWS)):
-            pass
+    for _ in threads.in_order(assign, range(0, len(codes), _ROWS)):
+        pass
     return cells
 
 
