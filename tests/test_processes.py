@@ -20,6 +20,11 @@ def end_of_process(factor, number):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def interrupted(factor, number):
+    signal.raise_signal(signal.SIGINT)
+    return number
+
+
 @pytest.fixture
 def processes():
     processes = Processes(2, 10)
@@ -47,8 +52,12 @@ def test_an_error_arrives(processes):
 
 
 def test_a_process_that_was_ended_is_an_error_of_the_environment(processes):
-    with pytest.raises(EnvironmentFault):
+    with pytest.raises(EnvironmentFault, match="code -9"):
         list(processes.map(end_of_process, [(1,), (2,)]))
+
+
+def test_an_interrupt_of_the_terminal_is_left_to_the_program(processes):
+    assert list(processes.map(interrupted, [(1,), (2,), (3,)])) == [1, 2, 3]
 
 
 def test_processes_end_while_they_work(processes):
