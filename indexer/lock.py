@@ -9,7 +9,7 @@ import fcntl
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -81,6 +81,10 @@ class AdvisoryLock:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._session is not None:
+            with suppress(DBAPIError):  # a lost session has lost its lock, or will
+                # The server ends a session some time after it was closed; the next job may begin before that.
+                self._session.execute(sql("SELECT pg_advisory_unlock(:key)"), {"key": _ADVISORY_LOCK})
         self._end_session()
 
     def renew(self) -> None:

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from sqlalchemy import inspect
+from sqlalchemy import Connection, Engine, inspect
 from sqlalchemy import text as sql
 from sqlalchemy.exc import IntegrityError
 
@@ -278,6 +278,16 @@ def test_second_writer_from_another_directory(engine_url: str, tmp_path: Path) -
         run_id = begin_run(store, "index")
     with Workspace(tmp_path / "two", engine_url).open(for_writing=True) as store:
         assert [run.run_id for run in last_runs(store, 2)] == [run_id]
+
+
+def test_the_next_job_can_begin_while_the_server_still_ends_the_session_of_the_last(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Connection, "invalidate", lambda self: None)  # sessions stay
+    monkeypatch.setattr(Engine, "dispose", lambda self: None)
+    for _ in range(2):
+        with workspace.open(for_writing=True) as store:
+            assert store.counts().records == 0
 
 
 def test_reader_of_a_locked_file_is_told_to_come_again(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
