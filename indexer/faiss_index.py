@@ -70,6 +70,11 @@ def _sample(pages: Iterable[Page], count: int, size: int) -> Codes:
     rows = np.arange(count)
     if count > size:
         rows = np.sort(np.random.default_rng(_SEED).choice(count, size, replace=False))
+    return take_rows(pages, rows)
+
+
+def take_rows(pages: Iterable[Page], rows: Ids) -> Codes:
+    """Return the codes (r, d) of ascending ``rows`` (r,), counted over all pages."""
     parts = []
     start = 0
     for _, codes in pages:

@@ -16,7 +16,7 @@ from dedup.nearest import norms
 from dedup.neighbour_lists import NeighbourLists
 from dedup.products import products
 from indexer.cells import nearest_cells
-from indexer.faiss_index import QUERY_PROBES, Index, Page
+from indexer.faiss_index import QUERY_PROBES, Index, Page, take_rows
 from indexer.progress import Progress, no_progress
 from indexer.store import Codes, Ids
 
@@ -62,13 +62,13 @@ def measure_recall(
     """
     size = min(count, _MOST_TEXTS, max(1, _MOST_PRODUCTS // count))
     sampled = np.sort(np.random.default_rng(_SEED).choice(count, size, replace=False))
-    codes = _take(pages(), sampled)
+    codes = take_rows(pages(), sampled)
     found = _exact(codes, sampled, _heard(pages(), count, progress), least_similarity)
     rows, columns = np.nonzero(found >= 0)
     if not len(rows):
         return Recall(size, 0, _FEWEST_CELLS, 1.0, 1.0)
     others, which = np.unique(found[rows, columns], return_inverse=True)
-    other_codes = _take(pages(), others)
+    other_codes = take_rows(pages(), others)
     depth = min(MOST_CELLS, index.nlist)
     needed = _cells_needed(nearest_cells(codes, index, depth)[rows], nearest_cells(other_codes, index, depth)[which])
     shares = np.cumsum(np.bincount(needed, minlength=depth)[:depth]) / len(rows)
@@ -86,16 +86,6 @@ def _heard(pages: Iterable[Page], count: int, progress: Progress) -> Iterator[Pa
         yield page
         done += len(page[0])
         progress("recall", done, count)
-
-
-def _take(pages: Iterable[Page], rows: Ids) -> Codes:
-    """Return the codes of ascending ``rows``, counted over all pages."""
-    parts, start = [], 0
-    for _, codes in pages:
-        here = slice(*np.searchsorted(rows, (start, start + len(codes))))
-        parts.append(codes[rows[here] - start])
-        start += len(codes)
-    return np.concatenate(parts)
 
 
 def _exact(codes: Codes, own: Ids, pages: Iterable[Page], least_similarity: float) -> Ids:
