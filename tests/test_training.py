@@ -23,6 +23,7 @@ from dedup.training.data import (  # noqa: E402
     read_aliases_of_pairs,
     read_entities,
     read_names,
+    read_pairs,
     validation_cores,
 )
 from dedup.training.encoder import contrastive_loss, embed  # noqa: E402
@@ -82,6 +83,11 @@ def test_validation_names_never_enter(data):
     for source in PAIRS:
         assert len(read_aliases_of_pairs(data, source, held_out)) == 80
         assert not read_aliases_of_pairs(data, source, frozenset(core_of(name) for name in names))
+    labelled = read_pairs(data / "pairs" / "company_train.csv.gz")
+    left_out = core_of(labelled.left[0])
+    kept = read_pairs(data / "pairs" / "company_train.csv.gz", frozenset([left_out]))
+    assert 0 < len(kept.labels) < len(labelled.labels)
+    assert left_out not in {core_of(name) for name in kept.left + kept.right}
 
 
 def test_acronyms_stay_and_translations_go(tmp_path):

@@ -174,7 +174,8 @@ def _train_scorer(
     held_back = {
         name for s in _COMPANY_SOURCES for entity in entities[s] if is_held_back(entity) for name in entity.names
     }
-    labelled = read_pairs(data / "pairs" / "company_train.csv.gz")
+    held_out = validation_cores(data)
+    labelled = read_pairs(data / "pairs" / "company_train.csv.gz", held_out)
     sides = [(a in held_back) + (b in held_back) for a, b in zip(labelled.left, labelled.right, strict=True)]
     words = _word_weights(labelled.select([count == 0 for count in sides]), rarity)
     lexicon = Lexicon(rarity, words)
@@ -196,7 +197,7 @@ def _train_scorer(
         np.concatenate([labels, generated.labels]),
         np.concatenate([weights, np.full(len(generated.labels), _GENERATED_PAIR_WEIGHT)]),
     )
-    mixed, places = _shuffled(labelled, seed), _place_names(data, entities[_MANY_SCRIPTS])
+    mixed, places = _shuffled(labelled, seed), _place_names(data, entities[_MANY_SCRIPTS], held_out)
     more = [pair_evidence(pairs, encoder, lexicon) for pairs in (mixed, places)]
     scorer = fit_spelling(
         scorer,
@@ -221,10 +222,10 @@ def _shuffled(pairs: LabelledPairs, seed: int) -> LabelledPairs:
     return LabelledPairs(pairs.left, right, [0] * len(right))
 
 
-def _place_names(data: Path, entities: list[Entity]) -> LabelledPairs:
+def _place_names(data: Path, entities: list[Entity], held_out: frozenset[str]) -> LabelledPairs:
     """Return the labelled pairs of place names of which the encoder has not seen both."""
     shown = {name for entity in entities if not is_held_back(entity) for name in entity.names}
-    pairs = read_pairs(data / "pairs" / f"{_MANY_SCRIPTS}_train.csv.gz")
+    pairs = read_pairs(data / "pairs" / f"{_MANY_SCRIPTS}_train.csv.gz", held_out)
     return pairs.select([not shown.issuperset(names) for names in zip(pairs.left, pairs.right, strict=True)])
 
 

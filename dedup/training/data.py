@@ -140,11 +140,11 @@ def read_entities(data: Path, source: Source, held_out: frozenset[str]) -> list[
 
 def read_aliases_of_pairs(data: Path, source: Source, held_out: frozenset[str]) -> list[Entity]:
     """Return the true pairs of a pair file as entities of two names; pairs with a name in common, as one group."""
-    pairs = read_pairs(data / "pairs" / f"{source.name}_train.csv.gz")
+    pairs = read_pairs(data / "pairs" / f"{source.name}_train.csv.gz", held_out)
     group_of: dict[str, str] = {}
     entities = []
     for left, right, label in zip(pairs.left, pairs.right, pairs.labels, strict=True):
-        if label and left != right and not {core_of(left), core_of(right)} & held_out:
+        if label and left != right:
             group = group_of.setdefault(left, group_of.get(right, f"{source.name} {len(group_of)}"))
             group_of.setdefault(right, group)
             entities.append(Entity(group, (left, right)))
@@ -174,12 +174,12 @@ def read_names(data: Path, held_out: frozenset[str]) -> list[str]:
     return [name for name in dict.fromkeys(names) if name and core_of(name) not in held_out]
 
 
-def read_pairs(path: Path) -> LabelledPairs:
-    """Return a labelled pair file as normal forms; pairs with an empty side are left out."""
+def read_pairs(path: Path, held_out: frozenset[str] = frozenset()) -> LabelledPairs:
+    """Return a labelled pair file as normal forms; pairs with an empty side or a held-out core are left out."""
     left, right, labels = [], [], []
     for row in read_rows(path):
         first, second = normalise(row["name_1"]), normalise(row["name_2"])
-        if first and second:
+        if first and second and held_out.isdisjoint((core_of(first), core_of(second))):
             left.append(first)
             right.append(second)
             labels.append(int(row["label"]))
