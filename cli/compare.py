@@ -25,7 +25,8 @@ def compare(
     """Compare two texts and say why.
 
     Gives the probability that they mean the same; needs no index. Each piece of evidence has a weight in
-    log-odds: positive for the same, negative for different. Their sum gives the probability.
+    log-odds: positive for the same, negative for different. Their sum gives the probability. A query of a
+    large corpus may say a little otherwise: it also knows which words are common there.
     """
     from dedup.errors import InputRefused
     from dedup.model import load_model

@@ -95,7 +95,7 @@ def normalise(text: str) -> str:
 
 @lru_cache(maxsize=1 << 16)
 def _fold_word(word: str) -> str:
-    folded = re.sub(r"[^a-z0-9&+ ]+", "", anyascii(word).lower())
+    folded = re.sub(r"[^a-z0-9&+ ]+", "", anyascii(word).lower()).strip()
     return folded or word
 
 
