@@ -82,15 +82,14 @@ class _Aligner:
         self.shared: list[str] = []
         self.respelt: list[Respelling] = []
         self.last = [-1, -1]  # the last place on each side that has a partner
-        rest = list(range(len(right)))
+        rest, rest_words = list(range(len(right))), list(right)
         self.free: tuple[list[int], list[int]] = ([], rest)
         for i, word in enumerate(left):
-            for j in rest:
-                if right[j] == word:
-                    rest.remove(j)
-                    self._pair(i, j)
-                    self.shared.append(word)
-                    break
+            if word in rest_words:
+                at = rest_words.index(word)
+                del rest_words[at]
+                self._pair(i, rest.pop(at))
+                self.shared.append(word)
             else:
                 self.free[0].append(i)
 
@@ -101,18 +100,19 @@ class _Aligner:
         """Pair one word with two that make it up (``aerojet``, ``aero jet``), and runs with equal letters."""
         free_left, free_right = self.free
         for side, other in ((0, 1), (1, 0)):
-            apart, together = self.words[side], self.words[other]
+            apart, together = self.words[side], [self.words[other][j] for j in self.free[other]]
             for i in list(self.free[side]):
                 if i not in self.free[side] or i + 1 not in self.free[side]:
                     continue
-                for j in self.free[other]:
-                    if together[j] == apart[i] + apart[i + 1]:
-                        self.free[side].remove(i)
-                        self.free[side].remove(i + 1)
-                        self.free[other].remove(j)
-                        self._pair(*((i + 1, j) if side == 0 else (j, i + 1)))
-                        self.shared.append(together[j])
-                        break
+                joined = apart[i] + apart[i + 1]
+                if joined in together:
+                    at = together.index(joined)
+                    del together[at]
+                    self.free[side].remove(i)
+                    self.free[side].remove(i + 1)
+                    j = self.free[other].pop(at)
+                    self._pair(*((i + 1, j) if side == 0 else (j, i + 1)))
+                    self.shared.append(joined)
         left, right = ([words[i] for i in free] for words, free in zip(self.words, self.free, strict=True))
         if left and "".join(left) == "".join(right):
             self._pair(free_left[-1], free_right[-1])
