@@ -185,7 +185,7 @@ def bounds_of_parts(table: NameTable, first: Ints, second: Ints, consonants: Flo
         **_letter_bounds(left, right),
         **_form_bounds(table, first, second),
         **_rarity_bounds(left, right, meetings, joined),
-        **_rest_bounds(left, right),
+        **_rest_bounds(left, right, acronym),
         "word_weights": (_word_weights(left, right, meetings), "at most"),
         "numbers_equal": ((table.has_numbers[first] | table.has_numbers[second]).astype(float), "at most"),
         "acronym": (acronym.astype(float), "at most"),
@@ -313,7 +313,7 @@ def _share_of(part: Floats, rest: Floats) -> Floats:
     return np.divide(part, whole, out=np.ones_like(whole), where=rest > 0)
 
 
-def _rest_bounds(left: _Side, right: _Side) -> dict[str, Bound]:
+def _rest_bounds(left: _Side, right: _Side, acronym: Bools) -> dict[str, Bound]:
     words = left.words
     is_settled = ~(left.any(left.free & left.unsure) | right.any(right.free & right.unsure))
     one_each = is_settled & (left.sum(left.sure) == 1) & (right.sum(right.sure) == 1)
@@ -326,7 +326,7 @@ def _rest_bounds(left: _Side, right: _Side) -> dict[str, Bound]:
         "word_exchanged": (one_each.astype(float), "at least"),
         "numbers_differ": (differ.astype(float), "at least"),
         "places_differ": ((places[0] & places[1]).astype(float), "at least"),
-        "another_body": ((is_settled & (bodies[0] != bodies[1])).astype(float), "at least"),
+        "another_body": ((is_settled & ~acronym & (bodies[0] != bodies[1])).astype(float), "at least"),
     }
 
 

@@ -213,10 +213,10 @@ def _other_columns(pair: Compared) -> tuple[float, ...]:
         *_number_columns(pair),
         float(all(placed)),
         float(placed[0] != placed[1]),
-        float(bool(first.forms and second.forms and first.forms != second.forms)),
+        float(bool(first.forms and second.forms and first.forms != second.forms and not pair.are_of_two_scripts)),
         float(bool(first.forms) != bool(second.forms)),
         float(bool(first.forms) and first.forms == second.forms),
-        float(bodies[0] != bodies[1]),
+        float(bodies[0] != bodies[1] and not is_acronym),  # the words of an acronym are no more than it says
         float(is_acronym),
         float(len(pair.left.parts) > 1) + float(len(pair.right.parts) > 1),
     )
@@ -252,12 +252,12 @@ def _shortness(left: str, right: str) -> float:
 def _number_columns(pair: Compared) -> tuple[float, float, float]:
     """Return (differ, on one side only, equal), each 0 or 1.
 
-    Numbers of paired words are equal (``3 d``, ``3d``). Names that differ in one letter standing alone
-    differ as numbers do (series a and b, two initials).
+    Numbers of paired words are equal (``3 d``, ``3d``). Names that differ in one letter standing alone, or
+    in how often it is repeated, differ as numbers do (series a and b, two initials, ``aa`` and ``aaa``).
     """
     sides = ((pair.first, pair.pairing.left_only), (pair.second, pair.pairing.right_only))
     left, right = (any(word in name.numbers for word in words) for name, words in sides)
-    letters = all(len(words) == 1 and len(words[0]) == 1 for _, words in sides)
+    letters = all(len(words) == 1 and len(set(words[0])) == 1 for _, words in sides)
     equal = bool(pair.first.numbers) and not left and not right
     return float((left and right) or letters), float(left != right), float(equal)
 

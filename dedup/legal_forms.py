@@ -25,6 +25,14 @@ _UNSPACED = (
 _NEVER_IN_FRONT = frozenset({"co", "inc", "corp", "ltd", "pa", "pc", "as", "se", "sa", "sl", "ab", "lp", "ou"})
 """Canonical forms that in front of a name are more often a word or initials of it (``AB Foods``)."""
 
+_NEVER_SO_WRITTEN_IN_FRONT = frozenset({
+    "ag", "ao", "bt", "bv", "eg", "ev", "kg", "kk", "lc", "llc", "nv", "oy", "plc", "rt", "sas", "spa", "ug", "zrt",
+})  # fmt: skip
+"""The same of spellings (``BT Group``, ``NV Energy``); other spellings of these forms do stand in front."""
+
+_LEAST_FOLDED = 3
+"""Letters that a spelling in another script has in ASCII to be known there too (``ат`` is no ``at``)."""
+
 
 @cache
 def _spellings() -> tuple[dict[tuple[str, ...], str], dict[str, int], dict[str, int]]:
@@ -37,6 +45,7 @@ def _spellings() -> tuple[dict[tuple[str, ...], str], dict[str, int], dict[str, 
         for canonical, spellings in table.items()
         for spelling in spellings
         for form in (spelling, fold(spelling))
+        if spelling.isascii() or form == spelling or len(form) >= _LEAST_FOLDED
     }
     last: dict[str, int] = {}
     first: dict[str, int] = {}
@@ -85,7 +94,8 @@ def split_legal_forms(normal_form: str) -> tuple[list[str], tuple[str, ...]]:
             break
     for size in range(min(longest_in_front.get(words[0], 0), len(words) - 1), 0, -1):
         canonical = spellings.get(tuple(words[:size]))
-        if canonical is not None and canonical not in _NEVER_IN_FRONT:
+        written = " ".join(words[:size])
+        if canonical is not None and canonical not in _NEVER_IN_FRONT and written not in _NEVER_SO_WRITTEN_IN_FRONT:
             forms.insert(0, canonical)
             del words[:size]
             break

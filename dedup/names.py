@@ -15,9 +15,13 @@ _ROMAN = re.compile(r"(?=[ivx]{1,5}$)x{0,3}(?:ix|iv|v?i{0,3})$")
 _ROMAN_VALUE = {"i": 1, "v": 5, "x": 10}
 _WRITTEN = {
     "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10,
-    "eleven": 11, "twelve": 12, "twenty": 20, "first": 1, "second": 2, "third": 3, "fourth": 4, "fifth": 5,
+    "eleven": 11, "twelve": 12, "first": 1, "second": 2, "third": 3, "fourth": 4, "fifth": 5,
     "sixth": 6, "seventh": 7, "eighth": 8, "ninth": 9, "tenth": 10, "eleventh": 11, "twelfth": 12, "twentieth": 20,
 }  # fmt: skip
+_TENS = {
+    "twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90,
+}  # fmt: skip
+_UNITS = {word: value for word, value in _WRITTEN.items() if value < 10}
 _ORDINAL = re.compile(r"(\d+)(?:st|nd|rd|th)$")
 _NUMBER_AND_LETTER = re.compile(r"\d*[a-z]?\d+$|\d+[a-z]$")
 _WORD_AND_NUMBER = re.compile(r"(no|[a-z]{3,})(\d+)$")
@@ -31,11 +35,11 @@ _GENERATIONS = frozenset({"junior", "senior"})
 _STOP_WORDS = frozenset({"the", "of", "and", "&", "dba", "aka", "fka", "de", "la", "und", "et", "y", "a"})
 
 _MARKER = re.compile(
-    r" (?:doing business as|dbas?|also known as|aka|formerly known as|formerly|fka|now known as|nka|trading as|ta"
-    r"|attn|for and on behalf of|on behalf of|acting for|an? division of|division of|a subsidiary of"
-    r"|as represented by)(?= |$)"
+    r"(?:(?<=\S) ta| (?:doing business as|dbas?|also known as|aka|formerly known as|formerly|fka|now known as|nka"
+    r"|trading as|attn|for and on behalf of|on behalf of|acting for|an? division of|division of|a subsidiary of"
+    r"|as represented by))(?= |$)"
 )
-"""Words between two names of one holder."""
+"""Words between two names of one holder, or before one; ``ta`` in front is a name (``TA Associates``)."""
 
 _MARKER_STARTS = frozenset({
     "doing", "dba", "dbas", "also", "aka", "formerly", "fka", "now", "nka", "trading", "ta", "attn", "for", "on",
@@ -57,6 +61,7 @@ _CONSONANTS = str.maketrans("cgqdpfw", "kkktbvv", "aeiouyh ")
 """Consonants that spellings of one sound exchange become one letter; vowels, and what stands for them, go."""
 
 _OTHER_LETTER = re.compile(r"[^\W\d_\u0000-\u036f\u1e00-\u1eff]")  # outside the Latin blocks
+_HAN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff\U00020000-\U000323af]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +71,8 @@ class Name:
     ``words`` are the words of the core, unified and without stop words (all of them if nothing else is left;
     a place of several words is one), numbers among them as digits; ``core`` those words as one string,
     ``forms`` the canonical legal forms, ``numbers`` every number of the core, as written, roman or in words,
-    and series letters, ``initials`` the first letters of the core words as written.
+    and series letters, ``initials`` the first letters of the core words as written, ``han`` the words that
+    stand for Chinese characters, each with these.
     """
 
     folded: str
@@ -75,14 +81,15 @@ class Name:
     forms: tuple[str, ...]
     numbers: frozenset[str]
     initials: str
+    han: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
     """A name as a whole, and the names it is made of: two or more around ``dba``, ``formerly`` and the like.
 
-    ``may_be_cut`` says that its length is one at which fixed-width fields cut names off. ``consonants`` are
-    those of the whole name, folded, without spaces, ``c g k q``, ``d t``, ``b p`` and ``f v w`` as one each (all
+    ``may_be_cut`` says that its length is one at which fixed-width fields cut names off, and that no legal
+    form tells its end. ``consonants`` are those of the core of the whole name, without spaces, ``c g k q``, ``d t``, ``b p`` and ``f v w`` as one each (all
     its letters where it has none); ``is_latin`` says that no letter of it is of another script.
     """
 
@@ -106,8 +113,8 @@ def number_of(word: str, *, last: bool) -> str | None:
         if ordinal:
             return ordinal.group(1)
         return word if _NUMBER_AND_LETTER.match(word) else None
-    if word in _WRITTEN:
-        return str(_WRITTEN[word])
+    if word in _WRITTEN or word in _TENS:
+        return str(_WRITTEN.get(word) or _TENS[word])
     if word[-1] in _ROMAN_VALUE and (last or len(word) > 1) and _ROMAN.match(word):
         values = [_ROMAN_VALUE[char] for char in word]
         nexts = [*values[1:], 0]
@@ -134,6 +141,19 @@ def _separate(words: Sequence[str]) -> list[str]:
     return result
 
 
+def _join_tens(words: list[str]) -> list[str]:
+    """Return the words with ``twenty first`` as ``21``."""
+    if _TENS.keys().isdisjoint(words):
+        return words
+    result: list[str] = []
+    for word in words:
+        if result and result[-1] in _TENS and word in _UNITS:
+            result[-1] = str(_TENS[result[-1]] + _UNITS[word])
+        else:
+            result.append(word)
+    return result
+
+
 def _numbers(words: list[str]) -> frozenset[str]:
     """Put the numbers among ``words`` in digits, in place, and return them with a series letter at the end."""
     found = set()
@@ -155,19 +175,22 @@ def parse(normal_form: str) -> Name:
     """Take a normal form apart as one name."""
     core_words, forms = split_legal_forms(normal_form)
     written = core_words if normal_form.isascii() else [fold(word) for word in core_words]
-    words = folded = unify(_separate(written))
+    words = folded = unify(_join_tens(_separate(written)))
     if not _STOP_WORDS.isdisjoint(folded):
         words = [w for i, w in enumerate(folded) if w not in _STOP_WORDS or (w == "a" and i)] or folded
     initials = "".join([word[0] for word in written if word not in _STOP_WORDS])
     numbers = _numbers(words)
-    return Name(fold(normal_form), tuple(words), " ".join(words), forms, numbers, initials)
+    han: tuple[tuple[str, str], ...] = ()
+    if not normal_form.isascii():
+        han = tuple(pair for pair in zip(written, core_words, strict=True) if _HAN.search(pair[1]))
+    return Name(fold(normal_form), tuple(words), " ".join(words), forms, numbers, initials, han)
 
 
 @lru_cache(maxsize=1 << 16)
 def take_apart(normal_form: str) -> Parts:
     """Take a normal form apart into the names it holds."""
     whole = parse(normal_form)
-    may_be_cut = len(whole.folded) in _CUT_LENGTHS
+    may_be_cut = len(whole.folded) in _CUT_LENGTHS and not whole.forms
     text = normal_form
     if may_be_cut:
         head, _, last = text.rpartition(" ")
@@ -177,5 +200,5 @@ def take_apart(normal_form: str) -> Parts:
     if not _MARKER_STARTS.isdisjoint(text.split(" ")):
         pieces = [piece.strip() for piece in _MARKER.split(" " + text)]
     parts = tuple(whole if piece == normal_form else parse(piece) for piece in pieces if piece)
-    consonants = whole.folded.translate(_CONSONANTS) or whole.folded
+    consonants = whole.core.translate(_CONSONANTS) or whole.core
     return Parts(whole, parts or (whole,), may_be_cut, consonants, not _OTHER_LETTER.search(normal_form))

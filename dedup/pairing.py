@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from rapidfuzz.distance import Indel
 
 from dedup.names import Name, Parts
-from dedup.vocabulary import is_known_spelling, is_place
+from dedup.vocabulary import is_known_spelling, is_place, makes_another_body
 
 LEAST_LIKENESS = 0.75
 """Two words this alike (normalised Indel similarity) may be spellings of one word."""
 
 _MOST_MEETINGS = 4_096
 """Pairs of free words of two names that are tried as spellings of one word."""
+
+_LEAST_WITH_UMLAUT = 4
+"""Letters of words in which ``ae``, ``oe`` and ``ue`` are taken for umlauts."""
 
 ABBREVIATION_CREDIT = 0.85
 KNOWN_CREDIT = 0.95
@@ -65,13 +69,34 @@ def respelling(left: str, right: str) -> Respelling | None:
     short, long = (left, right) if len(left) < len(right) else (right, left)
     if not (left.isalpha() and right.isalpha()) or (is_place(left) and is_place(right)):
         return None
-    if is_known_spelling(short, long):
+    if min(len(set(left)), len(set(right))) == 1 and len(short) > 1:  # "aaa" and "aaaa" are two names
+        return None
+    if is_known_spelling(short, long) or _is_umlaut(left, right):
         return Respelling(left, right, KNOWN_CREDIT, True)
     likeness = Indel.normalized_similarity(left, right, score_cutoff=LEAST_LIKENESS)
     is_short_form = abbreviates(short, long)
     if is_short_form:
         likeness = max(likeness, ABBREVIATION_CREDIT)
     return Respelling(left, right, likeness, is_short_form and len(long) - len(short) > 2) if likeness else None
+
+
+def _respelling_in_han(
+    left: str, right: str, left_han: Mapping[str, str], right_han: Mapping[str, str]
+) -> Respelling | None:
+    """As ``respelling``; words of Chinese characters have to be alike in these as well, not in sound alone."""
+    spelt = respelling(left, right)
+    if spelt is None or left not in left_han or right not in right_han:
+        return spelt
+    likeness = Indel.normalized_similarity(left_han[left], right_han[right], score_cutoff=LEAST_LIKENESS)
+    return replace(spelt, likeness=min(likeness, spelt.likeness)) if likeness else None
+
+
+def _is_umlaut(left: str, right: str) -> bool:
+    """Whether two words differ but in how umlauts are written in ASCII (``mueller``, ``muller``)."""
+    if abs(len(left) - len(right)) > 2 or min(len(left), len(right)) < _LEAST_WITH_UMLAUT:
+        return False
+    plain = [word.replace("ae", "a").replace("oe", "o").replace("ue", "u") for word in (left, right)]
+    return plain[0] == plain[1]
 
 
 class _Aligner:
@@ -120,7 +145,7 @@ class _Aligner:
             free_left.clear()
             free_right.clear()
 
-    def respell(self) -> None:
+    def respell(self, left_han: Mapping[str, str], right_han: Mapping[str, str]) -> None:
         """Pair words that are alike, the most alike first; not where there are too many, as in whole documents."""
         if len(self.free[0]) * len(self.free[1]) > _MOST_MEETINGS:
             return
@@ -129,7 +154,7 @@ class _Aligner:
             (spelt.likeness, i, j, spelt)
             for i in self.free[0]
             for j in self.free[1]
-            if (spelt := respelling(left[i], right[j]))
+            if (spelt := _respelling_in_han(left[i], right[j], left_han, right_han))
         ]
         for _, i, j, spelt in sorted(found, key=lambda pair: (-pair[0], pair[1], pair[2])):
             if i in self.free[0] and j in self.free[1]:
@@ -166,6 +191,8 @@ class _Aligner:
             elif self.last[other] < 0 or rest[0] < self.last[other]:
                 continue
             if rest and rest[0] > self.last[other]:
+                if any(makes_another_body(self.words[other][j]) for j in rest):
+                    continue
                 rest.clear()
             return True
         return False
@@ -178,7 +205,7 @@ def pair_up(left: Name, right: Name, may_be_cut: tuple[bool, bool]) -> Pairing:
     if aligner.free[0] and aligner.free[1]:
         aligner.join()
         if aligner.free[0] and aligner.free[1]:
-            aligner.respell()
+            aligner.respell(dict(left.han), dict(right.han))
     if aligner.free[0] or aligner.free[1]:
         aligner.drop_initials((left.initials, right.initials))
         is_cut = aligner.forgive_cut(may_be_cut)

@@ -50,7 +50,6 @@ _LEAST_COUNT = 8
 _GENERATED_POOL = 100_000
 _SCORER_VARIANTS = 20_000
 _GENERATED_PAIR_WEIGHT = 0.1  # beside labelled company names
-_GENERATED_SPELLING_WEIGHT = 0.15  # beside place names too
 _RANDOM_PAIR_WEIGHT = 10.0
 """Retrieval and users meet far more random pairs than files of hard negatives hold; they only bend the low end."""
 
@@ -206,7 +205,7 @@ def _train_scorer(
         np.concatenate(
             [
                 weights,
-                np.full(len(generated.labels), _GENERATED_SPELLING_WEIGHT),
+                np.full(len(generated.labels), _GENERATED_PAIR_WEIGHT),
                 np.full(len(mixed.labels), _RANDOM_PAIR_WEIGHT),
                 _balanced(np.array(places.labels)),
             ]

@@ -40,6 +40,7 @@ _LEAST_COUNT = 100
 _MOST_UNEVEN = 50
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz"
 _SHORT = range(2, 6)
+_SHARE_WITHOUT_NUMBER = 0.15
 
 
 class Generator:
@@ -102,7 +103,8 @@ class Generator:
         first, second = self._rng.choice(_NUMBERED)
         core = parse(name).core
         form = self._rng.choice(("", "", " lp", " llc", " inc"))
-        return f"{core} {first}{form}", f"{core} {second}{form}"
+        is_bare = self._rng.random() < _SHARE_WITHOUT_NUMBER
+        return core + form if is_bare else f"{core} {first}{form}", f"{core} {second}{form}"
 
     def _ordinal(self, name: str) -> Pair:
         first, second = self._rng.choice(_ORDINALS)
