@@ -46,9 +46,9 @@ class Search:
         """Return the matches of each text, best first."""
         return self.searcher.query(texts, limit=self.limit, min_probability=self.min_probability)
 
-    def reasons(self, normal: str, match: Match) -> list[dict[str, Any]] | None:
-        """Return the evidence for a match if it was asked for."""
-        return explain(self.searcher.model, normal, match) if self.explain else None
+    def reasons(self, normal: str, match: Match) -> dict[str, Any]:
+        """Return the log-odds of a match and the evidence for it if that was asked for, else nothing."""
+        return explain(self.searcher.model, normal, match) if self.explain else {}
 
     def write_all(
         self,

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from cli import options
-from cli.matches import reasons_of
+from cli.matches import lines, reasons_of
 from cli.options import ReportFormat
-from cli.render import contributions, write_summary
+from cli.render import DIGITS, write_summary
 
 EXAMPLES = options.examples(
     'dedup compare "APOGEE MEDICAL GROUP IOWA PC" "APOGEE MEDICAL GROUP ILLINOIS PC"',
@@ -25,8 +25,9 @@ def compare(
     """Compare two texts and say why.
 
     Gives the probability that they mean the same; needs no index. Each piece of evidence has a weight in
-    log-odds: positive for the same, negative for different. Their sum gives the probability. A query of a
-    large corpus may say a little otherwise: it also knows which words are common there.
+    log-odds: positive for the same, negative for different. The starting point is where texts of this length
+    are without any evidence; all together are the log-odds of the probability. A query of a large corpus may
+    say a little otherwise: it also knows which words are common there.
     """
     from dedup.errors import InputRefused
     from dedup.model import load_model
@@ -39,18 +40,19 @@ def compare(
             raise InputRefused(f"{text!r} holds no letter, digit or symbol; give a name.", "E_NAME_EMPTY")
     result: dict[str, Any]
     if normals[0] == normals[1]:
-        result = {"probability": 1.0, "similarity": 1.0, "exact": True, "explanation": reasons_of(None)}
+        result = {"probability": 1.0, "similarity": 1.0, "exact": True, **reasons_of(None)}
     else:
         model = load_model()
         codes = model.encoder.encode(normals)
         found = model.explain(normals[0], normals[1], float(cosine(codes[:1], codes[1:])[0]))
         result = {
-            "probability": round(float(found.probability), 6),
-            "similarity": round(float(found.similarity), 6),
+            "probability": round(found.probability, DIGITS),
+            "similarity": round(found.similarity, DIGITS),
             "exact": False,
-            "explanation": reasons_of(found),
+            **reasons_of(found),
         }
     as_json = layout is ReportFormat.json
     if not as_json:
-        result["explanation"] = contributions(result["explanation"])
+        result["explanation"] = lines(result)
+        del result["log_odds"]
     write_summary(result, sys.stdout, as_json=as_json)

@@ -47,7 +47,7 @@ def query(
         typer.Option("--format", help="Default: by the name of --output; csv with --input, else table."),
     ] = None,
     explain: Annotated[
-        bool, typer.Option("--explain", help="Show each piece of evidence and its weight in log-odds.")
+        bool, typer.Option("--explain", help="Show each piece of evidence and its weight in log-odds, as compare does.")
     ] = False,
     threads: options.Threads = None,
     workspace: options.Workspace = options.DEFAULT_WORKSPACE,

@@ -8,8 +8,9 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 
 Row = Mapping[str, Any]
 
-LEAST_SHOWN = 0.005
+DIGITS = 6
+"""Digits after the point of what programs read."""
+
 _UNLIMITED = 100_000
 
 
@@ -101,20 +104,27 @@ def _write_csv(rows: Iterable[Row], out: TextIO) -> None:
 
 def _plain(value: object) -> str:
     if isinstance(value, list):
-        return "; ".join(contribution(**item) for item in value)
+        return "; ".join(contributions(value))
     if isinstance(value, bool):
         return str(value).lower()
     return "" if value is None else str(value)
 
 
-def contribution(label: str, log_odds: float | None) -> str:
-    """Return a piece of evidence with its signed weight, as in ``+2.31 words in common``."""
-    return label if log_odds is None else f"{log_odds:+.2f} {label}"
+def rounded(values: Iterable[float], digits: int) -> list[float]:
+    """Round values so that they still add up: each to a neighbour, their sum as the sum of ``values`` rounds.
+
+    None changes its sign.
+    """
+    sums = [round(total, digits) for total in accumulate(values, initial=0.0)]
+    return [round(after - before, digits) for before, after in pairwise(sums)]
 
 
-def contributions(reasons: Iterable[Row]) -> list[str]:
-    """Return the pieces of evidence as lines to read, without those whose weight rounds to zero."""
-    return [contribution(**reason) for reason in reasons if abs(reason["log_odds"] or 1) >= LEAST_SHOWN]
+def contributions(reasons: Sequence[Row]) -> list[str]:
+    """Return pieces of evidence as lines with signed weights, ``+2.31 words in common``; those that round to 0 not."""
+    if any(reason["log_odds"] is None for reason in reasons):
+        return [reason["label"] for reason in reasons]
+    weights = rounded([reason["log_odds"] for reason in reasons], 2)
+    return [f"{weight:+.2f} {reason['label']}" for reason, weight in zip(reasons, weights, strict=True) if weight]
 
 
 def spaced(summary: Row) -> dict[str, Any]:

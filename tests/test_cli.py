@@ -16,12 +16,15 @@ from zlib import crc32
 import numpy as np
 import pytest
 from doubles import NoCeiling
+from hypothesis import given
+from hypothesis import strategies as st
 from rapidfuzz import fuzz
 from typer.testing import CliRunner, Result
 
 import dedup.model
 from cli.errors import exit_code
 from cli.main import app
+from cli.render import rounded
 from cli.text import visible
 from dedup import errors, threads
 from dedup.explain import Contribution, Explanation
@@ -70,8 +73,9 @@ class FakeModel:
         return NoCeiling()
 
     def explain(self, left, right, similarity):
-        parts = (Contribution("letters in common", 2.5), Contribution("starting point", -1.0))
-        return Explanation(fuzz.ratio(left, right) / 100, similarity, 1.5, parts)
+        parts = {"starting point": -1.0, "letters in common": 2.504, "length": 0.003, "vowels": 0.001, "case": 0.004}
+        contributions = tuple(Contribution(label, log_odds) for label, log_odds in parts.items())
+        return Explanation(fuzz.ratio(left, right) / 100, similarity, sum(parts.values()), contributions)
 
 
 @pytest.fixture(autouse=True)
@@ -285,8 +289,22 @@ def test_query_explains(indexed: None) -> None:
     assert "the texts are equal once normalised" in table
     assert "+2.50 letters in common" in table
     assert "-1.00 starting point" in table
+    assert "+1.51 log-odds, all together" in table
     rows = json.loads(dedup_("query", "acme widget", "--limit", "1", "--explain", "--format", "json").stdout)
-    assert rows[0]["explanation"][0] == {"label": "letters in common", "log_odds": 2.5}
+    assert rows[0]["explanation"][1] == {"label": "letters in common", "log_odds": 2.504}
+    assert rows[0]["log_odds"] == 1.512
+    [row] = rows_of(dedup_("query", "acme widget", "--limit", "1", "--explain", "--format", "csv"))
+    assert row["log_odds"] == "1.512"
+    assert row["explanation"] == "-1.00 starting point; +2.50 letters in common; +0.01 length"
+    [equal, *_] = json.loads(dedup_("query", "acme widgets inc", "--explain", "--format", "json").stdout)
+    assert (equal["exact"], equal["log_odds"], len(equal["explanation"])) == (True, None, 1)
+
+
+@given(st.lists(st.floats(-9, 9)), st.integers(1, 6))
+def test_rounded_values_still_add_up(values: list[float], digits: int) -> None:
+    found = rounded(values, digits)
+    assert sum(found) == pytest.approx(sum(values), abs=0.51 * 10**-digits)
+    assert all(abs(a - b) < 1.01 * 10**-digits and a * b >= 0 for a, b in zip(values, found, strict=True))
 
 
 def test_a_text_with_many_records_is_cut_in_the_table_only() -> None:
@@ -551,9 +569,15 @@ def test_compare() -> None:
     result = json.loads(dedup_("compare", "Acme Widget", "Acme Widgets", "--format", "json").stdout)
     assert result["exact"] is False
     assert result["probability"] == pytest.approx(fuzz.ratio("acme widget", "acme widgets") / 100, abs=1e-6)
-    assert result["explanation"][0]["label"] == "letters in common"
-    table = dedup_("compare", "Acme Widget", "Acme Widgets").stdout
-    assert "+2.50 letters in common" in table
+    assert list(result) == ["probability", "similarity", "exact", "log_odds", "explanation"]
+    assert result["log_odds"] == 1.512 == round(sum(item["log_odds"] for item in result["explanation"]), 6)
+    assert dedup_("compare", "Acme Widget", "Acme Widgets").stdout.splitlines()[3:] == [
+        "explanation",
+        "  -1.00 starting point",
+        "  +2.50 letters in common",
+        "  +0.01 length",
+        "  +1.51 log-odds, all together",
+    ]
     assert json.loads(dedup_("compare", "ACME", "acme.", "--format", "json").stdout)["probability"] == 1.0
 
 
