@@ -25,6 +25,7 @@ WORDS = [
     "cities", "of", "iowa", "ohio", "us", "u", "usa", "new", "york", "ny", "oklahoma", "inc", "llc", "ag",
     "dba", "formerly", "junior", "series", "sanjose", "san", "jose", "rbg", "mercury", "mercurys",
     "laboratories", "laboratores", "pension", "plan",
+    "muller", "mueller", "aaa", "aa", "twenty", "one", "ta", "iib", "union", "青木", "鈴木",
     "trust", "smith-jones", "straße", "münchen", "газпром", "日立製作所株式会社",
 ]  # fmt: skip
 

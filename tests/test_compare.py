@@ -62,6 +62,7 @@ def test_a_rare_word_weighs_more_than_a_common_one():
         ("international business machines", "ibm", "acronym"),
         ("receivables 2003 a", "receivables 2003 b", "numbers_differ"),
         ("j holloway", "m holloway", "numbers_differ"),
+        ("aaa locksmith", "aaaa locksmith", "numbers_differ"),
         ("delta of iowa", "delta of ohio", "places_differ"),
         ("delta", "delta ohio", "place_on_one_side"),
         ("deutsche bank ag", "deutsche bank", "form_on_one_side"),
@@ -81,8 +82,16 @@ def test_words_of_one_spelling():
     assert respelling("101", "102") is None
     assert respelling("austria", "australia") is None  # two places
     assert respelling("technology", "technologies").is_short_form
+    assert respelling("muller", "mueller").is_short_form
+    assert respelling("aaa", "aaaa") is None
+    assert value("青木", "鈴木", "shared_words") == 0.0  # alike in sound only
     assert value("aero jet", "aerojet", "shared_words") == 1.0
     assert value("natl assn", "national association", "core_ratio") == 1.0
+
+
+def test_the_words_of_an_acronym_make_no_other_body():
+    assert value("ubs", "union bank of switzerland", "another_body") == 0.0
+    assert value("ups", "union bank of switzerland", "another_body") == 1.0
 
 
 def test_two_known_words_are_no_slip_of_the_pen():
@@ -107,6 +116,8 @@ def test_what_is_cut_off_is_no_evidence_against():
         assert value(whole, cut, "rare_word_on_one_side") == 0.0
     assert value("royal bank", "royal bank of scotland", "rare_word_on_one_side") > 0.0  # too short to be cut
     assert value("union bank serial no 205", "union bank serial no 2058", "numbers_differ") == 0.0
+    for whole, end in (("meridian steel works company inc", "pension fund"), ("meridian steel works company", "union")):
+        assert value(whole, f"{whole} {end}", "rare_word_on_one_side") > 0.0  # ends in a legal form; another body
 
 
 def test_consonants_count_where_words_cannot():

@@ -20,6 +20,9 @@ from dedup.normalise import normalise
         ("Limited Liability Company Horns", "horns", ("llc",)),
         ("AG", "ag", ()),
         ("AB Foods", "ab foods", ()),
+        ("NV Energy", "nv energy", ()),
+        ("AT&T Corp", "at & t", ("corp",)),  # no "ат"
+        ("ЗАО Ромашка", "ромашка", ("ao",)),
         ("株式会社", "株式会社", ()),
     ],
 )
@@ -66,6 +69,9 @@ def test_one_name_is_not_a_number():
         ("Harbour Tyres", "Harbor Tires"),
         ("Heritage Svcs", "Heritage Services"),
         ("Fund II", "Fund 2"),
+        ("Twenty First Century Fox", "21st Century Fox"),
+        ("Ninety Nine Restaurants", "99 Restaurants"),
+        ("Gebr. Knauf", "Gebrüder Knauf"),
     ],
 )
 def test_words_of_one_meaning_are_one(left, right):
@@ -85,6 +91,9 @@ def test_series_letters_and_generations_are_numbers():
         ("Larkspur Foods LLC d/b/a Golden Spoon", ["larkspur foods", "golden spoon"]),
         ("Jewelry Channel formerly known as Acme", ["jewelry channel", "acme"]),
         ("Royal Bank", ["royal bank"]),
+        ("TA Associates", ["ta associates"]),
+        ("Larkspur Foods t/a Golden Spoon", ["larkspur foods", "golden spoon"]),
+        ("dba Golden Spoon", ["golden spoon"]),
         ("soft cmptr consultants in st louis db", ["soft computer consultants in saint louis"]),
     ],
 )

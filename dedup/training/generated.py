@@ -65,7 +65,7 @@ class Generator:
         different: list[tuple[Callable[[str], Pair | None], float]] = [
             (self._sibling, 3), (self._numbered, 12), (self._ordinal, 1), (self._placed, 8), (self._opposite, 1),
             (self._other_last_word, 2), (self._other_first_word, 2), (self._near_word, 4), (self._short_names, 7),
-            (self._dependent_body, 2),
+            (self._dependent_body, 4),
         ]  # fmt: skip
         result = LabelledPairs([], [], [])
         for label, kinds in ((1, same), (0, different)):
@@ -159,8 +159,8 @@ class Generator:
 
     def _dependent_body(self, name: str) -> Pair:
         words = parse(name).words
-        core = " ".join(words[: self._rng.randint(1, 3)])
-        return core, f"{core} {self._rng.choice(_BODIES)}"
+        owner = " ".join(words[: self._rng.randint(1, 3)]) if self._rng.random() < 0.5 else name
+        return owner, f"{owner} {self._rng.choice(_BODIES)}"
 
 
 def is_alike(first: str, second: str) -> bool:
