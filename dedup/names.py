@@ -89,8 +89,9 @@ class Parts:
     """A name as a whole, and the names it is made of: two or more around ``dba``, ``formerly`` and the like.
 
     ``may_be_cut`` says that its length is one at which fixed-width fields cut names off, and that no legal
-    form tells its end. ``consonants`` are those of the core of the whole name, without spaces, ``c g k q``, ``d t``, ``b p`` and ``f v w`` as one each (all
-    its letters where it has none); ``is_latin`` says that no letter of it is of another script.
+    form tells its end. ``consonants`` are those of the core of the whole name, without spaces, ``c g k q``,
+    ``d t``, ``b p`` and ``f v w`` as one each (all its letters where it has none); ``is_latin`` says that no
+    letter of it is of another script.
     """
 
     whole: Name
