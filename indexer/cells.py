@@ -1,28 +1,72 @@
-"""Which cells of an index are nearest to a vector, all in whole numbers."""
+"""The cells that vectors are sorted into, and which of them are nearest to a vector, all in whole numbers.
+
+A cell is known by its centre, a vector of int8 as the codes are. Products of codes with centres are exact and so
+are sums of codes, so the cells do not depend on the number of threads.
+"""
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from dedup import threads
 from dedup.products import products
-from indexer.faiss_index import Index, centres_of
+from indexer.progress import Progress, no_progress
 from indexer.store import Codes
 
 Cells = NDArray[np.int32]
 
-_ROWS = 256
+_SAMPLE_PER_CELL = 64
+_TRAINING_ROUNDS = 5
+_SEED = 20
+_LARGEST_VALUE = 127
+_BLOCK = 1 << 16
+_ROWS = 512
 _ABOVE_PRODUCTS = 1 << 25
 
 
-def nearest_cells(codes: Codes, index: Index, count: int) -> Cells:
-    """Return the ``count`` cells of each of ``codes`` (n, d) that have the largest products with their centres.
+def find_centres(codes: Codes, progress: Progress = no_progress) -> Codes:
+    """Return the centres (c, d) of 2^round(log2(4 sqrt n)) cells for ``codes`` (n, d): spherical k-means.
 
-    (n, count), the largest first, ties by the lower cell. The centres are rounded to int8.
+    They come from a seeded sample of at most 64 codes for each cell. All are scaled alike, the largest value to
+    127, and so nearly of one length. ``progress`` hears of ``cells``.
     """
-    centres = centres_of(index)
-    centres = np.rint(centres * (127 / np.abs(centres).max())).astype(np.int8)
+    cells = 1 << round(math.log2(4 * math.sqrt(len(codes))))
+    generator = np.random.default_rng(_SEED)
+    sample = codes
+    if len(codes) > cells * _SAMPLE_PER_CELL:
+        sample = codes[np.sort(generator.choice(len(codes), cells * _SAMPLE_PER_CELL, replace=False))]
+    centres = sample[generator.choice(len(sample), cells, replace=False)]
+    total = _TRAINING_ROUNDS * len(sample)
+    for start in range(0, total, len(sample)):
+        sums = np.zeros(centres.shape)
+        for at in range(0, len(sample), _BLOCK):
+            block = sample[at : at + _BLOCK]
+            sums += _sums(block, nearest_cells(block, centres, 1)[:, 0], cells)
+            progress("cells", start + at + len(block), total)
+        lengths = np.sqrt(np.einsum("ij,ij->i", sums, sums))
+        empty = lengths == 0
+        sums[empty], lengths[empty] = centres[empty], np.linalg.norm(centres[empty], axis=1)  # it stays where it is
+        directions = sums / np.maximum(lengths, 1)[:, None]
+        centres = np.rint(directions * (_LARGEST_VALUE / np.abs(directions).max())).astype(np.int8)
+    return centres
+
+
+def _sums(codes: Codes, cells: Cells, count: int) -> NDArray[np.int32]:
+    """Return the sum of the codes (n, d) of each of so many cells, given the cell of each (n,)."""
+    is_in = csr_array((np.ones(len(codes), np.int32), cells, np.arange(len(codes) + 1)), shape=(len(codes), count))
+    sums: NDArray[np.int32] = is_in.T @ codes.astype(np.int32)
+    return sums
+
+
+def nearest_cells(codes: Codes, centres: Codes, count: int) -> Cells:
+    """Return the ``count`` cells of each of ``codes`` (n, d) that have the largest products with their ``centres``.
+
+    (n, count), the largest first, ties by the lower cell.
+    """
     cells = np.empty((len(codes), count), np.int32)
 
     def assign(start: int) -> None:
@@ -39,6 +83,8 @@ def _largest(values: NDArray[np.int32], count: int) -> Cells:
 
     Columns are taken in groups. The count-th largest maximum of a group is a bound that few more values reach.
     """
+    if count == 1:
+        return values.argmax(axis=1, keepdims=True).astype(np.int32)
     rows, width = values.shape
     groups = min(width, 1 << (3 * count - 1).bit_length())
     maxima = values.reshape(rows, -1, groups).max(axis=1)

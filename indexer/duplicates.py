@@ -21,8 +21,8 @@ from dedup.model import Model
 from dedup.stopwatch import Stopwatch
 from indexer import vectors
 from indexer.all_neighbours import all_neighbours
-from indexer.cells import Cells, nearest_cells
-from indexer.faiss_index import FLAT_UP_TO, new_index
+from indexer.cells import Cells, find_centres, nearest_cells
+from indexer.faiss_index import FLAT_UP_TO, centres_of
 from indexer.progress import Progress, no_progress
 from indexer.recall import NEIGHBOURS, measure_recall
 from indexer.snapshot import open_snapshot
@@ -98,7 +98,7 @@ def find_duplicates(
 
 def _load(store: Store, model_id: str) -> tuple[Ids, Codes, list[str]]:
     """Return ids (n,), codes (n, d) and normal forms (n) of all texts."""
-    text_ids, codes = vectors.load_vectors(store, model_id)
+    text_ids, codes = store.load_vectors(model_id)
     if not len(text_ids):
         vectors.check_model(store, model_id)
     normals: list[str] = []
@@ -148,8 +148,7 @@ def _cells(store: Store, snapshots: Path, model: Model, text_ids: Ids, codes: Co
     opened = open_snapshot(store, snapshots, model.model_id)
     if opened is not None and "cells_per_text" in opened[0].parameters:
         snapshot, index = opened
-        return snapshot.generation, nearest_cells(codes, index, snapshot.parameters["cells_per_text"])
-    pages = [(text_ids, codes)]
-    index = new_index(pages, len(codes), FLAT_UP_TO)
-    recall = measure_recall(index, lambda: pages, len(codes), model.least_similarity)
-    return None, nearest_cells(codes, index, recall.cells_per_text)
+        return snapshot.generation, nearest_cells(codes, centres_of(index), snapshot.parameters["cells_per_text"])
+    centres = find_centres(codes)
+    recall = measure_recall(codes, centres, model.least_similarity)
+    return None, nearest_cells(codes, centres, recall.cells_per_text)

@@ -7,14 +7,15 @@ FAISS is given small blocks, because Ctrl-C waits for the end of a call.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from hashlib import blake2b
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from indexer.cells import nearest_cells
 from indexer.progress import Progress, no_progress
 from indexer.store import Codes, Ids
 
@@ -24,102 +25,57 @@ FLAT_UP_TO = 50_000
 QUERY_PROBES = 256
 """Cells searched for a query."""
 
-_SAMPLE_PER_CELL = 64
-_TRAINING_ROUNDS = 8
-_SEED = 20
-_CENTRE_LENGTH = 1_000  # |code| <= 127 sqrt d: a product stays below 2^24 for d <= 1,040
 _BLOCK = 1 << 14
 
 Index = Any  # an index of FAISS, which has no types
 Page = tuple[Ids, Codes]
 
 
-def add_to_index(index: Index, ids: Ids, codes: Codes) -> None:
-    """Add ``codes`` (n, d) under their ``ids`` (n,)."""
-    for of_ids, of_codes in zip(_blocks(ids), _blocks(codes), strict=True):
-        index.add_with_ids(of_codes.astype(np.float32), of_ids)
+def build_index(ids: Ids, codes: Codes, centres: Codes | None, progress: Progress = no_progress) -> Index:
+    """Return an index of ``codes`` (n, d) under their ``ids`` (n,).
 
-
-def _blocks(rows: NDArray[Any]) -> Iterator[NDArray[Any]]:
-    for start in range(0, len(rows), _BLOCK):
-        yield rows[start : start + _BLOCK]
-
-
-def new_index(pages: Iterable[Page], count: int, flat_up_to: int, progress: Progress = no_progress) -> Index:
-    """Return an index without vectors for the ``count`` vectors of ``pages``.
-
-    Up to ``flat_up_to`` vectors it scans all of them; above, it has 2^round(log2(4 sqrt n)) cells, whose
-    centres come from k-means on a seeded sample of at most 64 vectors for each cell.
+    It scans all of them, or, given ``centres`` (c, d), only cells, each code being in the one that is nearest.
+    ``progress`` hears of ``snapshot``.
     """
     import faiss
 
     kind, metric = faiss.ScalarQuantizer.QT_8bit_direct_signed, faiss.METRIC_INNER_PRODUCT
-    if count <= flat_up_to:
-        dimension = next(iter(pages))[1].shape[1]
-        return faiss.IndexIDMap(faiss.IndexScalarQuantizer(dimension, kind, metric))
-    cells = 1 << round(math.log2(4 * math.sqrt(count)))
-    sample = _sample(pages, count, cells * _SAMPLE_PER_CELL)
-    centres = _find_centres(sample, cells, progress)
-    index = faiss.IndexIVFScalarQuantizer(centres, sample.shape[1], cells, kind, metric, False)
-    index.train(sample[:cells].astype(np.float32))  # the centres are there; this only marks the index as ready
+    dimension = codes.shape[1]
+    if centres is None:
+        flat = faiss.IndexIDMap(faiss.IndexScalarQuantizer(dimension, kind, metric))
+        for block in _blocks(len(codes)):
+            flat.add_with_ids(codes[block].astype(np.float32), ids[block])
+            progress("snapshot", flat.ntotal, len(codes))
+        return flat
+    quantiser = faiss.IndexFlatIP(dimension)
+    quantiser.add(centres.astype(np.float32))
+    index: Index = faiss.IndexIVFScalarQuantizer(quantiser, dimension, len(centres), kind, metric, False)
+    index.train(centres.astype(np.float32))  # the centres are there; this only marks the index as ready
+    cells = np.concatenate([nearest_cells(codes[block], centres, 1)[:, 0] for block in _blocks(len(codes))])
+    order = np.argsort(cells, kind="stable")
+    ends = np.cumsum(np.bincount(cells, minlength=len(centres))).tolist()
+    for cell, (start, end) in enumerate(pairwise([0, *ends])):
+        rows = order[start:end]
+        if len(rows):
+            stored = _stored(codes[rows])
+            index.invlists.add_entries(cell, len(rows), faiss.swig_ptr(ids[rows]), faiss.swig_ptr(stored))
+        progress("snapshot", end, len(codes))
+    index.ntotal = len(codes)
     return index
 
 
-def _sample(pages: Iterable[Page], count: int, size: int) -> Codes:
-    """Return the codes of ``size`` of ``count`` rows, or of all; of the same rows every time."""
-    rows = np.arange(count)
-    if count > size:
-        rows = np.sort(np.random.default_rng(_SEED).choice(count, size, replace=False))
-    return take_rows(pages, rows)
+def _blocks(count: int) -> Iterator[slice]:
+    return (slice(start, start + _BLOCK) for start in range(0, count, _BLOCK))
 
 
-def take_rows(pages: Iterable[Page], rows: Ids) -> Codes:
-    """Return the codes (r, d) of ascending ``rows`` (r,), counted over all pages."""
-    parts = []
-    start = 0
-    for _, codes in pages:
-        here = slice(*np.searchsorted(rows, (start, start + len(codes))))
-        parts.append(codes[rows[here] - start])
-        start += len(codes)
-    return np.concatenate(parts)
-
-
-def _find_centres(sample: Codes, cells: int, progress: Progress) -> Index:
-    """Return an index of the centres of ``cells`` groups of codes: spherical k-means in whole numbers.
-
-    A centre is rounded to integers whose products with codes float32 holds exactly (``dedup.nearest``), and
-    sums of codes are exact as well. With centres of FAISS's own k-means, the nearest one depends on the threads.
-    """
-    import faiss
-
-    centres = sample[np.random.default_rng(_SEED).choice(len(sample), cells, replace=False)].astype(np.float32)
-    done, total = 0, _TRAINING_ROUNDS * len(sample)
-    for _ in range(_TRAINING_ROUNDS):
-        index = faiss.IndexFlatIP(sample.shape[1])
-        index.add(centres)
-        sums = np.zeros(centres.shape)
-        for block in _blocks(sample):
-            nearest = index.search(block.astype(np.float32), 1)[1][:, 0]
-            order = np.argsort(nearest)
-            found, starts = np.unique(nearest[order], return_index=True)
-            sums[found] += np.add.reduceat(block[order], starts, axis=0, dtype=np.float64)
-            done += len(block)
-            progress("cells", done, total)
-        lengths = np.sqrt(np.einsum("ij,ij->i", sums, sums))
-        found = np.flatnonzero(lengths)  # a centre without codes stays where it is
-        centres[found] = np.rint(sums[found] * (_CENTRE_LENGTH / lengths[found, None]))
-    index = faiss.IndexFlatIP(sample.shape[1])
-    index.add(centres)
-    return index
-
-
-def centres_of(index: Index) -> NDArray[np.float32]:
-    """Return the centres (c, d) of an index with cells: whole numbers."""
+def centres_of(index: Index) -> Codes:
+    """Return the centres (c, d) of an index with cells, scaled so that the largest value is 127."""
     import faiss
 
     flat: Index = faiss.downcast_index(index.quantizer)
     values: NDArray[np.float32] = faiss.rev_swig_ptr(flat.get_xb(), flat.ntotal * flat.d)
-    return values.reshape(flat.ntotal, flat.d).copy()
+    centres: Codes = np.rint(values.reshape(flat.ntotal, flat.d) * (127 / np.abs(values).max())).astype(np.int8)
+    return centres
 
 
 def iter_content(index: Index) -> Iterator[Page]:
@@ -138,8 +94,13 @@ def iter_content(index: Index) -> Iterator[Page]:
             yield view(lists.get_ids(cell), n), _signed(view(lists.get_codes(cell), n * index.d), n)
 
 
+def _stored(codes: Codes) -> NDArray[np.uint8]:
+    """Return codes as FAISS stores them: -128 as 0."""
+    return codes.view(np.uint8) ^ np.uint8(128)
+
+
 def _signed(stored: NDArray[np.uint8], n: int) -> Codes:
-    """Return n codes as int8; FAISS stores -128 as 0."""
+    """Return n codes that FAISS stores."""
     return (stored ^ np.uint8(128)).view(np.int8).reshape(n, -1)
 
 

@@ -6,17 +6,17 @@ so that number is not guessed: it is the least that finds enough.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dedup import threads
 from dedup.nearest import norms
 from dedup.neighbour_lists import NeighbourLists
 from dedup.products import products
 from indexer.cells import nearest_cells
-from indexer.faiss_index import QUERY_PROBES, Index, Page, take_rows
+from indexer.faiss_index import QUERY_PROBES
 from indexer.progress import Progress, no_progress
 from indexer.store import Codes, Ids
 
@@ -47,63 +47,52 @@ class Recall:
     of_queries: float
 
 
-def measure_recall(
-    index: Index,
-    pages: Callable[[], Iterable[Page]],
-    count: int,
-    least_similarity: float,
-    progress: Progress = no_progress,
-) -> Recall:
-    """Measure an index with cells for the ``count`` vectors of ``pages``, which come in the same order each time.
+def measure_recall(codes: Codes, centres: Codes, least_similarity: float, progress: Progress = no_progress) -> Recall:
+    """Measure the searches of ``codes`` (n, d) in the cells of ``centres`` (c, d).
 
     A neighbour is one of a text's 10 nearest others, with a cosine of at least ``least_similarity``. The
     sample is the same each time, and so small that its exact search takes a few seconds. ``progress`` hears of
     ``recall``.
     """
+    count = len(codes)
     size = min(count, _MOST_TEXTS, max(1, _MOST_PRODUCTS // count))
     sampled = np.sort(np.random.default_rng(_SEED).choice(count, size, replace=False))
-    codes = take_rows(pages(), sampled)
-    found = _exact(codes, sampled, _heard(pages(), count, progress), least_similarity)
+    found = _exact(codes, sampled, least_similarity, progress)
     rows, columns = np.nonzero(found >= 0)
     if not len(rows):
         return Recall(size, 0, _FEWEST_CELLS, 1.0, 1.0)
     others, which = np.unique(found[rows, columns], return_inverse=True)
-    other_codes = take_rows(pages(), others)
-    depth = min(MOST_CELLS, index.nlist)
-    needed = _cells_needed(nearest_cells(codes, index, depth)[rows], nearest_cells(other_codes, index, depth)[which])
+    probed = nearest_cells(codes[sampled], centres, min(QUERY_PROBES, len(centres)))[rows]
+    near = nearest_cells(codes[others], centres, min(MOST_CELLS, len(centres)))[which]
+    depth = near.shape[1]
+    needed = _cells_needed(probed[:, :depth], near)
     shares = np.cumsum(np.bincount(needed, minlength=depth)[:depth]) / len(rows)
     enough = int(np.searchsorted(shares, WANTED)) + 1
     cells = min(max(enough, _FEWEST_CELLS), depth)
-    probed = index.quantizer.search(codes.astype(np.float32), min(QUERY_PROBES, index.nlist))[1][rows]
-    home = index.quantizer.search(other_codes.astype(np.float32), 1)[1][which]
-    of_queries = float((probed == home).any(axis=1).mean())
+    of_queries = float((probed == near[:, :1]).any(axis=1).mean())
     return Recall(size, len(rows), cells, float(shares[cells - 1]), of_queries)
 
 
-def _heard(pages: Iterable[Page], count: int, progress: Progress) -> Iterator[Page]:
-    done = 0
-    for page in pages:
-        yield page
-        done += len(page[0])
-        progress("recall", done, count)
+def _exact(codes: Codes, sampled: Ids, least_similarity: float, progress: Progress) -> Ids:
+    """Return the nearest rows of ``codes`` for each of those ``sampled``, but for itself, (n, 10); -1 for none."""
+    lists = NeighbourLists(len(sampled), NEIGHBOURS, least_similarity)
+    everyone, left = np.arange(len(sampled)), codes[sampled]
+    lengths = norms(left)
 
+    def near(start: int) -> tuple[Ids, Ids, NDArray[np.float32]]:
+        """Return who may be near a row of a block: the numbers of both, and their cosines."""
+        block = codes[start : start + _COLUMNS]
+        block_lengths = norms(block)
+        tile = products(left, block)
+        bounds = np.floor(lists.worst(everyone) * lengths * block_lengths.min()).astype(np.int32)
+        first, second = np.divmod(np.flatnonzero(tile >= bounds[:, None]), len(block))
+        cosines = tile[first, second] / (lengths[first] * block_lengths[second])
+        return first, start + second, cosines.astype(np.float32)
 
-def _exact(codes: Codes, own: Ids, pages: Iterable[Page], least_similarity: float) -> Ids:
-    """Return the nearest rows of all pages for each of ``codes``, but for its ``own``, (n, 10); -1 for none."""
-    lists = NeighbourLists(len(codes), NEIGHBOURS, least_similarity)
-    everyone, lengths = np.arange(len(codes)), norms(codes)
-    row = 0
-    for _, page in pages:
-        for start in range(0, len(page), _COLUMNS):
-            block = np.ascontiguousarray(page[start : start + _COLUMNS])
-            block_lengths = norms(block)
-            tile = products(codes, block)
-            bounds = np.floor(lists.worst(everyone) * lengths * block_lengths.min()).astype(np.int32)
-            first, second = np.divmod(np.flatnonzero(tile >= bounds[:, None]), len(block))
-            cosines = tile[first, second] / (lengths[first] * block_lengths[second])
-            other = own[first] != row + second
-            lists.offer(first[other], row + second[other], cosines[other].astype(np.float32))
-            row += len(block)
+    for done, (first, second, cosines) in enumerate(threads.in_order(near, range(0, len(codes), _COLUMNS)), 1):
+        other = sampled[first] != second
+        lists.offer(first[other], second[other], cosines[other])
+        progress("recall", min(done * _COLUMNS, len(codes)), len(codes))
     return lists.nearest()[0]
 
 

@@ -6,9 +6,8 @@ and last the row in the database that points to it. It is opened in the reverse 
 whose SHA-256 is the one in the database. A file that fails is set aside as ``.bad``; answers then come from
 an exact scan of the database until another snapshot is built.
 
-The vectors are read in pages, once for a sample and once for the index, and the file is written and read
-block by block: publishing or opening takes the memory of the index and of one page. The same vectors give
-the same bytes, so a file that was lost comes back as it was.
+The file is written and read block by block: opening takes the memory of the index, publishing that of the
+vectors besides. The same vectors give the same bytes, so a file that was lost comes back as it was.
 """
 
 from __future__ import annotations
@@ -25,20 +24,19 @@ from typing import Any, BinaryIO
 from uuid import uuid4
 
 from dedup.errors import EnvironmentFault
+from indexer.cells import find_centres
 from indexer.durable import sync_directory
 from indexer.faiss_index import (
     FLAT_UP_TO,
     Index,
-    add_to_index,
+    build_index,
     digest_text,
-    iter_content,
-    new_index,
     row_digests,
     total,
 )
 from indexer.progress import Progress, no_progress
 from indexer.recall import measure_recall
-from indexer.store import Snapshot, Store
+from indexer.store import Codes, Snapshot, Store
 
 LEAST_CHANGES = 10_000
 LARGEST_CHANGED_SHARE = 0.1
@@ -81,16 +79,11 @@ def publish(
         EnvironmentFault: the snapshot cannot be written.
 
     """
-    count = store.count_vectors(model_id)
-    if not count:
+    ids, codes = store.load_vectors(model_id)
+    if not len(ids):
         return None
-    index = new_index(store.iter_vectors(model_id), count, flat_up_to, progress)
-    digest = max_text_id = 0
-    for ids, codes in store.iter_vectors(model_id):
-        add_to_index(index, ids, codes)
-        digest += total(row_digests(ids, codes))
-        max_text_id = int(ids[-1])
-        progress("snapshot", index.ntotal, count)
+    centres = find_centres(codes, progress) if len(ids) > flat_up_to else None
+    index = build_index(ids, codes, centres, progress)
     current = store.current_snapshot()
     path = snapshots / f"idx-{current.generation + 1 if current else 1}-{uuid4().hex}.faiss"
     try:
@@ -105,24 +98,25 @@ def publish(
         n_bytes=n_bytes,
         sha256=sha256,
         model_id=model_id,
-        max_text_id=max_text_id,
-        n_vectors=index.ntotal,
-        digest=digest_text(digest),
-        parameters=_parameters(index, least_similarity, progress),
+        max_text_id=int(ids[-1]),
+        n_vectors=len(ids),
+        digest=digest_text(total(row_digests(ids, codes))),
+        parameters=_parameters(codes, centres, least_similarity, progress),
     )
     sweep(snapshots, published)
     return published
 
 
-def _parameters(index: Index, least_similarity: float, progress: Progress) -> dict[str, Any]:
+def _parameters(codes: Codes, centres: Codes | None, least_similarity: float, progress: Progress) -> dict[str, Any]:
     """Return what is recorded of an index; where it has cells, also the ``Recall`` of its searches."""
-    if not hasattr(index, "nlist"):
-        return {"kind": "flat", "cells": 0, "dimension": index.d}
-    recall = measure_recall(index, lambda: iter_content(index), index.ntotal, least_similarity, progress)
+    dimension = codes.shape[1]
+    if centres is None:
+        return {"kind": "flat", "cells": 0, "dimension": dimension}
+    recall = measure_recall(codes, centres, least_similarity, progress)
     return {
         "kind": "cells",
-        "cells": index.nlist,
-        "dimension": index.d,
+        "cells": len(centres),
+        "dimension": dimension,
         "cells_per_text": recall.cells_per_text,
         "recall": {
             "least_similarity": least_similarity,

@@ -192,6 +192,13 @@ class Store:
             yield np.array(ids, np.int64), np.frombuffer(b"".join(codes), np.int8).reshape(len(ids), -1)
             above_text_id = ids[-1]
 
+    def load_vectors(self, model_id: str, above_text_id: int = 0) -> tuple[Ids, Codes]:
+        """Return a model's vectors of all texts above ``above_text_id``: ids (n,) ascending, codes (n, d)."""
+        pages = list(self.iter_vectors(model_id, above_text_id))
+        if not pages:
+            return np.empty(0, np.int64), np.empty((0, 0), np.int8)
+        return np.concatenate([ids for ids, _ in pages]), np.concatenate([codes for _, codes in pages])
+
     def existing_texts(self, ids: Iterable[int]) -> Ids:
         """Return those of ``ids`` that are texts still, (n,) int64, ascending."""
         text_id = schema.text.c.text_id

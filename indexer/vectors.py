@@ -23,14 +23,6 @@ _FOUND_VALUES = 1 << 24
 Similarities = NDArray[np.float32]
 
 
-def load_vectors(store: Store, model_id: str, above_text_id: int = 0) -> tuple[Ids, Codes]:
-    """Return a model's vectors of all texts above ``above_text_id``: ids (n,) ascending, codes (n, d)."""
-    pages = list(store.iter_vectors(model_id, above_text_id))
-    if not pages:
-        return np.empty(0, np.int64), np.empty((0, 0), np.int8)
-    return np.concatenate([ids for ids, _ in pages]), np.concatenate([codes for _, codes in pages])
-
-
 class Vectors:
     """The vectors of a model in a store: those of its snapshot by FAISS, later ones by exact scan.
 
@@ -45,7 +37,7 @@ class Vectors:
         opened = open_snapshot(store, snapshots, model_id)
         self._index = opened[1] if opened else None
         in_snapshot = opened[0].max_text_id if opened else 0
-        self._ids, self._codes = load_vectors(store, model_id, in_snapshot)
+        self._ids, self._codes = store.load_vectors(model_id, in_snapshot)
         if len(store.texts_without_vectors(model_id, in_snapshot, 1)[0]):
             check_model(store, model_id)
             raise VersionMismatch(

@@ -14,8 +14,8 @@ from dedup.neighbour_lists import NeighbourLists
 from dedup.products import products
 from indexer import all_neighbours as search
 from indexer import snapshot
-from indexer.cells import nearest_cells
-from indexer.faiss_index import centres_of, new_index
+from indexer.cells import find_centres, nearest_cells
+from indexer.faiss_index import centres_of
 from indexer.recall import MOST_CELLS, WANTED, measure_recall
 from indexer.store import Codes
 
@@ -92,13 +92,13 @@ def test_texts_are_compared_that_share_a_cell(monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize("tile", [512, 16])
 def test_threads_change_nothing(monkeypatch: pytest.MonkeyPatch, tile: int) -> None:
     monkeypatch.setattr(search, "_TILE", tile)
-    ids, codes = clustered()
+    _, codes = clustered()
     codes[1000:1200] = codes[1000]
-    index = new_index([(ids, codes)], len(codes), 1000)
+    centres = find_centres(codes)
     results = []
     for number in ("1", "2", "5"):
         monkeypatch.setenv("OMP_NUM_THREADS", number)
-        cells = nearest_cells(codes, index, 6)
+        cells = nearest_cells(codes, centres, 6)
         results.append((cells, *search.all_neighbours(codes, 10, LEAST, cells)))
     for other in results[1:]:
         assert all(np.array_equal(one, two) for one, two in zip(results[0], other, strict=True))
@@ -118,13 +118,11 @@ def test_a_fault_stops_the_search(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("count", [1, 5, 32])
 def test_nearest_cells(count: int) -> None:
-    ids, codes = clustered()
+    _, codes = clustered()
     codes[10:40] = 0  # every product is 0: the lowest cells
-    index = new_index([(ids, codes)], len(codes), 1000)
-    centres = centres_of(index)
-    rounded = np.rint(centres * (127 / np.abs(centres).max())).astype(np.int64)
-    expected = np.argsort(-(codes.astype(np.int64) @ rounded.T), axis=1, kind="stable")[:, :count]
-    assert np.array_equal(nearest_cells(codes, index, count), expected)
+    centres = find_centres(codes)
+    expected = np.argsort(-(codes.astype(np.int64) @ centres.T.astype(np.int64)), axis=1, kind="stable")[:, :count]
+    assert np.array_equal(nearest_cells(codes, centres, count), expected)
 
 
 def test_recall_is_measured_when_a_snapshot_is_built(tmp_path: Path) -> None:
@@ -135,7 +133,7 @@ def test_recall_is_measured_when_a_snapshot_is_built(tmp_path: Path) -> None:
     recall = published.parameters["recall"]
     assert (recall["texts"], recall["least_similarity"]) == (2000, LEAST)
     index = snapshot.read_index(tmp_path, published)
-    cells = nearest_cells(codes, index, published.parameters["cells_per_text"])
+    cells = nearest_cells(codes, centres_of(index), published.parameters["cells_per_text"])
     near, _ = search.all_neighbours(codes, 10, LEAST, cells)
     exact, _ = brute_force(codes, 10, LEAST)
     assert recall["neighbours"] == pytest.approx(0.4 * np.count_nonzero(exact >= 0), rel=0.1)
@@ -146,23 +144,23 @@ def test_recall_is_measured_when_a_snapshot_is_built(tmp_path: Path) -> None:
 
 
 def test_recall_of_nothing() -> None:
-    ids, codes = clustered()
-    index = new_index([(ids, codes)], len(codes), 1000)
-    recall = measure_recall(index, lambda: [(ids, codes)], len(codes), 0.9999)
+    _, codes = clustered()
+    centres = find_centres(codes)
+    recall = measure_recall(codes, centres, 0.9999)
     assert (recall.neighbours, recall.of_all, recall.of_queries) == (0, 1.0, 1.0)
 
 
 def test_a_hard_corpus_takes_more_cells(monkeypatch: pytest.MonkeyPatch) -> None:
     """Directions at random lie in no groups that a cell could keep together."""
-    ids, easy = clustered()
+    _, easy = clustered()
     hard = np.random.default_rng(2).integers(-60, 60, easy.shape).astype(np.int8)
     recalls = []
     for codes in (easy, hard):
-        index, pages = new_index([(ids, codes)], len(codes), 1000), [(ids[:9], codes[:9]), (ids[9:], codes[9:])]
-        recalls.append(measure_recall(index, lambda pages=pages: pages, len(codes), 0.3))
+        centres = find_centres(codes)
+        recalls.append(measure_recall(codes, centres, 0.3))
     assert recalls[0].cells_per_text < recalls[1].cells_per_text < MOST_CELLS
     assert all(WANTED <= recall.of_all < 1 for recall in recalls)
     monkeypatch.setattr("indexer.recall.MOST_CELLS", 5)
-    limited = measure_recall(index, lambda: pages, len(codes), 0.3)
+    limited = measure_recall(codes, centres, 0.3)
     assert limited.cells_per_text == 5
     assert limited.of_all < WANTED

@@ -37,12 +37,10 @@ def clustered(n: int = 5000) -> tuple[Ids, Codes]:
     return np.arange(10, 10 + 3 * n, 3), codes.astype(np.int8)
 
 
-def faked_store(ids: Ids, codes: Codes, page: int = 700) -> SimpleNamespace:
+def faked_store(ids: Ids, codes: Codes) -> SimpleNamespace:
     """A store that has only vectors, and takes note of the snapshot that is published."""
-    pages = [(ids[at : at + page], codes[at : at + page]) for at in range(0, len(ids), page)]
     return SimpleNamespace(
-        count_vectors=lambda model_id: len(ids),
-        iter_vectors=lambda model_id: iter(pages),
+        load_vectors=lambda model_id: (ids, codes),
         current_snapshot=lambda: None,
         publish_snapshot=lambda **values: SimpleNamespace(**values),
     )
