@@ -51,6 +51,11 @@ _TABLE = _Table()
 # Line ends are control characters, yet they separate words; "Ltd|Inc" and the like are separators too.
 _TABLE.update({ord(c): " " for c in "\t\n\r\v\f\x85|^~<>="})
 
+# The same for ASCII in one pass over its bytes, which also drops case; spaces around "&" come after.
+_LOWER = [chr(code).lower() for code in range(128)]
+_ASCII = "".join(char if char == "&" else _TABLE[ord(char)] or " " for char in _LOWER).encode().ljust(256)
+_ASCII_DROPPED = bytes(code for code in range(128) if not _TABLE[code])
+
 
 def _join_letters(match: re.Match[str]) -> str:
     run = match.group()
@@ -58,11 +63,12 @@ def _join_letters(match: re.Match[str]) -> str:
 
 
 def _once(text: str) -> str:
-    if not text.isascii():
-        text = unicodedata.normalize("NFKC", text).casefold().replace("i̇", "i")
-        text = unicodedata.normalize("NFKC", text)
-    text = " ".join(text.lower().translate(_TABLE).split())
-    return _SINGLE_LETTERS.sub(_join_letters, text)
+    text = unicodedata.normalize("NFKC", text).casefold().replace("i̇", "i")
+    return _spaced(unicodedata.normalize("NFKC", text).lower().translate(_TABLE))
+
+
+def _spaced(text: str) -> str:
+    return _SINGLE_LETTERS.sub(_join_letters, " ".join(text.split()))
 
 
 def _cap_marks(text: str) -> str:
@@ -83,7 +89,7 @@ def normalise(text: str) -> str:
     (``J. P. Morgan`` and ``S.A.`` give ``jp morgan`` and ``sa``). Idempotent.
     """
     if text.isascii():
-        return _once(text)
+        return _spaced(text.encode().translate(_ASCII, _ASCII_DROPPED).decode().replace("&", " & "))
     text = _cap_marks(text)
     for _ in range(4):  # folding can leave something to fold; two rounds settle all but the oddest
         result = _once(text)

@@ -84,7 +84,8 @@ def _largest(values: NDArray[np.int32], count: int) -> Cells:
     Columns are taken in groups. The count-th largest maximum of a group is a bound that few more values reach.
     """
     if count == 1:
-        return values.argmax(axis=1, keepdims=True).astype(np.int32)
+        nearest: Cells = values.argmax(axis=1, keepdims=True).astype(np.int32)
+        return nearest
     rows, width = values.shape
     groups = min(width, 1 << (3 * count - 1).bit_length())
     maxima = values.reshape(rows, -1, groups).max(axis=1)

@@ -176,7 +176,7 @@ def content_digest(raw: str, fields: dict[str, str]) -> bytes:
 
 
 def _content(raw: str, fields: dict[str, str]) -> str:
-    return "\0".join((raw, *chain.from_iterable(sorted(fields.items()))))
+    return raw if not fields else "\0".join((raw, *chain.from_iterable(sorted(fields.items()))))
 
 
 def _to_json(fields: dict[str, str]) -> str:

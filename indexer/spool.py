@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import marshal
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,6 +12,9 @@ from types import TracebackType
 from typing import BinaryIO, NamedTuple, Self
 
 from dedup.errors import EnvironmentFault
+
+_FORMAT = 2  # of ``marshal``: equal values give equal bytes; several times as fast as JSON, and nobody else reads it
+_SIZE_BYTES = 8
 
 
 class Item(NamedTuple):
@@ -70,12 +73,10 @@ class Spool:
 
     def add(self, batch: Batch) -> None:
         """Append a batch."""
-        items = [(*item[:3], item.content_digest.hex(), item.normal) for item in batch.items]
-        line = json.dumps((batch.rows_in, batch.rejected, items), ensure_ascii=False, separators=(",", ":"))
-        data = line.encode() + b"\n"
+        data = marshal.dumps((batch.rows_in, batch.rejected, list(map(tuple, batch.items))), _FORMAT)
         self._hash.update(data)
         try:
-            self._file.write(data)
+            self._file.write(len(data).to_bytes(_SIZE_BYTES) + data)
         except OSError as error:
             raise self._fault(error) from error
         self.batches += 1
@@ -84,12 +85,9 @@ class Spool:
         """Yield the batches in the order in which they were added."""
         try:
             self._file.seek(0)
-            for line in self._file:
-                rows_in, rejected, items = json.loads(line)
-                decoded = [
-                    Item(key, raw, fields, bytes.fromhex(code), normal) for key, raw, fields, code, normal in items
-                ]
-                yield Batch(rows_in, rejected, decoded)
+            while size := self._file.read(_SIZE_BYTES):
+                rows_in, rejected, items = marshal.loads(self._file.read(int.from_bytes(size)))
+                yield Batch(rows_in, rejected, list(map(Item._make, items)))
         except OSError as error:
             raise self._fault(error) from error
 

@@ -38,6 +38,12 @@ def test_normalising_twice_changes_nothing(text):
     assert normalise(once) == once
 
 
+@given(st.text(st.characters(max_codepoint=127)))
+def test_ascii_is_normalised_as_everything_else(text):
+    """An invisible character beyond ASCII leaves the normal form as it is, but not the way to it."""
+    assert normalise(text) == normalise(text + "\u200b")
+
+
 @given(st.text())
 def test_a_letter_or_digit_is_never_emptied(text):
     if any(unicodedata.category(char)[0] in "LN" for char in text):
