@@ -74,10 +74,15 @@ class OnnxEncoder:
 
         options = onnxruntime.SessionOptions()
         options.inter_op_num_threads = options.intra_op_num_threads = 1
+        self._model_path = model_path
         self._session = onnxruntime.InferenceSession(
             str(model_path), sess_options=options, providers=["CPUExecutionProvider"]
         )
         self._dimension = int(self._session.get_outputs()[0].shape[1])
+
+    def __reduce__(self) -> tuple[type[OnnxEncoder], tuple[Path]]:
+        """Pickle the path; the copy loads the tower anew."""
+        return OnnxEncoder, (self._model_path,)
 
     def encode(self, normal_forms: Sequence[str]) -> NDArray[np.int8]:
         """Return the codes of ``normal_forms`` as an (n, d) int8 array, in order.

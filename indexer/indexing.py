@@ -12,7 +12,8 @@ from pathlib import Path
 from dedup.model import Model
 from dedup.stopwatch import Stopwatch
 from indexer import snapshot
-from indexer.ingest import encode, ingest
+from indexer.encoding import encode
+from indexer.ingest import ingest
 from indexer.intake import Identity
 from indexer.progress import Progress, no_progress
 from indexer.readers import Row

@@ -16,9 +16,10 @@ from pathlib import Path
 import numpy as np
 from sqlalchemy import Connection, func, insert, select, update
 
-from dedup.errors import InputRefused, UsageError, VersionMismatch
+from dedup.errors import InputRefused, UsageError
 from dedup.model import Model
 from indexer import runs
+from indexer.encoding import Encoding
 from indexer.intake import Identity, Intake, take_in
 from indexer.keyset import KeySet, keys_of
 from indexer.memory import INDEX
@@ -134,6 +135,16 @@ def _begin(connection: Connection, name: str, identity: Identity, run: CurrentRu
     return source_id, runs.go_on(connection, run, source_id, digest)
 
 
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A batch of the run: its number, what it will do, its vectors to wait for, and the rows done with it."""
+
+    number: int
+    plan: Plan
+    codes: Callable[[], Codes]
+    done: int
+
+
 class _Loading:
     """The batches of one run, numbered; those that are committed already are not done again."""
 
@@ -147,21 +158,46 @@ class _Loading:
         """Number of the next batch."""
 
     def store(self, spool: Spool, total: int, *, is_new: bool, progress: Progress) -> None:
-        """Commit the spooled batches, ``total`` rows in all."""
-        done = 0
-        for number, batch in enumerate(spool):
-            done += batch.rows_in
-            if number >= self.number:
-                plan = plan_batch(self._store, self.source_id, batch, is_new=is_new and number == 0)
-                self._commit(plan, number)
-            progress("store", done, total)
-        self.number = max(self.number, spool.batches)
+        """Commit the spooled batches, ``total`` rows in all; ``is_new`` if the source has no records yet.
 
-    def _commit(self, plan: Plan, number: int) -> None:
-        codes = self._encode(plan.new_texts)
+        While a batch is committed, the texts of the next one are encoded.
+        """
+        done, begun = 0, self.number
+        waiting: _Prepared | None = None
 
-        def work(connection: Connection) -> None:
-            apply_batch(
+        def commit(batch: _Prepared) -> dict[str, int]:
+            text_ids = self._commit(batch)
+            progress("store", batch.done, total)
+            return text_ids
+
+        with Encoding(self._model) as encoding:
+            for number, batch in enumerate(spool):
+                done += batch.rows_in
+                if number < begun:
+                    progress("store", done, total)
+                    continue
+                if waiting and waiting.plan.changes:  # which can delete texts that the next plan would count on
+                    commit(waiting)
+                    waiting = None
+                coming = waiting.plan.new_texts if waiting else []
+                plan = plan_batch(self._store, self.source_id, batch, is_new=is_new, coming=coming)
+                codes = encoding.begin(plan.new_texts)
+                if waiting:
+                    plan.text_ids.update(commit(waiting))
+                waiting = _Prepared(number, plan, codes, done)
+            if waiting:
+                commit(waiting)
+        self.number = max(begun, spool.batches)
+
+    def _commit(self, batch: _Prepared) -> dict[str, int]:
+        """Commit a batch; return the ids of its new texts."""
+        plan = batch.plan
+        codes = batch.codes() if plan.new_texts else np.empty((0, 0), np.int8)
+        self.texts_encoded += len(codes)
+
+        def work(connection: Connection) -> dict[str, int]:
+            runs.add_batch(connection, self._run_id, batch.number, plan.accounts)
+            return apply_batch(
                 connection,
                 plan,
                 source_id=self.source_id,
@@ -169,15 +205,8 @@ class _Loading:
                 model_id=self._model.model_id,
                 codes=codes,
             )
-            runs.add_batch(connection, self._run_id, number, plan.accounts)
 
-        self._store.write(work)
-
-    def _encode(self, normals: list[str]) -> Codes:
-        if not normals:
-            return np.empty((0, 0), np.int8)
-        self.texts_encoded += len(normals)
-        return encode(self._model, normals)
+        return self._store.write(work)
 
     def remove(self, records: list[tuple[int, int]]) -> None:
         """Commit the removal of records (``record_id``, ``text_id``) as a batch."""
@@ -213,20 +242,3 @@ def _remove_others(loading: _Loading, intake: Intake, progress: Progress) -> int
         removed += len(gone)
         progress("remove", removed, None)
     return 0
-
-
-def encode(model: Model, normals: list[str]) -> Codes:
-    """Return the vectors (n, d) int8 of normal forms.
-
-    Raises:
-        VersionMismatch: one of them has none.
-
-    """
-    codes = model.encoder.encode(normals)
-    empty = np.flatnonzero(~codes.any(axis=1))
-    if len(empty):
-        raise VersionMismatch(
-            f"The model has no vector for the text {normals[int(empty[0])]!r}; "
-            "use the model that ships with neardup, or train anew with `dedup train`."
-        )
-    return codes

@@ -41,7 +41,10 @@ class Known(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a batch will do: records to add and to change, and the normal forms that will be new texts."""
+    """What a batch will do: records to add and to change, and the normal forms that will be new texts.
+
+    ``text_ids`` has the ids of its other texts, but for those that come with the batch before.
+    """
 
     additions: list[Item]
     changes: list[tuple[Item, Known]]
@@ -50,8 +53,11 @@ class Plan:
     accounts: Accounts
 
 
-def plan_batch(store: Store, source_id: int, batch: Batch, *, is_new: bool) -> Plan:
-    """Compare a batch with the records of its source; ``is_new`` if that has none yet."""
+def plan_batch(store: Store, source_id: int, batch: Batch, *, is_new: bool, coming: Iterable[str] = ()) -> Plan:
+    """Compare a batch with the records of its source; ``is_new`` if that had none before this input.
+
+    ``coming`` are the new texts of a batch that is still to be applied, one without changes.
+    """
     known = {} if is_new else _known(store, source_id, [item.external_id for item in batch.items])
     additions: list[Item] = []
     changes: list[tuple[Item, Known]] = []
@@ -70,7 +76,8 @@ def plan_batch(store: Store, source_id: int, batch: Batch, *, is_new: bool) -> P
         changed=len(changes),
         unchanged=len(batch.items) - len(additions) - len(changes),
     )
-    return Plan(additions, changes, text_ids, [normal for normal in normals if normal not in text_ids], accounts)
+    known_texts = text_ids.keys() | coming
+    return Plan(additions, changes, text_ids, [normal for normal in normals if normal not in known_texts], accounts)
 
 
 def _known(store: Store, source_id: int, external_ids: list[str]) -> dict[str, Known]:
@@ -81,11 +88,12 @@ def _known(store: Store, source_id: int, external_ids: list[str]) -> dict[str, K
 
 def apply_batch(
     connection: Connection, plan: Plan, *, source_id: int, run_id: int, model_id: str, codes: Codes
-) -> None:
-    """Do what was planned; ``codes`` (n, d) int8 are the vectors of ``plan.new_texts``."""
+) -> dict[str, int]:
+    """Do what was planned; ``codes`` (n, d) int8 are the vectors of ``plan.new_texts``, whose ids are returned."""
     first = _take_ids(connection, "text", len(plan.new_texts))
-    text_ids = plan.text_ids | {normal: text_id for text_id, normal in enumerate(plan.new_texts, first)}
-    texts = [(text_ids[normal], normal, text_digest(normal)) for normal in plan.new_texts]
+    new_ids = {normal: text_id for text_id, normal in enumerate(plan.new_texts, first)}
+    text_ids = plan.text_ids | new_ids
+    texts = [(text_id, normal, text_digest(normal)) for normal, text_id in new_ids.items()]
     insert_rows(connection, schema.text, texts)
     if texts:
         insert_vectors(connection, model_id, vector_rows([text_id for text_id, *_ in texts], codes))
@@ -96,6 +104,7 @@ def apply_batch(
     ]
     insert_rows(connection, schema.record, records)
     _change(connection, plan.changes, text_ids, run_id)
+    return new_ids
 
 
 def _change(
