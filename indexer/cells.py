@@ -20,7 +20,7 @@ from indexer.store import Codes
 Cells = NDArray[np.int32]
 
 _SAMPLE_PER_CELL = 64
-_TRAINING_ROUNDS = 5
+_TRAINING_ROUNDS = 8
 _SEED = 20
 _LARGEST_VALUE = 127
 _BLOCK = 1 << 16

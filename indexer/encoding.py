@@ -39,6 +39,8 @@ class Encoding:
         if self._processes:
             self._processes.close()
         self._beside.shutdown()
+        if self._processes:
+            self._processes.close()  # those that it was just starting
 
     def begin(self, normals: list[str]) -> Callable[[], Codes]:
         """Begin to encode normal forms (n); what is returned waits for their vectors (n, d) int8.

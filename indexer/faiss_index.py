@@ -43,7 +43,7 @@ def build_index(ids: Ids, codes: Codes, centres: Codes | None, progress: Progres
     dimension = codes.shape[1]
     if centres is None:
         flat = faiss.IndexIDMap(faiss.IndexScalarQuantizer(dimension, kind, metric))
-        for block in _blocks(len(codes)):
+        for block in blocks(len(codes)):
             flat.add_with_ids(codes[block].astype(np.float32), ids[block])
             progress("snapshot", flat.ntotal, len(codes))
         return flat
@@ -51,7 +51,7 @@ def build_index(ids: Ids, codes: Codes, centres: Codes | None, progress: Progres
     quantiser.add(centres.astype(np.float32))
     index: Index = faiss.IndexIVFScalarQuantizer(quantiser, dimension, len(centres), kind, metric, False)
     index.train(centres.astype(np.float32))  # the centres are there; this only marks the index as ready
-    cells = np.concatenate([nearest_cells(codes[block], centres, 1)[:, 0] for block in _blocks(len(codes))])
+    cells = np.concatenate([nearest_cells(codes[block], centres, 1)[:, 0] for block in blocks(len(codes))])
     order = np.argsort(cells, kind="stable")
     ends = np.cumsum(np.bincount(cells, minlength=len(centres))).tolist()
     for cell, (start, end) in enumerate(pairwise([0, *ends])):
@@ -64,7 +64,8 @@ def build_index(ids: Ids, codes: Codes, centres: Codes | None, progress: Progres
     return index
 
 
-def _blocks(count: int) -> Iterator[slice]:
+def blocks(count: int) -> Iterator[slice]:
+    """Yield the parts of ``count`` rows that are worked on at once."""
     return (slice(start, start + _BLOCK) for start in range(0, count, _BLOCK))
 
 

@@ -54,9 +54,8 @@ def index_rows(
 ) -> IndexResult:
     """Make ``rows`` the records of a source, as ``ingest`` does, and make them ready to be searched.
 
-    The job is recorded as a run. Texts that only another model has encoded are encoded first, and the vectors
-    of other models deleted last. ``progress`` hears of ``texts``, and of the stages of ``ingest`` and
-    of ``snapshot.publish``.
+    The job is recorded as a run. Texts that another model has encoded are encoded anew first. ``progress`` hears
+    of ``texts``, and of the stages of ``ingest`` and of ``snapshot.publish``.
 
     Raises:
         InputRefused, UsageError: as ``ingest``; nothing was written.
@@ -90,7 +89,6 @@ def index_rows(
             built = refresh_snapshot(
                 store, snapshots, model.model_id, least_similarity=model.least_similarity, progress=progress
             )
-            store.delete_vectors_of_other_models(model.model_id)
         encoded += summary.texts_encoded
         result = IndexResult(summary.accounts, summary.went_on, summary.withheld, encoded, built, clock.seconds)
         run.manifest |= {"texts_encoded": encoded, "snapshot_built": built, "seconds": clock.seconds}

@@ -196,8 +196,7 @@ class _Loading:
         self.texts_encoded += len(codes)
 
         def work(connection: Connection) -> dict[str, int]:
-            runs.add_batch(connection, self._run_id, batch.number, plan.accounts)
-            return apply_batch(
+            text_ids = apply_batch(
                 connection,
                 plan,
                 source_id=self.source_id,
@@ -205,6 +204,8 @@ class _Loading:
                 model_id=self._model.model_id,
                 codes=codes,
             )
+            runs.add_batch(connection, self._run_id, batch.number, plan.accounts)
+            return text_ids
 
         return self._store.write(work)
 

@@ -1,6 +1,6 @@
 """The tables, the same on SQLite and PostgreSQL.
 
-    source ─< record >─ text ─< text_vector >─ model ─< snapshot     source ─< run ─< ingest_batch     store_meta
+    source ─< record >─ text ── text_vector >─ model ─< snapshot     source ─< run ─< ingest_batch     store_meta
 
 A *text* is immutable: a ``text_id`` means the same normal form for ever and is never used again. A record
 whose text changes points to another text, and a text without any record is deleted with its vectors. So
@@ -25,7 +25,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-REVISIONS = ("0001", "0002")
+REVISIONS = ("0001", "0002", "0003")
 """Every revision of the schema, oldest first."""
 
 HEAD = REVISIONS[-1]
@@ -94,7 +94,7 @@ text = Table(
     metadata,
     Column("text_id", Identifier, primary_key=True, autoincrement=False),
     Column("normal", Text, nullable=False),
-    Column("digest", LargeBinary(16), nullable=False, unique=True),  # blake2b of the normal form
+    Column("digest", BigInteger, nullable=False, index=True),  # of the normal form; two texts may share one
 )
 
 record = Table(
@@ -124,9 +124,8 @@ text_vector = Table(
     "text_vector",
     metadata,
     Column("text_id", Identifier, ForeignKey("text.text_id", ondelete="CASCADE"), primary_key=True),
-    Column("model_key", Integer, ForeignKey("model.model_key"), primary_key=True),
+    Column("model_key", Integer, ForeignKey("model.model_key"), nullable=False),
     Column("code", LargeBinary, nullable=False),  # d bytes, one int8 each
-    sqlite_with_rowid=False,
 )
 
 snapshot = Table(

@@ -29,6 +29,7 @@ from indexer.durable import sync_directory
 from indexer.faiss_index import (
     FLAT_UP_TO,
     Index,
+    blocks,
     build_index,
     digest_text,
     row_digests,
@@ -100,7 +101,7 @@ def publish(
         model_id=model_id,
         max_text_id=int(ids[-1]),
         n_vectors=len(ids),
-        digest=digest_text(total(row_digests(ids, codes))),
+        digest=digest_text(sum(total(row_digests(ids[part], codes[part])) for part in blocks(len(ids)))),
         parameters=_parameters(codes, centres, least_similarity, progress),
     )
     sweep(snapshots, published)

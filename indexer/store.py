@@ -165,12 +165,17 @@ class Store:
         return np.array(ids, np.int64), normals
 
     def write_vectors(self, model_id: str, ids: Ids, codes: Codes) -> None:
-        """Write the vectors ``codes`` (n, d) int8 of the texts ``ids`` (n,) in one transaction."""
+        """Write the vectors ``codes`` (n, d) int8 of the texts ``ids`` (n,) in one transaction.
+
+        They take the place of those that another model has made of these texts.
+        """
         if len(ids) != len(codes):
             raise ValueError(f"{len(ids)} texts cannot have {len(codes)} vectors")
         rows = vector_rows(ids, codes)
 
         def work(connection: Connection) -> None:
+            for part in chunks(ids):
+                connection.execute(delete(schema.text_vector).where(schema.text_vector.c.text_id.in_(part)))
             insert_vectors(connection, model_id, rows)
 
         self.write(work)
@@ -210,14 +215,6 @@ class Store:
         here = (columns.text_id > above_text_id, columns.model_key == self._model_key(model_id))
         return int(self.read(select(func.count()).where(*here))[0][0])
 
-    def delete_vectors_of_other_models(self, model_id: str) -> int:
-        """Delete the vectors of all models but this one; return how many there were."""
-        others = select(schema.model.c.model_key).where(schema.model.c.model_id != model_id)
-        if not self.read(others.limit(1)):
-            return 0
-        statement = delete(schema.text_vector).where(schema.text_vector.c.model_key.in_(others))
-        return self.write(lambda connection: connection.execute(statement).rowcount)
-
     def normals(self, ids: Iterable[int]) -> dict[int, str]:
         """Return the normal form of each text; one that was deleted is left out."""
         columns = schema.text.c["text_id", "normal"]
@@ -227,9 +224,10 @@ class Store:
 
     def text_ids(self, normals: Iterable[str]) -> dict[str, int]:
         """Return the id of each normal form that the store has as a text."""
-        digests = {text_digest(normal): normal for normal in normals}
-        columns = schema.text.c["digest", "text_id"]
-        return {digests[digest]: text_id for digest, text_id in self.find(columns, schema.text.c.digest, digests)}
+        digests = {normal: text_digest(normal) for normal in normals}
+        columns = schema.text.c["normal", "text_id"]
+        found = self.find(columns, schema.text.c.digest, set(digests.values()))
+        return {normal: text_id for normal, text_id in found if normal in digests}
 
     def _two_columns(self, statement: Select[Any]) -> tuple[list[Any], list[Any]]:
         rows = self.read(statement)
@@ -339,9 +337,9 @@ def next_key(connection: Connection, column: Column[int]) -> int:
     return int(connection.execute(select(func.coalesce(func.max(column), 0) + 1)).scalar_one())
 
 
-def text_digest(normal: str) -> bytes:
-    """Return the digest by which a text is found."""
-    return blake2b(normal.encode(), digest_size=16).digest()
+def text_digest(normal: str) -> int:
+    """Return the digest by which a text is found, a number of 64 bits."""
+    return int.from_bytes(blake2b(normal.encode(), digest_size=16).digest()[:8], signed=True)
 
 
 def vector_rows(ids: Iterable[int], codes: Codes) -> list[tuple[int, bytes]]:

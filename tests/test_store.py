@@ -44,7 +44,7 @@ def test_runs(store: Store) -> None:
     assert last_runs(store, 1) == [last]
 
 
-def test_vectors_are_per_text_and_model(store: Store) -> None:
+def test_a_text_has_the_vector_of_one_model(store: Store) -> None:
     fill(store, "Acme", "Beta", "ACME", "Gamma")
     ids, normals = store.texts_without_vectors(MODEL, 0, 2)
     assert normals == ["acme", "beta"]
@@ -65,10 +65,7 @@ def test_vectors_are_per_text_and_model(store: Store) -> None:
     assert list(store.iter_vectors(OTHER_MODEL)) == []
 
     store.write_vectors(OTHER_MODEL, ids, codes[:, :2])
-    assert store.counts().vectors == 3 + 3 + 2
-    assert store.delete_vectors_of_other_models(MODEL) == 3 + 2
-    assert store.delete_vectors_of_other_models(MODEL) == 0
-    assert store.counts().vectors == 3
+    assert (store.counts().vectors, store.count_vectors(MODEL), store.count_vectors(OTHER_MODEL)) == (3, 1, 2)
 
 
 def test_vectors_need_their_texts(store: Store) -> None:
@@ -105,6 +102,16 @@ def test_texts_and_records(store: Store) -> None:
     counts = store.counts()
     assert (counts.records, counts.texts, counts.sources) == (4, 2, {"names": 3, "others": 1})
     assert store.live_texts_up_to(1) == 1
+
+
+def test_texts_of_one_digest(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("store", "upsert"):
+        monkeypatch.setattr(f"indexer.{module}.text_digest", lambda normal: -len(normal))
+    fill(store, "Acme", "Beta")
+    fill(store, "Beta", "Gama", "Delta", source="others")
+    ids = store.text_ids(["acme", "beta", "gama", "delta", "none"])
+    assert store.normals(ids.values()) == {text_id: normal for normal, text_id in ids.items()}
+    assert sorted(ids) == ["acme", "beta", "delta", "gama"]
 
 
 def test_snapshots(store: Store) -> None:

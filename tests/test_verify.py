@@ -88,7 +88,7 @@ def test_damage_to_the_database(filled: Store, workspace: Workspace, statement: 
 
 def test_a_text_that_nobody_has(filled: Store, workspace: Workspace) -> None:
     with filled.engine.begin() as connection:
-        connection.execute(insert(text).values(text_id=9, normal="x", digest=b"1" * 16))
+        connection.execute(insert(text).values(text_id=9, normal="x", digest=1))
         connection.execute(sql("UPDATE store_meta SET value = '10' WHERE key = 'next_text_id'"))
     assert faults(checked(filled, workspace)) == [
         "texts: Text 9 is not the one that its digest was made of.",

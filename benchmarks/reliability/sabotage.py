@@ -17,13 +17,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from sqlalchemy import func, select, update
 
-from indexer import database, ingest, migrate, runs, schema, snapshot, upsert, workspace, writer
+from indexer import database, encoding, ingest, migrate, runs, schema, snapshot, upsert, workspace, writer
 from indexer.store import Store
 
 
@@ -192,7 +193,10 @@ def _early_acknowledgement() -> None:
             done += batch.rows_in
             progress("store", done, total)
             if number >= self.number:
-                self._commit(upsert.plan_batch(self._store, self.source_id, batch, is_new=False), number)
+                plan = upsert.plan_batch(self._store, self.source_id, batch, is_new=False)
+                self._commit(
+                    ingest._Prepared(number, plan, partial(encoding.encode, self._model, plan.new_texts), done)
+                )
         self.number = max(self.number, spool.batches)
 
     ingest._Loading.store = store
@@ -260,7 +264,7 @@ def _no_vector() -> None:
 
         return encode
 
-    _replace(ingest, "encode", make)
+    _replace(encoding, "encode", make)
 
 
 @control("orphans", "texts stay when their last record is gone", "delete/delete/kill")
