@@ -129,6 +129,15 @@ def test_second_run_writes_nothing(store: Store, identity: Identity) -> None:
     assert list(store.iter_records()) == before
 
 
+def test_a_text_that_one_batch_deletes_and_the_next_one_has(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    Load(store, with_ids(("1", "Acme"), ("2", "Beta")))
+    monkeypatch.setattr(intake, "BATCH_ROWS", 1)
+    load = Load(store, with_ids(("2", "Gamma"), ("3", "Beta"), ("4", "beta"), ("5", "BETA"), ("6", "Gamma")))
+    assert load.summary == Accounts(5, added=4, changed=1, unchanged=0, removed=0, rejected=0)
+    assert normals(store) == ["acme", "beta", "gamma"]
+    assert (len(store.load_vectors(MODEL.model_id)[0]), len(raws(store))) == (3, 5)
+
+
 def test_rows_change_are_added_and_stay(store: Store) -> None:
     Load(store, with_ids(("1", "Acme"), ("2", "Beta"), ("3", "Gamma")))
     load = Load(store, with_ids(("4", "Delta"), ("2", "Beta Ltd"), ("1", "Acme")))
