@@ -5,7 +5,7 @@ In threads of this process their share of Python would keep the database waiting
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Self
@@ -19,8 +19,9 @@ from dedup.model import Model
 from dedup.processes import Processes
 from indexer.store import Codes
 
-_FEW = 5_000
-"""So many texts are encoded before other processes have started."""
+_AT_ONCE = 5_000
+"""Texts that are encoded together, however many threads there are: of a million codes, one or two differ by one in
+one of their values if other texts are beside them."""
 
 
 class Encoding:
@@ -47,27 +48,28 @@ class Encoding:
 
         It raises ``VersionMismatch`` as ``encode`` does. They are the same, whichever way they are encoded.
         """
-        if len(normals) < _FEW or self._workers == 1:
+        if len(normals) <= _AT_ONCE or self._workers == 1:
             return partial(encode, self._model, normals)
         self._processes = self._processes or Processes(self._workers, self._model.encoder)
         return self._beside.submit(self._in_processes, self._processes, normals).result
 
     def _in_processes(self, processes: Processes, normals: list[str]) -> Codes:
-        shares = [normals[start :: self._workers] for start in range(self._workers)]
-        codes = np.empty((len(normals), self._model.dimension), np.int8)
-        for start, part in enumerate(processes.map(_encode, ((share,) for share in shares))):
-            codes[start :: self._workers] = part
-        return _sound(codes, normals)
+        parts = ((part,) for part in _parts(normals))
+        return _sound(np.concatenate(list(processes.map(_encode, parts))), normals)
 
 
 def encode(model: Model, normals: Sequence[str]) -> Codes:
-    """Return the vectors (n, d) int8 of normal forms.
+    """Return the vectors (n, d) int8 of normal forms (n), n > 0.
 
     Raises:
         VersionMismatch: one of them has none.
 
     """
-    return _sound(_encode(model.encoder, normals), normals)
+    return _sound(np.concatenate([_encode(model.encoder, part) for part in _parts(normals)]), normals)
+
+
+def _parts(normals: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (normals[start : start + _AT_ONCE] for start in range(0, len(normals), _AT_ONCE))
 
 
 def _encode(encoder: Encoder, normals: Sequence[str]) -> Codes:

@@ -57,8 +57,8 @@ def build_index(ids: Ids, codes: Codes, centres: Codes | None, progress: Progres
     for cell, (start, end) in enumerate(pairwise([0, *ends])):
         rows = order[start:end]
         if len(rows):
-            stored = _stored(codes[rows])
-            index.invlists.add_entries(cell, len(rows), faiss.swig_ptr(ids[rows]), faiss.swig_ptr(stored))
+            of_cell, stored = ids[rows], _stored(codes[rows])  # named, as a pointer keeps nothing alive
+            index.invlists.add_entries(cell, len(rows), faiss.swig_ptr(of_cell), faiss.swig_ptr(stored))
         progress("snapshot", end, len(codes))
     index.ntotal = len(codes)
     return index

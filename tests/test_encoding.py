@@ -18,19 +18,19 @@ NORMALS = ["acme", "société générale", "blue ocean shipping", "株式会社 
 
 @pytest.fixture(params=["1", "3"])
 def workers(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setattr(encoding, "_FEW", 5)
+    monkeypatch.setattr(encoding, "_AT_ONCE", 4)
     monkeypatch.setenv("OMP_NUM_THREADS", request.param)
     return request.param
 
 
 def test_processes_change_nothing(workers: str) -> None:
     model = load_model()
+    asked = (NORMALS, NORMALS[:2], NORMALS[::-1])
     with Encoding(model) as begun:
-        waiting = [begun.begin(normals) for normals in (NORMALS, NORMALS[:2], NORMALS[::-1])]
+        waiting = [begun.begin(normals) for normals in asked]
         found = [codes() for codes in waiting]
-    expected = encode(model, NORMALS)
-    for codes, same in zip(found, (expected, expected[:2], expected[::-1]), strict=True):
-        assert np.array_equal(codes, same)
+    for normals, codes in zip(asked, found, strict=True):
+        assert np.array_equal(codes, encode(model, normals))
     assert active_children() == []
 
 
