@@ -28,7 +28,7 @@ class Need:
         return self.base + threads * self.per_thread + texts * self.per_text
 
 
-INDEX = Need(310 << 20, 20 << 20, 450)
+INDEX = Need(200 << 20, 170 << 20, 450)  # a thread has a process of its own, to encode texts
 REPORT = Need(250 << 20, 200 << 20, 850)  # a thread has a process of its own, to compare pairs
 
 
