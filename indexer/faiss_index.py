@@ -22,9 +22,6 @@ from indexer.store import Codes, Ids
 FLAT_UP_TO = 50_000
 """Most vectors that are scanned one by one; above, they are sorted into cells."""
 
-QUERY_PROBES = 256
-"""Cells searched for a query."""
-
 _BLOCK = 1 << 14
 
 Index = Any  # an index of FAISS, which has no types

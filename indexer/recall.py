@@ -16,8 +16,8 @@ from dedup.nearest import norms
 from dedup.neighbour_lists import NeighbourLists
 from dedup.products import products
 from indexer.cells import nearest_cells
-from indexer.faiss_index import QUERY_PROBES
 from indexer.progress import Progress, no_progress
+from indexer.sketch import Sketch
 from indexer.store import Codes, Ids
 
 NEIGHBOURS = 10
@@ -37,7 +37,7 @@ class Recall:
     """What is found of the ``neighbours`` of ``texts`` sampled texts, their nearest that are near enough.
 
     ``of_all`` is the share found when all texts are compared with all and each lies in ``cells_per_text``
-    cells; ``of_queries`` is the share in the cells searched for a query. Both are 1 where there are none.
+    cells; ``of_queries`` is the share among the candidates of a query. Both are 1 where there are none.
     """
 
     texts: int
@@ -62,14 +62,14 @@ def measure_recall(codes: Codes, centres: Codes, least_similarity: float, progre
     if not len(rows):
         return Recall(size, 0, _FEWEST_CELLS, 1.0, 1.0)
     others, which = np.unique(found[rows, columns], return_inverse=True)
-    probed = nearest_cells(codes[sampled], centres, min(QUERY_PROBES, len(centres)))[rows]
-    near = nearest_cells(codes[others], centres, min(MOST_CELLS, len(centres)))[which]
-    depth = near.shape[1]
-    needed = _cells_needed(probed[:, :depth], near)
+    depth = min(MOST_CELLS, len(centres))
+    own = nearest_cells(codes[sampled], centres, depth)[rows]
+    needed = _cells_needed(own, nearest_cells(codes[others], centres, depth)[which])
     shares = np.cumsum(np.bincount(needed, minlength=depth)[:depth]) / len(rows)
     enough = int(np.searchsorted(shares, WANTED)) + 1
     cells = min(max(enough, _FEWEST_CELLS), depth)
-    of_queries = float((probed == near[:, :1]).any(axis=1).mean())
+    candidates = Sketch([codes]).candidates(codes[sampled], NEIGHBOURS + 1)  # a text finds itself too
+    of_queries = float((candidates[rows] == found[rows, columns, None]).any(axis=1).mean())
     return Recall(size, len(rows), cells, float(shares[cells - 1]), of_queries)
 
 

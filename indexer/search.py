@@ -89,15 +89,14 @@ class Searcher:
             for normal, text_id in self._store.text_ids(normals).items()
         }
         k = max(LEAST_CANDIDATES, CANDIDATES_PER_MATCH * limit)
-        ids, similarities = self._vectors.search(self._encoder.encode(normals), k)
-        live = self._store.normals(np.unique(ids[ids >= 0]).tolist())
+        ids, similarities, live = self._vectors.search(self._encoder.encode(normals), k)
         rows, columns = np.nonzero(ids >= 0)
         candidates = [
             (normals[row], text_id, live[text_id], similarity)
             for row, text_id, similarity in zip(
                 rows.tolist(), ids[rows, columns].tolist(), similarities[rows, columns].tolist(), strict=True
             )
-            if text_id in live and live[text_id] != normals[row]
+            if live[text_id] != normals[row]
         ]
         probabilities = self.model.compare(
             [query for query, *_ in candidates],

@@ -6,8 +6,9 @@ and last the row in the database that points to it. It is opened in the reverse 
 whose SHA-256 is the one in the database. A file that fails is set aside as ``.bad``; answers then come from
 an exact scan of the database until another snapshot is built.
 
-The file is written and read block by block: opening takes the memory of the index, publishing that of the
-vectors besides. The same vectors give the same bytes, so a file that was lost comes back as it was.
+The file is written and read block by block: publishing takes the memory of the index and of the vectors.
+Opening takes that of the file, which FAISS uses where it was read to. The same vectors give the same bytes, so a
+file that was lost comes back as it was.
 """
 
 from __future__ import annotations
@@ -17,11 +18,14 @@ import logging
 import os
 import re
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
+from io import FileIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 from uuid import uuid4
+
+import numpy as np
+from numpy.typing import NDArray
 
 from dedup.errors import EnvironmentFault
 from indexer.cells import find_centres
@@ -177,8 +181,7 @@ def is_snapshot_due(store: Store, snapshots: Path, model_id: str) -> bool:
     if snapshot is None or snapshot.model_id != model_id:
         return True
     try:
-        with _sound_file(snapshots, snapshot):
-            pass
+        _check(snapshots, snapshot)
     except BadSnapshot:
         return True
     added = store.count_vectors(model_id, snapshot.max_text_id)
@@ -238,14 +241,16 @@ def read_index(snapshots: Path, snapshot: Snapshot) -> Index:
     import faiss
 
     cells, dimension = snapshot.parameters["cells"], snapshot.parameters["dimension"]
-    with _sound_file(snapshots, snapshot) as file:
-        faiss.set_deserialization_vector_byte_limit(snapshot.n_bytes)
-        faiss.set_deserialization_loop_limit(snapshot.n_vectors)
-        try:
-            reader: Any = faiss.PyCallbackIOReader(file.read, _BLOCK_BYTES)  # type: ignore[attr-defined]
-            index: Index = faiss.read_index(reader)
-        except RuntimeError as error:
-            raise BadSnapshot(snapshot, f"FAISS cannot read the snapshot {snapshot.file_name}.") from error
+    content = np.empty(snapshot.n_bytes, np.uint8)
+    _check(snapshots, snapshot, content)
+    faiss.set_deserialization_vector_byte_limit(snapshot.n_bytes)
+    faiss.set_deserialization_loop_limit(snapshot.n_vectors)
+    try:
+        reader: Any = faiss.ZeroCopyIOReader(faiss.swig_ptr(content), content.size)  # type: ignore[attr-defined]
+        index: Index = faiss.read_index(reader)
+    except RuntimeError as error:
+        raise BadSnapshot(snapshot, f"FAISS cannot read the snapshot {snapshot.file_name}.") from error
+    index.referenced_objects = [content]  # the index is a view of it
     expected = faiss.IndexIVFScalarQuantizer if cells else faiss.IndexIDMap
     found = (type(index), index.d, index.ntotal, getattr(index, "nlist", 0))
     if found != (expected, dimension, snapshot.n_vectors, cells):
@@ -253,60 +258,31 @@ def read_index(snapshots: Path, snapshot: Snapshot) -> Index:
     return index
 
 
-class _SoundFile:
-    """A file of which every byte was checked, to be read from its start; a change in between is noticed.
-
-    ``marks`` holds the SHA-256 of all that was there up to the end of each block. Neither the file nor a copy
-    of it is held in memory, and whatever is given out has led to the same SHA-256 a second time.
-    """
-
-    def __init__(self, file: BinaryIO, snapshot: Snapshot, where: Path) -> None:
-        self._damage = BadSnapshot(
-            snapshot, f"The snapshot {where} is damaged: its bytes are not those that were published."
-        )
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode) or status.st_size != snapshot.n_bytes:
-            raise self._damage
-        self._marks = [mark for _, mark in _marked_blocks(file)]
-        if not self._marks or self._marks[-1].hex() != snapshot.sha256:
-            raise self._damage
-        file.seek(0)
-        self._blocks = self._checked(file)
-        self._rest = memoryview(b"")
-
-    def _checked(self, file: BinaryIO) -> Iterator[bytes]:
-        for (block, found), mark in zip(_marked_blocks(file), self._marks, strict=False):
-            if found != mark:
-                raise self._damage
-            yield block
-
-    def read(self, size: int) -> bytes:
-        """Return at least one and at most ``size`` of the next bytes, none at the end."""
-        if not self._rest:
-            self._rest = memoryview(next(self._blocks, b""))
-        piece, self._rest = self._rest[:size], self._rest[size:]
-        return bytes(piece)
-
-
-def _marked_blocks(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
-    """Yield each block of a file, and the SHA-256 of all up to its end."""
-    sha256 = hashlib.sha256()
-    while block := file.read(_BLOCK_BYTES):
-        sha256.update(block)
-        yield block, sha256.copy().digest()
-
-
-@contextmanager
-def _sound_file(snapshots: Path, snapshot: Snapshot) -> Iterator[_SoundFile]:
-    """Open the file of a snapshot once it is known to be what was published, or raise ``BadSnapshot``."""
+def _check(snapshots: Path, snapshot: Snapshot, content: NDArray[np.uint8] | None = None) -> None:
+    """Raise ``BadSnapshot`` unless the file is what was published; put what was read into ``content``, if given."""
     path = snapshots / snapshot.file_name
     if not FILE_NAME.fullmatch(snapshot.file_name):
         raise BadSnapshot(snapshot, f"{snapshot.file_name!r} is no name of a snapshot.")
     try:
-        with open(path, "rb", opener=_open_plainly) as file:
-            yield _SoundFile(file, snapshot, path)
+        with open(path, "rb", 0, opener=_open_plainly) as file:
+            status = os.fstat(file.fileno())
+            is_sound = stat.S_ISREG(status.st_mode) and status.st_size == snapshot.n_bytes
+            is_sound = is_sound and _sha256(file, content) == snapshot.sha256
     except OSError as error:
         raise BadSnapshot(snapshot, f"The snapshot {path} cannot be read: {error.strerror}.") from error
+    if not is_sound:
+        raise BadSnapshot(snapshot, f"The snapshot {path} is damaged: its bytes are not those that were published.")
+
+
+def _sha256(file: FileIO, content: NDArray[np.uint8] | None) -> str:
+    """Return the SHA-256 in hex of a file, or of as much of it as ``content`` takes, where it is put then."""
+    sha256 = hashlib.sha256()
+    view = (np.empty(_BLOCK_BYTES, np.uint8) if content is None else content).data
+    at = 0
+    while size := file.readinto(view[at : at + _BLOCK_BYTES]):
+        sha256.update(view[at : at + size])
+        at += 0 if content is None else size
+    return sha256.hexdigest()
 
 
 def _open_plainly(path: str, flags: int) -> int:

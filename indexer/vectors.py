@@ -1,30 +1,38 @@
-"""Find near vectors: those of a FAISS snapshot, less what was deleted since, and by exact scan what was added.
+"""Find near vectors: among those of a snapshot and those that came after it, less what was deleted since.
 
-FAISS gives exact integer products of the int8 codes, and a cosine is such a product divided by both norms. It
-ranks by product; as norms differ a little, more is fetched than asked for, and ranked again by cosine.
+A few queries are answered by comparing them with every vector. Where more are asked, vectors are sketched first
+(``indexer.sketch``), and only those with the nearest sketches are compared. A cosine is an exact integer
+product divided by both norms, so all ways give the same numbers.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dedup import threads
 from dedup.errors import VersionMismatch
 from dedup.nearest import cosine, exact_neighbours, norms
-from indexer.faiss_index import QUERY_PROBES, Index
+from indexer.faiss_index import Index, iter_content
+from indexer.sketch import Sketch
 from indexer.snapshot import open_snapshot
 from indexer.store import Codes, Ids, Store
 
+_SCANNED = 16
+"""Queries that can be scanned for in the time that sketching takes."""
+
 _BLOCK = 1 << 16
-_FOUND_VALUES = 1 << 24
+_QUERIES = 512
+_RANKED_AT_ONCE = 64
 Similarities = NDArray[np.float32]
 
 
 class Vectors:
-    """The vectors of a model in a store: those of its snapshot by FAISS, later ones by exact scan.
+    """The vectors of a model in a store.
 
     Raises:
         VersionMismatch: the model has not encoded every text, as when another one has.
@@ -33,43 +41,85 @@ class Vectors:
 
     def __init__(self, store: Store, snapshots: Path, model_id: str) -> None:
         self._store = store
-        self._model_id = model_id
         opened = open_snapshot(store, snapshots, model_id)
         self._index = opened[1] if opened else None
         in_snapshot = opened[0].max_text_id if opened else 0
-        self._ids, self._codes = store.load_vectors(model_id, in_snapshot)
+        self._later = store.load_vectors(model_id, in_snapshot)
+        self._count = len(self._later[0]) + (self._index.ntotal if self._index else 0)
+        self._scanned = 0
+        self._sketched: _Sketched | None = None
         if len(store.texts_without_vectors(model_id, in_snapshot, 1)[0]):
             check_model(store, model_id)
             raise VersionMismatch(
                 f"Not every text is encoded by model {model_id[:12]} yet; run `dedup index` again, which does it."
             )
 
-    def search(self, codes: Codes, k: int) -> tuple[Ids, Similarities]:
+    def search(self, codes: Codes, k: int) -> tuple[Ids, Similarities, dict[int, str]]:
         """Return the ``k`` nearest texts of each of ``codes`` (m, d): ids and cosines, both (m, k).
 
-        Nearest first, ties by the lower id; id -1 and cosine -1 where there are fewer than ``k``. Texts that
-        were deleted after the snapshot are left out.
+        Nearest first, ties by the lower id; id -1 and cosine -1 where there are fewer than ``k``. Last the
+        normal forms of all these texts. Texts that were deleted since are left out.
         """
+        depth = k
+        while True:  # deeper while deleted texts leave a query with fewer than k
+            ids, similarities = self._nearest(codes, depth)
+            normals = self._store.normals(np.unique(ids[ids >= 0]).tolist())
+            is_live = np.isin(ids, np.fromiter(normals, np.int64, len(normals)))
+            is_exhausted = (ids[:, -1] < 0) | (depth >= self._count)
+            if np.all(is_exhausted | (is_live.sum(axis=1) >= k)):
+                live = np.where(is_live, ids, -1), np.where(is_live, similarities, np.float32(-1))
+                return *_best(*live, k), normals
+            depth *= 2
+
+    def _nearest(self, codes: Codes, k: int) -> tuple[Ids, Similarities]:
+        """Return ids and cosines, both (m, k), of the nearest texts, deleted ones among them."""
+        self._scanned += len(codes)
+        if self._sketched is None and self._scanned > _SCANNED and self._count:
+            self._sketched = _Sketched([*(iter_content(self._index) if self._index else ()), self._later])
+            self._index = None
+        if self._sketched is not None:
+            return self._sketched.nearest(codes, k)
         ids, similarities = np.full((len(codes), k), -1, np.int64), np.full((len(codes), k), -1.0, np.float32)
         if self._index is not None:
-            ids, similarities = _best(*self._search_index(self._index, codes, k), k)
-        for start in range(0, len(self._ids), _BLOCK):
-            block = slice(start, start + _BLOCK)
-            positions, cosines = _scan(codes, self._codes[block], k)
-            found = np.where(positions < 0, -1, self._ids[block][positions])
+            ids, similarities = _best(*_scan_index(self._index, codes, k), k)
+        later, codes_of_later = self._later
+        for start in range(0, len(later), _BLOCK):
+            of_ids, of_codes = later[start : start + _BLOCK], codes_of_later[start : start + _BLOCK]
+            positions, cosines = _scan(codes, of_codes, k)
+            found = np.where(positions < 0, -1, of_ids[positions])
             ids, similarities = _best(np.hstack([ids, found]), np.hstack([similarities, cosines]), k)
         return ids, similarities
 
-    def _search_index(self, index: Index, codes: Codes, k: int) -> tuple[Ids, Similarities]:
-        """Search the snapshot, deeper while deleted texts leave a query with fewer than ``k``."""
-        depth = k + k // 4 + 10
-        while True:
-            ids, similarities = _nearest(index, codes, min(depth, index.ntotal))
-            live = np.isin(ids, self._store.existing_texts(np.unique(ids[ids >= 0])))
-            is_exhausted = (ids[:, -1] < 0) | (depth >= index.ntotal)
-            if np.all(is_exhausted | (live.sum(axis=1) >= k)):
-                return np.where(live, ids, -1), np.where(live, similarities, np.float32(-1))
-            depth *= 2
+
+class _Sketched:
+    """Vectors with a sketch of each."""
+
+    def __init__(self, pages: Iterable[tuple[Ids, Codes]]) -> None:
+        ids, codes = zip(*(page for page in pages if len(page[0])), strict=True)
+        self._ids, self._codes = np.concatenate(ids), np.concatenate(codes)
+        self._sketch = Sketch([self._codes])
+
+    def nearest(self, codes: Codes, k: int) -> tuple[Ids, Similarities]:
+        """Return ids and cosines, both (m, k), of the texts nearest to each of ``codes`` (m, d)."""
+        ids, similarities = np.full((len(codes), k), -1, np.int64), np.full((len(codes), k), -1.0, np.float32)
+        for start in range(0, len(codes), _QUERIES):
+            queries = codes[start : start + _QUERIES]
+            rows = self._sketch.candidates(queries, k)
+            parts = [slice(at, at + _RANKED_AT_ONCE) for at in range(0, len(queries), _RANKED_AT_ONCE)]
+            ranked = (threads.in_order if len(parts) > 1 else map)(
+                lambda part: self._rank(queries[part], rows[part], k),  # noqa: B023 - done within this round
+                parts,
+            )
+            for part, (of_ids, cosines) in zip(parts, ranked, strict=True):
+                here = slice(start + part.start, start + part.start + len(of_ids))
+                ids[here, : of_ids.shape[1]], similarities[here, : of_ids.shape[1]] = of_ids, cosines
+        return ids, similarities
+
+    def _rank(self, queries: Codes, rows: Ids, k: int) -> tuple[Ids, Similarities]:
+        ids = np.where(rows < 0, -1, self._ids[rows])
+        similarities = _cosines(queries, self._codes[rows].astype(np.float32))
+        similarities[rows < 0] = -1
+        return _best(ids, similarities, k)
 
 
 def check_model(store: Store, model_id: str) -> None:
@@ -82,32 +132,41 @@ def check_model(store: Store, model_id: str) -> None:
         )
 
 
-def _nearest(index: Index, codes: Codes, k: int) -> tuple[Ids, Similarities]:
-    """Return ids and cosines, both (m, k), of those with the largest products; id -1 for none.
+def _scan_index(index: Index, codes: Codes, k: int) -> tuple[Ids, Similarities]:
+    """Return ids and cosines, both (m, >= k), of those with the largest products, all compared; id -1 for none.
 
-    The norms are those of the codes that the index holds, so nothing else has to be read.
+    As norms differ a little, those with the largest cosines are looked for among somewhat more of them. There
+    are none left that are as near as the ``k``-th: which of equals FAISS takes is chance.
     """
-    ids, similarities = np.empty((len(codes), k), np.int64), np.empty((len(codes), k), np.float32)
-    step = max(1, _FOUND_VALUES // (k * codes.shape[1]))
-    for block in (slice(start, start + step) for start in range(0, len(codes), step)):
-        products, ids[block], found = _search_with_codes(index, codes[block], k)
-        found[ids[block] < 0] = 0
-        lengths = norms(found.reshape(-1, found.shape[2])).reshape(products.shape)
-        similarities[block] = products / (norms(codes[block])[:, None] * lengths)
-    return ids, similarities
+    queries, depth = codes.astype(np.float32), k + k // 4 + 10
+    while True:
+        products, ids, found = _largest_products(index, queries, min(depth, index.ntotal))
+        if depth >= index.ntotal or (products[:, -1] < products[:, k - 1]).all():
+            found[ids < 0] = 0
+            return ids, np.where(ids < 0, np.float32(-1), _cosines(codes, found))
+        depth *= 4
 
 
-def _search_with_codes(index: Index, codes: Codes, k: int) -> tuple[Similarities, Ids, NDArray[np.float32]]:
+def _largest_products(
+    index: Index, queries: NDArray[np.float32], k: int
+) -> tuple[Similarities, Ids, NDArray[np.float32]]:
     """Return products and ids, both (m, k), largest product first, id -1 for none, and the codes (m, k, d)."""
     import faiss
 
-    queries = codes.astype(np.float32)
     if hasattr(index, "nlist"):
         parameters: Any = faiss.SearchParametersIVF
-        found: tuple[Any, Any, Any] = index.search_and_reconstruct(queries, k, params=parameters(nprobe=QUERY_PROBES))
+        found: tuple[Any, Any, Any] = index.search_and_reconstruct(queries, k, params=parameters(nprobe=index.nlist))
         return found
     products, positions, vectors = index.index.search_and_reconstruct(queries, k)
     return products, np.where(positions < 0, -1, faiss.vector_to_array(index.id_map)[positions]), vectors
+
+
+def _cosines(queries: Codes, found: NDArray[np.float32]) -> Similarities:
+    """Return the cosines (m, c) of codes (m, d), each with its own (m, c, d)."""
+    products = np.matmul(found, queries.astype(np.float32)[:, :, None])[:, :, 0]
+    lengths = norms(found.reshape(-1, found.shape[2])).reshape(products.shape)
+    similarities: Similarities = products / (norms(queries)[:, None] * lengths)
+    return similarities
 
 
 def _scan(codes: Codes, corpus: Codes, k: int) -> tuple[Ids, Similarities]:

@@ -301,12 +301,7 @@ def without_checksum() -> Iterator[None]:
     def refuse(reader: object) -> None:
         raise RuntimeError("not read in a control")
 
-    @contextmanager
-    def unchecked(snapshots: Path, current: object) -> Iterator[Any]:
-        with open(os.devnull, "rb") as file:
-            yield file
-
-    with patch.object(snapshot, "_sound_file", unchecked), patch.object(faiss, "read_index", refuse):
+    with patch.object(snapshot, "_check", lambda *_: None), patch.object(faiss, "read_index", refuse):
         yield
 
 
