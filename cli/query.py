@@ -65,7 +65,7 @@ def query(
 
     from dedup.errors import UsageError
     from dedup.model import load_model
-    from indexer.readers import Options
+    from indexer.reading.records import Options
     from indexer.search import Searcher
     from indexer.workspace import Workspace
 

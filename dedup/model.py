@@ -18,21 +18,23 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dedup.ceiling import Ceiling
 from dedup.compare import evidence
 from dedup.encode import CODE_SCALE, Encoder, OnnxEncoder
 from dedup.errors import VersionMismatch
 from dedup.explain import Explanation, explain
 from dedup.grams import ALPHABET
 from dedup.lexicon import Lexicon, Rarity, WordWeights
-from dedup.name_table import Block, table_of_names
 from dedup.normalise import NORMALISER_VERSION
 from dedup.score import Scorer
+
+if TYPE_CHECKING:
+    from dedup.ceiling import Ceiling
+    from dedup.name_table import Block
 
 FORMAT_VERSION = 2
 FILES = ("encoder.onnx", "scorer.json", "rarity.json", "words.json")
@@ -91,6 +93,9 @@ class Model:
 
     def ceiling(self, blocks: Iterable[Block]) -> Ceiling:
         """Return what bounds the probabilities of pairs of the names of ``blocks``."""
+        from dedup.ceiling import Ceiling
+        from dedup.name_table import table_of_names
+
         return Ceiling(self.scorer, table_of_names(blocks, self.lexicon))
 
     def explain(self, left: str, right: str, similarity: float) -> Explanation:

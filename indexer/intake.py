@@ -18,7 +18,7 @@ from dedup.errors import InputRefused
 from dedup.normalise import normalise
 from indexer.keyset import KEY_BYTES, KeySet, keys_of
 from indexer.progress import Progress
-from indexer.readers import Row
+from indexer.reading.records import Row
 from indexer.rejects import Reject
 from indexer.spool import Batch, Item, Spool
 

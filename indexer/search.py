@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from dedup.encode import Encoder
 from dedup.errors import InputRefused
 from dedup.model import Model
 from dedup.normalise import normalise
@@ -54,11 +55,11 @@ class Searcher:
 
     def __init__(self, store: Store, snapshots: Path, model: Model) -> None:
         self._store = store
-        self.model = model_of(store, model)
         with ThreadPoolExecutor(1) as beside:  # the checksum of a large snapshot takes a while, and no Python
-            encoder = beside.submit(lambda: self.model.encoder)
+            encoder = beside.submit(_load, model)
             self._vectors = Vectors(store, snapshots, model.model_id)
         self._encoder = encoder.result()
+        self.model = model_of(store, model)
 
     def query(self, texts: Sequence[str], *, limit: int = 10, min_probability: float = 0.0) -> list[list[Match]]:
         """Return for each of ``texts`` its at most ``limit`` matches of at least ``min_probability``.
@@ -106,6 +107,13 @@ class Searcher:
         for (query, text_id, normal, similarity), probability in zip(candidates, probabilities.tolist(), strict=True):
             found.setdefault(query, []).append(Match(text_id, normal, probability, similarity, False, []))
         return {normal: _best(found.get(normal, []), limit, min_probability) for normal in normals}
+
+
+def _load(model: Model) -> Encoder:
+    """Load what takes a while, and is needed when vectors have been read."""
+    import faiss  # noqa: F401
+
+    return model.encoder
 
 
 def _best(found: list[Match], limit: int, min_probability: float) -> list[Match]:

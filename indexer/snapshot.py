@@ -238,11 +238,12 @@ def read_index(snapshots: Path, snapshot: Snapshot) -> Index:
         BadSnapshot: the file is missing, damaged, or holds something else; FAISS has not seen it then.
 
     """
-    import faiss
-
     cells, dimension = snapshot.parameters["cells"], snapshot.parameters["dimension"]
     content = np.empty(snapshot.n_bytes, np.uint8)
     _check(snapshots, snapshot, content)
+
+    import faiss
+
     faiss.set_deserialization_vector_byte_limit(snapshot.n_bytes)
     faiss.set_deserialization_loop_limit(snapshot.n_vectors)
     try:
