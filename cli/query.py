@@ -86,9 +86,12 @@ def query(
         raise UsageError("--rejects and the options on how to read a file belong to --input FILE.")
     shape = layout or _format_of(output) or (Format.csv if input else Format.table)
     place = Workspace(workspace, database)
-    with place.open(for_writing=False) as store, progress_bar(quiet=quiet or text is not None) as progress:
-        model = load_model()
-        asked = batch.Search(Searcher(store, place.snapshots, model), limit, min_probability, explain)
+    with (
+        place.open(for_writing=False) as store,
+        progress_bar(quiet=quiet or text is not None) as progress,
+        Searcher(store, place.snapshots, load_model()) as searcher,
+    ):
+        asked = batch.Search(searcher, limit, min_probability, explain)
         if input is not None:
             if asked.write_all(batch.Reading(input, wanted, rejects, quiet), output, shape, progress):
                 raise typer.Exit(SOME_ROWS_REJECTED)

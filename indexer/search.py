@@ -6,25 +6,32 @@ the nearest vectors, and the model compares each of them with the query.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 
+from dedup import threads
 from dedup.encode import Encoder
 from dedup.errors import InputRefused
 from dedup.model import Model
 from dedup.normalise import normalise
+from dedup.processes import Processes
 from indexer.intake import MAX_NAME_CHARACTERS
 from indexer.store import Record, Store
 from indexer.vectors import Vectors
 from indexer.words import model_of
 
-LEAST_CANDIDATES = 50
+LEAST_CANDIDATES = 30
 CANDIDATES_PER_MATCH = 3
-_QUERIES_AT_ONCE = 2_000
+_QUERIES_AT_ONCE = 250
+_MANY_QUERIES = 1_000
+"""From so many on, candidates are compared in several processes, which take a second to start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +50,26 @@ class Match:
     records: list[Record]
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What is to be compared for distinct ``normals``; ``equal`` are those that the store has as texts.
+
+    Places of queries among the normals, ids and normal forms of candidates, and their cosines (n,).
+    """
+
+    normals: list[str]
+    equal: dict[str, int]
+    queries: Sequence[int]
+    text_ids: Sequence[int]
+    candidates: Sequence[str]
+    similarities: NDArray[np.float32]
+
+
 class Searcher:
     """Search one store; sees the texts that are there when it is made, less those deleted since.
 
-    ``model`` is the given one with the words of the store counted in.
+    ``model`` is the given one with the words of the store counted in. A context manager: many queries are
+    answered by several processes, which end when the block is left, and with the program at the latest.
 
     Raises:
         VersionMismatch: the store was indexed with another model.
@@ -60,6 +83,13 @@ class Searcher:
             self._vectors = Vectors(store, snapshots, model.model_id)
         self._encoder = encoder.result()
         self.model = model_of(store, model)
+        self._processes = Processes(threads.count(), self.model)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._processes.close()
 
     def query(self, texts: Sequence[str], *, limit: int = 10, min_probability: float = 0.0) -> list[list[Match]]:
         """Return for each of ``texts`` its at most ``limit`` matches of at least ``min_probability``.
@@ -71,42 +101,51 @@ class Searcher:
 
         """
         normals = [_normal_form(text) for text in texts]
-        results: list[list[Match]] = []
-        for start in range(0, len(normals), _QUERIES_AT_ONCE):
-            block = normals[start : start + _QUERIES_AT_ONCE]
-            found = self._find(list(dict.fromkeys(block)), limit, min_probability)
-            records = self._store.records_of_texts({hit.text_id for hits in found.values() for hit in hits})
-            matches = {
-                normal: [replace(hit, records=records[hit.text_id]) for hit in hits if hit.text_id in records]
-                for normal, hits in found.items()
-            }
-            results += [list(matches[normal]) for normal in block]
-        return results
+        matches: dict[str, list[Match]] = {}
+        for found, probabilities in self._compared(list(dict.fromkeys(normals)), limit):
+            best = _best(found, probabilities, limit, min_probability)
+            records = self._store.records_of_texts({hit.text_id for hits in best for hit in hits})
+            for normal, hits in zip(found.normals, best, strict=True):
+                matches[normal] = [replace(hit, records=records[hit.text_id]) for hit in hits if hit.text_id in records]
+        return [list(matches[normal]) for normal in normals]
 
-    def _find(self, normals: list[str], limit: int, min_probability: float) -> dict[str, list[Match]]:
-        """Return what is found for each of distinct ``normals``, without the records."""
-        found = {
-            normal: [Match(text_id, normal, 1.0, 1.0, True, [])]
-            for normal, text_id in self._store.text_ids(normals).items()
-        }
-        k = max(LEAST_CANDIDATES, CANDIDATES_PER_MATCH * limit)
+    def _compared(self, normals: list[str], limit: int) -> Iterator[tuple[_Found, list[float]]]:
+        """Yield what is found for distinct ``normals``, block by block, and how probable each candidate is."""
+        blocks = [normals[start : start + _QUERIES_AT_ONCE] for start in range(0, len(normals), _QUERIES_AT_ONCE)]
+        begun: deque[_Found] = deque()
+
+        def tasks() -> Iterator[tuple[list[str], Sequence[str], NDArray[np.float32]]]:
+            for block in blocks:
+                found = self._find(block, max(LEAST_CANDIDATES, CANDIDATES_PER_MATCH * limit))
+                begun.append(found)
+                yield [block[at] for at in found.queries], found.candidates, found.similarities
+
+        in_processes = len(normals) >= _MANY_QUERIES and threads.count() > 1
+        try:
+            for probabilities in (
+                self._processes.map(Model.compare, tasks())
+                if in_processes
+                else (self.model.compare(*task) for task in tasks())
+            ):
+                yield begun.popleft(), probabilities.tolist()
+        except BaseException:  # also if the caller gives up
+            self._processes.close()
+            raise
+
+    def _find(self, normals: list[str], k: int) -> _Found:
+        """Return the ``k`` nearest texts of each of distinct ``normals``, less the one that is equal."""
+        equal = self._store.text_ids(normals)
         ids, similarities, live = self._vectors.search(self._encoder.encode(normals), k)
         rows, columns = np.nonzero(ids >= 0)
-        candidates = [
-            (normals[row], text_id, live[text_id], similarity)
+        found = [
+            (row, text_id, live[text_id], similarity)
             for row, text_id, similarity in zip(
                 rows.tolist(), ids[rows, columns].tolist(), similarities[rows, columns].tolist(), strict=True
             )
             if live[text_id] != normals[row]
         ]
-        probabilities = self.model.compare(
-            [query for query, *_ in candidates],
-            [normal for _, _, normal, _ in candidates],
-            np.array([similarity for *_, similarity in candidates], np.float32),
-        )
-        for (query, text_id, normal, similarity), probability in zip(candidates, probabilities.tolist(), strict=True):
-            found.setdefault(query, []).append(Match(text_id, normal, probability, similarity, False, []))
-        return {normal: _best(found.get(normal, []), limit, min_probability) for normal in normals}
+        queries, text_ids, candidates, cosines = zip(*found, strict=True) if found else ((), (), (), ())
+        return _Found(normals, equal, queries, text_ids, candidates, np.array(cosines, np.float32))
 
 
 def _load(model: Model) -> Encoder:
@@ -116,10 +155,20 @@ def _load(model: Model) -> Encoder:
     return model.encoder
 
 
-def _best(found: list[Match], limit: int, min_probability: float) -> list[Match]:
-    likely = [hit for hit in found if hit.probability >= min_probability]
-    likely.sort(key=lambda hit: (not hit.exact, -hit.probability, -hit.similarity, hit.text_id))
-    return likely[:limit]
+def _best(found: _Found, probabilities: list[float], limit: int, min_probability: float) -> list[list[Match]]:
+    """Return the best matches of each query, without their records."""
+    hits: list[list[tuple[float, float, int, str]]] = [[] for _ in found.normals]
+    of_candidates = (found.queries, probabilities, found.similarities.tolist(), found.text_ids, found.candidates)
+    for query, probability, similarity, text_id, normal in zip(*of_candidates, strict=True):
+        if probability >= min_probability:
+            hits[query].append((-probability, -similarity, text_id, normal))
+    result = []
+    for normal, of_query in zip(found.normals, hits, strict=True):
+        matches = [Match(found.equal[normal], normal, 1.0, 1.0, True, [])] if normal in found.equal else []
+        for less_probable, less_similar, text_id, other in sorted(of_query)[: limit - len(matches)]:
+            matches.append(Match(text_id, other, -less_probable, -less_similar, False, []))
+        result.append(matches)
+    return result
 
 
 def _normal_form(text: str) -> str:

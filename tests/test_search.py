@@ -12,7 +12,8 @@ import pytest
 from doubles import Encoder, fake_model
 
 from dedup.errors import InputRefused, UsageError, VersionMismatch
-from indexer import duplicates, indexing, intake, runs
+from dedup.model import load_model
+from indexer import duplicates, indexing, intake, runs, search
 from indexer.readers import Row
 from indexer.runs import last_runs
 from indexer.search import Match, Searcher
@@ -214,3 +215,24 @@ def test_cells_give_the_same_duplicates(
     assert len(exact.pairs) >= 4
     assert np.array_equal(found.pairs, exact.pairs)
     assert np.array_equal(found.clusters.labels, exact.clusters.labels)
+
+
+def test_many_queries_have_the_answers_of_one(store: Store, snapshots: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In several processes, or in this one; also after a page of them that failed."""
+    model = load_model()
+    words = ("Harbour", "Quartz", "Meadow", "Falcon", "Summit", "Velvet", "Juniper", "Orchid")
+    names = [*NAMES, *(f"{word} {trade}" for word in words for trade in ("Logistics Inc", "Bakery", "Opticians"))]
+    index(store, snapshots, names, model)
+    queries = [*names[::2], "Harbor Logistics", "Quartz Bakeries LLC", "Contoso"]
+    monkeypatch.setattr(search, "_QUERIES_AT_ONCE", 4)
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    with Searcher(store, snapshots, model) as searcher:
+        one_by_one = [searcher.query([text], limit=5, min_probability=0.01)[0] for text in queries]
+        assert searcher.query(queries, limit=5, min_probability=0.01) == one_by_one
+        assert len(one_by_one[-3]) > 1 and one_by_one[-3][0].normal == "harbour logistics inc"
+
+        monkeypatch.setattr(search, "_MANY_QUERIES", 10)
+        with monkeypatch.context() as patch, pytest.raises(ZeroDivisionError):
+            patch.setattr(store, "records_of_texts", lambda ids: 1 // 0)
+            searcher.query(queries)
+        assert searcher.query(queries, limit=5, min_probability=0.01) == one_by_one
