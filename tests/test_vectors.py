@@ -29,7 +29,7 @@ class Corpus:
         self.deleted: set[int] = set()
         before = SimpleNamespace(
             count_vectors=lambda model_id: later,
-            iter_vectors=lambda model_id: iter([(ids[:later], codes[:later])]),
+            load_vectors=lambda model_id: (ids[:later], codes[:later]),
             current_snapshot=lambda: None,
             publish_snapshot=lambda **values: SimpleNamespace(**values),
         )
@@ -38,9 +38,9 @@ class Corpus:
     def current_snapshot(self) -> Any:
         return self.published
 
-    def iter_vectors(self, model_id: str, above_text_id: int) -> Any:
+    def load_vectors(self, model_id: str, above_text_id: int) -> tuple[Ids, Codes]:
         later = self.ids > above_text_id
-        return iter([(self.ids[later], self.codes[later])] if later.any() else [])
+        return self.ids[later], self.codes[later]
 
     def texts_without_vectors(self, model_id: str, after_text_id: int, limit: int) -> tuple[Ids, list[str]]:
         return np.empty(0, np.int64), []
