@@ -20,14 +20,15 @@ import csv
 import json
 import os
 import re
-import sys
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
-from typing import Any, TextIO
+from types import SimpleNamespace
+from typing import Any, NamedTuple, TextIO
 from uuid import uuid4
 
 import numpy as np
@@ -53,19 +54,31 @@ FILES = ("pairs.csv", "clusters.csv", "summary.json")
 _AT_ONCE = 5_000
 _FORMULA = re.compile(r"[=+\-@\t\r＝＋－＠]")
 _NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?")
+_CSV = csv.writer(SimpleNamespace(write=str), lineterminator="\n")  # returns each line
+
+
+class Line(NamedTuple):
+    """A record in CSV: ``cells`` are its source, id and text, ``others`` the ``width`` columns beside the text.
+
+    ``others`` begins with a comma unless it is empty; columns that came up later are empty.
+    """
+
+    cells: str
+    others: str
+    width: int
 
 
 @dataclass(frozen=True, slots=True)
 class Census:
     """One pass over all records.
 
-    By text (n,): how many records it has, the first ``record_id``, and for texts of near pairs the cells of
-    that record. The columns beside the text.
+    By text (n,): how many records it has, and the first ``record_id``. ``lines`` of all records of the texts that
+    are in a near pair or a cluster, by place. The columns beside the text, in the order in which they come up.
     """
 
     counts: NDArray[np.int64]
     first_records: NDArray[np.int64]
-    cells: dict[int, tuple[str, str, str]]
+    lines: dict[int, list[Line]]
     columns: list[str]
 
 
@@ -82,8 +95,8 @@ def report_workspace(
     """Find all duplicates of a store, write the three files into ``output``, and return the summary.
 
     The directory is made if needed, and files of these names in it are replaced. The job is recorded as a
-    run. ``memory`` limits the bytes that it takes (``indexer.memory``). ``progress`` hears of ``search``,
-    ``compare``, ``cluster`` and ``write ...``.
+    run. ``memory`` limits the bytes that it takes (``indexer.memory``). ``progress`` hears of the
+    stages of ``find_duplicates``, of ``read records`` and ``write ...``.
 
     Raises:
         UsageError: nothing is indexed, not every text is encoded, or the job would take more than ``memory``.
@@ -98,9 +111,9 @@ def report_workspace(
         clock = Stopwatch()
         with _files(output) as (pairs, clusters, summary_file):
             with clock.stage("write"):
-                census = _take_census(store, duplicates)
-                _write_pairs(pairs, store, duplicates, census, progress)
-                sizes = _write_clusters(clusters, store, duplicates, census, progress)
+                census = _take_census(store, duplicates, progress)
+                _write_pairs(pairs, duplicates, census, progress)
+                sizes = _write_clusters(clusters, duplicates, census, progress)
             summary = _summarise(duplicates, census, sizes)
             summary |= {
                 "thresholds": {
@@ -141,67 +154,70 @@ def _files(output: Path) -> Iterator[Sequence[TextIO]]:
             path.unlink(missing_ok=True)
 
 
-def _take_census(store: Store, duplicates: Duplicates) -> Census:
-    text_ids = duplicates.text_ids
+def _take_census(store: Store, duplicates: Duplicates, progress: Progress) -> Census:
+    text_ids, labels = duplicates.text_ids.tolist(), duplicates.clusters.labels
     counts = np.zeros(len(text_ids), np.int64)
     first_records = np.zeros(len(text_ids), np.int64)
-    is_near = np.zeros(len(text_ids), np.bool_)
-    is_near[duplicates.pairs] = True
-    cells: dict[int, tuple[str, str, str]] = {}
+    is_written = (np.bincount(labels, minlength=len(labels)) > 1)[labels]
+    is_written[duplicates.pairs] = True
+    lines: dict[int, list[Line]] = {}
     columns: dict[str, None] = {}
-    place = text_id = -1
-    for record in store.iter_records():
-        if record.text_id != text_id:
-            text_id = record.text_id
-            place = int(np.searchsorted(text_ids, text_id))
-            first_records[place] = record.record_id
-            if is_near[place]:
-                cells[place] = _cells(record)
-        counts[place] += 1
-        columns.update(dict.fromkeys(record.fields))
-    return Census(counts, first_records, cells, list(columns))
+    place = 0
+    for text_id, group in groupby(store.iter_records(), attrgetter("text_id")):
+        while text_ids[place] < text_id:
+            place += 1
+        records = list(group)
+        counts[place] = len(records)
+        first_records[place] = records[0].record_id
+        for record in records:
+            if record.fields:
+                columns.update(dict.fromkeys(record.fields))
+        if is_written[place] or len(records) > 1:
+            lines[place] = [_line(record, columns) for record in records]
+        if not place % _AT_ONCE:
+            progress("read records", place, len(text_ids))
+    return Census(counts, first_records, lines, list(columns))
 
 
-def _write_pairs(file: TextIO, store: Store, duplicates: Duplicates, census: Census, progress: Progress) -> None:
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(PAIR_COLUMNS)
+def _line(record: Record, columns: Iterable[str]) -> Line:
+    cells = safe_cell(record.source), safe_cell(record.external_id), safe_cell(record.raw)
+    others = [safe_cell(record.fields.get(column, "")) for column in columns]
+    return Line(_csv_line(cells), _csv_line(("", *others)) if others else "", len(others))
+
+
+def _write_pairs(file: TextIO, duplicates: Duplicates, census: Census, progress: Progress) -> None:
+    file.write(_csv_line(PAIR_COLUMNS) + "\n")
     order = np.lexsort((-duplicates.similarities, -duplicates.probabilities))  # stable: ties by text
     for block in _blocks(order, "pairs", progress):
-        for (first, second), probability, similarity in zip(
+        rows = zip(
             duplicates.pairs[block].tolist(),
             duplicates.probabilities[block].tolist(),
             duplicates.similarities[block].tolist(),
             strict=True,
-        ):
-            cells = (*census.cells[first], *census.cells[second])
-            writer.writerow((*cells, f"{probability:.6f}", f"{similarity:.6f}", "near"))
+        )
+        file.writelines(
+            f"{census.lines[first][0].cells},{census.lines[second][0].cells},{probability:.6f},{similarity:.6f},near\n"
+            for (first, second), probability, similarity in rows
+        )
     for block in _blocks(np.flatnonzero(census.counts > 1), "exact pairs", progress):
-        for first_record, *others in store.records_of_texts(duplicates.text_ids[block].tolist()).values():
-            for record in others:
-                cells = (*_cells(first_record), *_cells(record))
-                writer.writerow((*cells, "1.000000", "1.000000", "exact"))
+        for first_record, *others in map(census.lines.__getitem__, block.tolist()):
+            file.writelines(f"{first_record.cells},{record.cells},1.000000,1.000000,exact\n" for record in others)
 
 
-def _write_clusters(
-    file: TextIO, store: Store, duplicates: Duplicates, census: Census, progress: Progress
-) -> list[int]:
+def _write_clusters(file: TextIO, duplicates: Duplicates, census: Census, progress: Progress) -> list[int]:
     """Write the clusters and return the number of records of each."""
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow((*CLUSTER_COLUMNS, *map(safe_cell, _own_names(census.columns))))
+    file.write(_csv_line((*CLUSTER_COLUMNS, *map(safe_cell, _own_names(census.columns)))) + "\n")
     labels, weakest = duplicates.clusters.labels, duplicates.clusters.weakest
     places, first_records = _clustered_places(labels, census)
-    sizes: Counter[int] = Counter()
     for block in _blocks(places, "clusters", progress):
-        records = store.records_of_texts(duplicates.text_ids[block].tolist())
-        for place in block.tolist():
-            label = int(labels[place])
-            start = (f"c{first_records[label]}",)
-            end = (f"{weakest.get(label, 1.0):.6f}",)
-            for record in records[int(duplicates.text_ids[place])]:
-                sizes[label] += 1
-                others = (safe_cell(record.fields.get(column, "")) for column in census.columns)
-                writer.writerow((*start, *_cells(record), *end, *others))
-    return list(sizes.values())
+        for place, label in zip(block.tolist(), labels[block].tolist(), strict=True):
+            start, end = f"c{first_records[label]}", f"{weakest.get(label, 1.0):.6f}"
+            file.writelines(
+                f"{start},{line.cells},{end}{line.others}{',' * (len(census.columns) - line.width)}\n"
+                for line in census.lines[place]
+            )
+    sizes: list[int] = np.bincount(labels[places], census.counts[places]).astype(np.int64).tolist()
+    return [size for size in sizes if size]
 
 
 def _clustered_places(labels: NDArray[np.int64], census: Census) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -242,8 +258,10 @@ def _blocks(values: NDArray[np.int64], stage: str, progress: Progress) -> Iterat
         progress(f"write {stage}", min(start + _AT_ONCE, len(values)), len(values))
 
 
-def _cells(record: Record) -> tuple[str, str, str]:
-    return sys.intern(safe_cell(record.source)), safe_cell(record.external_id), safe_cell(record.raw)
+def _csv_line(cells: Iterable[str]) -> str:
+    """Return a row of CSV without the end of its line."""
+    line: str = _CSV.writerow(cells)
+    return line[:-1]
 
 
 def _own_names(columns: list[str]) -> list[str]:

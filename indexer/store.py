@@ -90,7 +90,7 @@ class Store:
 
         def attempt() -> list[Any]:
             with self.engine.connect() as connection:
-                return [row for statement in statements for row in connection.execute(statement)]
+                return [row for statement in statements for row in connection.execute(statement).all()]
 
         return retrying(self.engine, attempt)
 
@@ -390,4 +390,4 @@ _SELECT_RECORDS = (
 
 def _to_record(row: Sequence[Any]) -> Record:
     record_id, source, external_id, raw, fields, text_id = row
-    return Record(record_id, source, external_id, raw, json.loads(fields), text_id)
+    return Record(record_id, source, external_id, raw, json.loads(fields) if fields != "{}" else {}, text_id)
