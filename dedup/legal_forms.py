@@ -83,8 +83,8 @@ def split_legal_forms(normal_form: str) -> tuple[list[str], tuple[str, ...]]:
     if not normal_form.isascii():
         words = _split_unspaced(words)
     forms: list[str] = []
-    while len(words) > 1:
-        for size in range(min(longest_at_end.get(words[-1], 0), len(words) - 1), 0, -1):
+    while len(words) > 1 and words[-1] in longest_at_end:
+        for size in range(min(longest_at_end[words[-1]], len(words) - 1), 0, -1):
             canonical = spellings.get(tuple(words[-size:]))
             if canonical is not None:
                 forms.insert(0, canonical)
@@ -92,13 +92,14 @@ def split_legal_forms(normal_form: str) -> tuple[list[str], tuple[str, ...]]:
                 break
         else:
             break
-    for size in range(min(longest_in_front.get(words[0], 0), len(words) - 1), 0, -1):
-        canonical = spellings.get(tuple(words[:size]))
-        written = " ".join(words[:size])
-        if canonical is not None and canonical not in _NEVER_IN_FRONT and written not in _NEVER_SO_WRITTEN_IN_FRONT:
-            forms.insert(0, canonical)
-            del words[:size]
-            break
+    if words[0] in longest_in_front:
+        for size in range(min(longest_in_front[words[0]], len(words) - 1), 0, -1):
+            canonical = spellings.get(tuple(words[:size]))
+            written = " ".join(words[:size])
+            if canonical is not None and canonical not in _NEVER_IN_FRONT and written not in _NEVER_SO_WRITTEN_IN_FRONT:
+                forms.insert(0, canonical)
+                del words[:size]
+                break
     while len(words) > 1 and words[-1] == "&":
         del words[-1]
-    return words, tuple(sorted(set(forms)))
+    return words, tuple(sorted(set(forms))) if len(forms) > 1 else tuple(forms)

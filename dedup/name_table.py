@@ -157,7 +157,7 @@ def describe(normal_forms: Sequence[str]) -> Block:
     """Take names apart."""
     names = [take_apart(normal) for normal in normal_forms]
     parts = [part for name in names for part in name.parts]
-    vocabulary: dict[tuple[str, int], int] = {}
+    vocabulary: dict[str | tuple[str, int], int] = {}  # a word stands for its first token
     forms: dict[tuple[str, ...], int] = {}
     tokens: list[int] = []
     for part in parts:
@@ -165,12 +165,12 @@ def describe(normal_forms: Sequence[str]) -> Block:
     core_letters, core_size = _count_letters([part.core.replace(" ", "") for part in parts])
     letters, size = _count_letters([name.whole.folded for name in names])
     consonants, n_consonants = _count_letters([name.consonants for name in names])
-    cut = [name.may_be_cut and part == name.parts[-1] for name in names for part in name.parts]
+    cut = [may_be_cut and part == parts[-1] for _, parts, may_be_cut, _, _ in names for part in parts]
     arrays = {
         "n_parts": np.array([len(name.parts) for name in names]),
         "n_tokens": np.array([len(part.words) for part in parts]),
         "tokens": np.array(tokens, np.int32),
-        "is_number": np.array([word in part.numbers for part in parts for word in part.words], np.bool_),
+        "is_number": np.array(_numbers(parts), np.bool_),
         "is_own_initials": np.array(_own_initials(parts), np.bool_),
         "core_length": np.array([len(part.core) for part in parts], np.float32),
         "forms": np.array([forms.setdefault(part.forms, len(forms)) for part in parts], np.int32),
@@ -184,13 +184,14 @@ def describe(normal_forms: Sequence[str]) -> Block:
         "n_consonants": n_consonants,
         "is_latin": np.array([name.is_latin for name in names], np.bool_),
     }
-    return Block(arrays, list(vocabulary), list(forms), [part.initials for part in parts])
+    listed = [(token, 0) if isinstance(token, str) else token for token in vocabulary]
+    return Block(arrays, listed, list(forms), [part.initials for part in parts])
 
 
-def _tokens(words: tuple[str, ...]) -> Iterable[tuple[str, int]]:
+def _tokens(words: tuple[str, ...]) -> Iterable[str | tuple[str, int]]:
     if len(set(words)) == len(words):
-        return [(word, 0) for word in words]
-    return [(word, words[:at].count(word)) for at, word in enumerate(words)]
+        return words
+    return [(word, before) if (before := words[:at].count(word)) else word for at, word in enumerate(words)]
 
 
 def table_of_names(blocks: Iterable[Block], lexicon: Lexicon) -> NameTable:
@@ -220,13 +221,27 @@ def table_of_names(blocks: Iterable[Block], lexicon: Lexicon) -> NameTable:
     )
 
 
+def _numbers(parts: list[Name]) -> list[bool]:
+    """Return whether each word is a number of its name."""
+    result: list[bool] = []
+    for part in parts:
+        if part.numbers:
+            result += [word in part.numbers for word in part.words]
+        else:
+            result += [False] * len(part.words)
+    return result
+
+
 def _own_initials(parts: list[Name]) -> list[bool]:
     """Return whether each word is the initials of the other words of its name."""
-    return [
-        len(part.initials) > 3 and len(word) > 2 and word in (part.initials[1:], part.initials[:-1])
-        for part in parts
-        for word in part.words
-    ]
+    result: list[bool] = []
+    for part in parts:
+        initials = {part.initials[1:], part.initials[:-1]} if len(part.initials) > 3 else set()
+        if initials.isdisjoint(part.words):
+            result += [False] * len(part.words)
+        else:
+            result += [len(word) > 2 and word in initials for word in part.words]
+    return result
 
 
 def _places(counts: NDArray[np.generic]) -> Ints:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from dedup.legal_forms import split_legal_forms
 from dedup.normalise import fold
@@ -64,8 +64,7 @@ _OTHER_LETTER = re.compile(r"[^\W\d_\u0000-\u036f\u1e00-\u1eff]")  # outside the
 _HAN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff\U00020000-\U000323af]")
 
 
-@dataclass(frozen=True, slots=True)
-class Name:
+class Name(NamedTuple):
     """What comparison needs of one name; every string is folded to ASCII where it can be.
 
     ``words`` are the words of the core, unified and without stop words (all of them if nothing else is left;
@@ -84,8 +83,7 @@ class Name:
     han: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
+class Parts(NamedTuple):
     """A name as a whole, and the names it is made of: two or more around ``dba``, ``formerly`` and the like.
 
     ``may_be_cut`` says that its length is one at which fixed-width fields cut names off, and that no legal
@@ -159,6 +157,8 @@ def _numbers(words: list[str]) -> frozenset[str]:
     """Put the numbers among ``words`` in digits, in place, and return them with a series letter at the end."""
     found = set()
     for i, word in enumerate(words):
+        if word[-1] not in _ROMAN_VALUE and word not in _WRITTEN and word not in _TENS and word.isalpha():
+            continue  # most words: no number, seen without a call
         last = i > 0 and (i == len(words) - 1 or word in ("v", "x"))
         number = number_of(word, last=last)
         if number is not None:
