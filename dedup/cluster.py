@@ -7,7 +7,7 @@ probability between their members is at least the threshold (``linkage``).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,17 +47,20 @@ def cluster_pairs(
     *,
     least_probability: float,
     comparison: Probabilities,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Clusters:
     """Cluster items 0 to n-1 by (p, 2) pairs with (p,) probabilities; deterministic.
 
     Only pairs of at least ``least_probability`` connect. ``comparison`` is asked for the probabilities of
-    pairs inside a component that are not among ``pairs``, where they can matter.
+    pairs inside a component that are not among ``pairs``, where they can matter. ``on_progress`` hears how many
+    pairs inside components are done, and how many there are.
     """
     labels = np.arange(n, dtype=np.int64)
     weakest: dict[int, float] = {}
     keep = probabilities >= least_probability
     known = _Known(np.sort(pairs[keep], axis=1), probabilities[keep], n)
     components, skipped = _linkable(known.pairs, known.probabilities, n)
+    done, total = 0, sum(len(members) * (len(members) - 1) // 2 for members in components)
     for members, first, second in _by_pairs(components):
         wanted = np.column_stack([members[first], members[second]])
         values, is_known = known.of(wanted)
@@ -67,6 +70,8 @@ def cluster_pairs(
         labels[members] = members[groups]
         for group in np.unique(groups[np.flatnonzero(groups != np.arange(len(groups)))]).tolist():
             weakest[int(members[group])] = float(least[group])
+        done += len(first)
+        on_progress(done, total)
     return Clusters(labels, weakest, skipped)
 
 

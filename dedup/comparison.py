@@ -7,7 +7,6 @@ arrays and in several threads. What is left is compared in several processes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
@@ -26,11 +25,14 @@ _AT_ONCE = 20_000
 _FEW_BLOCKS = 4
 """So many are done before other processes have started."""
 
+_LEAST_AT_ONCE = 250
+"""Pairs that are worth sending to a process that is running."""
+
 T = TypeVar("T")
 Floats = NDArray[np.float64]
 
 
-def _nobody(done: int, total: int) -> None:
+def _nobody(stage: str, done: int, total: int) -> None:
     """Tell nobody."""
 
 
@@ -49,6 +51,7 @@ class Comparison:
         self._normal_forms = normal_forms
         self._workers = workers or threads.count()
         self._processes = Processes(self._workers, model)
+        self._ceiling: Ceiling | None = None
 
     def __enter__(self) -> Comparison:
         return self
@@ -61,38 +64,48 @@ class Comparison:
         pairs: NDArray[np.int64],
         similarities: NDArray[np.float32],
         least_probability: float,
-        on_progress: Callable[[int, int], None] = _nobody,
+        on_progress: Callable[[str, int, int], None] = _nobody,
     ) -> tuple[NDArray[np.int64], Floats]:
         """Return which of ``pairs`` (p, 2) are at least that probable, as places (k,), and their probabilities (k,).
 
-        Pairs are places of texts, ``similarities`` (p,) their cosines. ``on_progress`` is called with the
-        number of pairs done and of all pairs.
+        Pairs are places of texts, ``similarities`` (p,) their cosines. ``on_progress`` hears of the stages
+        ``names``, taken apart, and of pairs ``rule out`` and ``compare``: how many are done, and how many there are.
         """
-        possible = np.flatnonzero(self._at_most(pairs, similarities) >= least_probability)
-        ruled_out = len(pairs) - len(possible)
-        on_progress(ruled_out, len(pairs))
+        self._describe_names(lambda done: on_progress("names", done, len(self._normal_forms)))
+        at_most = self._at_most(pairs, similarities, lambda done: on_progress("rule out", done, len(pairs)))
+        possible = np.flatnonzero(at_most >= least_probability)
         probabilities = self._compare(
-            pairs[possible], similarities[possible], lambda done: on_progress(ruled_out + done, len(pairs))
+            pairs[possible], similarities[possible], lambda done: on_progress("compare", done, len(possible))
         )
         likely = probabilities >= least_probability
         return possible[likely], probabilities[likely]
 
     def of_any(self, pairs: NDArray[np.int64]) -> Floats:
         """Return the probabilities (q,) of any ``pairs`` (q, 2)."""
-        found = [self._similarities(pairs[block]) for block in _blocks(len(pairs))]
+        found = [self._similarities(pairs[block]) for block in _blocks(len(pairs), _AT_ONCE)]
         return self._compare(pairs, np.concatenate([np.empty(0, np.float32), *found]), lambda done: None)
 
     def at_most(self, pairs: NDArray[np.int64]) -> Floats:
         """Return what the probabilities (q,) of any ``pairs`` (q, 2) are at most."""
-        return self._at_most(pairs, None)
+        return self._at_most(pairs, None, lambda done: None)
 
-    def _at_most(self, pairs: NDArray[np.int64], similarities: NDArray[np.float32] | None) -> Floats:
+    def _at_most(
+        self,
+        pairs: NDArray[np.int64],
+        similarities: NDArray[np.float32] | None,
+        on_progress: Callable[[int], None],
+    ) -> Floats:
         def of_block(block: slice) -> Floats:
             known = self._similarities(pairs[block]) if similarities is None else similarities[block]
             return ceiling.probabilities(pairs[block], known)
 
-        ceiling = self._ceiling
-        return np.concatenate([np.empty(0), *threads.in_order(of_block, _blocks(len(pairs)), self._workers)])
+        ceiling = self._describe_names()
+        result = np.empty(len(pairs))
+        blocks = _blocks(len(pairs), _AT_ONCE)
+        for block, bounds in zip(blocks, threads.in_order(of_block, blocks, self._workers), strict=True):
+            result[block] = bounds
+            on_progress(min(block.stop, len(pairs)))
+        return result
 
     def _similarities(self, pairs: NDArray[np.int64]) -> NDArray[np.float32]:
         return cosine(*(self._codes[side] for side in pairs.T))
@@ -105,30 +118,42 @@ class Comparison:
             return left, right, similarities[block]
 
         result = np.empty(len(pairs))
-        blocks = _blocks(len(pairs))
+        at_once = _AT_ONCE
+        if self._processes.are_running:  # small jobs too are shared among all
+            at_once = min(_AT_ONCE, max(_LEAST_AT_ONCE, -(-len(pairs) // (2 * self._workers))))
+        blocks = _blocks(len(pairs), at_once)
         for block, probabilities in zip(blocks, self._map(_compare, task, blocks), strict=True):
             result[block] = probabilities
             on_progress(min(block.stop, len(pairs)))
         return result
 
-    @cached_property
-    def _ceiling(self) -> Ceiling:
+    def _describe_names(self, on_progress: Callable[[int], None] = lambda done: None) -> Ceiling:
+        """Return what bounds pairs of the names, made when first asked for."""
+
         def task(block: slice) -> tuple[Sequence[str]]:
             return (self._normal_forms[block],)
 
-        return self._model.ceiling(self._map(_describe, task, _blocks(len(self._normal_forms))))
+        def described() -> Iterator[Block]:
+            blocks = _blocks(len(self._normal_forms), _AT_ONCE)
+            for block, names in zip(blocks, self._map(_describe, task, blocks), strict=True):
+                yield names
+                on_progress(min(block.stop, len(self._normal_forms)))
+
+        if self._ceiling is None:
+            self._ceiling = self._model.ceiling(described())
+        return self._ceiling
 
     def _map(
         self, function: Callable[..., T], task: Callable[[slice], tuple[Any, ...]], blocks: Sequence[slice]
     ) -> Iterator[T]:
         """Yield what the function says of the model and the task of each block; of many, in several processes."""
-        if self._workers > 1 and len(blocks) > _FEW_BLOCKS:
+        if self._workers > 1 and len(blocks) > (1 if self._processes.are_running else _FEW_BLOCKS):
             return self._processes.map(function, map(task, blocks))
         return (function(self._model, *task(block)) for block in blocks)
 
 
-def _blocks(n: int) -> list[slice]:
-    return [slice(start, start + _AT_ONCE) for start in range(0, n, _AT_ONCE)]
+def _blocks(n: int, at_once: int) -> list[slice]:
+    return [slice(start, start + at_once) for start in range(0, n, at_once)]
 
 
 def _describe(model: Model, normal_forms: Sequence[str]) -> Block:

@@ -29,6 +29,11 @@ class Processes:
         self._shared = shared
         self._running: list[tuple[BaseProcess, Connection]] = []
 
+    @property
+    def are_running(self) -> bool:
+        """Whether they have been started, so that a small job is worth dividing."""
+        return bool(self._running)
+
     def close(self) -> None:
         """End all processes at once, whatever they are at."""
         for process, connection in self._running:

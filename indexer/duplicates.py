@@ -64,7 +64,8 @@ def find_duplicates(
 
     A pair is found if one is among the 10 nearest of the other and their cosine is at least the model's
     ``least_similarity``; of many texts, if they share a cell besides (``indexer.all_neighbours``). ``progress``
-    hears of the stages ``search``, ``compare`` and ``cluster``.
+    hears of the stages ``search``, ``names``, ``rule out``, ``compare`` and ``cluster``, and without a snapshot of
+    those in which cells are made.
 
     Raises:
         UsageError: nothing is indexed, or not every text is encoded.
@@ -78,10 +79,7 @@ def find_duplicates(
         generation, pairs, similarities = _search(store, snapshots, model, text_ids, codes, progress)
     with Comparison(model_of(store, model), codes, normals) as comparison:
         with clock.stage("compare"):
-            progress("compare", 0, len(pairs))
-            likely, probabilities = comparison.likely(
-                pairs, similarities, min_probability, lambda done, total: progress("compare", done, total)
-            )
+            likely, probabilities = comparison.likely(pairs, similarities, min_probability, progress)
         candidates = len(pairs)
         pairs, similarities = pairs[likely], similarities[likely]
         with clock.stage("cluster"):
@@ -92,6 +90,7 @@ def find_duplicates(
                 len(text_ids),
                 least_probability=min_probability,
                 comparison=comparison,
+                on_progress=lambda done, total: progress("cluster", done, total),
             )
     return Duplicates(text_ids, pairs, probabilities, similarities, clusters, candidates, generation, clock.seconds)
 
@@ -116,8 +115,8 @@ def _search(
 ) -> tuple[int | None, NDArray[np.int64], NDArray[np.float32]]:
     """Return the snapshot's generation, candidate pairs (p, 2), ascending, and their cosines (p,)."""
     n = len(text_ids)
+    generation, cells = _cells(store, snapshots, model, text_ids, codes, progress)
     progress("search", 0, n)
-    generation, cells = _cells(store, snapshots, model, text_ids, codes)
     neighbours, similarities = all_neighbours(
         codes, NEIGHBOURS, model.least_similarity, cells, progress=lambda done: progress("search", done, n)
     )
@@ -137,7 +136,9 @@ def _distinct(neighbours: Ids, similarities: NDArray[np.float32]) -> tuple[NDArr
     return unique, similarities[neighbours >= 0][at]
 
 
-def _cells(store: Store, snapshots: Path, model: Model, text_ids: Ids, codes: Codes) -> tuple[int | None, Cells | None]:
+def _cells(
+    store: Store, snapshots: Path, model: Model, text_ids: Ids, codes: Codes, progress: Progress
+) -> tuple[int | None, Cells | None]:
     """Return the snapshot's generation and the cells of all texts; None, None for few texts.
 
     A snapshot gives its centres, and how many cells each text needs; texts that came or went later do not
@@ -149,6 +150,6 @@ def _cells(store: Store, snapshots: Path, model: Model, text_ids: Ids, codes: Co
     if opened is not None and "cells_per_text" in opened[0].parameters:
         snapshot, index = opened
         return snapshot.generation, nearest_cells(codes, centres_of(index), snapshot.parameters["cells_per_text"])
-    centres = find_centres(codes)
-    recall = measure_recall(codes, centres, model.least_similarity)
+    centres = find_centres(codes, progress)
+    recall = measure_recall(codes, centres, model.least_similarity, progress)
     return None, nearest_cells(codes, centres, recall.cells_per_text)

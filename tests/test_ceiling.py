@@ -105,7 +105,11 @@ def test_ruling_out_changes_no_answer(corpus, monkeypatch, least, workers):
         places, probabilities = comparison.likely(pairs, similarities, least, lambda *done: told.append(done))
     assert places.tolist() == np.flatnonzero(plain >= least).tolist()
     assert probabilities.tolist() == plain[plain >= least].tolist()
-    assert told[-1] == (len(pairs), len(pairs))
+    assert list(dict.fromkeys(stage for stage, *_ in told)) == ["names", "rule out", "compare"]
+    last = {stage: (done, total) for stage, done, total in told}
+    assert last["names"] == (len(normals), len(normals))
+    assert last["rule out"] == (len(pairs), len(pairs))
+    assert last["compare"][0] == last["compare"][1] >= len(places)
 
 
 def test_there_may_be_nothing_to_compare(corpus):
