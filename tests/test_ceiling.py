@@ -103,6 +103,8 @@ def test_ruling_out_changes_no_answer(corpus, monkeypatch, least, workers):
     told = []
     with Comparison(model, codes, normals, workers) as comparison:
         places, probabilities = comparison.likely(pairs, similarities, least, lambda *done: told.append(done))
+        few = comparison.of_any(pairs[:700])  # shared among the processes that are running
+    assert few.tolist() == Comparison(model, codes, normals, 1).of_any(pairs[:700]).tolist()
     assert places.tolist() == np.flatnonzero(plain >= least).tolist()
     assert probabilities.tolist() == plain[plain >= least].tolist()
     assert list(dict.fromkeys(stage for stage, *_ in told)) == ["names", "rule out", "compare"]

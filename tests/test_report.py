@@ -109,6 +109,20 @@ def test_columns_that_are_called_like_ours(store: Store, snapshots: Path, tmp_pa
     }
 
 
+def test_columns_that_come_up_late(store: Store, snapshots: Path, tmp_path: Path) -> None:
+    named: list[tuple[str, dict[str, str]]] = [
+        ("Acme", {}),
+        ("Acme", {"a": 'x, "y"'}),
+        ("Zebra", {"b": ""}),
+        ("Zebra", {"c": "z"}),
+    ]
+    rows = [Row(n, n, str(n), name, fields, [name]) for n, (name, fields) in enumerate(named, 1)]
+    index_rows(store, snapshots, MODEL, "files", rows, identity="column", on_reject=lambda reject: None)
+    write(store, snapshots, tmp_path)
+    found = [tuple(row[column] for column in ("id", "a", "b", "c")) for row in read(tmp_path / "clusters.csv")]
+    assert found == [("1", "", "", ""), ("2", 'x, "y"', "", ""), ("3", "", "", ""), ("4", "", "", "z")]
+
+
 @pytest.mark.parametrize("text", ["=1+1", "+x", "-2+3", "@sum", "\tx", "\rx", "＝1", "-", "+49 30 1", "-1e5x"])
 def test_cells_that_spreadsheets_would_run(text: str) -> None:
     assert safe_cell(text) == f"'{text}"
