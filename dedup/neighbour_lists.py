@@ -17,7 +17,6 @@ Rows = NDArray[np.integer[Any]]
 _NO_ID = np.uint64((1 << 32) - 1)
 _LOW = np.uint64(32)
 _BLOCK = 1 << 16
-_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / the golden ratio, which spreads keys (Knuth, TAOCP 6.4)
 
 
 class NeighbourLists:
@@ -26,25 +25,23 @@ class NeighbourLists:
     def __init__(self, count: int, k: int, least: float) -> None:
         nothing = _keys(np.array([least], np.float32), np.array([_NO_ID.astype(np.int64)]))
         self._keys = np.full((count, k), nothing[0], np.uint64)  # ascending in each row
-        self._worst = np.full(count, least, np.float32)  # of each row, kept apart: it is asked for most
 
     def worst(self, rows: Rows) -> NDArray[np.float32]:
         """Return the cosine that a neighbour of each of ``rows`` must have to be among its nearest."""
-        return self._worst[rows]
+        return _cosines(self._keys[rows, 0])
 
     def offer(self, rows: Rows, ids: Rows, cosines: NDArray[np.float32]) -> None:
         """Offer neighbours: to ``rows`` (m,) those of ``ids`` (m,), below 2^32 - 1; no pair is in it twice."""
         keys = _keys(cosines, ids)
-        lists = self._keys[rows]
-        is_new = keys > lists[:, 0]
-        is_new[np.flatnonzero(lists == keys[:, None]) // lists.shape[1]] = False
-        if not is_new.any():
+        nearer = np.flatnonzero(keys > self._keys[rows, 0])
+        rows, keys = rows[nearer], keys[nearer]
+        new = np.flatnonzero((self._keys[rows] != keys[:, None]).all(axis=1))
+        if not len(new):
             return
-        rows, keys = rows[is_new], keys[is_new]
+        rows, keys = rows[new], keys[new]
         order = np.lexsort((keys, rows))
         rows, keys = rows[order], keys[order]
-        starts = np.flatnonzero(np.diff(rows, prepend=-1))
-        found = rows[starts]
+        found, starts = np.unique(rows, return_index=True)
         counts = np.diff(starts, append=len(rows))
         k = self._keys.shape[1]
         places = np.repeat(starts + counts, counts) - np.arange(len(rows)) - 1  # 0 for the nearest of a row
@@ -54,7 +51,6 @@ class NeighbourLists:
         merged = np.hstack([self._keys[found], offered])
         merged.sort(axis=1)
         self._keys[found] = merged[:, -k:]
-        self._worst[found] = _cosines(merged[:, -k])
 
     def nearest(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Return ids and cosines, both (count, k), nearest first; id -1 and cosine -1 for none."""
@@ -66,23 +62,6 @@ class NeighbourLists:
             ids[block] = np.where(low == _NO_ID, -1, low.astype(np.int64))
             cosines[block] = np.where(low == _NO_ID, np.float32(-1), _cosines(keys))
         return ids, cosines
-
-
-class RecentPairs:
-    """Pairs of rows below 2^32, of which each is remembered until another takes its place: about ``count``."""
-
-    def __init__(self, count: int) -> None:
-        bits = max(1, count.bit_length())
-        self._pairs = np.zeros(1 << bits, np.uint64)
-        self._shift = np.uint64(64 - bits)
-
-    def add(self, first: Rows, second: Rows) -> NDArray[np.int64]:
-        """Remember pairs (m,) of two different rows, in any order; return the places of those not remembered before."""
-        pairs = np.minimum(first, second).astype(np.uint64) << _LOW | np.maximum(first, second).astype(np.uint64)
-        slots = pairs * _MULTIPLIER >> self._shift
-        new = np.flatnonzero(self._pairs[slots] != pairs)
-        self._pairs[slots[new]] = pairs[new]
-        return new
 
 
 def _keys(cosines: NDArray[np.float32], ids: Rows) -> Keys:

@@ -24,7 +24,7 @@ from scipy.sparse import csr_array
 
 from dedup import threads
 from dedup.nearest import norms
-from dedup.neighbour_lists import NeighbourLists, RecentPairs
+from dedup.neighbour_lists import NeighbourLists
 from dedup.products import products
 from indexer.cells import Cells
 from indexer.store import Codes, Ids
@@ -82,7 +82,6 @@ class _Search:
         self._codes = codes
         blocks = [norms(codes[start : start + _PART]) for start in range(0, len(codes), _PART)]
         self._norms = np.concatenate(blocks)
-        self._met = RecentPairs(8 * len(codes))
         self._lock = Lock()
         self._stopped = Event()
 
@@ -107,62 +106,53 @@ class _Search:
         Rows that need much of a neighbour come last, so that one bound for a tile is close to that of its rows.
         """
         is_one = left is right
-        left, needs = self._by_need(left)
-        right, other_needs = (left, needs) if is_one else self._by_need(right)
+        left = self._by_need(left)
+        right = left if is_one else self._by_need(right)
         codes = self._codes[right]
-        bounds = self._bounds(left, needs, right, other_needs)
-        found: list[tuple[Rows, Rows, Rows]] = []
-        count = 0
-        for start, of_block in zip(range(0, len(left), _TILE), bounds, strict=True):
+        for start in range(0, len(left), _TILE):
             if self._stopped.is_set():
                 break
             block = left[start : start + _TILE]
-            block_codes = self._codes[block]
-            for other in range(start if is_one else 0, len(right), _TILE):
-                tile = products(block_codes, codes[other : other + _TILE])
-                hits = np.flatnonzero(tile.ravel() >= of_block[other // _TILE])
-                rows = hits // tile.shape[1]
-                columns = hits - rows * tile.shape[1]
-                if is_one and other == start:  # each pair once
-                    once = columns > rows
-                    hits, rows, columns = hits[once], rows[once], columns[once]
-                found.append((block[rows], right[other + columns], tile.ravel()[hits]))
-                count += len(hits)
-                if count > _MOST_FOUND:
-                    self._offer(found)
-                    found, count = [], 0
-        self._offer(found)
+            skipped = start if is_one else 0
+            self._compare_block(block, right[skipped:], codes[skipped:], is_one=is_one)
         return len(left) * len(right)
 
-    def _by_need(self, rows: Rows) -> tuple[Rows, NDArray[np.float32]]:
-        """Return the rows in the order of the cosine that a neighbour must have, and these cosines."""
-        needed = self.lists.worst(rows)
-        order = np.argsort(needed, kind="stable")
-        return rows[order], needed[order]
+    def _by_need(self, rows: Rows) -> Rows:
+        return rows[np.argsort(self.lists.worst(rows), kind="stable")]
 
-    def _bounds(
-        self, left: Rows, needs: NDArray[np.float32], right: Rows, other_needs: NDArray[np.float32]
-    ) -> NDArray[np.int32]:
-        """Return what a product in each tile must be at least to matter to either of its rows, which are by need."""
-        starts, other_starts = np.arange(0, len(left), _TILE), np.arange(0, len(right), _TILE)
-        cosines = np.minimum(needs[starts][:, None], other_needs[other_starts])
-        lengths = np.minimum.reduceat(self._norms[left], starts)
-        other_lengths = np.minimum.reduceat(self._norms[right], other_starts)
-        bounds: NDArray[np.int32] = np.floor(cosines * (lengths[:, None] * other_lengths)).astype(np.int32)
-        return bounds
+    def _compare_block(self, block: Rows, right: Rows, codes: Codes, *, is_one: bool) -> None:
+        """Offer to each other the rows of ``block`` and ``right`` that may be near enough.
+
+        With ``is_one``, ``right`` begins with the block, and each pair is taken once.
+        """
+        left = self._codes[block]
+        starts = np.arange(0, len(right), _TILE)
+        needed = np.minimum.reduceat(self.lists.worst(right), starts)
+        bounds = np.minimum(needed, self.lists.worst(block).min())
+        bounds *= np.minimum.reduceat(self._norms[right], starts) * self._norms[block].min()
+        found: list[tuple[Rows, Rows, Rows]] = []
+        for start, bound in zip(starts.tolist(), np.floor(bounds).astype(np.int32).tolist(), strict=True):
+            tile = products(left, codes[start : start + _TILE])
+            hits = np.flatnonzero(tile.ravel() >= bound)
+            rows, columns = np.divmod(hits, tile.shape[1])
+            if is_one and not start:
+                once = columns > rows
+                hits, rows, columns = hits[once], rows[once], columns[once]
+            found.append((block[rows], right[start + columns], tile.ravel()[hits]))
+            if sum(len(hits) for *_, hits in found) > _MOST_FOUND:
+                self._offer(found)
+                found = []
+        self._offer(found)
 
     def _offer(self, found: list[tuple[Rows, Rows, Rows]]) -> None:
         """Offer pairs to both of their rows: first rows, second rows and products, in parts."""
         if not found:
             return
         first, second, dots = (np.concatenate(parts) for parts in zip(*found, strict=True))
-        new = self._met.add(first, second)
-        first, second, dots = first[new], second[new], dots[new]
         cosines = (dots / (self._norms[first] * self._norms[second])).astype(np.float32)
-        for rows, others in ((first, second), (second, first)):
-            near = np.flatnonzero(cosines >= self.lists.worst(rows))
-            with self._lock:
-                self.lists.offer(rows[near], others[near], cosines[near])
+        with self._lock:
+            self.lists.offer(first, second, cosines)
+            self.lists.offer(second, first, cosines)
 
 
 def _tasks(rows: Rows) -> Iterator[tuple[Rows, Rows]]:

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from test_snapshot import clustered, faked_store
 
-from dedup.neighbour_lists import NeighbourLists, RecentPairs
+from dedup.neighbour_lists import NeighbourLists
 from dedup.products import products
 from indexer import all_neighbours as search
 from indexer import snapshot
@@ -65,21 +65,6 @@ def test_lists_do_not_depend_on_the_order_of_offers() -> None:
     lists = NeighbourLists(1, 2, 0.5)
     lists.offer(np.array([0, 0]), np.array([7, 8]), np.array([0.25, 0.5], np.float32))
     assert same(lists.nearest(), (np.array([[8, -1]]), np.array([[0.5, -1]], np.float32)))
-
-
-@pytest.mark.parametrize("count", [1, 50, 10_000])
-def test_pairs_are_new_until_they_come_again(count: int) -> None:
-    """What is forgotten counts as new, and nothing else is taken for something it is not."""
-    rng = np.random.default_rng(5)
-    pairs = RecentPairs(count)
-    seen: set[frozenset[int]] = set()
-    for _ in range(20):
-        first, second = rng.choice(1000, (2, 300), replace=False).astype(np.int32)
-        new = set(pairs.add(first, second).tolist())
-        rows = [frozenset(pair) for pair in zip(first.tolist(), second.tolist(), strict=True)]
-        assert all(row in seen for at, row in enumerate(rows) if at not in new)
-        assert len(pairs.add(second[-1:], first[-1:])) == 0
-        seen.update(rows)
 
 
 @pytest.mark.parametrize("tile", [512, 16])
