@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from dedup.bounds import Bound, bounds_of_names, bounds_of_parts, likeness_of_consonants
 from dedup.compare import FEATURES
-from dedup.name_table import Floats, Ints, NameTable
+from dedup.name_table import Bools, Floats, Ints, NameTable
 from dedup.ranges import ranges
 from dedup.score import Curve, Scorer, logistic
 
@@ -23,6 +23,9 @@ _SLACK = 1e-6
 
 _MOST_MEETINGS = 2_000_000
 """Pairs of words, of all pairs of names together, that are looked at at once: a few hundred megabytes."""
+
+_MOST_MEETINGS_OF_A_PAIR = 4_096
+"""Of more words than that, as of documents, a ceiling takes longer than comparing them."""
 
 
 class Ceiling:
@@ -36,14 +39,22 @@ class Ceiling:
     def log_odds(self, pairs: Ints, similarities: NDArray[np.float32]) -> Floats:
         """Return what the log-odds (n,) of ``pairs`` (n, 2) of names, as places, are at most.
 
-        ``similarities`` (n,) are their cosines. No ceiling is known for names in two scripts.
+        ``similarities`` (n,) are their cosines. No ceiling is known for names in two scripts and for documents.
         """
-        if not len(pairs):
-            return np.empty(0)
-        if len(pairs) > 1 and self._meetings(pairs) > _MOST_MEETINGS:
-            half = len(pairs) // 2
-            halves = slice(half), slice(half, None)
-            return np.concatenate([self.log_odds(pairs[part], similarities[part]) for part in halves])
+        starts, parts = self._table.starts, self._table.parts
+        meetings = (starts[parts[pairs + 1]] - starts[parts[pairs]]).prod(axis=1)
+        known = np.flatnonzero((meetings <= _MOST_MEETINGS_OF_A_PAIR) & ~self._are_of_two_scripts(pairs))
+        result = np.full(len(pairs), np.inf)
+        ends = np.flatnonzero(np.diff(np.cumsum(meetings[known]) // _MOST_MEETINGS)) + 1
+        for block in np.split(known, ends):
+            if len(block):
+                result[block] = self._log_odds(pairs[block], similarities[block])
+        return result
+
+    def _are_of_two_scripts(self, pairs: Ints) -> Bools:
+        return np.asarray(self._table.is_latin[pairs[:, 0]] != self._table.is_latin[pairs[:, 1]])
+
+    def _log_odds(self, pairs: Ints, similarities: NDArray[np.float32]) -> Floats:
         of_names = bounds_of_names(self._table, *pairs.T) | {"similarity": (similarities, "exactly")}
         # Which parts of two names are compared is not known: the best of all their pairs counts.
         counts = [self._table.parts[names + 1] - self._table.parts[names] for names in pairs.T]
@@ -55,13 +66,7 @@ class Ceiling:
         of_parts = bounds_of_parts(self._table, first, second, consonants[owner])
         best = np.maximum.reduceat(self._reach(of_parts, len(owner)), np.cumsum(numbers) - numbers)
         unbounded = sum(max(c.values) for f, c in self._curves.items() if f not in of_names and f not in of_parts)
-        total = self._scorer.intercept + unbounded + self._reach(of_names, len(pairs)) + best + _SLACK
-        return np.where(np.diff(self._table.is_latin[pairs], axis=1)[:, 0], np.inf, total)
-
-    def _meetings(self, pairs: Ints) -> int:
-        """Return how many pairs of words there are in pairs of names."""
-        words = np.diff(self._table.starts[self._table.parts])
-        return int(np.dot(*words[pairs].T))
+        return self._scorer.intercept + unbounded + self._reach(of_names, len(pairs)) + best + _SLACK
 
     def probabilities(self, pairs: Ints, similarities: NDArray[np.float32]) -> Floats:
         """Return what the probabilities (n,) of ``pairs`` (n, 2) are at most, as ``log_odds``."""

@@ -7,6 +7,8 @@ arrays and in several threads. What is left is compared in several processes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
+from itertools import pairwise
 from typing import Any, TypeVar
 
 import numpy as np
@@ -21,6 +23,9 @@ from dedup.processes import Processes
 
 _AT_ONCE = 20_000
 """Pairs, or names, in one block."""
+
+_CHARACTERS_OF_A_PAIR = 256
+"""A pair of longer texts counts as several."""
 
 _FEW_BLOCKS = 4
 """So many are done before other processes have started."""
@@ -121,11 +126,15 @@ class Comparison:
         at_once = _AT_ONCE
         if self._processes.are_running:  # small jobs too are shared among all
             at_once = min(_AT_ONCE, max(_LEAST_AT_ONCE, -(-len(pairs) // (2 * self._workers))))
-        blocks = _blocks(len(pairs), at_once)
+        blocks = _blocks_of_weight(self._lengths[pairs].sum(axis=1) // _CHARACTERS_OF_A_PAIR + 1, at_once)
         for block, probabilities in zip(blocks, self._map(_compare, task, blocks), strict=True):
             result[block] = probabilities
             on_progress(min(block.stop, len(pairs)))
         return result
+
+    @cached_property
+    def _lengths(self) -> NDArray[np.int64]:
+        return np.fromiter(map(len, self._normal_forms), np.int64, len(self._normal_forms))
 
     def _describe_names(self, on_progress: Callable[[int], None] = lambda done: None) -> Ceiling:
         """Return what bounds pairs of the names, made when first asked for."""
@@ -154,6 +163,12 @@ class Comparison:
 
 def _blocks(n: int, at_once: int) -> list[slice]:
     return [slice(start, start + at_once) for start in range(0, n, at_once)]
+
+
+def _blocks_of_weight(weights: NDArray[np.int64], at_once: int) -> list[slice]:
+    """Return blocks of about that weight each."""
+    ends = np.flatnonzero(np.diff(np.cumsum(weights) // at_once)) + 1
+    return [slice(start, end) for start, end in pairwise([0, *ends.tolist(), len(weights)]) if start < end]
 
 
 def _describe(model: Model, normal_forms: Sequence[str]) -> Block:
