@@ -155,7 +155,8 @@ class Generator:
         word = self._rng.choice(self._short)
         at, letter = self._rng.randrange(len(word)), self._rng.choice(_ALPHABET)
         edits = (word[:at] + letter + word[at + 1 :], word[:at] + letter + word[at:], self._rng.choice(self._short))
-        return word, self._rng.choice(edits)
+        other = self._rng.choice(edits)
+        return None if is_known_spelling(*sorted((word, other), key=len)) else (word, other)
 
     def _dependent_body(self, name: str) -> Pair:
         words = parse(name).words
