@@ -69,15 +69,17 @@ def respelling(left: str, right: str) -> Respelling | None:
     short, long = (left, right) if len(left) < len(right) else (right, left)
     if not (left.isalpha() and right.isalpha()) or (is_place(left) and is_place(right)):
         return None
-    if min(len(set(left)), len(set(right))) == 1 and len(short) > 1:  # "aaa" and "aaaa" are two names
-        return None
-    if is_known_spelling(short, long) or _is_umlaut(left, right):
+    if is_known_spelling(short, long):
         return Respelling(left, right, KNOWN_CREDIT, True)
     likeness = Indel.normalized_similarity(left, right, score_cutoff=LEAST_LIKENESS)
     is_short_form = abbreviates(short, long)
     if is_short_form:
         likeness = max(likeness, ABBREVIATION_CREDIT)
-    return Respelling(left, right, likeness, is_short_form and len(long) - len(short) > 2) if likeness else None
+    if not likeness or (len(short) > 1 and min(len(set(left)), len(set(right))) == 1):  # "aaa" and "aaaa" are two names
+        return None
+    if _is_umlaut(left, right):
+        return Respelling(left, right, KNOWN_CREDIT, True)
+    return Respelling(left, right, likeness, is_short_form and len(long) - len(short) > 2)
 
 
 def _respelling_in_han(
