@@ -36,12 +36,12 @@ class Processes:
 
     def close(self) -> None:
         """End all processes at once, whatever they are at."""
-        for process, connection in self._running:
+        running, self._running = self._running, []  # another thread may be starting one
+        for process, connection in running:
             connection.close()
             process.terminate()
-        for process, _ in self._running:
+        for process, _ in running:
             process.join()
-        self._running = []
 
     def map(self, function: Callable[..., T], tasks: Iterable[tuple[Any, ...]]) -> Iterator[T]:
         """Yield ``function(shared, *task)`` for each task, in order.
@@ -84,14 +84,20 @@ class Processes:
         # A terminal sends an interrupt to all processes; they inherit that it is blocked, and this one decides.
         allowed = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
+            started = []
             while len(self._running) < self._count:
                 here, there = context.Pipe()
-                process = context.Process(target=_serve, args=(there, self._shared), daemon=True)
+                process = context.Process(target=_serve, args=(there,), daemon=True)
                 process.start()
                 there.close()
                 self._running.append((process, here))
+                started.append(here)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, allowed)
+        for (
+            connection
+        ) in started:  # not as an argument: of a process that ends before it reads, one would wait for ever
+            connection.send(self._shared)
         return [connection for _, connection in self._running]
 
 
@@ -107,10 +113,14 @@ def _send_next(
         busy.append(connection)
 
 
-def _serve(connection: Connection, shared: object) -> None:
-    """Do what is asked until the other end closes."""
+def _serve(connection: Connection) -> None:
+    """Do what is asked of what comes first, until the other end closes."""
     os.environ["OMP_NUM_THREADS"] = "1"
     gc.set_threshold(200_000, 20, 100)  # as in the program itself: what is made here has hardly any cycles
+    try:
+        shared = connection.recv()
+    except (EOFError, ConnectionError):
+        return
     while True:
         try:
             function, task = connection.recv()

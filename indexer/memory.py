@@ -1,6 +1,7 @@
 """How much memory a job needs at its peak, from what is counted before it begins.
 
-The figures were measured on company names with vectors of 128 dimensions; longer texts need more.
+The figures were measured on company names with vectors of 128 dimensions; longer texts need more, and so does a
+report of records with many other columns, as it holds the lines of those in pairs and clusters.
 """
 
 from __future__ import annotations

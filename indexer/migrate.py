@@ -120,7 +120,7 @@ def migrate(engine: Engine, sqlite_file: Path | None) -> Migration | None:
 
 def _copy(engine: Engine, file: Path, copy: Path) -> None:
     """Copy a SQLite database into a file that is either whole and safe on disk or absent."""
-    needed = 3 * file.stat().st_size  # the copy, and twice in the database: a table is copied, and undone by a journal
+    needed = 5 * file.stat().st_size  # the copy, and in the database tables that are written twice, and their journal
     free = shutil.disk_usage(file.parent).free
     if free < needed:
         raise EnvironmentFault(f"{file.parent} has {free:,} bytes free, and migrating {file.name} takes {needed:,}.")

@@ -17,7 +17,7 @@ from dedup.neighbour_lists import NeighbourLists
 from dedup.products import products
 from indexer.cells import nearest_cells
 from indexer.progress import Progress, no_progress
-from indexer.sketch import Sketch
+from indexer.sketch import Sketch, candidates_for
 from indexer.store import Codes, Ids
 
 NEIGHBOURS = 10
@@ -68,7 +68,7 @@ def measure_recall(codes: Codes, centres: Codes, least_similarity: float, progre
     shares = np.cumsum(np.bincount(needed, minlength=depth)[:depth]) / len(rows)
     enough = int(np.searchsorted(shares, WANTED)) + 1
     cells = min(max(enough, _FEWEST_CELLS), depth)
-    candidates = Sketch([codes]).candidates(codes[sampled], NEIGHBOURS + 1)  # a text finds itself too
+    candidates = Sketch([codes]).candidates(codes[sampled], candidates_for(NEIGHBOURS + 1))  # a text finds itself too
     of_queries = float((candidates[rows] == found[rows, columns, None]).any(axis=1).mean())
     return Recall(size, len(rows), cells, float(shares[cells - 1]), of_queries)
 

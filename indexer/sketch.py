@@ -21,8 +21,8 @@ _BORDER = 0.9816
 _POINTS = np.array([-1.510, -0.4528, 0.4528, 1.510], np.float32)
 """The best four values for a normal variable, and the border of the inner ones (Lloyd; Max 1960)."""
 
-LEAST_CANDIDATES = 256
-CANDIDATES_PER_NEIGHBOUR = 6
+_LEAST_CANDIDATES = 256
+_CANDIDATES_PER_NEIGHBOUR = 6
 _ROWS = 1 << 13
 _DIMENSIONS_A_BYTE = 4
 
@@ -44,26 +44,22 @@ class Sketch:
             plain.add_sa_codes(block)
         self._index = faiss.IndexPQFastScan(plain)  # type: ignore[arg-type]
 
-    def candidates(self, codes: Codes, k: int) -> Ids:
-        """Return rows (m, c) among which the ``k`` nearest of each of ``codes`` (m, d) very likely are, -1 for none."""
-        queries = np.ascontiguousarray(codes[:, : self._dimension], np.float32)
-        count = max(LEAST_CANDIDATES, CANDIDATES_PER_NEIGHBOUR * k)
-        while True:
-            rows = self._nearest(queries, min(count, self._count))
-            if count >= self._count or (np.count_nonzero(rows >= 0, axis=1) >= k).all():
-                return rows
-            count *= 4
+    def candidates(self, codes: Codes, count: int) -> Ids:
+        """Return up to ``count`` rows with the sketches nearest to each of ``codes`` (m, d), (m, count); -1 for none.
 
-    def _nearest(self, queries: NDArray[np.float32], count: int) -> Ids:
-        """Return the rows (m, count) with the nearest sketches, but for those as near as the last one.
-
-        Which of them FAISS takes is chance.
+        Left out are those as near as the last one, unless these are all: which of them FAISS takes is chance.
         """
-        distances, rows = self._index.search(queries, count)
+        queries = np.ascontiguousarray(codes[:, : self._dimension], np.float32)
+        distances, rows = self._index.search(queries, min(count, self._count))
         if count < self._count:
             rows[distances <= distances[:, -1:]] = -1
         found: Ids = rows
         return found
+
+
+def candidates_for(k: int) -> int:
+    """Return among how many of the nearest sketches the ``k`` nearest vectors very likely are."""
+    return max(_LEAST_CANDIDATES, _CANDIDATES_PER_NEIGHBOUR * k)
 
 
 def _pack(codes: Codes) -> NDArray[np.uint8]:

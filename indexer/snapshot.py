@@ -181,7 +181,7 @@ def is_snapshot_due(store: Store, snapshots: Path, model_id: str) -> bool:
     if snapshot is None or snapshot.model_id != model_id:
         return True
     try:
-        _check(snapshots, snapshot)
+        _check(snapshots, snapshot, keep=False)
     except BadSnapshot:
         return True
     added = store.count_vectors(model_id, snapshot.max_text_id)
@@ -239,8 +239,7 @@ def read_index(snapshots: Path, snapshot: Snapshot) -> Index:
 
     """
     cells, dimension = snapshot.parameters["cells"], snapshot.parameters["dimension"]
-    content = np.empty(snapshot.n_bytes, np.uint8)
-    _check(snapshots, snapshot, content)
+    content = _check(snapshots, snapshot, keep=True)
 
     import faiss
 
@@ -259,8 +258,14 @@ def read_index(snapshots: Path, snapshot: Snapshot) -> Index:
     return index
 
 
-def _check(snapshots: Path, snapshot: Snapshot, content: NDArray[np.uint8] | None = None) -> None:
-    """Raise ``BadSnapshot`` unless the file is what was published; put what was read into ``content``, if given."""
+def _check(snapshots: Path, snapshot: Snapshot, *, keep: bool) -> NDArray[np.uint8]:
+    """Return the bytes of the file, or with ``keep`` false the last of them.
+
+    Raises:
+        BadSnapshot: they are not what was published.
+
+    """
+    content = np.empty(0, np.uint8)
     path = snapshots / snapshot.file_name
     if not FILE_NAME.fullmatch(snapshot.file_name):
         raise BadSnapshot(snapshot, f"{snapshot.file_name!r} is no name of a snapshot.")
@@ -268,21 +273,23 @@ def _check(snapshots: Path, snapshot: Snapshot, content: NDArray[np.uint8] | Non
         with open(path, "rb", 0, opener=_open_plainly) as file:
             status = os.fstat(file.fileno())
             is_sound = stat.S_ISREG(status.st_mode) and status.st_size == snapshot.n_bytes
-            is_sound = is_sound and _sha256(file, content) == snapshot.sha256
+            if is_sound:
+                content = np.empty(snapshot.n_bytes if keep else _BLOCK_BYTES, np.uint8)
+                is_sound = _sha256(file, content, keep=keep) == snapshot.sha256
     except OSError as error:
         raise BadSnapshot(snapshot, f"The snapshot {path} cannot be read: {error.strerror}.") from error
     if not is_sound:
         raise BadSnapshot(snapshot, f"The snapshot {path} is damaged: its bytes are not those that were published.")
+    return content
 
 
-def _sha256(file: FileIO, content: NDArray[np.uint8] | None) -> str:
-    """Return the SHA-256 in hex of a file, or of as much of it as ``content`` takes, where it is put then."""
+def _sha256(file: FileIO, content: NDArray[np.uint8], *, keep: bool) -> str:
+    """Return the SHA-256 in hex of a file, or of as much as ``content`` takes if it has to ``keep`` what is read."""
     sha256 = hashlib.sha256()
-    view = (np.empty(_BLOCK_BYTES, np.uint8) if content is None else content).data
     at = 0
-    while size := file.readinto(view[at : at + _BLOCK_BYTES]):
-        sha256.update(view[at : at + size])
-        at += 0 if content is None else size
+    while size := file.readinto(content.data[at : at + _BLOCK_BYTES]):
+        sha256.update(content.data[at : at + size])
+        at += size if keep else 0
     return sha256.hexdigest()
 
 

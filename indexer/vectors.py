@@ -18,7 +18,7 @@ from dedup import threads
 from dedup.errors import VersionMismatch
 from dedup.nearest import cosine, exact_neighbours, norms
 from indexer.faiss_index import Index, iter_content
-from indexer.sketch import Sketch
+from indexer.sketch import Sketch, candidates_for
 from indexer.snapshot import open_snapshot
 from indexer.store import Codes, Ids, Store
 
@@ -28,6 +28,11 @@ _SCANNED = 16
 _BLOCK = 1 << 16
 _QUERIES = 512
 _RANKED_AT_ONCE = 64
+_DEEPER = 4
+_CANDIDATES = 1 << 22
+_VALUES = 1 << 24
+"""Candidates, and coordinates of candidates, that are held at once."""
+
 Similarities = NDArray[np.float32]
 
 
@@ -81,7 +86,7 @@ class Vectors:
             return self._sketched.nearest(codes, k)
         ids, similarities = np.full((len(codes), k), -1, np.int64), np.full((len(codes), k), -1.0, np.float32)
         if self._index is not None:
-            ids, similarities = _best(*_scan_index(self._index, codes, k), k)
+            ids, similarities = _scan_index(self._index, codes, k)
         later, codes_of_later = self._later
         for start in range(0, len(later), _BLOCK):
             of_ids, of_codes = later[start : start + _BLOCK], codes_of_later[start : start + _BLOCK]
@@ -102,17 +107,24 @@ class _Sketched:
     def nearest(self, codes: Codes, k: int) -> tuple[Ids, Similarities]:
         """Return ids and cosines, both (m, k), of the texts nearest to each of ``codes`` (m, d)."""
         ids, similarities = np.full((len(codes), k), -1, np.int64), np.full((len(codes), k), -1.0, np.float32)
-        for start in range(0, len(codes), _QUERIES):
-            queries = codes[start : start + _QUERIES]
-            rows = self._sketch.candidates(queries, k)
-            parts = [slice(at, at + _RANKED_AT_ONCE) for at in range(0, len(queries), _RANKED_AT_ONCE)]
-            ranked = (threads.in_order if len(parts) > 1 else map)(
-                lambda part: self._rank(queries[part], rows[part], k),  # noqa: B023 - done within this round
-                parts,
-            )
-            for part, (of_ids, cosines) in zip(parts, ranked, strict=True):
-                here = slice(start + part.start, start + part.start + len(of_ids))
-                ids[here, : of_ids.shape[1]], similarities[here, : of_ids.shape[1]] = of_ids, cosines
+        count = candidates_for(k)
+        for block in _slices(len(codes), min(_QUERIES, _CANDIDATES // count)):
+            of_ids, cosines = self._nearest(codes[block], k, count)
+            ids[block, : of_ids.shape[1]], similarities[block, : of_ids.shape[1]] = of_ids, cosines
+        return ids, similarities
+
+    def _nearest(self, queries: Codes, k: int, count: int) -> tuple[Ids, Similarities]:
+        """Return ids and cosines, both (m, <= k), of the best of ``count`` candidates, of more if many are as near."""
+        rows = self._sketch.candidates(queries, count)
+        parts = _slices(len(queries), min(_RANKED_AT_ONCE, _VALUES // (rows.shape[1] * queries.shape[1])))
+        ranked = (threads.in_order if len(parts) > 1 else map)(
+            lambda part: self._rank(queries[part], rows[part], k), parts
+        )
+        ids, similarities = (np.concatenate(values) for values in zip(*ranked, strict=True))
+        if count < len(self._ids):
+            for at in np.flatnonzero(np.count_nonzero(rows >= 0, axis=1) < k):
+                more = self._nearest(queries[at : at + 1], k, 4 * count)
+                ids[at], similarities[at] = (values[0, : ids.shape[1]] for values in more)
         return ids, similarities
 
     def _rank(self, queries: Codes, rows: Ids, k: int) -> tuple[Ids, Similarities]:
@@ -120,6 +132,11 @@ class _Sketched:
         similarities = _cosines(queries, self._codes[rows].astype(np.float32))
         similarities[rows < 0] = -1
         return _best(ids, similarities, k)
+
+
+def _slices(n: int, at_once: int) -> list[slice]:
+    step = max(1, at_once)
+    return [slice(start, start + step) for start in range(0, n, step)]
 
 
 def check_model(store: Store, model_id: str) -> None:
@@ -133,18 +150,23 @@ def check_model(store: Store, model_id: str) -> None:
 
 
 def _scan_index(index: Index, codes: Codes, k: int) -> tuple[Ids, Similarities]:
-    """Return ids and cosines, both (m, >= k), of those with the largest products, all compared; id -1 for none.
+    """Return ids and cosines, both (m, k), of the nearest, all compared; id -1 for none.
 
-    As norms differ a little, those with the largest cosines are looked for among somewhat more of them. There
-    are none left that are as near as the ``k``-th: which of equals FAISS takes is chance.
+    As norms differ a little, those with the largest cosines are looked for among four times as many with the
+    largest products. There are none left that are as near as the ``k``-th: which of equals FAISS takes is chance.
     """
-    queries, depth = codes.astype(np.float32), k + k // 4 + 10
-    while True:
-        products, ids, found = _largest_products(index, queries, min(depth, index.ntotal))
-        if depth >= index.ntotal or (products[:, -1] < products[:, k - 1]).all():
-            found[ids < 0] = 0
-            return ids, np.where(ids < 0, np.float32(-1), _cosines(codes, found))
-        depth *= 4
+    ids, similarities = np.full((len(codes), k), -1, np.int64), np.full((len(codes), k), -1.0, np.float32)
+    for at in range(len(codes)):
+        query, depth = codes[at : at + 1], _DEEPER * k
+        while True:
+            products, of_ids, found = _largest_products(index, query.astype(np.float32), min(depth, index.ntotal))
+            if depth >= index.ntotal or products[0, -1] < products[0, k - 1]:
+                break
+            depth *= 4
+        found[of_ids < 0] = 0
+        best = _best(of_ids, np.where(of_ids < 0, np.float32(-1), _cosines(query, found)), k)
+        ids[at, : best[0].shape[1]], similarities[at, : best[1].shape[1]] = best[0][0], best[1][0]
+    return ids, similarities
 
 
 def _largest_products(

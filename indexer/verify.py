@@ -165,6 +165,8 @@ def _check_texts(
         vectors.checked += len(sound)
         progress("texts", texts.checked, number)
     encoded.checked = texts.checked
+    for normal, text_ids in _equal_texts(store):
+        texts.fault(f"Texts {' and '.join(map(str, text_ids))} are one: {normal!r}.")
     _check_next_id(store, "text", last, texts)
     return [texts, encoded, vectors]
 
@@ -215,6 +217,15 @@ def _content_digest(raw: str, fields: str) -> bytes | None:
         return content_digest(raw, json.loads(fields))
     except (ValueError, TypeError, AttributeError):
         return None
+
+
+def _equal_texts(store: Store) -> Iterator[tuple[str, list[int]]]:
+    """Yield the normal forms that several texts have, and the ids of these; digests alone may be equal by chance."""
+    several = select(text.c.digest).group_by(text.c.digest).having(func.count() > 1)
+    found: dict[str, list[int]] = {}
+    for text_id, normal in store.read(select(text.c.text_id, text.c.normal).where(text.c.digest.in_(several))):
+        found.setdefault(normal, []).append(text_id)
+    return ((normal, sorted(ids)) for normal, ids in found.items() if len(ids) > 1)
 
 
 def _check_next_id(store: Store, kind: str, last: int, check: Check) -> None:

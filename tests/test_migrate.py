@@ -223,7 +223,7 @@ def test_a_copy_is_kept(old_file: Path, revision: str) -> None:
 
 
 def test_too_little_space(old_file: Path, revision: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    needed = 3 * old_file.stat().st_size
+    needed = 5 * old_file.stat().st_size
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10, 9, 1))
     with pytest.raises(EnvironmentFault, match=f"has 1 bytes free, and migrating neardup.sqlite takes {needed:,}"):
         Workspace(old_file.parent).migrate()

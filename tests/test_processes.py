@@ -1,6 +1,10 @@
 import os
 import signal
+import subprocess
+import sys
+from contextlib import suppress
 from multiprocessing import active_children
+from threading import Thread
 
 import pytest
 
@@ -65,3 +69,29 @@ def test_processes_end_while_they_work(processes):
     assert next(results) == 0
     processes.close()
     assert active_children() == []
+
+
+def test_processes_that_are_just_starting_end_too():
+    processes = Processes(3, "x" * 1_000_000)
+
+    def start():
+        with suppress(EnvironmentFault, OSError):
+            list(processes.map(times, [(1,)] * 3))
+
+    thread = Thread(target=start)
+    thread.start()
+    while thread.is_alive():
+        processes.close()
+    processes.close()
+    assert active_children() == []
+
+
+def test_a_script_without_a_guard_is_told_so(tmp_path):
+    script = tmp_path / "unguarded.py"
+    script.write_text(
+        "from dedup.processes import Processes\nlist(Processes(2, 'x' * 1_000_000).map(len, [(1,), (2,)]))\n",
+        encoding="utf-8",
+    )
+    ended = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=120, check=False)
+    assert ended.returncode == 1
+    assert "guard it with `if __name__ == '__main__':`" in ended.stderr

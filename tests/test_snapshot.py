@@ -228,6 +228,8 @@ def test_a_row_that_does_not_describe_its_file(store: Store, snapshots: Path) ->
         {"parameters": {**current.parameters, "cells": 4}},
         {"file_name": f"../{snapshots.name}/{current.file_name}"},
         {"n_bytes": 64},
+        {"n_bytes": 1 << 50},
+        {"n_bytes": -5},
         {"sha256": "0" * 64},
     ]
     for values in wrong:

@@ -67,6 +67,9 @@ DAMAGE_TO_THE_DATABASE = {
     "UPDATE store_meta SET value = '7' WHERE key = 'next_text_id'": "texts: The next text id is noted as '7', and 8",
     "UPDATE store_meta SET value = '' WHERE key = 'next_record_id'": "records: The next record id is noted as ''",
     "UPDATE ingest_batch SET rows_in = rows_in + 1 WHERE run_id = 1": "runs: The batches of run 1 do not account",
+    "UPDATE text SET normal = t.normal, digest = t.digest FROM text AS t WHERE text.text_id = 2 AND t.text_id = 1": (
+        "texts: Texts 1 and 2 are one: "
+    ),
     "UPDATE ingest_batch SET batch_no = 5 WHERE run_id = 1": "runs: Run 1 has 1 batches, of which the last",
     "DELETE FROM ingest_batch WHERE run_id = 1": "runs: The batches of run 1 do not add up",
     "UPDATE run SET manifest = '{\"ro' WHERE run_id = 1": "runs: The batches of run 1 do not add up",
