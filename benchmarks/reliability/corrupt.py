@@ -30,6 +30,7 @@ from unittest.mock import patch
 
 import faiss
 import numpy as np
+from numpy.typing import NDArray
 
 from dedup.normalise import normalise
 from indexer import snapshot
@@ -301,7 +302,10 @@ def without_checksum() -> Iterator[None]:
     def refuse(reader: object) -> None:
         raise RuntimeError("not read in a control")
 
-    with patch.object(snapshot, "_check", lambda *_: None), patch.object(faiss, "read_index", refuse):
+    def read(*_: object, keep: bool) -> NDArray[np.uint8]:
+        return np.zeros(1, np.uint8)
+
+    with patch.object(snapshot, "_check", read), patch.object(faiss, "read_index", refuse):
         yield
 
 
