@@ -82,4 +82,5 @@ def downgrade() -> None:
         text.drop_column("digest")
     with op.batch_alter_table("text") as text:
         text.alter_column("long_digest", new_column_name="digest", existing_type=sa.LargeBinary(16), nullable=False)
+    with op.batch_alter_table("text") as text:
         text.create_unique_constraint(op.f("uq_text_digest"), ["digest"])
