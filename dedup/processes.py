@@ -37,11 +37,11 @@ class Processes:
     def close(self) -> None:
         """End all processes at once, whatever they are at."""
         running, self._running = self._running, []  # another thread may be starting one
-        for process, connection in running:
-            connection.close()
-            process.terminate()
         for process, _ in running:
+            process.terminate()
+        for process, connection in running:
             process.join()
+            connection.close()  # now that nobody can be writing to it
 
     def map(self, function: Callable[..., T], tasks: Iterable[tuple[Any, ...]]) -> Iterator[T]:
         """Yield ``function(shared, *task)`` for each task, in order.
@@ -94,9 +94,8 @@ class Processes:
                 started.append(here)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, allowed)
-        for (
-            connection
-        ) in started:  # not as an argument: of a process that ends before it reads, one would wait for ever
+        # Not as an argument: a process that ends before it has read that would be waited for without end.
+        for connection in started:
             connection.send(self._shared)
         return [connection for _, connection in self._running]
 
