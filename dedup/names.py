@@ -13,13 +13,14 @@ from dedup.vocabulary import unify
 
 _ROMAN = re.compile(r"(?=[ivx]{1,5}$)x{0,3}(?:ix|iv|v?i{0,3})$")
 _ROMAN_VALUE = {"i": 1, "v": 5, "x": 10}
+_TENS = {
+    "twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90,
+}  # fmt: skip
 _WRITTEN = {
     "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10,
     "eleven": 11, "twelve": 12, "first": 1, "second": 2, "third": 3, "fourth": 4, "fifth": 5,
     "sixth": 6, "seventh": 7, "eighth": 8, "ninth": 9, "tenth": 10, "eleventh": 11, "twelfth": 12, "twentieth": 20,
-}  # fmt: skip
-_TENS = {
-    "twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90,
+    **_TENS,
 }  # fmt: skip
 _UNITS = {word: value for word, value in _WRITTEN.items() if value < 10}
 _ORDINAL = re.compile(r"(\d+)(?:st|nd|rd|th)$")
@@ -112,8 +113,8 @@ def number_of(word: str, *, last: bool) -> str | None:
         if ordinal:
             return ordinal.group(1)
         return word if _NUMBER_AND_LETTER.match(word) else None
-    if word in _WRITTEN or word in _TENS:
-        return str(_WRITTEN.get(word) or _TENS[word])
+    if word in _WRITTEN:
+        return str(_WRITTEN[word])
     if word[-1] in _ROMAN_VALUE and (last or len(word) > 1) and _ROMAN.match(word):
         values = [_ROMAN_VALUE[char] for char in word]
         nexts = [*values[1:], 0]

@@ -175,9 +175,14 @@ def _indexed(workspace: Workspace) -> None:
 
 def _of_first_schema(workspace: Workspace) -> None:
     """Make a workspace as the first release left it: without batches, with a snapshot that it can still find."""
+    _indexed(workspace)
+    to_first_schema(workspace)
+
+
+def to_first_schema(workspace: Workspace) -> None:
+    """Take the database of a workspace back to the first schema."""
     from alembic import command
 
-    _indexed(workspace)
     engine = make_engine(workspace.url)
     with engine.connect() as connection:
         if connection.dialect.name == "sqlite":  # which copies tables, and must not follow keys meanwhile
