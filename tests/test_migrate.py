@@ -25,7 +25,7 @@ from indexer.verify import verify, worst_kind
 from indexer.workspace import Workspace
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "benchmarks" / "reliability"))
-import workloads
+from first_schema import to_first_schema
 
 FIXTURES = Path(__file__).parent / "fixtures"
 MODEL = fake_model()
@@ -80,7 +80,7 @@ def test_there_and_back(old: Workspace) -> None:
     """A schema can be taken back to the first one, as the proof of crashes in migrations does, and forth again."""
     old.migrate()
     before = content(old)
-    workloads.to_first_schema(old)
+    to_first_schema(old)
     assert revision_of(old) == schema.REVISIONS[0]
     old.migrate()
     assert content(old) == before

@@ -15,11 +15,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+from first_schema import to_first_schema
 from numpy.typing import NDArray
 
 from dedup.errors import UsageError, WriterBusy
-from indexer import database, deletion, ingest, intake, migrate, schema, snapshot
-from indexer.database import make_engine
+from indexer import database, deletion, ingest, intake, snapshot
 from indexer.indexing import index_rows, refresh_snapshot
 from indexer.readers import Row
 from indexer.rejects import Reject
@@ -177,19 +177,6 @@ def _of_first_schema(workspace: Workspace) -> None:
     """Make a workspace as the first release left it: without batches, with a snapshot that it can still find."""
     _indexed(workspace)
     to_first_schema(workspace)
-
-
-def to_first_schema(workspace: Workspace) -> None:
-    """Take the database of a workspace back to the first schema."""
-    from alembic import command
-
-    engine = make_engine(workspace.url)
-    with engine.connect() as connection:
-        if connection.dialect.name == "sqlite":  # which copies tables, and must not follow keys meanwhile
-            connection.connection.driver_connection.execute("PRAGMA foreign_keys=OFF")
-        with connection.begin():
-            command.downgrade(migrate.configuration(connection), schema.REVISIONS[0])
-    engine.dispose()
 
 
 DELETED = [f"r{key:02}" for key in range(36) if key % 3 == 1 and key % 10 != 9]
