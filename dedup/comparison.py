@@ -34,6 +34,8 @@ _LEAST_AT_ONCE = 250
 """Pairs that are worth sending to a process that is running."""
 
 T = TypeVar("T")
+Strings = NDArray[Any]
+"""Texts (n,) of dtype ``StringDType``, which take half of what objects take."""
 Floats = NDArray[np.float64]
 
 
@@ -49,11 +51,11 @@ class Comparison:
     """
 
     def __init__(
-        self, model: Model, codes: NDArray[np.int8], normal_forms: Sequence[str], workers: int | None = None
+        self, model: Model, codes: NDArray[np.int8], normal_forms: Sequence[str] | Strings, workers: int | None = None
     ) -> None:
         self._model = model
         self._codes = codes
-        self._normal_forms = normal_forms
+        self._normal_forms: Strings = np.asarray(normal_forms, np.dtypes.StringDType())
         self._workers = workers or threads.count()
         self._processes = Processes(self._workers, model)
         self._ceiling: Ceiling | None = None
@@ -66,7 +68,7 @@ class Comparison:
 
     def likely(
         self,
-        pairs: NDArray[np.int64],
+        pairs: NDArray[np.integer[Any]],
         similarities: NDArray[np.float32],
         least_probability: float,
         on_progress: Callable[[str, int, int], None] = _nobody,
@@ -77,8 +79,11 @@ class Comparison:
         ``names``, taken apart, and of pairs ``rule out`` and ``compare``: how many are done, and how many there are.
         """
         self._describe_names(lambda done: on_progress("names", done, len(self._normal_forms)))
-        at_most = self._at_most(pairs, similarities, lambda done: on_progress("rule out", done, len(pairs)))
-        possible = np.flatnonzero(at_most >= least_probability)
+        found = [np.empty(0, np.int64)]
+        for block, at_most in self._at_most(pairs, similarities):
+            found.append(block.start + np.flatnonzero(at_most >= least_probability))
+            on_progress("rule out", min(block.stop, len(pairs)), len(pairs))
+        possible = np.concatenate(found)
         probabilities = self._compare(
             pairs[possible], similarities[possible], lambda done: on_progress("compare", done, len(possible))
         )
@@ -92,34 +97,31 @@ class Comparison:
 
     def at_most(self, pairs: NDArray[np.int64]) -> Floats:
         """Return what the probabilities (q,) of any ``pairs`` (q, 2) are at most."""
-        return self._at_most(pairs, None, lambda done: None)
+        return np.concatenate([np.empty(0), *(bounds for _, bounds in self._at_most(pairs, None))])
 
     def _at_most(
-        self,
-        pairs: NDArray[np.int64],
-        similarities: NDArray[np.float32] | None,
-        on_progress: Callable[[int], None],
-    ) -> Floats:
-        def of_block(block: slice) -> Floats:
+        self, pairs: NDArray[np.integer[Any]], similarities: NDArray[np.float32] | None
+    ) -> Iterator[tuple[slice, Floats]]:
+        """Yield blocks of ``pairs`` (p, 2) and what their probabilities are at most."""
+
+        def of_block(block: slice) -> tuple[slice, Floats]:
             known = self._similarities(pairs[block]) if similarities is None else similarities[block]
-            return ceiling.probabilities(pairs[block], known)
+            return block, ceiling.probabilities(pairs[block].astype(np.int64), known)
 
         ceiling = self._describe_names()
-        result = np.empty(len(pairs))
-        blocks = _blocks(len(pairs), _AT_ONCE)
-        for block, bounds in zip(blocks, threads.in_order(of_block, blocks, self._workers), strict=True):
-            result[block] = bounds
-            on_progress(min(block.stop, len(pairs)))
-        return result
+        return threads.in_order(of_block, _blocks(len(pairs), _AT_ONCE), self._workers)
 
-    def _similarities(self, pairs: NDArray[np.int64]) -> NDArray[np.float32]:
+    def _similarities(self, pairs: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
         return cosine(*(self._codes[side] for side in pairs.T))
 
     def _compare(
-        self, pairs: NDArray[np.int64], similarities: NDArray[np.float32], on_progress: Callable[[int], None]
+        self,
+        pairs: NDArray[np.integer[Any]],
+        similarities: NDArray[np.float32],
+        on_progress: Callable[[int], None],
     ) -> Floats:
         def task(block: slice) -> tuple[list[str], list[str], NDArray[np.float32]]:
-            left, right = ([self._normal_forms[place] for place in side] for side in pairs[block].T.tolist())
+            left, right = (self._normal_forms[side].tolist() for side in pairs[block].T)
             return left, right, similarities[block]
 
         result = np.empty(len(pairs))
@@ -134,13 +136,13 @@ class Comparison:
 
     @cached_property
     def _lengths(self) -> NDArray[np.int64]:
-        return np.fromiter(map(len, self._normal_forms), np.int64, len(self._normal_forms))
+        return np.strings.str_len(self._normal_forms)
 
     def _describe_names(self, on_progress: Callable[[int], None] = lambda done: None) -> Ceiling:
         """Return what bounds pairs of the names, made when first asked for."""
 
         def task(block: slice) -> tuple[Sequence[str]]:
-            return (self._normal_forms[block],)
+            return (self._normal_forms[block].tolist(),)
 
         def described() -> Iterator[Block]:
             blocks = _blocks(len(self._normal_forms), _AT_ONCE)

@@ -142,9 +142,9 @@ class NameTable:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Some names taken apart: arrays as of ``NameTable``, with tokens and forms by their places in lists.
+    """Some names taken apart: arrays as of ``NameTable``, with tokens, forms and initials by their places in lists.
 
-    A token is a word and how often it came before; ``initials`` are those of each part.
+    A token is a word and how often it came before. Initials are of three letters or more; -1 stands for fewer.
     """
 
     arrays: dict[str, NDArray[Any]]
@@ -159,6 +159,7 @@ def describe(normal_forms: Sequence[str]) -> Block:
     parts = [part for name in names for part in name.parts]
     vocabulary: dict[str | tuple[str, int], int] = {}  # a word stands for its first token
     forms: dict[tuple[str, ...], int] = {}
+    initials: dict[str, int] = {}
     tokens: list[int] = []
     for part in parts:
         tokens += [vocabulary.setdefault(token, len(vocabulary)) for token in _tokens(part.words)]
@@ -174,6 +175,10 @@ def describe(normal_forms: Sequence[str]) -> Block:
         "is_own_initials": np.array(_own_initials(parts), np.bool_),
         "core_length": np.array([len(part.core) for part in parts], np.float32),
         "forms": np.array([forms.setdefault(part.forms, len(forms)) for part in parts], np.int32),
+        "initials": np.array(
+            [initials.setdefault(part.initials, len(initials)) if len(part.initials) > 2 else -1 for part in parts],
+            np.int32,
+        ),
         "may_be_cut": np.array(cut, np.bool_),
         "has_numbers": np.array([bool(part.numbers) for part in parts], np.bool_),
         "core_letters": core_letters,
@@ -185,7 +190,7 @@ def describe(normal_forms: Sequence[str]) -> Block:
         "is_latin": np.array([name.is_latin for name in names], np.bool_),
     }
     listed = [(token, 0) if isinstance(token, str) else token for token in vocabulary]
-    return Block(arrays, listed, list(forms), [part.initials for part in parts])
+    return Block(arrays, listed, list(forms), list(initials))
 
 
 def _tokens(words: tuple[str, ...]) -> Iterable[str | tuple[str, int]]:
@@ -198,25 +203,26 @@ def table_of_names(blocks: Iterable[Block], lexicon: Lexicon) -> NameTable:
     """Put the names of all blocks together, and describe their words by a lexicon."""
     vocabulary: dict[tuple[str, int], int] = {}
     forms: dict[tuple[str, ...], int] = {(): 0}
-    initials: list[str] = []
+    initials: dict[str, int] = {}
     arrays: dict[str, list[NDArray[Any]]] = {}
     for block in blocks:
         places = [vocabulary.setdefault(token, len(vocabulary)) for token in block.vocabulary]
         numbers = [forms.setdefault(of_part, len(forms)) for of_part in block.forms]
+        letters = [initials.setdefault(of_part, len(initials)) for of_part in block.initials]
         renumbered = {
             "tokens": np.array(places, np.int32)[block.arrays["tokens"]],
             "forms": np.array(numbers, np.int32)[block.arrays["forms"]],
+            "initials": np.array([*letters, -1], np.int32)[block.arrays["initials"]],
         }
         for name, array in (block.arrays | renumbered).items():
             arrays.setdefault(name, []).append(array)
-        initials += block.initials
     whole = {name: np.concatenate(arrays.pop(name)) for name in list(arrays)}
-    words = (vocabulary.get((letters, 0), -1) if len(letters) > 2 else -1 for letters in initials)
+    words = np.array([*(vocabulary.get((letters, 0), -1) for letters in initials), -1], np.int32)
     return NameTable(
         words=WordTable.of(vocabulary, lexicon),
         parts=_places(whole.pop("n_parts")),
         starts=_places(whole.pop("n_tokens")),
-        initials=np.fromiter(words, np.int32, len(initials)),
+        initials=words[whole.pop("initials")],
         **whole,
     )
 

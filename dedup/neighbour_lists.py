@@ -7,7 +7,7 @@ not depend on the order in which it is offered.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,13 @@ Rows = NDArray[np.integer[Any]]
 _NO_ID = np.uint64((1 << 32) - 1)
 _LOW = np.uint64(32)
 _BLOCK = 1 << 16
+
+
+class NearPairs(NamedTuple):
+    """Two rows each, ``pairs`` (p, 2), the lower first, and their ``cosines`` (p,)."""
+
+    pairs: NDArray[np.int32]
+    cosines: NDArray[np.float32]
 
 
 class NeighbourLists:
@@ -52,15 +59,35 @@ class NeighbourLists:
         merged.sort(axis=1)
         self._keys[found] = merged[:, -k:]
 
+    def pairs(self) -> NearPairs:
+        """Return each pair of a row and one that it lists, once.
+
+        In the order of the rows that list them; two that list each other come with the lower.
+        """
+        found, cosines = [np.empty((0, 2), np.int32)], [np.empty(0, np.float32)]
+        for start in range(0, len(self._keys), _BLOCK):
+            block = self._keys[start : start + _BLOCK, ::-1]
+            rows, places = np.nonzero(_ids(block) >= 0)
+            keys, rows = block[rows, places], rows + start
+            others = _ids(keys)
+            once = others > rows
+            back = np.flatnonzero(~once)
+            of_rows = keys[back] & ~_NO_ID | (_NO_ID - rows[back].astype(np.uint64))
+            once[back] = (self._keys[others[back]] != of_rows[:, None]).all(axis=1)
+            both = np.column_stack([rows[once], others[once]]).astype(np.int32)
+            both.sort(axis=1)
+            found.append(both)
+            cosines.append(_cosines(keys[once]))
+        return NearPairs(np.concatenate(found), np.concatenate(cosines))
+
     def nearest(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Return ids and cosines, both (count, k), nearest first; id -1 and cosine -1 for none."""
         ids, cosines = np.empty(self._keys.shape, np.int64), np.empty(self._keys.shape, np.float32)
         for start in range(0, len(ids), _BLOCK):
             block = slice(start, start + _BLOCK)
             keys = self._keys[block, ::-1]
-            low = ~keys & _NO_ID
-            ids[block] = np.where(low == _NO_ID, -1, low.astype(np.int64))
-            cosines[block] = np.where(low == _NO_ID, np.float32(-1), _cosines(keys))
+            ids[block] = _ids(keys)
+            cosines[block] = np.where(ids[block] < 0, np.float32(-1), _cosines(keys))
         return ids, cosines
 
 
@@ -68,6 +95,11 @@ def _keys(cosines: NDArray[np.float32], ids: Rows) -> Keys:
     bits = cosines.view(np.int32)
     ordered = np.where(bits < 0, ~bits, bits | np.int32(-(1 << 31))).view(np.uint32)
     return ordered.astype(np.uint64) << _LOW | (_NO_ID - ids.astype(np.uint64))
+
+
+def _ids(keys: Keys) -> NDArray[np.int64]:
+    low = ~keys & _NO_ID
+    return np.where(low == _NO_ID, -1, low.astype(np.int64))
 
 
 def _cosines(keys: Keys) -> NDArray[np.float32]:

@@ -20,14 +20,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, get_index_dtype
 
 from dedup import threads
 from dedup.nearest import norms
 from dedup.neighbour_lists import NeighbourLists
 from dedup.products import products
 from indexer.cells import Cells
-from indexer.store import Codes, Ids
+from indexer.store import Codes
 
 Rows = NDArray[np.integer[Any]]
 
@@ -45,13 +45,13 @@ def all_neighbours(
     cells: Cells | None,
     *,
     progress: Callable[[int], None] = lambda done: None,
-) -> tuple[Ids, NDArray[np.float32]]:
+) -> NeighbourLists:
     """Return the ``k`` nearest others of every row of ``codes`` (n, d), of those that share a cell with it.
 
     ``cells`` (n, m) are the cells of each row, the most likely first; None: one cell that holds all, which
-    is an exact search. Rows and cosines, both (n, k): nearest first, ties by the lower row; row -1 and
-    cosine -1 where fewer have a cosine of at least ``least_similarity``. Time Σ s² d over cells of s rows;
-    memory 8 k + 4 m bytes a row. ``progress`` hears how many rows are as good as done.
+    is an exact search. Listed are those with a cosine of at least ``least_similarity``, ties by the lower row.
+    Time Σ s² d over cells of s rows; memory 8 k + 10 m bytes a row. ``progress`` hears how many rows are as good
+    as done.
     """
     if least_similarity < 0:
         raise ValueError(f"{least_similarity} is no similarity of near texts")
@@ -61,12 +61,12 @@ def all_neighbours(
     search.run(
         [np.arange(len(codes))] if cells is None else _members(cells), lambda share: progress(int(share * len(codes)))
     )
-    return search.lists.nearest()
+    return search.lists
 
 
 def _members(cells: Cells) -> Iterator[Rows]:
     """Yield the rows of each cell, the largest cell first."""
-    starts = np.arange(0, cells.size + 1, cells.shape[1])
+    starts = np.arange(0, cells.size + 1, cells.shape[1], dtype=get_index_dtype(maxval=cells.size))
     by_cell = csr_array((np.ones(cells.size, np.int8), cells.ravel(), starts)).tocsc()
     ends = by_cell.indptr
     sizes = np.diff(ends)

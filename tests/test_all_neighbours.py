@@ -67,6 +67,25 @@ def test_lists_do_not_depend_on_the_order_of_offers() -> None:
     assert same(lists.nearest(), (np.array([[8, -1]]), np.array([[0.5, -1]], np.float32)))
 
 
+def test_each_pair_that_is_listed_comes_once() -> None:
+    """Whether one of the two lists the other or both do, and in the order of those that list it."""
+    codes = clustered(1000)[1]
+    codes[100:130] = codes[99]
+    lists = search.all_neighbours(codes, 4, LEAST, None)
+    ids, cosines = lists.nearest()
+    listed = [
+        (row, int(other), cosine)
+        for row, (others, near) in enumerate(zip(ids, cosines, strict=True))
+        for other, cosine in zip(others, near, strict=True)
+        if other >= 0 and not (other < row and row in ids[other])
+    ]
+    assert any(other < row for row, other, _ in listed)
+    pairs, found = lists.pairs()
+    assert pairs.tolist() == [[min(row, other), max(row, other)] for row, other, _ in listed]
+    assert found.tolist() == [cosine for *_, cosine in listed]
+    assert same(NeighbourLists(3, 2, 0.5).pairs(), (np.empty((0, 2), np.int32), np.empty(0, np.float32)))
+
+
 @pytest.mark.parametrize("tile", [512, 16])
 def test_one_cell_is_exact(monkeypatch: pytest.MonkeyPatch, tile: int) -> None:
     monkeypatch.setattr(search, "_TILE", tile)
@@ -74,7 +93,7 @@ def test_one_cell_is_exact(monkeypatch: pytest.MonkeyPatch, tile: int) -> None:
     codes = clustered(1000)[1]
     codes[500:510] = codes[0]
     codes[7] = 0
-    assert same(search.all_neighbours(codes, 10, LEAST, None), brute_force(codes, 10, LEAST))
+    assert same(search.all_neighbours(codes, 10, LEAST, None).nearest(), brute_force(codes, 10, LEAST))
 
 
 def test_texts_are_compared_that_share_a_cell(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,7 +103,7 @@ def test_texts_are_compared_that_share_a_cell(monkeypatch: pytest.MonkeyPatch) -
     cells = np.random.default_rng(0).permuted(np.tile(np.arange(12, dtype=np.int32), (1000, 1)), axis=1)[:, :3]
     share = (cells[:, None, :, None] == cells[None, :, None, :]).any(axis=(2, 3))
     shares: list[int] = []
-    found = search.all_neighbours(codes, 4, LEAST, cells, progress=shares.append)
+    found = search.all_neighbours(codes, 4, LEAST, cells, progress=shares.append).nearest()
     assert same(found, brute_force(codes, 4, LEAST, share))
     assert shares == sorted(shares) and shares[-1] == 1000
 
@@ -99,7 +118,7 @@ def test_threads_change_nothing(monkeypatch: pytest.MonkeyPatch, tile: int) -> N
     for number in ("1", "2", "5"):
         monkeypatch.setenv("OMP_NUM_THREADS", number)
         cells = nearest_cells(codes, centres, 6)
-        results.append((cells, *search.all_neighbours(codes, 10, LEAST, cells)))
+        results.append((cells, *search.all_neighbours(codes, 10, LEAST, cells).nearest()))
     for other in results[1:]:
         assert all(np.array_equal(one, two) for one, two in zip(results[0], other, strict=True))
 
@@ -134,7 +153,7 @@ def test_recall_is_measured_when_a_snapshot_is_built(tmp_path: Path) -> None:
     assert (recall["texts"], recall["least_similarity"]) == (2000, LEAST)
     index = snapshot.read_index(tmp_path, published)
     cells = nearest_cells(codes, centres_of(index), published.parameters["cells_per_text"])
-    near, _ = search.all_neighbours(codes, 10, LEAST, cells)
+    near, _ = search.all_neighbours(codes, 10, LEAST, cells).nearest()
     exact, _ = brute_force(codes, 10, LEAST)
     assert recall["neighbours"] == pytest.approx(0.4 * np.count_nonzero(exact >= 0), rel=0.1)
     found = np.mean([other in row for row, others in zip(near, exact, strict=True) for other in others[others >= 0]])
