@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from dedup import threads
 from dedup.lexicon import Lexicon, Rarity
 from dedup.names import Name, Parts, take_apart
 from dedup.pairing import Pairing, pair_parts
-from dedup.vocabulary import is_place, makes_another_body
+from dedup.vocabulary import any_other_body, any_place
 
 DIRECTIONS = {
     "similarity": 1, "ratio": 1, "core_ratio": 1, "joined_ratio": 1, "partial_ratio": 1, "first_word": 1,
@@ -58,8 +58,7 @@ _LEAST_INITIALS = 3
 _MOST_INITIALS = 6
 
 
-@dataclass(frozen=True, slots=True)
-class Compared:
+class Compared(NamedTuple):
     """Two names, the part of each that fits the other best, and how the words of these parts pair up."""
 
     left: Parts
@@ -205,9 +204,9 @@ def commonness(rarity: Rarity, left: str, right: str) -> float:
 
 def _other_columns(pair: Compared) -> tuple[float, ...]:
     first, second, pairing = pair.first, pair.second, pair.pairing
-    placed = [any(map(is_place, side)) for side in (pairing.left_only, pairing.right_only)]
+    placed = any_place(pairing.left_only), any_place(pairing.right_only)
     is_acronym = _is_acronym(first, second)
-    bodies = [any(map(makes_another_body, side)) for side in (pairing.left_only, pairing.right_only)]
+    bodies = any_other_body(pairing.left_only), any_other_body(pairing.right_only)
     return (
         0.0 if pairing.shared or is_acronym else _shortness(first.core, second.core),
         *_number_columns(pair),
@@ -255,9 +254,9 @@ def _number_columns(pair: Compared) -> tuple[float, float, float]:
     Numbers of paired words are equal (``3 d``, ``3d``). Names that differ in one letter standing alone, or
     in how often it is repeated, differ as numbers do (series a and b, two initials, ``aa`` and ``aaa``).
     """
-    sides = ((pair.first, pair.pairing.left_only), (pair.second, pair.pairing.right_only))
-    left, right = (any(word in name.numbers for word in words) for name, words in sides)
-    letters = all(len(words) == 1 and len(set(words[0])) == 1 for _, words in sides)
+    alone = pair.pairing.left_only, pair.pairing.right_only
+    left, right = not pair.first.numbers.isdisjoint(alone[0]), not pair.second.numbers.isdisjoint(alone[1])
+    letters = len(alone[0]) == len(alone[1]) == 1 and all(len(set(words[0])) == 1 for words in alone)
     equal = bool(pair.first.numbers) and not left and not right
     return float((left and right) or letters), float(left != right), float(equal)
 

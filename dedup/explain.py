@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
@@ -90,9 +90,9 @@ def explain(left: str, right: str, similarity: float, scorer: Scorer, lexicon: L
 def _turned(pair: Compared) -> Compared:
     """Return the same comparison with its sides exchanged."""
     pairing = pair.pairing
-    respelt = tuple(replace(spelt, left=spelt.right, right=spelt.left) for spelt in pairing.respelt)
-    turned = replace(pairing, respelt=respelt, left_only=pairing.right_only, right_only=pairing.left_only)
-    return replace(pair, left=pair.right, right=pair.left, first=pair.second, second=pair.first, pairing=turned)
+    respelt = tuple(spelt._replace(left=spelt.right, right=spelt.left) for spelt in pairing.respelt)
+    turned = pairing._replace(respelt=respelt, left_only=pairing.right_only, right_only=pairing.left_only)
+    return pair._replace(left=pair.right, right=pair.left, first=pair.second, second=pair.first, pairing=turned)
 
 
 def _similarity(seen: _Seen) -> str:

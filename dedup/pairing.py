@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from functools import partial
+from typing import NamedTuple
 
 from rapidfuzz.distance import Indel
 
 from dedup.names import Name, Parts
-from dedup.vocabulary import is_known_spelling, is_place, makes_another_body
+from dedup.vocabulary import any_other_body, is_known_spelling, is_place
 
 LEAST_LIKENESS = 0.75
 """Two words this alike (normalised Indel similarity) may be spellings of one word."""
@@ -24,8 +25,7 @@ KNOWN_CREDIT = 0.95
 """The least likeness of a word and a short form of it, and the likeness of usual spellings of one word."""
 
 
-@dataclass(frozen=True, slots=True)
-class Respelling:
+class Respelling(NamedTuple):
     """Two words that may be one: how alike, 0 to 1, and whether one is a short form of the other or its singular."""
 
     left: str
@@ -34,8 +34,7 @@ class Respelling:
     is_short_form: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Pairing:
+class Pairing(NamedTuple):
     """The words of two names: in common, alike, and on one side only.
 
     ``is_cut`` says that one name ends where a fixed-width field may have cut it, the rest being left out
@@ -67,19 +66,23 @@ def abbreviates(short: str, long: str) -> bool:
 def respelling(left: str, right: str) -> Respelling | None:
     """Return how two different words can be spellings of one another; words with digits and places cannot."""
     short, long = (left, right) if len(left) < len(right) else (right, left)
-    if not (left.isalpha() and right.isalpha()) or (is_place(left) and is_place(right)):
+    if not (left.isalpha() and right.isalpha()):
         return None
     if is_known_spelling(short, long):
-        return Respelling(left, right, KNOWN_CREDIT, True)
-    likeness = Indel.normalized_similarity(left, right, score_cutoff=LEAST_LIKENESS)
-    is_short_form = abbreviates(short, long)
+        return None if is_place(left) and is_place(right) else Respelling(left, right, KNOWN_CREDIT, True)
+    likeness, missing = 0.0, len(long) - len(short)
+    if missing <= (1 - LEAST_LIKENESS) * (len(long) + len(short)):
+        likeness = Indel.normalized_similarity(left, right, score_cutoff=LEAST_LIKENESS)
+    is_short_form = short[0] == long[0] and abbreviates(short, long)
     if is_short_form:
         likeness = max(likeness, ABBREVIATION_CREDIT)
-    if not likeness or (len(short) > 1 and min(len(set(left)), len(set(right))) == 1):  # "aaa" and "aaaa" are two names
+    if not likeness or (is_place(left) and is_place(right)):
+        return None
+    if len(short) > 1 and min(len(set(left)), len(set(right))) == 1:  # "aaa" and "aaaa" are two names
         return None
     if _is_umlaut(left, right):
         return Respelling(left, right, KNOWN_CREDIT, True)
-    return Respelling(left, right, likeness, is_short_form and len(long) - len(short) > 2)
+    return Respelling(left, right, likeness, is_short_form and missing > 2)
 
 
 def _respelling_in_han(
@@ -90,7 +93,7 @@ def _respelling_in_han(
     if spelt is None or left not in left_han or right not in right_han:
         return spelt
     likeness = Indel.normalized_similarity(left_han[left], right_han[right], score_cutoff=LEAST_LIKENESS)
-    return replace(spelt, likeness=min(likeness, spelt.likeness)) if likeness else None
+    return spelt._replace(likeness=min(likeness, spelt.likeness)) if likeness else None
 
 
 def _is_umlaut(left: str, right: str) -> bool:
@@ -127,6 +130,8 @@ class _Aligner:
         """Pair one word with two that make it up (``aerojet``, ``aero jet``), and runs with equal letters."""
         free_left, free_right = self.free
         for side, other in ((0, 1), (1, 0)):
+            if len(self.free[side]) < 2:
+                continue
             apart, together = self.words[side], [self.words[other][j] for j in self.free[other]]
             for i in list(self.free[side]):
                 if i not in self.free[side] or i + 1 not in self.free[side]:
@@ -152,13 +157,14 @@ class _Aligner:
         if len(self.free[0]) * len(self.free[1]) > _MOST_MEETINGS:
             return
         left, right = self.words
+        spell = partial(_respelling_in_han, left_han=left_han, right_han=right_han) if left_han else respelling
         found = [
-            (spelt.likeness, i, j, spelt)
+            (-spelt.likeness, i, j, spelt)
             for i in self.free[0]
             for j in self.free[1]
-            if (spelt := _respelling_in_han(left[i], right[j], left_han, right_han))
+            if (spelt := spell(left[i], right[j]))
         ]
-        for _, i, j, spelt in sorted(found, key=lambda pair: (-pair[0], pair[1], pair[2])):
+        for _, i, j, spelt in sorted(found):
             if i in self.free[0] and j in self.free[1]:
                 self.free[0].remove(i)
                 self.free[1].remove(j)
@@ -193,7 +199,7 @@ class _Aligner:
             elif self.last[other] < 0 or rest[0] < self.last[other]:
                 continue
             if rest and rest[0] > self.last[other]:
-                if any(makes_another_body(self.words[other][j]) for j in rest):
+                if any_other_body([self.words[other][j] for j in rest]):
                     continue
                 rest.clear()
             return True
@@ -210,7 +216,7 @@ def pair_up(left: Name, right: Name, may_be_cut: tuple[bool, bool]) -> Pairing:
             aligner.respell(dict(left.han), dict(right.han))
     if aligner.free[0] or aligner.free[1]:
         aligner.drop_initials((left.initials, right.initials))
-        is_cut = aligner.forgive_cut(may_be_cut)
+        is_cut = any(may_be_cut) and aligner.forgive_cut(may_be_cut)
     return Pairing(
         tuple(aligner.shared),
         tuple(aligner.respelt),

@@ -101,6 +101,16 @@ def is_place(word: str) -> bool:
     return word in places()
 
 
+def any_place(words: Sequence[str]) -> bool:
+    """Return whether one of unified words is a place or a compass word."""
+    return not places().keys().isdisjoint(words)
+
+
+def any_other_body(words: Sequence[str]) -> bool:
+    """Return whether one of unified words makes another body."""
+    return not _table().bodies.isdisjoint(words)
+
+
 def makes_another_body(word: str) -> bool:
     """Return whether a unified word, added to a name, mostly names another body than the name alone."""
     return word in _table().bodies
@@ -114,8 +124,8 @@ def known_spellings() -> frozenset[tuple[str, str]]:
 
 def is_known_spelling(short: str, long: str) -> bool:
     """Return whether ``short`` is a usual short form of ``long``, or its singular."""
-    return (
-        (short, long) in known_spellings()
-        or long in (short + "s", short + "es")
-        or (short.endswith("y") and long == short[:-1] + "ies")
+    if (short, long) in known_spellings():
+        return True
+    return 0 < len(long) - len(short) < 3 and (
+        long in (short + "s", short + "es") or (short.endswith("y") and long == short[:-1] + "ies")
     )

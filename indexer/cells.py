@@ -10,7 +10,6 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from dedup import threads
 from dedup.products import products
@@ -57,6 +56,8 @@ def find_centres(codes: Codes, progress: Progress = no_progress) -> Codes:
 
 def _sums(codes: Codes, cells: Cells, count: int) -> NDArray[np.int32]:
     """Return the sum of the codes (n, d) of each of so many cells, given the cell of each (n,)."""
+    from scipy.sparse import csr_array  # a tenth of a second, which a query would wait for
+
     is_in = csr_array((np.ones(len(codes), np.int32), cells, np.arange(len(codes) + 1)), shape=(len(codes), count))
     sums: NDArray[np.int32] = is_in.T @ codes.astype(np.int32)
     return sums
