@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from pathlib import Path
 
 import pytest
 from doubles import fake_model
-from typer.testing import CliRunner, Result
+from invocation import dedup_, rows_of
+from typer.testing import Result
 
 import dedup.model
-from cli.main import app
 
 
 @pytest.fixture(autouse=True)
-def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def model_of_similarity(surroundings: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model whose probability is the similarity."""
     monkeypatch.setattr(dedup.model, "load_model", lambda directory=None: fake_model())
-    monkeypatch.delenv("DEDUP_WORKSPACE", raising=False)
-    monkeypatch.delenv("DEDUP_DATABASE_URL", raising=False)
-    monkeypatch.chdir(tmp_path)
 
 
 def run(*arguments: str) -> Result:
-    return CliRunner().invoke(app, [*arguments, "--quiet"])
+    return dedup_(*arguments, "--quiet")
 
 
 def table(path: str, *lines: str) -> str:
@@ -33,8 +30,8 @@ def table(path: str, *lines: str) -> str:
 
 def held() -> list[list[str]]:
     """What a query finds, as source and id."""
-    found = CliRunner().invoke(app, ["query", "acme", "--format", "csv", "--min-probability", "-0"])
-    return sorted([row["source"], row["id"]] for row in csv.DictReader(found.stdout.splitlines()))
+    found = dedup_("query", "acme", "--format", "csv", "--min-probability", "-0")
+    return sorted([row["source"], row["id"]] for row in rows_of(found))
 
 
 def test_sync_makes_the_source_what_the_file_holds() -> None:

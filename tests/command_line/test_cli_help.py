@@ -1,0 +1,58 @@
+"""What ``--help`` and ``--version`` say, and the page of the documentation made of it."""
+
+import pytest
+from invocation import ROOT, START, dedup_, start
+from typer.testing import CliRunner
+
+from cli.main import app
+
+COMMANDS = ("index", "query", "report", "delete", "compare", "status", "migrate", "verify", "evaluate", "train")
+HEAVY = {"numpy", "scipy", "torch", "faiss", "onnxruntime", "sqlalchemy", "alembic", "rapidfuzz", "rich"}
+HEAVY |= {"pyarrow", "ftfy", "charset_normalizer", "backports"}
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = f"import sys\ntry:\n    {START.replace('; ', chr(10) + '    ')}\nfinally:\n    print(*sys.modules)"
+    run = start("--help", program=code)
+    loaded = {name.split(".")[0] for name in run.stdout.splitlines()[-1].split()}
+    assert not loaded & HEAVY
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_an_example_and_is_documented(command: str) -> None:
+    help_text = dedup_(command, "--help").stdout
+    assert f"Example:\n    dedup {command} " in help_text or f"Example:\n    dedup {command}\n" in help_text
+    documented = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+    assert documented_help(command) in documented
+
+
+def documented_help(command: str) -> str:
+    """The section of docs/cli.md on a command; ``python tests/command_line/test_cli_help.py`` writes them all."""
+    arguments = [command, "--help"] if command else ["--help"]
+    result = CliRunner().invoke(app, arguments, prog_name="dedup", env={"COLUMNS": "100"})
+    title = f"## dedup {command}\n\n" if command else ""
+    return f"{title}```text\n{result.stdout.strip()}\n```\n"
+
+
+def test_the_list_of_commands_is_documented() -> None:
+    assert documented_help("") in (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+
+
+def test_version() -> None:
+    result = dedup_("--version")
+    assert (result.exit_code, result.stdout.split()[0]) == (0, "dedup")
+
+
+def write_documentation() -> None:
+    """Write docs/cli.md anew."""
+    intro = (
+        "# Command line\n\nData goes to standard output, everything else to standard error; "
+        "a progress bar is drawn on a terminal only.\nExit codes: [bad-input.md](bad-input.md). "
+        "This page is what `--help` says; `python tests/command_line/test_cli_help.py` writes it anew.\n\n"
+    )
+    text = intro + "\n".join(documented_help(command) for command in ("", *COMMANDS))
+    (ROOT / "docs" / "cli.md").write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write_documentation()
