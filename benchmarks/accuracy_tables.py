@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from bars import Result
 from rivals import Neardup
-from run import Result
 
 OURS = Neardup.name
 COMPANY_PAIRS = ("company_validation_h1b", "company_validation_nber")
