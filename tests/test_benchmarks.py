@@ -1,5 +1,6 @@
 """The rules by which benchmarks judge: what a found pair is worth, how steep a curve is, what is kept and shown."""
 
+import gzip
 import json
 import sys
 from pathlib import Path
@@ -180,3 +181,20 @@ def test_the_exact_search_of_some_rows_is_that_of_all_blocks(monkeypatch):
     monkeypatch.setattr(search, "COLUMNS", 64)
     assert search.exact_neighbours_of(rows, codes).tolist() == np.argsort(-cosines, axis=1)[:, :10].tolist()
     assert search.exact_neighbours_of(np.array([1]), codes[:3]).tolist()[0][2:] == [-1] * 8
+
+
+class Known:
+    """A store that knows some texts by their ids."""
+
+    def text_ids(self, normals):
+        ids = {"acme inc": 40, "acme incorporated": 10, "zenith ltd": 30}
+        return {text: ids[text] for text in normals if text in ids}
+
+
+def test_planted_texts_and_their_mates_are_known_by_row(tmp_path):
+    path = tmp_path / search.TRUTH
+    path.parent.mkdir()
+    rows = ["Acme Inc,a", "ACME INC.,a", "Acme Incorporated,a", "Acme Holdings,a", "Zenith Ltd,b"]
+    path.write_bytes(gzip.compress("\n".join(["text,cluster_id", *rows]).encode()))
+    found, mates = search.planted(tmp_path, Known(), np.array([10, 20, 30, 40]))
+    assert dict(zip(found.tolist(), mates, strict=True)) == {3: {0}, 0: {3}, 2: set()}
