@@ -1,6 +1,6 @@
 """What the benchmarks must reach, all bars in one place, and how a script shows what it measured beside them.
 
-The bars of accuracy, which depend on what rivals reach, stand in ``accuracy_tables.py``.
+The other bars of accuracy, some of them set by what rivals reach, stand in ``accuracy_tables.py``.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NoReturn, TextIO
 
-# run.py
+# run.py, accuracy.py
 F1_H1B = ">= 0.955"
-F1_NBER = ">= 0.92"
+F1_NBER = ">= 0.920"
+# run.py
 JOB_MINUTES = "<= 20"
 JOB_PEAK_GB = "<= 1.5"
 BYTES_A_RECORD = "<= 400"  # beyond its text

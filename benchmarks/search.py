@@ -53,7 +53,7 @@ def measure(data: Path, workspace: Path) -> Iterator[Result]:
     yield Result("search of all", "texts", len(codes))
     yield Result("search of all", "s", seconds)
     yield Result("search of all", "texts/s", len(codes) / seconds, bars.SEARCHED_A_SECOND)
-    yield Result("planted texts", "with mates", sum(map(bool, mates)))
+    yield Result("planted texts", "with mates", len(rows))
     exact = exact_neighbours_of(rows, codes)
     recall, best = (recall_at(neighbours, mates, NEIGHBOURS) for neighbours in (found[rows], exact))
     yield Result("planted recall at 10", "search of all", recall)
@@ -73,7 +73,7 @@ def search_all(store: Any, snapshots: Path, model: Model, codes: NDArray[np.int8
 
 
 def planted(data: Path, store: Any, ids: Rows) -> tuple[Rows, list[set[int]]]:
-    """Return the rows of the planted texts among those with the ascending ``ids``, and the rows of the mates of each.
+    """Return the rows of the planted texts with mates among those with the ascending ``ids``, and the rows of these.
 
     Planted texts that the workspace does not hold are left out.
     """
@@ -83,7 +83,8 @@ def planted(data: Path, store: Any, ids: Rows) -> tuple[Rows, list[set[int]]]:
     number_of = {text: number for number, text in enumerate(dict.fromkeys(text for text, _ in records))}
     rows = np.searchsorted(ids, [known[text] for text in number_of])
     mates = mates_of(np.array([number_of[text] for text, _ in records]), [cluster for _, cluster in records])
-    return rows, [{int(rows[mate]) for mate in of_text} for of_text in mates]
+    with_mates = [number for number, of_text in enumerate(mates) if of_text]
+    return rows[with_mates], [{int(rows[mate]) for mate in mates[number]} for number in with_mates]
 
 
 def exact_neighbours_of(rows: Rows, codes: NDArray[np.int8]) -> Rows:
