@@ -227,7 +227,7 @@ def ruling_out(corpus: Corpus) -> HotPath:
         "rule out / cpdist",
         lambda: cpu_seconds(lambda: ceiling.probabilities(pairs, corpus.near.cosines)),
         lambda: cpu_seconds(lambda: cpdist(*sides, scorer=fuzz.ratio)),
-        28,
+        32,
     )
 
 
