@@ -76,16 +76,18 @@ ratios: .venv/.installed
 	$(INSTALL) --editable '.[$(EXTRAS),bench]'
 	@touch $@
 
-# Hours. What the last three measure is kept in BENCH: begun again they go on where they stopped. A bar that is
-# missed ends none of the others.
+# Hours. What the last three measure is kept in BENCH: begun again they go on where they stopped, unless the code is
+# another. A bar that is missed is printed, and ends none of the others.
 bench: .venv/.bench
 	@mkdir -p $(BENCH)
-	-$(BIN)/python benchmarks/run.py --data '$(DATA)'
-	$(BIN)/python benchmarks/accuracy.py --data '$(DATA)'
-	$(BIN)/python benchmarks/floors.py --data '$(DATA)' --work $(BENCH)
-	$(BIN)/python benchmarks/peers.py --data '$(DATA)' --work $(BENCH) > $(BENCH)/peers.md
+	-$(BIN)/python benchmarks/run.py --data '$(DATA)' --work $(BENCH)
+	-$(BIN)/python benchmarks/latency.py --workspace $(BENCH)/job/workspace --texts $(BENCH)/job/names.csv
+	-$(BIN)/python benchmarks/search.py --data '$(DATA)' --workspace $(BENCH)/job/workspace
+	-$(BIN)/python benchmarks/accuracy.py --data '$(DATA)' --bars
+	-$(BIN)/python benchmarks/floors.py --data '$(DATA)' --work $(BENCH)
+	-$(BIN)/python benchmarks/peers.py --data '$(DATA)' --work $(BENCH) > $(BENCH)/peers.md
 	-$(BIN)/python benchmarks/curve.py --data '$(DATA)' --work $(BENCH) > $(BENCH)/curve.md
-	cp $(BENCH)/peers.md $(BENCH)/curve.md benchmarks/
+	find $(BENCH) -maxdepth 1 -name '*.md' -size +0 -exec cp {} benchmarks/ \;
 
 lock:
 	rm -rf build/lock

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from bars import F1_H1B, F1_NBER, Result
 from rivals import Neardup
-from run import Result
 
 OURS = Neardup.name
 COMPANY_PAIRS = ("company_validation_h1b", "company_validation_nber")
@@ -20,9 +20,9 @@ AHEAD_IN = (
 )
 
 _PAIR_BARS = (
-    ("company_validation_h1b", "best_f1", ">= 0.955"),
+    ("company_validation_h1b", "best_f1", F1_H1B),
     ("company_validation_h1b", "auc", ">= 0.990"),
-    ("company_validation_nber", "best_f1", ">= 0.920"),
+    ("company_validation_nber", "best_f1", F1_NBER),
     ("company_validation_nber", "auc", ">= 0.980"),
     ("toponyms_validation", "auc", ">= 0.88"),
 )

@@ -3,15 +3,15 @@
     python benchmarks/floors.py --data ../shared/data --work DIR [--size N]
 
 Runs ``dedup index`` and ``dedup report`` once, then measures the machine, and writes the table into ``floors.md``
-above the line "## What was tried", which is written by hand. A floor is arithmetic or bytes over what was measured,
-or the bare operation on the same rows, with nothing of neardup in it.
+above the line "## What was tried"; what stands below that is written by hand, and kept. A floor is arithmetic over
+what was measured, or the bare operation on the same rows, with nothing of neardup in it. Exits with 1 if a bar is
+missed.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
-import json
 import shutil
 import unicodedata
 from collections.abc import Iterator, Sequence
@@ -19,22 +19,25 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import bars
+import kept
 import machine
+from bars import Result
 from job import WholeJob, whole_job
-from planted import read_planted, write_names
+from planted import ALL, read_planted, write_names
 
 from dedup.model import Model, load_model
 from dedup.normalise import normalise
+from indexer.encoding import Encoding
 
-ALL = 1_136_906
 TAIL = "## What was tried\n"
 SAMPLE = 200_000  # pairs by which RapidFuzz is timed
 HEAD = """# The floor of each stage
 
 Written by `python benchmarks/floors.py`; [README.md](README.md) says how. {size:,} names, {texts:,} distinct texts,
-{candidates:,} candidate pairs, {pairs:,} near pairs. Measured in the same run: SGEMM {gflops:.0f} GFLOP/s, memory copy
-{copy:.1f} GB/s, RapidFuzz `cpdist` {cpdist:.2f} million pairs/s by one measure. A ratio below 1 means that the stage
-does less than the floor supposes.
+{candidates:,} candidate pairs, {pairs:,} near pairs. Measured in the same run: SGEMM {gflops:.0f} GFLOP/s, RapidFuzz
+`cpdist` {cpdist:.2f} million pairs/s by one measure. A ratio below 1 means that the stage does less than the floor
+supposes.
 
 """
 
@@ -51,10 +54,9 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """What the machine was seen to do: operations, bytes and pairs per second."""
+    """What the machine was seen to do: operations and pairs per second."""
 
     sgemm: float
-    copy: float
     cpdist: float
 
 
@@ -68,7 +70,8 @@ def stages_of(place: Path, done: WholeJob, model: Model, rates: Rates) -> Iterat
     names, normals = map(list, zip(*((n, f) for n, f in zip(names, normals, strict=True) if f), strict=True))
     texts = list(dict.fromkeys(normals))
     codes: list[Any] = []
-    encoding = machine.seconds_of(lambda: codes.append(model.encoder.encode(texts)))
+    with Encoding(model) as encoder:  # in processes of its own, as `dedup index` does it
+        encoding = machine.seconds_of(lambda: codes.append(encoder.begin(texts)()))
     number_of = {text: number for number, text in enumerate(texts)}
     bare = place / "bare.sqlite"
     storing = machine.bare_store(bare, names, [number_of[normal] for normal in normals], texts, codes[0])
@@ -145,7 +148,6 @@ def measure(data: Path, place: Path, size: int) -> dict[str, Any]:
     done = whole_job(place / "names.csv", place)
     rates = Rates(
         machine.sgemm_rate(),
-        machine.copy_rate(),
         machine.cpdist_rate(*sample_pairs(place / "report" / "pairs.csv")),
     )
     stages = [asdict(stage) for stage in stages_of(place, done, load_model(), rates)]
@@ -164,7 +166,6 @@ def document(result: dict[str, Any]) -> str:
     head = HEAD.format(
         size=result["size"],
         gflops=rates["sgemm"] / 1e9,
-        copy=rates["copy"] / 1e9,
         cpdist=rates["cpdist"] / 1e6,
         **result["counts"],
     )
@@ -182,24 +183,38 @@ def table(rows: Sequence[Sequence[str]]) -> str:
     return "".join("| " + " | ".join(row) + " |\n" for row in rows)
 
 
+def judged(result: dict[str, Any]) -> Iterator[Result]:
+    """Yield what has a bar."""
+    encoding = next(Stage(**row) for row in result["stages"] if row["name"] == "encoding")
+    yield Result(
+        "encoding", "share of the rate of SGEMM", (encoding.floor or 0) / encoding.measured, bars.ENCODING_SHARE
+    )
+    yield Result("encoding", "names/s", result["counts"]["texts"] / encoding.measured, bars.ENCODED_A_SECOND)
+
+
+def with_table(document: str, table: str) -> str:
+    """Return ``floors.md`` with another table: what is written by hand, below ``TAIL``, stays."""
+    return f"{table}\n{TAIL}{document.partition(TAIL)[2]}"
+
+
 def main() -> None:
-    """Measure, print the table and put it into ``floors.md``."""
+    """Measure, put the table into ``floors.md``, and print it and the bars; exit with 1 if one is missed."""
     parser = argparse.ArgumentParser(description="Measure each stage of the whole job beside its floor.")
     parser.add_argument("--data", type=Path, required=True, help="the data folder")
     parser.add_argument("--work", type=Path, required=True, help="folder for what is measured, and for the workspace")
     parser.add_argument("--size", type=int, default=ALL, help="names; default all, %(default)s")
     arguments = parser.parse_args()
 
-    kept = arguments.work / f"floors-{arguments.size}.json"
-    if not kept.exists():
+    path = arguments.work / f"floors-{arguments.size}.json"
+    result = kept.read(path)
+    if result is None:
         result = measure(arguments.data, arguments.work / "floors", arguments.size)
-        kept.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    text = document(json.loads(kept.read_text(encoding="utf-8")))
-    print(text, end="")
-    if arguments.size == ALL:
-        path = Path(__file__).with_suffix(".md")
-        tail = path.read_text(encoding="utf-8").partition(TAIL)[2] if path.exists() else ""
-        path.write_text(f"{text}\n{TAIL}{tail}", encoding="utf-8")
+        kept.write(path, result)
+    text = document(result)
+    page = Path(__file__).with_suffix(".md")
+    page.write_text(with_table(page.read_text(encoding="utf-8"), text), encoding="utf-8")
+    print(text, flush=True)
+    bars.show(judged(result))
 
 
 if __name__ == "__main__":

@@ -9,15 +9,13 @@ indexed, each query has an exact match among its candidates.
 from __future__ import annotations
 
 import argparse
-import json
 import random
-import sys
 import time
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 
-from run import Result, line
+import bars
+from bars import Result
 
 from dedup.threads import compute_with, count
 
@@ -36,6 +34,7 @@ def measure(workspace: Path, texts: list[str]) -> Iterator[Result]:
 
     place = Workspace(workspace)
     with place.open(for_writing=False) as store:
+        yield Result("opening", "threads", count())
         begin = time.perf_counter()
         searcher = Searcher(store, place.snapshots, load_model())
         searcher.query(texts[:1])
@@ -49,13 +48,13 @@ def measure(workspace: Path, texts: list[str]) -> Iterator[Result]:
             begin = time.perf_counter()
             searcher.query([text], min_probability=LEAST_PROBABILITY)
             milliseconds.append((time.perf_counter() - begin) * 1e3)
-        for share, bar in ((50, "<= 3"), (90, ""), (99, "<= 10")):
+        for share, bar in ((50, bars.QUERY_P50_MS), (90, ""), (99, bars.QUERY_P99_MS)):
             yield Result("one query", f"p{share}, ms", float(np.percentile(milliseconds, share)), bar)
 
         searcher.query(single, min_probability=LEAST_PROBABILITY)  # starts the processes that compare
         begin = time.perf_counter()
         searcher.query(many, min_probability=LEAST_PROBABILITY)
-        yield Result("many at once", "queries/s", len(many) / (time.perf_counter() - begin), ">= 2000")
+        yield Result("many at once", "queries/s", len(many) / (time.perf_counter() - begin), bars.QUERIES_A_SECOND)
 
 
 def draw(file: str, size: int) -> list[str]:
@@ -79,17 +78,8 @@ def main() -> None:
     arguments = parser.parse_args()
 
     compute_with(arguments.threads)
-    results = []
-    print(f"{'bench':<26} {'measure':<34} {'value':>12}  bar       ({count()} threads)")
-    for result in measure(arguments.workspace, draw(arguments.texts, WARM_UP + arguments.queries)):
-        results.append(result)
-        print(line(result), flush=True)
-    if arguments.output:
-        rows = [asdict(result) | {"passed": result.passed} for result in results]
-        arguments.output.write_text(
-            json.dumps({"threads": count(), "results": rows}, indent=2) + "\n", encoding="utf-8"
-        )
-    sys.exit(any(result.passed is False for result in results))
+    texts = draw(arguments.texts, WARM_UP + arguments.queries)
+    bars.show(measure(arguments.workspace, texts), arguments.output)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,6 @@ from dedup.normalise import fold
 
 RUNS = 5
 _SIDE = 2_048
-_COPIED = 1 << 28
 _TABLES = (
     "CREATE TABLE text (text_id INTEGER PRIMARY KEY, normal TEXT, digest BLOB)",
     "CREATE TABLE text_vector (text_id INTEGER PRIMARY KEY, code BLOB)",
@@ -54,13 +53,6 @@ def sgemm_rate() -> float:
     """Return the floating-point operations per second of ``product``."""
     work, operations = product()
     return operations / median_seconds(work)
-
-
-def copy_rate() -> float:
-    """Return the bytes per second that are copied in memory."""
-    source = np.ones(_COPIED, dtype=np.uint8)
-    target = np.empty_like(source)
-    return _COPIED / median_seconds(lambda: np.copyto(target, source))
 
 
 def cpdist_rate(left: Sequence[str], right: Sequence[str]) -> float:

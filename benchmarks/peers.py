@@ -4,8 +4,9 @@
 
 Each run is a process of its own, alone. What is measured is kept in DIR, so that an interrupted job goes on where it
 stopped; runs shorter than a minute are done three times, in turns, and their medians count. A run that would exceed
-the limit by the rate at a smaller size is not begun. The table of all that is in DIR goes to standard output. Needs
-``neardup[bench]``; emm, whose requirements rule out those of neardup, is installed into an environment in DIR.
+the limit by the rate at a smaller size is not begun. The tables of all that is in DIR, and was run beside this code,
+go to standard output, the bars to standard error; it exits with 1 if one is missed. Needs ``neardup[bench]``; emm,
+whose requirements rule out those of neardup, is installed into an environment in DIR.
 """
 
 from __future__ import annotations
@@ -27,14 +28,17 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import bars
+import kept
 import numpy as np
+from bars import Result
 from job import whole_job
 from numpy.typing import NDArray
-from planted import Planted, Verdict, read_planted, write_names
+from planted import ALL, Planted, Verdict, read_planted, write_names
 from process import TookTooLong, run
 
 HERE = Path(__file__).parent
-SIZES = (20_000, 200_000, 1_136_906)
+SIZES = (20_000, 200_000, ALL)
 TUNED_ON = 20_000  # records: the pairs between planted ones hardly depend on the others
 RUNS = 3
 SHORT = 60.0  # seconds; longer runs are done once
@@ -59,9 +63,10 @@ class Peer:
 
 
 OURS = "neardup"
+THEIRS = "string_grouper at 0.7"  # the peer that a bar is set by
 PEERS = (
     Peer("string_grouper, its default 0.8", "string_grouper", "string-grouper", 0.8),
-    Peer("string_grouper at 0.7", "string_grouper", "string-grouper", 0.7),
+    Peer(THEIRS, "string_grouper", "string-grouper", 0.7),
     Peer("string_grouper, best threshold", "string_grouper", "string-grouper"),
     Peer("RapidFuzz cdist, Jaro-Winkler", "rapidfuzz", "rapidfuzz", loosest=0.8, scale=2),
     Peer("datasketch MinHash LSH", "datasketch", "datasketch"),
@@ -151,16 +156,18 @@ def python_of(job: Job, peer: Peer) -> str:
 
 def tuned(job: Job, peer: Peer) -> float:
     """Return the threshold, in hundredths, with the best F1 of a peer on ``TUNED_ON`` records; kept when found."""
-    kept = job.work / f"threshold-{peer.method}.json"
-    if not kept.exists():
+    path = job.work / f"threshold-{peer.method}.json"
+    known = kept.read(path)
+    if known is None:
         corpus = read_planted(job.data, TUNED_ON)
         run_peer(job, peer, peer.loosest, TUNED_ON, None)
         with np.load(job.work / f"found-{peer.method}.npz") as archive:
             pairs, scores = archive["pairs"].astype(np.int64), archive["scores"]
         grid = [step / 100 for step in range(round(peer.loosest * 100), 100)]
         f1 = {least: corpus.judge(pairs[scores >= least]).f1 for least in grid}
-        kept.write_text(json.dumps({"best": max(f1, key=f1.__getitem__), "f1": f1}, indent=2) + "\n", encoding="utf-8")
-    return float(json.loads(kept.read_text(encoding="utf-8"))["best"])
+        known = {"best": max(f1, key=f1.__getitem__), "f1": f1}
+        kept.write(path, known)
+    return float(known["best"])
 
 
 def pairs_of_report(path: Path) -> NDArray[np.int64]:
@@ -190,24 +197,30 @@ def kept_at(work: Path, name: str, size: int) -> Path:
     return work / f"runs-{letters}-{size}.json"
 
 
-def kept(work: Path, name: str, size: int) -> dict[str, Any]:
-    """Return the runs that were done; ``failure`` says why there are no more."""
-    path = kept_at(work, name, size)
-    if not path.exists():
-        return {"name": name, "size": size, "runs": []}
-    return dict(json.loads(path.read_text(encoding="utf-8")))
+def runs_of(work: Path, name: str, size: int) -> dict[str, Any]:
+    """Return the runs that were done; ``failure`` says why there are no more, ``at_least`` why there was none.
+
+    That is the seconds that a run would have taken, None if it did not end on fewer records.
+    """
+    return kept.read(kept_at(work, name, size)) or {"name": name, "size": size, "runs": []}
+
+
+def was_run(record: dict[str, Any]) -> bool:
+    """Return whether a run was begun at least."""
+    return bool(record["runs"]) or "failure" in record
 
 
 def is_done(record: dict[str, Any]) -> bool:
     """Return whether nothing is left to be run."""
     runs = record["runs"]
-    return "failure" in record or len(runs) >= RUNS or any(one["seconds"] > SHORT for one in runs)
+    is_given_up = "failure" in record or "at_least" in record
+    return is_given_up or len(runs) >= RUNS or any(one["seconds"] > SHORT for one in runs)
 
 
 def expected(work: Path, name: str, size: int, scale: int) -> float:
     """Return the seconds that a run takes at least, by the largest smaller size that was run."""
-    smaller = [kept(work, name, other) for other in SIZES if other < size]
-    known = [record for record in smaller if record["runs"] or "failure" in record]
+    smaller = [runs_of(work, name, other) for other in SIZES if other < size]
+    known = [record for record in smaller if was_run(record) or is_done(record)]
     if not known:
         return 0.0
     last = known[-1]
@@ -223,13 +236,13 @@ def seconds_of(record: dict[str, Any]) -> float:
 
 def measure(job: Job, name: str, size: int, corpus: Corpus) -> None:
     """Add one run of a method on so many records to what is kept, or why there cannot be one."""
-    record = kept(job.work, name, size)
+    record = runs_of(job.work, name, size)
     first = corpus if not record["runs"] else None
     peer = next((one for one in PEERS if one.name == name), None)
     least_seconds = expected(job.work, name, size, peer.scale if peer else 1)
     try:
         if least_seconds > job.limit:
-            record["failure"] = f"not run: at least {least_seconds:,.0f} s" if np.isfinite(least_seconds) else "not run"
+            record["at_least"] = least_seconds if np.isfinite(least_seconds) else None
         elif peer is None:
             record["runs"].append(run_neardup(job, size, first))
         else:
@@ -237,9 +250,11 @@ def measure(job: Job, name: str, size: int, corpus: Corpus) -> None:
             record["runs"].append(run_peer(job, peer, least, size, first))
     except TookTooLong:
         record["failure"] = f"not finished in {job.limit:,.0f} s"
-    path = kept_at(job.work, name, size)
-    path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-    said = record.get("failure") or f"{record['runs'][-1]['seconds']:,.1f} s"
+    kept.write(kept_at(job.work, name, size), record)
+    if "at_least" in record:
+        said = "not run, as it would take too long"
+    else:
+        said = record.get("failure") or f"{record['runs'][-1]['seconds']:,.1f} s"
     print(f"{size:,}: {name}: {said}", file=sys.stderr, flush=True)
 
 
@@ -250,7 +265,7 @@ def measure_all(job: Job, sizes: Iterable[int], names: Iterable[str]) -> None:
         corpus = Corpus(job.data, size)
         for _ in range(RUNS):
             for name in wanted:
-                if not is_done(kept(job.work, name, size)):
+                if not is_done(runs_of(job.work, name, size)):
                     measure(job, name, size, corpus)
 
 
@@ -268,20 +283,30 @@ commands, from start to end, with reading, storing and writing.
 
 
 def document(work: Path, sizes: Iterable[int]) -> str:
-    """Return the tables of all that is kept."""
-    blocks = []
-    truth = 0
-    for size in sorted(sizes):
-        records = {name: kept(work, name, size) for name in (OURS, *(peer.name for peer in PEERS))}
-        rows = [row for record in records.values() for row in lines(record, records[OURS])]
-        if rows:
-            header = ("method", "least score", "seconds", "times neardup", "peak GiB", "pairs", "recall", "precision")
-            marks = " | ".join(["---"] * len(header))
-            body = "".join(f"| {' | '.join(row)} |\n" for row in rows)
-            blocks.append(f"## {size:,} names\n\n| {' | '.join(header)} |\n| {marks} |\n{body}")
-        found = [one["found"]["pairs"]["wanted"] for r in records.values() for one in r["runs"] if "found" in one]
-        truth = max([truth, *found])
+    """Return the tables of all that is kept, under a heading."""
+    records = {size: records_of(work, size) for size in sorted(sizes)}
+    runs = [run for of_size in records.values() for record in of_size.values() for run in record["runs"]]
+    truth = max((run["found"]["pairs"]["wanted"] for run in runs if "found" in run), default=0)
+    blocks = [table(size, of_size) for size, of_size in records.items() if any(map(was_run, of_size.values()))]
     return "\n".join([HEAD.format(truth=truth, machine=machine()), *blocks])
+
+
+def records_of(work: Path, size: int) -> dict[str, dict[str, Any]]:
+    """Return what is kept of each method on so many records."""
+    return {name: runs_of(work, name, size) for name in (OURS, *(peer.name for peer in PEERS))}
+
+
+def table(size: int, records: dict[str, dict[str, Any]]) -> str:
+    """Return the table of one size, and below it which methods were not run as they would take too long."""
+    header = ("method", "least score", "seconds", "times neardup", "peak GiB", "pairs", "recall", "precision")
+    rows = [header, ["---"] * len(header), *(row for one in records.values() for row in lines(one, records[OURS]))]
+    text = f"## {size:,} names\n\n" + "".join(f"| {' | '.join(row)} |\n" for row in rows)
+    left_out = [
+        name if record["at_least"] is None else f"{name} (at least {record['at_least']:,.0f} s)"
+        for name, record in records.items()
+        if "at_least" in record
+    ]
+    return text + (f"\nNot run, as it would take too long: {', '.join(left_out)}.\n" if left_out else "")
 
 
 def lines(record: dict[str, Any], ours: dict[str, Any]) -> Iterator[tuple[str, ...]]:
@@ -315,8 +340,23 @@ def machine() -> str:
     return f"{os.cpu_count()} cores, Python {platform.python_version()}, {', '.join(versions)}"
 
 
+def judged(records: dict[str, dict[str, Any]]) -> Iterator[Result]:
+    """Yield what has a bar, of runs on all names."""
+    ours, theirs = records[OURS], records[THEIRS]
+    if not ours["runs"]:
+        return
+    if theirs["runs"]:
+        share = seconds_of(ours) / seconds_of(theirs)
+        yield Result("whole job", f"share of {THEIRS}", share, bars.SHARE_OF_STRING_GROUPER)
+    for file, found in ours["runs"][0]["found"].items():
+        has_bars = file == "pairs"
+        verdict = Verdict(**found)
+        yield Result("planted pairs", f"recall of {file}.csv", verdict.recall, bars.PLANTED_RECALL * has_bars)
+        yield Result("planted pairs", f"precision of {file}.csv", verdict.precision, bars.PLANTED_PRECISION * has_bars)
+
+
 def main() -> None:
-    """Measure what is missing of what is asked for, and print the table."""
+    """Measure what is missing of what is asked for, print tables and bars; exit with 1 if a bar is missed."""
     names = [OURS, *(peer.name for peer in PEERS)]
     parser = argparse.ArgumentParser(description="Find near-duplicates with neardup and with its peers.")
     parser.add_argument("--data", type=Path, required=True, help="the data folder")
@@ -329,7 +369,8 @@ def main() -> None:
     arguments.work.mkdir(parents=True, exist_ok=True)
     job = Job(arguments.data, arguments.work, arguments.limit)
     measure_all(job, arguments.size, arguments.only or names)
-    print(document(arguments.work, {*SIZES, *arguments.size}))
+    print(document(arguments.work, {*SIZES, *arguments.size}), flush=True)
+    bars.show(judged(records_of(arguments.work, ALL)), to=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from dedup.training.data import read_rows
 
 TRUTH = "clusters/h1b_employers_validation.csv.gz"
 OTHERS = "names/organisations.csv.gz"
+ALL = 1_136_906  # records: the planted ones and all others
 SEED = 5
 Pairs = NDArray[np.int64]
 

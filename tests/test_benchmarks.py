@@ -1,5 +1,7 @@
-"""The rules by which benchmarks judge: what a found pair is worth, and how steep a curve is."""
+"""The rules by which benchmarks judge: what a found pair is worth, how steep a curve is, what is kept and shown."""
 
+import gzip
+import json
 import sys
 from pathlib import Path
 
@@ -8,6 +10,13 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "benchmarks"))
 
+import bars
+import curve
+import floors
+import kept
+import peers
+import search
+from bars import Result
 from curve import exponent
 from planted import Planted
 
@@ -55,3 +64,137 @@ def test_the_exponent_is_the_power_of_the_cost(power):
 
 def test_no_exponent_of_one_size():
     assert exponent({10: 1.0, 100: 0.0}) is None
+
+
+# Bars
+
+
+@pytest.mark.parametrize(
+    ("value", "bar", "passed"), [(3, "<= 3", True), (3.1, "<= 3", False), (0.3, "< 0.3", False), (1, "", None)]
+)
+def test_a_value_reaches_its_bar_or_not(value, bar, passed):
+    assert Result("query", "p50, ms", value, bar).passed is passed
+
+
+@pytest.mark.parametrize(("value", "code"), [(2.0, 0), (4.0, 1)])
+def test_a_missed_bar_is_printed_and_told_by_the_exit_code(value, code, tmp_path, capsys):
+    with pytest.raises(SystemExit) as ended:
+        bars.show([Result("query", "p50, ms", value, "<= 3"), Result("query", "p90, ms", 9.0)], tmp_path / "all.json")
+    assert int(ended.value.code) == code
+    assert ("MISSED" in capsys.readouterr().out) is bool(code)
+    assert [row["passed"] for row in json.loads((tmp_path / "all.json").read_text())["results"]] == [not code, None]
+
+
+# What is kept
+
+
+def test_what_is_kept_of_this_code_is_read_again(tmp_path):
+    kept.write(tmp_path / "one.json", {"seconds": 1.0})
+    assert kept.read(tmp_path / "one.json") == {"seconds": 1.0, "code": kept.code()}
+    assert kept.read(tmp_path / "none.json") is None
+
+
+@pytest.mark.parametrize("of_other_code", [{"seconds": 1.0}, {"seconds": 1.0, "code": "0" * 16}])
+def test_what_is_kept_of_other_code_is_not_used_and_that_is_said(of_other_code, tmp_path, capsys):
+    path = tmp_path / "one.json"
+    path.write_text(json.dumps(of_other_code))
+    assert kept.read(path) is None
+    assert f"{path} is of other code" in capsys.readouterr().err
+
+
+def of_size(size):
+    seconds = {"index": 1.0 * size, "in all": 1.0 * size}
+    peaks = {"peak memory, index": 1e3, "peak memory, report": 9e9}
+    return {"size": size, "seconds": seconds, "bytes": peaks, "counts": {"clusters": size}}
+
+
+def test_the_curve_is_of_one_code(tmp_path):
+    for size in (10, 100):
+        kept.write(tmp_path / f"curve-{size}.json", of_size(size))
+    (tmp_path / "curve-1000.json").write_text(json.dumps(of_size(1000)))
+    results = curve.results_of(tmp_path)
+    assert [result["size"] for result in results] == [10, 100]
+    assert "1,000" not in curve.document(results)
+    assert [(one.measure, one.passed) for one in curve.judged(results)] == [("exponent", True)]
+
+
+def test_ten_million_names_have_bars_of_their_own():
+    judged = {one.measure: one.passed for one in curve.judged([of_size(1_000), of_size(10_000_000)])}
+    assert judged == {"exponent": True, "index and report, min": False, "peak GB": False}
+
+
+# The tables of peers
+
+
+def run_of(seconds, true=9, false=1):
+    verdict = {"pairs": 12, "true": true, "false": false, "wanted": 10}
+    return {"seconds": seconds, "peak_gib": 1.0, "found": {"pairs": verdict}}
+
+
+def keep_runs(work, name, size, **record):
+    kept.write(peers.kept_at(work, name, size), {"name": name, "size": size, "runs": [], **record})
+
+
+def test_a_method_that_was_not_run_has_no_row(tmp_path):
+    keep_runs(tmp_path, peers.OURS, 50, runs=[run_of(2.0)])
+    keep_runs(tmp_path, peers.THEIRS, 50, failure="not finished in 60 s")
+    keep_runs(tmp_path, "ING emm", 50, at_least=7200.0)
+    text = peers.table(50, peers.records_of(tmp_path, 50))
+    rows = [line.split(" | ")[0] for line in text.splitlines() if line.startswith("| ")]
+    assert rows == ["| method", "| ---", f"| **{peers.OURS}**, pairs.csv", f"| {peers.THEIRS}"]
+    assert text.endswith("Not run, as it would take too long: ING emm (at least 7,200 s).\n")
+
+
+def test_the_bars_beside_a_peer_are_of_the_median_of_runs_of_this_code(tmp_path):
+    keep_runs(tmp_path, peers.OURS, 50, runs=[run_of(2.0), run_of(3.0), run_of(90.0)])
+    keep_runs(tmp_path, peers.THEIRS, 50, runs=[run_of(10.0)])
+    judged = {one.measure: (one.value, one.passed) for one in peers.judged(peers.records_of(tmp_path, 50))}
+    assert judged == {
+        f"share of {peers.THEIRS}": (0.3, False),
+        "recall of pairs.csv": (0.9, True),
+        "precision of pairs.csv": (0.9, True),
+    }
+    peers.kept_at(tmp_path, peers.OURS, 50).write_text(json.dumps({"runs": [run_of(1.0)]}))
+    assert not list(peers.judged(peers.records_of(tmp_path, 50)))
+
+
+# The page of floors, the search
+
+
+def test_what_is_written_by_hand_stays_below_a_new_table():
+    page = f"# Old\n\n| old |\n\n{floors.TAIL}\nBy hand.\n"
+    assert floors.with_table(page, "# New\n\n| new |\n") == f"# New\n\n| new |\n\n{floors.TAIL}\nBy hand.\n"
+
+
+def test_the_page_of_floors_holds_nothing_by_hand_that_a_new_table_would_take_away():
+    page = (Path(floors.__file__).parent / "floors.md").read_text(encoding="utf-8")
+    after_table = page.partition(floors.TAIL)[0].rpartition("|\n")[2]
+    assert after_table.strip() == ""
+
+
+def test_the_exact_search_of_some_rows_is_that_of_all_blocks(monkeypatch):
+    codes = np.random.default_rng(1).integers(-127, 128, (300, 8), dtype=np.int8)
+    rows = np.array([3, 77, 299])
+    wide = codes.astype(float) / np.linalg.norm(codes.astype(float), axis=1)[:, None]
+    cosines = wide[rows] @ wide.T
+    cosines[np.arange(3), rows] = -2
+    monkeypatch.setattr(search, "COLUMNS", 64)
+    assert search.exact_neighbours_of(rows, codes).tolist() == np.argsort(-cosines, axis=1)[:, :10].tolist()
+    assert search.exact_neighbours_of(np.array([1]), codes[:3]).tolist()[0][2:] == [-1] * 8
+
+
+class Known:
+    """A store that knows some texts by their ids."""
+
+    def text_ids(self, normals):
+        ids = {"acme inc": 40, "acme incorporated": 10, "zenith ltd": 30}
+        return {text: ids[text] for text in normals if text in ids}
+
+
+def test_planted_texts_and_their_mates_are_known_by_row(tmp_path):
+    path = tmp_path / search.TRUTH
+    path.parent.mkdir()
+    rows = ["Acme Inc,a", "ACME INC.,a", "Acme Incorporated,a", "Acme Holdings,a", "Zenith Ltd,b"]
+    path.write_bytes(gzip.compress("\n".join(["text,cluster_id", *rows]).encode()))
+    found, mates = search.planted(tmp_path, Known(), np.array([10, 20, 30, 40]))
+    assert dict(zip(found.tolist(), mates, strict=True)) == {3: {0}, 0: {3}}
