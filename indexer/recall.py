@@ -7,6 +7,7 @@ which had no say in it.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,11 +26,14 @@ NEIGHBOURS = 10
 """Nearest texts of each text that can become pairs with it."""
 WANTED = 0.992
 """Share of the neighbours of the first half that share a cell; chance leaves about 0.99 or more of all."""
+PROMISED = 0.99
+"""A share below it is warned of."""
 MOST_CELLS = 32
 _FEWEST_CELLS = 4
 _SAMPLE = 4_000
 _COLUMNS = 1 << 10
 _SEED = 21
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,7 @@ def measure_recall(codes: Codes, centres: Codes, least_similarity: float, progre
 
     A neighbour is one of a text's 10 nearest others, with a cosine of at least ``least_similarity``. The
     sample is the same each time: 4,000 texts, however many there are, whose exact search takes 4,000 n products.
-    ``progress`` hears of ``recall``.
+    A share below ``PROMISED`` is reported as a warning through ``logging``. ``progress`` hears of ``recall``.
     """
     sampled = np.sort(np.random.default_rng(_SEED).choice(len(codes), min(len(codes), _SAMPLE), replace=False))
     measured = sampled[1::2]
@@ -71,7 +75,23 @@ def measure_recall(codes: Codes, centres: Codes, least_similarity: float, progre
     of_all = float(np.mean(needed[is_measured] < cells))
     candidates = Sketch([codes]).candidates(codes[measured], candidates_for(NEIGHBOURS + 1))  # a text finds itself too
     is_candidate = candidates[rows[is_measured] // 2] == neighbours[is_measured, None]
-    return Recall(len(measured), len(is_candidate), cells, of_all, float(is_candidate.any(axis=1).mean()))
+    recall = Recall(len(measured), len(is_candidate), cells, of_all, float(is_candidate.any(axis=1).mean()))
+    _warn_if_low(recall)
+    return recall
+
+
+def _warn_if_low(recall: Recall) -> None:
+    sample = f"of {recall.neighbours:,} nearest neighbours in a sample, less than {PROMISED}"
+    if recall.of_all < PROMISED:
+        _log.warning(
+            "A report of these texts finds %.4f %s, and so misses pairs; each text lies in %d of at most %d cells.",
+            *(recall.of_all, sample, recall.cells_per_text, MOST_CELLS),
+        )
+    if recall.of_queries < PROMISED:
+        _log.warning(
+            "A query of these texts finds %.4f %s; a large --limit, such as 50, makes it look further.",
+            *(recall.of_queries, sample),
+        )
 
 
 def _enough(needed: NDArray[np.int64], depth: int) -> int:

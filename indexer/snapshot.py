@@ -75,7 +75,8 @@ def publish(
 ) -> Snapshot | None:
     """Build a snapshot of all vectors of a model and make it the current one; None if there are none.
 
-    What a search of it finds of neighbours of at least ``least_similarity`` is measured and recorded with it.
+    What a search of it finds of neighbours of at least ``least_similarity`` is measured and recorded with it, and
+    warned of if it is little.
     Files of ours that are no longer needed are removed: older generations, temporary files that a killed
     job left, and all but the latest of those set aside as ``.bad``. ``progress`` hears of ``cells``,
     ``snapshot`` and ``recall``.
