@@ -125,8 +125,8 @@ def refresh_snapshot(
     """Count words if that is due; publish a snapshot if one is, and leave no file of an older; tell whether it was."""
     keep_words(store)
     current = store.current_snapshot()
-    if current is not None and not snapshot.is_snapshot_due(store, snapshots, model_id):
+    what = (store, snapshots, model_id)
+    if current is not None and not snapshot.is_snapshot_due(*what, least_similarity=least_similarity):
         snapshot.sweep(snapshots, current)
         return False
-    made = snapshot.publish(store, snapshots, model_id, least_similarity=least_similarity, progress=progress)
-    return made is not None
+    return snapshot.publish(*what, least_similarity=least_similarity, progress=progress) is not None

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import faiss
 import numpy as np
 import pytest
+from doubles import fake_model
 from test_search import MODEL, NAMES, index
 
 from dedup.errors import EnvironmentFault
@@ -99,6 +100,18 @@ def test_a_snapshot_is_due_after_many_changes(store: Store, snapshots: Path, mon
     assert index(store, snapshots, [*NAMES[1:], "Acme", "Beta"]).snapshot_built
     current = store.current_snapshot()
     assert current is not None and (current.generation, current.n_vectors) == (2, 9)
+
+
+def test_a_snapshot_is_due_if_its_recall_was_measured_for_another_model(store: Store, snapshots: Path) -> None:
+    """The same encoder with a scorer that looks at other pairs."""
+    names = [f"Harbour Works {number}" for number in range(40)]
+    index(store, snapshots, names)
+    snapshot.publish(store, snapshots, MODEL.model_id, least_similarity=MODEL.least_similarity, flat_up_to=16)
+    assert not index(store, snapshots, names).snapshot_built
+    stricter = fake_model()
+    stricter.least_similarity = 0.5
+    assert index(store, snapshots, names, stricter).snapshot_built
+    assert not index(store, snapshots, names).snapshot_built  # it scans all, whatever the threshold
 
 
 # Publish
