@@ -23,13 +23,15 @@ class Need:
     base: int
     per_thread: int
     per_text: int
+    counted: str = ""
+    """What a message says before the number of texts, if that is not known exactly."""
 
     def of(self, texts: int, threads: int) -> int:
         """Return the bytes that the job takes at its peak with so many texts, on so many threads."""
         return self.base + threads * self.per_thread + texts * self.per_text
 
 
-INDEX = Need(200 << 20, 170 << 20, 450)  # a thread has a process of its own, to encode texts
+INDEX = Need(200 << 20, 170 << 20, 450, "At most ")  # a thread has a process of its own, to encode texts
 REPORT = Need(250 << 20, 200 << 20, 850)  # a thread has a process of its own, to compare pairs
 
 
@@ -57,9 +59,9 @@ def check(need: Need, texts: int, limit: int) -> None:
     needed = need.of(texts, workers)
     if needed > limit:
         raise UsageError(
-            f"{texts:,} distinct texts take about {_mebibytes(needed)} of memory on {workers} threads, and --memory "
-            f"allows {_mebibytes(limit)}; allow more, take fewer --threads, or keep the sources in several workspaces. "
-            "No record was changed."
+            f"{need.counted}{texts:,} distinct texts take about {_mebibytes(needed)} of memory on {workers} threads, "
+            f"and --memory allows {_mebibytes(limit)}; allow more, take fewer --threads, or keep the sources in "
+            "several workspaces. No record was changed."
         )
 
 

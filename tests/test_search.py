@@ -175,6 +175,34 @@ def test_a_query_is_refused_while_a_model_has_not_encoded_every_text(
     assert len(Searcher(store, snapshots, MODEL).query(["Contoso"])[0]) == 7
 
 
+def test_a_refused_input_leaves_the_vectors_of_another_model(store: Store, snapshots: Path) -> None:
+    index(store, snapshots, NAMES)
+    before = last_runs(store, 1)[0].run_id
+    given = store, snapshots, fake_model("b"), "more"
+    wanted: dict[str, Any] = {"identity": "content", "on_reject": lambda reject: None}
+    rows = [row._replace(external_id=None) for row in table(NAMES)]
+    with pytest.raises(UsageError, match=r"At most 15 distinct texts take about .* No record was changed"):
+        indexing.index_rows(*given, rows, memory=1 << 20, **wanted)  # there are 7: no row says whether it is new
+    with pytest.raises(InputRefused, match="nothing was written"):
+        indexing.index_rows(*given, [row._replace(raw="--") for row in rows], **wanted)
+    assert store.count_vectors(MODEL.model_id) == store.counts().texts == 7
+    assert [(run.run_id, run.state) for run in last_runs(store, 3)][-1] == (before, "done")
+    assert len(Searcher(store, snapshots, MODEL).query(["Contoso"])[0]) == 7
+
+
+@pytest.mark.parametrize(("first", "most"), [(1, 8), (5, 12), (101, 16)])
+def test_rows_of_before_are_counted_with_those_of_an_input(
+    store: Store, snapshots: Path, first: int, most: int
+) -> None:
+    """Those with an id that the input has as well are counted once."""
+    index(store, snapshots, NAMES, identity="column")
+    rows = [row._replace(external_id=f"r{number}") for number, row in enumerate(table(NAMES), first)]
+    with pytest.raises(UsageError, match=f"At most {most} distinct texts"):
+        indexing.index_rows(
+            *(store, snapshots, MODEL, "names", rows), identity="column", on_reject=lambda reject: None, memory=1 << 20
+        )
+
+
 def test_another_model_encodes_page_by_page(store: Store, snapshots: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     index(store, snapshots, NAMES)
     monkeypatch.setattr(indexing, "CHUNK", 2)
