@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,11 @@ from doubles import Encoder, fake_model
 from dedup.errors import InputRefused, UsageError, VersionMismatch
 from dedup.model import load_model
 from indexer import duplicates, indexing, intake, runs, search
+from indexer.cells import nearest_cells
 from indexer.readers import Row
 from indexer.runs import last_runs
 from indexer.search import Match, Searcher
-from indexer.snapshot import publish
+from indexer.snapshot import open_snapshot, publish
 from indexer.store import Store
 from indexer.workspace import Workspace
 
@@ -243,6 +245,30 @@ def test_cells_give_the_same_duplicates(
     assert len(exact.pairs) >= 4
     assert np.array_equal(found.pairs, exact.pairs)
     assert np.array_equal(found.clusters.labels, exact.clusters.labels)
+
+
+def test_a_snapshot_is_let_go_once_its_centres_are_known(
+    store: Store, snapshots: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index(store, snapshots, [f"Harbour Works {number}" for number in range(40)])
+    publish(store, snapshots, MODEL.model_id, least_similarity=MODEL.least_similarity, flat_up_to=16)
+    monkeypatch.setattr(duplicates, "FLAT_UP_TO", 16)
+    seen: list[Any] = []
+
+    def opened(*where: Any) -> Any:
+        found = open_snapshot(*where)
+        assert found is not None
+        seen.append(weakref.ref(found[1]))
+        return found
+
+    def cells(*what: Any) -> Any:
+        seen.append(seen[0]())
+        return nearest_cells(*what)
+
+    monkeypatch.setattr(duplicates, "open_snapshot", opened)
+    monkeypatch.setattr(duplicates, "nearest_cells", cells)
+    assert duplicates.find_duplicates(store, snapshots, MODEL, min_probability=0.5).generation == 2
+    assert seen[1:] == [None]
 
 
 def test_many_queries_have_the_answers_of_one(store: Store, snapshots: Path, monkeypatch: pytest.MonkeyPatch) -> None:
