@@ -96,7 +96,8 @@ def ingest(
                 "E_EMPTY",
             )
         if memory is not None:
-            check_memory(INDEX, _most_texts(store, source_name, intake, mirrors=mirrors), memory)
+            texts = _most_texts(store, source_name, intake, mirrors=mirrors)
+            check_memory(INDEX, texts, intake.largest_batch, memory)
         digest = sha256("\0".join((source_name, identity, str(mirrors), spool.digest)).encode()).hexdigest()
         source_id, run.run_id = store.write(lambda c: _begin(c, source_name, identity, run, digest))
         loading = _Loading(store, source_id, run.run_id, model)
