@@ -12,7 +12,7 @@ from cli.versions import versions
 
 if TYPE_CHECKING:
     from indexer.runs import Run
-    from indexer.store import Store
+    from indexer.store import Snapshot, Store
 
 EXAMPLES = options.examples("dedup status", "dedup status --workspace /srv/companies --format json")
 
@@ -74,7 +74,14 @@ def _snapshot(store: Store) -> dict[str, Any]:
         "created": snapshot.created_at,
         "texts_not_in_it": newer,
         **recall_of(snapshot),
+        **_least_similarity(snapshot),
     }
+
+
+def _least_similarity(snapshot: Snapshot) -> dict[str, float]:
+    """Return the least similarity of the neighbours that the recall is of."""
+    recall = snapshot.parameters.get("recall")
+    return {"recall_least_similarity": recall["least_similarity"]} if recall else {}
 
 
 def _run(run: Run) -> dict[str, Any]:

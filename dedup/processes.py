@@ -7,15 +7,17 @@ through a pipe of its own: when this program ends, however it ends, the pipe end
 from __future__ import annotations
 
 import gc
-import os
+import pickle
 import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any, TypeVar
 
+from dedup import threads
 from dedup.errors import EnvironmentFault
 
 T = TypeVar("T")
@@ -28,6 +30,7 @@ class Processes:
         self._count = count
         self._shared = shared
         self._running: list[tuple[BaseProcess, Connection]] = []
+        self._have_answered = False
 
     @property
     def are_running(self) -> bool:
@@ -50,7 +53,7 @@ class Processes:
         is given up has to be followed by ``close``.
 
         Raises:
-            EnvironmentFault: a process ended before its time.
+            EnvironmentFault: a process ended before its time, or what it made or raised cannot be pickled.
         """
         waiting = iter(tasks)
         busy: deque[Connection] = deque()
@@ -60,6 +63,7 @@ class Processes:
             while busy:
                 connection = busy.popleft()
                 is_good, result = connection.recv()
+                self._have_answered = True
                 if not is_good:
                     raise result
                 # Not before: a process that writes its result does not read, and both would wait for ever.
@@ -73,9 +77,10 @@ class Processes:
         for process, _ in self._running:
             process.join(1)
         codes = sorted({str(process.exitcode) for process, _ in self._running if process.exitcode})
+        script = "; 1, a script that is imported by its processes: guard it with `if __name__ == '__main__':`"
         return (
-            f"A process of this job ended with code {', '.join(codes) or 'unknown'} (-9 is mostly want of memory; 1, "
-            "a script that is imported by its processes: guard it with `if __name__ == '__main__':`); try --threads 1."
+            f"A process of this job ended with code {', '.join(codes) or 'unknown'} (-9 is mostly want of memory"
+            f"{'' if self._have_answered else script}); try --threads 1."
         )
 
     def _connections(self) -> list[Connection]:
@@ -114,7 +119,7 @@ def _send_next(
 
 def _serve(connection: Connection) -> None:
     """Do what is asked of what comes first, until the other end closes."""
-    os.environ["OMP_NUM_THREADS"] = "1"
+    threads.compute_with(1)  # before what comes loads NumPy
     gc.set_threshold(200_000, 20, 100)  # as in the program itself: what is made here has hardly any cycles
     try:
         shared = connection.recv()
@@ -126,10 +131,30 @@ def _serve(connection: Connection) -> None:
         except (EOFError, ConnectionError):
             return
         try:
-            answer = (True, function(shared, *task))
-        except Exception as error:
-            answer = (False, error)
-        try:
-            connection.send(answer)
+            _send(connection, *_result(function, shared, task))
         except ConnectionError:
             return
+
+
+def _result(function: Callable[..., Any], shared: object, task: tuple[Any, ...]) -> tuple[bool, object]:
+    """Return whether a task went well, and what came of it or the error."""
+    try:
+        return True, function(shared, *task)
+    except Exception as error:
+        with suppress(Exception):
+            pickle.loads(pickle.dumps(error))
+            return False, error
+        return False, _fault(error)
+
+
+def _send(connection: Connection, is_good: bool, result: object) -> None:
+    try:
+        connection.send((is_good, result))
+    except ConnectionError:
+        raise
+    except Exception as error:  # before anything was written
+        connection.send((False, _fault(error)))
+
+
+def _fault(error: Exception) -> EnvironmentFault:
+    return EnvironmentFault(f"A process of this job failed: {error!r}.")

@@ -138,10 +138,17 @@ def _cells(
     """
     if len(text_ids) <= FLAT_UP_TO:
         return None, None
-    opened = open_snapshot(store, snapshots, model.model_id)
-    if opened is not None and "cells_per_text" in opened[0].parameters:
-        snapshot, index = opened
-        return snapshot.generation, nearest_cells(codes, centres_of(index), snapshot.parameters["cells_per_text"])
-    centres = find_centres(codes, progress)
-    recall = measure_recall(codes, centres, model.least_similarity, progress)
-    return None, nearest_cells(codes, centres, recall.cells_per_text)
+    generation, centres, count = _centres(store, snapshots, model.model_id)
+    if centres is None:
+        centres = find_centres(codes, progress)
+        count = measure_recall(codes, centres, model.least_similarity, progress).cells_per_text
+    return generation, nearest_cells(codes, centres, count)
+
+
+def _centres(store: Store, snapshots: Path, model_id: str) -> tuple[int | None, Codes | None, int]:
+    """Return the generation, the centres and the cells of each text of a snapshot that has cells, and let go of it."""
+    opened = open_snapshot(store, snapshots, model_id)
+    if opened is None or "cells_per_text" not in opened[0].parameters:
+        return None, None, 0
+    snapshot, index = opened
+    return snapshot.generation, centres_of(index), snapshot.parameters["cells_per_text"]

@@ -54,8 +54,8 @@ def index_rows(
 ) -> IndexResult:
     """Make ``rows`` the records of a source, as ``ingest`` does, and make them ready to be searched.
 
-    The job is recorded as a run. Texts that another model has encoded are encoded anew first. ``progress`` hears
-    of ``texts``, and of the stages of ``ingest`` and of ``snapshot.publish``.
+    The job is recorded as a run. Texts that another model has encoded are encoded anew once the rows are stored.
+    ``progress`` hears of the stages of ``ingest``, of ``texts``, and of the stages of ``snapshot.publish``.
 
     Raises:
         InputRefused, UsageError: as ``ingest``; nothing was written.
@@ -67,8 +67,6 @@ def index_rows(
     clock = Stopwatch()
     with recorded_run(store, "index") as run:
         run.manifest |= {"source": source_name, "identity": identity, "sync": sync, "model_id": model.model_id}
-        with clock.stage("texts"):
-            encoded = encode_texts(store, model, progress)
         with clock.stage("rows"):
             summary = ingest(
                 store,
@@ -85,11 +83,12 @@ def index_rows(
                 progress=progress,
             )
         run.manifest["rows"] = asdict(summary.accounts)
+        with clock.stage("texts"):
+            encoded = summary.texts_encoded + encode_texts(store, model, progress)
         with clock.stage("snapshot"):
             built = refresh_snapshot(
                 store, snapshots, model.model_id, least_similarity=model.least_similarity, progress=progress
             )
-        encoded += summary.texts_encoded
         result = IndexResult(summary.accounts, summary.went_on, summary.withheld, encoded, built, clock.seconds)
         run.manifest |= {"texts_encoded": encoded, "snapshot_built": built, "seconds": clock.seconds}
     return result
@@ -125,8 +124,8 @@ def refresh_snapshot(
     """Count words if that is due; publish a snapshot if one is, and leave no file of an older; tell whether it was."""
     keep_words(store)
     current = store.current_snapshot()
-    if current is not None and not snapshot.is_snapshot_due(store, snapshots, model_id):
+    what = (store, snapshots, model_id)
+    if current is not None and not snapshot.is_snapshot_due(*what, least_similarity=least_similarity):
         snapshot.sweep(snapshots, current)
         return False
-    made = snapshot.publish(store, snapshots, model_id, least_similarity=least_similarity, progress=progress)
-    return made is not None
+    return snapshot.publish(*what, least_similarity=least_similarity, progress=progress) is not None

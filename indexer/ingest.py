@@ -95,8 +95,9 @@ def ingest(
                 f"{source_name!r}; give the right file, or index into a new --workspace.",
                 "E_EMPTY",
             )
-        if memory is not None:  # the texts are at most so many, unless rows of before were changed
-            check_memory(INDEX, store.counts().texts + max(0, intake.rows_in - size), memory)
+        if memory is not None:
+            texts = _most_texts(store, source_name, intake, mirrors=mirrors)
+            check_memory(INDEX, texts, intake.largest_batch, memory)
         digest = sha256("\0".join((source_name, identity, str(mirrors), spool.digest)).encode()).hexdigest()
         source_id, run.run_id = store.write(lambda c: _begin(c, source_name, identity, run, digest))
         loading = _Loading(store, source_id, run.run_id, model)
@@ -104,8 +105,22 @@ def ingest(
         loading.store(spool, intake.rows_in, is_new=size == 0, progress=progress)
     withheld = 0
     if mirrors:
-        withheld = _remove_others(loading, intake, progress)
+        withheld = _remove_others(loading, _others(store, source_id, intake.keys), intake, progress)
     return IngestSummary(runs.batches(store, run.run_id)[1], went_on, withheld, loading.texts_encoded)
+
+
+def _most_texts(store: Store, name: str, intake: Intake, *, mirrors: bool) -> int:
+    """Return how many distinct texts there are at most once the input is stored.
+
+    Those of the rows, which may all be new, of other sources, and of the records of this source that stay.
+    """
+    columns = select(func.count(record.c.text_id.distinct())).join_from(record, source)
+    of_others = store.read(columns.where(source.c.name != name))[0][0]
+    own = store.read(select(source.c.source_id).where(source.c.name == name))
+    stay = 0
+    if own and (intake.unidentified or not mirrors):
+        stay = sum(1 for _ in _others(store, own[0][0], intake.keys))
+    return int(of_others) + stay + intake.rows_in
 
 
 def _check_source(store: Store, name: str, identity: Identity) -> int:
@@ -219,22 +234,22 @@ class _Loading:
         self._store.write(work)
         self.number += 1
 
-    def others(self, keys: KeySet) -> Iterator[tuple[int, int]]:
-        """Yield ``record_id`` and ``text_id`` of the records whose id is not among ``keys``."""
-        columns, after = record.c["external_id", "record_id", "text_id"], ""
-        while True:
-            here = (record.c.source_id == self.source_id, record.c.external_id > after)
-            page = self._store.read(select(*columns).where(*here).order_by(record.c.external_id).limit(PAGE))
-            if not page:
-                return
-            held = keys.contains(keys_of(external_id for external_id, *_ in page))
-            yield from ((row[1], row[2]) for row, is_held in zip(page, held.tolist(), strict=True) if not is_held)
-            after = page[-1][0]
+
+def _others(store: Store, source_id: int, keys: KeySet) -> Iterator[tuple[int, int]]:
+    """Yield ``record_id`` and ``text_id`` of the records of a source whose id is not among ``keys``."""
+    columns, after = record.c["external_id", "record_id", "text_id"], ""
+    while True:
+        here = (record.c.source_id == source_id, record.c.external_id > after)
+        page = store.read(select(*columns).where(*here).order_by(record.c.external_id).limit(PAGE))
+        if not page:
+            return
+        held = keys.contains(keys_of(external_id for external_id, *_ in page))
+        yield from ((row[1], row[2]) for row, is_held in zip(page, held.tolist(), strict=True) if not is_held)
+        after = page[-1][0]
 
 
-def _remove_others(loading: _Loading, intake: Intake, progress: Progress) -> int:
+def _remove_others(loading: _Loading, others: Iterator[tuple[int, int]], intake: Intake, progress: Progress) -> int:
     """Remove the records that the input does not hold, or none if it may hold them; return how many stayed."""
-    others = loading.others(intake.keys)
     if intake.unidentified:
         return sum(1 for _ in others)
     removed = 0

@@ -45,12 +45,14 @@ class Intake:
     """What an input holds besides the spooled batches.
 
     ``keys`` of the ids of all sound rows and of those rejected rows whose id is known; ``unidentified`` counts
-    the rejected rows of which neither id nor content is known.
+    the rejected rows of which neither id nor content is known. ``largest_batch`` are the characters of the texts
+    and other columns of that batch which has most.
     """
 
     rows_in: int
     rejected: int
     unidentified: int
+    largest_batch: int
     keys: KeySet
 
 
@@ -79,7 +81,7 @@ def take_in(
             progress("read", reading.rows_in, None)
     reading.finish()
     progress("read", reading.rows_in, reading.rows_in)
-    return Intake(reading.rows_in, reading.rejected, reading.unidentified, reading.keys)
+    return Intake(reading.rows_in, reading.rejected, reading.unidentified, reading.largest_batch, reading.keys)
 
 
 class _Reading:
@@ -88,7 +90,7 @@ class _Reading:
     def __init__(
         self, spool: Spool, identity: Identity, on_reject: Callable[[Reject], None], max_reject_rate: float
     ) -> None:
-        self.rows_in = self.rejected = self.unidentified = 0
+        self.rows_in = self.rejected = self.unidentified = self.largest_batch = 0
         self.keys = KeySet()
         self._spool = spool
         self._by_content = identity == "content"
@@ -139,6 +141,7 @@ class _Reading:
                 "or allow it with --max-reject-rate.",
                 "E_TOO_MANY_REJECTS",
             )
+        self.largest_batch = max(self.largest_batch, _BATCH_CHARACTERS - self._room)
         self._spool.add(Batch(self.rows_in - self._before[0], self.rejected - self._before[1], items))
         self._begin_batch()
 

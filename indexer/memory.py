@@ -1,7 +1,9 @@
-"""How much memory a job needs at its peak, from what is counted before it begins.
+"""How much memory a job needs at its peak, estimated from what is counted before it begins.
 
-The figures were measured on company names with vectors of 128 dimensions; longer texts need more, and so does a
-report of records with many other columns, as it holds the lines of those in pairs and clusters.
+An estimate, not a limit. The figures were measured on names with vectors of 128 dimensions on two threads: a report of
+1,074,230 names of 25 characters takes 1.46e9 bytes. One of 20,000 texts of 1,000 characters takes a sixth more than
+is estimated. Not seen are how many pairs there are, the other columns of records in pairs and clusters, whose lines a
+report holds, in how many cells each text has to lie, and scripts of which a character takes two or four bytes.
 """
 
 from __future__ import annotations
@@ -18,19 +20,24 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([MGT])(?:i?B)?", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """What the peak of a job grows with: bytes in any case, for each thread, and for each distinct text."""
+    """What the peak of a job grows with: bytes in any case, for each thread, distinct text, and character held."""
 
     base: int
     per_thread: int
     per_text: int
+    per_character: int
+    counted: str = ""
+    """What a message says before the number of texts, if that is not known exactly."""
 
-    def of(self, texts: int, threads: int) -> int:
-        """Return the bytes that the job takes at its peak with so many texts, on so many threads."""
-        return self.base + threads * self.per_thread + texts * self.per_text
+    def of(self, texts: int, characters: int, threads: int) -> int:
+        """Return the bytes at the peak with so many texts and characters that are held at once, on so many threads."""
+        return self.base + threads * self.per_thread + texts * self.per_text + characters * self.per_character
 
 
-INDEX = Need(200 << 20, 170 << 20, 450)  # a thread has a process of its own, to encode texts
-REPORT = Need(250 << 20, 200 << 20, 850)  # a thread has a process of its own, to compare pairs
+INDEX = Need(200 << 20, 170 << 20, 450, 12, "At most ")
+"""Its threads have processes to encode texts; held are the characters of a batch of rows, of all columns."""
+REPORT = Need(190 << 20, 145 << 20, 216, 28)
+"""Its threads have processes to compare pairs; held are the characters of all texts."""
 
 
 def parse_size(text: str) -> int:
@@ -46,20 +53,20 @@ def parse_size(text: str) -> int:
     return int(float(match[1]) * _UNITS[match[2].upper()])
 
 
-def check(need: Need, texts: int, limit: int) -> None:
-    """Refuse a job on so many distinct texts that would take more than ``limit`` bytes.
+def check(need: Need, texts: int, characters: int, limit: int) -> None:
+    """Refuse a job on so many distinct texts, with so many characters held at once, that takes more than ``limit``.
 
     Raises:
-        UsageError: it would.
+        UsageError: it would take more than so many bytes.
 
     """
     workers = threads.count()
-    needed = need.of(texts, workers)
+    needed = need.of(texts, characters, workers)
     if needed > limit:
         raise UsageError(
-            f"{texts:,} distinct texts take about {_mebibytes(needed)} of memory on {workers} threads, and --memory "
-            f"allows {_mebibytes(limit)}; allow more, take fewer --threads, or keep the sources in several workspaces. "
-            "No record was changed."
+            f"{need.counted}{texts:,} distinct texts, {characters:,} characters at once, take about "
+            f"{_mebibytes(needed)} of memory on {workers} threads, and --memory allows {_mebibytes(limit)}; allow "
+            "more, take fewer --threads, or keep the sources in several workspaces. No record was changed."
         )
 
 

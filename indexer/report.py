@@ -105,7 +105,7 @@ def report_workspace(
 
     """
     if memory is not None:
-        check_memory(REPORT, store.counts().texts, memory)
+        check_memory(REPORT, store.counts().texts, store.count_characters(), memory)
     with recorded_run(store, "report") as run:
         duplicates = find_duplicates(store, snapshots, model, min_probability=min_probability, progress=progress)
         clock = Stopwatch()

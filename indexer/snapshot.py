@@ -75,7 +75,8 @@ def publish(
 ) -> Snapshot | None:
     """Build a snapshot of all vectors of a model and make it the current one; None if there are none.
 
-    What a search of it finds of neighbours of at least ``least_similarity`` is measured and recorded with it.
+    What a search of it finds of neighbours of at least ``least_similarity`` is measured and recorded with it, and
+    warned of if it is little.
     Files of ours that are no longer needed are removed: older generations, temporary files that a killed
     job left, and all but the latest of those set aside as ``.bad``. ``progress`` hears of ``cells``,
     ``snapshot`` and ``recall``.
@@ -175,10 +176,16 @@ def sweep(snapshots: Path, current: Snapshot) -> None:
                 path.unlink()
 
 
-def is_snapshot_due(store: Store, snapshots: Path, model_id: str) -> bool:
-    """Tell whether a snapshot is missing, damaged, of another model, or too far behind the database."""
+def is_snapshot_due(store: Store, snapshots: Path, model_id: str, *, least_similarity: float) -> bool:
+    """Tell whether a snapshot is missing, damaged, of another model, or too far behind the database.
+
+    Of another model is also one whose recall was measured for another ``least_similarity``.
+    """
     snapshot = store.current_snapshot()
     if snapshot is None or snapshot.model_id != model_id:
+        return True
+    recall = snapshot.parameters.get("recall")
+    if recall and recall["least_similarity"] != least_similarity:
         return True
     try:
         _check(snapshots, snapshot, keep=False)

@@ -204,10 +204,9 @@ class Store:
             return np.empty(0, np.int64), np.empty((0, 0), np.int8)
         return np.concatenate([ids for ids, _ in pages]), np.concatenate([codes for _, codes in pages])
 
-    def existing_texts(self, ids: Iterable[int]) -> Ids:
-        """Return those of ``ids`` that are texts still, (n,) int64, ascending."""
-        text_id = schema.text.c.text_id
-        return np.array(sorted(key for (key,) in self.find([text_id], text_id, np.fromiter(ids, np.int64))), np.int64)
+    def count_characters(self) -> int:
+        """Count the characters of the normal forms of all texts."""
+        return int(self.read(select(func.coalesce(func.sum(func.length(schema.text.c.normal)), 0)))[0][0])
 
     def count_vectors(self, model_id: str, above_text_id: int = 0) -> int:
         """Count a model's vectors of the texts above ``above_text_id``."""

@@ -7,7 +7,7 @@ product divided by both norms, so all ways give the same numbers.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -80,8 +80,7 @@ class Vectors:
         """Return ids and cosines, both (m, k), of the nearest texts, deleted ones among them."""
         self._scanned += len(codes)
         if self._sketched is None and self._scanned > _SCANNED and self._count:
-            self._sketched = _Sketched([*(iter_content(self._index) if self._index else ()), self._later])
-            self._index = None
+            self._sketched = _Sketched(*self._take_all(codes.shape[1]))
         if self._sketched is not None:
             return self._sketched.nearest(codes, k)
         ids, similarities = np.full((len(codes), k), -1, np.int64), np.full((len(codes), k), -1.0, np.float32)
@@ -95,14 +94,25 @@ class Vectors:
             ids, similarities = _best(np.hstack([ids, found]), np.hstack([similarities, cosines]), k)
         return ids, similarities
 
+    def _take_all(self, dimension: int) -> tuple[Ids, Codes]:
+        """Return all ids (n,) and codes (n, d), and let go of the index that held them."""
+        ids, codes = np.empty(self._count, np.int64), np.empty((self._count, dimension), np.int8)
+        done = 0
+        for of_page, codes_of_page in chain(iter_content(self._index) if self._index else (), [self._later]):
+            if len(of_page):
+                page = slice(done, done + len(of_page))
+                ids[page], codes[page] = of_page, codes_of_page
+                done = page.stop
+        self._index, self._later = None, (ids[:0], codes[:0])
+        return ids, codes
+
 
 class _Sketched:
-    """Vectors with a sketch of each."""
+    """Vectors with a sketch of each: ids (n,) and codes (n, d)."""
 
-    def __init__(self, pages: Iterable[tuple[Ids, Codes]]) -> None:
-        ids, codes = zip(*(page for page in pages if len(page[0])), strict=True)
-        self._ids, self._codes = np.concatenate(ids), np.concatenate(codes)
-        self._sketch = Sketch([self._codes])
+    def __init__(self, ids: Ids, codes: Codes) -> None:
+        self._ids, self._codes = ids, codes
+        self._sketch = Sketch([codes])
 
     def nearest(self, codes: Codes, k: int) -> tuple[Ids, Similarities]:
         """Return ids and cosines, both (m, k), of the texts nearest to each of ``codes`` (m, d)."""

@@ -113,12 +113,12 @@ def test_threads_change_nothing(monkeypatch: pytest.MonkeyPatch, tile: int) -> N
     monkeypatch.setattr(search, "_TILE", tile)
     _, codes = clustered()
     codes[1000:1200] = codes[1000]
-    centres = find_centres(codes)
     results = []
     for number in ("1", "2", "5"):
         monkeypatch.setenv("OMP_NUM_THREADS", number)
+        centres = find_centres(codes)
         cells = nearest_cells(codes, centres, 6)
-        results.append((cells, *search.all_neighbours(codes, 10, LEAST, cells).nearest()))
+        results.append((centres, cells, *search.all_neighbours(codes, 10, LEAST, cells).nearest()))
     for other in results[1:]:
         assert all(np.array_equal(one, two) for one, two in zip(results[0], other, strict=True))
 

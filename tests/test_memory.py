@@ -1,8 +1,20 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import nullcontext
+from pathlib import Path
+
 import pytest
+from doubles import fake_model
 
 from dedup import threads
 from dedup.errors import UsageError
-from indexer.memory import INDEX, REPORT, check, parse_size
+from indexer.indexing import index_rows
+from indexer.memory import INDEX, REPORT, parse_size
+from indexer.readers import Row
+from indexer.report import report_workspace
+from indexer.store import Store
+from indexer.workspace import Workspace
 
 
 @pytest.mark.parametrize(
@@ -19,9 +31,46 @@ def test_what_is_no_size_is_refused(text: str) -> None:
         parse_size(text)
 
 
-@pytest.mark.parametrize("need", [INDEX, REPORT])
-def test_a_job_may_take_what_it_needs_and_no_less(need) -> None:
-    needed = need.of(1_000_000, threads.count())
-    check(need, 1_000_000, needed)
-    with pytest.raises(UsageError, match="1,000,000 distinct texts take about"):
-        check(need, 1_000_000, needed - 1)
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Workspace(tmp_path / "held").open(for_writing=True) as opened:
+        yield opened
+
+
+def rows_of(length: int, n: int = 300) -> list[Row]:
+    """Texts of ``length`` characters, no two of them alike."""
+    texts = (f"{number:05} ".ljust(length, chr(97 + number % 26)) for number in range(n))
+    return [Row(number, number, str(number), text, {}, [text]) for number, text in enumerate(texts, 1)]
+
+
+def fill(store: Store, scratch: Path, length: int, memory: int | None = None) -> None:
+    index_rows(
+        *(store, scratch, fake_model(), "texts", rows_of(length)),
+        identity="column",
+        on_reject=lambda reject: None,
+        memory=memory,
+    )
+
+
+def test_long_texts_are_refused_where_as_many_short_ones_pass(store: Store, tmp_path: Path) -> None:
+    limit = INDEX.of(300, 300 * 4000, threads.count())
+    fill(store, tmp_path, 20, limit - 1)
+    with pytest.raises(UsageError, match="1,200,600 characters"):
+        fill(store, tmp_path, 4000, limit - 1)
+
+
+@pytest.mark.parametrize(("length", "is_refused"), [(20, False), (2000, True)])
+def test_a_report_of_long_texts_is_refused_where_one_of_short_texts_passes(
+    store: Store, tmp_path: Path, length: int, is_refused: bool
+) -> None:
+    fill(store, tmp_path, length)
+    limit = REPORT.of(300, 300 * 1000, threads.count())
+    given = (store, tmp_path, fake_model(), tmp_path / "report")
+    with pytest.raises(UsageError, match="300 distinct texts, 600,000 char") if is_refused else nullcontext():
+        report_workspace(*given, min_probability=0.99, memory=limit)
+
+
+def test_a_million_names_fit_into_the_memory_of_the_example() -> None:
+    names, characters = 1_074_230, 25 * 1_074_230
+    assert 1_464_000_000 < REPORT.of(names, characters, 2) < parse_size("1500M")  # what was measured
+    assert REPORT.of(names, 80 * characters, 2) > 2 * parse_size("1500M")

@@ -29,6 +29,44 @@ def interrupted(factor, number):
     return number
 
 
+class Unsendable(Exception):
+    """Cannot be pickled."""
+
+    def __init__(self, number):
+        super().__init__(f"{number} is no good")
+        self.why = lambda: number
+
+
+def unsendable_error(factor, number):
+    raise Unsendable(number)
+
+
+def unsendable_result(factor, number):
+    return lambda: number
+
+
+def variables_of_threads(factor, number):
+    return [os.environ.get(name) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")]
+
+
+class Seen:
+    """Notes the threads of this process when it is unpickled, as what loads NumPy would."""
+
+    def __init__(self, at_first=None):
+        self.at_first = at_first
+
+    def __reduce__(self):
+        return noted_threads, ()
+
+
+def noted_threads():
+    return Seen(variables_of_threads(None, 0))
+
+
+def at_first(seen, number):
+    return seen.at_first
+
+
 @pytest.fixture
 def processes():
     processes = Processes(2, 10)
@@ -56,8 +94,31 @@ def test_an_error_arrives(processes):
 
 
 def test_a_process_that_was_ended_is_an_error_of_the_environment(processes):
-    with pytest.raises(EnvironmentFault, match="code -9"):
+    assert list(processes.map(times, [(1,), (2,)])) == [10, 20]
+    with pytest.raises(EnvironmentFault, match="code -9") as ended:
         list(processes.map(end_of_process, [(1,), (2,)]))
+
+    assert "__main__" not in str(ended.value)  # they had begun to work
+
+
+def test_each_process_computes_with_one_thread(monkeypatch):
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        monkeypatch.setenv(name, "3")
+    processes = Processes(1, Seen())
+    try:
+        assert list(processes.map(variables_of_threads, [(1,)])) == [["1", "1"]]
+        assert list(processes.map(at_first, [(1,)])) == [["1", "1"]]
+    finally:
+        processes.close()
+
+
+@pytest.mark.parametrize(
+    ("function", "what"), [(unsendable_error, r"Unsendable\('3 is no good'\)"), (unsendable_result, "pickle")]
+)
+def test_what_cannot_be_sent_is_named(processes, function, what):
+    with pytest.raises(EnvironmentFault, match=what) as raised:
+        list(processes.map(function, [(3,), (4,)]))
+    assert "__main__" not in str(raised.value)
 
 
 def test_an_interrupt_of_the_terminal_is_left_to_the_program(processes):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,11 @@ from doubles import Encoder, fake_model
 from dedup.errors import InputRefused, UsageError, VersionMismatch
 from dedup.model import load_model
 from indexer import duplicates, indexing, intake, runs, search
+from indexer.cells import nearest_cells
 from indexer.readers import Row
 from indexer.runs import last_runs
 from indexer.search import Match, Searcher
-from indexer.snapshot import publish
+from indexer.snapshot import open_snapshot, publish
 from indexer.store import Store
 from indexer.workspace import Workspace
 
@@ -175,6 +177,34 @@ def test_a_query_is_refused_while_a_model_has_not_encoded_every_text(
     assert len(Searcher(store, snapshots, MODEL).query(["Contoso"])[0]) == 7
 
 
+def test_a_refused_input_leaves_the_vectors_of_another_model(store: Store, snapshots: Path) -> None:
+    index(store, snapshots, NAMES)
+    before = last_runs(store, 1)[0].run_id
+    given = store, snapshots, fake_model("b"), "more"
+    wanted: dict[str, Any] = {"identity": "content", "on_reject": lambda reject: None}
+    rows = [row._replace(external_id=None) for row in table(NAMES)]
+    with pytest.raises(UsageError, match=r"At most 15 distinct texts, .* No record was changed"):
+        indexing.index_rows(*given, rows, memory=1 << 20, **wanted)  # there are 7: no row says whether it is new
+    with pytest.raises(InputRefused, match="nothing was written"):
+        indexing.index_rows(*given, [row._replace(raw="--") for row in rows], **wanted)
+    assert store.count_vectors(MODEL.model_id) == store.counts().texts == 7
+    assert [(run.run_id, run.state) for run in last_runs(store, 3)][-1] == (before, "done")
+    assert len(Searcher(store, snapshots, MODEL).query(["Contoso"])[0]) == 7
+
+
+@pytest.mark.parametrize(("first", "most"), [(1, 8), (5, 12), (101, 16)])
+def test_rows_of_before_are_counted_with_those_of_an_input(
+    store: Store, snapshots: Path, first: int, most: int
+) -> None:
+    """Those with an id that the input has as well are counted once."""
+    index(store, snapshots, NAMES, identity="column")
+    rows = [row._replace(external_id=f"r{number}") for number, row in enumerate(table(NAMES), first)]
+    with pytest.raises(UsageError, match=f"At most {most} distinct texts"):
+        indexing.index_rows(
+            *(store, snapshots, MODEL, "names", rows), identity="column", on_reject=lambda reject: None, memory=1 << 20
+        )
+
+
 def test_another_model_encodes_page_by_page(store: Store, snapshots: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     index(store, snapshots, NAMES)
     monkeypatch.setattr(indexing, "CHUNK", 2)
@@ -215,6 +245,30 @@ def test_cells_give_the_same_duplicates(
     assert len(exact.pairs) >= 4
     assert np.array_equal(found.pairs, exact.pairs)
     assert np.array_equal(found.clusters.labels, exact.clusters.labels)
+
+
+def test_a_snapshot_is_let_go_once_its_centres_are_known(
+    store: Store, snapshots: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index(store, snapshots, [f"Harbour Works {number}" for number in range(40)])
+    publish(store, snapshots, MODEL.model_id, least_similarity=MODEL.least_similarity, flat_up_to=16)
+    monkeypatch.setattr(duplicates, "FLAT_UP_TO", 16)
+    seen: list[Any] = []
+
+    def opened(*where: Any) -> Any:
+        found = open_snapshot(*where)
+        assert found is not None
+        seen.append(weakref.ref(found[1]))
+        return found
+
+    def cells(*what: Any) -> Any:
+        seen.append(seen[0]())
+        return nearest_cells(*what)
+
+    monkeypatch.setattr(duplicates, "open_snapshot", opened)
+    monkeypatch.setattr(duplicates, "nearest_cells", cells)
+    assert duplicates.find_duplicates(store, snapshots, MODEL, min_probability=0.5).generation == 2
+    assert seen[1:] == [None]
 
 
 def test_many_queries_have_the_answers_of_one(store: Store, snapshots: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import faiss
 import numpy as np
 import pytest
+from doubles import fake_model
 from test_search import MODEL, NAMES, index
 
 from dedup.errors import EnvironmentFault
@@ -50,15 +51,17 @@ def faked_store(ids: Ids, codes: Codes) -> SimpleNamespace:
 
 
 @pytest.mark.parametrize("flat_up_to", [CELLS_ABOVE, 10_000])
-def test_the_same_vectors_give_the_same_bytes(tmp_path: Path, flat_up_to: int) -> None:
+def test_the_same_vectors_give_the_same_bytes(tmp_path: Path, flat_up_to: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the same recall is measured, whatever the number of threads."""
     ids, codes = clustered()
     threads = faiss.omp_get_max_threads()
     published = []
     for number in (1, 2, 4, 2):
+        monkeypatch.setenv("OMP_NUM_THREADS", str(number))
         faiss.omp_set_num_threads(number)
         published.append(snapshot.publish(faked_store(ids, codes), tmp_path, "a" * 64, flat_up_to=flat_up_to))
     faiss.omp_set_num_threads(threads)
-    assert len({(one.sha256, one.digest, one.n_bytes) for one in published}) == 1
+    assert len({(one.sha256, one.digest, one.n_bytes, str(one.parameters)) for one in published}) == 1
     (file,) = tmp_path.iterdir()
     assert hashlib.sha256(file.read_bytes()).hexdigest() == published[0].sha256
     assert file.stat().st_mode & 0o777 == 0o600
@@ -99,6 +102,18 @@ def test_a_snapshot_is_due_after_many_changes(store: Store, snapshots: Path, mon
     assert index(store, snapshots, [*NAMES[1:], "Acme", "Beta"]).snapshot_built
     current = store.current_snapshot()
     assert current is not None and (current.generation, current.n_vectors) == (2, 9)
+
+
+def test_a_snapshot_is_due_if_its_recall_was_measured_for_another_model(store: Store, snapshots: Path) -> None:
+    """The same encoder with a scorer that looks at other pairs."""
+    names = [f"Harbour Works {number}" for number in range(40)]
+    index(store, snapshots, names)
+    snapshot.publish(store, snapshots, MODEL.model_id, least_similarity=MODEL.least_similarity, flat_up_to=16)
+    assert not index(store, snapshots, names).snapshot_built
+    stricter = fake_model()
+    stricter.least_similarity = 0.5
+    assert index(store, snapshots, names, stricter).snapshot_built
+    assert not index(store, snapshots, names).snapshot_built  # it scans all, whatever the threshold
 
 
 # Publish

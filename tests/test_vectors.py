@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -97,6 +98,23 @@ def test_there_may_be_fewer_than_wanted(tmp_path: Path, monkeypatch: pytest.Monk
         assert (found[0, 3:] == -1).all() and (similarities[0, 3:] == -1).all()
         results.append((found, similarities))
     assert all(np.array_equal(one, other) for one, other in zip(*results, strict=True))
+
+
+@pytest.mark.parametrize("later", [0, 20_000, 40_000])
+def test_vectors_are_held_once_beside_the_snapshot(tmp_path: Path, later: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While they are sketched; ``later`` of them are not in the snapshot."""
+    monkeypatch.setattr(vectors, "_SCANNED", 0)
+    ids = np.arange(1, 40_001)
+    codes = np.random.default_rng(5).integers(-60, 60, (len(ids), 48)).astype(np.int8)
+    corpus = Corpus(tmp_path, ids, codes, max(1, len(ids) - later), CELLS_ABOVE)
+    tracemalloc.start()
+    found = Vectors(corpus, tmp_path, MODEL_ID)  # type: ignore[arg-type]
+    before = tracemalloc.get_traced_memory()[0]
+    tracemalloc.reset_peak()
+    found.search(codes[:1], K)
+    grown = tracemalloc.get_traced_memory()[1] - before
+    tracemalloc.stop()
+    assert grown < 1.3 * (ids.nbytes + codes.nbytes)
 
 
 @pytest.mark.parametrize("dimension", [16, 130])

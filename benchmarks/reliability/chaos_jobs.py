@@ -149,7 +149,7 @@ def _index(rng: random.Random, before: Content) -> Job:
 
 
 def _model(rng: random.Random, before: Content) -> Job:
-    """Every vector anew: texts in twos, then rows of which none changed."""
+    """Rows of which none changed, then every vector anew: texts in twos."""
     wanted = {key: raw for key, raw in before.items() if key[0] == "names"}
     states, accounts = _upserts(before, wanted)
     of = model("b")
