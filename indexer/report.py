@@ -249,6 +249,7 @@ def _summarise(duplicates: Duplicates, census: Census, sizes: list[int]) -> dict
         "largest_cluster": max(sizes, default=0),
         "components_skipped": duplicates.clusters.skipped,
         "candidates": duplicates.candidates,
+        "texts_skipped": duplicates.clusters.left_single,
         "snapshot_generation": duplicates.generation,
     }
 
