@@ -14,7 +14,7 @@ from cli.render import output_to, write_rows
 from cli.tables import open_rejects, reading, refuse_overwriting, say_rejected
 
 if TYPE_CHECKING:
-    from indexer.progress import Progress
+    from dedup.progress import Progress
     from indexer.readers import Options, Row, Table
     from indexer.rejects import Reject
     from indexer.search import Match, Searcher

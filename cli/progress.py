@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.progress import Task
 
-    from indexer.progress import Progress
+    from dedup.progress import Progress
     from indexer.readers import Table
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from dedup import threads
 from dedup.products import products
-from indexer.progress import Progress, no_progress
+from dedup.progress import Progress, no_progress
 from indexer.store import Codes
 
 Cells = NDArray[np.int32]

@@ -8,8 +8,8 @@ from hashlib import sha256
 from sqlalchemy import Connection, Select, select
 
 from dedup.errors import UsageError
+from dedup.progress import Progress, no_progress
 from indexer import runs
-from indexer.progress import Progress, no_progress
 from indexer.runs import Accounts, CurrentRun, recorded_run
 from indexer.schema import record, source
 from indexer.store import PAGE, Store, chunks

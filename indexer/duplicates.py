@@ -19,12 +19,12 @@ from dedup.comparison import Comparison, Strings
 from dedup.errors import UsageError
 from dedup.model import Model
 from dedup.neighbour_lists import NearPairs
+from dedup.progress import Progress, no_progress
 from dedup.stopwatch import Stopwatch
 from indexer import vectors
 from indexer.all_neighbours import all_neighbours
 from indexer.cells import Cells, find_centres, nearest_cells
 from indexer.faiss_index import FLAT_UP_TO, centres_of
-from indexer.progress import Progress, no_progress
 from indexer.recall import NEIGHBOURS, measure_recall
 from indexer.snapshot import open_snapshot
 from indexer.store import Codes, Ids, Store

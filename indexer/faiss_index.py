@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dedup.progress import Progress, no_progress
 from indexer.cells import nearest_cells
-from indexer.progress import Progress, no_progress
 from indexer.store import Codes, Ids
 
 FLAT_UP_TO = 50_000

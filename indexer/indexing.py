@@ -10,12 +10,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from dedup.model import Model
+from dedup.progress import Progress, no_progress
 from dedup.stopwatch import Stopwatch
 from indexer import snapshot
 from indexer.encoding import encode
 from indexer.ingest import ingest
 from indexer.intake import Identity
-from indexer.progress import Progress, no_progress
 from indexer.readers import Row
 from indexer.rejects import Reject
 from indexer.runs import Accounts, recorded_run

@@ -18,13 +18,13 @@ from sqlalchemy import Connection, func, insert, select, update
 
 from dedup.errors import InputRefused, UsageError
 from dedup.model import Model
+from dedup.progress import Progress, no_progress
 from indexer import runs
 from indexer.encoding import Encoding
 from indexer.intake import Identity, Intake, take_in
 from indexer.keyset import KeySet, keys_of
 from indexer.memory import INDEX
 from indexer.memory import check as check_memory
-from indexer.progress import Progress, no_progress
 from indexer.readers import Row
 from indexer.rejects import Reject
 from indexer.runs import Accounts, CurrentRun

@@ -35,12 +35,12 @@ from numpy.typing import NDArray
 
 from dedup.errors import EnvironmentFault
 from dedup.model import Model
+from dedup.progress import Progress, no_progress
 from dedup.stopwatch import Stopwatch
 from indexer.duplicates import Duplicates, find_duplicates
 from indexer.durable import open_beside
 from indexer.memory import REPORT
 from indexer.memory import check as check_memory
-from indexer.progress import Progress, no_progress
 from indexer.runs import recorded_run, versions
 from indexer.store import Record, Store
 

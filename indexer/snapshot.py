@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 
 from dedup.errors import EnvironmentFault
 from indexer.cells import find_centres
+from dedup.progress import Progress, no_progress
 from indexer.durable import sync_directory
 from indexer.faiss_index import (
     FLAT_UP_TO,
@@ -39,7 +40,6 @@ from indexer.faiss_index import (
     row_digests,
     total,
 )
-from indexer.progress import Progress, no_progress
 from indexer.recall import measure_recall
 from indexer.store import Codes, Snapshot, Store
 

@@ -22,9 +22,9 @@ from sqlalchemy import ColumnElement, Select, func, select
 
 from dedup.errors import CorruptStore
 from dedup.normalise import normalise
+from dedup.progress import Progress, no_progress
 from indexer.faiss_index import digest_text, iter_content, row_digests, total
 from indexer.intake import content_digest
-from indexer.progress import Progress, no_progress
 from indexer.runs import Accounts
 from indexer.schema import ingest_batch, metadata, model, record, run, text, text_vector
 from indexer.snapshot import FILE_NAME, BadSnapshot, read_current
