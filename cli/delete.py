@@ -58,7 +58,7 @@ def delete(
         else:
             name = source or ""
             deleted = delete_source(store, name, progress)
-        compact(store, place.snapshots)
+        compact(store, place.snapshots, progress)
     typer.echo(f"Deleted {deleted:,} {'record' if deleted == 1 else 'records'} of source {name!r}.")
 
 

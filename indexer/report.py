@@ -177,6 +177,7 @@ def _take_census(store: Store, duplicates: Duplicates, progress: Progress) -> Ce
             lines[place] = [_line(record, columns) for record in records]
         if not place % _AT_ONCE:
             progress("read records", place, len(text_ids))
+    progress("read records", len(text_ids), len(text_ids))
     return Census(counts, first_records, lines, list(columns))
 
 
@@ -248,8 +249,8 @@ def _summarise(duplicates: Duplicates, census: Census, sizes: list[int]) -> dict
         "records_in_clusters": sum(sizes),
         "largest_cluster": max(sizes, default=0),
         "components_skipped": duplicates.clusters.skipped,
-        "candidates": duplicates.candidates,
         "texts_skipped": duplicates.clusters.left_single,
+        "candidates": duplicates.candidates,
         "snapshot_generation": duplicates.generation,
     }
 
