@@ -14,7 +14,7 @@ from cli.render import output_to, write_rows
 from cli.tables import open_rejects, reading, refuse_overwriting, say_rejected
 
 if TYPE_CHECKING:
-    from indexer.progress import Progress
+    from dedup.progress import Progress
     from indexer.readers import Options, Row, Table
     from indexer.rejects import Reject
     from indexer.search import Match, Searcher
@@ -62,7 +62,7 @@ class Search:
 
         refuse_overwriting(asked.file, output, "--output")
         table = open_table(asked.file, asked.options)
-        progress = with_total(progress, table)
+        progress = with_total(progress, table, "queries")
         with (
             open_rejects([asked.file], asked.rejects, "stdin") as refused,
             reading(table, quiet=asked.quiet),
@@ -88,6 +88,7 @@ class Search:
                     for result in as_rows(match, self.reasons(normal, match)):
                         yield {**head, "rank": rank, **result}
             progress("queries", table.rows_in, None)
+        progress("queries", table.rows_in, table.rows_in)
 
 
 def _sound(table: Table, on_reject: Callable[[Reject], None]) -> Iterator[tuple[Row, str]]:

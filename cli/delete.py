@@ -8,6 +8,7 @@ import typer
 
 from cli import options
 from cli.progress import progress_bar
+from dedup.threads import compute_with
 
 if TYPE_CHECKING:
     from indexer.store import Store
@@ -27,6 +28,7 @@ def delete(
         str | None,
         typer.Option(metavar="NAME", help="Delete from this source; all of its records if no id is given."),
     ] = None,
+    threads: options.Threads = None,
     workspace: options.Workspace = options.DEFAULT_WORKSPACE,
     database: options.Database = None,
     quiet: options.Quiet = False,
@@ -37,6 +39,8 @@ def delete(
     where only one has records with these ids. Queries no longer find them at once; the files that were
     indexed stay as they are, and indexing them again brings the records back.
     """
+    compute_with(threads)
+
     from dedup.errors import UsageError
     from indexer.deletion import delete_records, delete_source
     from indexer.indexing import compact
@@ -54,7 +58,7 @@ def delete(
         else:
             name = source or ""
             deleted = delete_source(store, name, progress)
-        compact(store, place.snapshots)
+        compact(store, place.snapshots, progress)
     typer.echo(f"Deleted {deleted:,} {'record' if deleted == 1 else 'records'} of source {name!r}.")
 
 

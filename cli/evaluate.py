@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cli import options
 from cli.options import ReportFormat
+from cli.progress import progress_bar, with_total
 from cli.render import write_summary
 from dedup.threads import compute_with
+
+if TYPE_CHECKING:
+    from dedup.progress import Progress
+    from indexer.readers import Row, Table
+    from indexer.rejects import Reject
+
+_PROGRESS_ROWS = 5_000
 
 EXAMPLES = options.examples(
     "dedup evaluate --pairs labelled_pairs.csv",
@@ -53,13 +62,14 @@ def evaluate(
         result = evaluate_pairs(load_model(), left, right, [int(label) for label in labels])
     else:
         assert clusters is not None
-        texts, cluster_ids = _columns(clusters, "text", "cluster_id")
-        others = _columns(distractors, "name")[0] if distractors is not None else []
-        result = evaluate_clusters(load_model(), texts, cluster_ids, others)
+        with progress_bar() as progress:
+            texts, cluster_ids = _columns(clusters, "text", "cluster_id")
+            others = _columns(distractors, "name", progress=progress)[0] if distractors is not None else []
+            result = evaluate_clusters(load_model(), texts, cluster_ids, others, on_progress=progress)
     write_summary(result, sys.stdout, as_json=layout is ReportFormat.json)
 
 
-def _columns(file: str, text: str, *others: str) -> list[list[str]]:
+def _columns(file: str, text: str, *others: str, progress: Progress | None = None) -> list[list[str]]:
     """Return the named columns of a file; a label other than 0 or 1, or a broken row, refuses all of it."""
     from dedup.errors import InputRefused
     from indexer.readers import Options, Row, open_table
@@ -80,7 +90,7 @@ def _columns(file: str, text: str, *others: str) -> list[list[str]]:
                 "E_MISSING_COLUMN",
             )
         columns: list[list[str]] = [[] for _ in (text, *others)]
-        for row in table:
+        for row in table if progress is None else _told(table, progress):
             if not isinstance(row, Row):
                 raise InputRefused(f"Line {row.line} of {table.name}: {row.message}", row.error)
             cells = [row.raw, *(row.fields.get(name, "") for name in others)]
@@ -93,3 +103,13 @@ def _columns(file: str, text: str, *others: str) -> list[list[str]]:
                     raise InputRefused(message, "E_CLUSTER_ID")
                 values.append(cell)
     return columns
+
+
+def _told(table: Table, progress: Progress) -> Iterator[Row | Reject]:
+    """Yield the rows of a table, and say how far it is read."""
+    estimated = with_total(progress, table, "read")
+    for row in table:
+        yield row
+        if table.rows_in % _PROGRESS_ROWS == 0:
+            estimated("read", table.rows_in, None)
+    progress("read", table.rows_in, table.rows_in)

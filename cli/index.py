@@ -193,7 +193,7 @@ class _Job:
                     sync=self.sync,
                     max_reject_rate=self.max_reject_rate,
                     memory=self.memory,
-                    progress=with_total(progress, table),
+                    progress=with_total(progress, table, "read"),
                 )
             except InputRefused as error:
                 if error.code == "E_TOO_MANY_REJECTS":

@@ -10,6 +10,8 @@ import os
 import signal
 import sys
 import threading
+from contextlib import suppress
+from select import select
 from types import FrameType
 from typing import Annotated
 
@@ -21,6 +23,7 @@ from cli.versions import version_of
 
 SECONDS_TO_STOP = 1.8
 """How long a command that was told to stop may take to do it in good order."""
+_STDERR = 2
 
 app = typer.Typer(
     name="dedup",
@@ -81,10 +84,18 @@ def _stop(signum: int, frame: FrameType | None) -> None:
     Ending at once loses nothing: the next command finds what a killed one leaves, and goes on from there.
     """
     code = INTERRUPTED if signum == signal.SIGINT else 128 + signum
-    signal.signal(signum, lambda *_: os._exit(code))
-    limit = threading.Timer(SECONDS_TO_STOP, os._exit, (code,))
+    signal.signal(signum, lambda *_: _end(code))
+    limit = threading.Timer(SECONDS_TO_STOP, _end, (code,))
     limit.daemon = True
     limit.start()
     if signum == signal.SIGINT:
         raise KeyboardInterrupt
     raise SystemExit(code)  # unlike the default, this takes back what was begun
+
+
+def _end(code: int) -> None:
+    """End at once; a progress bar may have hidden the cursor of the terminal."""
+    with suppress(OSError):
+        if os.isatty(_STDERR) and select([], [_STDERR], [], 0)[1]:  # one that was stopped takes nothing
+            os.write(_STDERR, b"\x1b[?25h")
+    os._exit(code)

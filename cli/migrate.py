@@ -6,6 +6,7 @@ import typer
 
 from cli import options
 from cli.errors import say
+from cli.progress import progress_bar
 
 EXAMPLES = options.examples("dedup migrate", "dedup migrate --workspace /srv/companies")
 
@@ -22,7 +23,8 @@ def migrate(
     from indexer.workspace import Workspace
 
     place = Workspace(workspace, database)
-    done = place.migrate()
+    with progress_bar() as progress:
+        done = place.migrate(progress)
     if done.before == done.after:
         typer.echo(f"{place.where} has schema {done.after} already; nothing to do.")
         return

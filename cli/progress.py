@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rich.progress import TaskID
+    from rich.progress import Task
 
-    from indexer.progress import Progress
+    from dedup.progress import Progress
     from indexer.readers import Table
 
 
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 def progress_bar(*, quiet: bool = False) -> Iterator[Progress]:
     """Give a callable that draws (stage, done, total); without a terminal, or if ``quiet``, it does nothing.
 
-    Each new stage gets a bar of its own, and the one before is finished. ``total`` is None if unknown.
+    Each new stage gets a bar of its own, and the one before is finished; a stage that begins again is a new one.
+    ``total`` is None if unknown.
     """
     if quiet or not sys.stderr.isatty():
         yield lambda stage, done, total: None
@@ -34,26 +35,30 @@ def progress_bar(*, quiet: bool = False) -> Iterator[Progress]:
         bars.TimeElapsedColumn(),
         bars.TimeRemainingColumn(),
     )
-    tasks: dict[str, TaskID] = {}
+    shown: Task | None = None
     with bars.Progress(*columns, console=Console(stderr=True)) as bar:
 
         def draw(stage: str, done: int, total: int | None) -> None:
-            if stage not in tasks:
-                for task in tasks.values():
-                    bar.stop_task(task)
-                tasks[stage] = bar.add_task(stage.capitalize(), total=total, rate="")
-            speed = bar.tasks[bar.task_ids.index(tasks[stage])].speed
-            rate = f"{speed:,.0f}/s" if speed else ""
-            bar.update(tasks[stage], completed=done, total=total, rate=rate)
+            nonlocal shown
+            if shown is None or shown.description != stage.capitalize() or done < shown.completed:
+                if shown is not None:
+                    bar.update(shown.id, total=shown.total or shown.completed)
+                    bar.stop_task(shown.id)
+                bar.add_task(stage.capitalize(), total=total, rate="")
+                shown = bar.tasks[-1]
+            if total is not None and total != shown.total:  # an estimate: ``bar.update`` would forget the speed
+                shown.total, shown.finished_time = total, None
+            rate = f"{shown.speed:,.0f}/s" if shown.speed else ""
+            bar.update(shown.id, completed=done, rate=rate)
 
         yield draw
 
 
-def with_total(progress: Progress, table: Table) -> Progress:
-    """Estimate how many rows there will be by how much of the file those before took."""
+def with_total(progress: Progress, table: Table, reading: str) -> Progress:
+    """Estimate how many rows the stage ``reading`` will read by how much of the file those before took."""
 
     def report(stage: str, done: int, total: int | None) -> None:
-        if total is None and done and table.size and table.bytes_read:
+        if stage == reading and total is None and done and table.size and table.bytes_read:
             total = max(done, done * table.size // table.bytes_read)
         progress(stage, done, total)
 

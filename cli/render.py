@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -60,18 +59,22 @@ def output_to(path: Path | None) -> Iterator[TextIO]:
     if path is None:
         yield sys.stdout
         return
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    from indexer.durable import open_beside
+
+    file = None
     try:
-        with temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+        file = open_beside(path, errors="backslashreplace")
+        with file:
             yield file
-        temporary.replace(path)
+        Path(file.name).replace(path)
     except OSError as error:
-        if error.filename != str(temporary):
+        if file is not None and error.filename != file.name:
             raise
         raise EnvironmentFault(f"{path} cannot be written: {error.strerror}.") from error
     finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
+        if file is not None:
+            with suppress(OSError):
+                Path(file.name).unlink(missing_ok=True)
 
 
 def _write_json(rows: Iterable[Row], out: TextIO) -> None:

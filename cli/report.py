@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from cli import options
+from cli.errors import say
 from cli.options import ReportFormat
 from cli.progress import progress_bar
 from cli.render import spaced, write_summary
@@ -64,10 +65,22 @@ def report(
         summary = report_workspace(
             store, place.snapshots, model, output, min_probability=least, memory=limit, progress=progress
         )
+    if summary["components_skipped"]:
+        _say_skipped(summary["components_skipped"], summary["texts_skipped"])
     as_json = layout is ReportFormat.json
     if not as_json:
         summary = spaced({name: summary[name] for name in _SHOWN} | {"files": _files(output)})
     write_summary(summary, sys.stdout, as_json=as_json)
+
+
+def _say_skipped(groups: int, texts: int) -> None:
+    from dedup.cluster import LARGEST_COMPONENT
+
+    say(
+        f"Warning: {groups:,} {'group' if groups == 1 else 'groups'} of more than {LARGEST_COMPONENT:,} texts each, "
+        f"{texts:,} in all, hold together by nearly certain pairs and could not be clustered: none of these texts is "
+        "together with another in clusters.csv. Their pairs are in pairs.csv."
+    )
 
 
 def _files(output: Path) -> str:

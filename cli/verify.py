@@ -12,6 +12,7 @@ from cli.errors import say
 from cli.options import Format, ReportFormat
 from cli.progress import progress_bar
 from cli.render import write_rows
+from dedup.threads import compute_with
 
 if TYPE_CHECKING:
     from indexer.verify import Check
@@ -23,6 +24,7 @@ def verify(
     repair: Annotated[
         bool, typer.Option("--repair", help="Build the snapshot anew from the database if it is bad or missing.")
     ] = False,
+    threads: options.Threads = None,
     workspace: options.Workspace = options.DEFAULT_WORKSPACE,
     database: options.Database = None,
     layout: options.Output = ReportFormat.table,
@@ -34,6 +36,8 @@ def verify(
     and another process may write meanwhile, unless --repair is given, which never changes the database's
     records. Exit code 7: the snapshot is bad or missing, or a text is not encoded; 8: the database is damaged.
     """
+    compute_with(threads)
+
     from dedup.model import load_model
     from indexer import snapshot
     from indexer.verify import verify, worst_kind

@@ -32,12 +32,14 @@ class Clusters:
 
     ``labels`` (n,) int64: the smallest member of each item's cluster; a single item labels itself.
     ``weakest``: by label, the lowest pair probability inside, for clusters of two items or more.
-    ``skipped``: how many components were too large to link at any probability; their items stay single.
+    ``skipped``: how many components were too large to link at any probability, and ``left_single``: how many items
+    these have, each of which stays single.
     """
 
     labels: NDArray[np.int64]
     weakest: dict[int, float]
     skipped: int
+    left_single: int
 
 
 def cluster_pairs(
@@ -59,7 +61,7 @@ def cluster_pairs(
     weakest: dict[int, float] = {}
     keep = probabilities >= least_probability
     known = _Known(np.sort(pairs[keep], axis=1), probabilities[keep], n)
-    components, skipped = _linkable(known.pairs, known.probabilities, n)
+    components, too_large = _linkable(known.pairs, known.probabilities, n)
     done, total = 0, sum(len(members) * (len(members) - 1) // 2 for members in components)
     for members, first, second in _by_pairs(components):
         wanted = np.column_stack([members[first], members[second]])
@@ -72,7 +74,7 @@ def cluster_pairs(
             weakest[int(members[group])] = float(least[group])
         done += len(first)
         on_progress(done, total)
-    return Clusters(labels, weakest, skipped)
+    return Clusters(labels, weakest, len(too_large), sum(map(len, too_large)))
 
 
 class _Known:
@@ -92,25 +94,24 @@ class _Known:
 
 def _linkable(
     pairs: NDArray[np.int64], probabilities: NDArray[np.float64], n: int
-) -> tuple[list[NDArray[np.int64]], int]:
-    """Return components small enough to link, by lowest member, and how many are too large to the end.
+) -> tuple[list[NDArray[np.int64]], list[NDArray[np.int64]]]:
+    """Return components small enough to link, by lowest member, and those that are too large to the end.
 
     A component too large loses its weaker pairs until its parts are small enough.
     """
     small: list[NDArray[np.int64]] = []
-    large = 0
+    too_large: list[NDArray[np.int64]] = []
     for least in (0.0, *_HIGHER):
         strong = probabilities >= least
         pairs, probabilities = pairs[strong], probabilities[strong]
         components = _components(pairs, n)
         small += [c for c in components if len(c) <= LARGEST_COMPONENT]
         too_large = [c for c in components if len(c) > LARGEST_COMPONENT]
-        large = len(too_large)
-        if not large:
+        if not too_large:
             break
         inside = np.isin(pairs[:, 0], np.concatenate(too_large))
         pairs, probabilities = pairs[inside], probabilities[inside]
-    return sorted(small, key=lambda members: int(members[0])), large
+    return sorted(small, key=lambda members: int(members[0])), too_large
 
 
 def _components(pairs: NDArray[np.int64], n: int) -> list[NDArray[np.int64]]:

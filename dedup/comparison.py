@@ -20,6 +20,7 @@ from dedup.model import Model
 from dedup.name_table import Block, describe
 from dedup.nearest import cosine
 from dedup.processes import Processes
+from dedup.progress import Progress, no_progress
 
 _AT_ONCE = 20_000
 """Pairs, or names, in one block."""
@@ -37,10 +38,6 @@ T = TypeVar("T")
 Strings = NDArray[Any]
 """Texts (n,) of dtype ``StringDType``, which take half of what objects take."""
 Floats = NDArray[np.float64]
-
-
-def _nobody(stage: str, done: int, total: int) -> None:
-    """Tell nobody."""
 
 
 class Comparison:
@@ -71,14 +68,15 @@ class Comparison:
         pairs: NDArray[np.integer[Any]],
         similarities: NDArray[np.float32],
         least_probability: float,
-        on_progress: Callable[[str, int, int], None] = _nobody,
+        on_progress: Progress = no_progress,
     ) -> tuple[NDArray[np.int64], Floats]:
         """Return which of ``pairs`` (p, 2) are at least that probable, as places (k,), and their probabilities (k,).
 
         Pairs are places of texts, ``similarities`` (p,) their cosines. ``on_progress`` hears of the stages
-        ``names``, taken apart, and of pairs ``rule out`` and ``compare``: how many are done, and how many there are.
+        ``names``, taken apart, ``words``, described, and of pairs ``rule out`` and ``compare``: how many are done, and
+        how many there are, None if that is not known.
         """
-        self._describe_names(lambda done: on_progress("names", done, len(self._normal_forms)))
+        self._describe_names(on_progress)
         found = [np.empty(0, np.int64)]
         for block, at_most in self._at_most(pairs, similarities):
             found.append(block.start + np.flatnonzero(at_most >= least_probability))
@@ -138,7 +136,7 @@ class Comparison:
     def _lengths(self) -> NDArray[np.int64]:
         return np.strings.str_len(self._normal_forms)
 
-    def _describe_names(self, on_progress: Callable[[int], None] = lambda done: None) -> Ceiling:
+    def _describe_names(self, on_progress: Progress = no_progress) -> Ceiling:
         """Return what bounds pairs of the names, made when first asked for."""
 
         def task(block: slice) -> tuple[Sequence[str]]:
@@ -148,7 +146,8 @@ class Comparison:
             blocks = _blocks(len(self._normal_forms), _AT_ONCE)
             for block, names in zip(blocks, self._map(_describe, task, blocks), strict=True):
                 yield names
-                on_progress(min(block.stop, len(self._normal_forms)))
+                on_progress("names", min(block.stop, len(self._normal_forms)), len(self._normal_forms))
+            on_progress("words", 0, None)
 
         if self._ceiling is None:
             self._ceiling = self._model.ceiling(described())

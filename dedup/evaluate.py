@@ -23,11 +23,15 @@ from dedup.lexicon import CORPUS_SAMPLE, count_words
 from dedup.model import Model
 from dedup.nearest import exact_neighbours
 from dedup.normalise import normalise
+from dedup.progress import Progress, no_progress
 from dedup.stopwatch import Stopwatch
 
 RECALL_DEPTHS = (1, 10, 50)
 N_CANDIDATES = max(RECALL_DEPTHS)
 """Nearest texts of each text that are compared with it; also the deepest recall."""
+
+_AT_ONCE = 20_000
+"""Texts that are normalised or encoded before it is told how far that is."""
 
 _BASELINES = {"ratio": fuzz.ratio, "token_sort_ratio": fuzz.token_sort_ratio, "WRatio": fuzz.WRatio}
 
@@ -70,17 +74,21 @@ def evaluate_pairs(model: Model, left: Sequence[str], right: Sequence[str], labe
 
 
 def evaluate_clusters(
-    model: Model, texts: Sequence[str], cluster_ids: Sequence[str], distractors: Sequence[str] = ()
+    model: Model,
+    texts: Sequence[str],
+    cluster_ids: Sequence[str],
+    distractors: Sequence[str] = (),
+    on_progress: Progress = no_progress,
 ) -> dict[str, Any]:
     """Return how well a model finds the mates of each text among distractors, and the clusters of a corpus.
 
     ``texts`` are the raw texts of the records and ``cluster_ids`` their true clusters; ``distractors`` are
     raw texts that belong to none of them. A distractor that is empty after normalisation, or then equal to a
-    text of the corpus, is left out. The search is exact, so that the recall is the encoder's own.
+    text of the corpus, is left out. The search is exact, so that the recall is the encoder's own. ``on_progress``
+    hears of ``normalise``, ``encode``, ``search``, the stages of ``Comparison.likely`` and ``cluster``.
 
     Raises:
-        InputRefused: a text of the corpus is empty after normalisation, or no two different texts share a
-            cluster.
+        InputRefused: a text of the corpus is empty after normalisation, or no two of them share a cluster.
         ValueError: the lengths differ.
     """
     if len(texts) != len(cluster_ids):
@@ -90,18 +98,18 @@ def evaluate_clusters(
     distinct = list(numbers)
     text_of_record = np.array([numbers[text] for text in normals], dtype=np.int64)
     mates = mates_of(text_of_record, cluster_ids)
-    others, left_out = usable_distractors(distractors, numbers)
+    others, left_out = usable_distractors(distractors, numbers, on_progress)
 
     corpus = others + distinct
     clock = Stopwatch()
     with clock.stage("encode"):
         # Distractors first: of texts equally near the lower number counts as nearer, so truth wins no tie.
-        codes = model.encoder.encode(corpus)
+        codes = _encode(model, corpus, on_progress)
     with clock.stage("search"):
-        neighbours, similarities = nearest_others(codes, len(others))
+        neighbours, similarities = nearest_others(codes, len(others), on_progress)
     model = model.with_corpus(*count_words(corpus[:: -(-len(corpus) // CORPUS_SAMPLE)], least=2))
-    candidates = _candidate_pairs(neighbours, similarities, model.least_similarity)
-    labels = _cluster(model, distinct, codes[len(others) :], *candidates, clock)
+    pairs, cosines = _candidate_pairs(neighbours, similarities, model.least_similarity)
+    labels = _cluster(model, distinct, codes[len(others) :], pairs, cosines, clock, on_progress)
 
     truth, found = np.asarray(cluster_ids), labels[text_of_record]
     by_pair = measures.pair_precision_recall_f1(truth, found)
@@ -168,14 +176,27 @@ def mates_of(text_of_record: NDArray[np.int64], cluster_ids: Sequence[str]) -> l
     return mates
 
 
-def usable_distractors(distractors: Sequence[str], corpus: dict[str, int]) -> tuple[list[str], int]:
+def usable_distractors(
+    distractors: Sequence[str], corpus: dict[str, int], on_progress: Progress = no_progress
+) -> tuple[list[str], int]:
     """Return the distinct normal forms of raw distractors to search among, and how many were left out.
 
     Left out is what is empty after normalisation or then one of the keys of ``corpus``.
     """
-    normals = [normalise(text) for text in distractors]
+    normals: list[str] = []
+    for start in range(0, len(distractors), _AT_ONCE):
+        normals += map(normalise, distractors[start : start + _AT_ONCE])
+        on_progress("normalise", len(normals), len(distractors))
     usable = [text for text in normals if text and text not in corpus]
     return list(dict.fromkeys(usable)), len(normals) - len(usable)
+
+
+def _encode(model: Model, texts: Sequence[str], on_progress: Progress) -> NDArray[np.int8]:
+    codes = []
+    for start in range(0, len(texts), _AT_ONCE):
+        codes.append(model.encoder.encode(texts[start : start + _AT_ONCE]))
+        on_progress("encode", min(start + _AT_ONCE, len(texts)), len(texts))
+    return np.concatenate(codes)
 
 
 def others_first(found: NDArray[np.int64], own: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -183,13 +204,17 @@ def others_first(found: NDArray[np.int64], own: NDArray[np.int64]) -> NDArray[np
     return np.argsort(found == own[:, None], axis=1, kind="stable")[:, :N_CANDIDATES]
 
 
-def nearest_others(codes: NDArray[np.int8], n_distractors: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+def nearest_others(
+    codes: NDArray[np.int8], n_distractors: int, on_progress: Progress = no_progress
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Return the nearest of each corpus text but itself, and their cosines, both (corpus texts, ``N_CANDIDATES``).
 
     ``codes`` are those of the distractors, then of the corpus; numbers below 0 are distractors or nothing.
     """
     own = codes[n_distractors:]
-    found, similarities = exact_neighbours(own, codes, N_CANDIDATES + 1)
+    found, similarities = exact_neighbours(
+        own, codes, N_CANDIDATES + 1, lambda done: on_progress("search", done, len(own))
+    )
     numbers = np.where(found < 0, -1, found - n_distractors)
     columns = others_first(numbers, np.arange(len(own)))
     return np.take_along_axis(numbers, columns, axis=1), np.take_along_axis(similarities, columns, axis=1)
@@ -212,11 +237,12 @@ def _cluster(
     pairs: NDArray[np.int64],
     cosines: NDArray[np.float32],
     clock: Stopwatch,
+    on_progress: Progress,
 ) -> NDArray[np.int64]:
     """Return the cluster of each text, made from the candidate pairs as the batch job does."""
     with Comparison(model, codes, texts) as comparison:
         with clock.stage("compare"):
-            likely, probabilities = comparison.likely(pairs, cosines, model.default_probability)
+            likely, probabilities = comparison.likely(pairs, cosines, model.default_probability, on_progress)
         with clock.stage("cluster"):
             clusters = cluster_pairs(
                 pairs[likely],
@@ -224,5 +250,6 @@ def _cluster(
                 len(texts),
                 least_probability=model.default_probability,
                 comparison=comparison,
+                on_progress=lambda done, total: on_progress("cluster", done, total),
             )
     return clusters.labels

@@ -6,6 +6,8 @@ same on every machine, thread count and batch size.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,12 +30,16 @@ def cosine(left: NDArray[np.int8], right: NDArray[np.int8]) -> NDArray[np.float3
 
 
 def exact_neighbours(
-    queries: NDArray[np.int8], corpus: NDArray[np.int8], k: int
+    queries: NDArray[np.int8],
+    corpus: NDArray[np.int8],
+    k: int,
+    on_progress: Callable[[int], None] = lambda done: None,
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Return the ``k`` nearest rows of ``corpus`` for each query by cosine: indices and similarities.
 
     Both (m, k), nearest first, ties by the lower index; index -1 and similarity -1 where the corpus has
-    fewer than ``k`` rows. Time m·n·d, memory for one block of about 16 million similarities.
+    fewer than ``k`` rows. Time m·n·d, memory for one block of about 16 million similarities. ``on_progress`` hears
+    how many queries are done.
 
     Raises:
         ValueError: the dimensions differ or exceed 1,040.
@@ -63,6 +69,7 @@ def exact_neighbours(
         order = np.lexsort((found, -values), axis=1)[:, :wanted]
         indices[start : start + step, :wanted] = np.take_along_axis(found, order, axis=1)
         similarities[start : start + step, :wanted] = np.take_along_axis(values, order, axis=1)
+        on_progress(min(start + step, count))
     return indices, similarities
 
 

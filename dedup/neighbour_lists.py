@@ -7,6 +7,7 @@ not depend on the order in which it is offered.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -59,10 +60,11 @@ class NeighbourLists:
         merged.sort(axis=1)
         self._keys[found] = merged[:, -k:]
 
-    def pairs(self) -> NearPairs:
+    def pairs(self, on_progress: Callable[[int], None] = lambda done: None) -> NearPairs:
         """Return each pair of a row and one that it lists, once.
 
-        In the order of the rows that list them; two that list each other come with the lower.
+        In the order of the rows that list them; two that list each other come with the lower. ``on_progress`` hears
+        how many rows are done.
         """
         found, cosines = [np.empty((0, 2), np.int32)], [np.empty(0, np.float32)]
         for start in range(0, len(self._keys), _BLOCK):
@@ -78,6 +80,7 @@ class NeighbourLists:
             both.sort(axis=1)
             found.append(both)
             cosines.append(_cosines(keys[once]))
+            on_progress(min(start + _BLOCK, len(self._keys)))
         return NearPairs(np.concatenate(found), np.concatenate(cosines))
 
     def nearest(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:

@@ -51,17 +51,28 @@ def all_neighbours(
     ``cells`` (n, m) are the cells of each row, the most likely first; None: one cell that holds all, which
     is an exact search. Listed are those with a cosine of at least ``least_similarity``, ties by the lower row.
     Time Σ s² d over cells of s rows; memory 8 k + 10 m bytes a row. ``progress`` hears how many rows are as good
-    as done.
+    as done, both passes taken together.
     """
     if least_similarity < 0:
         raise ValueError(f"{least_similarity} is no similarity of near texts")
-    search = _Search(codes, NeighbourLists(len(codes), k, least_similarity))
-    if cells is not None:
-        search.run(_members(cells[:, :_FIRST_CELLS]), lambda share: None)
-    search.run(
-        [np.arange(len(codes))] if cells is None else _members(cells), lambda share: progress(int(share * len(codes)))
-    )
+    n = len(codes)
+    search = _Search(codes, NeighbourLists(n, k, least_similarity))
+    if cells is None:
+        search.run([np.arange(n)], lambda share: progress(int(share * n)))
+        return search.lists
+    first = cells[:, :_FIRST_CELLS]
+    of_first, of_all = _work(first), _work(cells)
+    of_first /= of_first + of_all
+    search.run(_members(first), lambda share: progress(int(share * of_first * n)))
+    search.run(_members(cells), lambda share: progress(int((1 - (1 - share) * (1 - of_first)) * n)))
     return search.lists
+
+
+def _work(cells: Cells) -> float:
+    """Return how many products the comparison within each of ``cells`` (n, m) takes."""
+    count = int(cells.max()) + 1
+    sizes = sum((np.bincount(column, minlength=count) for column in cells.T), np.zeros(count))
+    return float(sizes @ sizes)
 
 
 def _members(cells: Cells) -> Iterator[Rows]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from dedup import threads
 from dedup.products import products
-from indexer.progress import Progress, no_progress
+from dedup.progress import Progress, no_progress
 from indexer.store import Codes
 
 Cells = NDArray[np.int32]
@@ -63,10 +63,10 @@ def _sums(codes: Codes, cells: Cells, count: int) -> NDArray[np.int32]:
     return sums
 
 
-def nearest_cells(codes: Codes, centres: Codes, count: int) -> Cells:
+def nearest_cells(codes: Codes, centres: Codes, count: int, progress: Progress = no_progress) -> Cells:
     """Return the ``count`` cells of each of ``codes`` (n, d) that have the largest products with their ``centres``.
 
-    (n, count), the largest first, ties by the lower cell.
+    (n, count), the largest first, ties by the lower cell. ``progress`` hears of ``cells of texts``.
     """
     cells = np.empty((len(codes), count), np.int32)
 
@@ -74,8 +74,8 @@ def nearest_cells(codes: Codes, centres: Codes, count: int) -> Cells:
         block = slice(start, start + _ROWS)
         cells[block] = _largest(products(codes[block], centres), count)
 
-    for _ in threads.in_order(assign, range(0, len(codes), _ROWS)):
-        pass
+    for block, _ in enumerate(threads.in_order(assign, range(0, len(codes), _ROWS)), 1):
+        progress("cells of texts", min(block * _ROWS, len(codes)), len(codes))
     return cells
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from hashlib import sha256
 
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import Connection, Select, func, select
 
 from dedup.errors import UsageError
+from dedup.progress import Progress, no_progress
 from indexer import runs
-from indexer.progress import Progress, no_progress
 from indexer.runs import Accounts, CurrentRun, recorded_run
 from indexer.schema import record, source
 from indexer.store import PAGE, Store, chunks
@@ -46,6 +46,8 @@ def delete_records(store: Store, external_ids: Sequence[str], source_name: str) 
 def delete_source(store: Store, source_name: str, progress: Progress = no_progress) -> int:
     """Delete all records of a source and return how many there were; begun again, it goes on.
 
+    ``progress`` hears of ``delete``.
+
     Raises:
         UsageError: there is no such source.
 
@@ -54,10 +56,12 @@ def delete_source(store: Store, source_name: str, progress: Progress = no_progre
     with recorded_run(store, "delete") as run:
         run.manifest |= {"source": source_name}
         run.run_id = store.write(lambda connection: _begin(connection, run, source_id, ""))
+        removed = runs.batches(store, run.run_id)[1].removed
+        total = removed + store.read(select(func.count()).where(record.c.source_id == source_id))[0][0]
         while page := store.read(_records(source_id).limit(PAGE)):
             _remove(store, run, [(row.record_id, row.text_id) for row in page])
-            progress("delete", runs.batches(store, run.run_id)[1].removed, None)
-        removed = runs.batches(store, run.run_id)[1].removed
+            removed += len(page)
+            progress("delete", removed, total)
     return removed
 
 

@@ -19,12 +19,12 @@ from dedup.comparison import Comparison, Strings
 from dedup.errors import UsageError
 from dedup.model import Model
 from dedup.neighbour_lists import NearPairs
+from dedup.progress import Progress, no_progress
 from dedup.stopwatch import Stopwatch
 from indexer import vectors
 from indexer.all_neighbours import all_neighbours
 from indexer.cells import Cells, find_centres, nearest_cells
 from indexer.faiss_index import FLAT_UP_TO, centres_of
-from indexer.progress import Progress, no_progress
 from indexer.recall import NEIGHBOURS, measure_recall
 from indexer.snapshot import open_snapshot
 from indexer.store import Codes, Ids, Store
@@ -63,8 +63,9 @@ def find_duplicates(
 
     A pair is found if one is among the 10 nearest of the other and their cosine is at least the model's
     ``least_similarity``; of many texts, if they share a cell besides (``indexer.all_neighbours``). ``progress``
-    hears of the stages ``search``, ``names``, ``rule out``, ``compare`` and ``cluster``, and without a snapshot of
-    those in which cells are made.
+    hears of the stages ``read vectors``, ``read texts``, ``check snapshot``, ``cells of texts``, ``search``,
+    ``pairs``, ``names``, ``words``, ``rule out``, ``compare`` and ``cluster``, and without a snapshot of those in
+    which cells are made.
 
     Raises:
         UsageError: nothing is indexed, or not every text is encoded.
@@ -73,7 +74,7 @@ def find_duplicates(
     """
     clock = Stopwatch()
     with clock.stage("load"):
-        text_ids, codes, normals = _load(store, model.model_id)
+        text_ids, codes, normals = _load(store, model.model_id, progress)
     with clock.stage("search"):
         generation, near = _search(store, snapshots, model, text_ids, codes, progress)
     candidates = len(near.cosines)
@@ -97,9 +98,9 @@ def find_duplicates(
     return Duplicates(text_ids, pairs, probabilities, similarities, clusters, candidates, generation, clock.seconds)
 
 
-def _load(store: Store, model_id: str) -> tuple[Ids, Codes, Strings]:
+def _load(store: Store, model_id: str, progress: Progress) -> tuple[Ids, Codes, Strings]:
     """Return ids (n,), codes (n, d) and normal forms (n) of all texts."""
-    text_ids, codes = store.load_vectors(model_id)
+    text_ids, codes = store.load_vectors(model_id, progress=progress)
     if not len(text_ids):
         vectors.check_model(store, model_id)
     normals = np.empty(len(text_ids), np.dtypes.StringDType())
@@ -110,6 +111,7 @@ def _load(store: Store, model_id: str) -> tuple[Ids, Codes, Strings]:
             raise UsageError("Not every text is encoded yet; run `dedup index` again to finish.")
         normals[place] = page
         done += len(ids)
+        progress("read texts", done, len(text_ids))
     if not done:
         raise UsageError("Nothing is indexed in this workspace; run `dedup index FILE` first.")
     return text_ids, codes, normals
@@ -125,7 +127,7 @@ def _search(
     lists = all_neighbours(
         codes, NEIGHBOURS, model.least_similarity, cells, progress=lambda done: progress("search", done, n)
     )
-    return generation, lists.pairs()
+    return generation, lists.pairs(lambda done: progress("pairs", done, n))
 
 
 def _cells(
@@ -138,16 +140,16 @@ def _cells(
     """
     if len(text_ids) <= FLAT_UP_TO:
         return None, None
-    generation, centres, count = _centres(store, snapshots, model.model_id)
+    generation, centres, count = _centres(store, snapshots, model.model_id, progress)
     if centres is None:
         centres = find_centres(codes, progress)
         count = measure_recall(codes, centres, model.least_similarity, progress).cells_per_text
-    return generation, nearest_cells(codes, centres, count)
+    return generation, nearest_cells(codes, centres, count, progress)
 
 
-def _centres(store: Store, snapshots: Path, model_id: str) -> tuple[int | None, Codes | None, int]:
+def _centres(store: Store, snapshots: Path, model_id: str, progress: Progress) -> tuple[int | None, Codes | None, int]:
     """Return the generation, the centres and the cells of each text of a snapshot that has cells, and let go of it."""
-    opened = open_snapshot(store, snapshots, model_id)
+    opened = open_snapshot(store, snapshots, model_id, progress)
     if opened is None or "cells_per_text" not in opened[0].parameters:
         return None, None, 0
     snapshot, index = opened

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dedup.progress import Progress, no_progress
 from indexer.cells import nearest_cells
-from indexer.progress import Progress, no_progress
 from indexer.store import Codes, Ids
 
 FLAT_UP_TO = 50_000
@@ -32,7 +32,7 @@ def build_index(ids: Ids, codes: Codes, centres: Codes | None, progress: Progres
     """Return an index of ``codes`` (n, d) under their ``ids`` (n,).
 
     It scans all of them, or, given ``centres`` (c, d), only cells, each code being in the one that is nearest.
-    ``progress`` hears of ``snapshot``.
+    ``progress`` hears of ``cells of texts`` and ``snapshot``.
     """
     import faiss
 
@@ -48,7 +48,7 @@ def build_index(ids: Ids, codes: Codes, centres: Codes | None, progress: Progres
     quantiser.add(centres.astype(np.float32))
     index: Index = faiss.IndexIVFScalarQuantizer(quantiser, dimension, len(centres), kind, metric, False)
     index.train(centres.astype(np.float32))  # the centres are there; this only marks the index as ready
-    cells = np.concatenate([nearest_cells(codes[block], centres, 1)[:, 0] for block in blocks(len(codes))])
+    cells = nearest_cells(codes, centres, 1, progress)[:, 0]
     order = np.argsort(cells, kind="stable")
     ends = np.cumsum(np.bincount(cells, minlength=len(centres))).tolist()
     for cell, (start, end) in enumerate(pairwise([0, *ends])):

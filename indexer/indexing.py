@@ -10,12 +10,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from dedup.model import Model
+from dedup.progress import Progress, no_progress
 from dedup.stopwatch import Stopwatch
 from indexer import snapshot
 from indexer.encoding import encode
 from indexer.ingest import ingest
 from indexer.intake import Identity
-from indexer.progress import Progress, no_progress
 from indexer.readers import Row
 from indexer.rejects import Reject
 from indexer.runs import Accounts, recorded_run
@@ -55,7 +55,7 @@ def index_rows(
     """Make ``rows`` the records of a source, as ``ingest`` does, and make them ready to be searched.
 
     The job is recorded as a run. Texts that another model has encoded are encoded anew once the rows are stored.
-    ``progress`` hears of the stages of ``ingest``, of ``texts``, and of the stages of ``snapshot.publish``.
+    ``progress`` hears of the stages of ``ingest``, of ``texts``, and of the stages of ``refresh_snapshot``.
 
     Raises:
         InputRefused, UsageError: as ``ingest``; nothing was written.
@@ -109,23 +109,30 @@ def encode_texts(store: Store, model: Model, progress: Progress = no_progress) -
     return done
 
 
-def compact(store: Store, snapshots: Path) -> bool:
-    """Publish a snapshot anew if too much of the current one was deleted; tell whether it was."""
+def compact(store: Store, snapshots: Path, progress: Progress = no_progress) -> bool:
+    """Publish a snapshot anew if too much of the current one was deleted; tell whether it was.
+
+    ``progress`` hears of the stages of ``refresh_snapshot``.
+    """
     current = store.current_snapshot()
     if current is None:
         return False
     least_similarity = current.parameters.get("recall", {}).get("least_similarity", 0.0)
-    return refresh_snapshot(store, snapshots, current.model_id, least_similarity=least_similarity)
+    return refresh_snapshot(store, snapshots, current.model_id, least_similarity=least_similarity, progress=progress)
 
 
 def refresh_snapshot(
     store: Store, snapshots: Path, model_id: str, *, least_similarity: float, progress: Progress = no_progress
 ) -> bool:
-    """Count words if that is due; publish a snapshot if one is, and leave no file of an older; tell whether it was."""
-    keep_words(store)
+    """Count words if that is due; publish a snapshot if one is, and leave no file of an older; tell whether it was.
+
+    ``progress`` hears of ``words``, ``check snapshot`` and the stages of ``snapshot.publish``.
+    """
+    keep_words(store, progress)
     current = store.current_snapshot()
     what = (store, snapshots, model_id)
-    if current is not None and not snapshot.is_snapshot_due(*what, least_similarity=least_similarity):
+    is_due = snapshot.is_snapshot_due
+    if current is not None and not is_due(*what, least_similarity=least_similarity, progress=progress):
         snapshot.sweep(snapshots, current)
         return False
     return snapshot.publish(*what, least_similarity=least_similarity, progress=progress) is not None

@@ -18,13 +18,13 @@ from sqlalchemy import Connection, func, insert, select, update
 
 from dedup.errors import InputRefused, UsageError
 from dedup.model import Model
+from dedup.progress import Progress, no_progress
 from indexer import runs
 from indexer.encoding import Encoding
 from indexer.intake import Identity, Intake, take_in
 from indexer.keyset import KeySet, keys_of
 from indexer.memory import INDEX
 from indexer.memory import check as check_memory
-from indexer.progress import Progress, no_progress
 from indexer.readers import Row
 from indexer.rejects import Reject
 from indexer.runs import Accounts, CurrentRun
@@ -234,6 +234,10 @@ class _Loading:
         self._store.write(work)
         self.number += 1
 
+    def count(self) -> int:
+        """Return how many records the source has."""
+        return int(self._store.read(select(func.count()).where(record.c.source_id == self.source_id))[0][0])
+
 
 def _others(store: Store, source_id: int, keys: KeySet) -> Iterator[tuple[int, int]]:
     """Yield ``record_id`` and ``text_id`` of the records of a source whose id is not among ``keys``."""
@@ -252,9 +256,9 @@ def _remove_others(loading: _Loading, others: Iterator[tuple[int, int]], intake:
     """Remove the records that the input does not hold, or none if it may hold them; return how many stayed."""
     if intake.unidentified:
         return sum(1 for _ in others)
-    removed = 0
+    removed, expected = 0, loading.count() - (intake.rows_in - intake.rejected)
     while gone := list(islice(others, SIZE_OF_REMOVAL)):
         loading.remove(gone)
         removed += len(gone)
-        progress("remove", removed, None)
+        progress("remove", removed, expected if len(gone) == SIZE_OF_REMOVAL else removed)  # rejects have records too
     return 0

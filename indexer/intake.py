@@ -16,8 +16,8 @@ from typing import Literal
 
 from dedup.errors import InputRefused
 from dedup.normalise import normalise
+from dedup.progress import Progress
 from indexer.keyset import KEY_BYTES, KeySet, keys_of
-from indexer.progress import Progress
 from indexer.reading.records import Row
 from indexer.rejects import Reject
 from indexer.spool import Batch, Item, Spool

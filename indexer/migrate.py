@@ -21,6 +21,7 @@ from sqlalchemy import text as sql
 
 from dedup.errors import CorruptStore, EnvironmentFault, VersionMismatch
 from dedup.normalise import NORMALISER_VERSION
+from dedup.progress import Progress, no_progress
 from indexer import schema
 from indexer.durable import sync_directory
 
@@ -88,11 +89,11 @@ def _revision(connection: Connection) -> str:
     return str(connection.execute(sql("SELECT version_num FROM alembic_version")).scalar_one())
 
 
-def migrate(engine: Engine, sqlite_file: Path | None) -> Migration | None:
+def migrate(engine: Engine, sqlite_file: Path | None, progress: Progress = no_progress) -> Migration | None:
     """Bring an older database to ``schema.HEAD``, after a copy of a SQLite file; None if it is empty.
 
     Hold the writer lock. A process killed in between leaves the database as it was, perhaps with a copy, which
-    the next attempt makes anew.
+    the next attempt makes anew. ``progress`` hears that the stages ``copy`` and ``upgrade`` begin.
 
     Raises:
         VersionMismatch: the schema is newer than this program's, or the tables are not ours.
@@ -110,10 +111,12 @@ def migrate(engine: Engine, sqlite_file: Path | None) -> Migration | None:
     copy = None
     if sqlite_file is not None:
         copy = sqlite_file.with_name(f"{sqlite_file.name}.{before}.backup")
+        progress("copy", 0, None)
         try:
             _copy(engine, sqlite_file, copy)
         except OSError as error:
             raise EnvironmentFault(f"{copy} cannot be written: {error.strerror}.") from error
+    progress("upgrade", 0, None)
     upgrade(engine)
     return Migration(before, schema.HEAD, copy)
 

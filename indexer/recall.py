@@ -17,8 +17,8 @@ from dedup import threads
 from dedup.nearest import norms
 from dedup.neighbour_lists import NeighbourLists
 from dedup.products import products
+from dedup.progress import Progress, no_progress
 from indexer.cells import nearest_cells
-from indexer.progress import Progress, no_progress
 from indexer.sketch import Sketch, candidates_for
 from indexer.store import Codes, Ids
 

@@ -29,18 +29,18 @@ from operator import attrgetter
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple, TextIO
-from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dedup.errors import EnvironmentFault
 from dedup.model import Model
+from dedup.progress import Progress, no_progress
 from dedup.stopwatch import Stopwatch
 from indexer.duplicates import Duplicates, find_duplicates
+from indexer.durable import open_beside
 from indexer.memory import REPORT
 from indexer.memory import check as check_memory
-from indexer.progress import Progress, no_progress
 from indexer.runs import recorded_run, versions
 from indexer.store import Record, Store
 
@@ -134,24 +134,25 @@ def report_workspace(
 @contextmanager
 def _files(output: Path) -> Iterator[Sequence[TextIO]]:
     """Open the three files under temporary names; they get their names when the block ends well."""
-    temporary = [output / f".{name}.{uuid4().hex}.tmp" for name in FILES]
+    files: list[TextIO] = []
     try:
         output.mkdir(parents=True, exist_ok=True)
         with ExitStack() as stack:
-            files = [stack.enter_context(path.open("x", encoding="utf-8", newline="")) for path in temporary]
+            for name in FILES:
+                files.append(stack.enter_context(open_beside(output / name)))
             yield files
             for file in files:
                 file.flush()
                 os.fsync(file.fileno())
-        for path, name in zip(temporary, FILES, strict=True):
-            path.replace(output / name)
+        for file, name in zip(files, FILES, strict=True):
+            Path(file.name).replace(output / name)
     except OSError as error:
         raise EnvironmentFault(
             f"The report cannot be written to {output}: {error.strerror}; name another --output."
         ) from error
     finally:
-        for path in temporary:
-            path.unlink(missing_ok=True)
+        for file in files:
+            Path(file.name).unlink(missing_ok=True)
 
 
 def _take_census(store: Store, duplicates: Duplicates, progress: Progress) -> Census:
@@ -176,6 +177,7 @@ def _take_census(store: Store, duplicates: Duplicates, progress: Progress) -> Ce
             lines[place] = [_line(record, columns) for record in records]
         if not place % _AT_ONCE:
             progress("read records", place, len(text_ids))
+    progress("read records", len(text_ids), len(text_ids))
     return Census(counts, first_records, lines, list(columns))
 
 
@@ -247,6 +249,7 @@ def _summarise(duplicates: Duplicates, census: Census, sizes: list[int]) -> dict
         "records_in_clusters": sum(sizes),
         "largest_cluster": max(sizes, default=0),
         "components_skipped": duplicates.clusters.skipped,
+        "texts_skipped": duplicates.clusters.left_single,
         "candidates": duplicates.candidates,
         "snapshot_generation": duplicates.generation,
     }

@@ -18,6 +18,7 @@ import logging
 import os
 import re
 import stat
+from collections.abc import Callable
 from contextlib import suppress
 from io import FileIO
 from pathlib import Path
@@ -28,6 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedup.errors import EnvironmentFault
+from dedup.progress import Progress, no_progress
 from indexer.cells import find_centres
 from indexer.durable import sync_directory
 from indexer.faiss_index import (
@@ -39,9 +41,8 @@ from indexer.faiss_index import (
     row_digests,
     total,
 )
-from indexer.progress import Progress, no_progress
 from indexer.recall import measure_recall
-from indexer.store import Codes, Snapshot, Store
+from indexer.store import Codes, Ids, Snapshot, Store
 
 LEAST_CHANGES = 10_000
 LARGEST_CHANGED_SHARE = 0.1
@@ -78,14 +79,14 @@ def publish(
     What a search of it finds of neighbours of at least ``least_similarity`` is measured and recorded with it, and
     warned of if it is little.
     Files of ours that are no longer needed are removed: older generations, temporary files that a killed
-    job left, and all but the latest of those set aside as ``.bad``. ``progress`` hears of ``cells``,
-    ``snapshot`` and ``recall``.
+    job left, and all but the latest of those set aside as ``.bad``. ``progress`` hears of ``read vectors``, ``cells``,
+    ``cells of texts``, ``snapshot``, ``write snapshot``, ``checksum`` and ``recall``.
 
     Raises:
         EnvironmentFault: the snapshot cannot be written.
 
     """
-    ids, codes = store.load_vectors(model_id)
+    ids, codes = store.load_vectors(model_id, progress=progress)
     if not len(ids):
         return None
     centres = find_centres(codes, progress) if len(ids) > flat_up_to else None
@@ -93,7 +94,7 @@ def publish(
     current = store.current_snapshot()
     path = snapshots / f"idx-{current.generation + 1 if current else 1}-{uuid4().hex}.faiss"
     try:
-        n_bytes, sha256 = _write(path, index)
+        n_bytes, sha256 = _write(path, index, progress)
     except OSError as error:
         mebibytes = index.ntotal * (index.d + 8) >> 20
         raise EnvironmentFault(
@@ -106,11 +107,19 @@ def publish(
         model_id=model_id,
         max_text_id=int(ids[-1]),
         n_vectors=len(ids),
-        digest=digest_text(sum(total(row_digests(ids[part], codes[part])) for part in blocks(len(ids)))),
+        digest=_digest(ids, codes, progress),
         parameters=_parameters(codes, centres, least_similarity, progress),
     )
     sweep(snapshots, published)
     return published
+
+
+def _digest(ids: Ids, codes: Codes, progress: Progress) -> str:
+    digest = 0
+    for part in blocks(len(ids)):
+        digest += total(row_digests(ids[part], codes[part]))
+        progress("checksum", min(part.stop, len(ids)), len(ids))
+    return digest_text(digest)
 
 
 def _parameters(codes: Codes, centres: Codes | None, least_similarity: float, progress: Progress) -> dict[str, Any]:
@@ -134,28 +143,38 @@ def _parameters(codes: Codes, centres: Codes | None, least_similarity: float, pr
     }
 
 
-def _write(path: Path, index: Index) -> tuple[int, str]:
+def _write(path: Path, index: Index, progress: Progress) -> tuple[int, str]:
     """Write a file that is either whole and safe on disk or absent; return its size and SHA-256 in hex.
 
     FAISS writes through Python, so that memory holds one block of the file, and no fault of the disk is lost.
+    ``progress`` hears of ``write snapshot``: the bytes written and read again, as a share of all vectors.
     """
     import faiss
 
     temporary = path.with_suffix(".tmp")
     sha256 = hashlib.sha256()
+    n, done = index.ntotal, 0
+    expected = 2 * n * (index.d + 8)
+
+    def count(size: int) -> None:
+        nonlocal done
+        done += size
+        progress("write snapshot", min(n, done * n // expected), n)
+
     try:
         with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb", _BLOCK_BYTES) as file:
 
             def write(piece: bytes) -> int:
                 sha256.update(piece)
+                count(len(piece))
                 return file.write(piece)
 
             faiss.write_index(index, faiss.PyCallbackIOWriter(write, _BLOCK_BYTES))  # type: ignore[attr-defined]
             file.flush()
             os.fsync(file.fileno())
             n_bytes = file.tell()
-        with temporary.open("rb") as written:
-            if hashlib.file_digest(written, "sha256").digest() != sha256.digest():
+        with temporary.open("rb", 0) as written:
+            if _sha256(written, np.empty(_BLOCK_BYTES, np.uint8), count) != sha256.hexdigest():
                 raise EnvironmentFault(f"{temporary} reads back as other bytes than written; check the disk.")
         temporary.rename(path)
     except BaseException:
@@ -176,10 +195,13 @@ def sweep(snapshots: Path, current: Snapshot) -> None:
                 path.unlink()
 
 
-def is_snapshot_due(store: Store, snapshots: Path, model_id: str, *, least_similarity: float) -> bool:
+def is_snapshot_due(
+    store: Store, snapshots: Path, model_id: str, *, least_similarity: float, progress: Progress = no_progress
+) -> bool:
     """Tell whether a snapshot is missing, damaged, of another model, or too far behind the database.
 
-    Of another model is also one whose recall was measured for another ``least_similarity``.
+    Of another model is also one whose recall was measured for another ``least_similarity``. ``progress`` hears of
+    ``check snapshot``.
     """
     snapshot = store.current_snapshot()
     if snapshot is None or snapshot.model_id != model_id:
@@ -188,7 +210,7 @@ def is_snapshot_due(store: Store, snapshots: Path, model_id: str, *, least_simil
     if recall and recall["least_similarity"] != least_similarity:
         return True
     try:
-        _check(snapshots, snapshot, keep=False)
+        _check(snapshots, snapshot, progress, keep=False)
     except BadSnapshot:
         return True
     added = store.count_vectors(model_id, snapshot.max_text_id)
@@ -199,13 +221,16 @@ def is_snapshot_due(store: Store, snapshots: Path, model_id: str, *, least_simil
 # Open
 
 
-def open_snapshot(store: Store, snapshots: Path, model_id: str) -> tuple[Snapshot, Index] | None:
+def open_snapshot(
+    store: Store, snapshots: Path, model_id: str, progress: Progress = no_progress
+) -> tuple[Snapshot, Index] | None:
     """Return the current snapshot and its index, or None if there is none of this model that is sound.
 
-    A file that fails a check is renamed to ``.bad`` and reported as a warning through ``logging``.
+    A file that fails a check is renamed to ``.bad`` and reported as a warning through ``logging``. ``progress``
+    hears of ``check snapshot``.
     """
     try:
-        return read_current(store, snapshots, model_id)
+        return read_current(store, snapshots, model_id, progress)
     except BadSnapshot as error:
         _log.warning(
             "%s Every vector is scanned instead, which is slower; the next `dedup index`, or `dedup verify "
@@ -219,8 +244,12 @@ def open_snapshot(store: Store, snapshots: Path, model_id: str) -> tuple[Snapsho
         return None
 
 
-def read_current(store: Store, snapshots: Path, model_id: str) -> tuple[Snapshot, Index] | None:
+def read_current(
+    store: Store, snapshots: Path, model_id: str, progress: Progress = no_progress
+) -> tuple[Snapshot, Index] | None:
     """Return the current snapshot and its index, or None if there is none of this model.
+
+    ``progress`` hears of ``check snapshot``.
 
     Raises:
         BadSnapshot: as ``read_index``.
@@ -229,7 +258,7 @@ def read_current(store: Store, snapshots: Path, model_id: str) -> tuple[Snapshot
     snapshot = store.current_snapshot()
     while snapshot is not None and snapshot.model_id == model_id:
         try:
-            return snapshot, read_index(snapshots, snapshot)
+            return snapshot, read_index(snapshots, snapshot, progress)
         except BadSnapshot:
             latest = store.current_snapshot()
             if latest == snapshot:
@@ -238,15 +267,17 @@ def read_current(store: Store, snapshots: Path, model_id: str) -> tuple[Snapshot
     return None
 
 
-def read_index(snapshots: Path, snapshot: Snapshot) -> Index:
+def read_index(snapshots: Path, snapshot: Snapshot, progress: Progress = no_progress) -> Index:
     """Return the index of a snapshot, made of bytes that are those that were published.
+
+    ``progress`` hears of ``check snapshot``.
 
     Raises:
         BadSnapshot: the file is missing, damaged, or holds something else; FAISS has not seen it then.
 
     """
     cells, dimension = snapshot.parameters["cells"], snapshot.parameters["dimension"]
-    content = _check(snapshots, snapshot, keep=True)
+    content = _check(snapshots, snapshot, progress, keep=True)
 
     import faiss
 
@@ -265,14 +296,23 @@ def read_index(snapshots: Path, snapshot: Snapshot) -> Index:
     return index
 
 
-def _check(snapshots: Path, snapshot: Snapshot, *, keep: bool) -> NDArray[np.uint8]:
+def _check(snapshots: Path, snapshot: Snapshot, progress: Progress, *, keep: bool) -> NDArray[np.uint8]:
     """Return the bytes of the file, or with ``keep`` false the last of them.
+
+    ``progress`` hears of ``check snapshot``: the bytes read, as a share of all vectors.
 
     Raises:
         BadSnapshot: they are not what was published.
 
     """
     content = np.empty(0, np.uint8)
+    done = 0
+
+    def count(size: int) -> None:
+        nonlocal done
+        done += size
+        progress("check snapshot", done * snapshot.n_vectors // snapshot.n_bytes, snapshot.n_vectors)
+
     path = snapshots / snapshot.file_name
     if not FILE_NAME.fullmatch(snapshot.file_name):
         raise BadSnapshot(snapshot, f"{snapshot.file_name!r} is no name of a snapshot.")
@@ -282,7 +322,7 @@ def _check(snapshots: Path, snapshot: Snapshot, *, keep: bool) -> NDArray[np.uin
             is_sound = stat.S_ISREG(status.st_mode) and status.st_size == snapshot.n_bytes
             if is_sound:
                 content = np.empty(snapshot.n_bytes if keep else _BLOCK_BYTES, np.uint8)
-                is_sound = _sha256(file, content, keep=keep) == snapshot.sha256
+                is_sound = _sha256(file, content, count, keep=keep) == snapshot.sha256
     except OSError as error:
         raise BadSnapshot(snapshot, f"The snapshot {path} cannot be read: {error.strerror}.") from error
     if not is_sound:
@@ -290,13 +330,17 @@ def _check(snapshots: Path, snapshot: Snapshot, *, keep: bool) -> NDArray[np.uin
     return content
 
 
-def _sha256(file: FileIO, content: NDArray[np.uint8], *, keep: bool) -> str:
-    """Return the SHA-256 in hex of a file, or of as much as ``content`` takes if it has to ``keep`` what is read."""
+def _sha256(file: FileIO, content: NDArray[np.uint8], on_read: Callable[[int], None], *, keep: bool = False) -> str:
+    """Return the SHA-256 in hex of a file, or of as much as ``content`` takes if it has to ``keep`` what is read.
+
+    ``on_read`` hears of the size of each part.
+    """
     sha256 = hashlib.sha256()
     at = 0
     while size := file.readinto(content.data[at : at + _BLOCK_BYTES]):
         sha256.update(content.data[at : at + size])
         at += size if keep else 0
+        on_read(size)
     return sha256.hexdigest()
 
 

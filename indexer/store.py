@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Column, Connection, Engine, Select, delete, func, insert, select, tuple_
 
+from dedup.progress import Progress, no_progress
 from indexer import schema
 from indexer.database import insert_rows, retrying, rows_with
 from indexer.writer import Writer
@@ -197,9 +198,16 @@ class Store:
             yield np.array(ids, np.int64), np.frombuffer(b"".join(codes), np.int8).reshape(len(ids), -1)
             above_text_id = ids[-1]
 
-    def load_vectors(self, model_id: str, above_text_id: int = 0) -> tuple[Ids, Codes]:
+    def load_vectors(
+        self, model_id: str, above_text_id: int = 0, progress: Progress = no_progress
+    ) -> tuple[Ids, Codes]:
         """Return a model's vectors of all texts above ``above_text_id``: ids (n,) ascending, codes (n, d)."""
-        pages = list(self.iter_vectors(model_id, above_text_id))
+        texts = select(func.count()).select_from(schema.text)  # of vectors it would be a scan of all of them
+        ((total,),) = self.read(texts.where(schema.text.c.text_id > above_text_id) if above_text_id else texts)
+        pages: list[tuple[Ids, Codes]] = []
+        for page in self.iter_vectors(model_id, above_text_id):
+            pages.append(page)
+            progress("read vectors", sum(len(ids) for ids, _ in pages), total)
         if not pages:
             return np.empty(0, np.int64), np.empty((0, 0), np.int8)
         return np.concatenate([ids for ids, _ in pages]), np.concatenate([codes for _, codes in pages])

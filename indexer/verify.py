@@ -22,9 +22,9 @@ from sqlalchemy import ColumnElement, Select, func, select
 
 from dedup.errors import CorruptStore
 from dedup.normalise import normalise
+from dedup.progress import Progress, no_progress
 from indexer.faiss_index import digest_text, iter_content, row_digests, total
 from indexer.intake import content_digest
-from indexer.progress import Progress, no_progress
 from indexer.runs import Accounts
 from indexer.schema import ingest_batch, metadata, model, record, run, text, text_vector
 from indexer.snapshot import FILE_NAME, BadSnapshot, read_current
@@ -70,7 +70,7 @@ def verify(
     """Check the store and the snapshot in the workspace ``directory``.
 
     Every text should have a vector of this model, with ``dimension`` int8, and the snapshot should hold them.
-    ``progress`` hears of the stages ``snapshot``, ``texts`` and ``records``.
+    ``progress`` hears of the stages ``database``, ``check snapshot``, ``checksum``, ``texts`` and ``records``.
 
     Raises:
         CorruptStore: the row of the current snapshot cannot be read.
@@ -78,11 +78,10 @@ def verify(
     """
     checks = []
     if store.engine.dialect.name == "sqlite":
-        checks.append(_check_sqlite(store))
+        checks.append(_check_sqlite(store, progress))
         if checks[0].faults:  # what else is read from it means nothing
             return checks
-    progress("snapshot", 0, None)
-    snapshot, published = _check_snapshot(store, directory / "snapshots", model_id)
+    snapshot, published = _check_snapshot(store, directory / "snapshots", model_id, progress)
     of_texts = _check_texts(store, model_id, dimension, published, snapshot, progress)
     return [*checks, _check_records(store, progress), *of_texts, _check_runs(store), snapshot, _check_files(directory)]
 
@@ -93,25 +92,29 @@ def worst_kind(checks: list[Check]) -> Kind | None:
     return next((kind for kind in kinds if any(check.faults and check.kind == kind for check in checks)), None)
 
 
-def _check_sqlite(store: Store) -> Check:
+def _check_sqlite(store: Store, progress: Progress) -> Check:
     """Check the pages of the file, then each table with its indexes, so that a writer gets its turn in between."""
     check = Check("database file", "truth", 1)
     pragmas = ["quick_check", *(f"integrity_check('{name}')" for name in metadata.tables), "foreign_key_check"]
-    for pragma in pragmas:
+    for done, pragma in enumerate(pragmas):
+        progress("database", done, len(pragmas))
         with store.engine.connect() as connection:
             for line, *reference in connection.exec_driver_sql(f"PRAGMA {pragma}"):
                 if reference:
                     check.fault(f"Row {reference[0]} of {line} refers to a row of {reference[1]} that is not there.")
                 elif line != "ok":
                     check.fault(line)
+    progress("database", len(pragmas), len(pragmas))
     return check
 
 
-def _check_snapshot(store: Store, snapshots: Path, model_id: str) -> tuple[Check, _Published | None]:
+def _check_snapshot(
+    store: Store, snapshots: Path, model_id: str, progress: Progress
+) -> tuple[Check, _Published | None]:
     """Check the file of the snapshot, and what it holds; return that unless it is bad."""
     check = Check("snapshot", "snapshot")
     try:
-        opened = read_current(store, snapshots, model_id)
+        opened = read_current(store, snapshots, model_id, progress)
     except (ValueError, KeyError) as error:
         raise CorruptStore(
             "The database's row of the current snapshot cannot be read; restore the database from a backup."
@@ -124,7 +127,11 @@ def _check_snapshot(store: Store, snapshots: Path, model_id: str) -> tuple[Check
             check.fault("There is no snapshot of this model's vectors.")
         return check, None
     current, index = opened
-    parts = [(ids.copy(), row_digests(ids, codes)) for ids, codes in iter_content(index)]
+    parts, done = [], 0
+    for of_ids, codes in iter_content(index):
+        parts.append((of_ids.copy(), row_digests(of_ids, codes)))
+        done += len(of_ids)
+        progress("checksum", done, current.n_vectors)
     ids, digests = np.concatenate([ids for ids, _ in parts]), np.concatenate([part for _, part in parts])
     if digest_text(sum(total(part) for _, part in parts)) != current.digest or ids.max() > current.max_text_id:
         check.fault(f"{current.file_name} holds other vectors than those that were published.")

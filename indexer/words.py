@@ -14,6 +14,7 @@ from sqlalchemy import Connection, delete, func, insert, select
 
 from dedup.lexicon import CORPUS_SAMPLE, LEAST_CORPUS, count_words
 from dedup.model import Model
+from dedup.progress import Progress, no_progress
 from indexer import schema
 from indexer.store import Store
 
@@ -24,12 +25,16 @@ _LARGEST_CHANGE = 0.1
 _log = logging.getLogger(__name__)
 
 
-def keep_words(store: Store) -> None:
-    """Count the words of the store's texts, if there are many and their number has changed much."""
+def keep_words(store: Store, progress: Progress = no_progress) -> None:
+    """Count the words of the store's texts, if there are many and their number has changed much.
+
+    ``progress`` hears that the stage ``words`` begins.
+    """
     (n,) = store.read(select(func.count()).select_from(schema.text))[0]
     counted = _read(store).get("texts", 0)
     if n < LEAST_CORPUS or abs(n - counted) <= _LARGEST_CHANGE * counted:
         return
+    progress("words", 0, None)
     column = schema.text.c
     step = -(-n // CORPUS_SAMPLE)
     normals = [normal for (normal,) in store.read(select(column.normal).where(column.text_id % step == 0))]

@@ -16,6 +16,7 @@ from pathlib import Path
 from sqlalchemy import URL, Engine
 
 from dedup.errors import EnvironmentFault, UsageError
+from dedup.progress import Progress, no_progress
 from indexer import database, migrate
 from indexer.durable import sync_directory
 from indexer.lock import AdvisoryLock, file_lock
@@ -78,8 +79,10 @@ class Workspace:
         finally:
             engine.dispose()
 
-    def migrate(self) -> Migration:
+    def migrate(self, progress: Progress = no_progress) -> Migration:
         """Bring the database to this program's schema, with a copy beside it before if it is a SQLite file.
+
+        ``progress`` hears that the stages ``copy`` and ``upgrade`` begin.
 
         Raises:
             UsageError: nothing is indexed here yet.
@@ -92,7 +95,7 @@ class Workspace:
                 if file is None or file.exists():
                     self._make()
                     with self._locked(engine):
-                        done = migrate.migrate(engine, file)
+                        done = migrate.migrate(engine, file, progress)
                     if done is not None:
                         return done
                 raise UsageError(self._nothing())

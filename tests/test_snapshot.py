@@ -41,7 +41,7 @@ def clustered(n: int = 5000) -> tuple[Ids, Codes]:
 def faked_store(ids: Ids, codes: Codes) -> SimpleNamespace:
     """A store that has only vectors, and takes note of the snapshot that is published."""
     return SimpleNamespace(
-        load_vectors=lambda model_id: (ids, codes),
+        load_vectors=lambda model_id, **_: (ids, codes),
         current_snapshot=lambda: None,
         publish_snapshot=lambda **values: SimpleNamespace(**values),
     )
@@ -87,7 +87,7 @@ def test_every_stage_of_a_publication_says_how_far_it_is(tmp_path: Path) -> None
         heard.setdefault(stage, []).append((done, total))
 
     snapshot.publish(faked_store(*clustered()), tmp_path, "a" * 64, flat_up_to=CELLS_ABOVE, progress=hear)
-    assert list(heard) == ["cells", "snapshot", "recall"]
+    assert list(heard) == ["cells", "cells of texts", "snapshot", "write snapshot", "checksum", "recall"]
     for steps in heard.values():
         assert steps == sorted(steps)
         assert len({total for _, total in steps}) == 1

@@ -30,7 +30,7 @@ class Corpus:
         self.deleted: set[int] = set()
         before = SimpleNamespace(
             count_vectors=lambda model_id: later,
-            load_vectors=lambda model_id: (ids[:later], codes[:later]),
+            load_vectors=lambda model_id, **_: (ids[:later], codes[:later]),
             current_snapshot=lambda: None,
             publish_snapshot=lambda **values: SimpleNamespace(**values),
         )

@@ -12,7 +12,7 @@ def test_evaluate_reads_the_named_columns(monkeypatch: pytest.MonkeyPatch) -> No
         dedup.evaluate, "evaluate_pairs", lambda model, *columns: seen.update(pairs=columns) or {"n": 2}
     )
     monkeypatch.setattr(
-        dedup.evaluate, "evaluate_clusters", lambda model, *columns: seen.update(clusters=columns) or {"n": 2}
+        dedup.evaluate, "evaluate_clusters", lambda model, *columns, **_: seen.update(clusters=columns) or {"n": 2}
     )
     write("pairs.csv", "label,name_2,name_1\n1,b,a\n0,d,c\n")
     write("clusters.csv", "id,text,cluster_id\n1,Acme,x\n2,Beta,y\n")

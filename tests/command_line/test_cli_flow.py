@@ -66,8 +66,9 @@ def test_threads_are_those_that_were_asked_for(indexed: None) -> None:
     usable = threads.count()
     assert dedup_("query", "acme").exit_code == 0
     assert threads.count() == usable
-    for command in (("index", "companies.csv"), ("report",), ("query", "acme"), ("evaluate", "--pairs", "no.csv")):
-        dedup_(*command, "--threads", str(usable + 3))
+    commands = ["index companies.csv", "report", "query acme", "verify", "delete --id 1", "evaluate --pairs no.csv"]
+    for command in commands:
+        dedup_(*command.split(), "--threads", str(usable + 3))
         assert os.environ.pop("OMP_NUM_THREADS") == str(usable + 3)
     assert dedup_("query", "acme", "--threads", "0").exit_code == 2
 

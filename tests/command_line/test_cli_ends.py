@@ -1,0 +1,56 @@
+"""What a command that was ended leaves behind: a terminal with its cursor, and files for the next one to remove."""
+
+import fcntl
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+from invocation import ENVIRONMENT, corpus, dedup_
+
+LEFT = f"{'0a' * 16}.tmp"
+"""How the name of a temporary file ends."""
+
+
+def test_a_hard_end_shows_the_cursor_again() -> None:
+    program = (
+        "import os, signal, threading\nfrom cli.progress import progress_bar\n"
+        "def deaf():\n with progress_bar() as progress:\n"
+        "  progress('read', 1, 2)\n"
+        "  try: os.kill(os.getpid(), signal.SIGTERM)\n  except SystemExit: threading.Event().wait()\n"
+        "import cli.main, dedup.model as m\ncli.main.SECONDS_TO_STOP = 0.01\nm.load_model = deaf\ncli.main.main()"
+    )
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-c", program, "index", corpus()]
+    job = subprocess.Popen(command, stderr=theirs, env={**ENVIRONMENT, "TERM": "xterm"})
+    os.close(theirs)
+    shown = b""
+    while piece := read(ours):
+        shown += piece
+    os.close(ours)
+    assert job.wait() == 143
+    assert b"\x1b[?25l" in shown and shown.endswith(b"\x1b[?25h")
+
+
+def read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 4096)
+    except OSError:  # the other end is closed
+        return b""
+
+
+def test_a_job_removes_the_temporary_files_that_killed_ones_left(indexed: None) -> None:
+    Path("out").mkdir()
+    left = [Path("out", f".{name}.{LEFT}") for name in ("pairs.csv", "clusters.csv", "summary.json", "found.csv")]
+    others = [Path("out", name) for name in (f"pairs.csv.{LEFT}", f".notes.csv.{LEFT}", ".pairs.csv.1.tmp")]
+    for path in (*left, *others):
+        path.touch()
+    held = Path("out", f".pairs.csv.{'1b' * 16}.tmp")
+    with held.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # as another job does that writes into the same folder
+        assert dedup_("report", "--output", "out").exit_code == 0
+        assert dedup_("query", "acme", "--output", "out/found.csv").exit_code == 0
+    found = {path.name for path in Path("out").iterdir()}
+    expected = {"pairs.csv", "clusters.csv", "summary.json", "found.csv", held.name, *(path.name for path in others)}
+    assert found == expected
