@@ -107,7 +107,7 @@ def test_ruling_out_changes_no_answer(corpus, monkeypatch, least, workers):
     assert few.tolist() == Comparison(model, codes, normals, 1).of_any(pairs[:700]).tolist()
     assert places.tolist() == np.flatnonzero(plain >= least).tolist()
     assert probabilities.tolist() == plain[plain >= least].tolist()
-    assert list(dict.fromkeys(stage for stage, *_ in told)) == ["names", "rule out", "compare"]
+    assert list(dict.fromkeys(stage for stage, *_ in told)) == ["names", "words", "rule out", "compare"]
     last = {stage: (done, total) for stage, done, total in told}
     assert last["names"] == (len(normals), len(normals))
     assert last["rule out"] == (len(pairs), len(pairs))
