@@ -60,7 +60,9 @@ def cluster_pairs(
     labels = np.arange(n, dtype=np.int64)
     weakest: dict[int, float] = {}
     keep = probabilities >= least_probability
-    known = _Known(np.sort(pairs[keep], axis=1), probabilities[keep], n)
+    if not keep.all():
+        pairs, probabilities = pairs[keep], probabilities[keep]
+    known = _Known(np.sort(pairs, axis=1), probabilities, n)
     components, too_large = _linkable(known.pairs, known.probabilities, n)
     done, total = 0, sum(len(members) * (len(members) - 1) // 2 for members in components)
     for members, first, second in _by_pairs(components):
@@ -102,8 +104,9 @@ def _linkable(
     small: list[NDArray[np.int64]] = []
     too_large: list[NDArray[np.int64]] = []
     for least in (0.0, *_HIGHER):
-        strong = probabilities >= least
-        pairs, probabilities = pairs[strong], probabilities[strong]
+        if least:
+            strong = probabilities >= least
+            pairs, probabilities = pairs[strong], probabilities[strong]
         components = _components(pairs, n)
         small += [c for c in components if len(c) <= LARGEST_COMPONENT]
         too_large = [c for c in components if len(c) > LARGEST_COMPONENT]
@@ -120,7 +123,7 @@ def _components(pairs: NDArray[np.int64], n: int) -> list[NDArray[np.int64]]:
         return []
     graph = coo_array((np.ones(len(pairs), dtype=np.int8), (pairs[:, 0], pairs[:, 1])), shape=(n, n))
     _, component = connected_components(graph, directed=False)
-    touched = np.unique(pairs)
+    touched = np.flatnonzero(np.bincount(pairs.ravel(), minlength=n))
     order = touched[np.argsort(component[touched], kind="stable")]
     cuts = np.flatnonzero(np.diff(component[order])) + 1
     return np.split(order, cuts)
