@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from planted import TRUTH
 
 from dedup import threads
-from dedup.evaluate import mates_of
+from dedup.evaluate import mates_of, others_first
 from dedup.measures import recall_at
 from dedup.model import Model, load_model
 from dedup.nearest import exact_neighbours
@@ -35,7 +35,6 @@ from indexer.recall import NEIGHBOURS
 from indexer.snapshot import read_current
 from indexer.workspace import Workspace
 
-COLUMNS = 1 << 16  # texts with which the planted ones are compared at a time
 Rows = NDArray[np.int64]
 
 
@@ -89,17 +88,8 @@ def planted(data: Path, store: Any, ids: Rows) -> tuple[Rows, list[set[int]]]:
 
 def exact_neighbours_of(rows: Rows, codes: NDArray[np.int8]) -> Rows:
     """Return the 10 nearest others (m, 10) of ``rows`` (m,) among all ``codes`` (n, d), nearest first, -1 for none."""
-    nearest = np.full((len(rows), NEIGHBOURS), -1)
-    cosines = np.full(nearest.shape, -1.0, np.float32)
-    for start in range(0, len(codes), COLUMNS):
-        found, similarities = exact_neighbours(codes[rows], codes[start : start + COLUMNS], NEIGHBOURS + 1)
-        found[found >= 0] += start
-        itself = found == rows[:, None]
-        found[itself], similarities[itself] = -1, -1
-        nearest, cosines = np.hstack([nearest, found]), np.hstack([cosines, similarities])
-        order = np.argsort(-cosines, axis=1, kind="stable")[:, :NEIGHBOURS]
-        nearest, cosines = np.take_along_axis(nearest, order, axis=1), np.take_along_axis(cosines, order, axis=1)
-    return nearest
+    found, _ = exact_neighbours(codes[rows], codes, NEIGHBOURS + 1)
+    return np.take_along_axis(found, others_first(found, rows), axis=1)[:, :NEIGHBOURS]
 
 
 def main() -> None:

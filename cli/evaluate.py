@@ -12,10 +12,10 @@ from cli import options
 from cli.options import ReportFormat
 from cli.progress import progress_bar, with_total
 from cli.render import write_summary
+from dedup.progress import Progress, no_progress
 from dedup.threads import compute_with
 
 if TYPE_CHECKING:
-    from dedup.progress import Progress
     from indexer.readers import Row, Table
     from indexer.rejects import Reject
 
@@ -69,7 +69,7 @@ def evaluate(
     write_summary(result, sys.stdout, as_json=layout is ReportFormat.json)
 
 
-def _columns(file: str, text: str, *others: str, progress: Progress | None = None) -> list[list[str]]:
+def _columns(file: str, text: str, *others: str, progress: Progress = no_progress) -> list[list[str]]:
     """Return the named columns of a file; a label other than 0 or 1, or a broken row, refuses all of it."""
     from dedup.errors import InputRefused
     from indexer.readers import Options, Row, open_table
@@ -90,7 +90,7 @@ def _columns(file: str, text: str, *others: str, progress: Progress | None = Non
                 "E_MISSING_COLUMN",
             )
         columns: list[list[str]] = [[] for _ in (text, *others)]
-        for row in table if progress is None else _told(table, progress):
+        for row in _told(table, progress):
             if not isinstance(row, Row):
                 raise InputRefused(f"Line {row.line} of {table.name}: {row.message}", row.error)
             cells = [row.raw, *(row.fields.get(name, "") for name in others)]

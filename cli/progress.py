@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from dedup.progress import Progress, no_progress
+
 if TYPE_CHECKING:
     from rich.progress import Task
 
-    from dedup.progress import Progress
     from indexer.readers import Table
 
 
@@ -22,7 +23,7 @@ def progress_bar(*, quiet: bool = False) -> Iterator[Progress]:
     ``total`` is None if unknown.
     """
     if quiet or not sys.stderr.isatty():
-        yield lambda stage, done, total: None
+        yield no_progress
         return
     from rich import progress as bars
     from rich.console import Console

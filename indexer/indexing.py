@@ -130,9 +130,10 @@ def refresh_snapshot(
     """
     keep_words(store, progress)
     current = store.current_snapshot()
-    what = (store, snapshots, model_id)
-    is_due = snapshot.is_snapshot_due
-    if current is not None and not is_due(*what, least_similarity=least_similarity, progress=progress):
+    if current is not None and not snapshot.is_snapshot_due(
+        store, snapshots, model_id, least_similarity=least_similarity, progress=progress
+    ):
         snapshot.sweep(snapshots, current)
         return False
-    return snapshot.publish(*what, least_similarity=least_similarity, progress=progress) is not None
+    made = snapshot.publish(store, snapshots, model_id, least_similarity=least_similarity, progress=progress)
+    return made is not None

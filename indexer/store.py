@@ -202,12 +202,12 @@ class Store:
         self, model_id: str, above_text_id: int = 0, progress: Progress = no_progress
     ) -> tuple[Ids, Codes]:
         """Return a model's vectors of all texts above ``above_text_id``: ids (n,) ascending, codes (n, d)."""
-        texts = select(func.count()).select_from(schema.text)  # of vectors it would be a scan of all of them
-        ((total,),) = self.read(texts.where(schema.text.c.text_id > above_text_id) if above_text_id else texts)
         pages: list[tuple[Ids, Codes]] = []
+        done = total = 0  # counted with the first page: a query mostly finds none
         for page in self.iter_vectors(model_id, above_text_id):
+            total = total or self.read(select(func.count()).where(schema.text.c.text_id > above_text_id))[0][0]
             pages.append(page)
-            progress("read vectors", sum(len(ids) for ids, _ in pages), total)
+            progress("read vectors", done := done + len(page[0]), total)
         if not pages:
             return np.empty(0, np.int64), np.empty((0, 0), np.int8)
         return np.concatenate([ids for ids, _ in pages]), np.concatenate([codes for _, codes in pages])

@@ -3,10 +3,12 @@
 import gzip
 import json
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from invocation import corpus, counts_of, dedup_, rows_of, write
+from typer.testing import Result
 
 
 def sources() -> dict[str, str]:
@@ -75,10 +77,14 @@ def test_without_an_id_column_only_the_difference_is_added_and_removed() -> None
     assert (counts["added"], counts["removed"], counts["unchanged"]) == ("1", "1", "1")
 
 
+def index_aliases(organisation: Callable[[int], int]) -> Result:
+    """Index 120 names with the ids of their organisations."""
+    rows = "".join(f"org-{organisation(i)},Name Number {i}\n" for i in range(120))
+    return dedup_("index", write("aliases.csv", "id,name\n" + rows))
+
+
 def test_a_guessed_id_that_repeats_is_an_ordinary_column() -> None:
-    rows = "".join(f"org-{i // 2},Name Number {i}\n" for i in range(120))
-    Path("aliases.csv").write_text("id,name\n" + rows)
-    result = dedup_("index", "aliases.csv")
+    result = index_aliases(lambda i: i // 2)
     assert result.exit_code == 0
     assert "repeats its value in 50.0% of the rows" in result.stderr
     assert "120" in result.stdout
@@ -86,9 +92,7 @@ def test_a_guessed_id_that_repeats_is_an_ordinary_column() -> None:
 
 
 def test_a_guessed_id_that_hardly_repeats_stays_the_id() -> None:
-    rows = "".join(f"org-{max(i, 1)},Name Number {i}\n" for i in range(120))
-    Path("aliases.csv").write_text("id,name\n" + rows)
-    result = dedup_("index", "aliases.csv")
+    result = index_aliases(lambda i: max(i, 1))
     assert result.exit_code == 3
     assert "Rejected 1 row" in result.stderr
 
