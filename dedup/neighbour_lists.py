@@ -32,33 +32,42 @@ class NeighbourLists:
 
     def __init__(self, count: int, k: int, least: float) -> None:
         nothing = _keys(np.array([least], np.float32), np.array([_NO_ID.astype(np.int64)]))
+        self.k = k
         self._keys = np.full((count, k), nothing[0], np.uint64)  # ascending in each row
+        self._worst = np.full(count, least, np.float32)
 
     def worst(self, rows: Rows) -> NDArray[np.float32]:
         """Return the cosine that a neighbour of each of ``rows`` must have to be among its nearest."""
-        return _cosines(self._keys[rows, 0])
+        return self._worst[rows]
+
+    def expect(self, rows: Rows, cosines: NDArray[np.float32]) -> None:
+        """Refuse from now on what is less near to ``rows`` (m,), each once, than ``cosines`` (m,).
+
+        For a caller who knows that each has ``k`` neighbours as near as that, and will offer them.
+        """
+        self._worst[rows] = np.maximum(self._worst[rows], cosines)
 
     def offer(self, rows: Rows, ids: Rows, cosines: NDArray[np.float32]) -> None:
         """Offer neighbours: to ``rows`` (m,) those of ``ids`` (m,), below 2^32 - 1; no pair is in it twice."""
-        keys = _keys(cosines, ids)
-        nearer = np.flatnonzero(keys > self._keys[rows, 0])
-        rows, keys = rows[nearer], keys[nearer]
-        new = np.flatnonzero((self._keys[rows] != keys[:, None]).all(axis=1))
-        if not len(new):
+        near = np.flatnonzero(cosines >= self._worst[rows])
+        rows, keys = rows[near], _keys(cosines[near], ids[near])
+        is_new = np.ones(len(rows), np.bool_)
+        is_new[np.flatnonzero(self._keys[rows] == keys[:, None]) // self.k] = False  # each is there once at most
+        rows, keys = rows[is_new], keys[is_new]
+        if not len(rows):
             return
-        rows, keys = rows[new], keys[new]
         order = np.lexsort((keys, rows))
         rows, keys = rows[order], keys[order]
         found, starts = np.unique(rows, return_index=True)
         counts = np.diff(starts, append=len(rows))
-        k = self._keys.shape[1]
         places = np.repeat(starts + counts, counts) - np.arange(len(rows)) - 1  # 0 for the nearest of a row
-        near = places < k
-        offered = np.zeros((len(found), min(k, int(counts.max()))), np.uint64)
-        offered[np.repeat(np.arange(len(found)), counts)[near], places[near]] = keys[near]
+        nearest = places < self.k
+        offered = np.zeros((len(found), min(self.k, int(counts.max()))), np.uint64)
+        offered[np.repeat(np.arange(len(found)), counts)[nearest], places[nearest]] = keys[nearest]
         merged = np.hstack([self._keys[found], offered])
         merged.sort(axis=1)
-        self._keys[found] = merged[:, -k:]
+        self._keys[found] = merged[:, -self.k :]
+        self._worst[found] = np.maximum(self._worst[found], _cosines(merged[:, -self.k]))
 
     def pairs(self, on_progress: Callable[[int], None] = lambda done: None) -> NearPairs:
         """Return each pair of a row and one that it lists, once.

@@ -1,9 +1,9 @@
-"""The nearest neighbours of all texts among all: each text lies in several cells, and a cell compares its own.
+"""The nearest neighbours of all texts among all: each text lies in several cells, and asks in the nearest of these.
 
-A text belongs to the cells whose centres are nearest to it. All texts of a cell are compared with each other,
-so a pair is compared if the two share a cell, and near texts nearly always share one of several. That is the
-divide and conquer of Wang et al., "Scalable k-NN graph construction for visual descriptors", CVPR 2012, with
-cells that overlap in place of random divisions.
+A text lies in the cells whose centres are nearest to it, and it is compared with all texts of the few cells that are
+nearest of all. So a pair is compared if one of the two asks in a cell in which the other lies. That is probing
+several cells of an inverted index (Jégou et al., "Product quantization for nearest neighbor search", PAMI 2011)
+whose lists overlap, with all queries of a cell answered at once.
 
 All arithmetic is that of whole numbers, so the result does not depend on threads or on any order.
 A thread is given at most 8,192 texts to compare with 8,192, so memory stays small where a cell is large, and a
@@ -14,28 +14,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from itertools import combinations_with_replacement
+from itertools import chain, combinations_with_replacement, product
 from threading import Event, Lock
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array, get_index_dtype
 
 from dedup import threads
 from dedup.nearest import norms
 from dedup.neighbour_lists import NeighbourLists
 from dedup.products import products
-from indexer.cells import Cells
+from indexer.cells import CELLS_ASKED, Cells
 from indexer.store import Codes
 
 Rows = NDArray[np.integer[Any]]
+Task = tuple[Rows, Rows]
+"""Rows that are compared with rows; with each other if both are the same object."""
 
 _TILE = 512
 _PART = 1 << 13
 _MOST_FOUND = 1 << 17
-_FIRST_CELLS = 2
-"""Cells of each text that are compared first: they hold most neighbours, and later ones must be nearer."""
+_GROUPS = 256
+"""Parts of the cells that threads take in turn; a number of a byte."""
+_BOUND_CELLS = 2
+"""Cells of each text that give the first bounds: they hold most neighbours."""
+_MAXIMA = 64
+_LESS = np.float32(1 - 1e-6)
+"""More than the rounding of a cosine."""
 
 
 def all_neighbours(
@@ -46,43 +52,62 @@ def all_neighbours(
     *,
     progress: Callable[[int], None] = lambda done: None,
 ) -> NeighbourLists:
-    """Return the ``k`` nearest others of every row of ``codes`` (n, d), of those that share a cell with it.
+    """Return the ``k`` nearest others of every row of ``codes`` (n, d), of those that it is compared with.
 
-    ``cells`` (n, m) are the cells of each row, the most likely first; None: one cell that holds all, which
-    is an exact search. Listed are those with a cosine of at least ``least_similarity``, ties by the lower row.
-    Time Σ s² d over cells of s rows; memory 8 k + 10 m bytes a row. ``progress`` hears how many rows are as good
-    as done, both passes taken together.
+    ``cells`` (n, m) are the cells of each row, the most likely first; two rows are compared if they share one that is
+    among the first ``CELLS_ASKED`` of either. None: all are compared with all. Listed are those with a cosine of at
+    least ``least_similarity``, ties by the lower row.
+    Time Σ a s d over cells of s rows, a of which ask; memory 8 k + 3 m + 8 bytes a row. ``progress`` hears how many
+    rows are as good as done, all passes taken together.
     """
     if least_similarity < 0:
         raise ValueError(f"{least_similarity} is no similarity of near texts")
     n = len(codes)
     search = _Search(codes, NeighbourLists(n, k, least_similarity))
     if cells is None:
-        search.run([np.arange(n)], lambda share: progress(int(share * n)))
+        tasks = [[task] for task in _tasks(np.arange(n), np.arange(0))]
+        search.run(search.compare, tasks, n * n / 2, lambda share: progress(int(share * n)))
         return search.lists
-    first = cells[:, :_FIRST_CELLS]
-    of_first, of_all = _work(first), _work(cells)
-    of_first /= of_first + of_all
-    search.run(_members(first), lambda share: progress(int(share * of_first * n)))
-    search.run(_members(cells), lambda share: progress(int((1 - (1 - share) * (1 - of_first)) * n)))
+    bounding, comparing = _Members(cells[:, :_BOUND_CELLS]), _Members(cells)
+    first = bounding.work / (bounding.work + comparing.work)
+    search.run(search.bound, bounding.groups(), bounding.work, lambda share: progress(int(share * first * n)))
+    last = 1 - first
+    search.run(
+        search.compare, comparing.groups(), comparing.work, lambda share: progress(int((first + share * last) * n))
+    )
     return search.lists
 
 
-def _work(cells: Cells) -> float:
-    """Return how many products the comparison within each of ``cells`` (n, m) takes."""
-    count = int(cells.max()) + 1
-    sizes = sum((np.bincount(column, minlength=count) for column in cells.T), np.zeros(count))
-    return float(sizes @ sizes)
+class _Members:
+    """The rows of each cell: those that ask in it, and those that only lie in it.
 
+    ``work`` is the number of products that comparing takes.
+    """
 
-def _members(cells: Cells) -> Iterator[Rows]:
-    """Yield the rows of each cell, the largest cell first."""
-    starts = np.arange(0, cells.size + 1, cells.shape[1], dtype=get_index_dtype(maxval=cells.size))
-    by_cell = csr_array((np.ones(cells.size, np.int8), cells.ravel(), starts)).tocsc()
-    ends = by_cell.indptr
-    sizes = np.diff(ends)
-    for cell in np.argsort(-sizes, kind="stable")[: np.count_nonzero(sizes)].tolist():
-        yield by_cell.indices[ends[cell] : ends[cell + 1]]
+    def __init__(self, cells: Cells) -> None:
+        self._cells = np.ascontiguousarray(cells)
+        count = int(cells.max()) + 1
+        self._size = -(-count // _GROUPS)
+        self._count = -(-count // self._size)
+        self._group = (self._cells.ravel() // self._size).astype(np.uint8)
+        asking = sum((np.bincount(column, minlength=count) for column in cells.T[:CELLS_ASKED]), np.zeros(count))
+        lying = sum((np.bincount(column, minlength=count) for column in cells.T[CELLS_ASKED:]), np.zeros(count))
+        self.work = float(asking @ asking) / 2 + float(asking @ lying)
+
+    def groups(self) -> Iterator[Iterable[Task]]:
+        """Yield the tasks of each group of cells; nothing is worked out before these are asked for."""
+        return (self._of(group) for group in range(self._count))
+
+    def _of(self, group: int) -> Iterator[Task]:
+        places = np.flatnonzero(self._group == group)
+        rows, ranks = np.divmod(places, self._cells.shape[1])
+        cells = self._cells.ravel()[places].astype(np.int64) - group * self._size
+        parts = (cells * 2 + (ranks >= CELLS_ASKED)).astype(np.uint16)  # a short sort
+        rows = rows[np.argsort(parts, kind="stable")].astype(np.int32)
+        ends = np.cumsum(np.bincount(parts, minlength=2 * self._size))
+        asking_and_lying = np.split(rows, ends[:-1])
+        for asking, lying in zip(asking_and_lying[::2], asking_and_lying[1::2], strict=True):
+            yield from _tasks(asking, lying)
 
 
 class _Search:
@@ -96,77 +121,120 @@ class _Search:
         self._lock = Lock()
         self._stopped = Event()
 
-    def run(self, in_cells: Iterable[Rows], progress: Callable[[float], None]) -> None:
-        """Compare within each of the cells; ``progress`` hears of the share that is done."""
-        tasks = [task for rows in in_cells for task in _tasks(rows)]
-        work = sum(len(left) * len(right) for left, right in tasks)
-        done = 0
+    def run(
+        self,
+        function: Callable[[Rows, Rows], float],
+        groups: Iterable[Iterable[Task]],
+        work: float,
+        progress: Callable[[float], None],
+    ) -> None:
+        """Give the tasks of each group to ``function``; ``progress`` hears of the share of the work that is done."""
+
+        def do(tasks: Iterable[Task]) -> float:
+            return sum(function(*task) for task in tasks if not self._stopped.is_set())
+
+        done = 0.0
         with ThreadPoolExecutor(threads.count()) as executor:
             try:
-                for pairs in executor.map(lambda task: self._compare(*task), tasks):
-                    done += pairs
-                    progress(done / work)
+                for part in executor.map(do, groups):
+                    done += part
+                    progress(min(1.0, done / work))
             except BaseException:
                 self._stopped.set()
                 executor.shutdown(cancel_futures=True)
                 raise
 
-    def _compare(self, left: Rows, right: Rows) -> int:
-        """Compare rows of ``left`` with those of ``right``, or with each other if it is the same; return how many.
+    def bound(self, left: Rows, right: Rows) -> float:
+        """Let the lists of ``left`` expect what is nearest to them among each other; return how many products it took.
 
-        Rows that need much of a neighbour come last, so that one bound for a tile is close to that of its rows.
+        Nothing is listed yet, but what comes later must be at least as near as these.
+        """
+        if left is not right or len(left) <= self.lists.k:
+            return _work(left, right)
+        codes, lengths = self._codes[left], self._norms[left]
+        for start in range(0, len(left), _TILE):
+            tile = products(codes[start : start + _TILE], codes)
+            own = np.arange(len(tile))
+            tile[own, start + own] = 0
+            block = slice(start, start + _TILE)
+            cosines = _kth_largest(tile, self.lists.k) / (lengths[block] * lengths.max()) * _LESS
+            with self._lock:
+                self.lists.expect(left[block], cosines.astype(np.float32))
+        return _work(left, right)
+
+    def compare(self, left: Rows, right: Rows) -> float:
+        """Offer to each other the rows of ``left`` and ``right`` that may be near enough; return how many products.
+
+        Rows that need much of a neighbour come last, so that one bound for a block of ``left`` is close to that of its
+        rows. Those of ``right`` have a bound each.
         """
         is_one = left is right
         left = self._by_need(left)
         right = left if is_one else self._by_need(right)
-        codes = self._codes[right]
+        left_codes = self._codes[left]
+        right_codes = left_codes if is_one else self._codes[right]
+        left_norms, right_norms = self._norms[left], self._norms[right]
+        needed_left, needed_right = self.lists.worst(left), self.lists.worst(right)
+        found: list[tuple[Rows, Rows, NDArray[np.float32]]] = []
+        count = 0
         for start in range(0, len(left), _TILE):
             if self._stopped.is_set():
                 break
-            block = left[start : start + _TILE]
-            skipped = start if is_one else 0
-            self._compare_block(block, right[skipped:], codes[skipped:], is_one=is_one)
-        return len(left) * len(right)
+            block = slice(start, start + _TILE)
+            bounds = np.minimum(needed_right, needed_left[block].min()) * (right_norms * left_norms[block].min())
+            bounds = np.floor(bounds).astype(np.int32)
+            for column in range(start if is_one else 0, len(right), _TILE):
+                columns = slice(column, column + _TILE)
+                tile = products(left_codes[block], right_codes[columns])
+                hits = np.flatnonzero(tile >= bounds[columns])
+                rows, others = np.divmod(hits, tile.shape[1])
+                rows, others, dots = rows + start, others + column, tile.ravel()[hits]
+                if is_one and column < start + _TILE:
+                    once = others > rows
+                    rows, others, dots = rows[once], others[once], dots[once]
+                lengths = left_norms[rows] * right_norms[others]
+                found.append((left[rows], right[others], (dots / lengths).astype(np.float32)))
+                count += len(dots)
+            if count > _MOST_FOUND:
+                self._offer(found)
+                found, count = [], 0
+        self._offer(found)
+        return _work(left, right)
 
     def _by_need(self, rows: Rows) -> Rows:
-        return rows[np.argsort(self.lists.worst(rows), kind="stable")]
+        return rows[np.argsort(self.lists.worst(rows))]
 
-    def _compare_block(self, block: Rows, right: Rows, codes: Codes, *, is_one: bool) -> None:
-        """Offer to each other the rows of ``block`` and ``right`` that may be near enough.
-
-        With ``is_one``, ``right`` begins with the block, and each pair is taken once.
-        """
-        left = self._codes[block]
-        starts = np.arange(0, len(right), _TILE)
-        needed = np.minimum.reduceat(self.lists.worst(right), starts)
-        bounds = np.minimum(needed, self.lists.worst(block).min())
-        bounds *= np.minimum.reduceat(self._norms[right], starts) * self._norms[block].min()
-        found: list[tuple[Rows, Rows, Rows]] = []
-        for start, bound in zip(starts.tolist(), np.floor(bounds).astype(np.int32).tolist(), strict=True):
-            tile = products(left, codes[start : start + _TILE])
-            hits = np.flatnonzero(tile.ravel() >= bound)
-            rows, columns = np.divmod(hits, tile.shape[1])
-            if is_one and not start:
-                once = columns > rows
-                hits, rows, columns = hits[once], rows[once], columns[once]
-            found.append((block[rows], right[start + columns], tile.ravel()[hits]))
-            if sum(len(hits) for *_, hits in found) > _MOST_FOUND:
-                self._offer(found)
-                found = []
-        self._offer(found)
-
-    def _offer(self, found: list[tuple[Rows, Rows, Rows]]) -> None:
-        """Offer pairs to both of their rows: first rows, second rows and products, in parts."""
+    def _offer(self, found: list[tuple[Rows, Rows, NDArray[np.float32]]]) -> None:
+        """Offer pairs to both of their rows: first rows, second rows and cosines, in parts."""
         if not found:
             return
-        first, second, dots = (np.concatenate(parts) for parts in zip(*found, strict=True))
-        cosines = (dots / (self._norms[first] * self._norms[second])).astype(np.float32)
+        first, second, cosines = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        near = (cosines >= self.lists.worst(first)) | (cosines >= self.lists.worst(second))
+        first, second, cosines = first[near], second[near], cosines[near]
         with self._lock:
             self.lists.offer(first, second, cosines)
             self.lists.offer(second, first, cosines)
 
 
-def _tasks(rows: Rows) -> Iterator[tuple[Rows, Rows]]:
-    """Divide the comparison of all ``rows`` with each other into parts that take a moment each."""
-    parts = np.array_split(rows, -(-len(rows) // _PART))
-    return combinations_with_replacement(parts, 2)
+def _work(left: Rows, right: Rows) -> float:
+    """Return how many products comparing takes."""
+    return len(left) * len(right) / (2 if left is right else 1)
+
+
+def _kth_largest(tile: NDArray[np.int32], k: int) -> NDArray[np.int32]:
+    """Return for each row a number that at least ``k`` of its products reach; of many, only maxima are looked at."""
+    width = tile.shape[1] // _MAXIMA * _MAXIMA
+    if width > _MAXIMA > k:
+        tile = tile[:, :width].reshape(len(tile), -1, _MAXIMA).max(axis=1)
+    largest: NDArray[np.int32] = np.partition(tile, -k, axis=1)[:, -k]
+    return largest
+
+
+def _tasks(asking: Rows, lying: Rows) -> Iterator[Task]:
+    """Divide the comparison of rows with each other, and of others with them, into parts that take a moment each."""
+    parts, others = _parts(asking), _parts(lying)
+    return chain(combinations_with_replacement(parts, 2), product(others, parts))
+
+
+def _parts(rows: Rows) -> list[Rows]:
+    return np.array_split(rows, -(-len(rows) // _PART)) if len(rows) else []

@@ -7,6 +7,7 @@ are sums of codes, so the cells do not depend on the number of threads.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,10 @@ from dedup.products import products
 from dedup.progress import Progress, no_progress
 from indexer.store import Codes
 
-Cells = NDArray[np.int32]
+Cells = NDArray[np.uint16] | NDArray[np.int32]
+
+CELLS_ASKED = 5
+"""Cells in which a text asks for its neighbours, of all in which it lies: those that are nearest to it."""
 
 _SAMPLE_PER_CELL = 64
 _TRAINING_ROUNDS = 8
@@ -54,7 +58,7 @@ def find_centres(codes: Codes, progress: Progress = no_progress) -> Codes:
     return centres
 
 
-def _sums(codes: Codes, cells: Cells, count: int) -> NDArray[np.int32]:
+def _sums(codes: Codes, cells: NDArray[np.integer[Any]], count: int) -> NDArray[np.int32]:
     """Return the sum of the codes (n, d) of each of so many cells, given the cell of each (n,)."""
     from scipy.sparse import csr_array  # a tenth of a second, which a query would wait for
 
@@ -66,9 +70,10 @@ def _sums(codes: Codes, cells: Cells, count: int) -> NDArray[np.int32]:
 def nearest_cells(codes: Codes, centres: Codes, count: int, progress: Progress = no_progress) -> Cells:
     """Return the ``count`` cells of each of ``codes`` (n, d) that have the largest products with their ``centres``.
 
-    (n, count), the largest first, ties by the lower cell. ``progress`` hears of ``cells of texts``.
+    (n, count), the largest first, ties by the lower cell; in 16 bits if there are no more than 65,536 cells.
+    ``progress`` hears of ``cells of texts``.
     """
-    cells = np.empty((len(codes), count), np.int32)
+    cells = np.empty((len(codes), count), np.uint16 if len(centres) <= 1 << 16 else np.int32)
 
     def assign(start: int) -> None:
         block = slice(start, start + _ROWS)
@@ -79,13 +84,13 @@ def nearest_cells(codes: Codes, centres: Codes, count: int, progress: Progress =
     return cells
 
 
-def _largest(values: NDArray[np.int32], count: int) -> Cells:
+def _largest(values: NDArray[np.int32], count: int) -> NDArray[np.int64]:
     """Return the columns of the ``count`` largest of each row; ties by the lower column.
 
     Columns are taken in groups. The count-th largest maximum of a group is a bound that few more values reach.
     """
     if count == 1:
-        nearest: Cells = values.argmax(axis=1, keepdims=True).astype(np.int32)
+        nearest: NDArray[np.int64] = values.argmax(axis=1, keepdims=True)
         return nearest
     rows, width = values.shape
     groups = min(width, 1 << (3 * count - 1).bit_length())
@@ -96,5 +101,5 @@ def _largest(values: NDArray[np.int32], count: int) -> Cells:
     order += hits // width << 44
     order.sort()
     first = np.searchsorted(order, np.arange(rows) << 44)
-    largest: Cells = (order[first[:, None] + np.arange(count)] % width).astype(np.int32)
+    largest: NDArray[np.int64] = order[first[:, None] + np.arange(count)] % width
     return largest

@@ -23,7 +23,7 @@ from dedup.progress import Progress, no_progress
 from dedup.stopwatch import Stopwatch
 from indexer import vectors
 from indexer.all_neighbours import all_neighbours
-from indexer.cells import Cells, find_centres, nearest_cells
+from indexer.cells import CELLS_ASKED, Cells, find_centres, nearest_cells
 from indexer.faiss_index import FLAT_UP_TO, centres_of
 from indexer.recall import NEIGHBOURS, measure_recall
 from indexer.snapshot import open_snapshot
@@ -62,10 +62,10 @@ def find_duplicates(
     """Find all pairs of distinct texts that are the same with at least ``min_probability``, and cluster them.
 
     A pair is found if one is among the 10 nearest of the other and their cosine is at least the model's
-    ``least_similarity``; of many texts, if they share a cell besides (``indexer.all_neighbours``). ``progress``
-    hears of the stages ``read vectors``, ``read texts``, ``check snapshot``, ``cells of texts``, ``search``,
-    ``pairs``, ``names``, ``words``, ``rule out``, ``compare`` and ``cluster``, and without a snapshot of those in
-    which cells are made.
+    ``least_similarity``; of many texts, if one besides asks in a cell in which the other lies
+    (``indexer.all_neighbours``). ``progress`` hears of the stages ``read vectors``, ``read texts``, ``check snapshot``,
+    ``cells of texts``, ``search``, ``pairs``, ``names``, ``words``, ``rule out``, ``compare`` and ``cluster``, and
+    without a snapshot of those in which cells are made.
 
     Raises:
         UsageError: nothing is indexed, or not every text is encoded.
@@ -148,9 +148,12 @@ def _cells(
 
 
 def _centres(store: Store, snapshots: Path, model_id: str, progress: Progress) -> tuple[int | None, Codes | None, int]:
-    """Return the generation, the centres and the cells of each text of a snapshot that has cells, and let go of it."""
+    """Return the generation, the centres and the cells of each text of a snapshot that has cells, and let go of it.
+
+    A snapshot of an older version, whose texts asked in another number of cells, counts as one that has none.
+    """
     opened = open_snapshot(store, snapshots, model_id, progress)
-    if opened is None or "cells_per_text" not in opened[0].parameters:
+    if opened is None or opened[0].parameters.get("cells_asked") != CELLS_ASKED:
         return None, None, 0
     snapshot, index = opened
     return snapshot.generation, centres_of(index), snapshot.parameters["cells_per_text"]

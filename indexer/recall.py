@@ -1,8 +1,7 @@
 """How many of the nearest neighbours an approximate search finds, measured against an exact one on a sample.
 
-From one half of the sample it is known how many cells each text must lie in for the search of all neighbours of
-all, so that number is not guessed: it is the least that finds enough. What it finds is measured on the other half,
-which had no say in it.
+One half of the sample tells in how many cells a text must lie for the search of all neighbours of all, so that number
+is not guessed: it is the least that finds enough. What it finds is measured on the other half, which had no say in it.
 """
 
 from __future__ import annotations
@@ -18,18 +17,17 @@ from dedup.nearest import norms
 from dedup.neighbour_lists import NeighbourLists
 from dedup.products import products
 from dedup.progress import Progress, no_progress
-from indexer.cells import nearest_cells
+from indexer.cells import CELLS_ASKED, Cells, nearest_cells
 from indexer.sketch import Sketch, candidates_for
 from indexer.store import Codes, Ids
 
 NEIGHBOURS = 10
 """Nearest texts of each text that can become pairs with it."""
 WANTED = 0.992
-"""Share of the neighbours of the first half that share a cell; chance leaves about 0.99 or more of all."""
+"""Share of the neighbours of the first half that are compared; chance leaves about 0.99 or more of all."""
 PROMISED = 0.99
 """A share below it is warned of."""
-MOST_CELLS = 32
-_FEWEST_CELLS = 4
+MOST_CELLS = 64
 _SAMPLE = 4_000
 _COLUMNS = 1 << 10
 _SEED = 21
@@ -66,7 +64,7 @@ def measure_recall(codes: Codes, centres: Codes, least_similarity: float, progre
     neighbours = found[rows, columns]
     is_measured = rows % 2 == 1
     if not is_measured.any():
-        return Recall(len(measured), 0, _FEWEST_CELLS, 1.0, 1.0)
+        return Recall(len(measured), 0, CELLS_ASKED, 1.0, 1.0)
     others, which = np.unique(neighbours, return_inverse=True)
     depth = min(MOST_CELLS, len(centres))
     own = nearest_cells(codes[sampled], centres, depth)[rows]
@@ -97,7 +95,7 @@ def _warn_if_low(recall: Recall) -> None:
 def _enough(needed: NDArray[np.int64], depth: int) -> int:
     """Return the fewest of up to ``depth`` cells that suffice for the share ``WANTED`` of those ``needed``."""
     enough = int(np.quantile(needed, WANTED, method="inverted_cdf")) + 1 if len(needed) else 0
-    return min(max(enough, _FEWEST_CELLS), depth)
+    return min(max(enough, CELLS_ASKED), depth)
 
 
 def _exact(codes: Codes, sampled: Ids, least_similarity: float, progress: Progress) -> Ids:
@@ -123,12 +121,12 @@ def _exact(codes: Codes, sampled: Ids, least_similarity: float, progress: Progre
     return lists.nearest()[0]
 
 
-def _cells_needed(left: NDArray[np.int32], right: NDArray[np.int32]) -> NDArray[np.int64]:
-    """Return how far one must go in both rows of cells (n, m) until they share one, from 0; m if they do not."""
+def _cells_needed(left: Cells, right: Cells) -> NDArray[np.int64]:
+    """Return how many cells of both rows (n, m) it takes until one asks where the other lies, less 1; m if none do."""
     depth = left.shape[1]
     needed = np.full(len(left), depth)
     for place in range(depth):
-        same = right == left[:, place, None]
+        same = right[:, : depth if place < CELLS_ASKED else CELLS_ASKED] == left[:, place, None]
         there = np.where(same.any(axis=1), np.maximum(same.argmax(axis=1), place), depth)
         needed = np.minimum(needed, there)
     return needed

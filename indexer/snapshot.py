@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 
 from dedup.errors import EnvironmentFault
 from dedup.progress import Progress, no_progress
-from indexer.cells import find_centres
+from indexer.cells import CELLS_ASKED, find_centres
 from indexer.durable import sync_directory
 from indexer.faiss_index import (
     FLAT_UP_TO,
@@ -133,6 +133,7 @@ def _parameters(codes: Codes, centres: Codes | None, least_similarity: float, pr
         "cells": len(centres),
         "dimension": dimension,
         "cells_per_text": recall.cells_per_text,
+        "cells_asked": CELLS_ASKED,
         "recall": {
             "least_similarity": least_similarity,
             "texts": recall.texts,
@@ -200,14 +201,17 @@ def is_snapshot_due(
 ) -> bool:
     """Tell whether a snapshot is missing, damaged, of another model, or too far behind the database.
 
-    Of another model is also one whose recall was measured for another ``least_similarity``. ``progress`` hears of
-    ``check snapshot``.
+    Of another model is also one whose recall was measured for another ``least_similarity``, or for texts that ask in
+    another number of cells. ``progress`` hears of ``check snapshot``.
     """
     snapshot = store.current_snapshot()
     if snapshot is None or snapshot.model_id != model_id:
         return True
     recall = snapshot.parameters.get("recall")
-    if recall and recall["least_similarity"] != least_similarity:
+    if recall and (recall["least_similarity"], snapshot.parameters.get("cells_asked")) != (
+        least_similarity,
+        CELLS_ASKED,
+    ):
         return True
     try:
         _check(snapshots, snapshot, progress, keep=False)

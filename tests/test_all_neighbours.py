@@ -14,7 +14,7 @@ from dedup.neighbour_lists import NeighbourLists
 from dedup.products import products
 from indexer import all_neighbours as search
 from indexer import snapshot
-from indexer.cells import find_centres, nearest_cells
+from indexer.cells import CELLS_ASKED, find_centres, nearest_cells
 from indexer.faiss_index import centres_of
 from indexer.recall import MOST_CELLS, WANTED, measure_recall
 from indexer.store import Codes
@@ -96,16 +96,51 @@ def test_one_cell_is_exact(monkeypatch: pytest.MonkeyPatch, tile: int) -> None:
     assert same(search.all_neighbours(codes, 10, LEAST, None).nearest(), brute_force(codes, 10, LEAST))
 
 
-def test_texts_are_compared_that_share_a_cell(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("count", "lying"), [(12, 3), (40, 9), (700, 20)])
+def test_texts_are_compared_if_one_asks_where_the_other_lies(
+    monkeypatch: pytest.MonkeyPatch, count: int, lying: int
+) -> None:
+    """Whatever the cells are, and also where one of them is larger than a part."""
     monkeypatch.setattr(search, "_TILE", 16)
     monkeypatch.setattr(search, "_PART", 40)
     codes = clustered(1000)[1]
-    cells = np.random.default_rng(0).permuted(np.tile(np.arange(12, dtype=np.int32), (1000, 1)), axis=1)[:, :3]
-    share = (cells[:, None, :, None] == cells[None, :, None, :]).any(axis=(2, 3))
+    cells = np.random.default_rng(0).permuted(np.tile(np.arange(count, dtype=np.uint16), (1000, 1)), axis=1)[:, :lying]
+    asks = np.zeros((1000, count), np.bool_)
+    lies = np.zeros((1000, count), np.bool_)
+    np.put_along_axis(asks, cells[:, :CELLS_ASKED].astype(np.int64), True, axis=1)
+    np.put_along_axis(lies, cells.astype(np.int64), True, axis=1)
+    compared = asks.astype(np.int32) @ lies.T.astype(np.int32) > 0
     shares: list[int] = []
     found = search.all_neighbours(codes, 4, LEAST, cells, progress=shares.append).nearest()
-    assert same(found, brute_force(codes, 4, LEAST, share))
+    assert same(found, brute_force(codes, 4, LEAST, compared | compared.T))
     assert shares == sorted(shares) and shares[-1] == 1000
+    if lying > CELLS_ASKED:
+        assert not compared.all() and (compared != compared.T).any()
+
+
+def test_near_equal_texts_bound_nothing_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many texts of one direction, and of nearly the same cosines, in cells of every size."""
+    monkeypatch.setattr(search, "_MAXIMA", 8)
+    rng = np.random.default_rng(5)
+    codes = np.repeat(rng.integers(-60, 60, (12, 48)), 50, axis=0).astype(np.int8)
+    codes += rng.integers(-1, 2, codes.shape, np.int8)
+    cells = rng.permuted(np.tile(np.arange(7, dtype=np.uint16), (600, 1)), axis=1)
+    assert same(search.all_neighbours(codes, 10, LEAST, cells).nearest(), brute_force(codes, 10, LEAST))
+
+
+def test_lists_expect_what_comes() -> None:
+    """What is less near than what a list expects is refused, and the list is as it would have been."""
+    rng = np.random.default_rng(6)
+    cosines = rng.random(50).astype(np.float32)
+    expecting, waiting = NeighbourLists(1, 5, 0.1), NeighbourLists(1, 5, 0.1)
+    expecting.expect(np.array([0]), np.sort(cosines)[-5:-4])
+    assert expecting.worst(np.array([0])) == np.sort(cosines)[-5]
+    for lists in (expecting, waiting):
+        for ids in np.array_split(np.arange(50), 7):
+            lists.offer(np.zeros(len(ids), np.int64), ids, cosines[ids])
+    assert same(expecting.nearest(), waiting.nearest())
+    expecting.expect(np.array([0]), np.float32([0.0]))
+    assert expecting.worst(np.array([0])) == np.sort(cosines)[-5]
 
 
 @pytest.mark.parametrize("tile", [512, 16])
@@ -179,7 +214,7 @@ def test_a_hard_corpus_takes_more_cells(monkeypatch: pytest.MonkeyPatch) -> None
         recalls.append(measure_recall(codes, centres, 0.3))
     assert recalls[0].cells_per_text < recalls[1].cells_per_text < MOST_CELLS
     assert all(WANTED <= recall.of_all < 1 for recall in recalls)
-    monkeypatch.setattr("indexer.recall.MOST_CELLS", 5)
+    monkeypatch.setattr("indexer.recall.MOST_CELLS", 7)
     limited = measure_recall(codes, centres, 0.3)
-    assert limited.cells_per_text == 5
+    assert limited.cells_per_text == 7
     assert limited.of_all < WANTED

@@ -15,7 +15,7 @@ from doubles import fake_model
 from test_search import MODEL, NAMES, index
 
 from dedup.errors import EnvironmentFault
-from indexer import faiss_index, snapshot
+from indexer import duplicates, faiss_index, snapshot
 from indexer.search import Searcher
 from indexer.store import Codes, Ids, Store
 from indexer.workspace import Workspace
@@ -114,6 +114,22 @@ def test_a_snapshot_is_due_if_its_recall_was_measured_for_another_model(store: S
     stricter.least_similarity = 0.5
     assert index(store, snapshots, names, stricter).snapshot_built
     assert not index(store, snapshots, names).snapshot_built  # it scans all, whatever the threshold
+
+
+def test_a_snapshot_of_another_search_is_due_and_its_cells_are_not_used(
+    store: Store, snapshots: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An older version measured in how many cells a text must lie for a search that asked in others."""
+    names = [f"Harbour Works {number}" for number in range(40)]
+    index(store, snapshots, names)
+    monkeypatch.setattr(duplicates, "FLAT_UP_TO", 16)
+    monkeypatch.setattr(snapshot, "CELLS_ASKED", 1)
+    snapshot.publish(store, snapshots, MODEL.model_id, least_similarity=MODEL.least_similarity, flat_up_to=16)
+    older = duplicates.find_duplicates(store, snapshots, MODEL, min_probability=0.5)
+    monkeypatch.undo()
+    assert older.generation is None
+    assert index(store, snapshots, names).snapshot_built
+    assert not index(store, snapshots, names).snapshot_built
 
 
 # Publish
