@@ -29,10 +29,8 @@ from dedup.nearest import exact_neighbours
 from dedup.normalise import normalise
 from dedup.training.data import read_rows
 from indexer.all_neighbours import all_neighbours
-from indexer.cells import nearest_cells
-from indexer.faiss_index import centres_of
+from indexer.duplicates import cells_of_texts
 from indexer.recall import NEIGHBOURS
-from indexer.snapshot import read_current
 from indexer.workspace import Workspace
 
 Rows = NDArray[np.int64]
@@ -62,12 +60,9 @@ def measure(data: Path, workspace: Path) -> Iterator[Result]:
 
 def search_all(store: Any, snapshots: Path, model: Model, codes: NDArray[np.int8]) -> Rows:
     """Return the rows of the nearest others (n, 10) of ``codes`` (n, d), -1 for none, found as by ``dedup report``."""
-    opened = read_current(store, snapshots, model.model_id)
-    if opened is None:
-        raise SystemExit("The workspace has no snapshot of this model; `dedup index` makes one.")
-    snapshot, index = opened
-    per_text = snapshot.parameters.get("cells_per_text")
-    cells = nearest_cells(codes, centres_of(index), per_text) if per_text else None
+    generation, cells = cells_of_texts(store, snapshots, model, codes)
+    if generation is None:
+        raise SystemExit("The workspace has no snapshot with cells of this version; `dedup index` makes one.")
     return all_neighbours(codes, NEIGHBOURS, model.least_similarity, cells).nearest()[0]
 
 

@@ -51,6 +51,8 @@ class NeighbourLists:
         """Offer neighbours: to ``rows`` (m,) those of ``ids`` (m,), below 2^32 - 1; no pair is in it twice."""
         near = np.flatnonzero(cosines >= self._worst[rows])
         rows, keys = rows[near], _keys(cosines[near], ids[near])
+        nearer = np.flatnonzero(keys > self._keys[rows, 0])  # of many equal cosines most go here
+        rows, keys = rows[nearer], keys[nearer]
         is_new = np.ones(len(rows), np.bool_)
         is_new[np.flatnonzero(self._keys[rows] == keys[:, None]) // self.k] = False  # each is there once at most
         rows, keys = rows[is_new], keys[is_new]

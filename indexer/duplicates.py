@@ -8,6 +8,7 @@ process that compares.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +30,8 @@ from indexer.recall import NEIGHBOURS, measure_recall
 from indexer.snapshot import open_snapshot
 from indexer.store import Codes, Ids, Store
 from indexer.words import model_of
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +125,7 @@ def _search(
 ) -> tuple[int | None, NearPairs]:
     """Return the snapshot's generation and the candidates."""
     n = len(text_ids)
-    generation, cells = _cells(store, snapshots, model, text_ids, codes, progress)
+    generation, cells = cells_of_texts(store, snapshots, model, codes, progress)
     progress("search", 0, n)
     lists = all_neighbours(
         codes, NEIGHBOURS, model.least_similarity, cells, progress=lambda done: progress("search", done, n)
@@ -130,15 +133,15 @@ def _search(
     return generation, lists.pairs(lambda done: progress("pairs", done, n))
 
 
-def _cells(
-    store: Store, snapshots: Path, model: Model, text_ids: Ids, codes: Codes, progress: Progress
+def cells_of_texts(
+    store: Store, snapshots: Path, model: Model, codes: Codes, progress: Progress = no_progress
 ) -> tuple[int | None, Cells | None]:
-    """Return the snapshot's generation and the cells of all texts; None, None for few texts.
+    """Return the snapshot's generation and the cells (n, m) of all ``codes`` (n, d); None, None for few texts.
 
     A snapshot gives its centres, and how many cells each text needs; texts that came or went later do not
     change that. Without one that has cells, they are made for this search.
     """
-    if len(text_ids) <= FLAT_UP_TO:
+    if len(codes) <= FLAT_UP_TO:
         return None, None
     generation, centres, count = _centres(store, snapshots, model.model_id, progress)
     if centres is None:
@@ -150,10 +153,17 @@ def _cells(
 def _centres(store: Store, snapshots: Path, model_id: str, progress: Progress) -> tuple[int | None, Codes | None, int]:
     """Return the generation, the centres and the cells of each text of a snapshot that has cells, and let go of it.
 
-    A snapshot of an older version, whose texts asked in another number of cells, counts as one that has none.
+    One of an older version, whose texts asked in another number of cells, counts as none, which is warned of.
     """
     opened = open_snapshot(store, snapshots, model_id, progress)
-    if opened is None or opened[0].parameters.get("cells_asked") != CELLS_ASKED:
+    if opened is None or not opened[0].parameters["cells"]:
         return None, None, 0
     snapshot, index = opened
+    if snapshot.parameters.get("cells_asked") != CELLS_ASKED:
+        _log.warning(
+            "The snapshot %s is of an older version, so all texts are sorted into cells anew, which takes a while; the "
+            "next `dedup index` makes a new snapshot.",
+            snapshot.file_name,
+        )
+        return None, None, 0
     return snapshot.generation, centres_of(index), snapshot.parameters["cells_per_text"]

@@ -110,7 +110,7 @@ def encode_texts(store: Store, model: Model, progress: Progress = no_progress) -
 
 
 def compact(store: Store, snapshots: Path, progress: Progress = no_progress) -> bool:
-    """Publish a snapshot anew if too much of the current one was deleted; tell whether it was.
+    """Publish a snapshot anew if that is due, as when too much of the current one was deleted; tell whether it was.
 
     ``progress`` hears of the stages of ``refresh_snapshot``.
     """

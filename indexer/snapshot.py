@@ -207,10 +207,9 @@ def is_snapshot_due(
     snapshot = store.current_snapshot()
     if snapshot is None or snapshot.model_id != model_id:
         return True
-    recall = snapshot.parameters.get("recall")
-    if recall and (recall["least_similarity"], snapshot.parameters.get("cells_asked")) != (
-        least_similarity,
-        CELLS_ASKED,
+    parameters = snapshot.parameters
+    if parameters["cells"] and (
+        parameters.get("cells_asked") != CELLS_ASKED or parameters["recall"]["least_similarity"] != least_similarity
     ):
         return True
     try:

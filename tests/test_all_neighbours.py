@@ -118,14 +118,27 @@ def test_texts_are_compared_if_one_asks_where_the_other_lies(
         assert not compared.all() and (compared != compared.T).any()
 
 
-def test_near_equal_texts_bound_nothing_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Many texts of one direction, and of nearly the same cosines, in cells of every size."""
-    monkeypatch.setattr(search, "_MAXIMA", 8)
+@pytest.mark.parametrize("k", [10, 70])
+def test_bounds_keep_the_neighbours(monkeypatch: pytest.MonkeyPatch, k: int) -> None:
+    """Of texts whose first cell holds all that are near to them, so that each bound is met by the ``k``-th neighbour.
+
+    Bounds come from maxima of groups, or for the larger ``k`` from all. All vectors are of one length, but for one of
+    zeros; some are equal. Pairs are offered in many parts.
+    """
+    monkeypatch.setattr(search, "_MOST_FOUND", 10)
     rng = np.random.default_rng(5)
-    codes = np.repeat(rng.integers(-60, 60, (12, 48)), 50, axis=0).astype(np.int8)
-    codes += rng.integers(-1, 2, codes.shape, np.int8)
-    cells = rng.permuted(np.tile(np.arange(7, dtype=np.uint16), (600, 1)), axis=1)
-    assert same(search.all_neighbours(codes, 10, LEAST, cells).nearest(), brute_force(codes, 10, LEAST))
+    codes = np.repeat(rng.permuted(np.tile(np.arange(-20, 28, dtype=np.int8), (4, 1)), axis=1), 150, axis=0)
+    for row in codes:
+        swapped = rng.choice(48, 6, replace=False)
+        row[swapped] = row[np.roll(swapped, 1)]
+    codes[200:215] = codes[200]
+    codes[215] = 0
+    others = rng.permuted(np.tile(np.arange(4, 40, dtype=np.uint16), (600, 1)), axis=1)[:, :7]
+    cells = np.hstack([np.repeat(np.arange(4, dtype=np.uint16), 150)[:, None], others])
+    ids, cosines = search.all_neighbours(codes, k, LEAST, cells).nearest()
+    expected = brute_force(codes, k, LEAST)
+    assert (np.delete(expected[0], 215, axis=0) >= 0).all()
+    assert same((ids, cosines), expected)
 
 
 def test_lists_expect_what_comes() -> None:
@@ -164,8 +177,10 @@ def test_a_fault_stops_the_search(monkeypatch: pytest.MonkeyPatch) -> None:
     def stop(done: int) -> None:
         raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
-        search.all_neighbours(clustered(1000)[1], 10, LEAST, None, progress=stop)
+    cells = np.random.default_rng(0).permuted(np.tile(np.arange(12, dtype=np.uint16), (1000, 1)), axis=1)
+    for given in (None, cells):
+        with pytest.raises(KeyboardInterrupt):
+            search.all_neighbours(clustered(1000)[1], 10, LEAST, given, progress=stop)
     with pytest.raises(ValueError, match="no similarity"):
         search.all_neighbours(clustered(1000)[1], 10, -0.1, None)
 

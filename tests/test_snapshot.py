@@ -117,7 +117,7 @@ def test_a_snapshot_is_due_if_its_recall_was_measured_for_another_model(store: S
 
 
 def test_a_snapshot_of_another_search_is_due_and_its_cells_are_not_used(
-    store: Store, snapshots: Path, monkeypatch: pytest.MonkeyPatch
+    store: Store, snapshots: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """An older version measured in how many cells a text must lie for a search that asked in others."""
     names = [f"Harbour Works {number}" for number in range(40)]
@@ -128,6 +128,7 @@ def test_a_snapshot_of_another_search_is_due_and_its_cells_are_not_used(
     older = duplicates.find_duplicates(store, snapshots, MODEL, min_probability=0.5)
     monkeypatch.undo()
     assert older.generation is None
+    assert "of an older version" in caplog.text
     assert index(store, snapshots, names).snapshot_built
     assert not index(store, snapshots, names).snapshot_built
 
