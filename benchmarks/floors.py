@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import csv
 import shutil
+import sys
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -214,7 +215,7 @@ def main() -> None:
     page = Path(__file__).with_suffix(".md")
     page.write_text(with_table(page.read_text(encoding="utf-8"), text), encoding="utf-8")
     print(text, flush=True)
-    bars.show(judged(result))
+    bars.show(judged(result), to=sys.stderr)
 
 
 if __name__ == "__main__":
