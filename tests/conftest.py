@@ -1,4 +1,7 @@
-"""Fixtures for tests that need a database: each of them runs on SQLite and on a real PostgreSQL."""
+"""Fixtures for tests that need a database: each of them runs on SQLite and on a real PostgreSQL.
+
+No example of Hypothesis has a deadline: how fast something is depends on what else runs on the machine.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from sqlalchemy import create_engine, make_url
 from sqlalchemy import text as sql
 
@@ -16,6 +20,9 @@ from indexer.store import Store
 from indexer.workspace import Workspace
 
 _numbers = count(1)
+
+settings.register_profile("neardup", deadline=None)
+settings.load_profile("neardup")
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dedup.compare import DIRECTIONS, FEATURES, evidence
@@ -26,7 +26,6 @@ names = st.lists(
 ).map(" ".join)
 
 
-@settings(deadline=None)
 @given(names, names)
 def test_evidence_does_not_depend_on_the_side(left, right):
     similarity = np.array([0.3], dtype=np.float32)
@@ -35,7 +34,6 @@ def test_evidence_does_not_depend_on_the_side(left, right):
     )
 
 
-@settings(deadline=None)
 @given(names)
 def test_a_name_agrees_with_itself(name):
     rows = evidence([name], [name], np.array([1.0], dtype=np.float32), LEXICON)[0]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dedup.compare import DIRECTIONS
@@ -67,7 +67,6 @@ RARITY = Rarity({"bank": 1000, "royal": 300, "ii": 90}, 10_000)
 LEXICON = Lexicon(RARITY, WordWeights({("alone", "royal"): 0.5, ("exchanged", "iowa"): -0.7}))
 
 
-@settings(deadline=None)
 @given(names, names, st.floats(-1, 1), st.lists(st.floats(0.1, 3), min_size=len(DIRECTIONS), max_size=len(DIRECTIONS)))
 def test_reasons_agree_with_their_signs_whatever_the_curves(left, right, similarity, slopes):
     check(explain(left, right, similarity, scorer(slopes), LEXICON))

@@ -92,7 +92,7 @@ def test_codes_do_not_depend_on_the_batch(model):
     assert together.shape == (6, model.dimension) and together.dtype == np.int8
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.text())
 def test_every_text_has_a_vector(model, text):
     normal = normalise(text)

@@ -619,7 +619,7 @@ def test_a_row_can_be_rejected_by_the_caller(tmp_path):
 
 # ---- properties ---------------------------------------------------------------------------------
 
-QUIET = settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+QUIET = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 CELL = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
 
 

@@ -367,7 +367,6 @@ def play(new_place: Callable[[], Workspace], examples: int, monkeypatch: pytest.
         settings=settings(
             max_examples=examples * int(os.environ.get("NEARDUP_MORE_EXAMPLES", "1")),
             stateful_step_count=15,
-            deadline=None,
             suppress_health_check=list(HealthCheck),
         ),
     )
