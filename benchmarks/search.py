@@ -60,9 +60,7 @@ def measure(data: Path, workspace: Path) -> Iterator[Result]:
 
 def search_all(store: Any, snapshots: Path, model: Model, codes: NDArray[np.int8]) -> Rows:
     """Return the rows of the nearest others (n, 10) of ``codes`` (n, d), -1 for none, found as by ``dedup report``."""
-    generation, cells = cells_of_texts(store, snapshots, model, codes)
-    if generation is None:
-        raise SystemExit("The workspace has no snapshot with cells of this version; `dedup index` makes one.")
+    _, cells = cells_of_texts(store, snapshots, model, codes)
     return all_neighbours(codes, NEIGHBOURS, model.least_similarity, cells).nearest()[0]
 
 

@@ -69,7 +69,7 @@ class NeighbourLists:
         merged = np.hstack([self._keys[found], offered])
         merged.sort(axis=1)
         self._keys[found] = merged[:, -self.k :]
-        self._worst[found] = np.maximum(self._worst[found], _cosines(merged[:, -self.k]))
+        self.expect(found, _cosines(merged[:, -self.k]))
 
     def pairs(self, on_progress: Callable[[int], None] = lambda done: None) -> NearPairs:
         """Return each pair of a row and one that it lists, once.

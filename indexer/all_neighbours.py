@@ -90,8 +90,7 @@ class _Members:
         self._size = -(-count // _GROUPS)
         self._group = np.empty(cells.size, np.uint8)
         np.floor_divide(self._cells.ravel(), self._size, out=self._group, casting="unsafe")
-        asking = sum((np.bincount(column, minlength=count) for column in cells.T[:CELLS_ASKED]), np.zeros(count))
-        lying = sum((np.bincount(column, minlength=count) for column in cells.T[CELLS_ASKED:]), np.zeros(count))
+        asking, lying = (_sizes(part, count) for part in (cells[:, :CELLS_ASKED], cells[:, CELLS_ASKED:]))
         self._work = np.add.reduceat(asking * (asking / 2 + lying), np.arange(0, count, self._size))
         self.work = float(self._work.sum())
 
@@ -112,6 +111,14 @@ class _Members:
             yield from _tasks(asking, lying)
 
 
+def _sizes(cells: Cells, count: int) -> NDArray[np.float64]:
+    """Return how many rows lie in each of so many cells, given those of each row (n, m); a column at a time."""
+    sizes = np.zeros(count)
+    for column in cells.T:
+        sizes += np.bincount(column, minlength=count)
+    return sizes
+
+
 class _Search:
     """What the threads share: they read codes, and take turns in changing the lists."""
 
@@ -130,7 +137,10 @@ class _Search:
         work: float,
         progress: Callable[[float], None],
     ) -> None:
-        """Give the tasks of each group to ``function``; ``progress`` hears of the share of the work that is done."""
+        """Give the tasks of each group to ``function``; ``progress`` hears of the share of the work that is done.
+
+        Not ``threads.in_order``: what is at work has to hear of Ctrl-C before anyone waits for it.
+        """
 
         def do(tasks: Iterable[Task]) -> float:
             return sum(function(*task) for task in tasks if not self._stopped.is_set())
@@ -140,7 +150,7 @@ class _Search:
             try:
                 for part in executor.map(do, groups):
                     done += part
-                    progress(min(1.0, done / work))
+                    progress(done / work)
             except BaseException:
                 self._stopped.set()
                 executor.shutdown(cancel_futures=True)
@@ -194,7 +204,7 @@ class _Search:
                 hits = np.flatnonzero(tile >= bounds[columns])
                 rows, others = np.divmod(hits, tile.shape[1])
                 rows, others, dots = rows + start, others + column, tile.ravel()[hits]
-                if is_one and column < start + _TILE:
+                if is_one and column == start:
                     once = others > rows
                     rows, others, dots = rows[once], others[once], dots[once]
                 lengths = left_norms[rows] * right_norms[others]

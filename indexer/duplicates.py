@@ -79,7 +79,7 @@ def find_duplicates(
     with clock.stage("load"):
         text_ids, codes, normals = _load(store, model.model_id, progress)
     with clock.stage("search"):
-        generation, near = _search(store, snapshots, model, text_ids, codes, progress)
+        generation, near = _search(store, snapshots, model, codes, progress)
     candidates = len(near.cosines)
     with Comparison(model_of(store, model), codes, normals) as comparison:
         with clock.stage("compare"):
@@ -121,10 +121,10 @@ def _load(store: Store, model_id: str, progress: Progress) -> tuple[Ids, Codes, 
 
 
 def _search(
-    store: Store, snapshots: Path, model: Model, text_ids: Ids, codes: Codes, progress: Progress
+    store: Store, snapshots: Path, model: Model, codes: Codes, progress: Progress
 ) -> tuple[int | None, NearPairs]:
     """Return the snapshot's generation and the candidates."""
-    n = len(text_ids)
+    n = len(codes)
     generation, cells = cells_of_texts(store, snapshots, model, codes, progress)
     progress("search", 0, n)
     lists = all_neighbours(
