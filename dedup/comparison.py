@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from dedup import threads
 from dedup.ceiling import Ceiling
+from dedup.heap import give_back
 from dedup.model import Model
 from dedup.name_table import Block, describe
 from dedup.nearest import cosine
@@ -151,6 +152,7 @@ class Comparison:
 
         if self._ceiling is None:
             self._ceiling = self._model.ceiling(described())
+            give_back()
         return self._ceiling
 
     def _map(

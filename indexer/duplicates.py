@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from dedup.cluster import Clusters, cluster_pairs
 from dedup.comparison import Comparison, Strings
 from dedup.errors import UsageError
+from dedup.heap import give_back
 from dedup.model import Model
 from dedup.neighbour_lists import NearPairs
 from dedup.progress import Progress, no_progress
@@ -78,8 +79,10 @@ def find_duplicates(
     clock = Stopwatch()
     with clock.stage("load"):
         text_ids, codes, normals = _load(store, model.model_id, progress)
+        give_back()
     with clock.stage("search"):
         generation, near = _search(store, snapshots, model, codes, progress)
+        give_back()
     candidates = len(near.cosines)
     with Comparison(model_of(store, model), codes, normals) as comparison:
         with clock.stage("compare"):
