@@ -9,10 +9,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self, TextIO
+from typing import Self, TextIO
 
 from dedup.errors import EnvironmentFault
-from indexer.durable import sync_directory
+from indexer.durable import open_beside, sync_directory
 
 MAX_RAW_BYTES = 4096
 """Most bytes of a rejected record that are kept, in UTF-8."""
@@ -59,7 +59,8 @@ class Reject:
 class RejectsFile:
     """Write rejects as JSON lines; the file appears under its name only when ``commit`` is called.
 
-    Leaving the context without ``commit`` leaves everything as it was before.
+    Leaving the context without ``commit`` leaves everything as it was before, and what a killed run left is removed
+    by the next that has rejects.
 
     Raises ``EnvironmentFault`` from ``add`` and ``commit`` if the disk or a permission is in the way.
     """
@@ -68,8 +69,7 @@ class RejectsFile:
         self.path = path
         self.count = 0
         """Rejects added so far."""
-        self._temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-        self._file: BinaryIO | None = None
+        self._file: TextIO | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -80,17 +80,16 @@ class RejectsFile:
         if self._file is not None:
             with suppress(OSError):  # closing writes what is buffered, and that may be what failed before
                 self._file.close()
-            self._temporary.unlink(missing_ok=True)
+            Path(self._file.name).unlink(missing_ok=True)
             self._file = None
 
     def add(self, reject: Reject) -> None:
         """Append one reject."""
-        # A lone surrogate becomes its \uXXXX escape, which is how JSON writes it too.
-        line = json.dumps(reject.entry(), ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
         with self._faults():
             if self._file is None:
-                self._file = self._temporary.open("wb")
-            self._file.write(line)
+                # A lone surrogate becomes its \uXXXX escape, which is how JSON writes it too.
+                self._file = open_beside(self.path, errors="backslashreplace")
+            self._file.write(json.dumps(reject.entry(), ensure_ascii=False) + "\n")
         self.count += 1
 
     def commit(self) -> Path | None:
@@ -107,7 +106,7 @@ class RejectsFile:
             self._file.flush()
             os.fsync(self._file.fileno())
             self._file.close()
-            os.replace(self._temporary, self.path)
+            Path(self._file.name).replace(self.path)
             self._file = None
             sync_directory(self.path.parent)
         return self.path

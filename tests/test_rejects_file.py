@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
-from pathlib import Path
+import resource
+import subprocess
+import sys
 
 import pytest
 from tables import write
@@ -66,15 +67,35 @@ def test_unwritable_rejects_file(tmp_path):
         rejects.add(Reject(1, 1, "E", None, "", ""))
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_full_disk(tmp_path):
-    path = tmp_path / "r"
-    (tmp_path / f"r.{os.getpid()}.tmp").symlink_to("/dev/full")
-    with RejectsFile(path) as rejects:
-        rejects.add(Reject(1, 1, "E", None, "", ""))
-        with pytest.raises(EnvironmentFault, match="space"):
-            rejects.commit()
+    _, hard = limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with RejectsFile(tmp_path / "r") as rejects:
+        rejects.add(Reject(1, 1, "E", None, "", "x"))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10, hard))
+        try:
+            with pytest.raises(EnvironmentFault, match="space"):
+                rejects.commit()
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_run_left_is_removed(tmp_path):
+    path = tmp_path / "r"
+    killed = f"""
+import os
+from pathlib import Path
+from indexer.rejects import Reject, RejectsFile
+with RejectsFile(Path({str(path)!r})) as rejects:
+    rejects.add(Reject(1, 1, "E", None, "", "x"))
+    os._exit(0)
+"""
+    subprocess.run([sys.executable, "-c", killed], check=True)
+    assert len(list(tmp_path.iterdir())) == 1
+    with RejectsFile(path) as rejects:
+        rejects.add(Reject(1, 1, "E", None, "", "x"))
+        rejects.commit()
+    assert list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.parametrize("char", ["a", "é", "漢"])
