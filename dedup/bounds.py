@@ -11,6 +11,8 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from rapidfuzz.distance import Indel
+from rapidfuzz.process import cpdist
 
 from dedup.compare import LONGEST_SHORT_NAME
 from dedup.name_table import Bools, Floats, Ints, NameTable, WordTable
@@ -94,18 +96,34 @@ class _Meetings:
         self.lengths = words.length[one], words.length[other]
         self.letters = words.letters[one], words.letters[other]
         missing = self.letters[0] & ~self.letters[1], self.letters[1] & ~self.letters[0]
-        together = self.lengths[0] + self.lengths[1]
-        edits = np.bitwise_count(missing[0]) + np.bitwise_count(missing[1])
-        edits = np.maximum(edits, np.abs(self.lengths[0] - self.lengths[1]))
-        self.likeness = 1 - edits / together
         same_first = words.first[one] == words.first[other]
         self.left_begins = same_first & (missing[0] == 0) & (self.lengths[0] < self.lengths[1])
         self.right_begins = same_first & (missing[1] == 0) & (self.lengths[1] < self.lengths[0])
         self.begins = self.left_begins | self.right_begins
-        known = _known(words, one, other) | (((missing[0] | missing[1]) & ~_PLURAL_OF_Y) == 0) | self.begins
-        self.likeness[known] = np.maximum(self.likeness[known], max(KNOWN_CREDIT, ABBREVIATION_CREDIT))
+        edits = np.bitwise_count(missing[0]) + np.bitwise_count(missing[1])
+        edits = np.maximum(edits, np.abs(self.lengths[0] - self.lengths[1]))
+        is_usual = _known(words, one, other) | (((missing[0] | missing[1]) & ~_PLURAL_OF_Y) == 0)
+        self.likeness = self._credited(1 - edits / (self.lengths[0] + self.lengths[1]), is_usual, self.begins)
         self.spelt = (self.likeness >= LEAST_LIKENESS - _SLACK) & words.is_alpha[one] & words.is_alpha[other]
         self.spelt &= ~(words.is_place[one] & words.is_place[other])
+        self._look_closer(words, is_usual)
+
+    @staticmethod
+    def _credited(likeness: Floats, is_usual: Bools, is_short_form: Bools) -> Floats:
+        """Return how alike words are at most of which some may be usual spellings or short forms of one another."""
+        likeness = np.where(is_short_form, np.maximum(likeness, ABBREVIATION_CREDIT), likeness)
+        return np.where(is_usual, np.maximum(likeness, KNOWN_CREDIT), likeness)
+
+    def _look_closer(self, words: WordTable, is_usual: Bools) -> None:
+        """Compare the words that by their letters may be spellings of one; letters in order are a short form's."""
+        at = np.flatnonzero(self.spelt)
+        spellings = [words.spelling[side[at]].tolist() for side in self.words]
+        similarity = cpdist(*spellings, scorer=Indel.normalized_similarity, dtype=np.float32)
+        lengths = self.lengths[0][at], self.lengths[1][at]
+        in_order = similarity * (lengths[0] + lengths[1]) / 2
+        is_short_form = self.begins[at] & (in_order > np.minimum(*lengths) - 0.5)
+        self.likeness[at] = self._credited(similarity + _SLACK, is_usual[at], is_short_form)
+        self.spelt[at] = self.likeness[at] >= LEAST_LIKENESS
 
 
 def _share(left: _Side, right: _Side) -> tuple[Ints, Ints]:

@@ -31,11 +31,13 @@ Floats = NDArray[np.float64]
 class WordTable:
     """The v distinct tokens of many names: arrays (v,), and sorted keys ``a * v + b`` of pairs of words.
 
-    ``word`` is the first token of the same word, ``letters`` a set of characters as bits (several may share
-    one), ``first`` the first character. ``known`` are pairs of usual spellings, ``respelt`` pairs that have
-    the weights ``respelt_weights``, both in either order; ``has_known`` and ``has_respelt`` tell the words.
+    ``spelling`` is the word (``StringDType``), ``word`` the first token of the same word, ``letters`` a set of
+    characters as bits (several may share one), ``first`` the first character. ``known`` are pairs of usual
+    spellings, ``respelt`` pairs that have the weights ``respelt_weights``, both in either order; ``has_known`` and
+    ``has_respelt`` tell the words.
     """
 
+    spelling: NDArray[Any]
     word: NDArray[np.int32]
     length: NDArray[np.int32]
     letters: NDArray[np.uint64]
@@ -63,6 +65,7 @@ class WordTable:
         clues = ((words.partition("|")[::2], w) for (kind, words), w in weights.weights.items() if kind == "respelt")
         respelt, respelt_weights = _pairs(clues, vocabulary)
         return cls(
+            np.array(words, np.dtypes.StringDType()),
             np.fromiter((vocabulary[word, 0] for word in words), np.int32, size),
             np.fromiter(map(len, words), np.int32, size),
             np.fromiter(map(_letters, spellings), np.uint64, size),
