@@ -16,7 +16,8 @@ from pathlib import Path
 
 DEDUP = str(Path(sysconfig.get_path("scripts")) / "dedup")
 SOME_ROWS_REJECTED = 3
-_LOOK_EVERY = 0.1  # seconds between two looks at the tree
+_LOOK_EVERY = 0.1  # seconds between two looks at the tree, or more
+_SHARE_OF_LOOKING = 0.03  # of the time: the kernel goes through all pages, which for gigabytes takes tenths of a second
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +50,13 @@ class _Watch(threading.Thread):
 
     def run(self) -> None:
         start = time.monotonic()
-        while not self.is_over.wait(_LOOK_EVERY):
+        took = 0.0
+        while not self.is_over.wait(max(_LOOK_EVERY, took / _SHARE_OF_LOOKING)):
+            begin = time.monotonic()
             tree = _tree(self._pid)
             if len(tree) > 1:
                 self.peak = max(self.peak, sum(map(_proportional_kib, tree)))
+            took = time.monotonic() - begin
             if self._limit is not None and time.monotonic() - start > self._limit:
                 self.was_late = True
                 end(self._pid)
