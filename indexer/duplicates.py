@@ -25,10 +25,10 @@ from dedup.progress import Progress, no_progress
 from dedup.stopwatch import Stopwatch
 from indexer import vectors
 from indexer.all_neighbours import all_neighbours
-from indexer.cells import CELLS_ASKED, Cells, find_centres, nearest_cells
+from indexer.cells import Cells, find_centres, nearest_cells
 from indexer.faiss_index import FLAT_UP_TO, centres_of
 from indexer.recall import NEIGHBOURS, measure_recall
-from indexer.snapshot import open_snapshot
+from indexer.snapshot import asks_as_now, open_snapshot
 from indexer.store import Codes, Ids, Store
 from indexer.words import model_of
 
@@ -162,7 +162,7 @@ def _centres(store: Store, snapshots: Path, model_id: str, progress: Progress) -
     if opened is None or not opened[0].parameters["cells"]:
         return None, None, 0
     snapshot, index = opened
-    if snapshot.parameters.get("cells_asked") != CELLS_ASKED:
+    if not asks_as_now(snapshot):
         _log.warning(
             "The snapshot %s is of an older version, so all texts are sorted into cells anew, which takes a while; the "
             "next `dedup index` makes a new snapshot.",

@@ -209,7 +209,7 @@ def is_snapshot_due(
         return True
     parameters = snapshot.parameters
     if parameters["cells"] and (
-        parameters.get("cells_asked") != CELLS_ASKED or parameters["recall"]["least_similarity"] != least_similarity
+        not asks_as_now(snapshot) or parameters["recall"]["least_similarity"] != least_similarity
     ):
         return True
     try:
@@ -219,6 +219,11 @@ def is_snapshot_due(
     added = store.count_vectors(model_id, snapshot.max_text_id)
     deleted = snapshot.n_vectors - store.live_texts_up_to(snapshot.max_text_id)
     return added + deleted > max(LEAST_CHANGES, LARGEST_CHANGED_SHARE * snapshot.n_vectors)
+
+
+def asks_as_now(snapshot: Snapshot) -> bool:
+    """Tell whether the cells of a snapshot are for texts that ask in as many of them as those of this version."""
+    return snapshot.parameters.get("cells_asked") == CELLS_ASKED
 
 
 # Open

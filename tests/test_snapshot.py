@@ -122,9 +122,10 @@ def test_a_snapshot_of_another_search_is_due_and_its_cells_are_not_used(
     """An older version measured in how many cells a text must lie for a search that asked in others."""
     names = [f"Harbour Works {number}" for number in range(40)]
     index(store, snapshots, names)
+    with monkeypatch.context() as older_version:
+        older_version.setattr(snapshot, "CELLS_ASKED", 1)
+        snapshot.publish(store, snapshots, MODEL.model_id, least_similarity=MODEL.least_similarity, flat_up_to=16)
     monkeypatch.setattr(duplicates, "FLAT_UP_TO", 16)
-    monkeypatch.setattr(snapshot, "CELLS_ASKED", 1)
-    snapshot.publish(store, snapshots, MODEL.model_id, least_similarity=MODEL.least_similarity, flat_up_to=16)
     older = duplicates.find_duplicates(store, snapshots, MODEL, min_probability=0.5)
     monkeypatch.undo()
     assert older.generation is None
