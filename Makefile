@@ -85,9 +85,8 @@ bench: .venv/.bench
 	-$(BIN)/python benchmarks/search.py --data '$(DATA)' --workspace $(BENCH)/job/workspace
 	-$(BIN)/python benchmarks/accuracy.py --data '$(DATA)' --bars
 	-$(BIN)/python benchmarks/floors.py --data '$(DATA)' --work $(BENCH)
-	-$(BIN)/python benchmarks/peers.py --data '$(DATA)' --work $(BENCH) > $(BENCH)/peers.md
-	-$(BIN)/python benchmarks/curve.py --data '$(DATA)' --work $(BENCH) > $(BENCH)/curve.md
-	find $(BENCH) -maxdepth 1 -name '*.md' -size +0 -exec cp {} benchmarks/ \;
+	-$(BIN)/python benchmarks/peers.py --data '$(DATA)' --work $(BENCH)
+	-$(BIN)/python benchmarks/curve.py --data '$(DATA)' --work $(BENCH)
 
 lock:
 	rm -rf build/lock

@@ -5,8 +5,8 @@
 Runs ``dedup index`` and ``dedup report`` on each number of names. Up to as many as there are they are real; the
 others are generated: three of four join the first words of one real name to the last of another, the fourth is a
 name misspelt (``dedup.training.variants``). What is measured of a size is kept in DIR/curve-SIZE.json, so that an
-interrupted job goes on where it stopped; the table of all that are there, and of this code, goes to standard output,
-the bars to standard error. Exits with 1 if one is missed.
+interrupted job goes on where it stopped; the table of all that are there, and of this code, goes to standard output
+and into ``curve.md``, the bars to standard error. Exits with 1 if one is missed.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typing import Any
 import bars
 import kept
 import numpy as np
+import page
 from bars import Result
 from job import whole_job
 from planted import OTHERS, write_names
@@ -151,7 +152,9 @@ def main() -> None:
             kept.write(path, measure(arguments.data, arguments.work, size))
         print(f"{size:,}: measured", file=sys.stderr, flush=True)
     results = results_of(arguments.work)
-    print(document(results), end="", flush=True)
+    text = document(results)
+    page.put(Path(__file__).with_suffix(".md"), text)
+    print(text, end="", flush=True)
     bars.show(judged(results), to=sys.stderr)
 
 

@@ -2,10 +2,9 @@
 
     python benchmarks/floors.py --data ../shared/data --work DIR [--size N]
 
-Runs ``dedup index`` and ``dedup report`` once, then measures the machine, and writes the table into ``floors.md``
-above the line "## What was tried"; what stands below that is written by hand, and kept. A floor is arithmetic over
-what was measured, or the bare operation on the same rows, with nothing of neardup in it. Exits with 1 if a bar is
-missed.
+Runs ``dedup index`` and ``dedup report`` once, then measures the machine, and puts the table into ``floors.md``. A
+floor is arithmetic over what was measured, or the bare operation on the same rows, with nothing of neardup in it.
+Exits with 1 if a bar is missed.
 """
 
 from __future__ import annotations
@@ -23,6 +22,7 @@ from typing import Any
 import bars
 import kept
 import machine
+import page
 from bars import Result
 from job import WholeJob, whole_job
 from planted import ALL, read_planted, write_names
@@ -31,7 +31,6 @@ from dedup.model import Model, load_model
 from dedup.normalise import normalise
 from indexer.encoding import Encoding
 
-TAIL = "## What was tried\n"
 SAMPLE = 200_000  # pairs by which RapidFuzz is timed
 HEAD = """# The floor of each stage
 
@@ -193,11 +192,6 @@ def judged(result: dict[str, Any]) -> Iterator[Result]:
     yield Result("encoding", "names/s", result["counts"]["texts"] / encoding.measured, bars.ENCODED_A_SECOND)
 
 
-def with_table(document: str, table: str) -> str:
-    """Return ``floors.md`` with another table: what is written by hand, below ``TAIL``, stays."""
-    return f"{table}\n{TAIL}{document.partition(TAIL)[2]}"
-
-
 def main() -> None:
     """Measure, put the table into ``floors.md``, and print it and the bars; exit with 1 if one is missed."""
     parser = argparse.ArgumentParser(description="Measure each stage of the whole job beside its floor.")
@@ -212,8 +206,7 @@ def main() -> None:
         result = measure(arguments.data, arguments.work / "floors", arguments.size)
         kept.write(path, result)
     text = document(result)
-    page = Path(__file__).with_suffix(".md")
-    page.write_text(with_table(page.read_text(encoding="utf-8"), text), encoding="utf-8")
+    page.put(Path(__file__).with_suffix(".md"), text)
     print(text, flush=True)
     bars.show(judged(result), to=sys.stderr)
 

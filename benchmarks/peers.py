@@ -5,8 +5,8 @@
 Each run is a process of its own, alone. What is measured is kept in DIR, so that an interrupted job goes on where it
 stopped; runs shorter than a minute are done three times, in turns, and their medians count. A run that would exceed
 the limit by the rate at a smaller size is not begun. The tables of all that is in DIR, and was run beside this code,
-go to standard output, the bars to standard error; it exits with 1 if one is missed. Needs ``neardup[bench]``; emm,
-whose requirements rule out those of neardup, is installed into an environment in DIR.
+go to standard output and into ``peers.md``, the bars to standard error; it exits with 1 if one is missed. Needs
+``neardup[bench]``; emm, whose requirements rule out those of neardup, is installed into an environment in DIR.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from typing import Any
 import bars
 import kept
 import numpy as np
+import page
 from bars import Result
 from job import whole_job
 from numpy.typing import NDArray
@@ -369,7 +370,9 @@ def main() -> None:
     arguments.work.mkdir(parents=True, exist_ok=True)
     job = Job(arguments.data, arguments.work, arguments.limit)
     measure_all(job, arguments.size, arguments.only or names)
-    print(document(arguments.work, {*SIZES, *arguments.size}), flush=True)
+    text = document(arguments.work, {*SIZES, *arguments.size})
+    page.put(Path(__file__).with_suffix(".md"), text)
+    print(text, flush=True)
     bars.show(judged(records_of(arguments.work, ALL)), to=sys.stderr)
 
 

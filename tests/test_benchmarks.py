@@ -14,6 +14,7 @@ import bars
 import curve
 import floors
 import kept
+import page
 import peers
 import search
 from bars import Result
@@ -158,18 +159,20 @@ def test_the_bars_beside_a_peer_are_of_the_median_of_runs_of_this_code(tmp_path)
     assert not list(peers.judged(peers.records_of(tmp_path, 50)))
 
 
-# The page of floors, the search
+# Pages, the search
 
 
 def test_what_is_written_by_hand_stays_below_a_new_table():
-    page = f"# Old\n\n| old |\n\n{floors.TAIL}\nBy hand.\n"
-    assert floors.with_table(page, "# New\n\n| new |\n") == f"# New\n\n| new |\n\n{floors.TAIL}\nBy hand.\n"
+    old = f"# Old\n\n| old |\n\n{page.BY_HAND}\nBy hand.\n"
+    assert page.renewed(old, "# New\n\n| new |\n") == f"# New\n\n| new |\n\n{page.BY_HAND}\nBy hand.\n"
 
 
-def test_the_page_of_floors_holds_nothing_by_hand_that_a_new_table_would_take_away():
-    page = (Path(floors.__file__).parent / "floors.md").read_text(encoding="utf-8")
-    after_table = page.partition(floors.TAIL)[0].rpartition("|\n")[2]
-    assert after_table.strip() == ""
+@pytest.mark.parametrize("module", [floors, peers, curve])
+def test_a_page_holds_nothing_by_hand_that_a_new_table_would_take_away(module):
+    text = Path(module.__file__).with_suffix(".md").read_text(encoding="utf-8")
+    measured, mark, _ = text.partition(page.BY_HAND)
+    assert mark
+    assert measured.rpartition("|\n")[2].strip() == ""
 
 
 def test_the_exact_search_of_some_rows_leaves_out_each_itself():
