@@ -66,7 +66,8 @@ def output_to(path: Path | None) -> Iterator[TextIO]:
         file = open_beside(path, errors="backslashreplace")
         with file:
             yield file
-        Path(file.name).replace(path)
+            file.flush()
+            Path(file.name).replace(path)
     except OSError as error:
         if file is not None and error.filename != file.name:
             raise

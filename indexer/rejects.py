@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Self, TextIO
 
 from dedup.errors import EnvironmentFault
-from indexer.durable import open_beside, sync_directory
+from indexer.durable import open_beside, remove_left, sync_directory
 
 MAX_RAW_BYTES = 4096
 """Most bytes of a rejected record that are kept, in UTF-8."""
@@ -59,8 +59,8 @@ class Reject:
 class RejectsFile:
     """Write rejects as JSON lines; the file appears under its name only when ``commit`` is called.
 
-    Leaving the context without ``commit`` leaves everything as it was before, and what a killed run left is removed
-    by the next that has rejects.
+    Leaving the context without ``commit`` leaves everything as it was before. What a killed run left is removed by the
+    next.
 
     Raises ``EnvironmentFault`` from ``add`` and ``commit`` if the disk or a permission is in the way.
     """
@@ -100,13 +100,14 @@ class RejectsFile:
         """
         with self._faults():
             if self._file is None:
+                remove_left(self.path)
                 if _is_rejects_file(self.path):
                     self.path.unlink()
                 return None
             self._file.flush()
             os.fsync(self._file.fileno())
-            self._file.close()
             Path(self._file.name).replace(self.path)
+            self._file.close()
             self._file = None
             sync_directory(self.path.parent)
         return self.path

@@ -144,8 +144,8 @@ def _files(output: Path) -> Iterator[Sequence[TextIO]]:
             for file in files:
                 file.flush()
                 os.fsync(file.fileno())
-        for file, name in zip(files, FILES, strict=True):
-            Path(file.name).replace(output / name)
+            for file, name in zip(files, FILES, strict=True):
+                Path(file.name).replace(output / name)
     except OSError as error:
         raise EnvironmentFault(
             f"The report cannot be written to {output}: {error.strerror}; name another --output."

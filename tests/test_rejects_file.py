@@ -6,11 +6,13 @@ import json
 import resource
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from tables import write
 
 from dedup.errors import EnvironmentFault
+from indexer.durable import remove_left
 from indexer.rejects import CUT_MARK, MAX_RAW_BYTES, Reject, RejectsFile
 
 
@@ -80,11 +82,13 @@ def test_full_disk(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_a_killed_run_left_is_removed(tmp_path):
+@pytest.mark.parametrize("has_rejects", [True, False])
+def test_what_a_killed_run_left_is_removed(tmp_path, has_rejects):
     path = tmp_path / "r"
     killed = f"""
 import os
 from pathlib import Path
+from indexer.durable import remove_left
 from indexer.rejects import Reject, RejectsFile
 with RejectsFile(Path({str(path)!r})) as rejects:
     rejects.add(Reject(1, 1, "E", None, "", "x"))
@@ -93,8 +97,24 @@ with RejectsFile(Path({str(path)!r})) as rejects:
     subprocess.run([sys.executable, "-c", killed], check=True)
     assert len(list(tmp_path.iterdir())) == 1
     with RejectsFile(path) as rejects:
-        rejects.add(Reject(1, 1, "E", None, "", "x"))
+        if has_rejects:
+            rejects.add(Reject(1, 1, "E", None, "", "x"))
         rejects.commit()
+    assert list(tmp_path.iterdir()) == [path] * has_rejects
+
+
+def test_another_run_that_begins_does_not_take_the_file_away(tmp_path, monkeypatch):
+    path = tmp_path / "r"
+    replace = Path.replace
+
+    def replace_late(temporary, target):
+        remove_left(path)
+        return replace(temporary, target)
+
+    monkeypatch.setattr(Path, "replace", replace_late)
+    with RejectsFile(path) as rejects:
+        rejects.add(Reject(1, 1, "E", None, "", "x"))
+        assert rejects.commit() == path
     assert list(tmp_path.iterdir()) == [path]
 
 

@@ -7,7 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from invocation import ENVIRONMENT, corpus, dedup_
+
+from indexer.durable import remove_left
 
 LEFT = f"{'0a' * 16}.tmp"
 """How the name of a temporary file ends."""
@@ -54,3 +57,16 @@ def test_a_job_removes_the_temporary_files_that_killed_ones_left(indexed: None) 
     found = {path.name for path in Path("out").iterdir()}
     expected = {"pairs.csv", "clusters.csv", "summary.json", "found.csv", held.name, *(path.name for path in others)}
     assert found == expected
+
+
+def test_another_job_that_begins_takes_no_file_away(indexed: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    replace = Path.replace
+
+    def replace_late(temporary: Path, target: Path) -> Path:
+        remove_left(Path(target))
+        return replace(temporary, target)
+
+    monkeypatch.setattr(Path, "replace", replace_late)
+    assert dedup_("report", "--output", "out").exit_code == 0
+    assert dedup_("query", "acme", "--output", "out/found.csv").exit_code == 0
+    assert {path.name for path in Path("out").iterdir()} == {"pairs.csv", "clusters.csv", "summary.json", "found.csv"}
