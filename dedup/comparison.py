@@ -148,10 +148,9 @@ class Comparison:
             for block, names in zip(blocks, self._map(_describe, task, blocks), strict=True):
                 yield names
                 on_progress("names", min(block.stop, len(self._normal_forms)), len(self._normal_forms))
-            on_progress("words", 0, None)
 
         if self._ceiling is None:
-            self._ceiling = self._model.ceiling(described())
+            self._ceiling = self._model.ceiling(described(), lambda done, total: on_progress("words", done, total))
             give_back()
         return self._ceiling
 

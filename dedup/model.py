@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import resources
@@ -91,12 +91,17 @@ class Model:
         """Return this model with the words of a corpus counted in (``Rarity.with_corpus``)."""
         return replace(self, lexicon=Lexicon(self.lexicon.rarity.with_corpus(counts, n_names), self.lexicon.weights))
 
-    def ceiling(self, blocks: Iterable[Block]) -> Ceiling:
-        """Return what bounds the probabilities of pairs of the names of ``blocks``."""
+    def ceiling(
+        self, blocks: Iterable[Block], on_progress: Callable[[int, int], None] = lambda done, total: None
+    ) -> Ceiling:
+        """Return what bounds the probabilities of pairs of the names of ``blocks``.
+
+        ``on_progress`` hears how many of their words are described, and how many there are.
+        """
         from dedup.ceiling import Ceiling
         from dedup.name_table import table_of_names
 
-        return Ceiling(self.scorer, table_of_names(blocks, self.lexicon))
+        return Ceiling(self.scorer, table_of_names(blocks, self.lexicon, on_progress))
 
     def explain(self, left: str, right: str, similarity: float) -> Explanation:
         """Return the probability of one pair of normal forms and its reasons."""

@@ -6,7 +6,7 @@ before in the part, so that the words that two parts share are the tokens that t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 from dedup.lexicon import Lexicon
 from dedup.names import Name, take_apart
 from dedup.vocabulary import is_place, known_spellings, makes_another_body
+
+_WORDS = 50_000
+"""Words that are described between two steps of progress."""
 
 BINS = 32
 """Letters and digits are counted in this many bins; characters of one bin count as equal."""
@@ -31,8 +34,8 @@ Floats = NDArray[np.float64]
 class WordTable:
     """The v distinct tokens of many names: arrays (v,), and sorted keys ``a * v + b`` of pairs of words.
 
-    ``spelling`` is the word (``StringDType``), ``word`` the first token of the same word, ``letters`` a set of
-    characters as bits (several may share one), ``first`` the first character. ``known`` are pairs of usual
+    ``spelling`` is the word (an object, as threads share it), ``word`` the first token of the same word, ``letters``
+    a set of characters as bits (several may share one), ``first`` the first character. ``known`` are pairs of usual
     spellings, ``respelt`` pairs that have the weights ``respelt_weights``, both in either order; ``has_known`` and
     ``has_respelt`` tell the words.
     """
@@ -55,33 +58,57 @@ class WordTable:
     has_respelt: Bools
 
     @classmethod
-    def of(cls, vocabulary: Mapping[tuple[str, int], int], lexicon: Lexicon) -> WordTable:
-        """Describe tokens, numbered 0 to v-1 in the order of the mapping."""
+    def of(
+        cls,
+        vocabulary: Mapping[tuple[str, int], int],
+        lexicon: Lexicon,
+        on_progress: Callable[[int, int], None] = lambda done, total: None,
+    ) -> WordTable:
+        """Describe tokens, numbered 0 to v-1 in the order of the mapping.
+
+        ``on_progress`` hears how many are done, and how many there are.
+        """
         words = [word for word, _ in vocabulary]
         size = len(words)
-        weights = lexicon.weights
-        spellings = [word.encode("ascii", "replace") for word in words]
         known, _ = _pairs(((pair, 0.0) for pair in known_spellings()), vocabulary)
-        clues = ((words.partition("|")[::2], w) for (kind, words), w in weights.weights.items() if kind == "respelt")
-        respelt, respelt_weights = _pairs(clues, vocabulary)
-        return cls(
-            np.array(words, np.dtypes.StringDType()),
-            np.fromiter((vocabulary[word, 0] for word in words), np.int32, size),
-            np.fromiter(map(len, words), np.int32, size),
-            np.fromiter(map(_letters, spellings), np.uint64, size),
-            np.fromiter((spelling[0] for spelling in spellings), np.uint8, size),
-            np.fromiter(map(str.isalpha, words), np.bool_, size),
-            np.fromiter(map(is_place, words), np.bool_, size),
-            np.fromiter(map(makes_another_body, words), np.bool_, size),
-            np.fromiter(map(lexicon.rarity.of, words), np.float64, size),
-            np.fromiter((weights.of(("alone", word)) for word in words), np.float64, size),
-            np.fromiter((weights.of(("exchanged", word)) for word in words), np.float64, size),
-            known,
-            _among(known, size),
-            respelt,
-            respelt_weights,
-            _among(respelt, size),
+        clues = (
+            (words.partition("|")[::2], w) for (kind, words), w in lexicon.weights.weights.items() if kind == "respelt"
         )
+        respelt, respelt_weights = _pairs(clues, vocabulary)
+        blocks = []
+        for start in range(0, max(1, size), _WORDS):
+            blocks.append(_describe_words(words[start : start + _WORDS], vocabulary, lexicon))
+            on_progress(min(start + _WORDS, size), size)
+        return cls(
+            **{name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]},
+            known=known,
+            has_known=_among(known, size),
+            respelt=respelt,
+            respelt_weights=respelt_weights,
+            has_respelt=_among(respelt, size),
+        )
+
+
+def _describe_words(
+    words: list[str], vocabulary: Mapping[tuple[str, int], int], lexicon: Lexicon
+) -> dict[str, NDArray[Any]]:
+    """Return the columns of a ``WordTable`` that tell of one word each."""
+    size = len(words)
+    weight = lexicon.weights.of
+    ascii_ = [word.encode("ascii", "replace") for word in words]
+    return {
+        "spelling": np.array(words, object),
+        "word": np.fromiter((vocabulary[word, 0] for word in words), np.int32, size),
+        "length": np.fromiter(map(len, words), np.int32, size),
+        "letters": np.fromiter(map(_letters, ascii_), np.uint64, size),
+        "first": np.fromiter((spelling[0] for spelling in ascii_), np.uint8, size),
+        "is_alpha": np.fromiter(map(str.isalpha, words), np.bool_, size),
+        "is_place": np.fromiter(map(is_place, words), np.bool_, size),
+        "is_body": np.fromiter(map(makes_another_body, words), np.bool_, size),
+        "rarity": np.fromiter(map(lexicon.rarity.of, words), np.float64, size),
+        "alone": np.fromiter((weight(("alone", word)) for word in words), np.float64, size),
+        "exchanged": np.fromiter((weight(("exchanged", word)) for word in words), np.float64, size),
+    }
 
 
 def _letters(spelling: bytes) -> int:
@@ -202,8 +229,13 @@ def _tokens(words: tuple[str, ...]) -> Iterable[str | tuple[str, int]]:
     return [(word, before) if (before := words[:at].count(word)) else word for at, word in enumerate(words)]
 
 
-def table_of_names(blocks: Iterable[Block], lexicon: Lexicon) -> NameTable:
-    """Put the names of all blocks together, and describe their words by a lexicon."""
+def table_of_names(
+    blocks: Iterable[Block], lexicon: Lexicon, on_progress: Callable[[int, int], None] = lambda done, total: None
+) -> NameTable:
+    """Put the names of all blocks together, and describe their words by a lexicon.
+
+    ``on_progress`` hears how many words are described, and how many there are.
+    """
     vocabulary: dict[tuple[str, int], int] = {}
     forms: dict[tuple[str, ...], int] = {(): 0}
     initials: dict[str, int] = {}
@@ -222,7 +254,7 @@ def table_of_names(blocks: Iterable[Block], lexicon: Lexicon) -> NameTable:
     whole = {name: np.concatenate(arrays.pop(name)) for name in list(arrays)}
     words = np.array([*(vocabulary.get((letters, 0), -1) for letters in initials), -1], np.int32)
     return NameTable(
-        words=WordTable.of(vocabulary, lexicon),
+        words=WordTable.of(vocabulary, lexicon, on_progress),
         parts=_places(whole.pop("n_parts")),
         starts=_places(whole.pop("n_tokens")),
         initials=words[whole.pop("initials")],

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select
@@ -21,6 +22,8 @@ from indexer.store import Store
 _KEY = "words"
 _LEAST = 2  # a word seen once is as rare as one never seen
 _LARGEST_CHANGE = 0.1
+_TEXTS = 1_000
+"""Texts between two steps of progress."""
 
 _log = logging.getLogger(__name__)
 
@@ -28,7 +31,7 @@ _log = logging.getLogger(__name__)
 def keep_words(store: Store, progress: Progress = no_progress) -> None:
     """Count the words of the store's texts, if there are many and their number has changed much.
 
-    ``progress`` hears that the stage ``words`` begins.
+    ``progress`` hears of ``words``: of how many texts they are counted.
     """
     (n,) = store.read(select(func.count()).select_from(schema.text))[0]
     counted = _read(store).get("texts", 0)
@@ -38,7 +41,7 @@ def keep_words(store: Store, progress: Progress = no_progress) -> None:
     column = schema.text.c
     step = -(-n // CORPUS_SAMPLE)
     normals = [normal for (normal,) in store.read(select(column.normal).where(column.text_id % step == 0))]
-    counts, n_sample = count_words(normals, least=_LEAST)
+    counts, n_sample = count_words(_told(normals, progress), least=_LEAST)
     value = json.dumps({"texts": n, "sample": n_sample, "counts": counts}, ensure_ascii=False)
     meta = schema.store_meta
 
@@ -47,6 +50,14 @@ def keep_words(store: Store, progress: Progress = no_progress) -> None:
         connection.execute(insert(meta).values(key=_KEY, value=value))
 
     store.write(work)
+
+
+def _told(normals: Sequence[str], progress: Progress) -> Iterator[str]:
+    """Yield the normal forms, and tell how many are done."""
+    for done, normal in enumerate(normals, 1):
+        yield normal
+        if not done % _TEXTS or done == len(normals):
+            progress("words", done, len(normals))
 
 
 def model_of(store: Store, model: Model) -> Model:
