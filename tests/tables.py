@@ -31,7 +31,7 @@ PACK: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
-def write(tmp_path: Path, data: bytes | str, name: str = "t.csv") -> Path:
+def write(tmp_path: Path, data: bytes | str, name: str = "t") -> Path:
     path = tmp_path / name
     path.write_bytes(data.encode() if isinstance(data, str) else data)
     return path

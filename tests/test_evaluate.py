@@ -50,7 +50,7 @@ class LetterModel:
         self.asked.extend(zip(left, right, strict=True))
         return np.clip(similarities.astype(np.float64), 0, 1) ** 2
 
-    def ceiling(self, blocks: object) -> NoCeiling:
+    def ceiling(self, blocks: object, on_progress: object) -> NoCeiling:
         return NoCeiling()
 
 

@@ -56,9 +56,8 @@ def test_missing_file_and_folder(tmp_path):
         with pytest.raises(InputRefused) as caught:
             open_table(path)
         assert caught.value.code == code
-    write(tmp_path, BASIC)
     with pytest.raises(InputRefused):
-        open_table(tmp_path / "t.csv" / "below")
+        open_table(write(tmp_path, BASIC) / "below")
 
 
 def test_unreadable_file(tmp_path, monkeypatch):

@@ -40,7 +40,7 @@ class FakeModel:
     def compare(self, left, right, similarities):
         return np.array([fuzz.ratio(*pair) / 100 for pair in zip(left, right, strict=True)], np.float64)
 
-    def ceiling(self, blocks):
+    def ceiling(self, blocks, on_progress):
         return NoCeiling()
 
     def explain(self, left, right, similarity):

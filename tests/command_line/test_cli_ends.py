@@ -70,3 +70,13 @@ def test_another_job_that_begins_takes_no_file_away(indexed: None, monkeypatch: 
     assert dedup_("report", "--output", "out").exit_code == 0
     assert dedup_("query", "acme", "--output", "out/found.csv").exit_code == 0
     assert {path.name for path in Path("out").iterdir()} == {"pairs.csv", "clusters.csv", "summary.json", "found.csv"}
+
+
+def test_the_end_of_a_command_looks_for_no_cycles() -> None:
+    """Python would, among all objects, twice."""
+    program = (
+        "import atexit, gc, sys\natexit.register(lambda: print(gc.get_freeze_count() > 1000))\n"
+        "from cli.main import main\nsys.argv = ['dedup', '--version']\nmain()\n"
+    )
+    job = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert job.stdout.splitlines()[-1] == "True"
