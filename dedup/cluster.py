@@ -62,7 +62,7 @@ def cluster_pairs(
     keep = probabilities >= least_probability
     if not keep.all():
         pairs, probabilities = pairs[keep], probabilities[keep]
-    known = _Known(np.sort(pairs, axis=1), probabilities, n)
+    known = _Known(pairs, probabilities, n)
     components, too_large = _linkable(known.pairs, known.probabilities, n)
     done, total = 0, sum(len(members) * (len(members) - 1) // 2 for members in components)
     for members, first, second in _by_pairs(components):
@@ -80,12 +80,19 @@ def cluster_pairs(
 
 
 class _Known:
-    """Probabilities of (p, 2) pairs of items 0 to n-1, lower number first, by pair."""
+    """Probabilities of (p, 2) pairs of items 0 to n-1, by pair; those that come in order are not copied.
+
+    ``pairs`` and ``probabilities`` are in ascending order, the lower number of a pair first.
+    """
 
     def __init__(self, pairs: NDArray[np.int64], probabilities: NDArray[np.float64], n: int) -> None:
+        if (pairs[:, 0] > pairs[:, 1]).any():
+            pairs = np.sort(pairs, axis=1)
         keys = pairs[:, 0] * n + pairs[:, 1]
-        order = np.argsort(keys, kind="stable")
-        self.pairs, self.probabilities, self._keys, self._n = pairs[order], probabilities[order], keys[order], n
+        if (keys[1:] < keys[:-1]).any():
+            order = np.argsort(keys, kind="stable")
+            pairs, probabilities, keys = pairs[order], probabilities[order], keys[order]
+        self.pairs, self.probabilities, self._keys, self._n = pairs, probabilities, keys, n
 
     def of(self, pairs: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """Return the probabilities of (q, 2) pairs, and which of them are known, (q,) each."""
