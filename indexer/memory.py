@@ -1,9 +1,9 @@
 """How much memory a job needs at its peak, estimated from what is counted before it begins.
 
 An estimate, not a limit. The figures were measured on names with vectors of 128 dimensions on two threads: a report of
-1,074,230 names of 25 characters takes 1.41e9 bytes. One of 20,000 texts of 1,000 characters takes a sixth more than
-is estimated, one of 9,454,136 names, 8.7e9 bytes, about a sixth less. Not seen are how many pairs there are, the other
-columns of records in pairs and clusters, whose lines a report holds, in how many cells each text has to lie, and
+1,074,230 names of 25 characters takes 1.40e9 bytes. One of 20,000 texts of 1,000 characters takes a sixth more than
+is estimated, one of 9,454,136 names, 8.0e9 bytes, about a quarter less. Not seen are how many pairs there are, the
+other columns of records in pairs and clusters, whose lines a report holds, in how many cells each text has to lie, and
 scripts of which a character takes two or four bytes.
 """
 
