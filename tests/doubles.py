@@ -35,7 +35,7 @@ def _direction(trigram: str, dimension: int) -> np.ndarray:
 class NoCeiling:
     """Rules out no pair."""
 
-    def __init__(self, blocks: Iterable[Any] = ()) -> None:
+    def __init__(self, blocks: Iterable[Any] = (), on_progress: object = None) -> None:
         pass
 
     def probabilities(self, pairs: np.ndarray, similarities: np.ndarray) -> np.ndarray:
