@@ -62,7 +62,7 @@ class WordTable:
         cls,
         vocabulary: Mapping[tuple[str, int], int],
         lexicon: Lexicon,
-        on_progress: Callable[[int, int], None] = lambda done, total: None,
+        on_progress: Callable[[int, int], None],
     ) -> WordTable:
         """Describe tokens, numbered 0 to v-1 in the order of the mapping.
 

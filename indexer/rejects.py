@@ -87,7 +87,7 @@ class RejectsFile:
         """Append one reject."""
         with self._faults():
             if self._file is None:
-                # A lone surrogate becomes its \uXXXX escape, which is how JSON writes it too.
+                # A lone surrogate becomes what JSON escapes it to as well.
                 self._file = open_beside(self.path, errors="backslashreplace")
             self._file.write(json.dumps(reject.entry(), ensure_ascii=False) + "\n")
         self.count += 1
