@@ -19,6 +19,7 @@ import os
 import re
 import stat
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from io import FileIO
 from pathlib import Path
@@ -51,6 +52,9 @@ FILE_NAME = re.compile(r"idx-(\d+)-[0-9a-f]{32}\.(faiss|tmp|bad)")
 """What files of ours are called: published, being written or left by a killed job, set aside."""
 
 _BLOCK_BYTES = 1 << 20
+_READ_BYTES = 1 << 24
+"""Bytes of a file that are read, and hashed, at once; between two parts a thread may wait 5 ms for the interpreter."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -175,7 +179,7 @@ def _write(path: Path, index: Index, progress: Progress) -> tuple[int, str]:
             os.fsync(file.fileno())
             n_bytes = file.tell()
         with temporary.open("rb", 0) as written:
-            if _sha256(written, np.empty(_BLOCK_BYTES, np.uint8), count) != sha256.hexdigest():
+            if _sha256(written, np.empty(2 * _READ_BYTES, np.uint8), count) != sha256.hexdigest():
                 raise EnvironmentFault(f"{temporary} reads back as other bytes than written; check the disk.")
         temporary.rename(path)
     except BaseException:
@@ -329,8 +333,8 @@ def _check(snapshots: Path, snapshot: Snapshot, progress: Progress, *, keep: boo
             status = os.fstat(file.fileno())
             is_sound = stat.S_ISREG(status.st_mode) and status.st_size == snapshot.n_bytes
             if is_sound:
-                content = np.empty(snapshot.n_bytes if keep else _BLOCK_BYTES, np.uint8)
-                is_sound = _sha256(file, content, count, keep=keep) == snapshot.sha256
+                content = np.empty(snapshot.n_bytes if keep else 2 * _READ_BYTES, np.uint8)
+                is_sound = _sha256(file, content, count) == snapshot.sha256
     except OSError as error:
         raise BadSnapshot(snapshot, f"The snapshot {path} cannot be read: {error.strerror}.") from error
     if not is_sound:
@@ -338,17 +342,22 @@ def _check(snapshots: Path, snapshot: Snapshot, progress: Progress, *, keep: boo
     return content
 
 
-def _sha256(file: FileIO, content: NDArray[np.uint8], on_read: Callable[[int], None], *, keep: bool = False) -> str:
-    """Return the SHA-256 in hex of a file, or of as much as ``content`` takes if it has to ``keep`` what is read.
+def _sha256(file: FileIO, content: NDArray[np.uint8], on_read: Callable[[int], None]) -> str:
+    """Return the SHA-256 in hex of a file that is read into ``content``, from its start again when that is full.
 
-    ``on_read`` hears of the size of each part.
+    A block is read while the one before is hashed, so ``content`` has to hold the file or two blocks.
+    ``on_read`` hears of the size of each.
     """
     sha256 = hashlib.sha256()
     at = 0
-    while size := file.readinto(content.data[at : at + _BLOCK_BYTES]):
-        sha256.update(content.data[at : at + size])
-        at += size if keep else 0
-        on_read(size)
+    size = file.readinto(content.data[:_READ_BYTES])
+    with ThreadPoolExecutor(1) as ahead:
+        while size:
+            after = (at + size) % len(content)
+            reading = ahead.submit(file.readinto, content.data[after : after + _READ_BYTES])
+            sha256.update(content.data[at : at + size])
+            on_read(size)
+            at, size = after, reading.result()
     return sha256.hexdigest()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -210,6 +211,29 @@ def test_damaged_snapshots_never_reach_faiss(
     left = {found.suffix for found in snapshots.iterdir()} - {""}
     assert left == (set() if how == "missing" else {".bad"})
     assert index(store, snapshots, NAMES).snapshot_built
+    assert Searcher(store, snapshots, MODEL).query(QUERIES) == expected
+
+
+@pytest.mark.parametrize("at_once", [7, 64])
+def test_a_file_is_checked_whole_however_it_is_read(
+    store: Store, snapshots: Path, at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One changed byte is seen at either end of every part, whether the bytes are kept or read over."""
+    monkeypatch.setattr(snapshot, "_READ_BYTES", at_once)
+    index(store, snapshots, NAMES)
+    expected = Searcher(store, snapshots, MODEL).query(QUERIES)
+    is_due = partial(snapshot.is_snapshot_due, store, snapshots, MODEL.model_id, least_similarity=0.0)
+    current = store.current_snapshot()
+    assert current is not None and current.n_bytes > 2 * at_once and not is_due()
+    path = snapshots / current.file_name
+    content = path.read_bytes()
+    for at in (0, at_once - 1, at_once, 2 * at_once - 1, 2 * at_once, len(content) - 1):
+        path.write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
+        assert is_due()
+        with pytest.raises(snapshot.BadSnapshot, match="damaged"):
+            snapshot.read_index(snapshots, current)
+    path.write_bytes(content)
+    assert not is_due()
     assert Searcher(store, snapshots, MODEL).query(QUERIES) == expected
 
 
