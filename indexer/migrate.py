@@ -10,7 +10,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 import uuid
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -34,6 +37,9 @@ _NEWER = (
     "upgrade neardup, or use another --workspace."
 )
 _OLDER = "{} has the older schema {!r}; run `dedup migrate` on it once, which upgrades it to {!r}."
+
+_PAGES = 4_096
+"""Pages of a SQLite file that are copied between two steps of progress."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +99,7 @@ def migrate(engine: Engine, sqlite_file: Path | None, progress: Progress = no_pr
     """Bring an older database to ``schema.HEAD``, after a copy of a SQLite file; None if it is empty.
 
     Hold the writer lock. A process killed in between leaves the database as it was, perhaps with a copy, which
-    the next attempt makes anew. ``progress`` hears that the stages ``copy`` and ``upgrade`` begin.
+    the next attempt makes anew. ``progress`` hears of ``copy``, in pages of the file, and ``upgrade``, in revisions.
 
     Raises:
         VersionMismatch: the schema is newer than this program's, or the tables are not ours.
@@ -111,18 +117,20 @@ def migrate(engine: Engine, sqlite_file: Path | None, progress: Progress = no_pr
     copy = None
     if sqlite_file is not None:
         copy = sqlite_file.with_name(f"{sqlite_file.name}.{before}.backup")
-        progress("copy", 0, None)
         try:
-            _copy(engine, sqlite_file, copy)
+            _copy(engine, sqlite_file, copy, progress)
         except OSError as error:
             raise EnvironmentFault(f"{copy} cannot be written: {error.strerror}.") from error
-    progress("upgrade", 0, None)
-    upgrade(engine)
+    upgrade(engine, progress)
     return Migration(before, schema.HEAD, copy)
 
 
-def _copy(engine: Engine, file: Path, copy: Path) -> None:
+def _copy(engine: Engine, file: Path, copy: Path, progress: Progress) -> None:
     """Copy a SQLite database into a file that is either whole and safe on disk or absent."""
+
+    def told(_: int, remaining: int, total: int) -> None:
+        progress("copy", total - remaining, total)
+
     needed = 5 * file.stat().st_size  # the copy, and in the database tables that are written twice, and their journal
     free = shutil.disk_usage(file.parent).free
     if free < needed:
@@ -131,8 +139,10 @@ def _copy(engine: Engine, file: Path, copy: Path) -> None:
     temporary.unlink(missing_ok=True)
     handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        with engine.connect() as connection:
-            _execute_alone(connection, "VACUUM INTO ?", str(temporary))
+        with engine.connect() as connection, closing(sqlite3.connect(temporary)) as target:
+            target.execute("PRAGMA journal_mode=OFF")  # what is left of an attempt is thrown away
+            target.execute("PRAGMA synchronous=OFF")
+            _driver(connection).backup(target, pages=_PAGES, progress=told)
         os.fsync(handle)
         temporary.rename(copy)
     except BaseException:
@@ -154,12 +164,19 @@ def _check_normaliser(connection: Connection, where: str) -> None:
         )
 
 
-def upgrade(engine: Engine) -> None:
+def upgrade(engine: Engine, progress: Progress = no_progress) -> None:
     """Bring a database to ``schema.HEAD`` in one transaction; an empty one becomes a new store.
 
-    Hold the writer lock. A process killed in between leaves the database as it was.
+    Hold the writer lock. A process killed in between leaves the database as it was. ``progress`` hears of ``upgrade``.
     """
     from alembic import command
+
+    done = total = 0
+
+    def told(**_: object) -> None:
+        nonlocal done
+        done += 1
+        progress("upgrade", done, total)
 
     with engine.connect() as connection:
         on_sqlite = connection.dialect.name == "sqlite"
@@ -168,7 +185,10 @@ def upgrade(engine: Engine) -> None:
         try:
             with connection.begin():
                 is_new = revision_state(connection) == "empty"
-                command.upgrade(configuration(connection), "head")
+                past = 0 if is_new else schema.REVISIONS.index(_revision(connection)) + 1
+                total = len(schema.REVISIONS) - past
+                progress("upgrade", 0, total)
+                command.upgrade(configuration(connection, told), "head")
                 if is_new:
                     _initialise(connection)
                 elif on_sqlite and (row := connection.exec_driver_sql("PRAGMA foreign_key_check").first()):
@@ -181,13 +201,17 @@ def upgrade(engine: Engine) -> None:
                 _execute_alone(connection, "PRAGMA foreign_keys=ON")
 
 
-def configuration(connection: Connection) -> Config:
-    """Return an Alembic configuration that works through this live connection, and no ini file."""
+def configuration(connection: Connection, on_revision: Callable[..., None] | None = None) -> Config:
+    """Return an Alembic configuration that works through this live connection, and no ini file.
+
+    ``on_revision`` is called after each revision, with what Alembic tells of it.
+    """
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(_script_location()).replace("%", "%%"))
     config.attributes["connection"] = connection
+    config.attributes["on_revision"] = on_revision
     return config
 
 
@@ -212,8 +236,12 @@ def _initialise(connection: Connection) -> None:
         connection.exec_driver_sql(f"PRAGMA application_id={schema.APPLICATION_ID}")
 
 
-def _execute_alone(connection: Connection, statement: str, *values: str) -> None:
+def _execute_alone(connection: Connection, statement: str) -> None:
     """Run a statement outside any transaction, where SQLAlchemy would begin one."""
+    _driver(connection).execute(statement).close()
+
+
+def _driver(connection: Connection) -> sqlite3.Connection:
     driver = connection.connection.driver_connection
-    assert driver is not None
-    driver.execute(statement, values).close()
+    assert isinstance(driver, sqlite3.Connection)
+    return driver

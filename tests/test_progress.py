@@ -10,7 +10,7 @@ from loading import Load, with_ids
 from test_search import MODEL, NAMES, index
 
 from dedup.model import load_model
-from indexer import deletion, duplicates, snapshot
+from indexer import deletion, duplicates, migrate, schema, snapshot
 from indexer import ingest as ingest_module
 from indexer.all_neighbours import all_neighbours
 from indexer.indexing import compact, refresh_snapshot
@@ -100,10 +100,15 @@ def test_removing_has_a_total(store: Store, monkeypatch: pytest.MonkeyPatch) -> 
     assert [(done, total) for stage, done, total in load.told if stage == "remove"] == [(1, 1)]
 
 
-def test_a_migration(directory: Path) -> None:
+def test_a_migration(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import shutil
 
     shutil.copytree(Path(__file__).parent / "fixtures" / "schema-0001", directory)
+    monkeypatch.setattr(migrate, "_PAGES", 1)
     told = Told()
     Workspace(directory).migrate(told)
-    assert told.stages == {"copy": [(0, None)], "upgrade": [(0, None)]}
+    pages = told.stages["copy"][-1][0]
+    assert told.stages == {
+        "copy": [(done, pages) for done in range(1, pages + 1)],
+        "upgrade": [(done, len(schema.REVISIONS) - 1) for done in range(len(schema.REVISIONS))],
+    }
