@@ -5,8 +5,8 @@
 Runs ``dedup index`` and ``dedup report`` on each number of names. Up to as many as there are they are real; the
 others are generated: three of four join the first words of one real name to the last of another, the fourth is a
 name misspelt (``dedup.training.variants``). What is measured of a size is kept in DIR/curve-SIZE.json, so that an
-interrupted job goes on where it stopped; the table of all that are there, and of this code, goes to standard output
-and into ``curve.md``, the bars to standard error. Exits with 1 if one is missed.
+interrupted job goes on where it stopped; the table of all that are there, and of this code, goes to standard output,
+and into ``curve.md`` if no usual size is missing, the bars to standard error. Exits with 1 if one is missed.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ SHARE_OF_VARIANTS = 0.25
 HEAD = """# What more names cost
 
 Written by `python benchmarks/curve.py`; [README.md](README.md) says how. Seconds by stage; the *exponent* is the slope
-of a least-squares line through the logarithms of names and cost: 1 is linear. All sizes are of one version.
+of a least-squares line through the logarithms of names and cost: 1 is linear. All sizes are of one version, which
+`python benchmarks/kept.py` names {code}.
 
 """
 
@@ -115,7 +116,7 @@ def document(results: Sequence[Mapping[str, Any]]) -> str:
             cells = [f"{costs[size] / unit:,.{digits}f}" if size in costs else "–" for size in sizes]
             rows.append([part, *cells, "–" if slope is None else f"{slope:.2f}"])
         blocks.append("".join("| " + " | ".join(row) + " |\n" for row in rows))
-    return HEAD + "\n".join(blocks)
+    return HEAD.format(code=kept.code()) + "\n".join(blocks)
 
 
 def results_of(work: Path) -> list[dict[str, Any]]:
@@ -153,7 +154,8 @@ def main() -> None:
         print(f"{size:,}: measured", file=sys.stderr, flush=True)
     results = results_of(arguments.work)
     text = document(results)
-    page.put(Path(__file__).with_suffix(".md"), text)
+    if {*SIZES} <= {result["size"] for result in results}:
+        page.put(Path(__file__).with_suffix(".md"), text)
     print(text, end="", flush=True)
     bars.show(judged(results), to=sys.stderr)
 

@@ -2,9 +2,9 @@
 
     python benchmarks/floors.py --data ../shared/data --work DIR [--size N]
 
-Runs ``dedup index`` and ``dedup report`` once, then measures the machine, and puts the table into ``floors.md``. A
-floor is arithmetic over what was measured, or the bare operation on the same rows, with nothing of neardup in it.
-Exits with 1 if a bar is missed.
+Runs ``dedup index`` and ``dedup report`` once, then measures the machine, and puts the table of all names into
+``floors.md``. A floor is arithmetic over what was measured, or the bare operation on the same rows, with nothing of
+neardup in it. Exits with 1 if a bar is missed.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ HEAD = """# The floor of each stage
 Written by `python benchmarks/floors.py`; [README.md](README.md) says how. {size:,} names, {texts:,} distinct texts,
 {candidates:,} candidate pairs, {pairs:,} near pairs. Measured in the same run: SGEMM {gflops:.0f} GFLOP/s, RapidFuzz
 `cpdist` {cpdist:.2f} million pairs/s by one measure. A ratio below 1 means that the stage does less than the floor
-supposes.
+supposes. The code is what `python benchmarks/kept.py` names {code}.
 
 """
 
@@ -167,6 +167,7 @@ def document(result: dict[str, Any]) -> str:
         size=result["size"],
         gflops=rates["sgemm"] / 1e9,
         cpdist=rates["cpdist"] / 1e6,
+        code=kept.code(),
         **result["counts"],
     )
     rows = [["stage", "floor, s", "measured, s", "measured / floor", "the floor is"], ["---"] * 5]
@@ -193,7 +194,7 @@ def judged(result: dict[str, Any]) -> Iterator[Result]:
 
 
 def main() -> None:
-    """Measure, put the table into ``floors.md``, and print it and the bars; exit with 1 if one is missed."""
+    """Measure, and print the table and the bars; exit with 1 if one is missed."""
     parser = argparse.ArgumentParser(description="Measure each stage of the whole job beside its floor.")
     parser.add_argument("--data", type=Path, required=True, help="the data folder")
     parser.add_argument("--work", type=Path, required=True, help="folder for what is measured, and for the workspace")
@@ -206,7 +207,8 @@ def main() -> None:
         result = measure(arguments.data, arguments.work / "floors", arguments.size)
         kept.write(path, result)
     text = document(result)
-    page.put(Path(__file__).with_suffix(".md"), text)
+    if arguments.size == ALL:
+        page.put(Path(__file__).with_suffix(".md"), text)
     print(text, flush=True)
     bars.show(judged(result), to=sys.stderr)
 

@@ -15,20 +15,26 @@ from pathlib import Path
 from typing import Any
 
 PACKAGES = ("dedup", "indexer", "cli")
+SCHEMA = "migrations"  # beside the packages
 
 
 @cache
 def code() -> str:
-    """Return the name of the code that is measured: a hash of all files of the program, those of the model too."""
-    hashes = hashlib.sha256()
+    """Return the name of the code that is measured: a hash of all files of the program, of its model and schema too.
+
+    Not of the benchmarks: who changes how they measure begins with an empty folder.
+    """
+    roots = {}
     for package in PACKAGES:
         spec = find_spec(package)
         if spec is None or spec.origin is None:
             raise SystemExit(f"The package {package} is not installed; `make install` does it.")
-        root = Path(spec.origin).parent
+        roots[package] = Path(spec.origin).parent
+    hashes = hashlib.sha256()
+    for name, root in {**roots, SCHEMA: roots[PACKAGES[0]].parent / SCHEMA}.items():
         for path in sorted(root.rglob("*")):
             if path.is_file() and "__pycache__" not in path.parts:
-                hashes.update(f"{package}/{path.relative_to(root).as_posix()}\n".encode())
+                hashes.update(f"{name}/{path.relative_to(root).as_posix()}\n".encode())
                 hashes.update(hashlib.sha256(path.read_bytes()).digest())
     return hashes.hexdigest()[:16]
 

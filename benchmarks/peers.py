@@ -5,8 +5,9 @@
 Each run is a process of its own, alone. What is measured is kept in DIR, so that an interrupted job goes on where it
 stopped; runs shorter than a minute are done three times, in turns, and their medians count. A run that would exceed
 the limit by the rate at a smaller size is not begun. The tables of all that is in DIR, and was run beside this code,
-go to standard output and into ``peers.md``, the bars to standard error; it exits with 1 if one is missed. Needs
-``neardup[bench]``; emm, whose requirements rule out those of neardup, is installed into an environment in DIR.
+go to standard output, and into ``peers.md`` if neardup has run at every usual size, the bars to standard error; it
+exits with 1 if one is missed. Needs ``neardup[bench]``; emm, whose requirements rule out those of neardup, is
+installed into an environment in DIR.
 """
 
 from __future__ import annotations
@@ -272,6 +273,7 @@ def measure_all(job: Job, sizes: Iterable[int], names: Iterable[str]) -> None:
 
 # The table
 
+LEFT_OUT = "Not run, as it would take too long: "
 HEAD = """# neardup beside its peers
 
 Written by `python benchmarks/peers.py`; [README.md](README.md) says how they are run. {truth:,} true pairs are planted
@@ -279,7 +281,7 @@ among the other names. Recall and precision are of the pairs between planted rec
 forms; *pairs* are those of the whole corpus. Seconds of peers are of the matching alone; those of neardup of both
 commands, from start to end, with reading, storing and writing.
 
-{machine}.
+{machine}. The code of neardup is what `python benchmarks/kept.py` names {code}.
 """
 
 
@@ -289,7 +291,7 @@ def document(work: Path, sizes: Iterable[int]) -> str:
     runs = [run for of_size in records.values() for record in of_size.values() for run in record["runs"]]
     truth = max((run["found"]["pairs"]["wanted"] for run in runs if "found" in run), default=0)
     blocks = [table(size, of_size) for size, of_size in records.items() if any(map(was_run, of_size.values()))]
-    return "\n".join([HEAD.format(truth=truth, machine=machine()), *blocks])
+    return "\n".join([HEAD.format(truth=truth, machine=machine(), code=kept.code()), *blocks])
 
 
 def records_of(work: Path, size: int) -> dict[str, dict[str, Any]]:
@@ -307,7 +309,7 @@ def table(size: int, records: dict[str, dict[str, Any]]) -> str:
         for name, record in records.items()
         if "at_least" in record
     ]
-    return text + (f"\nNot run, as it would take too long: {', '.join(left_out)}.\n" if left_out else "")
+    return text + (f"\n{LEFT_OUT}{', '.join(left_out)}.\n" if left_out else "")
 
 
 def lines(record: dict[str, Any], ours: dict[str, Any]) -> Iterator[tuple[str, ...]]:
@@ -371,7 +373,8 @@ def main() -> None:
     job = Job(arguments.data, arguments.work, arguments.limit)
     measure_all(job, arguments.size, arguments.only or names)
     text = document(arguments.work, {*SIZES, *arguments.size})
-    page.put(Path(__file__).with_suffix(".md"), text)
+    if all(runs_of(arguments.work, OURS, size)["runs"] for size in SIZES):
+        page.put(Path(__file__).with_suffix(".md"), text)
     print(text, flush=True)
     bars.show(judged(records_of(arguments.work, ALL)), to=sys.stderr)
 

@@ -57,12 +57,12 @@ def evaluate(
     if distractors is not None and clusters is None:
         raise UsageError("--distractors FILE belongs to --clusters FILE.")
     result: dict[str, Any]
-    if pairs is not None:
-        left, right, labels = _columns(pairs, "name_1", "name_2", "label")
-        result = evaluate_pairs(load_model(), left, right, [int(label) for label in labels])
-    else:
-        assert clusters is not None
-        with progress_bar() as progress:
+    with progress_bar() as progress:
+        if pairs is not None:
+            left, right, labels = _columns(pairs, "name_1", "name_2", "label", progress=progress)
+            result = evaluate_pairs(load_model(), left, right, [int(label) for label in labels], on_progress=progress)
+        else:
+            assert clusters is not None
             texts, cluster_ids = _columns(clusters, "text", "cluster_id")
             others = _columns(distractors, "name", progress=progress)[0] if distractors is not None else []
             result = evaluate_clusters(load_model(), texts, cluster_ids, others, on_progress=progress)

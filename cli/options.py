@@ -52,7 +52,9 @@ Threads = Annotated[
 ]
 Memory = Annotated[
     str | None,
-    typer.Option("--memory", metavar="SIZE", help="Change nothing if it would take more memory, e.g. 1500M or 4G."),
+    typer.Option(
+        "--memory", metavar="SIZE", help="Change nothing if it would take more memory, as estimated, e.g. 4G."
+    ),
 ]
 Output = Annotated[ReportFormat, typer.Option("--format", help="How to print the result.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bar and no notes on stderr.")]

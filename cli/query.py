@@ -89,7 +89,7 @@ def query(
     with (
         place.open(for_writing=False) as store,
         progress_bar(quiet=quiet or text is not None) as progress,
-        Searcher(store, place.snapshots, load_model()) as searcher,
+        Searcher(store, place.snapshots, load_model(), progress) as searcher,
     ):
         asked = batch.Search(searcher, limit, min_probability, explain)
         if input is not None:

@@ -31,15 +31,24 @@ N_CANDIDATES = max(RECALL_DEPTHS)
 """Nearest texts of each text that are compared with it; also the deepest recall."""
 
 _AT_ONCE = 20_000
+_PAIRS_AT_ONCE = 5_000
 """Texts that are normalised or encoded before it is told how far that is."""
 
 _BASELINES = {"ratio": fuzz.ratio, "token_sort_ratio": fuzz.token_sort_ratio, "WRatio": fuzz.WRatio}
 
 
-def evaluate_pairs(model: Model, left: Sequence[str], right: Sequence[str], labels: Sequence[int]) -> dict[str, Any]:
+def evaluate_pairs(
+    model: Model,
+    left: Sequence[str],
+    right: Sequence[str],
+    labels: Sequence[int],
+    *,
+    on_progress: Progress = no_progress,
+) -> dict[str, Any]:
     """Return the measures of a model, of RapidFuzz and of the bare siamese similarity on labelled pairs.
 
     ``left`` and ``right`` are raw texts, ``labels`` 1 for the same and 0 for different, all of one length.
+    ``on_progress`` hears of ``compare``.
 
     Raises:
         InputRefused: a text is empty after normalisation, a label is neither 0 nor 1, or all are equal.
@@ -49,8 +58,12 @@ def evaluate_pairs(model: Model, left: Sequence[str], right: Sequence[str], labe
         raise ValueError(f"{len(left)} and {len(right)} texts do not fit {len(labels)} labels")
     truth = _labels(labels)
     left, right = normal_forms(left), normal_forms(right)
-    similarities = pair_similarities(model.encoder, left, right)
-    probabilities = model.compare(left, right, similarities)
+    similarities, probabilities = np.empty(len(truth), np.float32), np.empty(len(truth))
+    for start in range(0, len(truth), _PAIRS_AT_ONCE):
+        part = slice(start, start + _PAIRS_AT_ONCE)
+        similarities[part] = pair_similarities(model.encoder, left[part], right[part])
+        probabilities[part] = model.compare(left[part], right[part], similarities[part])
+        on_progress("compare", min(part.stop, len(truth)), len(truth))
 
     f1, threshold = measures.best_f1(truth, probabilities)
     at_default = measures.precision_recall_f1(truth, probabilities >= model.default_probability)

@@ -32,7 +32,9 @@ Rows = NDArray[np.integer[Any]]
 Task = tuple[Rows, Rows]
 """Rows that are compared with rows; with each other if both are the same object."""
 
-_TILE = 512
+_TILE_ROWS = 1 << 10
+_TILE_COLUMNS = 1 << 11
+"""Products worked out at once: so many that calls, and waiting for the interpreter between them, take little."""
 _PART = 1 << 13
 _MOST_FOUND = 1 << 17
 _GROUPS = 256
@@ -165,10 +167,10 @@ class _Search:
         if left is not right or len(left) <= self.lists.k:
             return _work(left, right)
         codes, lengths = self._codes[left], self._norms[left]
-        for start in range(0, len(left), _TILE):
+        for start in range(0, len(left), _TILE_ROWS):
             if self._stopped.is_set():
                 break
-            block = slice(start, start + _TILE)
+            block = slice(start, start + _TILE_ROWS)
             tile = products(codes[block], codes)
             own = np.arange(len(tile))
             tile[own, start + own] = 0
@@ -192,19 +194,19 @@ class _Search:
         needed_left, needed_right = self.lists.worst(left), self.lists.worst(right)
         found: list[tuple[Rows, Rows, NDArray[np.float32]]] = []
         count = 0
-        for start in range(0, len(left), _TILE):
+        for start in range(0, len(left), _TILE_ROWS):
             if self._stopped.is_set():
                 break
-            block = slice(start, start + _TILE)
+            block = slice(start, start + _TILE_ROWS)
             bounds = np.minimum(needed_right, needed_left[block].min()) * (right_norms * left_norms[block].min())
             bounds = np.floor(bounds).astype(np.int32)
-            for column in range(start if is_one else 0, len(right), _TILE):
-                columns = slice(column, column + _TILE)
+            for column in range(start if is_one else 0, len(right), _TILE_COLUMNS):
+                columns = slice(column, column + _TILE_COLUMNS)
                 tile = products(left_codes[block], right_codes[columns])
                 hits = np.flatnonzero(tile >= bounds[columns])
                 rows, others = np.divmod(hits, tile.shape[1])
                 rows, others, dots = rows + start, others + column, tile.ravel()[hits]
-                if is_one and column == start:
+                if is_one and column < block.stop:
                     once = others > rows
                     rows, others, dots = rows[once], others[once], dots[once]
                 lengths = left_norms[rows] * right_norms[others]

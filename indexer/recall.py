@@ -28,8 +28,10 @@ WANTED = 0.992
 PROMISED = 0.99
 """A share below it is warned of."""
 MOST_CELLS = 64
-_SAMPLE = 4_000
+SAMPLE = 4_000
+"""Texts that both halves of the sample have at most."""
 _COLUMNS = 1 << 10
+_QUERIES = 100
 _SEED = 21
 _log = logging.getLogger(__name__)
 
@@ -55,9 +57,10 @@ def measure_recall(codes: Codes, centres: Codes, least_similarity: float, progre
 
     A neighbour is one of a text's 10 nearest others, with a cosine of at least ``least_similarity``. The
     sample is the same each time: 4,000 texts, however many there are, whose exact search takes 4,000 n products.
-    A share below ``PROMISED`` is reported as a warning through ``logging``. ``progress`` hears of ``recall``.
+    A share below ``PROMISED`` is reported as a warning through ``logging``. ``progress`` hears of ``recall`` and
+    ``recall of queries``.
     """
-    sampled = np.sort(np.random.default_rng(_SEED).choice(len(codes), min(len(codes), _SAMPLE), replace=False))
+    sampled = np.sort(np.random.default_rng(_SEED).choice(len(codes), min(len(codes), SAMPLE), replace=False))
     measured = sampled[1::2]
     found = _exact(codes, sampled, least_similarity, progress)
     rows, columns = np.nonzero(found >= 0)
@@ -71,8 +74,7 @@ def measure_recall(codes: Codes, centres: Codes, least_similarity: float, progre
     needed = _cells_needed(own, nearest_cells(codes[others], centres, depth)[which])
     cells = _enough(needed[~is_measured], depth)
     of_all = float(np.mean(needed[is_measured] < cells))
-    candidates = Sketch([codes]).candidates(codes[measured], candidates_for(NEIGHBOURS + 1))  # a text finds itself too
-    is_candidate = candidates[rows[is_measured] // 2] == neighbours[is_measured, None]
+    is_candidate = _candidates(codes, measured, progress)[rows[is_measured] // 2] == neighbours[is_measured, None]
     recall = Recall(len(measured), len(is_candidate), cells, of_all, float(is_candidate.any(axis=1).mean()))
     _warn_if_low(recall)
     return recall
@@ -119,6 +121,17 @@ def _exact(codes: Codes, sampled: Ids, least_similarity: float, progress: Progre
         lists.offer(first[other], second[other], cosines[other])
         progress("recall", min(done * _COLUMNS, len(codes)), len(codes))
     return lists.nearest()[0]
+
+
+def _candidates(codes: Codes, measured: Ids, progress: Progress) -> Ids:
+    """Return the rows that a query for each of ``measured`` looks at, (n, candidates); -1 for none."""
+    progress("recall of queries", 0, len(measured))
+    sketch, found = Sketch([codes]), []
+    for start in range(0, len(measured), _QUERIES):
+        queries = codes[measured[start : start + _QUERIES]]
+        found.append(sketch.candidates(queries, candidates_for(NEIGHBOURS + 1)))  # a text finds itself too
+        progress("recall of queries", min(start + _QUERIES, len(measured)), len(measured))
+    return np.concatenate(found)
 
 
 def _cells_needed(left: Cells, right: Cells) -> NDArray[np.int64]:

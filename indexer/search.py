@@ -22,6 +22,7 @@ from dedup.errors import InputRefused
 from dedup.model import Model
 from dedup.normalise import normalise
 from dedup.processes import Processes
+from dedup.progress import Progress, no_progress
 from indexer.intake import MAX_NAME_CHARACTERS
 from indexer.store import Record, Store
 from indexer.vectors import Vectors
@@ -69,18 +70,19 @@ class Searcher:
     """Search one store; sees the texts that are there when it is made, less those deleted since.
 
     ``model`` is the given one with the words of the store counted in. A context manager: many queries are
-    answered by several processes, which end when the block is left, and with the program at the latest.
+    answered by several processes, which end when the block is left, and with the program at the latest. ``progress``
+    hears of the stages of ``Vectors``.
 
     Raises:
         VersionMismatch: the store was indexed with another model.
 
     """
 
-    def __init__(self, store: Store, snapshots: Path, model: Model) -> None:
+    def __init__(self, store: Store, snapshots: Path, model: Model, progress: Progress = no_progress) -> None:
         self._store = store
         with ThreadPoolExecutor(1) as beside:  # the checksum of a large snapshot takes a while, and no Python
             encoder = beside.submit(_load, model)
-            self._vectors = Vectors(store, snapshots, model.model_id)
+            self._vectors = Vectors(store, snapshots, model.model_id, progress)
         self._encoder = encoder.result()
         self.model = model_of(store, model)
         self._processes = Processes(threads.count(), self.model)

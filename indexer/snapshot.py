@@ -84,7 +84,7 @@ def publish(
     warned of if it is little.
     Files of ours that are no longer needed are removed: older generations, temporary files that a killed
     job left, and all but the latest of those set aside as ``.bad``. ``progress`` hears of ``read vectors``, ``cells``,
-    ``cells of texts``, ``snapshot``, ``write snapshot``, ``checksum`` and ``recall``.
+    ``cells of texts``, ``snapshot``, ``write snapshot``, ``checksum``, ``recall`` and ``recall of queries``.
 
     Raises:
         EnvironmentFault: the snapshot cannot be written.
@@ -100,10 +100,11 @@ def publish(
     try:
         n_bytes, sha256 = _write(path, index, progress)
     except OSError as error:
-        mebibytes = index.ntotal * (index.d + 8) >> 20
+        mebibytes = len(ids) * (codes.shape[1] + 8) >> 20
         raise EnvironmentFault(
             f"{path} cannot be written: {error.strerror}; it takes about {mebibytes + 1} MiB."
         ) from error
+    del index  # what follows needs the vectors alone
     published = store.publish_snapshot(
         file_name=path.name,
         n_bytes=n_bytes,

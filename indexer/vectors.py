@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from dedup import threads
 from dedup.errors import VersionMismatch
 from dedup.nearest import cosine, exact_neighbours, norms
+from dedup.progress import Progress, no_progress
 from indexer.faiss_index import Index, iter_content
 from indexer.sketch import Sketch, candidates_for
 from indexer.snapshot import open_snapshot
@@ -37,19 +38,19 @@ Similarities = NDArray[np.float32]
 
 
 class Vectors:
-    """The vectors of a model in a store.
+    """The vectors of a model in a store. ``progress`` hears of ``check snapshot`` and ``read vectors``.
 
     Raises:
         VersionMismatch: the model has not encoded every text, as when another one has.
 
     """
 
-    def __init__(self, store: Store, snapshots: Path, model_id: str) -> None:
+    def __init__(self, store: Store, snapshots: Path, model_id: str, progress: Progress = no_progress) -> None:
         self._store = store
-        opened = open_snapshot(store, snapshots, model_id)
+        opened = open_snapshot(store, snapshots, model_id, progress)
         self._index = opened[1] if opened else None
         in_snapshot = opened[0].max_text_id if opened else 0
-        self._later = store.load_vectors(model_id, in_snapshot)
+        self._later = store.load_vectors(model_id, in_snapshot, progress)
         self._count = len(self._later[0]) + (self._index.ntotal if self._index else 0)
         self._scanned = 0
         self._sketched: _Sketched | None = None

@@ -82,7 +82,7 @@ class Workspace:
     def migrate(self, progress: Progress = no_progress) -> Migration:
         """Bring the database to this program's schema, with a copy beside it before if it is a SQLite file.
 
-        ``progress`` hears that the stages ``copy`` and ``upgrade`` begin.
+        ``progress`` hears of the stages of ``migrate.migrate``.
 
         Raises:
             UsageError: nothing is indexed here yet.

@@ -86,10 +86,11 @@ def test_each_pair_that_is_listed_comes_once() -> None:
     assert same(NeighbourLists(3, 2, 0.5).pairs(), (np.empty((0, 2), np.int32), np.empty(0, np.float32)))
 
 
-@pytest.mark.parametrize("tile", [512, 16])
-def test_one_cell_is_exact(monkeypatch: pytest.MonkeyPatch, tile: int) -> None:
-    monkeypatch.setattr(search, "_TILE", tile)
-    monkeypatch.setattr(search, "_PART", 4 * tile)
+@pytest.mark.parametrize(("rows", "columns", "part"), [(1024, 2048, 8192), (16, 32, 64), (32, 16, 64), (16, 16, 40)])
+def test_one_cell_is_exact(monkeypatch: pytest.MonkeyPatch, rows: int, columns: int, part: int) -> None:
+    monkeypatch.setattr(search, "_TILE_ROWS", rows)
+    monkeypatch.setattr(search, "_TILE_COLUMNS", columns)
+    monkeypatch.setattr(search, "_PART", part)
     codes = clustered(1000)[1]
     codes[500:510] = codes[0]
     codes[7] = 0
@@ -101,7 +102,8 @@ def test_texts_are_compared_if_one_asks_where_the_other_lies(
     monkeypatch: pytest.MonkeyPatch, count: int, lying: int
 ) -> None:
     """Whatever the cells are, and also where one of them is larger than a part."""
-    monkeypatch.setattr(search, "_TILE", 16)
+    monkeypatch.setattr(search, "_TILE_ROWS", 16)
+    monkeypatch.setattr(search, "_TILE_COLUMNS", 24)
     monkeypatch.setattr(search, "_PART", 40)
     codes = clustered(1000)[1]
     cells = np.random.default_rng(0).permuted(np.tile(np.arange(count, dtype=np.uint16), (1000, 1)), axis=1)[:, :lying]
@@ -156,9 +158,10 @@ def test_lists_expect_what_comes() -> None:
     assert expecting.worst(np.array([0])) == np.sort(cosines)[-5]
 
 
-@pytest.mark.parametrize("tile", [512, 16])
+@pytest.mark.parametrize("tile", [1024, 16])
 def test_threads_change_nothing(monkeypatch: pytest.MonkeyPatch, tile: int) -> None:
-    monkeypatch.setattr(search, "_TILE", tile)
+    monkeypatch.setattr(search, "_TILE_ROWS", tile)
+    monkeypatch.setattr(search, "_TILE_COLUMNS", 2 * tile)
     _, codes = clustered()
     codes[1000:1200] = codes[1000]
     results = []

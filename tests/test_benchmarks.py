@@ -172,7 +172,8 @@ def test_a_page_holds_nothing_by_hand_that_a_new_table_would_take_away(module):
     text = Path(module.__file__).with_suffix(".md").read_text(encoding="utf-8")
     measured, mark, _ = text.partition(page.BY_HAND)
     assert mark
-    assert measured.rpartition("|\n")[2].strip() == ""
+    after = measured.rpartition("|\n")[2].strip()
+    assert after == "" or (after.startswith(peers.LEFT_OUT) and "\n" not in after)
 
 
 def test_the_exact_search_of_some_rows_leaves_out_each_itself():

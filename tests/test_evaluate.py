@@ -12,7 +12,7 @@ import pytest
 from doubles import NoCeiling
 from rapidfuzz import fuzz
 
-from dedup import measures
+from dedup import evaluate, measures
 from dedup.encode import quantise
 from dedup.errors import InputRefused
 from dedup.evaluate import evaluate_clusters, evaluate_pairs
@@ -121,6 +121,14 @@ def test_baselines_see_the_same_normal_forms(model: LetterModel) -> None:
 def test_each_distinct_normal_form_is_encoded_once(model: LetterModel) -> None:
     evaluate_pairs(model, LEFT, RIGHT, LABELS)
     assert sorted(model.encoder.asked) == ["acme limited", "acme ltd", "boreal", "borealis", "quux", "zenith"]
+
+
+def test_pairs_are_compared_part_by_part(model: LetterModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = evaluate_pairs(model, LEFT, RIGHT, LABELS)
+    monkeypatch.setattr(evaluate, "_PAIRS_AT_ONCE", 2)
+    told: list[tuple[str, int, int | None]] = []
+    assert evaluate_pairs(model, LEFT, RIGHT, LABELS, on_progress=lambda *step: told.append(step)) == whole
+    assert told == [("compare", 2, 5), ("compare", 4, 5), ("compare", 5, 5)]
 
 
 @pytest.mark.parametrize(

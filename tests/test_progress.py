@@ -15,6 +15,7 @@ from indexer import ingest as ingest_module
 from indexer.all_neighbours import all_neighbours
 from indexer.indexing import compact, refresh_snapshot
 from indexer.report import report_workspace
+from indexer.search import Searcher
 from indexer.store import Store
 from indexer.workspace import Workspace
 
@@ -76,6 +77,18 @@ def test_a_deletion_and_the_snapshot_that_it_makes(
     assert told.stages == {"delete": [(3, 8), (6, 8), (8, 8)]}
     assert compact(store, snapshots, told)
     assert list(told.stages)[1:] == ["check snapshot", "read vectors", "snapshot", "write snapshot", "checksum"]
+    assert not told.unfinished
+
+
+def test_opening_for_queries(store: Store, snapshots: Path) -> None:
+    Load(store, with_ids(("1", "Acme"), ("2", "Borealis")))
+    told = Told()
+    with Searcher(store, snapshots, MODEL, told):
+        assert list(told.stages) == ["read vectors"]
+    refresh_snapshot(store, snapshots, MODEL.model_id, least_similarity=0.3)
+    told = Told()
+    with Searcher(store, snapshots, MODEL, told):
+        assert list(told.stages) == ["check snapshot"]
     assert not told.unfinished
 
 

@@ -9,7 +9,7 @@ def test_evaluate_reads_the_named_columns(monkeypatch: pytest.MonkeyPatch) -> No
 
     seen = {}
     monkeypatch.setattr(
-        dedup.evaluate, "evaluate_pairs", lambda model, *columns: seen.update(pairs=columns) or {"n": 2}
+        dedup.evaluate, "evaluate_pairs", lambda model, *columns, **_: seen.update(pairs=columns) or {"n": 2}
     )
     monkeypatch.setattr(
         dedup.evaluate, "evaluate_clusters", lambda model, *columns, **_: seen.update(clusters=columns) or {"n": 2}

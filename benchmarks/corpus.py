@@ -1,0 +1,72 @@
+"""The names on which hot paths are timed: their texts, vectors and near pairs, each made when it is asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dedup.ceiling import Ceiling
+from dedup.model import Model
+from dedup.name_table import describe
+from dedup.neighbour_lists import NearPairs
+from dedup.normalise import normalise
+from indexer.all_neighbours import all_neighbours
+from indexer.cells import find_centres
+from indexer.recall import NEIGHBOURS
+
+ENDINGS = 2  # of other names, that each name is also given
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Names, their distinct normal forms, and the near texts among more of them, each made when it is asked for."""
+
+    model: Model
+    names: list[str]
+
+    @cached_property
+    def texts(self) -> list[str]:
+        """The distinct normal forms of the names."""
+        return list(dict.fromkeys(map(normalise, self.names)))
+
+    @cached_property
+    def more(self) -> list[str]:
+        """The texts, n in all with those that are made of two."""
+        ends = [text.split()[-1] for text in self.texts]
+        mixed = [f"{text} {ends[at - shift]}" for shift in range(1, ENDINGS + 1) for at, text in enumerate(self.texts)]
+        return list(dict.fromkeys([*self.texts, *mixed]))
+
+    @cached_property
+    def codes(self) -> NDArray[np.int8]:
+        """The vectors of ``more`` (n, d)."""
+        return self.model.encoder.encode(self.more)
+
+    @cached_property
+    def centres(self) -> NDArray[np.int8]:
+        """The centres of their cells (c, d)."""
+        return find_centres(self.codes)
+
+    @cached_property
+    def near(self) -> NearPairs:
+        """The pairs of near texts."""
+        return all_neighbours(self.codes, NEIGHBOURS, self.model.least_similarity, None).pairs()
+
+    @cached_property
+    def ceiling(self) -> Ceiling:
+        """What bounds pairs of ``more``."""
+        return self.model.ceiling([describe(self.more)])
+
+    @cached_property
+    def likely(self) -> NDArray[np.int64]:
+        """Which of the near pairs cannot be ruled out."""
+        at_most = self.ceiling.probabilities(self.near.pairs.astype(np.int64), self.near.cosines)
+        return np.flatnonzero(at_most >= self.model.default_probability)
+
+    def sides(self, which: Any = slice(None)) -> tuple[list[str], list[str]]:
+        """Return the texts of near pairs, those on either side."""
+        left, right = ([self.more[at] for at in side] for side in self.near.pairs[which].T.tolist())
+        return left, right
