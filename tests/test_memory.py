@@ -70,7 +70,21 @@ def test_a_report_of_long_texts_is_refused_where_one_of_short_texts_passes(
         report_workspace(*given, min_probability=0.99, memory=limit)
 
 
-def test_a_million_names_fit_into_the_memory_of_the_example() -> None:
-    names, characters = 1_074_230, 25 * 1_074_230
-    assert 1_420_000_000 < REPORT.of(names, characters, 2) < parse_size("1500M")  # what was measured
-    assert REPORT.of(names, 80 * characters, 2) > 2 * parse_size("1500M")
+@pytest.mark.parametrize(
+    ("texts", "of_index", "of_report"),
+    [
+        (99_560, 457e6, 522e6),
+        (296_307, 586e6, 788e6),
+        (964_867, 797e6, 1358e6),
+        (1_074_230, 860e6, 1420e6),
+        (2_869_521, 1579e6, 2705e6),
+        (9_454_136, 4100e6, 7970e6),
+    ],
+)
+def test_estimates_are_near_what_names_were_measured_to_take(texts: int, of_index: float, of_report: float) -> None:
+    assert 0.9 < INDEX.of(texts, 28 * 50_000, 2) / of_index < 1.15
+    assert 0.9 < REPORT.of(texts, 26 * texts, 2) / of_report < 1.2
+
+
+def test_long_texts_take_more_than_short_ones() -> None:
+    assert REPORT.of(1_000_000, 80 * 25 * 1_000_000, 2) > 10 * REPORT.of(1_000_000, 25 * 1_000_000, 2)
