@@ -18,6 +18,9 @@ from typing import NoReturn, TextIO
 # run.py, accuracy.py
 F1_H1B = ">= 0.955"
 F1_NBER = ">= 0.920"
+# run.py: no more than 0.002 below what they were before anything was made fast
+F1_H1B_HELD = ">= 0.946"
+F1_NBER_HELD = ">= 0.879"
 # run.py
 JOB_MINUTES = "<= 20"
 JOB_PEAK_GB = "<= 1.5"

@@ -39,7 +39,7 @@ HEAD = """# What more names cost
 
 Written by `python benchmarks/curve.py`; [README.md](README.md) says how. Seconds by stage; the *exponent* is the slope
 of a least-squares line through the logarithms of names and cost: 1 is linear. All sizes are of one version, which
-`python benchmarks/kept.py` names {code}.
+`python benchmarks/kept.py` named {code}.
 
 """
 

@@ -37,7 +37,7 @@ HEAD = """# The floor of each stage
 Written by `python benchmarks/floors.py`; [README.md](README.md) says how. {size:,} names, {texts:,} distinct texts,
 {candidates:,} candidate pairs, {pairs:,} near pairs. Measured in the same run: SGEMM {gflops:.0f} GFLOP/s, RapidFuzz
 `cpdist` {cpdist:.2f} million pairs/s by one measure. A ratio below 1 means that the stage does less than the floor
-supposes. The code is what `python benchmarks/kept.py` names {code}.
+supposes. The code is what `python benchmarks/kept.py` named {code}.
 
 """
 

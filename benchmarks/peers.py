@@ -5,8 +5,8 @@
 Each run is a process of its own, alone. What is measured is kept in DIR, so that an interrupted job goes on where it
 stopped; runs shorter than a minute are done three times, in turns, and their medians count. A run that would exceed
 the limit by the rate at a smaller size is not begun. The tables of all that is in DIR, and was run beside this code,
-go to standard output, and into ``peers.md`` if neardup has run at every usual size, the bars to standard error; it
-exits with 1 if one is missed. Needs ``neardup[bench]``; emm, whose requirements rule out those of neardup, is
+go to standard output, and into ``peers.md`` if nothing is left to be run at a usual size, the bars to standard error;
+it exits with 1 if one is missed. Needs ``neardup[bench]``; emm, whose requirements rule out those of neardup, is
 installed into an environment in DIR.
 """
 
@@ -281,7 +281,7 @@ among the other names. Recall and precision are of the pairs between planted rec
 forms; *pairs* are those of the whole corpus. Seconds of peers are of the matching alone; those of neardup of both
 commands, from start to end, with reading, storing and writing.
 
-{machine}. The code of neardup is what `python benchmarks/kept.py` names {code}.
+{machine}. The code of neardup is what `python benchmarks/kept.py` named {code}.
 """
 
 
@@ -373,7 +373,7 @@ def main() -> None:
     job = Job(arguments.data, arguments.work, arguments.limit)
     measure_all(job, arguments.size, arguments.only or names)
     text = document(arguments.work, {*SIZES, *arguments.size})
-    if all(runs_of(arguments.work, OURS, size)["runs"] for size in SIZES):
+    if all(is_done(record) for size in SIZES for record in records_of(arguments.work, size).values()):
         page.put(Path(__file__).with_suffix(".md"), text)
     print(text, flush=True)
     bars.show(judged(records_of(arguments.work, ALL)), to=sys.stderr)

@@ -95,7 +95,7 @@ def reading(_corpus: Corpus) -> HotPath:
         for _ in range(LONG_ENOUGH):
             machine.bare_read(NAMES)()
 
-    return HotPath("read / csv.reader", lambda: cpu_seconds(read), lambda: cpu_seconds(bare), 12)
+    return HotPath("read / csv.reader", lambda: cpu_seconds(read), lambda: cpu_seconds(bare), 20)
 
 
 def normalising(corpus: Corpus) -> HotPath:
@@ -166,7 +166,7 @@ def searching(corpus: Corpus) -> HotPath:
         "all neighbours / products",
         lambda: cpu_seconds(lambda: all_neighbours(corpus.codes, NEIGHBOURS, least, cells).pairs()),
         lambda: cpu_seconds(bare),
-        16,
+        12,
     )
 
 
@@ -177,7 +177,7 @@ def measuring_recall(corpus: Corpus) -> HotPath:
         "recall / products",
         lambda: cpu_seconds(lambda: measure_recall(corpus.codes, corpus.centres, corpus.model.least_similarity)),
         lambda: cpu_seconds(bare),
-        12,
+        24,
     )
 
 

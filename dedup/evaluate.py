@@ -31,8 +31,9 @@ N_CANDIDATES = max(RECALL_DEPTHS)
 """Nearest texts of each text that are compared with it; also the deepest recall."""
 
 _AT_ONCE = 20_000
-_PAIRS_AT_ONCE = 5_000
 """Texts that are normalised or encoded before it is told how far that is."""
+_PAIRS_AT_ONCE = 5_000
+"""Pairs that are compared before it is told how far that is."""
 
 _BASELINES = {"ratio": fuzz.ratio, "token_sort_ratio": fuzz.token_sort_ratio, "WRatio": fuzz.WRatio}
 
@@ -58,10 +59,9 @@ def evaluate_pairs(
         raise ValueError(f"{len(left)} and {len(right)} texts do not fit {len(labels)} labels")
     truth = _labels(labels)
     left, right = normal_forms(left), normal_forms(right)
-    similarities, probabilities = np.empty(len(truth), np.float32), np.empty(len(truth))
+    similarities, probabilities = pair_similarities(model.encoder, left, right), np.empty(len(truth))
     for start in range(0, len(truth), _PAIRS_AT_ONCE):
         part = slice(start, start + _PAIRS_AT_ONCE)
-        similarities[part] = pair_similarities(model.encoder, left[part], right[part])
         probabilities[part] = model.compare(left[part], right[part], similarities[part])
         on_progress("compare", min(part.stop, len(truth)), len(truth))
 

@@ -204,17 +204,19 @@ class _Search:
                 columns = slice(column, column + _TILE_COLUMNS)
                 tile = products(left_codes[block], right_codes[columns])
                 hits = np.flatnonzero(tile >= bounds[columns])
-                rows, others = np.divmod(hits, tile.shape[1])
-                rows, others, dots = rows + start, others + column, tile.ravel()[hits]
-                if is_one and column < block.stop:
-                    once = others > rows
-                    rows, others, dots = rows[once], others[once], dots[once]
-                lengths = left_norms[rows] * right_norms[others]
-                found.append((left[rows], right[others], (dots / lengths).astype(np.float32)))
-                count += len(dots)
-                if count > _MOST_FOUND:
-                    self._offer(found)
-                    found, count = [], 0
+                for at in range(0, len(hits), _MOST_FOUND):  # of equal texts every product is one
+                    part = hits[at : at + _MOST_FOUND]
+                    rows, others = np.divmod(part, tile.shape[1])
+                    rows, others, dots = rows + start, others + column, tile.ravel()[part]
+                    if is_one and column < block.stop:
+                        once = others > rows
+                        rows, others, dots = rows[once], others[once], dots[once]
+                    lengths = left_norms[rows] * right_norms[others]
+                    found.append((left[rows], right[others], (dots / lengths).astype(np.float32)))
+                    count += len(dots)
+                    if count > _MOST_FOUND:
+                        self._offer(found)
+                        found, count = [], 0
         self._offer(found)
         return _work(left, right)
 

@@ -23,7 +23,7 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([MGT])(?:i?B)?", re.IGNORECASE)
 class Need:
     """What the peak of a job grows with: bytes in any case, for each thread, distinct text, and character held.
 
-    Fewer texts than ``many`` give a thread less to hold, in proportion.
+    Fewer characters than ``many`` give a thread less to hold, in proportion.
     """
 
     base: int
@@ -36,13 +36,13 @@ class Need:
 
     def of(self, texts: int, characters: int, threads: int) -> int:
         """Return the bytes at the peak with so many texts and characters that are held at once, on so many threads."""
-        of_threads = threads * self.per_thread * min(texts, self.many) // self.many
+        of_threads = threads * self.per_thread * min(characters, self.many) // self.many
         return self.base + of_threads + texts * self.per_text + characters * self.per_character
 
 
 INDEX = Need(120 << 20, 155 << 20, 390, 12, counted="At most ")
 """Its threads have processes to encode texts; held are the characters of a batch of rows, of all columns."""
-REPORT = Need(160 << 20, 243 << 20, 200, 20, many=200_000)
+REPORT = Need(160 << 20, 243 << 20, 200, 20, many=5_000_000)
 """Its threads have processes to compare pairs; held are the characters of all texts."""
 
 

@@ -128,7 +128,9 @@ def migrate(engine: Engine, sqlite_file: Path | None, progress: Progress = no_pr
 def _copy(engine: Engine, file: Path, copy: Path, progress: Progress) -> None:
     """Copy a SQLite database into a file that is either whole and safe on disk or absent."""
 
-    def told(_: int, remaining: int, total: int) -> None:
+    def told(status: int, remaining: int, total: int) -> None:
+        if status in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):  # Python would try again for ever
+            raise sqlite3.OperationalError("database is locked")
         progress("copy", total - remaining, total)
 
     needed = 5 * file.stat().st_size  # the copy, and in the database tables that are written twice, and their journal

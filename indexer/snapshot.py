@@ -152,7 +152,8 @@ def _parameters(codes: Codes, centres: Codes | None, least_similarity: float, pr
 def _write(path: Path, index: Index, progress: Progress) -> tuple[int, str]:
     """Write a file that is either whole and safe on disk or absent; return its size and SHA-256 in hex.
 
-    FAISS writes through Python, so that memory holds one block of the file, and no fault of the disk is lost.
+    FAISS writes through Python, so that memory holds one block of the file, or two larger ones when it is read again,
+    and no fault of the disk is lost.
     ``progress`` hears of ``write snapshot``: the bytes written and read again, as a share of all vectors.
     """
     import faiss

@@ -243,6 +243,24 @@ def test_too_little_space(old_file: Path, revision: str, monkeypatch: pytest.Mon
     assert revision_of(Workspace(old_file.parent)) == revision
 
 
+def test_a_file_that_is_locked_while_it_is_copied(
+    old_file: Path, revision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrate, "_PAGES", 1)
+    monkeypatch.setattr(database, "BUSY_TIMEOUT_MS", 20)
+    other = sqlite3.connect(old_file, isolation_level=None)
+
+    def lock(stage: str, done: int, total: int | None) -> None:
+        if done == 1:
+            other.execute("BEGIN EXCLUSIVE")
+
+    with pytest.raises(WriterBusy, match="busy with another process"):
+        Workspace(old_file.parent).migrate(lock)
+    other.close()
+    assert revision_of(Workspace(old_file.parent)) == revision
+    assert not list(old_file.parent.glob("*.tmp")) and not list(old_file.parent.glob("*.backup"))
+
+
 def test_rows_without_their_parents_stop_it(old_file: Path, revision: str) -> None:
     with sqlite3.connect(old_file) as connection:
         connection.execute("DELETE FROM text WHERE text_id = 1")

@@ -219,7 +219,7 @@ def test_damaged_snapshots_never_reach_faiss(
 def test_a_file_is_checked_whole_however_it_is_read(
     store: Store, snapshots: Path, at_once: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One changed byte is seen at either end of every part, whether the bytes are kept or read over."""
+    """One changed byte is seen at either end of the first parts and at the end, whether bytes are kept or read over."""
     monkeypatch.setattr(snapshot, "_READ_BYTES", at_once)
     index(store, snapshots, NAMES)
     expected = Searcher(store, snapshots, MODEL).query(QUERIES)

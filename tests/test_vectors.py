@@ -13,6 +13,7 @@ import pytest
 from test_snapshot import CELLS_ABOVE, clustered
 
 from dedup.nearest import cosine, exact_neighbours
+from dedup.progress import Progress
 from indexer import snapshot, vectors
 from indexer.sketch import Sketch
 from indexer.store import Codes, Ids
@@ -39,7 +40,7 @@ class Corpus:
     def current_snapshot(self) -> Any:
         return self.published
 
-    def load_vectors(self, model_id: str, above_text_id: int) -> tuple[Ids, Codes]:
+    def load_vectors(self, model_id: str, above_text_id: int, progress: Progress) -> tuple[Ids, Codes]:
         later = self.ids > above_text_id
         return self.ids[later], self.codes[later]
 
