@@ -92,7 +92,8 @@ def test_only_the_reading_of_a_file_is_estimated() -> None:
         ("index companies.csv", ["Read", "Store", "Check snapshot"]),
         ("delete --source companies", ["Delete", "Check snapshot"]),
         ("verify", ["Database", "Check snapshot", "Checksum", "Texts", "Records"]),
-        ("query --input companies.csv --output found.csv", ["Queries"]),
+        ("query --input companies.csv --output found.csv", ["Check snapshot", "Queries"]),
+        ("evaluate --pairs labels.csv", ["Read", "Compare"]),
         (
             "evaluate --clusters truth.csv --distractors companies.csv",
             ["Read", "Normalise", "Encode", "Search", "Rule out", "Compare"],
@@ -102,6 +103,7 @@ def test_only_the_reading_of_a_file_is_estimated() -> None:
 )
 def test_the_stages_of_a_command(indexed: None, terminal: Terminal, command: str, stages: list[str]) -> None:
     write("truth.csv", "id,text,cluster_id\n1,Acme Inc,x\n2,Acme Incorporated,x\n3,Beta,y\n")
+    write("labels.csv", "name_1,name_2,label\nAcme Inc,Acme Incorporated,1\nAcme Inc,Beta,0\n")
     with redirect_stderr(terminal):
         app(command.split(), standalone_mode=False)
     drawn = bars(terminal, stages[0])
