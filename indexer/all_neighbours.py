@@ -203,11 +203,8 @@ class _Search:
             for column in range(start if is_one else 0, len(right), _TILE_COLUMNS):
                 columns = slice(column, column + _TILE_COLUMNS)
                 tile = products(left_codes[block], right_codes[columns])
-                hits = np.flatnonzero(tile >= bounds[columns])
-                for at in range(0, len(hits), _MOST_FOUND):  # of equal texts every product is one
-                    part = hits[at : at + _MOST_FOUND]
-                    rows, others = np.divmod(part, tile.shape[1])
-                    rows, others, dots = rows + start, others + column, tile.ravel()[part]
+                for rows, others, dots in _reaching(tile, bounds[columns]):
+                    rows, others = rows + start, others + column
                     if is_one and column < block.stop:
                         once = others > rows
                         rows, others, dots = rows[once], others[once], dots[once]
@@ -238,6 +235,17 @@ class _Search:
 def _work(left: Rows, right: Rows) -> float:
     """Return how many products comparing takes."""
     return len(left) * len(right) / (2 if left is right else 1)
+
+
+def _reaching(tile: NDArray[np.int32], bounds: NDArray[np.int32]) -> Iterator[tuple[Rows, Rows, NDArray[np.int32]]]:
+    """Yield the products that reach the bound of their column: rows, columns and products, in parts.
+
+    Where texts are equal all do, which would take much memory at once.
+    """
+    hits = np.flatnonzero(tile >= bounds)
+    for at in range(0, len(hits), _MOST_FOUND):
+        part = hits[at : at + _MOST_FOUND]
+        yield *np.divmod(part, tile.shape[1]), tile.ravel()[part]
 
 
 def _kth_largest(tile: NDArray[np.int32], k: int) -> NDArray[np.int32]:

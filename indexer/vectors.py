@@ -69,7 +69,7 @@ class Vectors:
         depth = k
         while True:  # deeper while deleted texts leave a query with fewer than k
             ids, similarities = self._nearest(codes, depth)
-            normals = self._store.normals(sorted(set(ids[ids >= 0].tolist())))
+            normals = self._store.normals(np.unique(ids[ids >= 0]).tolist())
             is_live = np.isin(ids, np.fromiter(normals, np.int64, len(normals)))
             is_exhausted = (ids[:, -1] < 0) | (depth >= self._count)
             if np.all(is_exhausted | (is_live.sum(axis=1) >= k)):

@@ -91,5 +91,7 @@ def test_the_estimate_is_near_what_documents_took() -> None:
     assert 0.85 < REPORT.of(20_000, 20_000 * 1_000, 2) / 1240e6 < 1
 
 
-def test_long_texts_take_more_than_short_ones() -> None:
-    assert REPORT.of(1_000_000, 80 * 25 * 1_000_000, 2) > 10 * REPORT.of(1_000_000, 25 * 1_000_000, 2)
+def test_a_million_names_fit_where_long_texts_do_not() -> None:
+    names, characters = 1_074_230, 25 * 1_074_230
+    assert 1_420_000_000 < REPORT.of(names, characters, 2) < parse_size("1500M")  # what was measured
+    assert REPORT.of(names, 80 * characters, 2) > 2 * parse_size("1500M")
