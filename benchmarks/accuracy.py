@@ -27,10 +27,17 @@ from numpy.typing import NDArray
 from rivals import Method, Neardup, rivals
 from slices import GROUPS, script_of, scripts_of_pair, slices_of
 
-from dedup import measures
-from dedup.evaluate import N_CANDIDATES, RECALL_DEPTHS, mates_of, normal_forms, others_first, usable_distractors
+from dedup.evaluation import measures
+from dedup.evaluation.evaluate import (
+    N_CANDIDATES,
+    RECALL_DEPTHS,
+    mates_of,
+    normal_forms,
+    others_first,
+    usable_distractors,
+)
 from dedup.model import Model, load_model
-from dedup.training.data import read_rows
+from dedup.training.data.sources import read_rows
 
 OTHER_PAIRS = ("toponyms_validation", "sibur_validation")
 SLICED = "company_validation_h1b"

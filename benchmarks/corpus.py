@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dedup.ceiling import Ceiling
+from dedup.matching.ceiling import Ceiling
+from dedup.matching.name_table import describe, table_of_names
 from dedup.model import Model
-from dedup.name_table import describe
-from dedup.neighbour_lists import NearPairs
-from dedup.normalise import normalise
-from indexer.all_neighbours import all_neighbours
-from indexer.cells import find_centres
-from indexer.recall import NEIGHBOURS
+from dedup.text.normalise import normalise
+from indexer.vectors.cells import find_centres
+from indexer.vectors.knn_graph import all_neighbours
+from indexer.vectors.recall import NEIGHBOURS
+from indexer.vectors.top_k import NearPairs
 
 ENDINGS = 2  # of other names, that each name is also given
 
@@ -53,12 +53,12 @@ class Corpus:
     @cached_property
     def near(self) -> NearPairs:
         """The pairs of near texts."""
-        return all_neighbours(self.codes, NEIGHBOURS, self.model.least_similarity, None).pairs()
+        return all_neighbours(self.codes, NEIGHBOURS, self.model.min_similarity, None).pairs()
 
     @cached_property
     def ceiling(self) -> Ceiling:
         """What bounds pairs of ``more``."""
-        return self.model.ceiling([describe(self.more)])
+        return Ceiling(self.model.scorer, table_of_names([describe(self.more)], self.model.lexicon))
 
     @cached_property
     def likely(self) -> NDArray[np.int64]:

@@ -4,7 +4,7 @@
 
 Runs ``dedup index`` and ``dedup report`` on each number of names. Up to as many as there are they are real; the
 others are generated: three of four join the first words of one real name to the last of another, the fourth is a
-name misspelt (``dedup.training.variants``). What is measured of a size is kept in DIR/curve-SIZE.json, so that an
+name misspelt (``dedup.training.data.variants``). What is measured of a size is kept in DIR/curve-SIZE.json, so that an
 interrupted job goes on where it stopped; the table of all that are there, and of this code, goes to standard output,
 and into ``curve.md`` if no usual size is missing, the bars to standard error. Exits with 1 if one is missed.
 """
@@ -27,9 +27,9 @@ from bars import Result
 from job import whole_job
 from planted import OTHERS, write_names
 
-from dedup.normalise import normalise
-from dedup.training.data import read_rows
-from dedup.training.variants import variant
+from dedup.text.normalise import normalise
+from dedup.training.data.sources import read_rows
+from dedup.training.data.variants import variant
 
 TEN_MILLION = 10_000_000  # takes hours: ask for it
 SIZES = (100_000, 300_000, 1_000_000, 3_000_000)

@@ -25,16 +25,16 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dedup import measures
-from dedup.encode import quantise
-from dedup.evaluate import mates_of, nearest_others
-from dedup.grams import N_BUCKETS, N_SYMBOLS, WINDOW, symbols_and_grams
-from dedup.normalise import normalise
+from dedup.encoder.inputs import N_BUCKETS, N_SYMBOLS, WINDOW, symbols_and_grams
+from dedup.encoder.onnx import quantise
+from dedup.evaluation import measures
+from dedup.evaluation.evaluate import mates_of, nearest_others
+from dedup.text.normalise import normalise
 from dedup.training.command import make_sampler, read_training_data
-from dedup.training.data import read_pairs, read_rows
-from dedup.training.encoder import LONGEST, Read, contrastive_loss, embed, initial_tower
+from dedup.training.data.sampling import Sampler
+from dedup.training.data.sources import read_pairs, read_rows
+from dedup.training.loop import LONGEST, Read, contrastive_loss, embed, initial_tower
 from dedup.training.network import DIMENSION, HIDDEN_SIZE, SYMBOL_SIZE
-from dedup.training.sampling import Sampler
 
 BATCH = 512
 LEARNING_RATE = 2e-3

@@ -28,8 +28,8 @@ from job import WholeJob, whole_job
 from planted import ALL, read_planted, write_names
 
 from dedup.model import Model, load_model
-from dedup.normalise import normalise
-from indexer.encoding import Encoding
+from dedup.text.normalise import normalise
+from indexer.ingest.encoding import Encoding
 
 SAMPLE = 200_000  # pairs by which RapidFuzz is timed
 HEAD = """# The floor of each stage

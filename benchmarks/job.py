@@ -8,8 +8,8 @@ from typing import Any
 
 from process import DEDUP, SOME_ROWS_REJECTED, Finished, run
 
-from indexer.runs import last_runs
-from indexer.workspace import Workspace
+from indexer.store.runs import last_runs
+from indexer.store.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from pathlib import Path
 import bars
 from bars import Result
 
-from dedup.threads import compute_with, count
+from dedup.runtime.threads import compute_with, count
 
 SEED = 1
 WARM_UP = 200
@@ -29,8 +29,8 @@ def measure(workspace: Path, texts: list[str]) -> Iterator[Result]:
     import numpy as np
 
     from dedup.model import load_model
-    from indexer.search import Searcher
-    from indexer.workspace import Workspace
+    from indexer.jobs.query import Searcher
+    from indexer.store.workspace import Workspace
 
     place = Workspace(workspace)
     with place.open(for_writing=False) as store:
@@ -59,8 +59,8 @@ def measure(workspace: Path, texts: list[str]) -> Iterator[Result]:
 
 def draw(file: str, size: int) -> list[str]:
     """Return a seeded sample of the texts of a file that can be asked for."""
-    from dedup.normalise import normalise
-    from indexer.readers import Options, Row, open_table
+    from dedup.text.normalise import normalise
+    from indexer.reading.open import Options, Row, open_table
 
     with open_table(file, Options()) as table:
         texts = [row.raw for row in table if isinstance(row, Row) and normalise(row.raw)]

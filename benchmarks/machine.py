@@ -17,7 +17,7 @@ from rapidfuzz import fuzz
 from rapidfuzz.process import cpdist
 
 from dedup.model import Model
-from dedup.normalise import fold
+from dedup.text.normalise import fold
 
 RUNS = 5
 _SIDE = 2_048

@@ -1,7 +1,7 @@
 """A corpus with a planted truth: the clusters of one file among other names, and what found pairs are worth there.
 
 Of the pairs that a method finds only those between planted records can be judged. A pair is one of two distinct
-normal forms (``dedup.normalise``), however many records have them, so exact duplicates count for nobody. It is true
+normal forms (``text.normalise``), however many records have them, so exact duplicates count for nobody. It is true
 if two records with these forms share a cluster; if their clusters only have the part before the dot in common, it is
 neither true nor false (``README.md`` of the data); any other pair is false.
 """
@@ -18,9 +18,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dedup.evaluate import mates_of
-from dedup.normalise import normalise
-from dedup.training.data import read_rows
+from dedup.evaluation.evaluate import mates_of
+from dedup.text.normalise import normalise
+from dedup.training.data.sources import read_rows
 
 TRUTH = "clusters/h1b_employers_validation.csv.gz"
 OTHERS = "names/organisations.csv.gz"

@@ -34,20 +34,20 @@ from rapidfuzz.process import cpdist, extract
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from dedup.cluster import cluster_pairs
-from dedup.comparison import Comparison
+from dedup.clustering.cluster import cluster_pairs
+from dedup.matching.batch import Comparison
+from dedup.matching.name_table import describe, table_of_names
 from dedup.model import load_model
-from dedup.name_table import describe
-from dedup.normalise import normalise
-from dedup.products import products
-from indexer.all_neighbours import all_neighbours
-from indexer.cells import find_centres, nearest_cells
-from indexer.indexing import index_rows
-from indexer.readers import Row, open_table
-from indexer.recall import NEIGHBOURS, SAMPLE, measure_recall
-from indexer.search import LEAST_CANDIDATES, Searcher
-from indexer.sketch import Sketch, candidates_for
-from indexer.workspace import Workspace
+from dedup.text.normalise import normalise
+from indexer.jobs.index import index_rows
+from indexer.jobs.query import LEAST_CANDIDATES, Searcher
+from indexer.reading.open import Row, open_table
+from indexer.store.workspace import Workspace
+from indexer.vectors.cells import find_centres, nearest_cells
+from indexer.vectors.int8_products import products
+from indexer.vectors.knn_graph import all_neighbours
+from indexer.vectors.recall import NEIGHBOURS, SAMPLE, measure_recall
+from indexer.vectors.sketch import Sketch, candidates_for
 
 NAMES = Path(__file__).parent.parent / "examples" / "companies.csv"
 RUNS = 5
@@ -160,7 +160,7 @@ def choosing_cells(corpus: Corpus) -> HotPath:
 def searching(corpus: Corpus) -> HotPath:
     """Hold the neighbours of all, cell by cell, against one product of all codes with all."""
     cells = nearest_cells(corpus.codes, corpus.centres, CELLS_PER_TEXT)
-    least = corpus.model.least_similarity
+    least = corpus.model.min_similarity
     bare = bare_products(corpus.codes, corpus.codes)
     return HotPath(
         "all neighbours / products",
@@ -175,7 +175,7 @@ def measuring_recall(corpus: Corpus) -> HotPath:
     bare = bare_products(corpus.codes, corpus.codes[:SAMPLE])
     return HotPath(
         "recall / products",
-        lambda: cpu_seconds(lambda: measure_recall(corpus.codes, corpus.centres, corpus.model.least_similarity)),
+        lambda: cpu_seconds(lambda: measure_recall(corpus.codes, corpus.centres, corpus.model.min_similarity)),
         lambda: cpu_seconds(bare),
         24,
     )
@@ -186,7 +186,7 @@ def describing(corpus: Corpus) -> HotPath:
     left, right = corpus.texts[:-1] * LONG_ENOUGH, corpus.texts[1:] * LONG_ENOUGH
     return HotPath(
         "describe names / cpdist",
-        lambda: cpu_seconds(lambda: corpus.model.ceiling([describe(corpus.texts)])),
+        lambda: cpu_seconds(lambda: table_of_names([describe(corpus.texts)], corpus.model.lexicon)),
         lambda: cpu_seconds(lambda: cpdist(left, right, scorer=fuzz.ratio)) / LONG_ENOUGH,
         170,
     )
@@ -225,7 +225,7 @@ def clustering(corpus: Corpus) -> HotPath:
     pairs = corpus.near.pairs[likely].astype(np.int64)
 
     def cluster() -> None:
-        cluster_pairs(pairs, probabilities, n, least_probability=least, comparison=comparison)
+        cluster_pairs(pairs, probabilities, n, min_probability=least, comparison=comparison)
 
     def bare() -> None:
         for _ in range(LONG_ENOUGH):
@@ -281,7 +281,7 @@ def storing(corpus: Corpus) -> HotPath:
     rows = [Row(number, number, str(number), name, {}, name) for number, name in enumerate(numbered, 1)]
     texts = list(map(normalise, numbered))
     codes = _SameCode().encode(texts)
-    model: Any = SimpleNamespace(model_id="0" * 64, dimension=DIMENSION, encoder=_SameCode(), least_similarity=0.5)
+    model: Any = SimpleNamespace(model_id="0" * 64, dimension=DIMENSION, encoder=_SameCode(), min_similarity=0.5)
 
     def ours() -> float:
         with _folder() as folder:

@@ -1,6 +1,6 @@
 """The methods that ``accuracy.py`` compares: neardup, and what one would use in its place.
 
-Every method sees the same normal forms (``dedup.normalise``), scores pairs of them, and finds the nearest texts of a
+Every method sees the same normal forms (``text.normalise``), scores pairs of them, and finds the nearest texts of a
 corpus by exact search. Scores of different methods are on different scales; only their order counts.
 """
 
@@ -22,9 +22,9 @@ from rapidfuzz.process import cdist, cpdist
 from sentence_transformers import SentenceTransformer
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from dedup.encode import pair_similarities
+from dedup.encoder.cosine import exact_neighbours
+from dedup.encoder.onnx import pair_similarities
 from dedup.model import Model
-from dedup.nearest import exact_neighbours
 
 BLOCK_CELLS = 1 << 24
 """Scores held at a time."""

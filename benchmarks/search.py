@@ -21,17 +21,17 @@ from bars import Result
 from numpy.typing import NDArray
 from planted import TRUTH
 
-from dedup import threads
-from dedup.evaluate import mates_of, others_first
-from dedup.measures import recall_at
+from dedup.encoder.cosine import exact_neighbours
+from dedup.evaluation.evaluate import mates_of, others_first
+from dedup.evaluation.measures import recall_at
 from dedup.model import Model, load_model
-from dedup.nearest import exact_neighbours
-from dedup.normalise import normalise
-from dedup.training.data import read_rows
-from indexer.all_neighbours import all_neighbours
-from indexer.duplicates import cells_of_texts
-from indexer.recall import NEIGHBOURS
-from indexer.workspace import Workspace
+from dedup.runtime import threads
+from dedup.text.normalise import normalise
+from dedup.training.data.sources import read_rows
+from indexer.jobs.duplicates import cells_of_texts
+from indexer.store.workspace import Workspace
+from indexer.vectors.knn_graph import all_neighbours
+from indexer.vectors.recall import NEIGHBOURS
 
 Rows = NDArray[np.int64]
 
@@ -61,7 +61,7 @@ def measure(data: Path, workspace: Path) -> Iterator[Result]:
 def search_all(store: Any, snapshots: Path, model: Model, codes: NDArray[np.int8]) -> Rows:
     """Return the rows of the nearest others (n, 10) of ``codes`` (n, d), -1 for none, found as by ``dedup report``."""
     _, cells = cells_of_texts(store, snapshots, model, codes)
-    return all_neighbours(codes, NEIGHBOURS, model.least_similarity, cells).nearest()[0]
+    return all_neighbours(codes, NEIGHBOURS, model.min_similarity, cells).nearest()[0]
 
 
 def planted(data: Path, store: Any, ids: Rows) -> tuple[Rows, list[set[int]]]:

@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
 
-from dedup.names import parse
+from dedup.text.names import parse
 
 LENGTHS = (8, 16, 28)
 GROUPS = {
@@ -58,7 +58,7 @@ def scripts_of_pair(left: str, right: str) -> tuple[str, str]:
 def slices_of(left: Sequence[str], right: Sequence[str]) -> dict[str, list[str]]:
     """Return the group of each pair of normal forms by each property of ``GROUPS``.
 
-    Length counts the characters of the shorter normal form; legal forms and numbers are those of ``dedup.names``.
+    Length counts the characters of the shorter normal form; legal forms and numbers are those of ``dedup.text.names``.
     """
     lengths, forms, numbers = GROUPS.values()
     found: dict[str, list[str]] = {kind: [] for kind in GROUPS}

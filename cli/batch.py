@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cli.matches import explain, match_rows, pages, table_rows
 from cli.options import Format
-from cli.progress import with_total
-from cli.render import output_to, write_rows
+from cli.show.matches import explain, match_rows, pages, table_rows
+from cli.show.progress_bar import with_total
+from cli.show.render import output_to, write_rows
 from cli.tables import open_rejects, reading, refuse_overwriting, say_rejected
 
 if TYPE_CHECKING:
-    from dedup.progress import Progress
-    from indexer.readers import Options, Row, Table
-    from indexer.rejects import Reject
-    from indexer.search import Match, Searcher
+    from dedup.runtime.progress import Progress
+    from indexer.jobs.query import Match, Searcher
+    from indexer.reading.open import Options, Row, Table
+    from indexer.reading.rejects import Reject
 
 PAGE = 2000
 """Queries answered at once."""
@@ -58,7 +58,7 @@ class Search:
         progress: Progress,
     ) -> int:
         """Write the matches of all rows of the file; return how many rows were rejected."""
-        from indexer.readers import open_table
+        from indexer.reading.open import open_table
 
         refuse_overwriting(asked.file, output, "--output")
         table = open_table(asked.file, asked.options)
@@ -93,9 +93,9 @@ class Search:
 
 def _sound(table: Table, on_reject: Callable[[Reject], None]) -> Iterator[tuple[Row, str]]:
     """Yield the rows that can be looked for, with their normal form; hand on the others."""
-    from dedup.normalise import normalise
-    from indexer.intake import fault_of
-    from indexer.readers import Row
+    from dedup.text.normalise import normalise
+    from indexer.ingest.intake import fault_of
+    from indexer.reading.open import Row
 
     for row in table:
         if not isinstance(row, Row):

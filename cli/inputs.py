@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from cli.tables import open_rejects, source_name
 
 if TYPE_CHECKING:
-    from indexer.readers import Options, Table
-    from indexer.rejects import RejectsFile, RejectsStream
+    from indexer.reading.open import Options, Table
+    from indexer.reading.rejects import RejectsFile, RejectsStream
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ def inputs(
     Raises ``UsageError`` for arguments that do not go together.
     """
     from dedup.errors import UsageError
-    from indexer.readers import default_source, open_query, open_tables
+    from indexer.reading.open import default_source, open_query, open_tables
 
     if (from_sql is None) != (source_url is None):
         raise UsageError("--from-sql QUERY and --source-url URL belong together.")

@@ -18,8 +18,8 @@ from typing import Annotated
 
 import typer
 
-from cli import compare, delete, evaluate, index, migrate, query, report, status, train, verify
-from cli.errors import INTERRUPTED, guarded
+from cli.commands import compare, delete, evaluate, index, migrate, query, report, status, train, verify
+from cli.exit_codes import INTERRUPTED, guarded
 from cli.versions import version_of
 
 SECONDS_TO_STOP = 1.8

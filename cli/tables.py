@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cli.errors import say
+from cli.exit_codes import say
 
 if TYPE_CHECKING:
-    from indexer.readers import Table
-    from indexer.rejects import RejectsFile, RejectsStream
+    from indexer.reading.open import Table
+    from indexer.reading.rejects import RejectsFile, RejectsStream
 
 
 def open_rejects(files: Sequence[str], asked: Path | None, name: str) -> RejectsFile | RejectsStream:
@@ -23,7 +23,7 @@ def open_rejects(files: Sequence[str], asked: Path | None, name: str) -> Rejects
     If nothing is asked, that is beside the one file, here if its folder is read-only, or else here under
     ``name``. Raises ``UsageError`` if it is one of the files itself.
     """
-    from indexer.rejects import RejectsFile, RejectsStream
+    from indexer.reading.rejects import RejectsFile, RejectsStream
 
     if asked == Path("-"):
         return RejectsStream(sys.stderr)

@@ -13,28 +13,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dedup.compare import evidence
-from dedup.encode import CODE_SCALE, Encoder, OnnxEncoder
+from dedup.encoder.inputs import ALPHABET
+from dedup.encoder.onnx import CODE_SCALE, Encoder, OnnxEncoder
 from dedup.errors import VersionMismatch
-from dedup.explain import Explanation, explain
-from dedup.grams import ALPHABET
-from dedup.lexicon import Lexicon, Rarity, WordWeights
-from dedup.normalise import NORMALISER_VERSION
-from dedup.score import Scorer
-
-if TYPE_CHECKING:
-    from dedup.ceiling import Ceiling
-    from dedup.name_table import Block
+from dedup.evidence.compare import evidence
+from dedup.evidence.explain import Explanation, explain
+from dedup.evidence.scorer import Scorer
+from dedup.text.normalise import NORMALISER_VERSION
+from dedup.text.word_weights import Lexicon, Rarity, WordWeights
 
 FORMAT_VERSION = 2
 FILES = ("encoder.onnx", "scorer.json", "rarity.json", "words.json")
@@ -69,7 +65,7 @@ class Model:
         return float(self.manifest["default_probability"])
 
     @property
-    def least_similarity(self) -> float:
+    def min_similarity(self) -> float:
         """Cosine under which hardly any pair is the same; batch jobs do not compare pairs below it."""
         return float(self.manifest["least_similarity"])
 
@@ -90,18 +86,6 @@ class Model:
     def with_corpus(self, counts: Mapping[str, int], n_names: int) -> Model:
         """Return this model with the words of a corpus counted in (``Rarity.with_corpus``)."""
         return replace(self, lexicon=Lexicon(self.lexicon.rarity.with_corpus(counts, n_names), self.lexicon.weights))
-
-    def ceiling(
-        self, blocks: Iterable[Block], on_progress: Callable[[int, int], None] = lambda done, total: None
-    ) -> Ceiling:
-        """Return what bounds the probabilities of pairs of the names of ``blocks``.
-
-        ``on_progress`` hears how many of their words are described, and how many there are.
-        """
-        from dedup.ceiling import Ceiling
-        from dedup.name_table import table_of_names
-
-        return Ceiling(self.scorer, table_of_names(blocks, self.lexicon, on_progress))
 
     def explain(self, left: str, right: str, similarity: float) -> Explanation:
         """Return the probability of one pair of normal forms and its reasons."""

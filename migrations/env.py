@@ -1,8 +1,8 @@
-"""Run by Alembic for every command; the connection always comes from ``indexer.migrate``."""
+"""Run by Alembic for every command; the connection always comes from ``indexer.store.migrate``."""
 
 from alembic import context
 
-from indexer import schema
+from indexer.store import schema
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -16,8 +16,8 @@ from hypothesis import settings
 from sqlalchemy import create_engine, make_url
 from sqlalchemy import text as sql
 
-from indexer.store import Store
-from indexer.workspace import Workspace
+from indexer.store.store import Store
+from indexer.store.workspace import Workspace
 
 _numbers = count(1)
 

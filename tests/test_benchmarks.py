@@ -2,20 +2,16 @@
 
 import gzip
 import json
-import sys
 from pathlib import Path
-
-import numpy as np
-import pytest
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "benchmarks"))
 
 import bars
 import curve
 import floors
 import kept
+import numpy as np
 import page
 import peers
+import pytest
 import search
 from bars import Result
 from curve import exponent

@@ -5,8 +5,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from paths import ROOT
 
-ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("benchmarks/**/*.md")])
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 
@@ -18,20 +18,19 @@ def test_relative_links_lead_somewhere(document):
     assert not missing
 
 
-def test_the_map_of_the_code_has_every_module():
+def test_the_map_of_the_code_names_every_room_and_nothing_else():
     rows = [
         line.split("|")[1]
         for line in (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").splitlines()
         if "|" in line
     ]
-    named = set()
-    for row in rows:
-        folder = ""
-        for name in re.findall(r"`([^`]+)`", row):
-            folder = name.rpartition("/")[0] or folder
-            named.add(f"{folder}/{name.rpartition('/')[2]}".rstrip("/"))
-    modules = [path.relative_to(ROOT) for package in ("dedup", "indexer") for path in (ROOT / package).rglob("*.py")]
-    assert [
-        str(path) for path in modules if path.stem != "__init__" and not {str(path), str(path.parent)} & named
-    ] == []
+    named = {name for row in rows for name in re.findall(r"`([^`]+)`", row)}
+    rooms = {
+        str(path.relative_to(ROOT))
+        for package in ("dedup", "indexer", "cli")
+        for path in (ROOT / package).rglob("*")
+        if path.is_dir() and any(path.glob("*.py"))
+    }
+    unnamed = [room for room in sorted(rooms) if not {room, *map(str, list(Path(room).parents)[:-1])} & named]
+    assert unnamed == []
     assert [name for name in sorted(named) if not (ROOT / name).exists()] == []

@@ -13,16 +13,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dedup.compare import compare_names, evidence, evidence_of
-from dedup.encode import CODE_SCALE, Encoder, OnnxEncoder, pair_similarities
+from dedup.encoder.inputs import ALPHABET
+from dedup.encoder.onnx import CODE_SCALE, Encoder, OnnxEncoder, pair_similarities
 from dedup.errors import InputRefused
-from dedup.evaluate import evaluate_pairs
-from dedup.grams import ALPHABET
-from dedup.lexicon import Lexicon, Rarity, WordWeights, clues, count_words
+from dedup.evaluation.evaluate import evaluate_pairs
+from dedup.evidence.compare import compare_names, evidence, evidence_of
+from dedup.evidence.scorer import Scorer
 from dedup.model import FILES, FORMAT_VERSION, load_model
-from dedup.normalise import NORMALISER_VERSION
-from dedup.score import Scorer
-from dedup.training.data import (
+from dedup.text.normalise import NORMALISER_VERSION
+from dedup.text.word_weights import Lexicon, Rarity, WordWeights, clues, count_words
+from dedup.training.data.generated_pairs import Generator
+from dedup.training.data.sampling import Sampler
+from dedup.training.data.sources import (
     ALIASES,
     GENERATED_WEIGHT,
     NAME_SOURCES,
@@ -37,12 +39,10 @@ from dedup.training.data import (
     read_rows,
     validation_cores,
 )
-from dedup.training.encoder import EncoderSettings, initial_tower, train_encoder
 from dedup.training.export import export
-from dedup.training.generated import Generator
+from dedup.training.loop import EncoderSettings, initial_tower, train_encoder
 from dedup.training.network import DIMENSION, HIDDEN_SIZE, SYMBOL_SIZE, Tower
-from dedup.training.sampling import Sampler
-from dedup.training.scorer import fit_scorer, fit_spelling, fit_vetoes, fit_word_weights
+from dedup.training.scorer_fitting import fit_scorer, fit_spelling, fit_vetoes, fit_word_weights
 
 DEFAULT_PROBABILITY = 0.5
 VALIDATION_PAIRS = ("company_validation_h1b", "company_validation_nber")
@@ -74,13 +74,13 @@ _ENCODER = {
 Report = Callable[[str], None]
 
 
-def train(data: Path, output: Path, steps: int | None, seed: int | None, on_progress: Report) -> None:
+def train(data: Path, output: Path, steps: int | None, seed: int | None, progress: Report) -> None:
     """Train a model on the folder ``data`` and write it to ``output``; resumes an interrupted training.
 
     Where ``output`` holds a model whose encoder is of the same architecture and was trained with the same
     settings, that encoder is kept and the scorer alone is fitted anew.
 
-    ``steps`` and ``seed`` stand in for those of ``EncoderSettings``. ``on_progress`` gets lines of text.
+    ``steps`` and ``seed`` stand in for those of ``EncoderSettings``. ``progress`` gets lines of text.
 
     Raises:
         InputRefused: ``data`` is not the training folder.
@@ -91,28 +91,28 @@ def train(data: Path, output: Path, steps: int | None, seed: int | None, on_prog
     settings = replace(settings, steps=steps or settings.steps, seed=settings.seed if seed is None else seed)
     output.mkdir(parents=True, exist_ok=True)
     entities, names = read_training_data(data, settings.seed)
-    on_progress(f"{sum(map(len, entities.values())):,} entities and {len(names):,} single names")
+    progress(f"{sum(map(len, entities.values())):,} entities and {len(names):,} single names")
 
     generated = min(_GENERATED_POOL, len(names) // 2)  # names the encoder learns from; the scorer, from the others
     checkpoint = output / "checkpoint.pt"
     if _has_encoder(output, settings):
-        on_progress("an encoder of these settings is there")
+        progress("an encoder of these settings is there")
     else:
         sampler = make_sampler(entities, names[:generated], settings.seed)
-        tower = _train_tower(sampler, names, settings, checkpoint, on_progress)
+        tower = _train_tower(sampler, names, settings, checkpoint, progress)
         export(tower, output / "encoder.onnx")
     counts, n_names = count_words(names, least=_LEAST_COUNT)
     _write_json(output / "rarity.json", {"n_names": n_names, "counts": counts})
-    on_progress("fitting the scorer")
+    progress("fitting the scorer")
     rarity = Rarity(counts, n_names)
     generator = Generator(names[generated:], counts, settings.seed)
     encoder = OnnxEncoder(output / "encoder.onnx")
-    scorer, weights, least_similarity = _train_scorer(data, entities, generator, encoder, rarity, settings.seed)
+    scorer, weights, min_similarity = _train_scorer(data, entities, generator, encoder, rarity, settings.seed)
     _write_json(output / "scorer.json", scorer.to_json())
     _write_json(output / "words.json", weights.to_json())
-    _write_manifest(output, settings, least_similarity, {})
-    measures = _measures(data, output, on_progress)
-    _write_manifest(output, settings, least_similarity, measures)
+    _write_manifest(output, settings, min_similarity, {})
+    measures = _measures(data, output, progress)
+    _write_manifest(output, settings, min_similarity, measures)
     checkpoint.unlink(missing_ok=True)
 
 
@@ -259,7 +259,7 @@ def _measures(data: Path, output: Path, report: Report) -> dict[str, Any]:
     return measures
 
 
-def _write_manifest(output: Path, settings: EncoderSettings, least_similarity: float, measures: dict[str, Any]) -> None:
+def _write_manifest(output: Path, settings: EncoderSettings, min_similarity: float, measures: dict[str, Any]) -> None:
     _write_json(
         output / "manifest.json",
         {
@@ -273,7 +273,7 @@ def _write_manifest(output: Path, settings: EncoderSettings, least_similarity: f
                 "other_weights": "float32",
             },
             "default_probability": DEFAULT_PROBABILITY,
-            "least_similarity": least_similarity,
+            "least_similarity": min_similarity,
             "files": {name: _sha256(output / name) for name in FILES},
             "training": asdict(settings),
             "command": f"dedup train DATA --output MODEL --steps {settings.steps} --seed {settings.seed}",

@@ -1,1 +1,1 @@
-"""Readers of each format; ``indexer.readers`` is the way in."""
+"""Tables of texts from files, standard input, databases and Python objects."""

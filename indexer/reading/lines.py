@@ -10,7 +10,7 @@ from typing import Self
 
 from dedup.errors import InputRefused
 from indexer.reading import encodings, streams
-from indexer.rejects import MAX_RAW_BYTES
+from indexer.reading.rejects import MAX_RAW_BYTES
 
 MAX_LINE_BYTES = 16 << 20
 MAX_RECORD_LINES = 200

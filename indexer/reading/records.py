@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType, TracebackType
 from typing import NamedTuple, Self
 
-from indexer.rejects import Reject
+from indexer.reading.rejects import Reject
 
 MAX_CELL_CHARACTERS = 1 << 20
 MAX_COLUMNS = 4096

@@ -1,0 +1,1 @@
+"""Results on a terminal: tables, matches, progress bars and safe text."""

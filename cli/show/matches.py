@@ -1,0 +1,93 @@
+"""Matches as rows to print: one row for each record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from cli.show.render import DIGITS, Row, contributions, rounded
+
+if TYPE_CHECKING:
+    from dedup.evidence.explain import Explanation
+    from dedup.model import Model
+    from indexer.jobs.query import Match
+
+MAX_RECORDS_IN_TABLE = 5
+"""Records of one text that a table lists."""
+_OURS = {
+    *("query_line", "query_id", "query", "rank", "probability", "similarity", "exact"),
+    *("source", "id", "text", "log_odds", "explanation"),
+}
+_EQUAL = "the texts are equal once normalised"
+
+
+def match_rows(match: Match, reasons: Row) -> Iterator[dict[str, Any]]:
+    """Yield a row for each record of a match, ``column_`` before a column that is called as one of ours."""
+    scores = {
+        "probability": round(match.probability, DIGITS),
+        "similarity": round(match.similarity, DIGITS),
+        "exact": match.exact,
+    }
+    for record in match.records:
+        own = {"source": record.source, "id": record.external_id, "text": record.raw}
+        yield {**scores, **own, **_renamed(record.fields), **reasons}
+
+
+def table_rows(match: Match, reasons: Row) -> Iterator[dict[str, Any]]:
+    """Yield what a table shows of a match: its first records, then the reasons below them."""
+    rows = list(match_rows(match, {}))
+    yield from rows[:MAX_RECORDS_IN_TABLE]
+    if len(rows) > MAX_RECORDS_IN_TABLE:
+        yield {"text": f"… and {len(rows) - MAX_RECORDS_IN_TABLE} more"}
+    for line in lines(reasons):
+        yield {"text": f"  {line}"}
+
+
+def reasons_of(explanation: Explanation | None) -> dict[str, Any]:
+    """Return the log-odds and the evidence in words with its weights, which add up; None is for equal texts."""
+    if explanation is None:
+        return {"log_odds": None, "explanation": [{"label": _EQUAL, "log_odds": None}]}
+    weights = rounded([item.log_odds for item in explanation.contributions], DIGITS)
+    evidence = [
+        {"label": item.label, "log_odds": weight}
+        for item, weight in zip(explanation.contributions, weights, strict=True)
+        if weight
+    ]
+    return {"log_odds": round(sum(weights), DIGITS), "explanation": evidence}
+
+
+def lines(reasons: Row) -> list[str]:
+    """Return reasons as lines to read, their sum as the last one."""
+    evidence = reasons.get("explanation", ())
+    if reasons.get("log_odds") is None:
+        return contributions(evidence)
+    total = sum(rounded([item["log_odds"] for item in evidence], 2))
+    return [*contributions(evidence), f"{total:+.2f} log-odds, all together"]
+
+
+def explain(model: Model, normal: str, match: Match) -> dict[str, Any]:
+    """Return the reasons for a match of the query with this normal form."""
+    if match.exact:
+        return reasons_of(None)
+    return reasons_of(model.explain(normal, match.normal, match.similarity))
+
+
+def _renamed(fields: dict[str, str]) -> dict[str, str]:
+    renamed: dict[str, str] = {}
+    for name, value in fields.items():
+        while name in _OURS or (name in renamed):
+            name = f"column_{name}"
+        renamed[name] = value
+    return renamed
+
+
+def pages(rows: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    """Split rows into lists of ``size``, the last one shorter."""
+    page: list[Any] = []
+    for row in rows:
+        page.append(row)
+        if len(page) == size:
+            yield page
+            page = []
+    if page:
+        yield page

@@ -1,0 +1,151 @@
+"""Pairs to clusters: connected components, then average linkage inside each.
+
+Transitive closure alone turns one wrong pair into a wrong cluster of any size. So each component is taken
+apart by average linkage over the probabilities of all its pairs: two groups join while the mean
+probability between their members is at least the threshold (``linkage``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from dedup.clustering.linkage import Links, Probabilities, link
+from dedup.runtime.arrays import ranges
+
+LARGEST_COMPONENT = 2_000
+"""Components above this many items are first cut apart at ever higher probabilities."""
+
+_HIGHER = (0.8, 0.9, 0.95, 0.99, 0.995, 0.999, 0.9999)
+
+_PAIRS_AT_ONCE = 500_000
+
+
+@dataclass(frozen=True, slots=True)
+class Clusters:
+    """Clusters of n items.
+
+    ``labels`` (n,) int64: the smallest member of each item's cluster; a single item labels itself.
+    ``weakest``: by label, the lowest pair probability inside, for clusters of two items or more.
+    ``skipped``: how many components were too large to link at any probability, and ``left_single``: how many items
+    these have, each of which stays single.
+    """
+
+    labels: NDArray[np.int64]
+    weakest: dict[int, float]
+    skipped: int
+    left_single: int
+
+
+def cluster_pairs(
+    pairs: NDArray[np.int64],
+    probabilities: NDArray[np.float64],
+    n: int,
+    *,
+    min_probability: float,
+    comparison: Probabilities,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Clusters:
+    """Cluster items 0 to n-1 by (p, 2) pairs with (p,) probabilities; deterministic.
+
+    Only pairs of at least ``min_probability`` connect. ``comparison`` is asked for the probabilities of
+    pairs inside a component that are not among ``pairs``, where they can matter. ``progress`` hears how many
+    pairs inside components are done, and how many there are.
+    """
+    labels = np.arange(n, dtype=np.int64)
+    weakest: dict[int, float] = {}
+    keep = probabilities >= min_probability
+    if not keep.all():
+        pairs, probabilities = pairs[keep], probabilities[keep]
+    known = _Known(pairs, probabilities, n)
+    components, too_large = _linkable(known.pairs, known.probabilities, n)
+    done, total = 0, sum(len(members) * (len(members) - 1) // 2 for members in components)
+    for members, first, second in _by_pairs(components):
+        wanted = np.column_stack([members[first], members[second]])
+        values, is_known = known.of(wanted)
+        values[~is_known] = comparison.at_most(wanted[~is_known])
+        links = Links(members, first, second, values, is_known)
+        groups, least = link(links, min_probability, comparison)
+        labels[members] = members[groups]
+        for group in np.unique(groups[np.flatnonzero(groups != np.arange(len(groups)))]).tolist():
+            weakest[int(members[group])] = float(least[group])
+        done += len(first)
+        progress(done, total)
+    return Clusters(labels, weakest, len(too_large), sum(map(len, too_large)))
+
+
+class _Known:
+    """Probabilities of (p, 2) pairs of items 0 to n-1, by pair; those that come in order are not copied.
+
+    ``pairs`` and ``probabilities`` are in ascending order, the lower number of a pair first.
+    """
+
+    def __init__(self, pairs: NDArray[np.int64], probabilities: NDArray[np.float64], n: int) -> None:
+        if (pairs[:, 0] > pairs[:, 1]).any():
+            pairs = np.sort(pairs, axis=1)
+        keys = pairs[:, 0] * n + pairs[:, 1]
+        if (keys[1:] < keys[:-1]).any():
+            order = np.argsort(keys, kind="stable")
+            pairs, probabilities, keys = pairs[order], probabilities[order], keys[order]
+        self.pairs, self.probabilities, self._keys, self._n = pairs, probabilities, keys, n
+
+    def of(self, pairs: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Return the probabilities of (q, 2) pairs, and which of them are known, (q,) each."""
+        keys = pairs[:, 0] * self._n + pairs[:, 1]
+        places = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
+        return self.probabilities[places], self._keys[places] == keys
+
+
+def _linkable(
+    pairs: NDArray[np.int64], probabilities: NDArray[np.float64], n: int
+) -> tuple[list[NDArray[np.int64]], list[NDArray[np.int64]]]:
+    """Return components small enough to link, by lowest member, and those that are too large to the end.
+
+    A component too large loses its weaker pairs until its parts are small enough.
+    """
+    small: list[NDArray[np.int64]] = []
+    too_large: list[NDArray[np.int64]] = []
+    for least in (0.0, *_HIGHER):
+        if least:
+            strong = probabilities >= least
+            pairs, probabilities = pairs[strong], probabilities[strong]
+        components = _components(pairs, n)
+        small += [c for c in components if len(c) <= LARGEST_COMPONENT]
+        too_large = [c for c in components if len(c) > LARGEST_COMPONENT]
+        if not too_large:
+            break
+        inside = np.isin(pairs[:, 0], np.concatenate(too_large))
+        pairs, probabilities = pairs[inside], probabilities[inside]
+    return sorted(small, key=lambda members: int(members[0])), too_large
+
+
+def _components(pairs: NDArray[np.int64], n: int) -> list[NDArray[np.int64]]:
+    """Return the members, ascending, of each component of two items or more."""
+    if not len(pairs):
+        return []
+    graph = coo_array((np.ones(len(pairs), dtype=np.int8), (pairs[:, 0], pairs[:, 1])), shape=(n, n))
+    _, component = connected_components(graph, directed=False)
+    touched = np.flatnonzero(np.bincount(pairs.ravel(), minlength=n))
+    order = touched[np.argsort(component[touched], kind="stable")]
+    cuts = np.flatnonzero(np.diff(component[order])) + 1
+    return np.split(order, cuts)
+
+
+def _by_pairs(
+    components: list[NDArray[np.int64]],
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]]:
+    """Yield components in groups whose pairs fit in memory: their members, and all pairs inside them as places."""
+    sizes = np.array([len(members) for members in components], np.int64)
+    batch = np.cumsum(sizes * (sizes - 1) // 2) // _PAIRS_AT_ONCE
+    for rows in np.split(np.arange(len(sizes)), np.flatnonzero(np.diff(batch)) + 1):
+        if len(rows):
+            ends = np.repeat(np.cumsum(sizes[rows]), sizes[rows])
+            places = np.arange(len(ends))
+            following = ends - places - 1
+            first = np.repeat(places, following)
+            yield np.concatenate([components[row] for row in rows]), first, ranges(places + 1, following)

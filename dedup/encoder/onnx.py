@@ -1,0 +1,126 @@
+"""Texts to vectors: the siamese character encoder, run by ONNX Runtime.
+
+One shared tower reads a text character by character (an LSTM, its outputs pooled by maximum and mean over
+the real characters, never over padding, and projected) and adds the embeddings of its hashed grams; the sum
+is brought to the unit sphere and rounded to int8. Distances between such vectors are exact integers, equal on
+every machine. A text too long for one window is the mean of its windows, weighed by their length, on the
+sphere again. The tower is trained in ``dedup.training``; nothing here imports torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dedup.encoder.cosine import cosine
+from dedup.encoder.inputs import symbols_and_grams, windows
+from dedup.errors import VersionMismatch
+from dedup.runtime import threads
+from dedup.text.normalise import fold
+
+CODE_SCALE = 254.0
+"""A unit vector times this, rounded and clipped to ±127, is its int8 code."""
+
+_BATCH_CHARACTERS = 4_096  # what the tower makes of a batch stays in a core's cache
+_BATCH_TEXTS = 128
+
+
+class Encoder(Protocol):
+    """Anything that turns normal forms into int8 vectors whose cosine is a similarity."""
+
+    def encode(self, normal_forms: Sequence[str]) -> NDArray[np.int8]:
+        """Return the codes of ``normal_forms`` as an (n, d) int8 array, in order."""
+        ...
+
+
+def quantise(vectors: NDArray[np.float32]) -> NDArray[np.int8]:
+    """Round (n, d) unit vectors to int8 codes.
+
+    Raises:
+        VersionMismatch: a vector is not finite.
+    """
+    if not np.isfinite(vectors).all():
+        raise VersionMismatch(
+            "The model gives a vector that is not finite; use the model that ships with neardup, or train anew."
+        )
+    codes: NDArray[np.int8] = np.clip(np.rint(vectors * CODE_SCALE), -127, 127).astype(np.int8)
+    return codes
+
+
+def batches_by_length(lengths: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """Split row numbers into batches of like length, so that little of a batch is padding."""
+    order = np.argsort(lengths, kind="stable")
+    cuts = [0]
+    for position in range(len(order)):
+        longest = int(lengths[order[position]])
+        size = position - cuts[-1]
+        if size >= _BATCH_TEXTS or size * longest >= _BATCH_CHARACTERS:
+            cuts.append(position)
+    cuts.append(len(order))
+    return [order[start:stop] for start, stop in pairwise(cuts) if stop > start]
+
+
+class OnnxEncoder:
+    """The trained tower in ONNX Runtime."""
+
+    def __init__(self, model_path: Path) -> None:
+        """Load the tower; ``threads.count()`` batches are encoded at once, each on a core of its own."""
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.inter_op_num_threads = options.intra_op_num_threads = 1
+        self._model_path = model_path
+        self._session = onnxruntime.InferenceSession(
+            str(model_path), sess_options=options, providers=["CPUExecutionProvider"]
+        )
+        self._dimension = int(self._session.get_outputs()[0].shape[1])
+
+    def __reduce__(self) -> tuple[type[OnnxEncoder], tuple[Path]]:
+        """Pickle the path; the copy loads the tower anew."""
+        return OnnxEncoder, (self._model_path,)
+
+    def encode(self, normal_forms: Sequence[str]) -> NDArray[np.int8]:
+        """Return the codes of ``normal_forms`` as an (n, d) int8 array, in order.
+
+        Raises:
+            ValueError: a text is empty.
+        """
+        parts = [windows(text) for text in normal_forms]
+        texts = [fold(part) for pieces in parts for part in pieces]
+        counts = np.fromiter(map(len, parts), dtype=np.int64, count=len(parts))
+        owners = np.repeat(np.arange(len(parts)), counts)
+        lengths = np.fromiter((len(part) for pieces in parts for part in pieces), dtype=np.int64, count=len(texts))
+        widths = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
+        codes = np.empty((len(parts), self._dimension), dtype=np.int8)
+        long = np.flatnonzero(counts != 1)
+        sums = np.zeros((len(long), self._dimension), dtype=np.float32)
+
+        def encode_batch(rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+            """Write the codes of the texts that are whole; return the rows and vectors of those that are pieces."""
+            vectors = self._vectors([texts[row] for row in rows])
+            is_piece = counts[owners[rows]] > 1
+            codes[owners[rows[~is_piece]]] = quantise(vectors[~is_piece])
+            return rows[is_piece], vectors[is_piece]
+
+        batches = batches_by_length(widths)
+        for pieces, vectors in (threads.in_order if len(batches) > 1 else map)(encode_batch, batches):
+            np.add.at(sums, np.searchsorted(long, owners[pieces]), vectors * lengths[pieces, None])
+        codes[long] = quantise(sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-9))
+        return codes
+
+    def _vectors(self, texts: list[str]) -> NDArray[np.float32]:
+        symbols, grams = symbols_and_grams(texts)
+        (vectors,) = self._session.run(None, {"symbols": symbols, "grams": grams})
+        return np.asarray(vectors, dtype=np.float32)
+
+
+def pair_similarities(encoder: Encoder, left: Sequence[str], right: Sequence[str]) -> NDArray[np.float32]:
+    """Return the siamese cosine, (n,), of each pair of normal forms; each distinct text is encoded once."""
+    row_of = {text: row for row, text in enumerate(dict.fromkeys([*left, *right]))}
+    codes = encoder.encode(list(row_of))
+    return cosine(codes[[row_of[text] for text in left]], codes[[row_of[text] for text in right]])

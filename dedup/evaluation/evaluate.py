@@ -1,0 +1,268 @@
+"""How right a model is: on labelled pairs, and on a corpus whose true clusters are known.
+
+``docs/measures.md`` defines each number. Later results are compared by these keys; they do not change.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rapidfuzz import fuzz
+from rapidfuzz.process import cpdist
+
+from dedup.clustering.cluster import cluster_pairs
+from dedup.encoder.cosine import exact_neighbours
+from dedup.encoder.onnx import pair_similarities
+from dedup.errors import InputRefused
+from dedup.evaluation import measures
+from dedup.matching.batch import Comparison
+from dedup.model import Model
+from dedup.runtime.progress import Progress, no_progress
+from dedup.runtime.stopwatch import Stopwatch
+from dedup.text.normalise import normalise
+from dedup.text.word_weights import CORPUS_SAMPLE, count_words
+
+RECALL_DEPTHS = (1, 10, 50)
+N_CANDIDATES = max(RECALL_DEPTHS)
+"""Nearest texts of each text that are compared with it; also the deepest recall."""
+
+_AT_ONCE = 20_000
+"""Texts that are normalised or encoded before it is told how far that is."""
+_PAIRS_AT_ONCE = 5_000
+"""Pairs that are compared before it is told how far that is."""
+
+_BASELINES = {"ratio": fuzz.ratio, "token_sort_ratio": fuzz.token_sort_ratio, "WRatio": fuzz.WRatio}
+
+
+def evaluate_pairs(
+    model: Model,
+    left: Sequence[str],
+    right: Sequence[str],
+    labels: Sequence[int],
+    *,
+    progress: Progress = no_progress,
+) -> dict[str, Any]:
+    """Return the measures of a model, of RapidFuzz and of the bare siamese similarity on labelled pairs.
+
+    ``left`` and ``right`` are raw texts, ``labels`` 1 for the same and 0 for different, all of one length.
+    ``progress`` hears of ``compare``.
+
+    Raises:
+        InputRefused: a text is empty after normalisation, a label is neither 0 nor 1, or all are equal.
+        ValueError: the lengths differ.
+    """
+    if not len(left) == len(right) == len(labels):
+        raise ValueError(f"{len(left)} and {len(right)} texts do not fit {len(labels)} labels")
+    truth = _labels(labels)
+    left, right = normal_forms(left), normal_forms(right)
+    similarities, probabilities = pair_similarities(model.encoder, left, right), np.empty(len(truth))
+    for start in range(0, len(truth), _PAIRS_AT_ONCE):
+        part = slice(start, start + _PAIRS_AT_ONCE)
+        probabilities[part] = model.compare(left[part], right[part], similarities[part])
+        progress("compare", min(part.stop, len(truth)), len(truth))
+
+    f1, threshold = measures.best_f1(truth, probabilities)
+    at_default = measures.precision_recall_f1(truth, probabilities >= model.default_probability)
+    baselines = {name: cpdist(left, right, scorer=scorer) for name, scorer in _BASELINES.items()}
+    baselines["siamese_similarity"] = similarities
+    return {
+        "n": len(truth),
+        "positives": int(truth.sum()),
+        "auc": measures.auc(truth, probabilities),
+        "average_precision": measures.average_precision(truth, probabilities),
+        "best_f1": f1,
+        "best_threshold": threshold,
+        **dict(zip(("precision", "recall", "f1"), at_default, strict=True)),
+        "brier": measures.brier(truth, probabilities),
+        "expected_calibration_error": measures.expected_calibration_error(truth, probabilities),
+        "baselines": {
+            name: {"auc": measures.auc(truth, scores), "best_f1": measures.best_f1(truth, scores)[0]}
+            for name, scores in baselines.items()
+        },
+    }
+
+
+def evaluate_clusters(
+    model: Model,
+    texts: Sequence[str],
+    cluster_ids: Sequence[str],
+    distractors: Sequence[str] = (),
+    progress: Progress = no_progress,
+) -> dict[str, Any]:
+    """Return how well a model finds the mates of each text among distractors, and the clusters of a corpus.
+
+    ``texts`` are the raw texts of the records and ``cluster_ids`` their true clusters; ``distractors`` are
+    raw texts that belong to none of them. A distractor that is empty after normalisation, or then equal to a
+    text of the corpus, is left out. The search is exact, so that the recall is the encoder's own. ``progress``
+    hears of ``normalise``, ``encode``, ``search``, the stages of ``Comparison.likely`` and ``cluster``.
+
+    Raises:
+        InputRefused: a text of the corpus is empty after normalisation, or no two of them share a cluster.
+        ValueError: the lengths differ.
+    """
+    if len(texts) != len(cluster_ids):
+        raise ValueError(f"{len(texts)} texts do not fit {len(cluster_ids)} cluster ids")
+    normals = normal_forms(texts)
+    numbers = {text: number for number, text in enumerate(dict.fromkeys(normals))}
+    distinct = list(numbers)
+    text_of_record = np.array([numbers[text] for text in normals], dtype=np.int64)
+    mates = mates_of(text_of_record, cluster_ids)
+    others, left_out = usable_distractors(distractors, numbers, progress)
+
+    corpus = others + distinct
+    clock = Stopwatch()
+    with clock.stage("encode"):
+        # Distractors first: of texts equally near the lower number counts as nearer, so truth wins no tie.
+        codes = _encode(model, corpus, progress)
+    with clock.stage("search"):
+        neighbours, similarities = nearest_others(codes, len(others), progress)
+    model = model.with_corpus(*count_words(corpus[:: -(-len(corpus) // CORPUS_SAMPLE)], least=2))
+    pairs, cosines = _candidate_pairs(neighbours, similarities, model.min_similarity)
+    labels = _cluster(model, distinct, codes[len(others) :], pairs, cosines, clock, progress)
+
+    truth, found = np.asarray(cluster_ids), labels[text_of_record]
+    by_pair = measures.pair_precision_recall_f1(truth, found)
+    by_record = measures.b_cubed(truth, found)
+    return {
+        "n": len(texts),
+        "distinct_texts": len(distinct),
+        "distractors": len(others),
+        "distractors_left_out": left_out,
+        "recall_at": {str(k): measures.recall_at(neighbours, mates, k) for k in RECALL_DEPTHS},
+        **dict(zip(("pair_precision", "pair_recall", "pair_f1"), by_pair, strict=True)),
+        **dict(zip(("b_cubed_precision", "b_cubed_recall", "b_cubed_f1"), by_record, strict=True)),
+        "seconds": clock.seconds,
+    }
+
+
+def normal_forms(texts: Sequence[str]) -> list[str]:
+    """Return the normal forms of raw texts.
+
+    Raises:
+        InputRefused: a text is empty after normalisation.
+    """
+    normals = [normalise(text) for text in texts]
+    for row, (text, normal) in enumerate(zip(texts, normals, strict=True), 1):
+        if not normal:
+            raise InputRefused(
+                f"The text {text!r} of row {row} holds no letter, digit or symbol; remove the row.",
+                code="E_NAME_EMPTY",
+            )
+    return normals
+
+
+def _labels(labels: Sequence[int]) -> NDArray[np.int64]:
+    for row, label in enumerate(labels, 1):
+        if label not in (0, 1):
+            raise InputRefused(f"The label {label!r} of row {row} is neither 0 nor 1; correct it.")
+    truth = np.array(labels, dtype=np.int64)
+    positives = int(truth.sum())
+    if positives in (0, len(truth)):
+        raise InputRefused(f"{positives} of {len(truth)} pairs have the label 1; give pairs of both labels, 0 and 1.")
+    return truth
+
+
+def mates_of(text_of_record: NDArray[np.int64], cluster_ids: Sequence[str]) -> list[set[int]]:
+    """Return for each distinct text the other distinct texts that share a cluster with it.
+
+    ``text_of_record`` (n,) has the number of each record's text and ``cluster_ids`` the record's true cluster.
+
+    Raises:
+        InputRefused: no two different texts share a cluster.
+    """
+    members: defaultdict[str, set[int]] = defaultdict(set)
+    for text, cluster_id in zip(text_of_record.tolist(), cluster_ids, strict=True):
+        members[cluster_id].add(text)
+    mates: list[set[int]] = [set() for _ in range(int(text_of_record.max(initial=-1)) + 1)]
+    for cluster in members.values():
+        for text in cluster:
+            mates[text] |= cluster - {text}
+    if not any(mates):
+        raise InputRefused(
+            f"No two different texts of the {len(text_of_record)} rows share a cluster_id; give one "
+            "cluster_id to all rows that mean the same."
+        )
+    return mates
+
+
+def usable_distractors(
+    distractors: Sequence[str], corpus: dict[str, int], progress: Progress = no_progress
+) -> tuple[list[str], int]:
+    """Return the distinct normal forms of raw distractors to search among, and how many were left out.
+
+    Left out is what is empty after normalisation or then one of the keys of ``corpus``.
+    """
+    normals: list[str] = []
+    for start in range(0, len(distractors), _AT_ONCE):
+        normals += map(normalise, distractors[start : start + _AT_ONCE])
+        progress("normalise", len(normals), len(distractors))
+    usable = [text for text in normals if text and text not in corpus]
+    return list(dict.fromkeys(usable)), len(normals) - len(usable)
+
+
+def _encode(model: Model, texts: Sequence[str], progress: Progress) -> NDArray[np.int8]:
+    codes = []
+    for start in range(0, len(texts), _AT_ONCE):
+        codes.append(model.encoder.encode(texts[start : start + _AT_ONCE]))
+        progress("encode", min(start + _AT_ONCE, len(texts)), len(texts))
+    return np.concatenate(codes)
+
+
+def others_first(found: NDArray[np.int64], own: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the columns of the ``N_CANDIDATES`` first of each row of ``found`` that are not its ``own`` number."""
+    return np.argsort(found == own[:, None], axis=1, kind="stable")[:, :N_CANDIDATES]
+
+
+def nearest_others(
+    codes: NDArray[np.int8], n_distractors: int, progress: Progress = no_progress
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Return the nearest of each corpus text but itself, and their cosines, both (corpus texts, ``N_CANDIDATES``).
+
+    ``codes`` are those of the distractors, then of the corpus; numbers below 0 are distractors or nothing.
+    """
+    own = codes[n_distractors:]
+    found, similarities = exact_neighbours(
+        own, codes, N_CANDIDATES + 1, lambda done: progress("search", done, len(own))
+    )
+    numbers = np.where(found < 0, -1, found - n_distractors)
+    columns = others_first(numbers, np.arange(len(own)))
+    return np.take_along_axis(numbers, columns, axis=1), np.take_along_axis(similarities, columns, axis=1)
+
+
+def _candidate_pairs(
+    neighbours: NDArray[np.int64], similarities: NDArray[np.float32], min_similarity: float
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Return the (p, 2) pairs of corpus texts, lower number first, each once, and their cosines."""
+    rows, columns = np.nonzero((neighbours >= 0) & (similarities >= min_similarity))
+    pairs = np.sort(np.column_stack([rows, neighbours[rows, columns]]), axis=1)
+    unique, first = np.unique(pairs, axis=0, return_index=True)
+    return unique.astype(np.int64), similarities[rows, columns][first]
+
+
+def _cluster(
+    model: Model,
+    texts: list[str],
+    codes: NDArray[np.int8],
+    pairs: NDArray[np.int64],
+    cosines: NDArray[np.float32],
+    clock: Stopwatch,
+    progress: Progress,
+) -> NDArray[np.int64]:
+    """Return the cluster of each text, made from the candidate pairs as the batch job does."""
+    with Comparison(model, codes, texts) as comparison:
+        with clock.stage("compare"):
+            likely, probabilities = comparison.likely(pairs, cosines, model.default_probability, progress)
+        with clock.stage("cluster"):
+            clusters = cluster_pairs(
+                pairs[likely],
+                probabilities,
+                len(texts),
+                min_probability=model.default_probability,
+                comparison=comparison,
+                progress=lambda done, total: progress("cluster", done, total),
+            )
+    return clusters.labels

@@ -1,0 +1,298 @@
+"""Many names taken apart, as arrays: what bounds on their evidence are worked out from.
+
+A name has one or more parts (``X dba Y``), a part has tokens, and a token is a word and how often it came
+before in the part, so that the words that two parts share are the tokens that they share.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dedup.text.gazetteer import is_place, known_spellings, makes_another_body
+from dedup.text.names import Name, take_apart
+from dedup.text.word_weights import Lexicon
+
+_WORDS = 50_000
+"""Words that are described between two steps of progress."""
+
+BINS = 32
+"""Letters and digits are counted in this many bins; characters of one bin count as equal."""
+
+_BIN = np.array([c - 97 if 97 <= c <= 122 else 26 + (c - 48) // 2 if 48 <= c <= 57 else 31 for c in range(128)])
+
+Bools = NDArray[np.bool_]
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class WordTable:
+    """The v distinct tokens of many names: arrays (v,), and sorted keys ``a * v + b`` of pairs of words.
+
+    ``spelling`` is the word (an object, as threads share it), ``word`` the first token of the same word, ``letters``
+    a set of characters as bits (several may share one), ``first`` the first character. ``known`` are pairs of usual
+    spellings, ``respelt`` pairs that have the weights ``respelt_weights``, both in either order; ``has_known`` and
+    ``has_respelt`` tell the words.
+    """
+
+    spelling: NDArray[Any]
+    word: NDArray[np.int32]
+    length: NDArray[np.int32]
+    letters: NDArray[np.uint64]
+    first: NDArray[np.uint8]
+    is_alpha: Bools
+    is_place: Bools
+    is_body: Bools
+    rarity: Floats
+    alone: Floats
+    exchanged: Floats
+    known: Ints
+    has_known: Bools
+    respelt: Ints
+    respelt_weights: Floats
+    has_respelt: Bools
+
+    @classmethod
+    def of(
+        cls,
+        vocabulary: Mapping[tuple[str, int], int],
+        lexicon: Lexicon,
+        progress: Callable[[int, int], None],
+    ) -> WordTable:
+        """Describe tokens, numbered 0 to v-1 in the order of the mapping.
+
+        ``progress`` hears how many are done, and how many there are.
+        """
+        words = [word for word, _ in vocabulary]
+        size = len(words)
+        known, _ = _pairs(((pair, 0.0) for pair in known_spellings()), vocabulary)
+        clues = (
+            (words.partition("|")[::2], w) for (kind, words), w in lexicon.weights.weights.items() if kind == "respelt"
+        )
+        respelt, respelt_weights = _pairs(clues, vocabulary)
+        blocks = []
+        for start in range(0, max(1, size), _WORDS):
+            blocks.append(_describe_words(words[start : start + _WORDS], vocabulary, lexicon))
+            progress(min(start + _WORDS, size), size)
+        return cls(
+            **{name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]},
+            known=known,
+            has_known=_among(known, size),
+            respelt=respelt,
+            respelt_weights=respelt_weights,
+            has_respelt=_among(respelt, size),
+        )
+
+
+def _describe_words(
+    words: list[str], vocabulary: Mapping[tuple[str, int], int], lexicon: Lexicon
+) -> dict[str, NDArray[Any]]:
+    """Return the columns of a ``WordTable`` that tell of one word each."""
+    size = len(words)
+    weight = lexicon.weights.of
+    ascii_ = [word.encode("ascii", "replace") for word in words]
+    return {
+        "spelling": np.array(words, object),
+        "word": np.fromiter((vocabulary[word, 0] for word in words), np.int32, size),
+        "length": np.fromiter(map(len, words), np.int32, size),
+        "letters": np.fromiter(map(_letters, ascii_), np.uint64, size),
+        "first": np.fromiter((spelling[0] for spelling in ascii_), np.uint8, size),
+        "is_alpha": np.fromiter(map(str.isalpha, words), np.bool_, size),
+        "is_place": np.fromiter(map(is_place, words), np.bool_, size),
+        "is_body": np.fromiter(map(makes_another_body, words), np.bool_, size),
+        "rarity": np.fromiter(map(lexicon.rarity.of, words), np.float64, size),
+        "alone": np.fromiter((weight(("alone", word)) for word in words), np.float64, size),
+        "exchanged": np.fromiter((weight(("exchanged", word)) for word in words), np.float64, size),
+    }
+
+
+def _letters(spelling: bytes) -> int:
+    bits = 0
+    for char in spelling:
+        bits |= 1 << (char & 63)
+    return bits
+
+
+def _pairs(
+    weighted: Iterable[tuple[Sequence[str], float]], vocabulary: Mapping[tuple[str, int], int]
+) -> tuple[Ints, Floats]:
+    """Return the keys, ascending, of the pairs of which both words are in the vocabulary, and their weights."""
+    size = len(vocabulary)
+    found = {}
+    for (left, right), weight in weighted:
+        first, second = vocabulary.get((left, 0)), vocabulary.get((right, 0))
+        if first is not None and second is not None:
+            found[first * size + second] = found[second * size + first] = weight
+    keys = sorted(found)
+    return np.array(keys, np.int64), np.array([found[key] for key in keys], np.float64)
+
+
+def _among(keys: Ints, size: int) -> Bools:
+    result = np.zeros(size, np.bool_)
+    result[keys // max(1, size)] = True
+    return result
+
+
+@dataclass(frozen=True, slots=True)
+class NameTable:
+    """n names of r parts, and t tokens in all.
+
+    Name i has the parts ``parts[i]`` to ``parts[i + 1]``, part j the tokens ``starts[j]`` to ``starts[j + 1]``.
+    By token (t,): ``tokens``, a row of ``words``; whether it is a number of its part, or the initials of its
+    other words. By part (r,): characters of the core, ``initials`` (a row of ``words``, -1 if no name has
+    that word), a number for the legal forms (0 for none), whether its end may be cut off, whether it has
+    numbers, and how often the core has the letters of each bin, (r, ``BINS``), with their sum. By name: the
+    letters of the whole and its consonants, (n, ``BINS``) each, with their number, and whether it is in Latin letters.
+    """
+
+    words: WordTable
+    parts: Ints
+    starts: Ints
+    tokens: NDArray[np.int32]
+    is_number: Bools
+    is_own_initials: Bools
+    core_length: NDArray[np.float32]
+    initials: NDArray[np.int32]
+    forms: NDArray[np.int32]
+    may_be_cut: Bools
+    has_numbers: Bools
+    core_letters: NDArray[np.uint8]
+    core_size: NDArray[np.int32]
+    letters: NDArray[np.uint8]
+    size: NDArray[np.int32]
+    consonants: NDArray[np.uint8]
+    n_consonants: NDArray[np.int32]
+    is_latin: Bools
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Some names taken apart: arrays as of ``NameTable``, with tokens, forms and initials by their places in lists.
+
+    A token is a word and how often it came before. Initials are of three letters or more; -1 stands for fewer.
+    """
+
+    arrays: dict[str, NDArray[Any]]
+    vocabulary: list[tuple[str, int]]
+    forms: list[tuple[str, ...]]
+    initials: list[str]
+
+
+def describe(normal_forms: Sequence[str]) -> Block:
+    """Take names apart."""
+    names = [take_apart(normal) for normal in normal_forms]
+    parts = [part for name in names for part in name.parts]
+    vocabulary: dict[str | tuple[str, int], int] = {}  # a word stands for its first token
+    forms: dict[tuple[str, ...], int] = {}
+    initials: dict[str, int] = {}
+    tokens: list[int] = []
+    for part in parts:
+        tokens += [vocabulary.setdefault(token, len(vocabulary)) for token in _tokens(part.words)]
+    core_letters, core_size = _count_letters([part.core.replace(" ", "") for part in parts])
+    letters, size = _count_letters([name.whole.folded for name in names])
+    consonants, n_consonants = _count_letters([name.consonants for name in names])
+    cut = [may_be_cut and part == parts[-1] for _, parts, may_be_cut, _, _ in names for part in parts]
+    arrays = {
+        "n_parts": np.array([len(name.parts) for name in names]),
+        "n_tokens": np.array([len(part.words) for part in parts]),
+        "tokens": np.array(tokens, np.int32),
+        "is_number": np.array(_numbers(parts), np.bool_),
+        "is_own_initials": np.array(_own_initials(parts), np.bool_),
+        "core_length": np.array([len(part.core) for part in parts], np.float32),
+        "forms": np.array([forms.setdefault(part.forms, len(forms)) for part in parts], np.int32),
+        "initials": np.array(
+            [initials.setdefault(part.initials, len(initials)) if len(part.initials) > 2 else -1 for part in parts],
+            np.int32,
+        ),
+        "may_be_cut": np.array(cut, np.bool_),
+        "has_numbers": np.array([bool(part.numbers) for part in parts], np.bool_),
+        "core_letters": core_letters,
+        "core_size": core_size,
+        "letters": letters,
+        "size": size,
+        "consonants": consonants,
+        "n_consonants": n_consonants,
+        "is_latin": np.array([name.is_latin for name in names], np.bool_),
+    }
+    listed = [(token, 0) if isinstance(token, str) else token for token in vocabulary]
+    return Block(arrays, listed, list(forms), list(initials))
+
+
+def _tokens(words: tuple[str, ...]) -> Iterable[str | tuple[str, int]]:
+    if len(set(words)) == len(words):
+        return words
+    return [(word, before) if (before := words[:at].count(word)) else word for at, word in enumerate(words)]
+
+
+def table_of_names(
+    blocks: Iterable[Block], lexicon: Lexicon, progress: Callable[[int, int], None] = lambda done, total: None
+) -> NameTable:
+    """Put the names of all blocks together, and describe their words by a lexicon.
+
+    ``progress`` hears how many words are described, and how many there are.
+    """
+    vocabulary: dict[tuple[str, int], int] = {}
+    forms: dict[tuple[str, ...], int] = {(): 0}
+    initials: dict[str, int] = {}
+    arrays: dict[str, list[NDArray[Any]]] = {}
+    for block in blocks:
+        places = [vocabulary.setdefault(token, len(vocabulary)) for token in block.vocabulary]
+        numbers = [forms.setdefault(of_part, len(forms)) for of_part in block.forms]
+        letters = [initials.setdefault(of_part, len(initials)) for of_part in block.initials]
+        renumbered = {
+            "tokens": np.array(places, np.int32)[block.arrays["tokens"]],
+            "forms": np.array(numbers, np.int32)[block.arrays["forms"]],
+            "initials": np.array([*letters, -1], np.int32)[block.arrays["initials"]],
+        }
+        for name, array in (block.arrays | renumbered).items():
+            arrays.setdefault(name, []).append(array)
+    whole = {name: np.concatenate(arrays.pop(name)) for name in list(arrays)}
+    words = np.array([*(vocabulary.get((letters, 0), -1) for letters in initials), -1], np.int32)
+    return NameTable(
+        words=WordTable.of(vocabulary, lexicon, progress),
+        parts=_places(whole.pop("n_parts")),
+        starts=_places(whole.pop("n_tokens")),
+        initials=words[whole.pop("initials")],
+        **whole,
+    )
+
+
+def _numbers(parts: list[Name]) -> list[bool]:
+    """Return whether each word is a number of its name."""
+    result: list[bool] = []
+    for part in parts:
+        if part.numbers:
+            result += [word in part.numbers for word in part.words]
+        else:
+            result += [False] * len(part.words)
+    return result
+
+
+def _own_initials(parts: list[Name]) -> list[bool]:
+    """Return whether each word is the initials of the other words of its name."""
+    result: list[bool] = []
+    for part in parts:
+        initials = {part.initials[1:], part.initials[:-1]} if len(part.initials) > 3 else set()
+        if initials.isdisjoint(part.words):
+            result += [False] * len(part.words)
+        else:
+            result += [len(word) > 2 and word in initials for word in part.words]
+    return result
+
+
+def _places(counts: NDArray[np.generic]) -> Ints:
+    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+
+
+def _count_letters(texts: list[str]) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
+    """Return how many characters of each bin the texts have, (n, ``BINS``), at most 255, and in all (n,)."""
+    encoded = [text.encode("ascii", "replace") for text in texts]
+    sizes = np.fromiter(map(len, encoded), np.int32, len(encoded))
+    cells = np.repeat(np.arange(len(texts)) * BINS, sizes) + _BIN[np.frombuffer(b"".join(encoded), np.uint8)]
+    counts = np.bincount(cells, minlength=len(texts) * BINS).reshape(-1, BINS)
+    return np.minimum(counts, 255).astype(np.uint8), sizes

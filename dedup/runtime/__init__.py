@@ -1,0 +1,1 @@
+"""What every computation needs: threads, processes, progress, timing and memory."""

@@ -1,0 +1,206 @@
+"""A normal form taken apart: its parts (``X dba Y``), and of each the core words, legal forms and numbers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+from dedup.text.gazetteer import unify
+from dedup.text.legal_forms import split_legal_forms
+from dedup.text.normalise import fold
+
+_ROMAN = re.compile(r"(?=[ivx]{1,5}$)x{0,3}(?:ix|iv|v?i{0,3})$")
+_ROMAN_VALUE = {"i": 1, "v": 5, "x": 10}
+_TENS = {
+    "twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90,
+}  # fmt: skip
+_WRITTEN = {
+    "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10,
+    "eleven": 11, "twelve": 12, "first": 1, "second": 2, "third": 3, "fourth": 4, "fifth": 5,
+    "sixth": 6, "seventh": 7, "eighth": 8, "ninth": 9, "tenth": 10, "eleventh": 11, "twelfth": 12, "twentieth": 20,
+    **_TENS,
+}  # fmt: skip
+_UNITS = {word: value for word, value in _WRITTEN.items() if value < 10}
+_ORDINAL = re.compile(r"(\d+)(?:st|nd|rd|th)$")
+_NUMBER_AND_LETTER = re.compile(r"\d*[a-z]?\d+$|\d+[a-z]$")
+_WORD_AND_NUMBER = re.compile(r"(no|[a-z]{3,})(\d+)$")
+_LETTERS_READ_AS_DIGITS = re.compile(r"(?=.{6,}$)[a-z]+[01]{1,2}[a-z]+$")
+_DIGIT_AS_LETTER = str.maketrans("01", "ol")
+_BEFORE_A_NUMBER = frozenset({"no", "nr", "num", "number"})
+_BEFORE_A_LETTER = frozenset(
+    {"series", "class", "phase", "group", "unit", "trust", "division", "block", "tier", "section"}
+)
+_GENERATIONS = frozenset({"junior", "senior"})
+_STOP_WORDS = frozenset({"the", "of", "and", "&", "dba", "aka", "fka", "de", "la", "und", "et", "y", "a"})
+
+_MARKER = re.compile(
+    r"(?:(?<=\S) ta| (?:doing business as|dbas?|also known as|aka|formerly known as|formerly|fka|now known as|nka"
+    r"|trading as|attn|for and on behalf of|on behalf of|acting for|an? division of|division of|a subsidiary of"
+    r"|as represented by))(?= |$)"
+)
+"""Words between two names of one holder, or before one; ``ta`` in front is a name (``TA Associates``)."""
+
+_MARKER_STARTS = frozenset({
+    "doing", "dba", "dbas", "also", "aka", "formerly", "fka", "now", "nka", "trading", "ta", "attn", "for", "on",
+    "acting", "a", "an", "division", "as",
+})  # fmt: skip
+"""The first words of the markers."""
+
+_CUT_LENGTHS = range(24, 41)
+"""Characters at which fixed-width fields cut names (H-1B files at 35, lists of securities at 24 to 30)."""
+
+_CUT_REMAINS = frozenset(
+    form[:size]
+    for form in ("incorporated", "llc", "corporation", "company", "limited", "ltd", "dba")
+    for size in range(1, len(form))
+) - {"co", "inc", "corp"}  # fmt: skip
+
+
+_CONSONANTS = str.maketrans("cgqdpfw", "kkktbvv", "aeiouyh ")
+"""Consonants that spellings of one sound exchange become one letter; vowels, and what stands for them, go."""
+
+_OTHER_LETTER = re.compile(r"[^\W\d_\u0000-\u036f\u1e00-\u1eff]")  # outside the Latin blocks
+_HAN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff\U00020000-\U000323af]")
+
+
+class Name(NamedTuple):
+    """What comparison needs of one name; every string is folded to ASCII where it can be.
+
+    ``words`` are the words of the core, unified and without stop words (all of them if nothing else is left;
+    a place of several words is one), numbers among them as digits; ``core`` those words as one string,
+    ``forms`` the canonical legal forms, ``numbers`` every number of the core, as written, roman or in words,
+    and series letters, ``initials`` the first letters of the core words as written, ``han`` the words that
+    stand for Chinese characters, each with these.
+    """
+
+    folded: str
+    words: tuple[str, ...]
+    core: str
+    forms: tuple[str, ...]
+    numbers: frozenset[str]
+    initials: str
+    han: tuple[tuple[str, str], ...] = ()
+
+
+class Parts(NamedTuple):
+    """A name as a whole, and the names it is made of: two or more around ``dba``, ``formerly`` and the like.
+
+    ``may_be_cut`` says that its length is one at which fixed-width fields cut names off, and that no legal
+    form tells its end. ``consonants`` are those of the core of the whole name, without spaces, ``c g k q``,
+    ``d t``, ``b p`` and ``f v w`` as one each (all its letters where it has none); ``is_latin`` says that no
+    letter of it is of another script.
+    """
+
+    whole: Name
+    parts: tuple[Name, ...]
+    may_be_cut: bool
+    consonants: str
+    is_latin: bool
+
+
+def number_of(word: str, *, last: bool) -> str | None:
+    """Return the number that a word stands for, as digits, or None.
+
+    Digits count, with one letter too (``2006a`` is itself; ``o3b`` is a word), ordinals and number words
+    count by value, roman numerals only as the last word or beyond ``i`` (``i`` and ``v`` alone are mostly initials).
+    """
+    if not word.isalpha():
+        if word.isdigit():
+            return word.lstrip("0") or "0"
+        ordinal = _ORDINAL.match(word)
+        if ordinal:
+            return ordinal.group(1)
+        return word if _NUMBER_AND_LETTER.match(word) else None
+    if word in _WRITTEN:
+        return str(_WRITTEN[word])
+    if word[-1] in _ROMAN_VALUE and (last or len(word) > 1) and _ROMAN.match(word):
+        values = [_ROMAN_VALUE[char] for char in word]
+        nexts = [*values[1:], 0]
+        return str(sum(-v if v < after else v for v, after in zip(values, nexts, strict=True)))
+    return None
+
+
+def _separate(words: Sequence[str]) -> list[str]:
+    """Return the words with ``forever21`` in two, ``t0ronto`` in letters and without ``no`` before a number."""
+    if all(map(str.isalpha, words)):
+        return list(words)
+    result: list[str] = []
+    for word in words:
+        if not word.isascii() or word.isalpha():
+            result.append(word)
+        elif together := _WORD_AND_NUMBER.match(word):
+            result += [part for part in together.groups() if part != "no"]
+        elif _LETTERS_READ_AS_DIGITS.match(word):
+            result.append(word.translate(_DIGIT_AS_LETTER))
+        else:
+            if result and result[-1] in _BEFORE_A_NUMBER and word.isdigit():
+                del result[-1]
+            result.append(word)
+    return result
+
+
+def _join_tens(words: list[str]) -> list[str]:
+    """Return the words with ``twenty first`` as ``21``."""
+    if _TENS.keys().isdisjoint(words):
+        return words
+    result: list[str] = []
+    for word in words:
+        if result and result[-1] in _TENS and word in _UNITS:
+            result[-1] = str(_TENS[result[-1]] + _UNITS[word])
+        else:
+            result.append(word)
+    return result
+
+
+def _numbers(words: list[str]) -> frozenset[str]:
+    """Put the numbers among ``words`` in digits, in place, and return them with a series letter at the end."""
+    found = set()
+    for i, word in enumerate(words):
+        if word[-1] not in _ROMAN_VALUE and word not in _WRITTEN and word not in _TENS and word.isalpha():
+            continue  # most words: no number, seen without a call
+        last = i > 0 and (i == len(words) - 1 or word in ("v", "x"))
+        number = number_of(word, last=last)
+        if number is not None:
+            found.add(number)
+            words[i] = number
+    if len(words) > 1:
+        before, word = words[-2:]
+        is_letter = len(word) == 1 and word.isalpha()
+        if (is_letter and (before.isdigit() or before in _BEFORE_A_LETTER)) or word in _GENERATIONS:
+            found.add(word)
+    return frozenset(found)
+
+
+def parse(normal_form: str) -> Name:
+    """Take a normal form apart as one name."""
+    core_words, forms = split_legal_forms(normal_form)
+    written = core_words if normal_form.isascii() else [fold(word) for word in core_words]
+    words = folded = unify(_join_tens(_separate(written)))
+    if not _STOP_WORDS.isdisjoint(folded):
+        words = [w for i, w in enumerate(folded) if w not in _STOP_WORDS or (w == "a" and i)] or folded
+    initials = "".join([word[0] for word in written if word not in _STOP_WORDS])
+    numbers = _numbers(words)
+    han: tuple[tuple[str, str], ...] = ()
+    if not normal_form.isascii():
+        han = tuple(pair for pair in zip(written, core_words, strict=True) if _HAN.search(pair[1]))
+    return Name(fold(normal_form), tuple(words), " ".join(words), forms, numbers, initials, han)
+
+
+@lru_cache(maxsize=1 << 16)
+def take_apart(normal_form: str) -> Parts:
+    """Take a normal form apart into the names it holds."""
+    whole = parse(normal_form)
+    may_be_cut = len(whole.folded) in _CUT_LENGTHS and not whole.forms
+    text = normal_form
+    if may_be_cut:
+        head, _, last = text.rpartition(" ")
+        if head and last in _CUT_REMAINS:  # of "dba" or of a legal form, and no word of the name
+            text = head
+    pieces = [text]
+    if not _MARKER_STARTS.isdisjoint(text.split(" ")):
+        pieces = [piece.strip() for piece in _MARKER.split(" " + text)]
+    parts = tuple(whole if piece == normal_form else parse(piece) for piece in pieces if piece)
+    consonants = whole.core.translate(_CONSONANTS) or whole.core
+    return Parts(whole, parts or (whole,), may_be_cut, consonants, not _OTHER_LETTER.search(normal_form))

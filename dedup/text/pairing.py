@@ -1,0 +1,232 @@
+"""How the words of two names pair up: equal, respelt, abbreviated, joined, or without a partner."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import NamedTuple
+
+from rapidfuzz.distance import Indel
+
+from dedup.text.gazetteer import any_other_body, is_known_spelling, is_place
+from dedup.text.names import Name, Parts
+
+LEAST_LIKENESS = 0.75
+"""Two words this alike (normalised Indel similarity) may be spellings of one word."""
+
+_MOST_MEETINGS = 4_096
+"""Pairs of free words of two names that are tried as spellings of one word."""
+
+_LEAST_WITH_UMLAUT = 4
+"""Letters of words in which ``ae``, ``oe`` and ``ue`` are taken for umlauts."""
+
+ABBREVIATION_CREDIT = 0.85
+KNOWN_CREDIT = 0.95
+"""The least likeness of a word and a short form of it, and the likeness of usual spellings of one word."""
+
+
+class Respelling(NamedTuple):
+    """Two words that may be one: how alike, 0 to 1, and whether one is a short form of the other or its singular."""
+
+    left: str
+    right: str
+    likeness: float
+    is_short_form: bool
+
+
+class Pairing(NamedTuple):
+    """The words of two names: in common, alike, and on one side only.
+
+    ``is_cut`` says that one name ends where a fixed-width field may have cut it, the rest being left out
+    of ``left_only`` and ``right_only``, as is a word that is the initials of the others.
+    """
+
+    shared: tuple[str, ...]
+    respelt: tuple[Respelling, ...]
+    left_only: tuple[str, ...]
+    right_only: tuple[str, ...]
+    is_cut: bool
+
+
+def abbreviates(short: str, long: str) -> bool:
+    """Return whether ``short`` can stand for ``long``: same first letter, its letters in order, no digits.
+
+    One letter can stand for a word that it begins.
+    """
+    if not (0 < len(short) < len(long)) or short[0] != long[0] or not short.isalpha():
+        return False
+    position = 0
+    for char in short:
+        position = long.find(char, position) + 1
+        if position == 0:
+            return False
+    return True
+
+
+def respelling(left: str, right: str) -> Respelling | None:
+    """Return how two different words can be spellings of one another; words with digits and places cannot."""
+    short, long = (left, right) if len(left) < len(right) else (right, left)
+    if not (left.isalpha() and right.isalpha()):
+        return None
+    if is_known_spelling(short, long):
+        return None if is_place(left) and is_place(right) else Respelling(left, right, KNOWN_CREDIT, True)
+    likeness, missing = 0.0, len(long) - len(short)
+    if missing <= (1 - LEAST_LIKENESS) * (len(long) + len(short)):
+        likeness = Indel.normalized_similarity(left, right, score_cutoff=LEAST_LIKENESS)
+    is_short_form = short[0] == long[0] and abbreviates(short, long)
+    if is_short_form:
+        likeness = max(likeness, ABBREVIATION_CREDIT)
+    if not likeness or (is_place(left) and is_place(right)):
+        return None
+    if len(short) > 1 and min(len(set(left)), len(set(right))) == 1:  # "aaa" and "aaaa" are two names
+        return None
+    if _is_umlaut(left, right):
+        return Respelling(left, right, KNOWN_CREDIT, True)
+    return Respelling(left, right, likeness, is_short_form and missing > 2)
+
+
+def _respelling_in_han(
+    left: str, right: str, left_han: Mapping[str, str], right_han: Mapping[str, str]
+) -> Respelling | None:
+    """As ``respelling``; words of Chinese characters have to be alike in these as well, not in sound alone."""
+    spelt = respelling(left, right)
+    if spelt is None or left not in left_han or right not in right_han:
+        return spelt
+    likeness = Indel.normalized_similarity(left_han[left], right_han[right], score_cutoff=LEAST_LIKENESS)
+    return spelt._replace(likeness=min(likeness, spelt.likeness)) if likeness else None
+
+
+def _is_umlaut(left: str, right: str) -> bool:
+    """Whether two words differ but in how umlauts are written in ASCII (``mueller``, ``muller``)."""
+    if abs(len(left) - len(right)) > 2 or min(len(left), len(right)) < _LEAST_WITH_UMLAUT:
+        return False
+    plain = [word.replace("ae", "a").replace("oe", "o").replace("ue", "u") for word in (left, right)]
+    return plain[0] == plain[1]
+
+
+class _Aligner:
+    """The words of two names that are still without partner, as places, and those that have one."""
+
+    def __init__(self, left: tuple[str, ...], right: tuple[str, ...]) -> None:
+        self.words = (left, right)
+        self.shared: list[str] = []
+        self.respelt: list[Respelling] = []
+        self.last = [-1, -1]  # the last place on each side that has a partner
+        rest, rest_words = list(range(len(right))), list(right)
+        self.free: tuple[list[int], list[int]] = ([], rest)
+        for i, word in enumerate(left):
+            if word in rest_words:
+                at = rest_words.index(word)
+                del rest_words[at]
+                self._pair(i, rest.pop(at))
+                self.shared.append(word)
+            else:
+                self.free[0].append(i)
+
+    def _pair(self, i: int, j: int) -> None:
+        self.last = [max(self.last[0], i), max(self.last[1], j)]
+
+    def join(self) -> None:
+        """Pair one word with two that make it up (``aerojet``, ``aero jet``), and runs with equal letters."""
+        free_left, free_right = self.free
+        for side, other in ((0, 1), (1, 0)):
+            if len(self.free[side]) < 2:
+                continue
+            apart, together = self.words[side], [self.words[other][j] for j in self.free[other]]
+            for i in list(self.free[side]):
+                if i not in self.free[side] or i + 1 not in self.free[side]:
+                    continue
+                joined = apart[i] + apart[i + 1]
+                if joined in together:
+                    at = together.index(joined)
+                    del together[at]
+                    self.free[side].remove(i)
+                    self.free[side].remove(i + 1)
+                    j = self.free[other].pop(at)
+                    self._pair(*((i + 1, j) if side == 0 else (j, i + 1)))
+                    self.shared.append(joined)
+        left, right = ([words[i] for i in free] for words, free in zip(self.words, self.free, strict=True))
+        if left and "".join(left) == "".join(right):
+            self._pair(free_left[-1], free_right[-1])
+            self.shared += left
+            free_left.clear()
+            free_right.clear()
+
+    def respell(self, left_han: Mapping[str, str], right_han: Mapping[str, str]) -> None:
+        """Pair words that are alike, the most alike first; not where there are too many, as in whole documents."""
+        if len(self.free[0]) * len(self.free[1]) > _MOST_MEETINGS:
+            return
+        left, right = self.words
+        spell = partial(_respelling_in_han, left_han=left_han, right_han=right_han) if left_han else respelling
+        found = [
+            (-spelt.likeness, i, j, spelt)
+            for i in self.free[0]
+            for j in self.free[1]
+            if (spelt := spell(left[i], right[j]))
+        ]
+        for _, i, j, spelt in sorted(found):
+            if i in self.free[0] and j in self.free[1]:
+                self.free[0].remove(i)
+                self.free[1].remove(j)
+                self._pair(i, j)
+                self.respelt.append(spelt)
+
+    def drop_initials(self, initials: tuple[str, str]) -> None:
+        """Take out a word that is the initials of the other name, or of the rest of its own."""
+        for side, other in ((0, 1), (1, 0)):
+            for i in list(self.free[side]):
+                word = self.words[side][i]
+                if len(word) > 2 and word in (initials[other], initials[side][1:], initials[side][:-1]):
+                    self.free[side].remove(i)
+
+    def forgive_cut(self, may_be_cut: tuple[bool, bool]) -> bool:
+        """Take out what follows the end of a name that may be cut; return whether there was anything.
+
+        The last word of such a name is paired with a word that it begins.
+        """
+        for side, other in ((0, 1), (1, 0)):
+            free, rest = self.free[side], self.free[other]
+            if not may_be_cut[side] or not rest or len(free) > 1:
+                continue
+            if free:
+                at = len(self.words[side]) - 1
+                longer = [j for j in rest if self.words[other][j].startswith(self.words[side][at])]
+                if free != [at] or not longer:
+                    continue
+                free.clear()
+                rest.remove(longer[0])
+                self._pair(*((at, longer[0]) if side == 0 else (longer[0], at)))
+            elif self.last[other] < 0 or rest[0] < self.last[other]:
+                continue
+            if rest and rest[0] > self.last[other]:
+                if any_other_body([self.words[other][j] for j in rest]):
+                    continue
+                rest.clear()
+            return True
+        return False
+
+
+def pair_up(left: Name, right: Name, may_be_cut: tuple[bool, bool]) -> Pairing:
+    """Pair up the core words of two names; ``may_be_cut`` for each side, whether its end may be missing."""
+    aligner = _Aligner(left.words, right.words)
+    is_cut = False
+    if aligner.free[0] and aligner.free[1]:
+        aligner.join()
+        if aligner.free[0] and aligner.free[1]:
+            aligner.respell(dict(left.han), dict(right.han))
+    if aligner.free[0] or aligner.free[1]:
+        aligner.drop_initials((left.initials, right.initials))
+        is_cut = any(may_be_cut) and aligner.forgive_cut(may_be_cut)
+    return Pairing(
+        tuple(aligner.shared),
+        tuple(aligner.respelt),
+        tuple(left.words[i] for i in aligner.free[0]),
+        tuple(right.words[j] for j in aligner.free[1]),
+        is_cut,
+    )
+
+
+def pair_parts(left: Parts, right: Parts, first: Name, second: Name) -> Pairing:
+    """Pair up the part ``first`` of one name with the part ``second`` of the other."""
+    ends = (left.may_be_cut and first == left.parts[-1], right.may_be_cut and second == right.parts[-1])
+    return pair_up(first, second, ends)

@@ -1,0 +1,190 @@
+"""Generated pairs for the scorer: real names written another way, and names that are alike yet different.
+
+Labelled files say little of funds, branches, places and one-word names; these pairs do.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+
+from dedup.text.gazetteer import is_known_spelling, places
+from dedup.text.names import parse
+from dedup.training.data.sources import LabelledPairs
+from dedup.training.data.variants import sibling, variant
+
+Pair = tuple[str, str]
+
+_NUMBERED = (
+    ("i", "ii"), ("ii", "iii"), ("iii", "iv"), ("v", "vi"), ("1", "2"), ("2", "3"), ("7", "8"), ("5", "15"),
+    ("12", "21"), ("101", "102"), ("118", "181"), ("0417", "0471"), ("2006", "2007"), ("2019", "2020"),
+    ("2006 1", "2006 2"), ("2003 a", "2003 b"), ("2003 a", "2004 a"), ("series a", "series b"), ("class a", "class b"),
+    ("jr", "sr"), ("one", "two"), ("two", "three"),
+)  # fmt: skip
+_ORDINALS = (("first", "second"), ("first", "third"), ("second", "third"), ("1st", "2nd"), ("third", "fourth"))
+_OPPOSITES = (
+    ("north", "south"),
+    ("east", "west"),
+    ("northern", "southern"),
+    ("eastern", "western"),
+    ("upper", "lower"),
+)
+_BODIES = (
+    "scholarship fund", "retirement plan", "booster club", "parent teacher association", "federal credit union",
+    "homeowners association", "historical society", "employee benefit trust", "volunteer fire company",
+    "school foundation", "workers union", "supporters club", "veterans group", "savings plan", "charity trust",
+)  # fmt: skip
+_FORMS = ("inc", "llc", "ltd", "corp", "company", "gmbh", "ag", "sa", "plc", "co ltd", "limited")
+_LEAST_COUNT = 100
+_MOST_UNEVEN = 50
+_ALPHABET = "abcdefghijklmnopqrstuvwxyz"
+_SHORT = range(2, 6)
+_SHARE_WITHOUT_NUMBER = 0.15
+
+
+class Generator:
+    """Makes pairs out of real ``names``; ``counts`` says in how many names each word occurs."""
+
+    def __init__(self, names: Sequence[str], counts: Mapping[str, int], seed: int) -> None:
+        self._names = names
+        self._rng = random.Random(seed)
+        self._common = sorted(word for word, count in counts.items() if count >= _LEAST_COUNT and word.isalpha())
+        self._near = _near_words(self._common, counts)
+        self._has_near = sorted(self._near)
+        self._short = [word for word in self._common if len(word) in _SHORT]
+        self._last = sorted({w for name in names[:50_000] if (w := parse(name).words[-1]) in counts and len(w) > 3})
+        self._vocabulary = list(dict.fromkeys(w for name in names[:50_000] for w in name.split() if len(w) > 3))
+        self._places = [place for place in places() if len(place) > 2]
+
+    def pairs(self, count: int) -> LabelledPairs:
+        """Return up to ``count`` pairs of one name (label 1) and up to ``count`` of two (label 0)."""
+        same: list[tuple[Callable[[str], Pair | None], float]] = [
+            (self._variant, 16), (self._with_form, 2), (self._short_with_form, 2), (self._initials, 0.6),
+        ]  # fmt: skip
+        different: list[tuple[Callable[[str], Pair | None], float]] = [
+            (self._sibling, 3), (self._numbered, 12), (self._ordinal, 1), (self._placed, 8), (self._opposite, 1),
+            (self._other_last_word, 2), (self._other_first_word, 2), (self._near_word, 4), (self._short_names, 7),
+            (self._dependent_body, 4),
+        ]  # fmt: skip
+        result = LabelledPairs([], [], [])
+        for label, kinds in ((1, same), (0, different)):
+            makers, weights = zip(*kinds, strict=True)
+            for make in self._rng.choices(makers, weights=weights, k=count):
+                pair = make(self._rng.choice(self._names))
+                if pair is not None and pair[0] != pair[1]:
+                    result.left.append(pair[0])
+                    result.right.append(pair[1])
+                    result.labels.append(label)
+        return result
+
+    def _variant(self, name: str) -> Pair:
+        return name, variant(name, self._rng, is_sure=True)
+
+    def _with_form(self, name: str) -> Pair:
+        core = parse(name).core
+        return core, f"{core} {self._rng.choice(_FORMS)}"
+
+    def _short_with_form(self, _: str) -> Pair | None:
+        if not self._short:
+            return None
+        word = self._rng.choice(self._short)
+        return word, f"{word} {self._rng.choice(_FORMS)}"
+
+    def _initials(self, name: str) -> Pair | None:
+        initials = parse(name).initials
+        return (initials, name) if 3 <= len(initials) <= 6 and initials.isalpha() else None
+
+    def _sibling(self, name: str) -> Pair | None:
+        other = sibling(name, self._rng, self._vocabulary)
+        return None if other is None else (name, other)
+
+    def _numbered(self, name: str) -> Pair:
+        first, second = self._rng.choice(_NUMBERED)
+        core = parse(name).core
+        form = self._rng.choice(("", "", " lp", " llc", " inc"))
+        is_bare = self._rng.random() < _SHARE_WITHOUT_NUMBER
+        return core + form if is_bare else f"{core} {first}{form}", f"{core} {second}{form}"
+
+    def _ordinal(self, name: str) -> Pair:
+        first, second = self._rng.choice(_ORDINALS)
+        core = parse(name).core
+        return f"{first} {core}", f"{second} {core}"
+
+    def _placed(self, name: str) -> Pair:
+        first, second = self._rng.sample(self._places, 2)
+        words = parse(name).words
+        joint = self._rng.choice((" ", " ", " of "))
+        if self._rng.random() < 0.3:
+            return f"{first} {' '.join(words[1:] or words)}", f"{second} {' '.join(words[1:] or words)}"
+        core = " ".join(words[: self._rng.randint(1, 4)])
+        return core + joint + first, core + joint + second
+
+    def _opposite(self, name: str) -> Pair:
+        first, second = self._rng.choice(_OPPOSITES)
+        core = parse(name).core
+        return f"{first} {core}", f"{second} {core}"
+
+    def _other_last_word(self, name: str) -> Pair | None:
+        if len(self._last) < 2:
+            return None
+        words = parse(name).words
+        first, second = self._rng.sample(self._last, 2)
+        start = " ".join(words[: self._rng.randint(1, 2)])
+        return None if is_alike(first, second) else (f"{start} {first}", f"{start} {second}")
+
+    def _other_first_word(self, name: str) -> Pair | None:
+        words, others = parse(name).words, parse(self._rng.choice(self._names)).words
+        if len(words) < 2 or is_alike(words[0], others[0]):
+            return None
+        return " ".join(words), " ".join((others[0], *words[1:]))
+
+    def _near_word(self, name: str) -> Pair | None:
+        if not self._has_near:
+            return None
+        words = list(parse(name).words[: self._rng.randint(1, 3)])
+        first = self._rng.choice(self._has_near)
+        second = self._rng.choice(self._near[first])
+        at = self._rng.randint(0, len(words)) if self._rng.random() < 0.7 else 0
+        left, right = ([*words[:at], new, *words[at:]] for new in (first, second))
+        return (" ".join(left), " ".join(right)) if self._rng.random() < 0.8 else (first, second)
+
+    def _short_names(self, _: str) -> Pair | None:
+        if not self._short:
+            return None
+        word = self._rng.choice(self._short)
+        at, letter = self._rng.randrange(len(word)), self._rng.choice(_ALPHABET)
+        edits = (word[:at] + letter + word[at + 1 :], word[:at] + letter + word[at:], self._rng.choice(self._short))
+        other = self._rng.choice(edits)
+        return None if is_known_spelling(*sorted((word, other), key=len)) else (word, other)
+
+    def _dependent_body(self, name: str) -> Pair:
+        words = parse(name).words
+        owner = " ".join(words[: self._rng.randint(1, 3)]) if self._rng.random() < 0.5 else name
+        return owner, f"{owner} {self._rng.choice(_BODIES)}"
+
+
+def is_alike(first: str, second: str) -> bool:
+    """Return whether two words may be forms of one: a known spelling, or of one beginning."""
+    return first[:3] == second[:3] or is_known_spelling(*sorted((first, second), key=len))
+
+
+def _near_words(words: Sequence[str], counts: Mapping[str, int]) -> dict[str, list[str]]:
+    """Map each common word of four letters or more to others that it becomes by a letter or two changed.
+
+    A word that is very much rarer than its neighbour is left out: it may be a common slip.
+    """
+    by_rest: dict[str, list[str]] = defaultdict(list)
+    for word in words:
+        if len(word) > 3:
+            for rest in {word[:i] + word[i + 1 :] for i in range(len(word))}:
+                by_rest[rest].append(word)
+    near: dict[str, list[str]] = defaultdict(list)
+    for group in by_rest.values():
+        for first in group:
+            for second in group:
+                low, high = sorted((counts[first], counts[second]))
+                is_known = is_known_spelling(*sorted((first, second), key=len))
+                if first != second and high < low * _MOST_UNEVEN and not is_known:
+                    near[first].append(second)
+    return {word: sorted(set(others)) for word, others in near.items()}

@@ -1,0 +1,184 @@
+"""Fitting of the scorer: labelled and generated pairs to word weights and a monotone additive model."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.sparse import csr_matrix
+
+from dedup.evidence.compare import DIRECTIONS, FEATURES
+from dedup.evidence.scorer import Curve, Scorer
+from dedup.text.word_weights import Clue, WordWeights
+
+_KNOTS = 10
+_RIDGE = 3.0
+_CLUE_RIDGE = 10.0
+_LEAST_PAIRS = 8
+_ITERATIONS = 300
+VETOES = (
+    "numbers_differ", "number_on_one_side", "numbers_equal", "places_differ", "place_on_one_side", "acronym",
+    "known_words_respelt", "short_names_differ", "another_body", "word_exchanged",
+)  # fmt: skip
+"""Features about which generated pairs have more to say than labelled ones."""
+
+SPELLING = ("similarity", "consonants")
+"""Features about which place names in many scripts and random pairs have more to say than labelled companies."""
+
+_NOT_WITH_CLUES = ("similarity", "word_weights", "consonants")
+"""Features that word weights are fitted without: the first is too good on these pairs, the others not yet known."""
+
+
+def fit_word_weights(
+    rows: NDArray[np.float32], clues: Sequence[Sequence[Clue]], labels: NDArray[np.float64]
+) -> WordWeights:
+    """Fit what each clue adds to the other evidence, (n, features), on n labelled pairs.
+
+    A clue seen in fewer than 8 pairs has no weight; the ridge penalty draws rare ones toward none, that
+    is to what their rarity and the string measures say.
+    """
+    pairs_with = Counter(clue for row in clues for clue in set(row))
+    known = {clue: i for i, clue in enumerate(sorted(c for c, count in pairs_with.items() if count >= _LEAST_PAIRS))}
+    columns = [[known[clue] for clue in row if clue in known] for row in clues]
+    matrix = csr_matrix(
+        (
+            np.ones(sum(map(len, columns)), dtype=np.float32),
+            np.array([c for row in columns for c in row], dtype=np.int32),
+            np.cumsum([0, *map(len, columns)]),
+        ),
+        shape=(len(rows), len(known)),
+    )
+    usable = [i for i, feature in enumerate(FEATURES) if feature not in _NOT_WITH_CLUES]
+    ramps = np.concatenate([_ramps(rows[:, i], _knots(rows[:, i])) for i in usable], axis=1)
+    ones, free = np.ones(len(labels)), [(None, None)] * ramps.shape[1]
+    parameters = _most_likely(ramps, matrix, labels, ones, [*free, (None, None)])
+    found = parameters[ramps.shape[1] : -1].round(3)
+    return WordWeights({clue: float(found[i]) for clue, i in known.items() if found[i]})
+
+
+def fit_scorer(rows: NDArray[np.float32], labels: NDArray[np.float64], weights: NDArray[np.float64]) -> Scorer:
+    """Fit the additive model to (n, features) evidence by weighted, ridge-penalised maximum likelihood.
+
+    Monotone curves are sums of ramps with non-negative heights (L-BFGS-B with bounds). ``consonants`` has
+    none yet: ``fit_spelling`` gives it one.
+    """
+    nothing = Scorer(0.0, tuple(Curve((0.0, 1.0), (0.0, 0.0)) for _ in FEATURES))
+    features = [feature for feature in FEATURES if feature != "consonants"]
+    return _refit(nothing, features, rows, labels, weights, (None, None))
+
+
+def fit_vetoes(
+    scorer: Scorer, rows: NDArray[np.float32], labels: NDArray[np.float64], weights: NDArray[np.float64]
+) -> Scorer:
+    """Fit the curves of ``VETOES`` anew, to real and generated evidence, and leave all others as they are.
+
+    Labelled pairs hardly ever show these features, and generated ones would bend the other curves: fitted
+    all at once, they cost more on real pairs than they bring.
+    """
+    return _refit(scorer, VETOES, rows, labels, weights, (0.0, 0.0))
+
+
+def fit_spelling(
+    scorer: Scorer, rows: NDArray[np.float32], labels: NDArray[np.float64], weights: NDArray[np.float64]
+) -> Scorer:
+    """Fit the curves of ``SPELLING`` and the intercept anew, and leave all others as they are.
+
+    ``rows`` hold place names in many scripts and random pairs beside company names. Fitted all at once they
+    would bend the other curves: words say more of companies than of places.
+    """
+    return _refit(scorer, SPELLING, rows, labels, weights, (None, None))
+
+
+def _refit(
+    scorer: Scorer,
+    features: Sequence[str],
+    rows: NDArray[np.float32],
+    labels: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    intercept: tuple[float | None, float | None],
+) -> Scorer:
+    """Fit the curves of ``features`` and the change of the intercept, within bounds, beside the other curves."""
+    columns = [FEATURES.index(feature) for feature in features]
+    others = np.setdiff1d(np.arange(len(FEATURES)), columns)
+    fixed = scorer.intercept + scorer.contributions(rows)[:, others].sum(axis=1)
+    knots = [_knots(rows[:, i]) for i in columns]
+    ramps = np.concatenate([_ramps(rows[:, i], k) for i, k in zip(columns, knots, strict=True)], axis=1)
+    bounds = [_bound(DIRECTIONS[f]) for f, k in zip(features, knots, strict=True) for _ in k[1:]]
+    no_clues = csr_matrix(np.zeros((len(rows), 0), dtype=np.float32))
+    parameters = _most_likely(ramps, no_clues, labels, weights, [*bounds, intercept], fixed)
+    return _with_curves(scorer, columns, knots, parameters, rows, weights)
+
+
+def _most_likely(
+    ramps: NDArray[np.float32],
+    clues: csr_matrix[np.float32],
+    labels: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    bounds: list[tuple[float | None, float | None]],
+    fixed: NDArray[np.float64] | float = 0.0,
+) -> NDArray[np.float64]:
+    """Return the heights of the ramps, the weights of the clues and the intercept, beside ``fixed`` log-odds.
+
+    ``bounds`` are those of the ramps and of the intercept; clues are free.
+    """
+    n_ramps, total = ramps.shape[1], weights.sum()
+    ridge = np.repeat([_RIDGE, _CLUE_RIDGE, 0.0], [n_ramps, clues.shape[1], 1])
+
+    def loss(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        heights, clue_weights, intercept = np.split(parameters, [n_ramps, len(parameters) - 1])
+        log_odds = ramps @ heights + clues @ clue_weights + intercept + fixed
+        value = np.sum(weights * (np.logaddexp(0, log_odds) - labels * log_odds)) + ridge @ parameters**2 / 2
+        residual = weights * (1 / (1 + np.exp(-log_odds)) - labels)
+        gradient = np.concatenate([ramps.T @ residual, clues.T @ residual, [residual.sum()]]) + ridge * parameters
+        return float(value / total), gradient / total
+
+    result = minimize(
+        loss,
+        np.zeros(len(ridge)),
+        jac=True,
+        method="L-BFGS-B",
+        bounds=[*bounds[:-1], *[(None, None)] * clues.shape[1], bounds[-1]],
+        options={"maxiter": _ITERATIONS, "maxfun": _ITERATIONS * 4 // 3},
+    )
+    parameters: NDArray[np.float64] = result.x
+    return parameters
+
+
+def _knots(feature: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return up to 10 distinct quantiles of a feature, and of what it is where it is neither 0 nor 1."""
+    between = feature[(feature > 0) & (feature < 1)] if ((feature == 0) | (feature == 1)).mean() > 0.5 else feature[:0]
+    levels = np.linspace(0, 1, _KNOTS)
+    knots = [np.quantile(feature, levels)] + ([np.quantile(between, levels[1:-1])] if len(between) else [])
+    return np.unique(np.concatenate(knots).round(4))
+
+
+def _ramps(feature: NDArray[np.float32], knots: NDArray[np.float64]) -> NDArray[np.float32]:
+    low, high = knots[:-1], knots[1:]
+    return np.clip((feature[:, None] - low) / (high - low), 0, 1).astype(np.float32)
+
+
+def _bound(direction: int) -> tuple[float | None, float | None]:
+    return {1: (0.0, None), -1: (None, 0.0), 0: (None, None)}[direction]
+
+
+def _with_curves(
+    scorer: Scorer,
+    columns: Sequence[int],
+    knots: Sequence[NDArray[np.float64]],
+    parameters: NDArray[np.float64],
+    rows: NDArray[np.float32],
+    weights: NDArray[np.float64],
+) -> Scorer:
+    """Turn ramp heights into curves whose weighted mean over ``rows`` is 0, the means going to the intercept."""
+    intercept = scorer.intercept + float(parameters[-1])
+    curves, at = list(scorer.curves), 0
+    for i, k in zip(columns, knots, strict=True):
+        values = np.concatenate([[0.0], np.cumsum(parameters[at : at + len(k) - 1])])
+        at += len(k) - 1
+        mean = float(np.average(np.interp(rows[:, i], k, values), weights=weights))
+        intercept += mean
+        curves[i] = Curve(tuple(k.tolist()), tuple((values - mean).round(5).tolist()))
+    return Scorer(round(intercept, 5), tuple(curves))

@@ -1,0 +1,1 @@
+"""Rows to records: every row checked, spooled, encoded and stored in batches."""

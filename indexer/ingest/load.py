@@ -1,0 +1,264 @@
+"""Bring one input into the store: check all of it, then commit it batch by batch.
+
+Nothing is stored before the whole input was read and found fit. Then each batch is one transaction, with its
+records, their texts, the vectors of these and its accounts. A job that is killed leaves whole batches; begun
+again with the same input it goes on after the last of them, in the same run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from sqlalchemy import Connection, func, insert, select, update
+
+from dedup.errors import InputRefused, UsageError
+from dedup.model import Model
+from dedup.runtime.progress import Progress, no_progress
+from indexer.ingest.encoding import Encoding
+from indexer.ingest.intake import Identity, Intake, take_in
+from indexer.ingest.keyset import KeySet, keys_of
+from indexer.ingest.spool import Spool
+from indexer.ingest.upsert import Plan, apply_batch, plan_batch, remove_records
+from indexer.memory import INDEX
+from indexer.memory import check as check_memory
+from indexer.reading.open import Row
+from indexer.reading.rejects import Reject
+from indexer.store import runs
+from indexer.store.runs import Accounts, CurrentRun
+from indexer.store.schema import record, source
+from indexer.store.store import PAGE, Codes, Store, next_key
+
+SIZE_OF_REMOVAL = PAGE
+"""Records that are removed in one transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class IngestSummary:
+    """What became of an input; the accounts are those of all batches of its run.
+
+    ``went_on`` tells whether a part of them was stored by a job that was interrupted.
+    ``withheld`` counts the records that the input does not hold and that stayed all the same, because rows
+    were rejected that may be theirs: neither id nor content could be read.
+    """
+
+    accounts: Accounts
+    went_on: bool
+    withheld: int
+    texts_encoded: int
+
+
+def ingest(
+    store: Store,
+    source_name: str,
+    rows: Iterable[Row | Reject],
+    *,
+    model: Model,
+    run: CurrentRun,
+    identity: Identity,
+    scratch: Path,
+    on_reject: Callable[[Reject], None],
+    sync: bool = False,
+    max_reject_rate: float = 0.05,
+    memory: int | None = None,
+    progress: Progress = no_progress,
+) -> IngestSummary:
+    """Make the rows of one input records of the source ``source_name``.
+
+    Records of the source that are not in the input stay, unless ``sync``, or identity ``content``: a row that
+    was edited is another one then, and the old one is gone. ``scratch`` is a directory for a temporary file,
+    ``on_reject`` gets every row that is refused, ``memory`` limits the bytes that the job takes
+    (``indexer.memory``). ``progress`` hears of ``read``, of ``store`` after each
+    committed batch, and of ``remove``. ``run`` becomes the run in which the same input was begun before.
+
+    Raises:
+        InputRefused: all rows were rejected, or more than ``max_reject_rate`` of at least 100; or the input
+            is empty and would remove every record of its source. Nothing was written.
+        UsageError: the source was indexed with the other identity, or the job would take more than ``memory``.
+        VersionMismatch: the model has no vector for a text; the batches before are stored.
+        WriterBusy: another process has begun to write; the batches before are stored.
+
+    """
+    size = _check_source(store, source_name, identity)
+    mirrors = sync or identity == "content"
+    with Spool(scratch) as spool:
+        intake = take_in(
+            rows, spool, identity=identity, on_reject=on_reject, max_reject_rate=max_reject_rate, progress=progress
+        )
+        if mirrors and intake.rows_in == 0 and size:
+            raise InputRefused(
+                f"The input has no rows, which would remove all {size} records of source "
+                f"{source_name!r}; give the right file, or index into a new --workspace.",
+                "E_EMPTY",
+            )
+        if memory is not None:
+            texts = _most_texts(store, source_name, intake, mirrors=mirrors)
+            check_memory(INDEX, texts, intake.largest_batch, memory)
+        digest = sha256("\0".join((source_name, identity, str(mirrors), spool.digest)).encode()).hexdigest()
+        source_id, run.run_id = store.write(lambda c: _begin(c, source_name, identity, run, digest))
+        loading = _Loading(store, source_id, run.run_id, model)
+        went_on = loading.number > 0
+        loading.store(spool, intake.rows_in, is_new=size == 0, progress=progress)
+    withheld = 0
+    if mirrors:
+        withheld = _remove_others(loading, _others(store, source_id, intake.keys), intake, progress)
+    return IngestSummary(runs.batches(store, run.run_id)[1], went_on, withheld, loading.texts_encoded)
+
+
+def _most_texts(store: Store, name: str, intake: Intake, *, mirrors: bool) -> int:
+    """Return how many distinct texts there are at most once the input is stored.
+
+    Those of the rows, which may all be new, of other sources, and of the records of this source that stay.
+    """
+    columns = select(func.count(record.c.text_id.distinct())).join_from(record, source)
+    of_others = store.read(columns.where(source.c.name != name))[0][0]
+    own = store.read(select(source.c.source_id).where(source.c.name == name))
+    stay = 0
+    if own and (intake.unidentified or not mirrors):
+        stay = sum(1 for _ in _others(store, own[0][0], intake.keys))
+    return int(of_others) + stay + intake.rows_in
+
+
+def _check_source(store: Store, name: str, identity: Identity) -> int:
+    """Return how many records a source has, 0 if it is new."""
+    counted = select(func.count()).where(record.c.source_id == source.c.source_id).scalar_subquery()
+    found = store.read(select(source.c.identity, counted).where(source.c.name == name))
+    if not found:
+        return 0
+    before, size = found[0]
+    if size and before != identity:
+        was, now = ("ids from a column", "no id column") if identity == "content" else ("no id column", "one")
+        raise UsageError(
+            f"Source {name!r} was indexed with {was}, and this input has {now}; "
+            "name its id column with --id, or give this input another name with --source NAME."
+        )
+    return int(size)
+
+
+def _begin(connection: Connection, name: str, identity: Identity, run: CurrentRun, digest: str) -> tuple[int, int]:
+    """Return the keys of the source, made if it is new, and of the run to go on with."""
+    source_id = connection.execute(select(source.c.source_id).where(source.c.name == name)).scalar()
+    if source_id is None:
+        source_id = next_key(connection, source.c.source_id)
+        connection.execute(insert(source).values(source_id=source_id, name=name, identity=identity))
+    else:
+        connection.execute(update(source).where(source.c.source_id == source_id).values(identity=identity))
+    return source_id, runs.go_on(connection, run, source_id, digest)
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A batch of the run: its number, what it will do, its vectors to wait for, and the rows done with it."""
+
+    number: int
+    plan: Plan
+    codes: Callable[[], Codes]
+    done: int
+
+
+class _Loading:
+    """The batches of one run, numbered; those that are committed already are not done again."""
+
+    def __init__(self, store: Store, source_id: int, run_id: int, model: Model) -> None:
+        self.source_id = source_id
+        self.texts_encoded = 0
+        self._store = store
+        self._run_id = run_id
+        self._model = model
+        self.number, _ = runs.batches(store, run_id)
+        """Number of the next batch."""
+
+    def store(self, spool: Spool, total: int, *, is_new: bool, progress: Progress) -> None:
+        """Commit the spooled batches, ``total`` rows in all; ``is_new`` if the source has no records yet.
+
+        While a batch is committed, the texts of the next one are encoded.
+        """
+        done, begun = 0, self.number
+        waiting: _Prepared | None = None
+
+        def commit(batch: _Prepared) -> dict[str, int]:
+            text_ids = self._commit(batch)
+            progress("store", batch.done, total)
+            return text_ids
+
+        with Encoding(self._model) as encoding:
+            for number, batch in enumerate(spool):
+                done += batch.rows_in
+                if number < begun:
+                    progress("store", done, total)
+                    continue
+                if waiting and waiting.plan.changes:  # which can delete texts that the next plan would count on
+                    commit(waiting)
+                    waiting = None
+                coming = waiting.plan.new_texts if waiting else []
+                plan = plan_batch(self._store, self.source_id, batch, is_new=is_new, coming=coming)
+                codes = encoding.begin(plan.new_texts)
+                if waiting:
+                    plan.text_ids.update(commit(waiting))
+                waiting = _Prepared(number, plan, codes, done)
+            if waiting:
+                commit(waiting)
+        self.number = max(begun, spool.batches)
+
+    def _commit(self, batch: _Prepared) -> dict[str, int]:
+        """Commit a batch; return the ids of its new texts."""
+        plan = batch.plan
+        codes = batch.codes() if plan.new_texts else np.empty((0, 0), np.int8)
+        self.texts_encoded += len(codes)
+
+        def work(connection: Connection) -> dict[str, int]:
+            text_ids = apply_batch(
+                connection,
+                plan,
+                source_id=self.source_id,
+                run_id=self._run_id,
+                model_id=self._model.model_id,
+                codes=codes,
+            )
+            runs.add_batch(connection, self._run_id, batch.number, plan.accounts)
+            return text_ids
+
+        return self._store.write(work)
+
+    def remove(self, records: list[tuple[int, int]]) -> None:
+        """Commit the removal of records (``record_id``, ``text_id``) as a batch."""
+
+        def work(connection: Connection) -> None:
+            remove_records(connection, records)
+            runs.add_batch(connection, self._run_id, self.number, Accounts(removed=len(records)))
+
+        self._store.write(work)
+        self.number += 1
+
+    def count(self) -> int:
+        """Return how many records the source has."""
+        return int(self._store.read(select(func.count()).where(record.c.source_id == self.source_id))[0][0])
+
+
+def _others(store: Store, source_id: int, keys: KeySet) -> Iterator[tuple[int, int]]:
+    """Yield ``record_id`` and ``text_id`` of the records of a source whose id is not among ``keys``."""
+    columns, after = record.c["external_id", "record_id", "text_id"], ""
+    while True:
+        here = (record.c.source_id == source_id, record.c.external_id > after)
+        page = store.read(select(*columns).where(*here).order_by(record.c.external_id).limit(PAGE))
+        if not page:
+            return
+        held = keys.contains(keys_of(external_id for external_id, *_ in page))
+        yield from ((row[1], row[2]) for row, is_held in zip(page, held.tolist(), strict=True) if not is_held)
+        after = page[-1][0]
+
+
+def _remove_others(loading: _Loading, others: Iterator[tuple[int, int]], intake: Intake, progress: Progress) -> int:
+    """Remove the records that the input does not hold, or none if it may hold them; return how many stayed."""
+    if intake.unidentified:
+        return sum(1 for _ in others)
+    removed, expected = 0, loading.count() - (intake.rows_in - intake.rejected)
+    while gone := list(islice(others, SIZE_OF_REMOVAL)):
+        loading.remove(gone)
+        removed += len(gone)
+        progress("remove", removed, expected if len(gone) == SIZE_OF_REMOVAL else removed)  # rejects have records too
+    return 0

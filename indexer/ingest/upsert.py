@@ -1,0 +1,153 @@
+"""Make batches of rows records of a source, and remove records: what to do first, then one transaction.
+
+``plan_batch`` compares a batch with the store; there is one writer, so what it sees stays true until
+``apply_batch`` does it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from sqlalchemy import Connection, bindparam, delete, select, update
+
+from indexer.ingest.spool import Batch, Item
+from indexer.store import schema
+from indexer.store.engines import insert_rows
+from indexer.store.runs import Accounts
+from indexer.store.store import Codes, Store, chunks, insert_vectors, text_digest, vector_rows
+
+_UPDATE_RECORD = (
+    update(schema.record)
+    .where(schema.record.c.record_id == bindparam("of_record"))
+    .values(
+        raw=bindparam("raw"),
+        fields=bindparam("fields"),
+        content_digest=bindparam("content_digest"),
+        text_id=bindparam("text_id"),
+        changed_by_run=bindparam("changed_by_run"),
+    )
+)
+
+
+class Known(NamedTuple):
+    """What the store holds of a record."""
+
+    record_id: int
+    content_digest: bytes
+    text_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a batch will do: records to add and to change, and the normal forms that will be new texts.
+
+    ``text_ids`` has the ids of its other texts, but for those that come with the batch before.
+    """
+
+    additions: list[Item]
+    changes: list[tuple[Item, Known]]
+    text_ids: dict[str, int]
+    new_texts: list[str]
+    accounts: Accounts
+
+
+def plan_batch(store: Store, source_id: int, batch: Batch, *, is_new: bool, coming: Iterable[str] = ()) -> Plan:
+    """Compare a batch with the records of its source; ``is_new`` if that had none before this input.
+
+    ``coming`` are the new texts of a batch that is still to be applied, one without changes.
+    """
+    known = {} if is_new else _known(store, source_id, [item.external_id for item in batch.items])
+    additions: list[Item] = []
+    changes: list[tuple[Item, Known]] = []
+    for item in batch.items:
+        before = known.get(item.external_id)
+        if before is None:
+            additions.append(item)
+        elif before.content_digest != item.content_digest:
+            changes.append((item, before))
+    normals = {item.normal: None for item in (*additions, *(item for item, _ in changes))}
+    text_ids = store.text_ids(normals)
+    accounts = Accounts(
+        rows_in=batch.rows_in,
+        rejected=batch.rejected,
+        added=len(additions),
+        changed=len(changes),
+        unchanged=len(batch.items) - len(additions) - len(changes),
+    )
+    known_texts = text_ids.keys() | coming
+    return Plan(additions, changes, text_ids, [normal for normal in normals if normal not in known_texts], accounts)
+
+
+def _known(store: Store, source_id: int, external_ids: list[str]) -> dict[str, Known]:
+    columns = schema.record.c["external_id", "record_id", "content_digest", "text_id"]
+    rows = store.find(columns, schema.record.c.external_id, external_ids, source_id=source_id)
+    return {row[0]: Known(*row[1:]) for row in rows}
+
+
+def apply_batch(
+    connection: Connection, plan: Plan, *, source_id: int, run_id: int, model_id: str, codes: Codes
+) -> dict[str, int]:
+    """Do what was planned; ``codes`` (n, d) int8 are the vectors of ``plan.new_texts``, whose ids are returned."""
+    first = _take_ids(connection, "text", len(plan.new_texts))
+    new_ids = {normal: text_id for text_id, normal in enumerate(plan.new_texts, first)}
+    text_ids = plan.text_ids | new_ids
+    texts = [(text_id, normal, text_digest(normal)) for normal, text_id in new_ids.items()]
+    insert_rows(connection, schema.text, texts)
+    if texts:
+        insert_vectors(connection, model_id, vector_rows([text_id for text_id, *_ in texts], codes))
+    first = _take_ids(connection, "record", len(plan.additions))
+    records = [
+        (record_id, source_id, *item[:4], text_ids[item.normal], run_id)
+        for record_id, item in enumerate(plan.additions, first)
+    ]
+    insert_rows(connection, schema.record, records)
+    _change(connection, plan.changes, text_ids, run_id)
+    return new_ids
+
+
+def _change(
+    connection: Connection, changes: Sequence[tuple[Item, Known]], text_ids: dict[str, int], run_id: int
+) -> None:
+    rows = [
+        {
+            "of_record": before.record_id,
+            "raw": item.raw,
+            "fields": item.fields,
+            "content_digest": item.content_digest,
+            "text_id": text_ids[item.normal],
+            "changed_by_run": run_id,
+        }
+        for item, before in changes
+    ]
+    if rows:
+        connection.execute(_UPDATE_RECORD, rows)
+        _delete_orphans(
+            connection, {before.text_id for item, before in changes if text_ids[item.normal] != before.text_id}
+        )
+
+
+def remove_records(connection: Connection, records: Iterable[tuple[int, int]]) -> None:
+    """Delete records, each given by ``record_id`` and ``text_id``, and the texts that nothing else has."""
+    record_ids, text_ids = zip(*records, strict=True)
+    for chunk in chunks(record_ids):
+        connection.execute(delete(schema.record).where(schema.record.c.record_id.in_(chunk)))
+    _delete_orphans(connection, set(text_ids))
+
+
+def _delete_orphans(connection: Connection, text_ids: set[int]) -> None:
+    """Delete those of the texts that have no record any more, with their vectors."""
+    has_record = select(schema.record.c.record_id).where(schema.record.c.text_id == schema.text.c.text_id)
+    for chunk in chunks(sorted(text_ids)):
+        orphans = schema.text.c.text_id.in_(chunk) & ~has_record.exists()
+        connection.execute(delete(schema.text).where(orphans))
+
+
+def _take_ids(connection: Connection, kind: str, n: int) -> int:
+    """Reserve ``n`` ids that no text or record ever had; return the first."""
+    key, value = schema.store_meta.c.key == f"next_{kind}_id", schema.store_meta.c.value
+    first = int(connection.execute(select(value).where(key)).scalar_one())
+    if n:
+        connection.execute(update(schema.store_meta).where(key).values(value=str(first + n)))
+    return first

@@ -1,0 +1,1 @@
+"""One module for each job that the API and the command line offer."""

@@ -1,0 +1,99 @@
+"""The job ``dedup delete``: take records out of the store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import sha256
+
+from sqlalchemy import Connection, Select, func, select
+
+from dedup.errors import UsageError
+from dedup.runtime.progress import Progress, no_progress
+from indexer.ingest.upsert import remove_records
+from indexer.store import runs
+from indexer.store.runs import Accounts, CurrentRun, recorded_run
+from indexer.store.schema import record, source
+from indexer.store.store import PAGE, Store, chunks
+
+
+def delete_records(store: Store, external_ids: Sequence[str], source_name: str) -> int:
+    """Delete these records of a source, all of them or none, and return how many there were.
+
+    Raises:
+        UsageError: there is no such source, or it has no record of one of these ids.
+
+    """
+    source_id = _source(store, source_name)
+    wanted = list(dict.fromkeys(external_ids))
+    with recorded_run(store, "delete") as run:
+        run.manifest |= {"source": source_name, "ids": len(wanted)}
+        run.run_id = store.write(lambda connection: _begin(connection, run, source_id, "\0".join(wanted)))
+        is_done, accounts = runs.batches(store, run.run_id)
+        if is_done:  # by a job that was killed before it could say so
+            return accounts.removed
+        here = (_records(source_id).where(record.c.external_id.in_(chunk)) for chunk in chunks(wanted))
+        found = {row.external_id: (row.record_id, row.text_id) for row in store.read(*here)}
+        missing = [external_id for external_id in wanted if external_id not in found]
+        if missing:
+            raise UsageError(
+                f"Source {source_name!r} has no record with the id {missing[0]!r}"
+                f"{f' (nor {len(missing) - 1} more of those given)' if missing[1:] else ''}; nothing was deleted."
+            )
+        _remove(store, run, list(found.values()))
+    return len(found)
+
+
+def delete_source(store: Store, source_name: str, progress: Progress = no_progress) -> int:
+    """Delete all records of a source and return how many there were; begun again, it goes on.
+
+    ``progress`` hears of ``delete``.
+
+    Raises:
+        UsageError: there is no such source.
+
+    """
+    source_id = _source(store, source_name)
+    with recorded_run(store, "delete") as run:
+        run.manifest |= {"source": source_name}
+        run.run_id = store.write(lambda connection: _begin(connection, run, source_id, ""))
+        removed = runs.batches(store, run.run_id)[1].removed
+        total = removed + store.read(select(func.count()).where(record.c.source_id == source_id))[0][0]
+        while page := store.read(_records(source_id).limit(PAGE)):
+            _remove(store, run, [(row.record_id, row.text_id) for row in page])
+            removed += len(page)
+            progress("delete", removed, total)
+    return removed
+
+
+def sources_of(store: Store, external_ids: Sequence[str]) -> list[str]:
+    """Return the names of the sources that have a record with one of these ids, in order."""
+    columns = select(source.c.name).join_from(source, record).distinct()
+    found = store.read(*(columns.where(record.c.external_id.in_(chunk)) for chunk in chunks(external_ids)))
+    return sorted({name for (name,) in found})
+
+
+def _source(store: Store, name: str) -> int:
+    rows = store.read(select(source.c.source_id, source.c.name).order_by(source.c.name))
+    keys = {known: source_id for source_id, known in rows}
+    if name not in keys:
+        raise UsageError(f"There is no source {name!r}; there are {', '.join(map(repr, keys)) or 'none'}.")
+    return int(keys[name])
+
+
+def _records(source_id: int) -> Select[tuple[str, int, int]]:
+    columns = select(record.c.external_id, record.c.record_id, record.c.text_id)
+    return columns.where(record.c.source_id == source_id).order_by(record.c.external_id)
+
+
+def _begin(connection: Connection, run: CurrentRun, source_id: int, what: str) -> int:
+    return runs.go_on(connection, run, source_id, sha256(f"delete\0{what}".encode()).hexdigest())
+
+
+def _remove(store: Store, run: CurrentRun, records: list[tuple[int, int]]) -> None:
+    number, _ = runs.batches(store, run.run_id)
+
+    def work(connection: Connection) -> None:
+        remove_records(connection, records)
+        runs.add_batch(connection, run.run_id, number, Accounts(removed=len(records)))
+
+    store.write(work)

@@ -1,0 +1,286 @@
+"""Write what a report finds: ``pairs.csv``, ``clusters.csv`` and ``summary.json``.
+
+``pairs.csv`` has each near-duplicate pair of distinct texts once (``near``), by the first record of each
+text, most probable first; then each further record of a text against its first record (``exact``).
+``clusters.csv`` has all records of every cluster of two records or more, clusters in the order of their
+first record, with every other column of the input; a cluster is named ``c`` and the smallest
+``record_id`` in it, so its name stays while that record stays. A column of the input that is called like
+one of ours gets ``column_`` before its name.
+
+Cells are safe in a spreadsheet: one that begins with ``=``, ``+``, ``-``, ``@``, a tab or a carriage return
+(or a full-width form of these) and is no plain number gets an apostrophe in front. Take it away to have the
+text as it was given.
+
+The three files appear together when all of them are written; the summary comes last.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import groupby
+from operator import attrgetter
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, NamedTuple, TextIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dedup.errors import EnvironmentFault
+from dedup.model import Model
+from dedup.runtime.progress import Progress, no_progress
+from dedup.runtime.stopwatch import Stopwatch
+from indexer.files import open_beside
+from indexer.jobs.duplicates import Duplicates, find_duplicates
+from indexer.memory import REPORT
+from indexer.memory import check as check_memory
+from indexer.store.runs import recorded_run, versions
+from indexer.store.store import Record, Store
+
+PAIR_COLUMNS = (
+    *("source_1", "id_1", "text_1", "source_2", "id_2", "text_2"),
+    *("probability", "similarity", "kind"),
+)
+CLUSTER_COLUMNS = ("cluster_id", "source", "id", "text", "weakest_probability")
+FILES = ("pairs.csv", "clusters.csv", "summary.json")
+
+_AT_ONCE = 5_000
+_FORMULA = re.compile(r"[=+\-@\t\r＝＋－＠]")
+_NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?")
+_CSV = csv.writer(SimpleNamespace(write=str), lineterminator="\n")  # returns each line
+
+
+class Line(NamedTuple):
+    """A record in CSV: ``cells`` are its source, id and text, ``others`` the ``width`` columns beside the text.
+
+    ``others`` begins with a comma unless it is empty; columns that came up later are empty.
+    """
+
+    cells: str
+    others: str
+    width: int
+
+
+@dataclass(frozen=True, slots=True)
+class Census:
+    """One pass over all records.
+
+    By text (n,): how many records it has, and the first ``record_id``. ``lines`` of all records of the texts that
+    are in a near pair or a cluster, by place. The columns beside the text, in the order in which they come up.
+    """
+
+    counts: NDArray[np.int64]
+    first_records: NDArray[np.int64]
+    lines: dict[int, list[Line]]
+    columns: list[str]
+
+
+def report_workspace(
+    store: Store,
+    snapshots: Path,
+    model: Model,
+    output: Path,
+    *,
+    min_probability: float,
+    memory: int | None = None,
+    progress: Progress = no_progress,
+) -> dict[str, Any]:
+    """Find all duplicates of a store, write the three files into ``output``, and return the summary.
+
+    The directory is made if needed, and files of these names in it are replaced. The job is recorded as a
+    run. ``memory`` limits the bytes that it takes (``indexer.memory``). ``progress`` hears of the
+    stages of ``find_duplicates``, of ``read records`` and ``write ...``.
+
+    Raises:
+        UsageError: nothing is indexed, not every text is encoded, or the job would take more than ``memory``.
+        VersionMismatch: the store was indexed with another model.
+        EnvironmentFault: the files cannot be written.
+
+    """
+    if memory is not None:
+        check_memory(REPORT, store.counts().texts, store.count_characters(), memory)
+    with recorded_run(store, "report") as run:
+        duplicates = find_duplicates(store, snapshots, model, min_probability=min_probability, progress=progress)
+        clock = Stopwatch()
+        with _files(output) as (pairs, clusters, summary_file):
+            with clock.stage("write"):
+                census = _take_census(store, duplicates, progress)
+                _write_pairs(pairs, duplicates, census, progress)
+                sizes = _write_clusters(clusters, duplicates, census, progress)
+            summary = _summarise(duplicates, census, sizes)
+            summary |= {
+                "thresholds": {
+                    "min_probability": min_probability,
+                    "min_similarity": model.min_similarity,
+                },
+                "model_id": model.model_id,
+                "versions": versions(),
+                "seconds": duplicates.seconds | clock.seconds,
+                "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            }
+            json.dump(summary, summary_file, ensure_ascii=False, indent=2)
+            summary_file.write("\n")
+        run.manifest |= summary | {"output": str(output)}
+    return summary
+
+
+@contextmanager
+def _files(output: Path) -> Iterator[Sequence[TextIO]]:
+    """Open the three files under temporary names; they get their names when the block ends well."""
+    files: list[TextIO] = []
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        with ExitStack() as stack:
+            for name in FILES:
+                files.append(stack.enter_context(open_beside(output / name)))
+            yield files
+            for file in files:
+                file.flush()
+                os.fsync(file.fileno())
+            for file, name in zip(files, FILES, strict=True):
+                Path(file.name).replace(output / name)
+    except OSError as error:
+        raise EnvironmentFault(
+            f"The report cannot be written to {output}: {error.strerror}; name another --output."
+        ) from error
+    finally:
+        for file in files:
+            Path(file.name).unlink(missing_ok=True)
+
+
+def _take_census(store: Store, duplicates: Duplicates, progress: Progress) -> Census:
+    text_ids, labels = duplicates.text_ids.tolist(), duplicates.clusters.labels
+    counts = np.zeros(len(text_ids), np.int64)
+    first_records = np.zeros(len(text_ids), np.int64)
+    is_written = (np.bincount(labels, minlength=len(labels)) > 1)[labels]
+    is_written[duplicates.pairs] = True
+    lines: dict[int, list[Line]] = {}
+    columns: dict[str, None] = {}
+    place = 0
+    for text_id, group in groupby(store.iter_records(), attrgetter("text_id")):
+        while text_ids[place] < text_id:
+            place += 1
+        records = list(group)
+        counts[place] = len(records)
+        first_records[place] = records[0].record_id
+        for record in records:
+            if record.fields:
+                columns.update(dict.fromkeys(record.fields))
+        if is_written[place] or len(records) > 1:
+            lines[place] = [_line(record, columns) for record in records]
+        if not place % _AT_ONCE:
+            progress("read records", place, len(text_ids))
+    progress("read records", len(text_ids), len(text_ids))
+    return Census(counts, first_records, lines, list(columns))
+
+
+def _line(record: Record, columns: Iterable[str]) -> Line:
+    cells = safe_cell(record.source), safe_cell(record.external_id), safe_cell(record.raw)
+    others = [safe_cell(record.fields.get(column, "")) for column in columns]
+    return Line(_csv_line(cells), _csv_line(("", *others)) if others else "", len(others))
+
+
+def _write_pairs(file: TextIO, duplicates: Duplicates, census: Census, progress: Progress) -> None:
+    file.write(_csv_line(PAIR_COLUMNS) + "\n")
+    order = np.lexsort((-duplicates.similarities, -duplicates.probabilities))  # stable: ties by text
+    for block in _blocks(order, "pairs", progress):
+        rows = zip(
+            duplicates.pairs[block].tolist(),
+            duplicates.probabilities[block].tolist(),
+            duplicates.similarities[block].tolist(),
+            strict=True,
+        )
+        file.writelines(
+            f"{census.lines[first][0].cells},{census.lines[second][0].cells},{probability:.6f},{similarity:.6f},near\n"
+            for (first, second), probability, similarity in rows
+        )
+    for block in _blocks(np.flatnonzero(census.counts > 1), "exact pairs", progress):
+        for first_record, *others in map(census.lines.__getitem__, block.tolist()):
+            file.writelines(f"{first_record.cells},{record.cells},1.000000,1.000000,exact\n" for record in others)
+
+
+def _write_clusters(file: TextIO, duplicates: Duplicates, census: Census, progress: Progress) -> list[int]:
+    """Write the clusters and return the number of records of each."""
+    file.write(_csv_line((*CLUSTER_COLUMNS, *map(safe_cell, _own_names(census.columns)))) + "\n")
+    labels, weakest = duplicates.clusters.labels, duplicates.clusters.weakest
+    places, first_records = _clustered_places(labels, census)
+    for block in _blocks(places, "clusters", progress):
+        for place, label in zip(block.tolist(), labels[block].tolist(), strict=True):
+            start, end = f"c{first_records[label]}", f"{weakest.get(label, 1.0):.6f}"
+            file.writelines(
+                f"{start},{line.cells},{end}{line.others}{',' * (len(census.columns) - line.width)}\n"
+                for line in census.lines[place]
+            )
+    sizes: list[int] = np.bincount(labels[places], census.counts[places]).astype(np.int64).tolist()
+    return [size for size in sizes if size]
+
+
+def _clustered_places(labels: NDArray[np.int64], census: Census) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the texts in clusters of two records or more, and by label the first record of each cluster.
+
+    The texts of a cluster are together, and clusters in the order of their first record.
+    """
+    n = len(labels)
+    sizes = np.zeros(n, np.int64)
+    np.add.at(sizes, labels, census.counts)
+    first_records = np.full(n, np.iinfo(np.int64).max)
+    np.minimum.at(first_records, labels, census.first_records)
+    places = np.flatnonzero(sizes[labels] > 1)
+    return places[np.lexsort((places, first_records[labels[places]]))], first_records
+
+
+def _summarise(duplicates: Duplicates, census: Census, sizes: list[int]) -> dict[str, Any]:
+    counts, pairs = census.counts, duplicates.pairs
+    of_equal_texts = int((counts * (counts - 1) // 2).sum())
+    return {
+        "records": int(counts.sum()),
+        "distinct_texts": len(counts),
+        "exact_duplicate_records": int((counts - 1).sum()),
+        "near_pairs": len(pairs),
+        "pairs_total": of_equal_texts + int((counts[pairs[:, 0]] * counts[pairs[:, 1]]).sum()),
+        "clusters": len(sizes),
+        "records_in_clusters": sum(sizes),
+        "largest_cluster": max(sizes, default=0),
+        "components_skipped": duplicates.clusters.skipped,
+        "texts_skipped": duplicates.clusters.left_single,
+        "candidates": duplicates.candidates,
+        "snapshot_generation": duplicates.generation,
+    }
+
+
+def _blocks(values: NDArray[np.int64], stage: str, progress: Progress) -> Iterator[NDArray[np.int64]]:
+    for start in range(0, len(values), _AT_ONCE):
+        yield values[start : start + _AT_ONCE]
+        progress(f"write {stage}", min(start + _AT_ONCE, len(values)), len(values))
+
+
+def _csv_line(cells: Iterable[str]) -> str:
+    """Return a row of CSV without the end of its line."""
+    line: str = _CSV.writerow(cells)
+    return line[:-1]
+
+
+def _own_names(columns: list[str]) -> list[str]:
+    """Return names for the columns of the input that differ from ours and from each other."""
+    taken = {*CLUSTER_COLUMNS, *columns}
+    names = []
+    for column in columns:
+        name = column
+        if column in CLUSTER_COLUMNS:
+            while name in taken:
+                name = f"column_{name}"
+            taken.add(name)
+        names.append(name)
+    return names
+
+
+def safe_cell(text: str) -> str:
+    """Return ``text``, with an apostrophe in front if a spreadsheet would take it for a formula."""
+    return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text

@@ -1,0 +1,61 @@
+"""A table whose records come as cells and not as text: what Parquet files and databases have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from indexer.reading.columns import Columns
+from indexer.reading.records import MAX_CELL_CHARACTERS, Options, Row, Table, as_csv
+from indexer.reading.rejects import Reject
+from indexer.reading.remarks import Remarks
+
+_MESSAGES = {
+    "E_ENCODING_ROW": "The value of {!r} is not UTF-8. Correct it where it comes from.",
+    "E_FIELD_TOO_LONG": f"The record is too long; a cell may have {MAX_CELL_CHARACTERS} characters.",
+    "E_NESTED": "The value of {!r} is a list or a structure; give each column one value.",
+    "E_NUL": "The value of {!r} holds a NUL character, which a database cannot store.",
+}
+
+
+class Unusable(NamedTuple):
+    """A cell that cannot be taken: a code of ``_MESSAGES`` and the beginning of a stand-in for its text."""
+
+    error: str
+    stand_in: str
+
+
+class CellTable(Table):
+    """Records by their number: ``line`` is the number of the record, and there is no byte offset."""
+
+    def settle(self, header: Sequence[str], options: Options, warnings: Sequence[str] = ()) -> None:
+        """Choose among the columns; raises ``InputRefused``."""
+        self._columns = Columns(self.name, header, options)
+        self.columns, self.choice = self._columns.names, self._columns.choice
+        self._remarks = Remarks(self.name, self.choice, self.columns, options.fix_mojibake)
+        self._remarks.general += [*self._columns.warnings, *warnings]
+
+    @property
+    def warnings(self) -> list[str]:  # noqa: D102
+        return self._remarks.sentences(self.rows_in)
+
+    def item(self, values: Sequence[str | Unusable | None]) -> Row | Reject:
+        """Count one record and turn it into a row or a reject."""
+        self.rows_in += 1
+        number = self.rows_in
+        cells = [value if isinstance(value, str) else "" if value is None else value.stand_in for value in values]
+        for name, value in zip(self.columns, values, strict=True):
+            if isinstance(value, Unusable):
+                return self._reject(cells, value.error, _MESSAGES[value.error].format(name), name)
+            if value and "\0" in value:
+                return self._reject(cells, "E_NUL", _MESSAGES["E_NUL"].format(name), name)
+        external_id, raw, fields = self._columns.row_of(cells)
+        if external_id is not None:
+            external_id = self._remarks.on_id(external_id, number)
+            if not external_id or external_id.isspace():
+                return self._reject(cells, "E_ID_EMPTY", "The id is empty.", self.choice.id)
+        raw = self._remarks.on_text(raw, fields, number)
+        return Row(number, number, external_id, raw, fields, cells, None, self.name)
+
+    def _reject(self, cells: Sequence[str], error: str, message: str, column: str | None) -> Reject:
+        return Reject(self.rows_in, self.rows_in, error, column, message, as_csv(cells), None, self.name)

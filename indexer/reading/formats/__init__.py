@@ -1,0 +1,1 @@
+"""One reader for each format; ``indexer.reading.open`` chooses among them."""

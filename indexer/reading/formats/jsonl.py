@@ -1,0 +1,197 @@
+"""JSON Lines: one JSON object a line, its values taken as text exactly as they are written."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any, Final, NoReturn
+
+from dedup.errors import InputRefused
+from indexer.reading.columns import Columns
+from indexer.reading.lines import ByteLines, Lines, RecordTooLong
+from indexer.reading.records import MAX_CELL_CHARACTERS, MAX_COLUMNS, Options, Row, Table
+from indexer.reading.rejects import Reject
+from indexer.reading.remarks import Remarks
+from indexer.reading.streams import ByteSource
+
+_JQ = "Write one object a line, for example with: jq -c '.[]' FILE"
+
+
+class _Float(str):
+    """A number with a fraction or an exponent, as written."""
+
+
+class _Boolean(str):
+    """``true`` or ``false``."""
+
+
+_BOOLEANS: Final = {True: _Boolean("true"), False: _Boolean("false")}
+
+
+class _Fault(Exception):
+    """What is wrong with one line: code, message and column."""
+
+    def __init__(self, error: str, message: str, column: str | None = None) -> None:
+        super().__init__(message)
+        self.error, self.message, self.column = error, message, column
+
+
+def _no_number(name: str) -> NoReturn:
+    raise _Fault("E_JSON", f"{name} is no JSON; write null or a string.")
+
+
+def _distinct_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    record = dict(pairs)
+    if len(record) < len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise _Fault("E_JSON_DUPLICATE_KEY", f"The key {_cut(twice)} is there twice.", twice)
+    return record
+
+
+_decode = json.JSONDecoder(
+    object_pairs_hook=_distinct_keys, parse_float=_Float, parse_int=str, parse_constant=_no_number
+).decode
+
+
+def looks_like_json(text: ByteLines) -> bool:
+    """Whether the first byte that is not blank opens an object; raises ``InputRefused`` for an array of them."""
+    start = b"".join(text.head).lstrip()[:200]
+    if re.match(rb"\[\s*(\{|$)", start):
+        raise InputRefused(f"{text.name} is one JSON array. {_JQ}", "E_JSON_ARRAY")
+    return start.startswith(b"{")
+
+
+class JsonLinesTable(Table):
+    """The records of a JSON Lines file; ``columns`` are the keys of its first 200 lines."""
+
+    def __init__(self, source: ByteSource, text: ByteLines, options: Options) -> None:
+        self._source = source
+        self.name, self.size, self.encoding = source.name, source.size, text.encoding
+        self._lines = Lines(text)
+        header = self._keys()
+        columns = Columns(self.name, header, options)
+        self.columns, self.choice = columns.names, columns.choice
+        self._text_keys = [header[place] for place in columns.text_at]
+        self._id_key = None if columns.id_at is None else header[columns.id_at]
+        self._names = {header[place]: name for name, place in columns.others}
+        self._used = {*self._text_keys, self._id_key}
+        self._remarks = Remarks(self.name, self.choice, self.columns, options.fix_mojibake)
+        self._remarks.general += [*text.warnings, *columns.warnings]
+
+    def close(self) -> None:  # noqa: D102
+        self._source.close()
+
+    @property
+    def bytes_read(self) -> int:  # noqa: D102
+        return self._source.bytes_read
+
+    @property
+    def warnings(self) -> list[str]:  # noqa: D102
+        return self._remarks.sentences(self.rows_in)
+
+    def __iter__(self) -> Iterator[Row | Reject]:
+        lines = self._lines
+        for line in lines:
+            if line.strip() or lines.number in lines.faults:
+                self.rows_in += 1
+                yield self._item(line)
+            lines.held.clear()
+
+    def _keys(self) -> list[str]:
+        """Return the keys of the first records, in order; raises ``InputRefused`` if none of them is one."""
+        keys: dict[str, None] = {}
+        fault = ""
+        with suppress(RecordTooLong):  # enough lines were seen
+            for line in self._lines:
+                if line.strip() and self._lines.number not in self._lines.faults:
+                    try:
+                        keys.update(dict.fromkeys(_record(line)))
+                    except _Fault as error:
+                        fault = fault or error.message
+        self._lines.put_back(0)
+        if not keys:
+            message = f"{self.name} begins with '{{', but none of its first lines is a JSON object of values. {fault}"
+            raise InputRefused(f"{message} {_JQ}", "E_JSON")
+        return list(keys)
+
+    def _item(self, line: str) -> Row | Reject:
+        lines = self._lines
+        if fault := lines.faults.get(lines.number):
+            return self._reject(line, *fault)
+        try:
+            return self._row(line, _record(line))
+        except _Fault as error:
+            return self._reject(line, error.error, error.message, error.column)
+
+    def _row(self, line: str, record: dict[str, str]) -> Row:
+        number, external_id = self._lines.number, None
+        if self._id_key is not None:
+            value = record.get(self._id_key, "")
+            if isinstance(value, _Float | _Boolean):
+                message = f"The id is {value[:100]}; an id is a string or a whole number."
+                raise _Fault("E_ID_TYPE", message, self.choice.id)
+            external_id = self._remarks.on_id(value, number)
+            if not external_id or external_id.isspace():
+                raise _Fault("E_ID_EMPTY", "The id is empty.", self.choice.id)
+        texts = [record.get(key, "") for key in self._text_keys]
+        raw = texts[0] if len(texts) == 1 else " ".join(text for text in texts if text.strip())
+        fields: dict[str, str] = {}
+        for key, value in record.items():
+            if key not in self._used:
+                name = self._names.get(key, key)
+                while name in fields:
+                    name += "_"
+                fields[name] = value
+        raw = self._remarks.on_text(raw, fields, number)
+        return Row(number, self.rows_in, external_id, raw, fields, line, self._lines.offset, self.name)
+
+    def _reject(self, line: str, error: str, message: str, column: str | None = None) -> Reject:
+        raw = line.rstrip("\r\n")
+        return Reject(self._lines.number, self.rows_in, error, column, message, raw, self._lines.offset, self.name)
+
+
+def _record(line: str) -> dict[str, str]:
+    """Return the keys and values of one line as text; raises ``_Fault``."""
+    try:
+        record = _decode(line)
+    except json.JSONDecodeError as error:
+        raise _Fault("E_JSON", f"The line is no JSON: {error.msg}, at character {error.colno}.") from None
+    except RecursionError:
+        raise _Fault("E_NESTED", "The line is nested too deeply; give each column one value.") from None
+    if not isinstance(record, dict):
+        raise _Fault("E_JSON", 'The line is no JSON object, such as {"id": 1, "name": "Acme"}.')
+    if len(record) > MAX_COLUMNS:
+        raise _Fault("E_EXTRA_CELL", f"The record has {len(record)} keys; at most {MAX_COLUMNS} are read.")
+    for key, value in record.items():
+        if not isinstance(value, str):
+            record[key] = _as_text(key, value)
+    if len(line) > MAX_CELL_CHARACTERS and max(map(len, record.values()), default=0) > MAX_CELL_CHARACTERS:
+        raise _Fault("E_FIELD_TOO_LONG", f"A value is longer than {MAX_CELL_CHARACTERS} characters.")
+    if "\\u" in line:
+        _refuse_unusable("".join([*record, *record.values()]))
+    return record
+
+
+def _as_text(key: str, value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return _BOOLEANS[value]
+    kind = "an object" if isinstance(value, dict) else "a list"
+    raise _Fault("E_NESTED", f"The value of {_cut(key)} is {kind}; give each column one value.", key)
+
+
+def _refuse_unusable(text: str) -> None:
+    if "\0" in text:
+        raise _Fault("E_NUL", "The line holds a NUL character (\\u0000), which a database cannot store.")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise _Fault("E_ENCODING_ROW", "The line holds half of a surrogate pair (\\ud800 to \\udfff).") from None
+
+
+def _cut(value: str) -> str:
+    return repr(value if len(value) <= 100 else f"{value[:100]}…")

@@ -1,0 +1,148 @@
+"""``dedup query`` and ``dedup compare``: answers in every format, one question or many."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from invocation import dedup_, rows_of, write
+from rapidfuzz import fuzz
+
+from cli.show.render import rounded
+from cli.show.text import visible
+
+
+def test_query_as_a_table(indexed: None) -> None:
+    lines = dedup_("query", "acme widgets inc", "--min-probability", "0.5").stdout.splitlines()
+    assert lines[0].split() == ["probability", "similarity", "exact", "source", "id", "text", "city"]
+    assert lines[1].split() == [*("1.000", "1.000", "yes", "companies", "28", "Acme", "Widgets", "Inc", "city", "28")]
+    assert len(lines) == 4
+
+
+def test_query_as_json_and_json_lines(indexed: None) -> None:
+    as_json = json.loads(dedup_("query", "acme widgets inc", "--format", "json").stdout)
+    lines = dedup_("query", "acme widgets inc", "--format", "jsonl").stdout.splitlines()
+    assert as_json == [json.loads(line) for line in lines]
+    assert as_json[0]["exact"] is True
+    assert "explanation" not in as_json[0]
+
+
+def test_query_explains(indexed: None) -> None:
+    table = dedup_("query", "acme widgets inc", "--limit", "2", "--explain").stdout
+    assert "the texts are equal once normalised" in table
+    assert "+2.50 letters in common" in table
+    assert "-1.00 starting point" in table
+    assert "+1.51 log-odds, all together" in table
+    rows = json.loads(dedup_("query", "acme widget", "--limit", "1", "--explain", "--format", "json").stdout)
+    assert rows[0]["explanation"][1] == {"label": "letters in common", "log_odds": 2.504}
+    assert rows[0]["log_odds"] == 1.512
+    [row] = rows_of(dedup_("query", "acme widget", "--limit", "1", "--explain", "--format", "csv"))
+    assert row["log_odds"] == "1.512"
+    assert row["explanation"] == "-1.00 starting point; +2.50 letters in common; +0.01 length"
+    [equal, *_] = json.loads(dedup_("query", "acme widgets inc", "--explain", "--format", "json").stdout)
+    assert (equal["exact"], equal["log_odds"], len(equal["explanation"])) == (True, None, 1)
+
+
+@given(st.lists(st.floats(-9, 9)), st.integers(1, 6))
+def test_rounded_values_still_add_up(values: list[float], digits: int) -> None:
+    found = rounded(values, digits)
+    assert sum(found) == pytest.approx(sum(values), abs=0.51 * 10**-digits)
+    assert all(abs(a - b) < 1.01 * 10**-digits and a * b >= 0 for a, b in zip(values, found, strict=True))
+
+
+def test_a_text_with_many_records_is_cut_in_the_table_only() -> None:
+    write("many.csv", "id,name\n" + "".join(f"{n},Acme\n" for n in range(8)))
+    dedup_("index", "many.csv")
+    table = dedup_("query", "acme").stdout.splitlines()
+    assert len(table) == 1 + 5 + 1
+    assert table[-1].strip() == "… and 3 more"
+    assert len(rows_of(dedup_("query", "acme", "--format", "csv"))) == 8
+
+
+def test_no_match(indexed: None) -> None:
+    result = dedup_("query", "zzzz", "--min-probability", "0.95")
+    assert (result.exit_code, result.stdout) == (0, "No match above probability 0.95.\n")
+    result = dedup_("query", "zzzz", "--min-probability", "0.95", "--format", "json")
+    assert (result.exit_code, result.stdout) == (0, "[]\n")
+
+
+def test_a_column_called_as_one_of_ours_is_renamed() -> None:
+    write("clash.csv", "id,name,source,column_source\n1,Acme,h1b,other\n")
+    dedup_("index", "clash.csv")
+    [row] = json.loads(dedup_("query", "acme", "--format", "json").stdout)
+    assert row["source"] == "clash"
+    assert sorted(value for name, value in row.items() if name.startswith("column_")) == ["h1b", "other"]
+
+
+def test_an_empty_query_is_refused(indexed: None) -> None:
+    assert dedup_("query", "--", "---").exit_code == 4
+    assert dedup_("compare", "...", "acme").exit_code == 4
+
+
+def test_compare() -> None:
+    result = json.loads(dedup_("compare", "Acme Widget", "Acme Widgets", "--format", "json").stdout)
+    assert result["exact"] is False
+    assert result["probability"] == pytest.approx(fuzz.ratio("acme widget", "acme widgets") / 100, abs=1e-6)
+    assert list(result) == ["probability", "similarity", "exact", "log_odds", "explanation"]
+    assert result["log_odds"] == 1.512 == round(sum(item["log_odds"] for item in result["explanation"]), 6)
+    assert dedup_("compare", "Acme Widget", "Acme Widgets").stdout.splitlines()[3:] == [
+        "explanation",
+        "  -1.00 starting point",
+        "  +2.50 letters in common",
+        "  +0.01 length",
+        "  +1.51 log-odds, all together",
+    ]
+    assert json.loads(dedup_("compare", "ACME", "acme.", "--format", "json").stdout)["probability"] == 1.0
+
+
+# Many queries
+
+
+def test_many_queries(indexed: None) -> None:
+    write("asked.csv", "key,name\nA,Acme Widgets Inc\nB,\nC,qqqq\n")
+    arguments = ("query", "--input", "asked.csv", "--text", "name", "--id", "key", "--limit", "1")
+    result = dedup_(*arguments, "--min-probability", "0.8", "--output", "matches.csv")
+    assert (result.exit_code, result.stdout) == (3, "")
+    assert "Rejected 1 row; see asked.csv.rejects.jsonl." in result.stderr
+    assert json.loads(Path("asked.csv.rejects.jsonl").read_text())["error"] == "E_NAME_EMPTY"
+    assert Path("matches.csv").read_text().splitlines() == [
+        "query_line,query_id,query,rank,probability,similarity,exact,source,id,text,city",
+        "2,A,Acme Widgets Inc,1,1.0,1.0,true,companies,28,Acme Widgets Inc,city 28",
+        '2,A,Acme Widgets Inc,1,1.0,1.0,true,companies,29,"ACME WIDGETS, INC.",city 29',
+    ]
+    assert sorted(path.name for path in Path().iterdir() if path.name.endswith(".tmp")) == []
+
+
+def test_many_queries_by_name_of_the_output_and_from_standard_input(indexed: None) -> None:
+    text = "name\nAcme Widgets Inc\n"
+    assert dedup_("query", "--input", "-", "--output", "m.jsonl", input=text).exit_code == 0
+    first = json.loads(Path("m.jsonl").read_text().splitlines()[0])
+    assert (first["query_line"], first["query_id"], first["rank"], first["id"]) == (2, None, 1, "28")
+    assert dedup_("query", "--input", "-", "--output", "m.json", input=text).exit_code == 0
+    assert json.loads(Path("m.json").read_text())[0] == first
+    assert rows_of(dedup_("query", "--input", "-", input=text))[0]["id"] == "28"
+    assert "rank" in dedup_("query", "--input", "-", "--format", "table", input=text).stdout
+
+
+def test_a_failed_batch_leaves_the_old_output(indexed: None) -> None:
+    write("matches.csv", "old")
+    write("asked.csv.gz", b"\x1f\x8b broken")
+    assert dedup_("query", "--input", "asked.csv.gz", "--output", "matches.csv").exit_code == 4
+    assert Path("matches.csv").read_text() == "old"
+
+
+# What is printed is safe to look at
+
+
+def test_a_table_shows_control_characters_as_escapes() -> None:
+    write("evil.csv", 'id,name\n1,"Acme\x1b[2J \u202eTxt\nInc"\n')
+    dedup_("index", "evil.csv")
+    table = dedup_("query", "acme 2j txt inc").stdout
+    assert "Acme\\u001b[2J \\u202eTxt␤Inc" in table
+    [row] = json.loads(dedup_("query", "acme 2j txt inc", "--format", "json").stdout)
+    assert row["text"] == "Acme\x1b[2J \u202eTxt\nInc"
+
+
+def test_other_scripts_stay_as_they_are() -> None:
+    assert visible("Газпром 株式会社 Müller 🏢") == "Газпром 株式会社 Müller 🏢"

@@ -1,0 +1,133 @@
+"""Reasons: words that are true, weights whose signs agree with them and that add up to the log-odds."""
+
+import csv
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dedup.encoder.cosine import cosine
+from dedup.evidence.compare import DIRECTIONS
+from dedup.evidence.explain import explain
+from dedup.evidence.scorer import Curve, Scorer
+from dedup.model import load_model
+from dedup.text.normalise import normalise
+from dedup.text.word_weights import Lexicon, Rarity, WordWeights
+
+FOR = re.compile(r"\b(on both sides|shared|alike|acronym|agree|seldom|consonants)\b")
+AGAINST = re.compile(r"\b(differ|on one side only|for|another body|often)\b")
+QUOTED = re.compile("‘.*?’")
+
+
+@pytest.fixture(scope="module")
+def model():
+    return load_model()
+
+
+def check(explanation):
+    """Check that the reasons add up, and that each says what its sign does."""
+    first, *others = explanation.contributions
+    assert first.label.startswith("starting point")
+    assert sum(c.log_odds for c in explanation.contributions) == pytest.approx(explanation.log_odds)
+    assert explanation.probability == pytest.approx(1 / (1 + np.exp(-explanation.log_odds)))
+    assert len({c.label for c in others}) == len(others)
+    for c in others:
+        words = QUOTED.sub("", c.label)
+        assert c.log_odds != 0, c
+        assert c.log_odds > 0 or not FOR.search(words), c
+        assert c.log_odds < 0 or not AGAINST.search(words), c
+
+
+def test_the_reasons_of_every_behaviour_add_up_and_agree_with_their_signs(model):
+    with (Path(__file__).parent / "behaviour.csv").open(encoding="utf-8", newline="") as file:
+        pairs = [(normalise(row["left"]), normalise(row["right"])) for row in csv.DictReader(file)]
+    left, right = (model.encoder.encode(list(side)) for side in zip(*pairs, strict=True))
+    for pair, similarity in zip(pairs, cosine(left, right).tolist(), strict=True):
+        check(model.explain(*pair, similarity))
+
+
+def scorer(slopes):
+    """Return a scorer of curves that are nowhere flat, and not 0 where there is nothing to see."""
+    curves = (
+        Curve((-3.0, 15.0), (-slope, 17 * slope) if direction >= 0 else (slope, -17 * slope))
+        for slope, direction in zip(slopes, DIRECTIONS.values(), strict=True)
+    )
+    return Scorer(-1.0, tuple(curves))
+
+
+names = st.lists(
+    st.sampled_from(["royal", "bnak", "bank", "101", "ii", "a", "b", "3d", "ag", "llc", "intl", "dba", "iowa", "ohio"]),
+    min_size=1,
+    max_size=6,
+).map(" ".join)
+RARITY = Rarity({"bank": 1000, "royal": 300, "ii": 90}, 10_000)
+LEXICON = Lexicon(RARITY, WordWeights({("alone", "royal"): 0.5, ("exchanged", "iowa"): -0.7}))
+
+
+@given(names, names, st.floats(-1, 1), st.lists(st.floats(0.1, 3), min_size=len(DIRECTIONS), max_size=len(DIRECTIONS)))
+def test_reasons_agree_with_their_signs_whatever_the_curves(left, right, similarity, slopes):
+    check(explain(left, right, similarity, scorer(slopes), LEXICON))
+
+
+@pytest.fixture(scope="module")
+def reasons(model):
+    """A function of two texts to the labels of whatever is seen of them."""
+
+    def labels(left, right):
+        every = scorer([1.0] * len(DIRECTIONS))
+        explanation = explain(normalise(left), normalise(right), 0.8, every, model.lexicon)
+        return [c.label for c in explanation.contributions]
+
+    return labels
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "label"),
+    [
+        ("Store 101 LLC", "Store 102 Inc", "numbers ‘101’ and ‘102’ differ"),
+        ("Home Equity 2006-1", "Home Equity 2006-2", "numbers ‘2006 1’ and ‘2006 2’ differ"),
+        ("John A. Smith", "John B. Smith", "letters ‘a’ and ‘b’ differ"),
+        ("M Holloway", "J Holloway", "letters ‘m’ and ‘j’ differ"),
+        ("Acme A", "Acme 2", "characters ‘a’ and ‘2’ differ"),
+        ("John Smith Jr", "John Smith Sr", "generations ‘junior’ and ‘senior’ differ"),
+        ("Route 2 4 Diner", "Route 4 2 Diner", "numbers ‘2 4’ on both sides"),
+        ("Studio 3 D", "Studio 3D", "numbers ‘3 d’ on both sides"),
+        ("Delta Dental of Iowa", "Delta Rental of Ohio", "places ‘iowa’ and ‘ohio’ differ"),
+        ("Delta Dental of Iowa", "Delta Rental of Ohio", "‘dental’ for ‘rental’, both well known"),
+        ("Delta Rental of Ohio", "Delta Dental of Iowa", "‘rental’ for ‘dental’, both well known"),
+        ("Royal Mail", "Royal Bank", "words ‘mail’ and ‘bank’ differ"),
+        ("Siemens (China) Co Ltd", "Siemens", "word ‘china’ on one side only"),
+        ("Siemens (China) Co Ltd", "Siemens", "legal form ‘co ltd’ in one of the names"),
+        ("Deutsche Bank GmbH", "Deutsche Bank AG", "legal forms ‘gmbh’ and ‘ag’ differ"),
+        ("Acme Works Aktiengesellschaft", "Acme Works AG", "legal forms ‘aktiengesellschaft’ and ‘ag’ agree"),
+        ("日立製作所株式会社", "株式会社日立製作所", "legal form ‘株式会社’ on both sides"),
+        ("IBM", "International Business Machines", "‘ibm’ is the acronym of the other"),
+        ("General Electric", "General Electric Pension Plan", "‘pension’ may make it another body"),
+        ("HP", "BP", "short names ‘hp’ and ‘bp’ differ"),
+        ("Jubayliyah", "الجبيلية", "consonants ‘jbl’ and ‘ljbl’"),
+        ("Acme Inc dba Zenith", "Zenith 2006", "of several names, ‘zenith’ and ‘zenith 2006’ fit best"),
+    ],
+)
+def test_reasons_name_what_differs_in_the_order_given(reasons, left, right, label):
+    assert label in reasons(left, right)
+
+
+def test_what_is_not_seen_is_not_said(reasons):
+    assert {label.split(" ")[0] for label in reasons("Acme", "Acme Inc")} == {
+        *("starting", "siamese", "spelling", "words", "legal"),
+    }
+    assert not any("body" in label for label in reasons("Acme Pension Plan", "Acme Retirement Foundation"))
+    assert not any("differ" in label for label in reasons("Route 2 4 Diner", "Route 4 2 Diner"))
+
+
+def test_long_texts_have_short_reasons(reasons):
+    words = [f"{a}{b}{c}ola" for a in "bdfgk" for b in "aeiou" for c in "mnprs"]
+    numbers = [str(number) for number in range(1900, 1925)]
+    found = reasons(" ".join(words + numbers), " ".join([*words[:40], "7"]))
+    assert max(map(len, found)) < 200
+    assert any(re.fullmatch(r"words ‘.* .* .*’ \(and 107 more\) and ‘7’ differ", label) for label in found)
+    assert any(re.fullmatch(r"numbers ‘.* .* .*’ \(and 22 more\) and ‘7’ differ", label) for label in found)
+    assert max(map(len, reasons("ж" * 300, "a" * 300))) < 200

@@ -1,0 +1,76 @@
+import unicodedata
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from dedup.text.normalise import MAX_MARKS_PER_BASE, fold, normalise
+
+
+@pytest.mark.parametrize(
+    ("text", "normal"),
+    [
+        ("ACME, Inc.", "acme inc"),
+        ("J. P. Morgan & Co.", "jp morgan & co"),
+        ("AT&T", "at & t"),
+        ("Foo S.A. de C.V.", "foo sa de cv"),
+        ("McDonald’s", "mcdonalds"),
+        ("  two\u00a0\u200bwords\t", "two words"),
+        ("ＡＢＣ　１２３", "abc 123"),
+        ("株式会社 日立製作所", "株式会社 日立製作所"),
+        ("İSTANBUL A.Ş.", "istanbul aş"),
+        ("Straße", "strasse"),
+        ("3M", "3m"),
+        ("C++ Corp", "c++ corp"),
+        ("北 京 公司", "北 京 公司"),
+        ("☂", "☂"),
+        ("-- ?! --", ""),
+        ("\u200b\ufeff", ""),
+    ],
+)
+def test_normal_form(text, normal):
+    assert normalise(text) == normal
+
+
+@given(st.text())
+def test_normalising_twice_changes_nothing(text):
+    once = normalise(text)
+    assert normalise(once) == once
+
+
+@given(st.text(st.characters(max_codepoint=127)))
+def test_ascii_is_normalised_as_everything_else(text):
+    """An invisible character beyond ASCII leaves the normal form as it is, but not the way to it."""
+    assert normalise(text) == normalise(text + "\u200b")
+
+
+@given(st.text())
+def test_a_letter_or_digit_is_never_emptied(text):
+    if any(unicodedata.category(char)[0] in "LN" for char in text):
+        assert normalise(text)
+
+
+@given(st.text(min_size=1))
+def test_case_does_not_matter_for_ascii(text):
+    text = text.encode("ascii", "ignore").decode()
+    assert normalise(text.upper()) == normalise(text.lower())
+
+
+def test_marks_beyond_the_limit_are_dropped():
+    normal = normalise("a" + "\u0301\u0323" * 40)
+    assert sum(unicodedata.combining(char) > 0 for char in unicodedata.normalize("NFD", normal)) <= MAX_MARKS_PER_BASE
+
+
+@pytest.mark.parametrize(
+    ("normal", "folded"),
+    [("газпром", "gazprom"), ("société générale", "societe generale"), ("acme", "acme"), ("日立", "rili")],
+)
+def test_folding(normal, folded):
+    assert fold(normal) == folded
+
+
+@given(st.text())
+@example("\u2800")  # a symbol that is written as a space in ASCII
+def test_folding_never_empties(text):
+    normal = normalise(text)
+    assert bool(fold(normal).strip()) == bool(normal)

@@ -1,0 +1,374 @@
+"""Throw damaged inputs at the readers: nothing but a stated refusal or a full account of the rows may come out.
+
+    python tests/faults/fuzz_readers.py --count 200000
+
+Each input is a seed of some format, mutated, packed or not, mutated once more or not, and read with some options.
+Input number ``n`` depends on ``--seed`` and ``n`` alone, so ``--start n --count 1`` repeats it and a run can be
+resumed. One JSON line of totals is printed; the exit code is 1 if an input failed. A failure is:
+
+- an exception other than ``InputRefused``;
+- a count that does not add up: rows given = rows counted, numbered 1, 2, 3 …, lines in order;
+- a row that does not stand in the input at the byte offset it names (where the input is plain UTF-8);
+- a text that no database takes: a NUL character or half of a surrogate pair;
+- more than ``SECONDS``, or ``MEMORY_MIB`` more than any input before needed.
+
+Parquet is read as it always is, in a child process, but one that is forked and not started anew.
+"""
+
+from __future__ import annotations
+
+import argparse
+import bz2
+import gzip
+import io
+import json
+import lzma
+import os
+import random
+import resource
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from dedup.errors import InputRefused
+from indexer.reading import lines, streams
+from indexer.reading.formats import dialect, jsonl, parquet, parquet_worker
+from indexer.reading.open import Options, Row, open_table
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+SECONDS = 20
+MEMORY_MIB = 256
+PARQUET_SHARE = 0.03
+COSTLY_SHARE = 0.0005
+"""Bombs, cells of megabytes, JSON nested 100,000 deep."""
+
+CSV = (
+    'id,name,city\r\n1,"Acme, Inc",Bonn\n2,Müller,Köln\n\n3,"two\nlines ""x""",Rome\r4,株式会社,東京\n'
+    '5,"open,x\n6,Beta,\n7,Gam\0ma,Oslo\n8,"ACME "Best" Ltd",x\n',
+    "name\nAcme\nBeta, Inc\n'quoted'\n",
+    'sep=;\nID;Firma\n="00123";Acme\n1.23E+15;NULL\n',
+    "id\tname\n1\tMÃ¼ller\n2\tAcme\t\t\n3\n",
+    "Export of today\n\nid|name\n1|Acme\n2|Beta\n",
+    "id,name,name,,name_2\n1,a,b,c,d\n",
+    "1,Acme\n2,Beta\n",
+    "\ufeffid,name\n" + "".join(f'{n},"Company {n}"\n' for n in range(40)),
+)
+JSONL = (
+    '{"id": 1, "name": "Acme", "city": null}\n{"id": "2", "name": "Müller", "n": 1.50, "ok": true}\n\n'
+    '{"id": 3, "name": {"a": [1]}}\n{"id": 4, "id": 5, "name": "x"}\n{"id": 6.0, "name": "y"}\n',
+    '{"name": "\\ud800"}\n{"name": "\\u0000"}\n{"name": NaN}\n{"name": 1e400, "x": -0}\n[1]\n"s"\n{}\n',
+    "".join(f'{{"id": {n}, "name": "Company {n}"}}\n' for n in range(40)),
+    '[{"id": 1, "name": "a"}]\n',
+    '{\n "id": 1,\n "name": "a"\n}\n',
+)
+TOKENS = (
+    *(b'"', b'""', b"'", b",", b";", b"\t", b"|", b"\n", b"\r", b"\r\n", b"\0", b"\xff", b"\xc3", b"\xed\xa0\x80"),
+    *(b"\xef\xbb\xbf", b"\xff\xfe", b"\x1f\x8b", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd", b"BZh91AY&SY", b"PAR1", b"PK\3\4"),
+    *(b"{", b"}", b"[", b"]", b":", b"\\u", b"\\ud800", b"\\u0000", b"null", b"NaN", b"1e400", b"-0", b"true", b"{}\n"),
+    *(b'=""', b"sep=,\n", b"1.5E+10", b"\xe2\x80\xa8", b"\xc2\x85", b" " * 300, b"," * 300, b'"\n' * 250, b"9" * 5000),
+)
+ENCODINGS = ("utf-8", "utf-8-sig", "utf-16", "utf-32", "utf-16-le", "cp1252", "shift_jis", "gb18030", "cp037")
+PACKINGS: dict[str, Callable[[bytes], bytes]] = {
+    "gz": lambda data: gzip.compress(data, 1),
+    "bz2": lambda data: bz2.compress(data, 1),
+    "xz": lambda data: lzma.compress(data, preset=0),
+    "zst": lambda data: zstd.compress(data, 1),
+}
+
+
+class _Hang(BaseException):
+    """An input took too long."""
+
+
+@dataclass
+class Case:
+    """One input: its bytes, the text in it if that is known, and how to read it."""
+
+    kind: str
+    data: bytes
+    text: bytes | None
+    options: Options
+
+
+@dataclass
+class Totals:
+    """What a run saw."""
+
+    kinds: Counter[str] = field(default_factory=Counter)
+    refused: Counter[str] = field(default_factory=Counter)
+    rejects: Counter[str] = field(default_factory=Counter)
+    rows: int = 0
+    slowest: tuple[float, int] = (0.0, -1)
+    failures: list[dict[str, Any]] = field(default_factory=list)
+
+
+def mutated(data: bytes, chance: random.Random) -> bytes:
+    """Change some bytes: flip bits, cut, insert tokens, repeat, delete, take from another seed."""
+    for _ in range(chance.choice((0, 1, 1, 2, 3, 6))):
+        at = chance.randrange(len(data) + 1)
+        length = chance.choice((1, 2, 5, 40, 300))
+        match chance.randrange(7):
+            case 0 if data:
+                at = min(at, len(data) - 1)
+                data = data[:at] + bytes([data[at] ^ 1 << chance.randrange(8)]) + data[at + 1 :]
+            case 1:
+                data = data[:at]
+            case 2 | 3:
+                data = data[:at] + chance.choice(TOKENS) + data[at:]
+            case 4:
+                data = data[:at] + data[at : at + length] * chance.choice((2, 3, 30)) + data[at + length :]
+            case 5:
+                data = data[:at] + data[at + length :]
+            case _:
+                other = chance.choice(CSV + JSONL).encode()
+                data = data[:at] + other[chance.randrange(len(other)) :] + data[at:]
+    return data
+
+
+def options_of(chance: random.Random) -> Options:
+    """Draw how to read an input; mostly with nothing asked."""
+    if chance.random() < 0.6:
+        return Options()
+    return Options(
+        text_columns=chance.choice(((), (), ("name",), ("name", "id"))),
+        id_column=chance.choice((None, None, "id", "")),
+        encoding=chance.choice((None, "auto", *ENCODINGS)) if chance.random() < 0.3 else None,
+        delimiter=chance.choice((None, None, ",", ";", "tab", "|")),
+        quote=chance.choice(('"', '"', '"', "'", "")),
+        header=chance.random() < 0.8,
+        skip_lines=chance.choice((0, 0, 0, 1, 2, 50)),
+        lenient=chance.random() < 0.3,
+        fix_mojibake=chance.random() < 0.3,
+        allow_empty=chance.random() < 0.2,
+    )
+
+
+def case_of(chance: random.Random, tables: list[bytes]) -> Case:
+    """Draw one input."""
+    options = options_of(chance)
+    draw = chance.random()
+    if draw < PARQUET_SHARE:
+        return Case("parquet", mutated(chance.choice(tables), chance), None, options)
+    if draw < PARQUET_SHARE + COSTLY_SHARE:
+        return Case("costly", chance.choice(costly_inputs()), None, options)
+    kind, seeds = chance.choice((("csv", CSV), ("csv", CSV), ("jsonl", JSONL), ("jsonl", JSONL[:1])))
+    text = chance.choice(seeds).encode(chance.choice(ENCODINGS[:5]) if chance.random() < 0.1 else "utf-8")
+    text = mutated(text, chance)
+    packing = chance.choice(("", "", "", *PACKINGS))
+    if not packing:
+        return Case(kind, text, text, options)
+    data = PACKINGS[packing](text)
+    if chance.random() < 0.2:  # several members
+        data = PACKINGS[packing](text[: len(text) // 2]) + PACKINGS[packing](text[len(text) // 2 :])
+    if chance.random() < 0.25:
+        return Case(f"{kind}.{packing}", mutated(data, chance), None, options)
+    return Case(f"{kind}.{packing}", data, text, options)
+
+
+@cache
+def costly_inputs() -> list[bytes]:
+    """Return inputs that are meant to take time or memory."""
+    nested = [b'{"name": ' + start * 100_000 + b"\n" for start in (b"[", b'{"a":')]
+    blocks = [b"\0" * (1 << 20), b" " * (1 << 20), (b"1," + b"a" * 1021 + b"\n") * 1024]
+    return [
+        *nested,
+        *(b'{"name": "a"}\n' + line + b'{"name": "b"}\n' for line in nested),
+        b"id,name\n1," + b"x" * (3 << 20) + b"\n2,b\n",
+        b'id,name\n1,"' + b"x\n" * (1 << 19),
+        b"id,name\n1," + b"x" * (20 << 20) + b"\n2,b\n",
+        b'{"name": "' + b"x" * (18 << 20) + b'"}\n{"name": "b"}\n',
+        b'{"name": ' + b"9" * (2 << 20) + b'}\n{"name": "b"}\n',
+        b"," * (2 << 20),
+        b"name\n" * 300_000 + b'"x""\n' * 100_000,
+        zstd.compress(b"x", 1) * 300_000,
+        *(pack(b"id,name\n") + pack(block) * 96 for pack in PACKINGS.values() for block in blocks),
+    ]
+
+
+def parquet_seeds() -> list[bytes]:
+    """Return Parquet files of many types and layouts."""
+    import pyarrow as pa
+    from pyarrow import parquet as pq
+
+    rows = {"id": list(range(60)), "name": [f"Company {n % 7}" for n in range(60)], "share": [n / 7 for n in range(60)]}
+    plain = pa.table(rows)
+    nested = pa.table({"name": ["a", None], "l": [[1], []], "s": [{"x": 1}, {"x": 2}], "m": [b"\xff", b"ok"]})
+    dated = pa.table(
+        {"id": ["1", "2"], "name": pa.array(["a", "b"]).dictionary_encode(), "day": pa.array([1, 2], "date32")}
+    )
+    layouts: list[tuple[Any, dict[str, Any]]] = [
+        (plain, {}),
+        (plain, {"compression": "none", "row_group_size": 7, "use_dictionary": False}),
+        (plain, {"compression": "zstd", "write_page_checksum": True, "data_page_version": "2.0"}),
+        (plain, {"compression": "gzip"}),
+        (plain.slice(0, 0), {}),
+        (nested, {}),
+        (dated, {"compression": "none"}),
+    ]
+    files = []
+    for table, options in layouts:
+        file = io.BytesIO()
+        pq.write_table(table, file, **options)
+        files.append(file.getvalue())
+    return files
+
+
+class _Forked:
+    """A child that reads a Parquet file, in the place of the ``Popen`` of one that is started anew."""
+
+    def __init__(self, file: int) -> None:
+        reading, writing = os.pipe()
+        self._pid = os.fork()
+        if not self._pid:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+            try:
+                os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+                parquet_worker.confine()
+                with os.fdopen(file, "rb") as given, os.fdopen(writing, "wb") as output:
+                    parquet_worker.serve(given, output)
+                os._exit(0)
+            finally:
+                os._exit(1)
+        os.close(writing)
+        self.stdout = os.fdopen(reading, "rb")
+        self._code: int | None = None
+
+    def kill(self) -> None:
+        """End it if it has not ended."""
+        if self._code is None:
+            os.kill(self._pid, signal.SIGKILL)
+
+    def wait(self) -> int:
+        """Return how it ended: a code, or minus a signal."""
+        if self._code is None:
+            self._code = os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
+        return self._code
+
+
+def check(case: Case, path: Path, totals: Totals) -> None:
+    """Read one input; raises ``AssertionError`` for an account that does not add up."""
+    path.write_bytes(case.data)
+    given = line = 0
+    try:
+        with open_table(path, case.options) as table:
+            for item in table:
+                given += 1
+                assert item.record_no == given, f"record {item.record_no} in place {given}"
+                assert item.line > line, f"line {item.line} after line {line}"
+                line = item.line
+                if isinstance(item, Row):
+                    totals.rows += 1
+                    check_row(item, case)
+                else:
+                    totals.rejects[item.error] += 1
+                    json.dumps(item.entry(), ensure_ascii=False).encode("utf-8", "backslashreplace")
+            assert table.rows_in == given, f"{table.rows_in} counted, {given} given"
+            assert all(map(str, table.warnings))
+    except InputRefused as error:
+        totals.refused[error.code] += 1
+        assert len(str(error)) > 20, "a message without a remedy"
+
+
+def check_row(row: Row, case: Case) -> None:
+    """Make sure that a row can be stored and stands where it says."""
+    content = "\n".join((row.external_id or "", row.raw, *row.fields, *row.fields.values()))
+    content.encode()
+    assert "\0" not in content, "a NUL character in a row"
+    if case.text is None or not isinstance(row.record, str) or case.options.encoding not in (None, "utf-8"):
+        return
+    if case.text.startswith((b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff")):
+        return
+    record = row.record.encode()
+    assert row.byte_offset is not None
+    assert case.text[row.byte_offset :].startswith(record), "a wrong byte offset"
+
+
+def draw_limits(chance: random.Random | None) -> None:
+    """Let chunks and limits end at other places each time, so that their edges are met; None: as they are."""
+    streams.CHUNK_BYTES = chance.choice((1 << 20, 1 << 20, 37, 500)) if chance else 1 << 20
+    lines.MAX_LINE_BYTES = chance.choice((16 << 20, 2000)) if chance else 16 << 20
+    dialect.MAX_CELL_CHARACTERS = jsonl.MAX_CELL_CHARACTERS = chance.choice((1 << 20, 300)) if chance else 1 << 20
+
+
+def run(seed: int, start: int, count: int) -> Totals:
+    """Read inputs ``start`` to ``start + count - 1``."""
+    totals = Totals()
+    tables = parquet_seeds()
+    costly_inputs()  # so that their making does not count as the readers' memory
+    parquet.start = _Forked  # type: ignore[assignment]
+    signal.signal(signal.SIGALRM, _alarm)
+    folder = "/dev/shm" if Path("/dev/shm").is_dir() else None
+    with tempfile.TemporaryDirectory(dir=folder, prefix="neardup-fuzz-") as directory:
+        path = Path(directory) / "input"
+        for number in range(start, start + count):
+            chance = random.Random(f"{seed}:{number}")
+            case = case_of(chance, tables)
+            draw_limits(chance if case.kind != "costly" else None)
+            totals.kinds[case.kind] += 1
+            began, before = time.perf_counter(), peak_mib()
+            signal.setitimer(signal.ITIMER_REAL, SECONDS)
+            try:
+                check(case, path, totals)
+                assert peak_mib() - before < MEMORY_MIB, f"{peak_mib() - before} MiB more"
+            except (Exception, _Hang) as error:
+                where = traceback.format_exc().strip().splitlines()[-3:]
+                totals.failures.append({"input": number, "kind": case.kind, "error": repr(error)[:300], "where": where})
+            finally:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+            totals.slowest = max(totals.slowest, (time.perf_counter() - began, number))
+    return totals
+
+
+def peak_mib() -> int:
+    """Return the most memory that this process ever had."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+
+
+def _alarm(signum: int, frame: FrameType | None) -> None:
+    raise _Hang(f"more than {SECONDS} s")
+
+
+def main() -> int:
+    """Run and print the totals."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--start", type=int, default=0)
+    parser.add_argument("--count", type=int, default=200_000)
+    asked = parser.parse_args()
+    began = time.perf_counter()
+    totals = run(asked.seed, asked.start, asked.count)
+    result = {
+        **vars(asked),
+        "failures": len(totals.failures),
+        "rows": totals.rows,
+        "rejected": sum(totals.rejects.values()),
+        "refused": sum(totals.refused.values()),
+        "slowest_s": round(totals.slowest[0], 2),
+        "slowest_input": totals.slowest[1],
+        "peak_mib": peak_mib(),
+        "seconds": round(time.perf_counter() - began),
+        "inputs_by_kind": dict(totals.kinds.most_common()),
+        "refused_by_code": dict(totals.refused.most_common()),
+        "rejected_by_code": dict(totals.rejects.most_common()),
+        "first_failures": totals.failures[:20],
+    }
+    print(json.dumps(result))
+    return 1 if totals.failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,72 @@
+"""The fuzzer of the readers: it finds nothing, and it would find something."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from paths import ROOT
+
+FOLDER = ROOT / "tests" / "faults"
+SABOTAGE = {
+    "a row that is lost": """
+        before = readers.DelimitedTable.__iter__
+        def lossy(self):
+            for item in before(self):
+                if item.record_no % 5:
+                    yield item
+        readers.DelimitedTable.__iter__ = lossy""",
+    "a row that is not counted": """
+        before = jsonl.JsonLinesTable._reject
+        def forgetful(self, *rest):
+            self.rows_in -= 1
+            return before(self, *rest)
+        jsonl.JsonLinesTable._reject = forgetful""",
+    "a wrong place": """
+        before = lines.ByteLines.blocks
+        def moved(self):
+            for block, places in before(self):
+                yield block, [place + 1 for place in places]
+        lines.ByteLines.blocks = moved""",
+    "bytes replaced": """
+        lines.ByteLines.line_encoding = property(lambda self: "latin-1", lambda self, value: None)""",
+    "an error that is not one of ours": """
+        jsonl._refuse_unusable = lambda text: text.encode()""",
+    "a hang": """
+        import time
+        fuzz_readers.SECONDS = 0.2
+        jsonl._refuse_unusable = lambda text: time.sleep(30)""",
+    "memory": """
+        kept = []
+        fuzz_readers.MEMORY_MIB = 50
+        jsonl._refuse_unusable = lambda text: kept or kept.append(b"x" * (600 << 20))""",
+}
+
+
+def run(program: str) -> dict:
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{FOLDER}"}
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment)
+    assert result.stdout, result.stderr
+    return json.loads(result.stdout)
+
+
+def program(count: int, before: str = "") -> str:
+    lines = ["import fuzz_readers", "from indexer import readers", "from indexer.reading import jsonl, lines"]
+    lines += [line.removeprefix("        ") for line in before.splitlines()]
+    start = f'sys.argv = ["fuzz", "--count", "{count}", "--seed", "3"]; sys.exit(fuzz_readers.main())'
+    return "\n".join([*lines, "import sys", start])
+
+
+def test_fuzzed_inputs_are_refused_or_accounted_for() -> None:
+    totals = run(program(1000))
+    assert totals["first_failures"] == []
+    assert totals["rows"] > 1000
+    assert totals["rejected"] > 100
+
+
+@pytest.mark.parametrize("fault", SABOTAGE)
+def test_a_faulty_reader_is_found_out(fault: str) -> None:
+    assert run(program(300, SABOTAGE[fault]))["failures"] > 0

@@ -1,0 +1,156 @@
+"""What a report writes."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from indexed import MODEL, NAMES, index
+
+from dedup.errors import EnvironmentFault, UsageError
+from indexer.jobs import report
+from indexer.jobs.index import index_rows
+from indexer.jobs.report import report_workspace, safe_cell
+from indexer.reading.open import Row
+from indexer.store.runs import last_runs
+from indexer.store.store import Store
+from indexer.store.workspace import Workspace
+
+
+@pytest.fixture
+def snapshots(workspace: Workspace) -> Path:
+    return workspace.snapshots
+
+
+def read(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def write(store: Store, snapshots: Path, output: Path, **options: Any) -> dict[str, Any]:
+    return report_workspace(store, snapshots, MODEL, output, min_probability=0.5, **options)
+
+
+def test_pairs_clusters_and_summary(store: Store, snapshots: Path, tmp_path: Path) -> None:
+    index(store, snapshots, NAMES, identity="column")
+    output = tmp_path / "new" / "report"
+    steps: set[str] = set()
+    summary = write(store, snapshots, output, progress=lambda stage, done, total: steps.add(stage))
+    assert sorted(path.name for path in output.iterdir()) == sorted(report.FILES)
+    assert steps >= {"search", "compare", "cluster", "write pairs", "write clusters"}
+
+    pairs = read(output / "pairs.csv")
+    assert [(p["id_1"], p["id_2"], p["kind"]) for p in pairs if p["kind"] == "exact"] == [("r1", "r3", "exact")]
+    near = [p for p in pairs if p["kind"] == "near"]
+    assert {frozenset((p["text_1"], p["text_2"])) for p in near} == {
+        frozenset(("Northwind Trading", "Northwind Tradng")),
+        frozenset(("Blue Ocean Shipping", "Blue Ocean Shiping")),
+    }
+    assert [float(p["probability"]) for p in near] == sorted(float(p["probability"]) for p in near)[::-1]
+
+    clusters = read(output / "clusters.csv")
+    assert list(clusters[0]) == ["cluster_id", "source", "id", "text", "weakest_probability", "city"]
+    members: dict[str, set[str]] = {}
+    for row in clusters:
+        members.setdefault(row["cluster_id"], set()).add(row["id"])
+    assert members == {"c1": {"r1", "r2", "r3"}, "c4": {"r4", "r6"}}
+    assert list(members) == ["c1", "c4"]
+    assert {row["id"]: row["city"] for row in clusters}["r6"] == "City 18"
+
+    assert summary == json.loads((output / "summary.json").read_text(encoding="utf-8"))
+    expected = {
+        "records": 8,
+        "distinct_texts": 7,
+        "exact_duplicate_records": 1,
+        "near_pairs": 2,
+        "pairs_total": 4,
+        "clusters": 2,
+        "records_in_clusters": 5,
+        "largest_cluster": 3,
+        "components_skipped": 0,
+        "thresholds": {"min_probability": 0.5, "min_similarity": 0.3},
+        "model_id": MODEL.model_id,
+    }
+    assert {key: summary[key] for key in expected} == expected
+    assert {"python", "neardup", "faiss", "onnxruntime"} <= set(summary["versions"])
+    assert {"search", "compare", "cluster", "write"} <= set(summary["seconds"])
+    (run,) = last_runs(store, 1)
+    assert (run.kind, run.state, run.manifest["near_pairs"]) == ("report", "done", 2)
+
+
+def test_only_exact_duplicates(store: Store, snapshots: Path, tmp_path: Path) -> None:
+    index(store, snapshots, ["Acme", "ACME", "Zebra Oil Drilling"], identity="column")
+    summary = write(store, snapshots, tmp_path)
+    assert (summary["near_pairs"], summary["pairs_total"], summary["clusters"]) == (0, 1, 1)
+    assert {row["weakest_probability"] for row in read(tmp_path / "clusters.csv")} == {"1.000000"}
+
+
+def test_columns_that_are_called_like_ours(store: Store, snapshots: Path, tmp_path: Path) -> None:
+    fields = {"text": "=1+1", "column_text": "-5", "source": "@x", "=note": "n"}
+    rows = [Row(n, n, str(n), "+Acme", fields, ["+Acme"]) for n in (1, 2)]
+    index_rows(store, snapshots, MODEL, "-files", rows, identity="column", on_reject=lambda reject: None)
+    index(store, snapshots, ["Other"], identity="column")
+    write(store, snapshots, tmp_path)
+    first = read(tmp_path / "clusters.csv")[0]
+    assert first == {
+        "cluster_id": "c1",
+        "source": "'-files",
+        "id": "1",
+        "text": "'+Acme",
+        "weakest_probability": "1.000000",
+        "column_column_text": "'=1+1",
+        "column_text": "-5",
+        "column_source": "'@x",
+        "'=note": "n",
+        "city": "",
+    }
+
+
+def test_columns_that_come_up_late(store: Store, snapshots: Path, tmp_path: Path) -> None:
+    named: list[tuple[str, dict[str, str]]] = [
+        ("Acme", {}),
+        ("Acme", {"a": 'x, "y"'}),
+        ("Zebra", {"b": ""}),
+        ("Zebra", {"c": "z"}),
+    ]
+    rows = [Row(n, n, str(n), name, fields, [name]) for n, (name, fields) in enumerate(named, 1)]
+    index_rows(store, snapshots, MODEL, "files", rows, identity="column", on_reject=lambda reject: None)
+    write(store, snapshots, tmp_path)
+    found = [tuple(row[column] for column in ("id", "a", "b", "c")) for row in read(tmp_path / "clusters.csv")]
+    assert found == [("1", "", "", ""), ("2", 'x, "y"', "", ""), ("3", "", "", ""), ("4", "", "", "z")]
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+x", "-2+3", "@sum", "\tx", "\rx", "＝1", "-", "+49 30 1", "-1e5x"])
+def test_cells_that_spreadsheets_would_run(text: str) -> None:
+    assert safe_cell(text) == f"'{text}"
+
+
+@pytest.mark.parametrize("text", ["", "Acme", "-5", "+4930", "-1.25", "a=b", "'x"])
+def test_cells_that_are_safe(text: str) -> None:
+    assert safe_cell(text) == text
+
+
+def test_nothing_is_indexed(store: Store, snapshots: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"(?i)nothing is indexed"):
+        write(store, snapshots, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    assert last_runs(store, 1)[0].state == "failed"
+
+
+def test_a_report_is_never_half_there(
+    store: Store, snapshots: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index(store, snapshots, NAMES)
+    write(store, snapshots, tmp_path / "out")
+    before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+
+    def full_disk(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(report, "_write_clusters", full_disk)
+    with pytest.raises(EnvironmentFault, match="No space left"):
+        write(store, snapshots, tmp_path / "out")
+    assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before

@@ -1,0 +1,268 @@
+"""Databases of every released schema, upgraded on both engines with nothing lost."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic import command
+from doubles import fake_model
+from first_schema import to_first_schema
+from paths import FIXTURES
+from sqlalchemy import Engine, inspect
+from sqlalchemy import text as sql
+
+from dedup.errors import CorruptStore, EnvironmentFault, UsageError, VersionMismatch, WriterBusy
+from indexer.jobs.query import Searcher
+from indexer.jobs.verify import verify, worst_kind
+from indexer.store import engines, migrate, schema
+from indexer.store.workspace import Workspace
+from indexer.vectors.snapshot import publish
+
+MODEL = fake_model()
+KEPT = {
+    "source": ("source_id", "name", "identity"),
+    "record": ("record_id", "source_id", "external_id", "raw", "fields", "content_digest", "text_id", "changed_by_run"),
+    "text": ("text_id", "normal"),
+    "model": ("model_key", "model_id"),
+    "text_vector": ("text_id", "model_key", "code"),
+    "run": ("run_id", "kind", "state", "started_at", "finished_at", "manifest"),
+}
+
+
+@pytest.fixture(params=schema.REVISIONS[:-1])
+def revision(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture
+def old(revision: str, engine_url: str, directory: Path) -> Workspace:
+    """A workspace as an older version left it."""
+    fixture = FIXTURES / f"schema-{revision}"
+    shutil.copytree(fixture / "snapshots", directory / "snapshots")
+    workspace = Workspace(directory, engine_url)
+    if workspace.url.get_backend_name() == "sqlite":
+        shutil.copy(fixture / "neardup.sqlite", workspace.url.database)
+    else:
+        with engine_of(workspace).begin() as connection:
+            connection.exec_driver_sql((fixture / "postgresql.sql").read_text(encoding="utf-8"))
+    return workspace
+
+
+def engine_of(workspace: Workspace) -> Engine:
+    return engines.make_engine(workspace.url)
+
+
+def content(workspace: Workspace) -> dict[str, list[tuple[Any, ...]]]:
+    engine = engine_of(workspace)
+    with engine.connect() as connection:
+        rows = {
+            table: sorted(
+                tuple(bytes(value) if isinstance(value, memoryview) else value for value in row)
+                for row in connection.execute(sql(f"SELECT {', '.join(columns)} FROM {table}"))
+            )
+            for table, columns in KEPT.items()
+        }
+    engine.dispose()
+    return rows
+
+
+def test_there_and_back(old: Workspace) -> None:
+    """A schema can be taken back to the first one, as the proof of crashes in migrations does, and forth again."""
+    old.migrate()
+    before = content(old)
+    to_first_schema(old)
+    assert revision_of(old) == schema.REVISIONS[0]
+    old.migrate()
+    assert content(old) == before
+
+
+def revision_of(workspace: Workspace) -> str:
+    engine = engine_of(workspace)
+    with engine.connect() as connection:
+        found = connection.execute(sql("SELECT version_num FROM alembic_version")).scalar_one()
+    engine.dispose()
+    return str(found)
+
+
+def test_nothing_is_lost_and_everything_works(old: Workspace, revision: str) -> None:
+    before = content(old)
+    assert [len(before[table]) for table in KEPT] == [2, 12, 9, 1, 9, 2]
+    done = old.migrate()
+    assert (done.before, done.after) == (revision, schema.HEAD)
+    assert content(old) == before
+    with old.open(for_writing=False) as store:
+        (found,) = Searcher(store, old.snapshots, MODEL).query(["Contoso Food"], limit=1)
+        assert [record.source for record in found[0].records] == ["names", "suppliers"]
+    with old.open(for_writing=True) as store:
+        assert publish(store, old.snapshots, MODEL.model_id) is not None
+        assert worst_kind(verify(store, old.directory, MODEL.model_id, MODEL.dimension)) is None
+    again = old.migrate()
+    assert (again.before, again.after, again.copy) == (schema.HEAD, schema.HEAD, None)
+
+
+@pytest.mark.parametrize("for_writing", [False, True])
+def test_nothing_else_upgrades(old: Workspace, revision: str, for_writing: bool) -> None:
+    before = content(old)
+    with (
+        pytest.raises(VersionMismatch, match=rf"older schema '{revision}'; run `dedup migrate`"),
+        old.open(for_writing=for_writing),
+    ):
+        pass
+    assert (content(old), revision_of(old)) == (before, revision)
+
+
+def test_the_tables_are_those_of_a_new_database(
+    old: Workspace, new_database: Callable[[], str], tmp_path: Path
+) -> None:
+    """The same constraints under the same names: those of the naming convention."""
+    old.migrate()
+    new = Workspace(tmp_path / "new", new_database())
+    with new.open(for_writing=True):
+        pass
+    described = []
+    for workspace in (old, new):
+        engine = engine_of(workspace)
+        found = inspect(engine)
+        assert set(found.get_table_names()) == {*schema.metadata.tables, "alembic_version"}
+        described.append(
+            {
+                table: (
+                    found.get_pk_constraint(table),
+                    sorted(found.get_foreign_keys(table), key=lambda key: key["name"]),
+                    sorted(found.get_unique_constraints(table), key=lambda key: key["name"]),
+                    found.get_indexes(table),
+                    [(column["name"], str(column["type"]), column["nullable"]) for column in found.get_columns(table)],
+                )
+                for table in schema.metadata.tables
+            }
+        )
+        for table, (key, foreign, unique, *_) in described[-1].items():
+            names = {key["name"], *(one["name"] for one in foreign), *(one["name"] for one in unique)}
+            expected = {constraint.name for constraint in schema.metadata.tables[table].constraints}
+            assert names == expected
+        with engine.begin() as connection:
+            alembic = migrate.configuration(connection)
+            alembic.stdout = io.StringIO()
+            command.check(alembic)
+            assert alembic.stdout.getvalue() == "No new upgrade operations detected.\n"
+        engine.dispose()
+    assert described[0] == described[1]
+
+
+def test_foreign_keys_still_hold(old: Workspace) -> None:
+    old.migrate()
+    engine = engine_of(old)
+    for statement in (
+        "UPDATE run SET source_id = 99",
+        "UPDATE record SET changed_by_run = 99",
+        "DELETE FROM model",
+        "INSERT INTO ingest_batch VALUES (99, 0, 0, 0, 0, 0, 0, 0)",
+    ):
+        with pytest.raises(Exception, match=r"(?i)foreign key"), engine.begin() as connection:
+            connection.exec_driver_sql(statement)
+    engine.dispose()
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from alembic import op
+from indexer.store.workspace import Workspace
+setattr(op, sys.argv[3], lambda *arguments, **options: os._exit(9))
+Workspace(Path(sys.argv[1]), sys.argv[2]).migrate()
+"""
+
+
+@pytest.mark.parametrize("at", ["batch_alter_table", "create_table", "execute"])
+def test_killed_and_run_again(old: Workspace, revision: str, engine_url: str, at: str) -> None:
+    before = content(old)
+    command_line = [sys.executable, "-c", KILLED, str(old.directory), engine_url, at]
+    assert subprocess.run(command_line, check=False).returncode == 9
+    assert (content(old), revision_of(old)) == (before, revision)
+    old.migrate()
+    assert (content(old), revision_of(old)) == (before, schema.HEAD)
+
+
+def test_a_second_process_waits_its_turn(old: Workspace) -> None:
+    old.migrate()
+    with old.open(for_writing=True), pytest.raises(WriterBusy):
+        old.migrate()
+
+
+@pytest.mark.parametrize("revision", ["9999"])
+def test_newer_schema_is_not_touched(workspace: Workspace, revision: str) -> None:
+    with workspace.open(for_writing=True) as store, store.engine.begin() as connection:
+        connection.execute(sql("UPDATE alembic_version SET version_num = :r"), {"r": revision})
+    with pytest.raises(VersionMismatch, match="upgrade neardup"):
+        workspace.migrate()
+    assert revision_of(workspace) == revision
+
+
+def test_nothing_to_migrate(workspace: Workspace) -> None:
+    with pytest.raises(UsageError, match="Nothing is indexed"):
+        workspace.migrate()
+
+
+# The copy of a SQLite file
+
+
+@pytest.fixture
+def old_file(revision: str, directory: Path) -> Path:
+    shutil.copytree(FIXTURES / f"schema-{revision}", directory)
+    return directory / "neardup.sqlite"
+
+
+def test_a_copy_is_kept(old_file: Path, revision: str) -> None:
+    workspace = Workspace(old_file.parent)
+    before = content(workspace)
+    (old_file.parent / f"neardup.sqlite.{revision}.tmp").write_bytes(b"left by a killed attempt")
+    copy = workspace.migrate().copy
+    assert copy == old_file.parent / f"neardup.sqlite.{revision}.backup"
+    assert copy.stat().st_mode & 0o777 == 0o600
+    assert not copy.with_suffix(".tmp").exists()
+    shutil.move(copy, old_file)  # it is a whole database, ours, and of the older schema
+    assert (content(workspace), revision_of(workspace)) == (before, revision)
+    assert workspace.migrate().before == revision
+
+
+def test_too_little_space(old_file: Path, revision: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    needed = 5 * old_file.stat().st_size
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10, 9, 1))
+    with pytest.raises(EnvironmentFault, match=f"has 1 bytes free, and migrating neardup.sqlite takes {needed:,}"):
+        Workspace(old_file.parent).migrate()
+    assert revision_of(Workspace(old_file.parent)) == revision
+
+
+def test_a_file_that_is_locked_while_it_is_copied(
+    old_file: Path, revision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrate, "_PAGES", 1)
+    monkeypatch.setattr(engines, "BUSY_TIMEOUT_MS", 20)
+    other = sqlite3.connect(old_file, isolation_level=None)
+
+    def lock(stage: str, done: int, total: int | None) -> None:
+        if done == 1:
+            other.execute("BEGIN EXCLUSIVE")
+
+    with pytest.raises(WriterBusy, match="busy with another process"):
+        Workspace(old_file.parent).migrate(lock)
+    other.close()
+    assert revision_of(Workspace(old_file.parent)) == revision
+    assert not list(old_file.parent.glob("*.tmp")) and not list(old_file.parent.glob("*.backup"))
+
+
+def test_rows_without_their_parents_stop_it(old_file: Path, revision: str) -> None:
+    with sqlite3.connect(old_file) as connection:
+        connection.execute("DELETE FROM text WHERE text_id = 1")
+    connection.close()
+    with pytest.raises(CorruptStore, match="refers to a row of text that is not there"):
+        Workspace(old_file.parent).migrate()
+    assert revision_of(Workspace(old_file.parent)) == revision
