@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedup.encoder.onnx import Encoder
+from dedup.evidence.explain import Explanation
 from dedup.evidence.scorer import Scorer
 from dedup.text.word_weights import Lexicon
 
@@ -48,6 +49,9 @@ class Matcher(Protocol):
         self, left: Sequence[str], right: Sequence[str], similarities: NDArray[np.float32]
     ) -> NDArray[np.float64]:
         """Return the probability, (n,), that each pair of normal forms is the same, given their cosines (n,)."""
+
+    def explain(self, left: str, right: str, similarity: float) -> Explanation:
+        """Return the probability of one pair of normal forms, given their cosine, and the reasons for it."""
 
     def with_corpus(self, counts: Mapping[str, int], n_names: int) -> Self:
         """Return this model with the words of a corpus counted in."""

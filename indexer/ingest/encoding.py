@@ -14,7 +14,7 @@ import numpy as np
 
 from dedup.encoder.onnx import Encoder
 from dedup.errors import VersionMismatch
-from dedup.model import Model
+from dedup.matching.matcher import Matcher
 from dedup.runtime import threads
 from dedup.runtime.processes import Processes
 from indexer.store.store import Codes
@@ -27,7 +27,7 @@ one of their values if other texts are beside them."""
 class Encoding:
     """Encodes with a model; a context manager, at whose end what was begun is given up."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Matcher) -> None:
         self._model = model
         self._workers = threads.count()
         self._processes: Processes | None = None
@@ -58,7 +58,7 @@ class Encoding:
         return _sound(np.concatenate(list(processes.map(_encode, parts))), normals)
 
 
-def encode(model: Model, normals: Sequence[str]) -> Codes:
+def encode(model: Matcher, normals: Sequence[str]) -> Codes:
     """Return the vectors (n, d) int8 of normal forms (n), n > 0.
 
     Raises:

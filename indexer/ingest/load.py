@@ -17,8 +17,9 @@ import numpy as np
 from sqlalchemy import Connection, func, insert, select, update
 
 from dedup.errors import InputRefused, UsageError
-from dedup.model import Model
+from dedup.matching.matcher import Matcher
 from dedup.runtime.progress import Progress, no_progress
+from indexer.ingest import id_types
 from indexer.ingest.encoding import Encoding
 from indexer.ingest.intake import Identity, Intake, take_in
 from indexer.ingest.keyset import KeySet, keys_of
@@ -57,23 +58,24 @@ def ingest(
     source_name: str,
     rows: Iterable[Row | Reject],
     *,
-    model: Model,
+    model: Matcher,
     run: CurrentRun,
     identity: Identity,
     scratch: Path,
     on_reject: Callable[[Reject], None],
-    sync: bool = False,
+    mirror: bool,
+    id_type: str | None = None,
     max_reject_rate: float = 0.05,
     memory: int | None = None,
     progress: Progress = no_progress,
 ) -> IngestSummary:
     """Make the rows of one input records of the source ``source_name``.
 
-    Records of the source that are not in the input stay, unless ``sync``, or identity ``content``: a row that
-    was edited is another one then, and the old one is gone. ``scratch`` is a directory for a temporary file,
-    ``on_reject`` gets every row that is refused, ``memory`` limits the bytes that the job takes
-    (``indexer.memory``). ``progress`` hears of ``read``, of ``store`` after each
-    committed batch, and of ``remove``. ``run`` becomes the run in which the same input was begun before.
+    Records of the source that are not in the input stay, unless ``mirror``. ``id_type`` is recorded for a source that
+    is new (``id_types``). ``scratch`` is a directory for a temporary file, ``on_reject`` gets every row that is
+    refused, ``memory`` limits the bytes that the job takes (``indexer.memory``). ``progress`` hears of ``read``, of
+    ``store`` after each committed batch, and of ``remove``. ``run`` becomes the run in which the same input was begun
+    before.
 
     Raises:
         InputRefused: all rows were rejected, or more than ``max_reject_rate`` of at least 100; or the input
@@ -84,32 +86,31 @@ def ingest(
 
     """
     size = _check_source(store, source_name, identity)
-    mirrors = sync or identity == "content"
     with Spool(scratch) as spool:
         intake = take_in(
             rows, spool, identity=identity, on_reject=on_reject, max_reject_rate=max_reject_rate, progress=progress
         )
-        if mirrors and intake.rows_in == 0 and size:
+        if mirror and intake.rows_in == 0 and size:
             raise InputRefused(
                 f"The input has no rows, which would remove all {size} records of source "
                 f"{source_name!r}; give the right file, or index into a new --workspace.",
                 "E_EMPTY",
             )
         if memory is not None:
-            texts = _most_texts(store, source_name, intake, mirrors=mirrors)
+            texts = _most_texts(store, source_name, intake, mirror=mirror)
             check_memory(INDEX, texts, intake.largest_batch, memory)
-        digest = sha256("\0".join((source_name, identity, str(mirrors), spool.digest)).encode()).hexdigest()
-        source_id, run.run_id = store.write(lambda c: _begin(c, source_name, identity, run, digest))
+        digest = sha256("\0".join((source_name, identity, str(mirror), spool.digest)).encode()).hexdigest()
+        source_id, run.run_id = store.write(lambda c: _begin(c, source_name, identity, id_type, run, digest))
         loading = _Loading(store, source_id, run.run_id, model)
         went_on = loading.number > 0
         loading.store(spool, intake.rows_in, is_new=size == 0, progress=progress)
     withheld = 0
-    if mirrors:
+    if mirror:
         withheld = _remove_others(loading, _others(store, source_id, intake.keys), intake, progress)
     return IngestSummary(runs.batches(store, run.run_id)[1], went_on, withheld, loading.texts_encoded)
 
 
-def _most_texts(store: Store, name: str, intake: Intake, *, mirrors: bool) -> int:
+def _most_texts(store: Store, name: str, intake: Intake, *, mirror: bool) -> int:
     """Return how many distinct texts there are at most once the input is stored.
 
     Those of the rows, which may all be new, of other sources, and of the records of this source that stay.
@@ -118,7 +119,7 @@ def _most_texts(store: Store, name: str, intake: Intake, *, mirrors: bool) -> in
     of_others = store.read(columns.where(source.c.name != name))[0][0]
     own = store.read(select(source.c.source_id).where(source.c.name == name))
     stay = 0
-    if own and (intake.unidentified or not mirrors):
+    if own and (intake.unidentified or not mirror):
         stay = sum(1 for _ in _others(store, own[0][0], intake.keys))
     return int(of_others) + stay + intake.rows_in
 
@@ -139,12 +140,16 @@ def _check_source(store: Store, name: str, identity: Identity) -> int:
     return int(size)
 
 
-def _begin(connection: Connection, name: str, identity: Identity, run: CurrentRun, digest: str) -> tuple[int, int]:
+def _begin(
+    connection: Connection, name: str, identity: Identity, id_type: str | None, run: CurrentRun, digest: str
+) -> tuple[int, int]:
     """Return the keys of the source, made if it is new, and of the run to go on with."""
     source_id = connection.execute(select(source.c.source_id).where(source.c.name == name)).scalar()
     if source_id is None:
         source_id = next_key(connection, source.c.source_id)
         connection.execute(insert(source).values(source_id=source_id, name=name, identity=identity))
+        if id_type is not None:
+            id_types.record(connection, source_id, id_type)
     else:
         connection.execute(update(source).where(source.c.source_id == source_id).values(identity=identity))
     return source_id, runs.go_on(connection, run, source_id, digest)
@@ -163,7 +168,7 @@ class _Prepared:
 class _Loading:
     """The batches of one run, numbered; those that are committed already are not done again."""
 
-    def __init__(self, store: Store, source_id: int, run_id: int, model: Model) -> None:
+    def __init__(self, store: Store, source_id: int, run_id: int, model: Matcher) -> None:
         self.source_id = source_id
         self.texts_encoded = 0
         self._store = store

@@ -4,16 +4,48 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from hashlib import sha256
+from typing import NamedTuple
 
 from sqlalchemy import Connection, Select, func, select
 
 from dedup.errors import UsageError
 from dedup.runtime.progress import Progress, no_progress
 from indexer.ingest.upsert import remove_records
+from indexer.jobs.index import compact
 from indexer.store import runs
 from indexer.store.runs import Accounts, CurrentRun, recorded_run
 from indexer.store.schema import record, source
 from indexer.store.store import PAGE, Store, chunks
+from indexer.store.workspace import Workspace
+from indexer.vectors.snapshot import Snapshots
+
+
+class Deleted(NamedTuple):
+    """The source that records were deleted from, and how many there were."""
+
+    source: str
+    records: int
+
+
+def delete(
+    workspace: Workspace, external_ids: Sequence[str], source_name: str | None, progress: Progress = no_progress
+) -> Deleted:
+    """Delete the records with these ids, all or none, or a whole source if there are no ids.
+
+    The source may be left out where only one has records with these ids. Stages reported to ``progress``: ``delete``
+    and those of ``refresh_snapshot``.
+
+    Raises:
+        UsageError: neither is given, nothing is indexed, or there is no such source or record; nothing was deleted.
+    """
+    if not external_ids and not source_name:
+        raise UsageError("Say what to delete: --id ID, or --source NAME for all records of a source.")
+    workspace.check_readable()
+    with workspace.open(for_writing=True) as store:
+        name = source_name or _only_source(store, external_ids)
+        deleted = delete_records(store, external_ids, name) if external_ids else delete_source(store, name, progress)
+        compact(Snapshots(store, workspace.snapshots), progress)
+    return Deleted(name, deleted)
 
 
 def delete_records(store: Store, external_ids: Sequence[str], source_name: str) -> int:
@@ -43,10 +75,12 @@ def delete_records(store: Store, external_ids: Sequence[str], source_name: str) 
     return len(found)
 
 
-def delete_source(store: Store, source_name: str, progress: Progress = no_progress) -> int:
+def delete_source(
+    store: Store, source_name: str, progress: Progress = no_progress, *, records_at_once: int = PAGE
+) -> int:
     """Delete all records of a source and return how many there were; begun again, it goes on.
 
-    ``progress`` hears of ``delete``.
+    Stages reported to ``progress``: ``delete``.
 
     Raises:
         UsageError: there is no such source.
@@ -58,18 +92,23 @@ def delete_source(store: Store, source_name: str, progress: Progress = no_progre
         run.run_id = store.write(lambda connection: _begin(connection, run, source_id, ""))
         removed = runs.batches(store, run.run_id)[1].removed
         total = removed + store.read(select(func.count()).where(record.c.source_id == source_id))[0][0]
-        while page := store.read(_records(source_id).limit(PAGE)):
+        while page := store.read(_records(source_id).limit(records_at_once)):
             _remove(store, run, [(row.record_id, row.text_id) for row in page])
             removed += len(page)
             progress("delete", removed, total)
     return removed
 
 
-def sources_of(store: Store, external_ids: Sequence[str]) -> list[str]:
-    """Return the names of the sources that have a record with one of these ids, in order."""
+def _only_source(store: Store, external_ids: Sequence[str]) -> str:
+    """Return the one source that has a record with one of these ids."""
     columns = select(source.c.name).join_from(source, record).distinct()
     found = store.read(*(columns.where(record.c.external_id.in_(chunk)) for chunk in chunks(external_ids)))
-    return sorted({name for (name,) in found})
+    names: list[str] = sorted({name for (name,) in found})
+    if not names:
+        raise UsageError(f"There is no record with the id {external_ids[0]!r}; nothing was deleted.")
+    if len(names) > 1:
+        raise UsageError(f"Several sources have records with these ids: {', '.join(names)}. Choose one with --source.")
+    return names[0]
 
 
 def _source(store: Store, name: str) -> int:

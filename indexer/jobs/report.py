@@ -34,7 +34,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedup.errors import EnvironmentFault
-from dedup.model import Model
+from dedup.matching.matcher import Matcher
 from dedup.runtime.progress import Progress, no_progress
 from dedup.runtime.stopwatch import Stopwatch
 from indexer.files import open_beside
@@ -43,6 +43,7 @@ from indexer.memory import REPORT
 from indexer.memory import check as check_memory
 from indexer.store.runs import recorded_run, versions
 from indexer.store.store import Record, Store
+from indexer.vectors.snapshot import Snapshots
 
 PAIR_COLUMNS = (
     *("source_1", "id_1", "text_1", "source_2", "id_2", "text_2"),
@@ -83,9 +84,8 @@ class Census:
 
 
 def report_workspace(
-    store: Store,
-    snapshots: Path,
-    model: Model,
+    snapshots: Snapshots,
+    model: Matcher,
     output: Path,
     *,
     min_probability: float,
@@ -104,10 +104,11 @@ def report_workspace(
         EnvironmentFault: the files cannot be written.
 
     """
+    store = snapshots.store
     if memory is not None:
         check_memory(REPORT, store.counts().texts, store.count_characters(), memory)
     with recorded_run(store, "report") as run:
-        duplicates = find_duplicates(store, snapshots, model, min_probability=min_probability, progress=progress)
+        duplicates = find_duplicates(snapshots, model, min_probability=min_probability, progress=progress)
         clock = Stopwatch()
         with _files(output) as (pairs, clusters, summary_file):
             with clock.stage("write"):
@@ -156,11 +157,11 @@ def _files(output: Path) -> Iterator[Sequence[TextIO]]:
 
 
 def _take_census(store: Store, duplicates: Duplicates, progress: Progress) -> Census:
-    text_ids, labels = duplicates.text_ids.tolist(), duplicates.clusters.labels
+    text_ids, labels = duplicates.text_ids.tolist(), duplicates.near.clusters.labels
     counts = np.zeros(len(text_ids), np.int64)
     first_records = np.zeros(len(text_ids), np.int64)
     is_written = (np.bincount(labels, minlength=len(labels)) > 1)[labels]
-    is_written[duplicates.pairs] = True
+    is_written[duplicates.near.pairs] = True
     lines: dict[int, list[Line]] = {}
     columns: dict[str, None] = {}
     place = 0
@@ -189,12 +190,12 @@ def _line(record: Record, columns: Iterable[str]) -> Line:
 
 def _write_pairs(file: TextIO, duplicates: Duplicates, census: Census, progress: Progress) -> None:
     file.write(_csv_line(PAIR_COLUMNS) + "\n")
-    order = np.lexsort((-duplicates.similarities, -duplicates.probabilities))  # stable: ties by text
+    order = np.lexsort((-duplicates.near.similarities, -duplicates.near.probabilities))  # stable: ties by text
     for block in _blocks(order, "pairs", progress):
         rows = zip(
-            duplicates.pairs[block].tolist(),
-            duplicates.probabilities[block].tolist(),
-            duplicates.similarities[block].tolist(),
+            duplicates.near.pairs[block].tolist(),
+            duplicates.near.probabilities[block].tolist(),
+            duplicates.near.similarities[block].tolist(),
             strict=True,
         )
         file.writelines(
@@ -209,7 +210,7 @@ def _write_pairs(file: TextIO, duplicates: Duplicates, census: Census, progress:
 def _write_clusters(file: TextIO, duplicates: Duplicates, census: Census, progress: Progress) -> list[int]:
     """Write the clusters and return the number of records of each."""
     file.write(_csv_line((*CLUSTER_COLUMNS, *map(safe_cell, _own_names(census.columns)))) + "\n")
-    labels, weakest = duplicates.clusters.labels, duplicates.clusters.weakest
+    labels, weakest = duplicates.near.clusters.labels, duplicates.near.clusters.weakest
     places, first_records = _clustered_places(labels, census)
     for block in _blocks(places, "clusters", progress):
         for place, label in zip(block.tolist(), labels[block].tolist(), strict=True):
@@ -237,7 +238,7 @@ def _clustered_places(labels: NDArray[np.int64], census: Census) -> tuple[NDArra
 
 
 def _summarise(duplicates: Duplicates, census: Census, sizes: list[int]) -> dict[str, Any]:
-    counts, pairs = census.counts, duplicates.pairs
+    counts, pairs = census.counts, duplicates.near.pairs
     of_equal_texts = int((counts * (counts - 1) // 2).sum())
     return {
         "records": int(counts.sum()),
@@ -248,9 +249,9 @@ def _summarise(duplicates: Duplicates, census: Census, sizes: list[int]) -> dict
         "clusters": len(sizes),
         "records_in_clusters": sum(sizes),
         "largest_cluster": max(sizes, default=0),
-        "components_skipped": duplicates.clusters.skipped,
-        "texts_skipped": duplicates.clusters.left_single,
-        "candidates": duplicates.candidates,
+        "components_skipped": duplicates.near.clusters.skipped,
+        "texts_skipped": duplicates.near.clusters.left_single,
+        "candidates": duplicates.near.candidates,
         "snapshot_generation": duplicates.generation,
     }
 

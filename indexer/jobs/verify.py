@@ -21,14 +21,17 @@ from numpy.typing import NDArray
 from sqlalchemy import ColumnElement, Select, func, select
 
 from dedup.errors import CorruptStore
+from dedup.matching.matcher import Matcher
 from dedup.runtime.progress import Progress, no_progress
 from dedup.text.normalise import normalise
 from indexer.ingest.intake import content_digest
 from indexer.store.runs import Accounts
 from indexer.store.schema import ingest_batch, metadata, model, record, run, text, text_vector
 from indexer.store.store import PAGE, Ids, Store, text_digest
+from indexer.store.workspace import Workspace
 from indexer.vectors.faiss_index import digest_text, iter_content, row_digests, total
-from indexer.vectors.snapshot import FILE_NAME, BadSnapshot, read_current
+from indexer.vectors.snapshot import Snapshots
+from indexer.vectors.snapshot_file import FILE_NAME, BadSnapshot
 
 Kind = Literal["truth", "vectors", "snapshot", "note"]
 """What a fault of a check means: the database is damaged, a text has no vector, the snapshot is bad, nothing."""
@@ -64,10 +67,29 @@ class _Published:
     digests: NDArray[np.uint64]
 
 
+def verify_workspace(
+    workspace: Workspace, model: Matcher, *, repair: bool = False, progress: Progress = no_progress
+) -> tuple[list[Check], bool]:
+    """Check a workspace; with ``repair``, build its snapshot again if that is bad or missing and check once more.
+
+    Returns the checks, and whether a snapshot was built. Raises what ``verify`` raises, and ``UsageError`` if nothing
+    is indexed.
+    """
+    workspace.check_readable()
+    with workspace.open(for_writing=repair) as store:
+        snapshots = Snapshots(store, workspace.snapshots)
+        what = (snapshots, workspace.directory, model.model_id, model.dimension, progress)
+        checks = verify(*what)
+        if not repair or worst_kind(checks) != "snapshot":
+            return checks, False
+        snapshots.publish(model.model_id, min_similarity=model.min_similarity, progress=progress)
+        return verify(*what), True
+
+
 def verify(
-    store: Store, directory: Path, model_id: str, dimension: int, progress: Progress = no_progress
+    snapshots: Snapshots, directory: Path, model_id: str, dimension: int, progress: Progress = no_progress
 ) -> list[Check]:
-    """Check the store and the snapshot in the workspace ``directory``.
+    """Check the store and its snapshot, and the files in the workspace ``directory``.
 
     Every text should have a vector of this model, with ``dimension`` int8, and the snapshot should hold them.
     ``progress`` hears of the stages ``database``, ``check snapshot``, ``checksum``, ``texts`` and ``records``.
@@ -77,11 +99,12 @@ def verify(
 
     """
     checks = []
+    store = snapshots.store
     if store.engine.dialect.name == "sqlite":
         checks.append(_check_sqlite(store, progress))
         if checks[0].faults:  # what else is read from it means nothing
             return checks
-    snapshot, published = _check_snapshot(store, directory / "snapshots", model_id, progress)
+    snapshot, published = _check_snapshot(snapshots, model_id, progress)
     of_texts = _check_texts(store, model_id, dimension, published, snapshot, progress)
     return [*checks, _check_records(store, progress), *of_texts, _check_runs(store), snapshot, _check_files(directory)]
 
@@ -108,13 +131,11 @@ def _check_sqlite(store: Store, progress: Progress) -> Check:
     return check
 
 
-def _check_snapshot(
-    store: Store, snapshots: Path, model_id: str, progress: Progress
-) -> tuple[Check, _Published | None]:
+def _check_snapshot(snapshots: Snapshots, model_id: str, progress: Progress) -> tuple[Check, _Published | None]:
     """Check the file of the snapshot, and what it holds; return that unless it is bad."""
     check = Check("snapshot", "snapshot")
     try:
-        opened = read_current(store, snapshots, model_id, progress)
+        opened = snapshots.read_current(model_id, progress)
     except (ValueError, KeyError) as error:
         raise CorruptStore(
             "The database's row of the current snapshot cannot be read; restore the database from a backup."
@@ -123,7 +144,7 @@ def _check_snapshot(
         check.fault(str(error))
         return check, None
     if opened is None:
-        if store.count_vectors(model_id):
+        if snapshots.store.count_vectors(model_id):
             check.fault("There is no snapshot of this model's vectors.")
         return check, None
     current, index = opened

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select
 
-from dedup.model import Model
+from dedup.matching.matcher import Matcher
 from dedup.runtime.progress import Progress, no_progress
 from dedup.text.word_weights import CORPUS_SAMPLE, LEAST_CORPUS, count_words
 from indexer.store import schema
@@ -60,7 +60,7 @@ def _told(normals: Sequence[str], progress: Progress) -> Iterator[str]:
             progress("words", done, len(normals))
 
 
-def model_of(store: Store, model: Model) -> Model:
+def model_of(store: Store, model: Matcher) -> Matcher:
     """Return ``model`` with the words of the store counted in."""
     words = _read(store)
     return model.with_corpus(words["counts"], words["sample"]) if words else model

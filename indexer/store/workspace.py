@@ -79,6 +79,11 @@ class Workspace:
         finally:
             engine.dispose()
 
+    def check_readable(self) -> None:
+        """Raise what ``open`` for reading raises, so that nothing is made where nothing is indexed."""
+        with self.open(for_writing=False):
+            pass
+
     def migrate(self, progress: Progress = no_progress) -> Migration:
         """Bring the database to this program's schema, with a copy beside it before if it is a SQLite file.
 

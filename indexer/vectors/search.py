@@ -8,8 +8,7 @@ product divided by both norms, so all ways give the same numbers.
 from __future__ import annotations
 
 from itertools import chain
-from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,10 +20,10 @@ from dedup.runtime.progress import Progress, no_progress
 from indexer.store.store import Codes, Ids, Store
 from indexer.vectors.faiss_index import Index, iter_content
 from indexer.vectors.sketch import Sketch, candidates_for
-from indexer.vectors.snapshot import open_snapshot
+from indexer.vectors.snapshot import Snapshots
 
-_SCANNED = 16
-"""Queries that can be scanned for in the time that sketching takes."""
+SCANNED = 16
+"""Queries answered by scanning every vector before sketches are worth their cost."""
 
 _BLOCK = 1 << 16
 _QUERIES = 512
@@ -37,7 +36,14 @@ _VALUES = 1 << 24
 Similarities = NDArray[np.float32]
 
 
-class Vectors:
+class VectorIndex(Protocol):
+    """What a query needs of vectors."""
+
+    def search(self, codes: Codes, k: int) -> tuple[Ids, Similarities, dict[int, str]]:
+        """Return the ``k`` nearest texts of each of ``codes`` (m, d) as ``StoredVectors.search`` does."""
+
+
+class StoredVectors:
     """The vectors of a model in a store. ``progress`` hears of ``check snapshot`` and ``read vectors``.
 
     Raises:
@@ -45,15 +51,17 @@ class Vectors:
 
     """
 
-    def __init__(self, store: Store, snapshots: Path, model_id: str, progress: Progress = no_progress) -> None:
-        self._store = store
-        opened = open_snapshot(store, snapshots, model_id, progress)
+    def __init__(
+        self, snapshots: Snapshots, model_id: str, progress: Progress = no_progress, *, scanned: int = SCANNED
+    ) -> None:
+        self._store = store = snapshots.store
+        opened = snapshots.open(model_id, progress)
         self._index = opened[1] if opened else None
         in_snapshot = opened[0].max_text_id if opened else 0
         self._later = store.load_vectors(model_id, in_snapshot, progress)
         self._count = len(self._later[0]) + (self._index.ntotal if self._index else 0)
-        self._scanned = 0
-        self._sketched: _Sketched | None = None
+        self._unsketched_queries = scanned
+        self._sketched: SketchedVectors | None = None
         if len(store.texts_without_vectors(model_id, in_snapshot, 1)[0]):
             check_model(store, model_id)
             raise VersionMismatch(
@@ -79,9 +87,9 @@ class Vectors:
 
     def _nearest(self, codes: Codes, k: int) -> tuple[Ids, Similarities]:
         """Return ids and cosines, both (m, k), of the nearest texts, deleted ones among them."""
-        self._scanned += len(codes)
-        if self._sketched is None and self._scanned > _SCANNED and self._count:
-            self._sketched = _Sketched(*self._take_all(codes.shape[1]))
+        self._unsketched_queries -= len(codes)
+        if self._sketched is None and self._unsketched_queries < 0 and self._count:
+            self._sketched = SketchedVectors(*self._take_all(codes.shape[1]))
         if self._sketched is not None:
             return self._sketched.nearest(codes, k)
         ids, similarities = np.full((len(codes), k), -1, np.int64), np.full((len(codes), k), -1.0, np.float32)
@@ -108,7 +116,7 @@ class Vectors:
         return ids, codes
 
 
-class _Sketched:
+class SketchedVectors:
     """Vectors with a sketch of each: ids (n,) and codes (n, d)."""
 
     def __init__(self, ids: Ids, codes: Codes) -> None:
