@@ -95,6 +95,9 @@ class Model:
 def load_model(directory: Path | None = None) -> Model:
     """Load the model in ``directory``, or the one that ships with neardup.
 
+    >>> load_model().dimension
+    128
+
     Raises:
         VersionMismatch: a file is missing, damaged or of another version.
     """

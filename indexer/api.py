@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 from typing import Any, Self, overload
 
@@ -200,10 +199,9 @@ class Index:
         with self._workspace.open(for_writing=False) as store, progress_of(self._progress) as progress:
             snapshots = Snapshots(store, self._workspace.snapshots)
             found = find_duplicates(snapshots, self._model, min_probability=least, progress=progress)
-            of_text = _records_of_duplicates(store, found.text_ids, found.near.pairs, found.near.clusters.labels)
-        records = [record for _, group in sorted(of_text.items()) for record in group]
-        n = len(found.text_ids)
-        return Duplicates(least, records, (), found.near, of_text, n, found.near.model.explain)
+            near = found.near
+            records, of_text = _records_of_duplicates(store, found.text_ids, near.pairs, near.clusters.labels)
+        return Duplicates(least, records, (), near, of_text, len(found.text_ids), near.model.explain)
 
     def report(self, output: str | os.PathLike[str], *, min_probability: float | None = None) -> dict[str, Any]:
         """Write ``pairs.csv``, ``clusters.csv`` and ``summary.json`` into the directory ``output``; return the summary.
@@ -334,13 +332,24 @@ def _matches(query: str, hits: list[Found], parsers: dict[str, Callable[[str], A
 
 def _records_of_duplicates(
     store: Store, text_ids: Ids, pairs: NDArray[np.int64], labels: NDArray[np.int64]
-) -> dict[int, list[Record]]:
-    """Return by position of the text the records of texts that are in a pair or a cluster, or have several records."""
+) -> tuple[list[Record], dict[int, list[Record]]]:
+    """Return the records of texts that are in a pair or a cluster or have several records, in the order of their ids.
+
+    Also by position of their text.
+    """
     involved = (np.bincount(labels, minlength=len(labels)) > 1)[labels]
     involved[pairs.ravel()] = True
     several = select(schema.record.c.text_id).group_by(schema.record.c.text_id).having(func.count() > 1)
     ids = np.union1d(text_ids[involved], np.array([row[0] for row in store.read(several)], np.int64))
     parsers = id_types.parsers(store)
-    place = dict(zip(ids.tolist(), np.searchsorted(text_ids, ids).tolist(), strict=True))
-    to_record = partial(_record, parsers=parsers)
-    return {place[text_id]: list(map(to_record, found)) for text_id, found in store.records_of_texts(ids).items()}
+    places = dict(zip(ids.tolist(), np.searchsorted(text_ids, ids).tolist(), strict=True))
+    found = [
+        (record.record_id, places[text_id], _record(record, parsers))
+        for text_id, records in store.records_of_texts(ids).items()
+        for record in records
+    ]
+    found.sort(key=lambda one: one[0])
+    of_text: dict[int, list[Record]] = {}
+    for _, place, record in found:
+        of_text.setdefault(place, []).append(record)
+    return [record for _, _, record in found], of_text

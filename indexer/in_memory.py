@@ -41,7 +41,7 @@ def compare(left: str, right: str, *, model: Matcher | None = None) -> Compariso
     >>> found.probability > 0.9
     True
     >>> print(found.reasons[1].label)
-    siamese similarity 0.92
+    siamese similarity 0.99
 
     Raises:
         InputRefused: a text holds no letter, digit or symbol.
@@ -83,10 +83,13 @@ def deduplicate(
     from 0. Pairs have at least ``min_probability`` (default: that of the model). ``progress=True`` draws a bar; a
     function gets (stage, done, total).
 
-    >>> import neardup >>> found = neardup.deduplicate(["Acme Holdings Inc", "ACME HOLDINGS INCORPORATED", "Zenith
-    Bank", "acme holdings, inc."]) >>> [[record.text for record in cluster.records] for cluster in found.clusters]
-    [['Acme Holdings Inc', 'acme holdings, inc.', 'ACME HOLDINGS INCORPORATED']] >>> [record.text for record in
-    found.unique] ['Acme Holdings Inc', 'Zenith Bank']
+    >>> import neardup
+    >>> names = ["Acme Holdings Inc", "ACME HOLDINGS INCORPORATED", "Zenith Bank", "acme holdings, inc."]
+    >>> found = neardup.deduplicate(names)
+    >>> [[record.id for record in cluster.records] for cluster in found.clusters]
+    [[0, 1, 3]]
+    >>> [record.text for record in found.unique]
+    ['Acme Holdings Inc', 'Zenith Bank']
 
     Raises:
         UsageError: the rows cannot be read, or ``min_probability`` is not between 0 and 1.

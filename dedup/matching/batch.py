@@ -77,6 +77,8 @@ class Comparison:
         ``names``, taken apart, ``words``, described, and of pairs ``rule out`` and ``compare``: how many are done, and
         how many there are, None if that is not known.
         """
+        if not len(pairs):
+            return np.empty(0, np.int64), np.empty(0)
         self._describe_names(progress)
         found = [np.empty(0, np.int64)]
         for block, at_most in self._at_most(pairs, similarities):

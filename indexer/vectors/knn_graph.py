@@ -128,7 +128,7 @@ class _Search:
         self.lists = lists
         self._codes = codes
         blocks = [norms(codes[start : start + _PART]) for start in range(0, len(codes), _PART)]
-        self._norms = np.concatenate(blocks)
+        self._norms = np.concatenate([np.empty(0, np.float32), *blocks])
         self._lock = Lock()
         self._stopped = Event()
 
