@@ -21,6 +21,7 @@ from indexer.store.store import Store
 from indexer.store.workspace import Workspace
 from indexer.vectors import snapshot
 from indexer.vectors.knn_graph import all_neighbours
+from indexer.vectors.snapshot import Snapshots
 
 
 class Told:
@@ -37,11 +38,6 @@ class Told:
         return {stage for stage, steps in self.stages.items() if steps[-1][0] != steps[-1][1]}
 
 
-@pytest.fixture
-def snapshots(workspace: Workspace) -> Path:
-    return workspace.snapshots
-
-
 def test_both_passes_of_the_search_are_one(monkeypatch: pytest.MonkeyPatch) -> None:
     codes = np.random.default_rng(0).integers(-99, 99, (600, 16)).astype(np.int8)
     cells = np.random.default_rng(1).permuted(np.tile(np.arange(10, dtype=np.int32), (600, 1)), axis=1)[:, :4]
@@ -53,12 +49,12 @@ def test_both_passes_of_the_search_are_one(monkeypatch: pytest.MonkeyPatch) -> N
 
 @pytest.mark.parametrize("flat_up_to", [100, 5])
 def test_a_report(
-    store: Store, snapshots: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flat_up_to: int
+    store: Store, snapshots: Snapshots, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flat_up_to: int
 ) -> None:
-    index(store, snapshots, [*NAMES, *(f"{name} Holding" for name in NAMES[3:]), *map(str, range(20))], load_model())
+    index(snapshots, [*NAMES, *(f"{name} Holding" for name in NAMES[3:]), *map(str, range(20))], load_model())
     monkeypatch.setattr(duplicates, "FLAT_UP_TO", flat_up_to)
     told = Told()
-    report_workspace(store, snapshots, load_model(), tmp_path / "out", min_probability=0.5, progress=told)
+    report_workspace(snapshots, load_model(), tmp_path / "out", min_probability=0.5, progress=told)
     found = list(told.stages)
     assert found[:2] == ["read vectors", "read texts"]
     assert ("cells of texts" in found) == (flat_up_to == 5)
@@ -69,38 +65,38 @@ def test_a_report(
 
 
 def test_a_deletion_and_the_snapshot_that_it_makes(
-    store: Store, snapshots: Path, monkeypatch: pytest.MonkeyPatch
+    store: Store, snapshots: Snapshots, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    index(store, snapshots, NAMES)
+    index(snapshots, NAMES)
     told = Told()
     monkeypatch.setattr(delete, "PAGE", 3)
     monkeypatch.setattr(snapshot, "LEAST_CHANGES", 1)
     Load(store, with_ids(("1", "Acme")), source="other")
     assert delete.delete_source(store, "names", told) == 8
     assert told.stages == {"delete": [(3, 8), (6, 8), (8, 8)]}
-    assert compact(store, snapshots, told)
+    assert compact(snapshots, told)
     assert list(told.stages)[1:] == ["check snapshot", "read vectors", "snapshot", "write snapshot", "checksum"]
     assert not told.unfinished
 
 
-def test_opening_for_queries(store: Store, snapshots: Path) -> None:
+def test_opening_for_queries(store: Store, snapshots: Snapshots) -> None:
     Load(store, with_ids(("1", "Acme"), ("2", "Borealis")))
     told = Told()
-    with Searcher(store, snapshots, MODEL, told):
+    with Searcher(snapshots, MODEL, told):
         assert list(told.stages) == ["read vectors"]
-    refresh_snapshot(store, snapshots, MODEL.model_id, min_similarity=0.3)
+    refresh_snapshot(snapshots, MODEL.model_id, min_similarity=0.3)
     told = Told()
-    with Searcher(store, snapshots, MODEL, told):
+    with Searcher(snapshots, MODEL, told):
         assert list(told.stages) == ["check snapshot"]
     assert not told.unfinished
 
 
-def test_counting_words_is_told(store: Store, snapshots: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_counting_words_is_told(store: Store, snapshots: Snapshots, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("indexer.store.corpus_words.LEAST_CORPUS", 5)
     Load(store, with_ids(*((f"{n}", f"Name {n}") for n in range(6))))
     for expected in (["words", "read vectors"], ["check snapshot"]):
         told = Told()
-        refresh_snapshot(store, snapshots, MODEL.model_id, min_similarity=0.3, progress=told)
+        refresh_snapshot(snapshots, MODEL.model_id, min_similarity=0.3, progress=told)
         assert list(told.stages)[:2] == expected
         assert "words" not in told.unfinished
 

@@ -17,12 +17,7 @@ from indexer.jobs.report import report_workspace, safe_cell
 from indexer.reading.open import Row
 from indexer.store.runs import last_runs
 from indexer.store.store import Store
-from indexer.store.workspace import Workspace
-
-
-@pytest.fixture
-def snapshots(workspace: Workspace) -> Path:
-    return workspace.snapshots
+from indexer.vectors.snapshot import Snapshots
 
 
 def read(path: Path) -> list[dict[str, str]]:
@@ -30,15 +25,15 @@ def read(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def write(store: Store, snapshots: Path, output: Path, **options: Any) -> dict[str, Any]:
-    return report_workspace(store, snapshots, MODEL, output, min_probability=0.5, **options)
+def write(snapshots: Snapshots, output: Path, **options: Any) -> dict[str, Any]:
+    return report_workspace(snapshots, MODEL, output, min_probability=0.5, **options)
 
 
-def test_pairs_clusters_and_summary(store: Store, snapshots: Path, tmp_path: Path) -> None:
-    index(store, snapshots, NAMES, identity="column")
+def test_pairs_clusters_and_summary(store: Store, snapshots: Snapshots, tmp_path: Path) -> None:
+    index(snapshots, NAMES, identity="column")
     output = tmp_path / "new" / "report"
     steps: set[str] = set()
-    summary = write(store, snapshots, output, progress=lambda stage, done, total: steps.add(stage))
+    summary = write(snapshots, output, progress=lambda stage, done, total: steps.add(stage))
     assert sorted(path.name for path in output.iterdir()) == sorted(report.FILES)
     assert steps >= {"search", "compare", "cluster", "write pairs", "write clusters"}
 
@@ -81,19 +76,19 @@ def test_pairs_clusters_and_summary(store: Store, snapshots: Path, tmp_path: Pat
     assert (run.kind, run.state, run.manifest["near_pairs"]) == ("report", "done", 2)
 
 
-def test_only_exact_duplicates(store: Store, snapshots: Path, tmp_path: Path) -> None:
-    index(store, snapshots, ["Acme", "ACME", "Zebra Oil Drilling"], identity="column")
-    summary = write(store, snapshots, tmp_path)
+def test_only_exact_duplicates(store: Store, snapshots: Snapshots, tmp_path: Path) -> None:
+    index(snapshots, ["Acme", "ACME", "Zebra Oil Drilling"], identity="column")
+    summary = write(snapshots, tmp_path)
     assert (summary["near_pairs"], summary["pairs_total"], summary["clusters"]) == (0, 1, 1)
     assert {row["weakest_probability"] for row in read(tmp_path / "clusters.csv")} == {"1.000000"}
 
 
-def test_columns_that_are_called_like_ours(store: Store, snapshots: Path, tmp_path: Path) -> None:
+def test_columns_that_are_called_like_ours(store: Store, snapshots: Snapshots, tmp_path: Path) -> None:
     fields = {"text": "=1+1", "column_text": "-5", "source": "@x", "=note": "n"}
     rows = [Row(n, n, str(n), "+Acme", fields, ["+Acme"]) for n in (1, 2)]
-    index_rows(store, snapshots, MODEL, "-files", rows, identity="column", on_reject=lambda reject: None)
-    index(store, snapshots, ["Other"], identity="column")
-    write(store, snapshots, tmp_path)
+    index_rows(snapshots, MODEL, "-files", rows, identity="column", on_reject=lambda reject: None)
+    index(snapshots, ["Other"], identity="column")
+    write(snapshots, tmp_path)
     first = read(tmp_path / "clusters.csv")[0]
     assert first == {
         "cluster_id": "c1",
@@ -109,7 +104,7 @@ def test_columns_that_are_called_like_ours(store: Store, snapshots: Path, tmp_pa
     }
 
 
-def test_columns_that_come_up_late(store: Store, snapshots: Path, tmp_path: Path) -> None:
+def test_columns_that_come_up_late(store: Store, snapshots: Snapshots, tmp_path: Path) -> None:
     named: list[tuple[str, dict[str, str]]] = [
         ("Acme", {}),
         ("Acme", {"a": 'x, "y"'}),
@@ -117,8 +112,8 @@ def test_columns_that_come_up_late(store: Store, snapshots: Path, tmp_path: Path
         ("Zebra", {"c": "z"}),
     ]
     rows = [Row(n, n, str(n), name, fields, [name]) for n, (name, fields) in enumerate(named, 1)]
-    index_rows(store, snapshots, MODEL, "files", rows, identity="column", on_reject=lambda reject: None)
-    write(store, snapshots, tmp_path)
+    index_rows(snapshots, MODEL, "files", rows, identity="column", on_reject=lambda reject: None)
+    write(snapshots, tmp_path)
     found = [tuple(row[column] for column in ("id", "a", "b", "c")) for row in read(tmp_path / "clusters.csv")]
     assert found == [("1", "", "", ""), ("2", 'x, "y"', "", ""), ("3", "", "", ""), ("4", "", "", "z")]
 
@@ -133,18 +128,18 @@ def test_cells_that_are_safe(text: str) -> None:
     assert safe_cell(text) == text
 
 
-def test_nothing_is_indexed(store: Store, snapshots: Path, tmp_path: Path) -> None:
+def test_nothing_is_indexed(store: Store, snapshots: Snapshots, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"(?i)nothing is indexed"):
-        write(store, snapshots, tmp_path / "out")
+        write(snapshots, tmp_path / "out")
     assert not (tmp_path / "out").exists()
     assert last_runs(store, 1)[0].state == "failed"
 
 
 def test_a_report_is_never_half_there(
-    store: Store, snapshots: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: Store, snapshots: Snapshots, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    index(store, snapshots, NAMES)
-    write(store, snapshots, tmp_path / "out")
+    index(snapshots, NAMES)
+    write(snapshots, tmp_path / "out")
     before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
 
     def full_disk(*_: object) -> None:
@@ -152,5 +147,5 @@ def test_a_report_is_never_half_there(
 
     monkeypatch.setattr(report, "_write_clusters", full_disk)
     with pytest.raises(EnvironmentFault, match="No space left"):
-        write(store, snapshots, tmp_path / "out")
+        write(snapshots, tmp_path / "out")
     assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before

@@ -117,7 +117,7 @@ def test_missing_vectors(filled: Store, workspace: Workspace) -> None:
 @pytest.mark.parametrize("how", ["missing", "cut", "longer", "one bit", "folder"])
 def test_a_bad_file_is_found_and_built_anew(filled: Store, workspace: Workspace, how: str) -> None:
     before = filled.current_snapshot()
-    (path,) = workspace.snapshots.iterdir()
+    (path,) = workspace.snapshots.directory.iterdir()
     damage(path, how, b"")
     checks = checked(filled, workspace)
     assert worst_kind(checks) == "snapshot"
@@ -244,7 +244,7 @@ def test_index_is_the_same_after_a_repair(store: Store, workspace: Workspace) ->
     """Nothing changed since: the file is built anew byte for byte."""
     index(store, workspace.snapshots, NAMES)
     before = store.current_snapshot()
-    (path,) = workspace.snapshots.iterdir()
+    (path,) = workspace.snapshots.directory.iterdir()
     content = path.read_bytes()
     damage(path, "one bit", b"")
     after = snapshot.publish(store, workspace.snapshots, MODEL.model_id)

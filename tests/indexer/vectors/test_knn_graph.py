@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from indexer.store.store import Codes
 from indexer.vectors import knn_graph as search
-from indexer.vectors import snapshot
 from indexer.vectors.cells import CELLS_ASKED, find_centres, nearest_cells
 from indexer.vectors.faiss_index import centres_of
 from indexer.vectors.int8_products import products
 from indexer.vectors.recall import MOST_CELLS, WANTED, measure_recall
+from indexer.vectors.snapshot import Snapshots
+from indexer.vectors.snapshot_file import read_index
 from indexer.vectors.top_k import NeighbourLists
 
 LEAST = 0.5
@@ -200,11 +201,11 @@ def test_nearest_cells(count: int) -> None:
 def test_recall_is_measured_when_a_snapshot_is_built(tmp_path: Path) -> None:
     """What is measured on a sample is, very nearly, what a search of all finds of all."""
     ids, codes = clustered()
-    published = snapshot.publish(faked_store(ids, codes), tmp_path, "a" * 64, min_similarity=LEAST, flat_up_to=1000)
+    published = Snapshots(faked_store(ids, codes), tmp_path, flat_up_to=1000).publish("a" * 64, min_similarity=LEAST)
     assert published is not None
     recall = published.parameters["recall"]
     assert (recall["texts"], recall["least_similarity"]) == (2000, LEAST)
-    index = snapshot.read_index(tmp_path, published)
+    index = read_index(tmp_path, published)
     cells = nearest_cells(codes, centres_of(index), published.parameters["cells_per_text"])
     near, _ = search.all_neighbours(codes, 10, LEAST, cells).nearest()
     exact, _ = brute_force(codes, 10, LEAST)

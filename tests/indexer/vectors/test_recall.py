@@ -11,8 +11,8 @@ from clustered_vectors import clustered, faked_store
 
 from indexer.store.store import Codes
 from indexer.vectors import recall as measure
-from indexer.vectors import snapshot
 from indexer.vectors.recall import MOST_CELLS, PROMISED, WANTED, measure_recall
+from indexer.vectors.snapshot import Snapshots
 
 LEAST = 0.3
 
@@ -51,7 +51,9 @@ def test_a_low_recall_is_warned_of_when_a_snapshot_is_built(
         monkeypatch.setattr(measure, "MOST_CELLS", 5)
         monkeypatch.setattr(measure, "candidates_for", lambda k: 20)
     with caplog.at_level(logging.WARNING):
-        published = snapshot.publish(faked_store(ids, codes), tmp_path, "a" * 64, min_similarity=LEAST, flat_up_to=1000)
+        published = Snapshots(faked_store(ids, codes), tmp_path, flat_up_to=1000).publish(
+            "a" * 64, min_similarity=LEAST
+        )
     assert published is not None
     recall = published.parameters["recall"]
     if is_hard:

@@ -15,9 +15,9 @@ from clustered_vectors import CELLS_ABOVE, clustered
 from dedup.encoder.cosine import cosine, exact_neighbours
 from dedup.runtime.progress import Progress
 from indexer.store.store import Codes, Ids
-from indexer.vectors import search, snapshot
-from indexer.vectors.search import Vectors
+from indexer.vectors.search import StoredVectors
 from indexer.vectors.sketch import Sketch
+from indexer.vectors.snapshot import Snapshots
 
 MODEL_ID = "a" * 64
 K = 20
@@ -35,7 +35,7 @@ class Corpus:
             current_snapshot=lambda: None,
             publish_snapshot=lambda **values: SimpleNamespace(**values),
         )
-        self.published: Any = snapshot.publish(before, directory, MODEL_ID, flat_up_to=flat_up_to)
+        self.published: Any = Snapshots(before, directory, flat_up_to=flat_up_to).publish(MODEL_ID)
 
     def current_snapshot(self) -> Any:
         return self.published
@@ -74,10 +74,12 @@ def test_every_way_finds_the_same(
     queries[40] = codes[1000]
     expected = corpus.expected(queries)
     for scanned in (100 * len(queries), 0):
-        monkeypatch.setattr(search, "_SCANNED", scanned)
-        found = Vectors(corpus, tmp_path, MODEL_ID)  # type: ignore[arg-type]
+        found = StoredVectors(Snapshots(corpus, tmp_path), MODEL_ID, scanned=scanned)  # type: ignore[arg-type]
         several = found.search(queries, K)
-        one = [Vectors(corpus, tmp_path, MODEL_ID).search(queries[at : at + 1], K) for at in (0, 40)]  # type: ignore[arg-type]
+        one = [
+            StoredVectors(Snapshots(corpus, tmp_path), MODEL_ID, scanned=scanned).search(queries[at : at + 1], K)
+            for at in (0, 40)
+        ]  # type: ignore[arg-type]
         for values, wanted in zip(several, expected, strict=False):
             assert np.mean(values == wanted) > (0.995 if scanned else 0.97)  # a sketch may miss what is not quite near
         assert np.array_equal(several[0][40], expected[0][40])
@@ -87,14 +89,15 @@ def test_every_way_finds_the_same(
             assert np.array_equal(alone[1][0], several[1][at])
 
 
-def test_there_may_be_fewer_than_wanted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_there_may_be_fewer_than_wanted(tmp_path: Path) -> None:
     ids, codes = clustered(40)
     corpus = Corpus(tmp_path, ids, codes, 30, CELLS_ABOVE)
     corpus.deleted = set(ids[3:].tolist())
     results = []
     for scanned in (100, 0):
-        monkeypatch.setattr(search, "_SCANNED", scanned)
-        found, similarities, normals = Vectors(corpus, tmp_path, MODEL_ID).search(codes[:1], K)  # type: ignore[arg-type]
+        found, similarities, normals = StoredVectors(Snapshots(corpus, tmp_path), MODEL_ID, scanned=scanned).search(
+            codes[:1], K
+        )  # type: ignore[arg-type]
         assert set(normals) == set(ids[:3].tolist()) == set(found[0, :3].tolist())
         assert (found[0, 3:] == -1).all() and (similarities[0, 3:] == -1).all()
         results.append((found, similarities))
@@ -102,14 +105,13 @@ def test_there_may_be_fewer_than_wanted(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("later", [0, 20_000, 40_000])
-def test_vectors_are_held_once_beside_the_snapshot(tmp_path: Path, later: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_vectors_are_held_once_beside_the_snapshot(tmp_path: Path, later: int) -> None:
     """While they are sketched; ``later`` of them are not in the snapshot."""
-    monkeypatch.setattr(search, "_SCANNED", 0)
     ids = np.arange(1, 40_001)
     codes = np.random.default_rng(5).integers(-60, 60, (len(ids), 48)).astype(np.int8)
     corpus = Corpus(tmp_path, ids, codes, max(1, len(ids) - later), CELLS_ABOVE)
     tracemalloc.start()
-    found = Vectors(corpus, tmp_path, MODEL_ID)  # type: ignore[arg-type]
+    found = StoredVectors(Snapshots(corpus, tmp_path), MODEL_ID, scanned=0)  # type: ignore[arg-type]
     before = tracemalloc.get_traced_memory()[0]
     tracemalloc.reset_peak()
     found.search(codes[:1], K)
