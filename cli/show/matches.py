@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from cli.show.render import DIGITS, Row, contributions, rounded
+from cli.show.table import NOTE
 
 if TYPE_CHECKING:
     from dedup.evidence.explain import Explanation
@@ -38,9 +39,9 @@ def table_rows(match: Match, reasons: Row) -> Iterator[dict[str, Any]]:
     rows = list(match_rows(match, {}))
     yield from rows[:MAX_RECORDS_IN_TABLE]
     if len(rows) > MAX_RECORDS_IN_TABLE:
-        yield {"text": f"… and {len(rows) - MAX_RECORDS_IN_TABLE} more"}
+        yield {NOTE: f"… and {len(rows) - MAX_RECORDS_IN_TABLE} more"}
     for line in lines(reasons):
-        yield {"text": f"  {line}"}
+        yield {NOTE: line}
 
 
 def reasons_of(explanation: Explanation | None) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
 import sys
 import tempfile
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from cli.options import Format
+from cli.show.table import cell, write_table
 from cli.show.text import visible, visible_json
 from dedup.errors import EnvironmentFault
 
@@ -25,8 +25,6 @@ Row = Mapping[str, Any]
 DIGITS = 6
 """Decimal places of probabilities and weights in JSON and CSV."""
 
-_UNLIMITED = 100_000
-
 
 def write_rows(rows: Iterable[Row], layout: Format, out: TextIO) -> None:
     """Write rows to ``out``; a table or CSV has the columns of all rows, in order of appearance.
@@ -34,7 +32,7 @@ def write_rows(rows: Iterable[Row], layout: Format, out: TextIO) -> None:
     JSON and JSON Lines are streamed. CSV is buffered in a temporary file until all column names are known.
     """
     writers: dict[Format, Callable[[Iterable[Row], TextIO], None]] = {
-        Format.table: _write_table,
+        Format.table: write_table,
         Format.json: _write_json,
         Format.jsonl: _write_jsonl,
         Format.csv: _write_csv,
@@ -141,32 +139,6 @@ def recall_of(snapshot: Snapshot | None) -> dict[str, float]:
     return {"recall_of_all": round(recall["of_all"], 4), "recall_of_queries": round(recall["of_queries"], 4)}
 
 
-def _write_table(rows: Iterable[Row], out: TextIO) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    rows = list(rows)
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    table = Table(box=None, pad_edge=False, header_style="")
-    for name in columns:
-        numeric = all(isinstance(row[name], float | None) for row in rows if name in row)
-        table.add_column(Text(visible(name)), justify="right" if numeric else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(_cell(row.get(name))) for name in columns))
-    drawn = io.StringIO()
-    Console(file=drawn, width=None if out.isatty() else _UNLIMITED, color_system=None).print(table)
-    out.writelines(f"{line.rstrip()}\n" for line in drawn.getvalue().splitlines())
-
-
-def _cell(value: object) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:.3f}"
-    return "" if value is None else visible(str(value))
-
-
 def _summary_lines(summary: Row, indent: str = "") -> Iterator[str]:
     width = max((len(name) for name, value in summary.items() if not isinstance(value, dict | list)), default=0)
     for name, value in summary.items():
@@ -177,5 +149,5 @@ def _summary_lines(summary: Row, indent: str = "") -> Iterator[str]:
             yield f"{indent}{visible(name)}"
             yield from (f"{indent}  {line}" for line in value)
         else:
-            number = f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else _cell(value)
+            number = f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else cell(value)
             yield f"{indent}{visible(name):<{width}}  {number}".rstrip()
