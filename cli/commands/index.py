@@ -36,38 +36,64 @@ EXAMPLES = options.examples(
 )
 
 
+Files = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="FILE",
+        help="CSV, TSV or JSON Lines file, also compressed (gz, bz2, xz, zst), or Parquet file; - reads standard "
+        "input.",
+    ),
+]
+Source = Annotated[
+    str | None,
+    typer.Option(
+        "--source",
+        "-s",
+        metavar="NAME",
+        help="Name under which the records are kept; joins several files into one source. Default: the name of each "
+        "file.",
+    ),
+]
+Sync = Annotated[
+    bool, typer.Option("--sync", help="Also delete records of the source that are missing from the input.")
+]
+FromSql = Annotated[
+    str | None,
+    typer.Option("--from-sql", metavar="QUERY", help="Index the rows of an SQL query instead of files."),
+]
+SourceUrl = Annotated[
+    str | None,
+    typer.Option("--source-url", metavar="URL", help="Database for --from-sql; it is never written to."),
+]
+AllowEmpty = Annotated[
+    bool,
+    typer.Option(
+        "--allow-empty",
+        help="Accept an empty file: change nothing and exit with code 0.",
+        rich_help_panel=options.READING,
+    ),
+]
+MaxRejectRate = Annotated[
+    float,
+    typer.Option(
+        "--max-reject-rate",
+        metavar="SHARE",
+        min=0,
+        max=1,
+        help="Refuse the input if more than this share of its rows (0 to 1) is rejected.",
+        rich_help_panel=options.READING,
+    ),
+]
+
+
 def index(
-    files: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="FILE",
-            help="CSV, TSV or JSON Lines file, also compressed (gz, bz2, xz, zst), or Parquet file; - reads standard "
-            "input.",
-        ),
-    ] = None,
+    files: Files = None,
     text: options.TextColumns = None,
     id: options.IdColumn = None,
-    source: Annotated[
-        str | None,
-        typer.Option(
-            "--source",
-            "-s",
-            metavar="NAME",
-            help="Name under which the records are kept; joins several files into one source. Default: the name of "
-            "each file.",
-        ),
-    ] = None,
-    sync: Annotated[
-        bool,
-        typer.Option("--sync", help="Also delete records of the source that are missing from the input."),
-    ] = False,
-    from_sql: Annotated[
-        str | None, typer.Option("--from-sql", metavar="QUERY", help="Index the rows of an SQL query instead of files.")
-    ] = None,
-    source_url: Annotated[
-        str | None,
-        typer.Option("--source-url", metavar="URL", help="Database for --from-sql; it is never written to."),
-    ] = None,
+    source: Source = None,
+    sync: Sync = False,
+    from_sql: FromSql = None,
+    source_url: SourceUrl = None,
     workspace: options.Workspace = options.DEFAULT_WORKSPACE,
     database: options.Database = None,
     threads: options.Threads = None,
@@ -80,26 +106,9 @@ def index(
     skip_lines: options.SkipLines = 0,
     lenient: options.Lenient = False,
     fix_mojibake: options.FixMojibake = False,
-    allow_empty: Annotated[
-        bool,
-        typer.Option(
-            "--allow-empty",
-            help="Accept an empty file: change nothing and exit with code 0.",
-            rich_help_panel=options.READING,
-        ),
-    ] = False,
+    allow_empty: AllowEmpty = False,
     rejects: options.Rejects = None,
-    max_reject_rate: Annotated[
-        float,
-        typer.Option(
-            "--max-reject-rate",
-            metavar="SHARE",
-            min=0,
-            max=1,
-            help="Refuse the input if more than this share of its rows (0 to 1) is rejected.",
-            rich_help_panel=options.READING,
-        ),
-    ] = 0.05,
+    max_reject_rate: MaxRejectRate = 0.05,
 ) -> None:
     """Load files or SQL results into the index.
 

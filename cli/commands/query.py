@@ -23,39 +23,48 @@ EXAMPLES = options.examples(
 )
 
 
+Text = Annotated[str | None, typer.Argument(metavar="TEXT", help="Text to search for; put it in quotes.")]
+InputFile = Annotated[
+    str | None,
+    typer.Option("--input", metavar="FILE", help="Search for each row of FILE instead; - reads standard input."),
+]
+Limit = Annotated[
+    int, typer.Option("--limit", "-n", metavar="N", min=1, help="Return at most N distinct texts for each query.")
+]
+MinProbability = Annotated[
+    float,
+    typer.Option(
+        "--min-probability", metavar="P", min=0, max=1, help="Leave out matches below probability P (0 to 1)."
+    ),
+]
+Explain = Annotated[
+    bool, typer.Option("--explain", help="Show the evidence for each match with its weight in log-odds.")
+]
+OutputFile = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", metavar="FILE", help="Write the matches to FILE instead of standard output."),
+]
+Layout = Annotated[
+    Format | None,
+    typer.Option(
+        "--format",
+        metavar="FORMAT",
+        help="Output format: table, json, jsonl or csv. Default: the extension of --output, or else csv with --input "
+        "and table without.",
+    ),
+]
+
+
 def query(
-    text: Annotated[str | None, typer.Argument(metavar="TEXT", help="Text to search for; put it in quotes.")] = None,
-    input: Annotated[
-        str | None,
-        typer.Option("--input", metavar="FILE", help="Search for each row of FILE instead; - reads standard input."),
-    ] = None,
+    text: Text = None,
+    input: InputFile = None,
     text_columns: options.TextColumns = None,
     id: options.IdColumn = None,
-    limit: Annotated[
-        int, typer.Option("--limit", "-n", metavar="N", min=1, help="Return at most N distinct texts for each query.")
-    ] = 10,
-    min_probability: Annotated[
-        float,
-        typer.Option(
-            "--min-probability", metavar="P", min=0, max=1, help="Leave out matches below probability P (0 to 1)."
-        ),
-    ] = 0.05,
-    explain: Annotated[
-        bool, typer.Option("--explain", help="Show the evidence for each match with its weight in log-odds.")
-    ] = False,
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="Write the matches to FILE instead of standard output."),
-    ] = None,
-    layout: Annotated[
-        Format | None,
-        typer.Option(
-            "--format",
-            metavar="FORMAT",
-            help="Output format: table, json, jsonl or csv. Default: the extension of --output, or else csv with "
-            "--input and table without.",
-        ),
-    ] = None,
+    limit: Limit = 10,
+    min_probability: MinProbability = 0.05,
+    explain: Explain = False,
+    output: OutputFile = None,
+    layout: Layout = None,
     workspace: options.Workspace = options.DEFAULT_WORKSPACE,
     database: options.Database = None,
     threads: options.Threads = None,

@@ -26,21 +26,25 @@ _SHOWN = (
 )
 
 
+Directory = Annotated[
+    Path,
+    typer.Option("--output", "-o", metavar="DIR", help="Directory for pairs.csv, clusters.csv and summary.json."),
+]
+MinProbability = Annotated[
+    float | None,
+    typer.Option(
+        "--min-probability",
+        metavar="P",
+        min=0,
+        max=1,
+        help="Lowest probability of a pair (0 to 1). Default: the threshold of the model.",
+    ),
+]
+
+
 def report(
-    output: Annotated[
-        Path,
-        typer.Option("--output", "-o", metavar="DIR", help="Directory for pairs.csv, clusters.csv and summary.json."),
-    ] = Path("dedup-report"),
-    min_probability: Annotated[
-        float | None,
-        typer.Option(
-            "--min-probability",
-            metavar="P",
-            min=0,
-            max=1,
-            help="Lowest probability of a pair (0 to 1). Default: the threshold of the model.",
-        ),
-    ] = None,
+    output: Directory = Path("dedup-report"),
+    min_probability: MinProbability = None,
     layout: options.Output = ReportFormat.table,
     workspace: options.Workspace = options.DEFAULT_WORKSPACE,
     database: options.Database = None,
