@@ -10,12 +10,13 @@ from cli.main import app
 
 COMMANDS = ("index", "query", "report", "delete", "compare", "status", "migrate", "verify", "evaluate", "train")
 HEAVY = {"numpy", "scipy", "torch", "faiss", "onnxruntime", "sqlalchemy", "alembic", "rapidfuzz", "rich"}
-HEAVY |= {"pyarrow", "ftfy", "charset_normalizer", "backports"}
+HEAVY |= {"pyarrow", "ftfy", "charset_normalizer", "backports", "pydantic"}
 
 
-def test_help_imports_nothing_heavy() -> None:
+@pytest.mark.parametrize("arguments", [("--help",), ("index", "--help")], ids=" ".join)
+def test_help_imports_nothing_heavy(arguments: tuple[str, ...]) -> None:
     code = f"import sys\ntry:\n    {START.replace('; ', chr(10) + '    ')}\nfinally:\n    print(*sys.modules)"
-    run = start("--help", program=code)
+    run = start(*arguments, program=code)
     loaded = {name.split(".")[0] for name in run.stdout.splitlines()[-1].split()}
     assert not loaded & HEAVY
 
