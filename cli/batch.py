@@ -1,4 +1,4 @@
-"""Many queries at once: read a table, search in pages, write the matches as they come."""
+"""A file of queries: read in pages, searched page by page, matches written as they are found."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cli.inputs import announced, open_rejects, refuse_overwriting
 from cli.options import Format
 from cli.show.matches import explain, match_rows, pages, table_rows
+from cli.show.notes import say_rejected
 from cli.show.progress_bar import with_total
 from cli.show.render import output_to, write_rows
-from cli.tables import open_rejects, reading, refuse_overwriting, say_rejected
 
 if TYPE_CHECKING:
     from dedup.runtime.progress import Progress
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from indexer.reading.rejects import Reject
 
 PAGE = 2000
-"""Queries answered at once."""
+"""Queries that are answered together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """What to find for each query."""
+    """How to search for each query."""
 
     searcher: Searcher
     limit: int
@@ -47,7 +48,7 @@ class Search:
         return self.searcher.query(texts, limit=self.limit, min_probability=self.min_probability)
 
     def reasons(self, normal: str, match: Match) -> dict[str, Any]:
-        """Return the log-odds of a match and the evidence for it if that was asked for, else nothing."""
+        """Return the log-odds and the evidence of a match if ``explain`` is set, else nothing."""
         return explain(self.searcher.model, normal, match) if self.explain else {}
 
     def write_all(
@@ -57,7 +58,7 @@ class Search:
         layout: Format,
         progress: Progress,
     ) -> int:
-        """Write the matches of all rows of the file; return how many rows were rejected."""
+        """Write the matches of all rows of the file; return the number of rejected rows."""
         from indexer.reading.open import open_table
 
         refuse_overwriting(asked.file, output, "--output")
@@ -65,7 +66,7 @@ class Search:
         progress = with_total(progress, table, "queries")
         with (
             open_rejects([asked.file], asked.rejects, "stdin") as refused,
-            reading(table, quiet=asked.quiet),
+            announced(table, quiet=asked.quiet),
         ):
             with output_to(output) as out:
                 write_rows(self._rows(table, layout, refused.add, progress), layout, out)
@@ -80,7 +81,7 @@ class Search:
         progress: Progress,
     ) -> Iterator[dict[str, Any]]:
         as_rows = table_rows if layout is Format.table else match_rows
-        for page in pages(_sound(table, on_reject), PAGE):
+        for page in pages(_valid_rows(table, on_reject), PAGE):
             rows, normals = zip(*page, strict=True)
             for row, normal, found in zip(rows, normals, self.find([row.raw for row in rows]), strict=True):
                 head = {"query_line": row.line, "query_id": row.external_id, "query": row.raw}
@@ -91,8 +92,8 @@ class Search:
         progress("queries", table.rows_in, table.rows_in)
 
 
-def _sound(table: Table, on_reject: Callable[[Reject], None]) -> Iterator[tuple[Row, str]]:
-    """Yield the rows that can be looked for, with their normal form; hand on the others."""
+def _valid_rows(table: Table, on_reject: Callable[[Reject], None]) -> Iterator[tuple[Row, str]]:
+    """Yield the valid rows with their normal forms; pass the others to ``on_reject``."""
     from dedup.text.normalise import normalise
     from indexer.ingest.intake import fault_of
     from indexer.reading.open import Row

@@ -1,4 +1,4 @@
-"""``dedup compare``: score two texts and say why."""
+"""``dedup compare``: the probability that two texts mean the same, and why."""
 
 from __future__ import annotations
 
@@ -18,16 +18,18 @@ EXAMPLES = options.examples(
 
 
 def compare(
-    first: Annotated[str, typer.Argument(metavar="A", help="A text.")],
-    second: Annotated[str, typer.Argument(metavar="B", help="Another text.")],
+    first: Annotated[str, typer.Argument(metavar="A", help="First text.")],
+    second: Annotated[str, typer.Argument(metavar="B", help="Second text.")],
     layout: options.Output = ReportFormat.table,
 ) -> None:
-    """Compare two texts and say why.
+    """Compare two texts and explain the result.
 
-    Gives the probability that they mean the same; needs no index. Each piece of evidence has a weight in
-    log-odds: positive for the same, negative for different. The starting point is where texts of this length
-    are without any evidence; all together are the log-odds of the probability. A query of a large corpus may
-    say a little otherwise: it also knows which words are common there.
+    Prints the probability that the texts mean the same, and the evidence. Needs no index.
+
+    Each piece of evidence has a weight in log-odds, positive if it suggests that the texts mean the same,
+    negative if not. The starting point holds for texts of this length without any evidence; the total is the
+    log-odds of the probability. A query may give a slightly different result, because it also takes into account
+    which words are common in the index.
     """
     from dedup.encoder.cosine import cosine
     from dedup.errors import InputRefused
@@ -37,7 +39,7 @@ def compare(
     normals = [normalise(text) for text in (first, second)]
     for text, normal in zip((first, second), normals, strict=True):
         if not normal:
-            raise InputRefused(f"{text!r} holds no letter, digit or symbol; give a name.", "E_NAME_EMPTY")
+            raise InputRefused(f"{text!r} has no letter, digit or symbol to compare.", "E_NAME_EMPTY")
     result: dict[str, Any]
     if normals[0] == normals[1]:
         result = {"probability": 1.0, "similarity": 1.0, "exact": True, **reasons_of(None)}

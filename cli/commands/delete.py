@@ -1,4 +1,4 @@
-"""``dedup delete``: take records out of a workspace."""
+"""``dedup delete``: remove records from the index."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ EXAMPLES = options.examples(
 def delete(
     id: Annotated[
         list[str] | None,
-        typer.Option("--id", metavar="ID", help="Id of a record to delete; several may be given."),
+        typer.Option("--id", metavar="ID", help="Delete the record with this id; may be repeated."),
     ] = None,
     source: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Delete from this source; all of its records if no id is given."),
+        typer.Option("--source", "-s", metavar="NAME", help="Source of the records; without --id, delete all of it."),
     ] = None,
-    threads: options.Threads = None,
     workspace: options.Workspace = options.DEFAULT_WORKSPACE,
     database: options.Database = None,
+    threads: options.Threads = None,
     quiet: options.Quiet = False,
 ) -> None:
     """Delete records from the index.
 
-    Deletes the records with the given ids, all or none of them, or a whole source. The source may be left out
-    where only one has records with these ids. Queries no longer find them at once; the files that were
-    indexed stay as they are, and indexing them again brings the records back.
+    Deletes a whole source, or the records with the given ids: all of them or, if one is missing, none. --source
+    can be left out if only one source has records with these ids. Queries stop finding the records at once.
+    The input files are not touched; indexing them again restores the records.
     """
     compute_with(threads)
 
@@ -49,7 +49,7 @@ def delete(
     if not id and not source:
         raise UsageError("Say what to delete: --id ID, or --source NAME for all records of a source.")
     place = Workspace(workspace, database)
-    with place.open(for_writing=False):  # nothing indexed yet: say so, rather than make a workspace
+    with place.open(for_writing=False):  # fails if nothing is indexed yet, and creates no workspace
         pass
     with place.open(for_writing=True) as store, progress_bar(quiet=quiet) as progress:
         if id:
@@ -68,7 +68,7 @@ def _only_source(store: Store, ids: list[str]) -> str:
 
     names = sources_of(store, ids)
     if not names:
-        raise UsageError(f"There is no record with the id {ids[0]!r}; nothing was deleted.")
+        raise UsageError(f"No source has a record with the id {ids[0]!r}; nothing was deleted.")
     if len(names) > 1:
         raise UsageError(f"Several sources have records with these ids: {', '.join(names)}. Choose one with --source.")
     return names[0]

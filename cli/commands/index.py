@@ -1,4 +1,4 @@
-"""``dedup index``: bring files, or the result of a query, into a workspace."""
+"""``dedup index``: load files or the result of an SQL query into the index."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli import options
-from cli.exit_codes import SOME_ROWS_REJECTED, say
-from cli.inputs import Input, inputs
+from cli.exit_codes import SOME_ROWS_REJECTED
+from cli.inputs import Input, announced, inputs
+from cli.show.notes import say, say_rejected
 from cli.show.progress_bar import progress_bar, with_total
 from cli.show.render import recall_of, spaced, write_summary
-from cli.tables import reading, say_rejected
 from dedup.runtime.threads import compute_with
 
 if TYPE_CHECKING:
@@ -29,42 +29,76 @@ if TYPE_CHECKING:
 
 EXAMPLES = options.examples(
     "dedup index companies.csv",
-    "dedup index suppliers.parquet --text name --text city --id supplier_no",
-    "dedup index 2024.csv.gz 2025.jsonl.zst --source customers",
-    "zcat export.gz | dedup index - --source crm",
+    "dedup index suppliers.parquet -t name -t city --id supplier_no",
+    "dedup index 2024.csv.gz 2025.jsonl.zst -s customers",
+    "zcat export.gz | dedup index - -s crm",
     'dedup index --from-sql "SELECT id, name FROM customers" --source-url postgresql://reader@host/crm',
 )
 
 
+Files = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="FILE",
+        help="CSV, TSV or JSON Lines file, also compressed (gz, bz2, xz, zst), or Parquet file; - reads standard "
+        "input.",
+    ),
+]
+Source = Annotated[
+    str | None,
+    typer.Option(
+        "--source",
+        "-s",
+        metavar="NAME",
+        help="Name under which the records are kept; joins several files into one source. Default: the name of each "
+        "file.",
+    ),
+]
+Sync = Annotated[
+    bool, typer.Option("--sync", help="Also delete records of the source that are missing from the input.")
+]
+FromSql = Annotated[
+    str | None,
+    typer.Option("--from-sql", metavar="QUERY", help="Index the rows of an SQL query instead of files."),
+]
+SourceUrl = Annotated[
+    str | None,
+    typer.Option("--source-url", metavar="URL", help="Database for --from-sql; it is never written to."),
+]
+AllowEmpty = Annotated[
+    bool,
+    typer.Option(
+        "--allow-empty",
+        help="Accept an empty file: change nothing and exit with code 0.",
+        rich_help_panel=options.READING,
+    ),
+]
+MaxRejectRate = Annotated[
+    float,
+    typer.Option(
+        "--max-reject-rate",
+        metavar="SHARE",
+        min=0,
+        max=1,
+        help="Refuse the input if more than this share of its rows (0 to 1) is rejected.",
+        rich_help_panel=options.READING,
+    ),
+]
+
+
 def index(
-    files: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="FILE",
-            help="CSV, TSV, JSON Lines, also as gz, bz2, xz or zst, or Parquet; - reads standard input.",
-            show_default=False,
-        ),
-    ] = None,
+    files: Files = None,
     text: options.TextColumns = None,
     id: options.IdColumn = None,
-    source: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="Name of this collection; several files are one then. Default: each file's own name.",
-        ),
-    ] = None,
-    sync: Annotated[
-        bool,
-        typer.Option("--sync", help="Make the source what the input holds: delete its records that are not in it."),
-    ] = False,
-    from_sql: Annotated[
-        str | None, typer.Option("--from-sql", metavar="QUERY", help="Index the rows of a SELECT instead of files.")
-    ] = None,
-    source_url: Annotated[
-        str | None,
-        typer.Option("--source-url", metavar="URL", help="Database of --from-sql; it is only read."),
-    ] = None,
+    source: Source = None,
+    sync: Sync = False,
+    from_sql: FromSql = None,
+    source_url: SourceUrl = None,
+    workspace: options.Workspace = options.DEFAULT_WORKSPACE,
+    database: options.Database = None,
+    threads: options.Threads = None,
+    memory: options.Memory = None,
+    quiet: options.Quiet = False,
     encoding: options.Encoding = None,
     delimiter: options.Delimiter = None,
     quote: options.Quote = '"',
@@ -72,26 +106,17 @@ def index(
     skip_lines: options.SkipLines = 0,
     lenient: options.Lenient = False,
     fix_mojibake: options.FixMojibake = False,
-    allow_empty: Annotated[
-        bool, typer.Option("--allow-empty", help="An empty file is no fault: nothing is changed, exit code 0.")
-    ] = False,
+    allow_empty: AllowEmpty = False,
     rejects: options.Rejects = None,
-    max_reject_rate: Annotated[
-        float,
-        typer.Option(min=0, max=1, help="Refuse the input if a larger share of its rows is rejected."),
-    ] = 0.05,
-    threads: options.Threads = None,
-    memory: options.Memory = None,
-    workspace: options.Workspace = options.DEFAULT_WORKSPACE,
-    database: options.Database = None,
-    quiet: options.Quiet = False,
+    max_reject_rate: MaxRejectRate = 0.05,
 ) -> None:
-    """Bring files into the index, or the rows of a query.
+    """Load files or SQL results into the index.
 
-    With an id column, rows with a known id are updated and others added; without one, a row is known by its
-    content, and the source becomes what the file holds. Indexing the same file again changes nothing; a job
-    that was interrupted goes on where it stopped. Several files are indexed one after the other, up to the
-    first that is refused. Exit code 3: done, but some rows were rejected.
+    With an id column, rows with a known id update their record and other rows are added. Without one, rows are
+    identified by their content, and records that are missing from the input are removed.
+
+    Indexing the same file again changes nothing. An interrupted run continues when it is started again. Several
+    files are indexed one after the other until one is refused. Exit code 3: done, but some rows were rejected.
     """
     compute_with(threads)
 
@@ -127,7 +152,7 @@ def index(
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """What is done with each of the inputs."""
+    """The settings that all inputs share."""
 
     place: Workspace
     model: Model
@@ -139,13 +164,13 @@ class _Job:
     quiet: bool
 
     def index(self, one: Input, *, alone: bool) -> int:
-        """Index one input and say what became of it; return how many rows were rejected."""
+        """Index one input and print the result; return the number of rejected rows."""
         with one.open_rejects(self.rejects) as refused:
             with one.opener(self.wanted) as opened:
                 if opened.columns:
                     self._store(one, opened, refused, alone=alone)
-                else:  # an empty file that may be empty: all there is to say is a warning
-                    with reading(opened, quiet=self.quiet):
+                else:  # an empty file, which --allow-empty accepts; this prints its warning
+                    with announced(opened, quiet=self.quiet):
                         pass
             say_rejected(refused.count, refused.commit())
         return refused.count
@@ -159,15 +184,15 @@ class _Job:
             rejected_of[reject.file] += 1
             refused.add(reject)
 
-        # Opened before all is read, so that who comes too late hears it early.
+        # Opened before the input is read, so that a second writer fails at once.
         with self.place.open(for_writing=True) as store:
             table, note = with_identity(opened, one.opener, self.wanted, recorded_identity(store, one.source))
-            with reading(table, note, quiet=self.quiet):
+            with announced(table, note, quiet=self.quiet):
                 result = self._load(store, one.source, table, on_reject, refused)
             recall = spaced(recall_of(store.current_snapshot())) if result.snapshot_built else {}
         head = {} if alone else {"source": one.source}
         write_summary(head | _parts(table, rejected_of) | _summary(result, recall), sys.stdout, as_json=False)
-        _say_more(result)
+        _say_notes(result)
 
     def _load(
         self,
@@ -201,18 +226,18 @@ class _Job:
                 raise
 
 
-def _say_more(result: IndexResult) -> None:
+def _say_notes(result: IndexResult) -> None:
     if result.went_on:
-        say("Went on where the same job had been interrupted; the figures are of both together.")
+        say("Continued an interrupted run; the figures cover both parts.")
     if result.withheld:
         say(
-            f"Kept {result.withheld:,} {'record' if result.withheld == 1 else 'records'} that the input does not "
-            "hold: rows without a readable id were rejected, and may be theirs. Correct them and run it again."
+            f"Kept {result.withheld:,} {'record' if result.withheld == 1 else 'records'} missing from the input: "
+            "they may belong to rejected rows without a readable id. Correct these rows and run the command again."
         )
 
 
 def _parts(table: Table, rejected_of: Counter[str | None]) -> dict[str, str]:
-    """Say of each of several files how many rows it had, and how many of them were rejected."""
+    """Return for each of several files how many rows were read and how many of them rejected."""
     return {name: f"{rows:,} read, {rejected_of[name]:,} rejected" for name, rows in table.rows_of.items()}
 
 
@@ -226,7 +251,7 @@ def _summary(result: IndexResult, recall: dict[str, float]) -> dict[str, Any]:
         "removed": rows.removed,
         "rejected": rows.rejected,
         "distinct texts encoded": result.texts_encoded,
-        "snapshot": "built" if result.snapshot_built else "not due",
+        "snapshot": "built" if result.snapshot_built else "unchanged",
         **recall,
         "seconds": f"{sum(result.seconds.values()):.1f}",
     }

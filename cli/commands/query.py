@@ -1,4 +1,4 @@
-"""``dedup query``: find the indexed records that mean the same as a text, or as each text of a file."""
+"""``dedup query``: find the records that mean the same as a text, or as each text of a file."""
 
 from __future__ import annotations
 
@@ -8,28 +8,67 @@ from typing import Annotated
 import typer
 
 from cli import batch, options
-from cli.exit_codes import SOME_ROWS_REJECTED, say
+from cli.exit_codes import SOME_ROWS_REJECTED
 from cli.options import Format
 from cli.show import matches
+from cli.show.notes import say
 from cli.show.progress_bar import progress_bar
 from cli.show.render import output_to, write_rows
 from dedup.runtime.threads import compute_with
 
 EXAMPLES = options.examples(
     'dedup query "international flavor and fragrances"',
-    'dedup query "Blue Cross of N. Carolina" --limit 3 --explain',
-    "dedup query --input names.csv --text name --output matches.csv",
+    'dedup query "Blue Cross of N. Carolina" -n 3 --explain',
+    "dedup query --input names.csv -t name -o matches.csv",
 )
 
 
+Text = Annotated[str | None, typer.Argument(metavar="TEXT", help="Text to search for; put it in quotes.")]
+InputFile = Annotated[
+    str | None,
+    typer.Option("--input", metavar="FILE", help="Search for each row of FILE instead; - reads standard input."),
+]
+Limit = Annotated[
+    int, typer.Option("--limit", "-n", metavar="N", min=1, help="Return at most N distinct texts for each query.")
+]
+MinProbability = Annotated[
+    float,
+    typer.Option(
+        "--min-probability", metavar="P", min=0, max=1, help="Leave out matches below probability P (0 to 1)."
+    ),
+]
+Explain = Annotated[
+    bool, typer.Option("--explain", help="Show the evidence for each match with its weight in log-odds.")
+]
+OutputFile = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", metavar="FILE", help="Write the matches to FILE instead of standard output."),
+]
+Layout = Annotated[
+    Format | None,
+    typer.Option(
+        "--format",
+        metavar="FORMAT",
+        help="Output format: table, json, jsonl or csv. Default: the extension of --output, or else csv with --input "
+        "and table without.",
+    ),
+]
+
+
 def query(
-    text: Annotated[str | None, typer.Argument(metavar="TEXT", help="Text to look for.")] = None,
-    input: Annotated[
-        str | None,
-        typer.Option(metavar="FILE", help="Look for each row of this file instead; - reads stdin."),
-    ] = None,
+    text: Text = None,
+    input: InputFile = None,
     text_columns: options.TextColumns = None,
     id: options.IdColumn = None,
+    limit: Limit = 10,
+    min_probability: MinProbability = 0.05,
+    explain: Explain = False,
+    output: OutputFile = None,
+    layout: Layout = None,
+    workspace: options.Workspace = options.DEFAULT_WORKSPACE,
+    database: options.Database = None,
+    threads: options.Threads = None,
+    quiet: options.Quiet = False,
     encoding: options.Encoding = None,
     delimiter: options.Delimiter = None,
     quote: options.Quote = '"',
@@ -38,29 +77,15 @@ def query(
     lenient: options.Lenient = False,
     fix_mojibake: options.FixMojibake = False,
     rejects: options.Rejects = None,
-    output: Annotated[Path | None, typer.Option(metavar="FILE", help="Write here. Default: standard output.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="Most distinct texts to find for one query.")] = 10,
-    min_probability: Annotated[
-        float, typer.Option(min=0, max=1, help="Leave out matches that are less probable; 0 shows all.")
-    ] = 0.05,
-    layout: Annotated[
-        Format | None,
-        typer.Option("--format", help="Default: by the name of --output; csv with --input, else table."),
-    ] = None,
-    explain: Annotated[
-        bool, typer.Option("--explain", help="Show each piece of evidence and its weight in log-odds, as compare does.")
-    ] = False,
-    threads: options.Threads = None,
-    workspace: options.Workspace = options.DEFAULT_WORKSPACE,
-    database: options.Database = None,
-    quiet: options.Quiet = False,
 ) -> None:
     """Find the best matches for a text or a file.
 
-    A match is a record with its probability of meaning the same (0 to 1), its similarity (-1 to 1), whether
-    it is equal once normalised (exact), and its other columns. A column with a name that the result needs
-    itself gets column_ before it. With --input, rows of the result carry the line, id and text of their query;
-    a query without a match has no row. Exit code 3: some rows of --input were rejected.
+    Prints each matching record with the probability that it means the same (0 to 1), the similarity of the
+    vectors (-1 to 1), whether both are equal after normalisation (exact), and its other columns. A column whose
+    name is already taken gets the prefix column_.
+
+    With --input, each match also has the line, id and text of its query; queries without a match are left out.
+    Exit code 3: some rows of --input were rejected.
     """
     compute_with(threads)
 
@@ -71,7 +96,7 @@ def query(
     from indexer.store.workspace import Workspace
 
     if (text is None) == (input is None):
-        raise UsageError("Give either a TEXT to look for or --input FILE, as in: dedup query 'Acme Inc'.")
+        raise UsageError("Give either a TEXT, as in `dedup query 'Acme Inc'`, or --input FILE.")
     wanted = Options(
         text_columns=text_columns or (),
         id_column=id,
@@ -84,7 +109,7 @@ def query(
         fix_mojibake=fix_mojibake,
     )
     if text is not None and (wanted != Options() or rejects):
-        raise UsageError("--rejects and the options on how to read a file belong to --input FILE.")
+        raise UsageError("--text, --id and the reading options can be used with --input FILE only.")
     shape = layout or _format_of(output) or (Format.csv if input else Format.table)
     place = Workspace(workspace, database)
     with (
@@ -108,7 +133,7 @@ def _answer_one(asked: batch.Search, text: str, output: Path | None, shape: Form
     [found] = asked.find([text])
     as_rows = matches.table_rows if shape is Format.table else matches.match_rows
     rows = (row for match in found for row in as_rows(match, asked.reasons(normal, match)))
-    nothing = f"No match above probability {asked.min_probability:g}."
+    nothing = f"No match with probability {asked.min_probability:g} or more."
     with output_to(output) as out:
         if found or shape is not Format.table:
             write_rows(rows, shape, out)

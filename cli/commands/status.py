@@ -1,4 +1,4 @@
-"""``dedup status``: what a workspace holds."""
+"""``dedup status``: the contents and state of an index."""
 
 from __future__ import annotations
 
@@ -8,26 +8,27 @@ from typing import TYPE_CHECKING, Any
 from cli import options
 from cli.options import ReportFormat
 from cli.show.render import recall_of, spaced, write_summary
-from cli.versions import versions
+from cli.show.versions import versions
 
 if TYPE_CHECKING:
     from indexer.store.runs import Run
     from indexer.store.store import Snapshot, Store
 
-EXAMPLES = options.examples("dedup status", "dedup status --workspace /srv/companies --format json")
+EXAMPLES = options.examples("dedup status", "dedup status -w /srv/companies --format json")
 
 N_RUNS = 5
+"""Runs that are listed, the latest first."""
 
 
 def status(
+    layout: options.Output = ReportFormat.table,
     workspace: options.Workspace = options.DEFAULT_WORKSPACE,
     database: options.Database = None,
-    layout: options.Output = ReportFormat.table,
 ) -> None:
-    """Show what the index holds.
+    """Show the contents and state of the index.
 
-    Records, distinct texts, model, snapshot, last runs and versions. A query answers from the snapshot and
-    from the texts that are not in it yet.
+    Prints the numbers of records, texts and vectors, the sources, the model, the snapshot, the latest runs and
+    the versions. A query searches the snapshot and the texts added since.
     """
     from dedup.model import load_model
     from indexer.store.runs import last_runs
@@ -47,7 +48,9 @@ def status(
     as_json = layout is ReportFormat.json
     if not as_json:
         result["runs"] = [_run_line(**run) for run in result["runs"]]
-        result = spaced({**result, "snapshot": spaced(result["snapshot"])})
+        snapshot = spaced(result["snapshot"])
+        snapshot["texts added since"] = snapshot.pop("texts not in it")
+        result = spaced({**result, "snapshot": snapshot})
     write_summary(result, sys.stdout, as_json=as_json)
 
 
@@ -79,7 +82,7 @@ def _snapshot(store: Store) -> dict[str, Any]:
 
 
 def _min_similarity(snapshot: Snapshot) -> dict[str, float]:
-    """Return the least similarity of the neighbours that the recall is of."""
+    """Return the lowest similarity of the neighbours that the recall was measured on."""
     recall = snapshot.parameters.get("recall")
     return {"recall_min_similarity": recall["least_similarity"]} if recall else {}
 

@@ -1,4 +1,4 @@
-"""Matches as rows to print: one row for each record."""
+"""Matches and explanations as rows to print."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from cli.show.render import DIGITS, Row, contributions, rounded
+from cli.show.table import NOTE
 
 if TYPE_CHECKING:
     from dedup.evidence.explain import Explanation
@@ -13,16 +14,16 @@ if TYPE_CHECKING:
     from indexer.jobs.query import Match
 
 MAX_RECORDS_IN_TABLE = 5
-"""Records of one text that a table lists."""
-_OURS = {
+"""A table lists at most this many records of one text."""
+_RESERVED = {
     *("query_line", "query_id", "query", "rank", "probability", "similarity", "exact"),
     *("source", "id", "text", "log_odds", "explanation"),
 }
-_EQUAL = "the texts are equal once normalised"
+_EQUAL = "the texts are equal after normalisation"
 
 
 def match_rows(match: Match, reasons: Row) -> Iterator[dict[str, Any]]:
-    """Yield a row for each record of a match, ``column_`` before a column that is called as one of ours."""
+    """Yield a row for each record of a match; a column whose name is reserved gets the prefix ``column_``."""
     scores = {
         "probability": round(match.probability, DIGITS),
         "similarity": round(match.similarity, DIGITS),
@@ -34,17 +35,17 @@ def match_rows(match: Match, reasons: Row) -> Iterator[dict[str, Any]]:
 
 
 def table_rows(match: Match, reasons: Row) -> Iterator[dict[str, Any]]:
-    """Yield what a table shows of a match: its first records, then the reasons below them."""
+    """Yield the rows of a table for one match: its first records, then the reasons."""
     rows = list(match_rows(match, {}))
     yield from rows[:MAX_RECORDS_IN_TABLE]
     if len(rows) > MAX_RECORDS_IN_TABLE:
-        yield {"text": f"… and {len(rows) - MAX_RECORDS_IN_TABLE} more"}
+        yield {NOTE: f"… and {len(rows) - MAX_RECORDS_IN_TABLE} more"}
     for line in lines(reasons):
-        yield {"text": f"  {line}"}
+        yield {NOTE: line}
 
 
 def reasons_of(explanation: Explanation | None) -> dict[str, Any]:
-    """Return the log-odds and the evidence in words with its weights, which add up; None is for equal texts."""
+    """Return the log-odds and the evidence, whose rounded weights still add up; ``None`` stands for equal texts."""
     if explanation is None:
         return {"log_odds": None, "explanation": [{"label": _EQUAL, "log_odds": None}]}
     weights = rounded([item.log_odds for item in explanation.contributions], DIGITS)
@@ -57,16 +58,16 @@ def reasons_of(explanation: Explanation | None) -> dict[str, Any]:
 
 
 def lines(reasons: Row) -> list[str]:
-    """Return reasons as lines to read, their sum as the last one."""
+    """Return reasons as lines of text; the last line is their sum."""
     evidence = reasons.get("explanation", ())
     if reasons.get("log_odds") is None:
         return contributions(evidence)
     total = sum(rounded([item["log_odds"] for item in evidence], 2))
-    return [*contributions(evidence), f"{total:+.2f} log-odds, all together"]
+    return [*contributions(evidence), f"= {total:+.2f} log-odds in total"]
 
 
 def explain(model: Model, normal: str, match: Match) -> dict[str, Any]:
-    """Return the reasons for a match of the query with this normal form."""
+    """Return the reasons why ``match`` matches the query, whose normal form is ``normal``."""
     if match.exact:
         return reasons_of(None)
     return reasons_of(model.explain(normal, match.normal, match.similarity))
@@ -75,14 +76,14 @@ def explain(model: Model, normal: str, match: Match) -> dict[str, Any]:
 def _renamed(fields: dict[str, str]) -> dict[str, str]:
     renamed: dict[str, str] = {}
     for name, value in fields.items():
-        while name in _OURS or (name in renamed):
+        while name in _RESERVED or (name in renamed):
             name = f"column_{name}"
         renamed[name] = value
     return renamed
 
 
 def pages(rows: Iterable[Any], size: int) -> Iterator[list[Any]]:
-    """Split rows into lists of ``size``, the last one shorter."""
+    """Split rows into lists of ``size``; the last one may be shorter."""
     page: list[Any] = []
     for row in rows:
         page.append(row)

@@ -1,4 +1,4 @@
-"""A progress bar on stderr with rate and remaining time, on a terminal only."""
+"""Progress bars with rate and remaining time; on stderr, and only if it is a terminal."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 @contextmanager
 def progress_bar(*, quiet: bool = False) -> Iterator[Progress]:
-    """Give a callable that draws (stage, done, total); without a terminal, or if ``quiet``, it does nothing.
+    """Yield a callback ``(stage, done, total)`` that draws a bar for each stage; ``total`` is None if unknown.
 
-    Each new stage gets a bar of its own, and the one before is finished; a stage that begins again is a new one.
-    ``total`` is None if unknown.
+    It does nothing if ``quiet`` or if stderr is not a terminal. A new stage, or one that starts again, completes the
+    previous bar.
     """
     if quiet or not sys.stderr.isatty():
         yield no_progress
@@ -47,7 +47,7 @@ def progress_bar(*, quiet: bool = False) -> Iterator[Progress]:
                     bar.stop_task(shown.id)
                 bar.add_task(stage.capitalize(), total=total, rate="")
                 shown = bar.tasks[-1]
-            if total is not None and total != shown.total:  # an estimate: ``bar.update`` would forget the speed
+            if total is not None and total != shown.total:  # ``bar.update`` would reset the speed
                 shown.total, shown.finished_time = total, None
             rate = f"{shown.speed:,.0f}/s" if shown.speed else ""
             bar.update(shown.id, completed=done, rate=rate)
@@ -56,7 +56,7 @@ def progress_bar(*, quiet: bool = False) -> Iterator[Progress]:
 
 
 def with_total(progress: Progress, table: Table, reading: str) -> Progress:
-    """Estimate how many rows the stage ``reading`` will read by how much of the file those before took."""
+    """Add an estimated total to the stage ``reading``, from the share of the file read so far."""
 
     def report(stage: str, done: int, total: int | None) -> None:
         if stage == reading and total is None and done and table.size and table.bytes_read:

@@ -47,7 +47,7 @@ def test_sync_says_what_it_kept() -> None:
     run("index", table("a.csv", "1,Acme,Oslo", "2,Acme Ltd,Rome"))
     result = run("index", table("a.csv", "1,Acme,Oslo", "ragged"), "--sync")
     assert result.exit_code == 3
-    assert "Kept 1 record that the input does not hold" in result.stderr
+    assert "Kept 1 record missing from the input" in result.stderr
     assert held() == [["a", "1"], ["a", "2"]]
 
 
@@ -67,7 +67,7 @@ def test_delete_by_id_and_by_source() -> None:
     [
         ([], "Say what to delete"),
         (["--id", "1"], "Several sources have records with these ids: a, b"),
-        (["--id", "9"], "no record with the id '9'"),
+        (["--id", "9"], "No source has a record with the id '9'"),
         (["--id", "9", "--source", "a"], "Source 'a' has no record with the id '9'"),
         (["--id", "1", "--id", "9", "--source", "a"], "nothing was deleted"),
         (["--source", "c"], "There is no source 'c'; there are 'a', 'b'"),

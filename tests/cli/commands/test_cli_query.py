@@ -30,10 +30,10 @@ def test_query_as_json_and_json_lines(indexed: None) -> None:
 
 def test_query_explains(indexed: None) -> None:
     table = dedup_("query", "acme widgets inc", "--limit", "2", "--explain").stdout
-    assert "the texts are equal once normalised" in table
+    assert "the texts are equal after normalisation" in table
     assert "+2.50 letters in common" in table
     assert "-1.00 starting point" in table
-    assert "+1.51 log-odds, all together" in table
+    assert "= +1.51 log-odds in total" in table
     rows = json.loads(dedup_("query", "acme widget", "--limit", "1", "--explain", "--format", "json").stdout)
     assert rows[0]["explanation"][1] == {"label": "letters in common", "log_odds": 2.504}
     assert rows[0]["log_odds"] == 1.512
@@ -62,7 +62,7 @@ def test_a_text_with_many_records_is_cut_in_the_table_only() -> None:
 
 def test_no_match(indexed: None) -> None:
     result = dedup_("query", "zzzz", "--min-probability", "0.95")
-    assert (result.exit_code, result.stdout) == (0, "No match above probability 0.95.\n")
+    assert (result.exit_code, result.stdout) == (0, "No match with probability 0.95 or more.\n")
     result = dedup_("query", "zzzz", "--min-probability", "0.95", "--format", "json")
     assert (result.exit_code, result.stdout) == (0, "[]\n")
 
@@ -91,7 +91,7 @@ def test_compare() -> None:
         "  -1.00 starting point",
         "  +2.50 letters in common",
         "  +0.01 length",
-        "  +1.51 log-odds, all together",
+        "  = +1.51 log-odds in total",
     ]
     assert json.loads(dedup_("compare", "ACME", "acme.", "--format", "json").stdout)["probability"] == 1.0
 

@@ -28,4 +28,4 @@ def test_the_recall_is_shown_with_the_similarity_that_it_is_of(tmp_path: Path, m
     with place.open(for_writing=True) as store:
         snapshot.publish(store, place.snapshots, model.model_id, min_similarity=0.4375, flat_up_to=16)
     assert json.loads(run(app, [*status, "json"]).stdout)["snapshot"]["recall_min_similarity"] == 0.4375
-    assert "recall least similarity  0.438" in run(app, [*status, "table"]).stdout
+    assert "recall min similarity  0.438" in run(app, [*status, "table"]).stdout

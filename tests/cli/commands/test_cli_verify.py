@@ -29,7 +29,7 @@ def test_verify_and_repair(indexed: None) -> None:
         "files": 1,
     }
     repaired = dedup_("verify", "--repair")
-    assert (repaired.exit_code, repaired.stderr) == (0, "The snapshot was bad or missing, and has been built anew.\n")
+    assert (repaired.exit_code, repaired.stderr) == (0, "The snapshot was bad or missing and has been rebuilt.\n")
     assert "notes.txt is not neardup's." in repaired.stdout
     assert snapshot_file().read_bytes() == whole
     assert dedup_("verify", "--repair").stderr == ""

@@ -1,4 +1,4 @@
-"""Versions of this program and of what it stands on, without importing any of it."""
+"""Versions of neardup and its main dependencies, read without importing them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ _DISTRIBUTIONS = {"onnxruntime": "onnxruntime", "faiss": "faiss-cpu", "sqlalchem
 
 
 def version_of(distribution: str) -> str:
-    """Return the installed version; ``unknown`` in a source tree that is not installed."""
+    """Return the installed version of a distribution; ``unknown`` if it is not installed."""
     from importlib import metadata
 
     try:
@@ -16,7 +16,7 @@ def version_of(distribution: str) -> str:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions that an error report should name."""
+    """Return the versions to quote in an error report."""
     from platform import python_version
 
     ours = {"neardup": version_of("neardup"), "python": python_version()}
