@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from indexer.outputs.csv import csv_line
 from indexer.reading.columns import Columns
-from indexer.reading.records import MAX_CELL_CHARACTERS, Options, Row, Table, as_csv
+from indexer.reading.records import MAX_CELL_CHARACTERS, Options, Row, Table
 from indexer.reading.rejects import Reject
 from indexer.reading.remarks import Remarks
 
@@ -58,4 +59,4 @@ class CellTable(Table):
         return Row(number, number, external_id, raw, fields, cells, None, self.name)
 
     def _reject(self, cells: Sequence[str], error: str, message: str, column: str | None) -> Reject:
-        return Reject(self.rows_in, self.rows_in, error, column, message, as_csv(cells), None, self.name)
+        return Reject(self.rows_in, self.rows_in, error, column, message, csv_line(cells), None, self.name)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType, TracebackType
 from typing import NamedTuple, Self
 
+from indexer.outputs.csv import csv_line
 from indexer.reading.rejects import Reject
 
 MAX_CELL_CHARACTERS = 1 << 20
@@ -34,17 +33,10 @@ class Row(NamedTuple):
 
     def reject(self, error: str, column: str | None, message: str) -> Reject:
         """Return the reject that stands for this row."""
-        raw = self.record if isinstance(self.record, str) else as_csv(self.record)
+        raw = self.record if isinstance(self.record, str) else csv_line(self.record)
         return Reject(
             self.line, self.record_no, error, column, message, raw.rstrip("\r\n"), self.byte_offset, self.file
         )
-
-
-def as_csv(cells: Sequence[str]) -> str:
-    """Write cells as a line of CSV, without its line end."""
-    record = io.StringIO()
-    csv.writer(record).writerow(cells)
-    return record.getvalue().removesuffix("\r\n")
 
 
 @dataclass(frozen=True, slots=True)
