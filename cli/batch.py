@@ -16,7 +16,7 @@ from cli.tables import open_rejects, reading, refuse_overwriting, say_rejected
 if TYPE_CHECKING:
     from dedup.runtime.progress import Progress
     from indexer.jobs.query import Match, Searcher
-    from indexer.reading.open import Options, Row, Table
+    from indexer.reading.open import ReadOptions, Row, Table
     from indexer.reading.rejects import Reject
 
 PAGE = 2000
@@ -28,7 +28,7 @@ class Reading:
     """How to read the file of queries."""
 
     file: str
-    options: Options
+    options: ReadOptions
     rejects: Path | None
     quiet: bool
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from cli.tables import open_rejects, source_name
 
 if TYPE_CHECKING:
-    from indexer.reading.open import Options, Table
+    from indexer.reading.open import ReadOptions, Table
     from indexer.reading.rejects import RejectsFile, RejectsStream
 
 
@@ -21,7 +21,7 @@ class Input:
 
     source: str
     files: Sequence[str]
-    opener: Callable[[Options], Table]
+    opener: Callable[[ReadOptions], Table]
 
     def open_rejects(self, asked: Path | None) -> RejectsFile | RejectsStream:
         """Return where the rejected rows are listed."""

@@ -67,12 +67,12 @@ def query(
     from dedup.errors import UsageError
     from dedup.model import load_model
     from indexer.jobs.query import Searcher
-    from indexer.reading.records import Options
+    from indexer.reading.records import ReadOptions
     from indexer.store.workspace import Workspace
 
     if (text is None) == (input is None):
         raise UsageError("Give either a TEXT to look for or --input FILE, as in: dedup query 'Acme Inc'.")
-    wanted = Options(
+    wanted = ReadOptions(
         text_columns=text_columns or (),
         id_column=id,
         encoding=encoding,
@@ -83,7 +83,7 @@ def query(
         lenient=lenient,
         fix_mojibake=fix_mojibake,
     )
-    if text is not None and (wanted != Options() or rejects):
+    if text is not None and (wanted != ReadOptions() or rejects):
         raise UsageError("--rejects and the options on how to read a file belong to --input FILE.")
     shape = layout or _format_of(output) or (Format.csv if input else Format.table)
     place = Workspace(workspace, database)

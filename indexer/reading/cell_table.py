@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from indexer.outputs.csv import csv_line
+from indexer.reading.cell_warnings import CellWarnings
 from indexer.reading.columns import Columns
-from indexer.reading.records import MAX_CELL_CHARACTERS, Options, Row, Table
+from indexer.reading.records import MAX_CELL_CHARACTERS, ReadOptions, Row, Table
 from indexer.reading.rejects import Reject
-from indexer.reading.remarks import Remarks
 
 _MESSAGES = {
     "E_ENCODING_ROW": "The value of {!r} is not UTF-8. Correct it where it comes from.",
@@ -29,16 +29,16 @@ class Unusable(NamedTuple):
 class CellTable(Table):
     """Records by their number: ``line`` is the number of the record, and there is no byte offset."""
 
-    def settle(self, header: Sequence[str], options: Options, warnings: Sequence[str] = ()) -> None:
+    def settle(self, header: Sequence[str], options: ReadOptions, warnings: Sequence[str] = ()) -> None:
         """Choose among the columns; raises ``InputRefused``."""
         self._columns = Columns(self.name, header, options)
         self.columns, self.choice = self._columns.names, self._columns.choice
-        self._remarks = Remarks(self.name, self.choice, self.columns, options.fix_mojibake)
-        self._remarks.general += [*self._columns.warnings, *warnings]
+        self._cell_warnings = CellWarnings(self.name, self.choice, self.columns, options.fix_mojibake)
+        self._cell_warnings.general += [*self._columns.warnings, *warnings]
 
     @property
     def warnings(self) -> list[str]:  # noqa: D102
-        return self._remarks.sentences(self.rows_in)
+        return self._cell_warnings.messages(self.rows_in)
 
     def item(self, values: Sequence[str | Unusable | None]) -> Row | Reject:
         """Count one record and turn it into a row or a reject."""
@@ -52,10 +52,10 @@ class CellTable(Table):
                 return self._reject(cells, "E_NUL", _MESSAGES["E_NUL"].format(name), name)
         external_id, raw, fields = self._columns.row_of(cells)
         if external_id is not None:
-            external_id = self._remarks.on_id(external_id, number)
+            external_id = self._cell_warnings.check_id(external_id, number)
             if not external_id or external_id.isspace():
                 return self._reject(cells, "E_ID_EMPTY", "The id is empty.", self.choice.id)
-        raw = self._remarks.on_text(raw, fields, number)
+        raw = self._cell_warnings.check_text(raw, fields, number)
         return Row(number, number, external_id, raw, fields, cells, None, self.name)
 
     def _reject(self, cells: Sequence[str], error: str, message: str, column: str | None) -> Reject:

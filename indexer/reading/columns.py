@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from itertools import chain
 
 from dedup.errors import InputRefused
-from indexer.reading.records import MAX_COLUMNS, Choice, Options
+from indexer.reading.records import MAX_COLUMNS, ColumnChoice, ReadOptions
 
 TEXT_NAMES = (
     *("name", "companyname", "company", "organisationname", "organizationname", "organisation"),
@@ -42,7 +42,7 @@ class Columns:
     """
 
     def __init__(
-        self, owner: str, header: Sequence[str], options: Options, hint: Callable[[], str] = lambda: ""
+        self, owner: str, header: Sequence[str], options: ReadOptions, hint: Callable[[], str] = lambda: ""
     ) -> None:
         self._owner = owner
         self._hint = hint
@@ -61,7 +61,7 @@ class Columns:
         self.id_at = self._place(found_id, "--id") if found_id else None
         used = {*self.text_at, self.id_at}
         self.others = [(name, place) for place, name in enumerate(self.names) if place not in used]
-        self.choice = Choice(
+        self.choice = ColumnChoice(
             text=tuple(self.names[place] for place in self.text_at),
             text_guessed=not options.text_columns,
             id=None if self.id_at is None else self.names[self.id_at],

@@ -15,22 +15,22 @@ from indexer.reading.formats.delimited import DelimitedTable
 from indexer.reading.formats.joined import JoinedTable
 from indexer.reading.formats.jsonl import JsonLinesTable, looks_like_json
 from indexer.reading.lines import ByteLines
-from indexer.reading.records import Choice, Options, Row, Table
+from indexer.reading.records import ColumnChoice, ReadOptions, Row, Table
 from indexer.reading.streams import ByteSource
 
-__all__ = ["Choice", "Options", "Row", "Table", "default_source", "open_query", "open_table", "open_tables"]
+__all__ = ["ColumnChoice", "ReadOptions", "Row", "Table", "default_source", "open_query", "open_table", "open_tables"]
 
 
-def open_tables(sources: Sequence[str | Path], options: Options | None = None) -> Table:
+def open_tables(sources: Sequence[str | Path], options: ReadOptions | None = None) -> Table:
     """Open one input as ``open_table`` does, or several, to be read one after the other as if they were one.
 
     Raises what ``open_table`` raises, for the later inputs while the rows are read.
     """
-    options = options or Options()
+    options = options or ReadOptions()
     return open_table(sources[0], options) if len(sources) == 1 else JoinedTable(sources, options, open_table)
 
 
-def open_query(query: str, url: str, options: Options | None = None) -> Table:
+def open_query(query: str, url: str, options: ReadOptions | None = None) -> Table:
     """Run a query on a database that SQLAlchemy knows and open its result; nothing is ever written there.
 
     Raises ``InputRefused`` for a query that is wrong, ``EnvironmentFault`` for a database that cannot be
@@ -38,7 +38,7 @@ def open_query(query: str, url: str, options: Options | None = None) -> Table:
     """
     from indexer.reading.formats.sql import QueryTable
 
-    return QueryTable(query, url, options or Options())
+    return QueryTable(query, url, options or ReadOptions())
 
 
 def default_source(url: str) -> str:
@@ -48,7 +48,7 @@ def default_source(url: str) -> str:
     return database_name(url)
 
 
-def open_table(source: str | Path, options: Options | None = None) -> Table:
+def open_table(source: str | Path, options: ReadOptions | None = None) -> Table:
     """Open a file, or standard input for ``-``, and settle its format, encoding, delimiter and columns.
 
     Format and compression are recognised by the content. Several text columns are joined with a space. What
@@ -58,7 +58,7 @@ def open_table(source: str | Path, options: Options | None = None) -> Table:
     Raises ``InputRefused`` with a code of ``docs/bad-input.md``, ``UsageError`` for an unknown encoding, an
     impossible delimiter or a package that is not installed, ``EnvironmentFault`` if the file may not be read.
     """
-    options = options or Options()
+    options = options or ReadOptions()
     opened = ByteSource(source)
     try:
         if opened.is_parquet:

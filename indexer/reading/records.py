@@ -40,7 +40,7 @@ class Row(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class ColumnChoice:
     """The columns in use, and whether each was guessed rather than asked for."""
 
     text: tuple[str, ...]
@@ -50,7 +50,7 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class ReadOptions:
     """How to read an input; what is None or empty is found.
 
     ``id_column=""`` means that there is no id column. ``encoding="auto"`` takes a guess where UTF-8 does not
@@ -85,7 +85,7 @@ class Table(ABC):
     name: str
     size: int | None = None
     columns: tuple[str, ...] = ()
-    choice: Choice
+    choice: ColumnChoice
     rows_in: int = 0
     rows_of: Mapping[str, int] = MappingProxyType({})
 

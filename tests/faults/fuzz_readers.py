@@ -42,7 +42,7 @@ from typing import Any
 from dedup.errors import InputRefused
 from indexer.reading import lines, streams
 from indexer.reading.formats import dialect, jsonl, parquet, parquet_worker
-from indexer.reading.open import Options, Row, open_table
+from indexer.reading.open import ReadOptions, Row, open_table
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -100,7 +100,7 @@ class Case:
     kind: str
     data: bytes
     text: bytes | None
-    options: Options
+    options: ReadOptions
 
 
 @dataclass
@@ -138,11 +138,11 @@ def mutated(data: bytes, chance: random.Random) -> bytes:
     return data
 
 
-def options_of(chance: random.Random) -> Options:
+def options_of(chance: random.Random) -> ReadOptions:
     """Draw how to read an input; mostly with nothing asked."""
     if chance.random() < 0.6:
-        return Options()
-    return Options(
+        return ReadOptions()
+    return ReadOptions(
         text_columns=chance.choice(((), (), ("name",), ("name", "id"))),
         id_column=chance.choice((None, None, "id", "")),
         encoding=chance.choice((None, "auto", *ENCODINGS)) if chance.random() < 0.3 else None,

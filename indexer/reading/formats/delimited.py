@@ -10,19 +10,19 @@ from functools import partial
 from itertools import islice
 
 from dedup.errors import InputRefused
+from indexer.reading.cell_warnings import CellWarnings
 from indexer.reading.columns import Columns
 from indexer.reading.formats import dialect
 from indexer.reading.lines import ByteLines, Lines, RecordTooLong
-from indexer.reading.records import MAX_CELL_CHARACTERS, Choice, Options, Row, Table
+from indexer.reading.records import MAX_CELL_CHARACTERS, ColumnChoice, ReadOptions, Row, Table
 from indexer.reading.rejects import Reject
-from indexer.reading.remarks import Remarks
 from indexer.reading.streams import ByteSource
 
 
 class DelimitedTable(Table):
     """The records of a CSV file; ``delimiter`` is None for a table of one column."""
 
-    def __init__(self, source: ByteSource, text: ByteLines, options: Options) -> None:
+    def __init__(self, source: ByteSource, text: ByteLines, options: ReadOptions) -> None:
         self._source = source
         self._options = options
         self._lines = Lines(text, options.quote)
@@ -43,13 +43,13 @@ class DelimitedTable(Table):
         self._columns: Columns | None = None
         header = self._read_header()
         if header is None:
-            self.choice = Choice((), not options.text_columns, options.id_column or None, False)
+            self.choice = ColumnChoice((), not options.text_columns, options.id_column or None, False)
             return
         hint = partial(dialect.hint, head, options, options.quote)
         self._columns = Columns(self.name, header, options, hint)
         self.columns, self.choice = self._columns.names, self._columns.choice
-        self._remarks = Remarks(self.name, self.choice, self.columns, options.fix_mojibake)
-        self._remarks.general += [*text.warnings, *(self._columns.warnings if options.header else ())]
+        self._cell_warnings = CellWarnings(self.name, self.choice, self.columns, options.fix_mojibake)
+        self._cell_warnings.general += [*text.warnings, *(self._columns.warnings if options.header else ())]
 
     def close(self) -> None:  # noqa: D102
         self._source.close()
@@ -60,7 +60,7 @@ class DelimitedTable(Table):
 
     @property
     def warnings(self) -> list[str]:  # noqa: D102
-        return self._remarks.sentences(self.rows_in) if self._columns else empty_warning(self.name)
+        return self._cell_warnings.messages(self.rows_in) if self._columns else empty_warning(self.name)
 
     def __iter__(self) -> Iterator[Row | Reject]:
         held = self._lines.held
@@ -113,10 +113,10 @@ class DelimitedTable(Table):
         external_id, raw, fields = columns.row_of(cells)
         line = lines.first
         if external_id is not None:
-            external_id = self._remarks.on_id(external_id, line)
+            external_id = self._cell_warnings.check_id(external_id, line)
             if not external_id or external_id.isspace():
                 return self._reject("E_ID_EMPTY", "The id is empty.", self.choice.id)
-        raw = self._remarks.on_text(raw, fields, line)
+        raw = self._cell_warnings.check_text(raw, fields, line)
         self.rows_in += 1
         record = lines.held[0] if len(lines.held) == 1 else "".join(lines.held)
         return Row(line, self.rows_in, external_id, raw, fields, record, lines.offset, self.name)
@@ -158,7 +158,7 @@ class DelimitedTable(Table):
         return Reject(lines.first, self.rows_in, error, column, message, raw, lines.offset, self.name)
 
 
-def refuse_empty(name: str, options: Options) -> None:
+def refuse_empty(name: str, options: ReadOptions) -> None:
     """Raise ``InputRefused`` for an empty input unless it may be empty."""
     if not options.allow_empty:
         message = f"{name} is empty, which is usually a fault of an export. If it may be, say --allow-empty."

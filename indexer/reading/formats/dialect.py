@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from dedup.errors import InputRefused, UsageError
 from indexer.reading import columns
-from indexer.reading.records import MAX_CELL_CHARACTERS, Options
+from indexer.reading.records import MAX_CELL_CHARACTERS, ReadOptions
 
 DELIMITERS = (",", ";", "\t", "|")
 SNIFFED_LINES = 2000
@@ -66,7 +66,7 @@ class Dialect:
             at = end + 1
 
 
-def settle(owner: str, head: Sequence[str], options: Options) -> Dialect:
+def settle(owner: str, head: Sequence[str], options: ReadOptions) -> Dialect:
     """Return the dialect as stated or, by the first lines of a file, with a delimiter that fits.
 
     Raises ``UsageError`` for what cannot be a delimiter or quote, ``InputRefused`` if two delimiters fit.
@@ -81,7 +81,7 @@ def settle(owner: str, head: Sequence[str], options: Options) -> Dialect:
     return dialect if delimiter else replace(dialect, delimiter=_guess(owner, head, options, dialect))
 
 
-def hint(head: Sequence[str], options: Options, quote: str) -> str:
+def hint(head: Sequence[str], options: ReadOptions, quote: str) -> str:
     """Say with which delimiter, or behind how many lines, the columns asked for would be there."""
     for delimiter in DELIMITERS:
         if _fit(head, Dialect(delimiter, quote), options)[0]:
@@ -92,7 +92,7 @@ def hint(head: Sequence[str], options: Options, quote: str) -> str:
     return ""
 
 
-def _guess(owner: str, head: Sequence[str], options: Options, bare: Dialect) -> str:
+def _guess(owner: str, head: Sequence[str], options: ReadOptions, bare: Dialect) -> str:
     """Return the delimiter with which the wanted columns are there and most records fit the header."""
     fits = [(_fit(head, replace(bare, delimiter=each), options), each) for each in DELIMITERS]
     ranked = [(there, agreement, delimiter) for (there, width, agreement), delimiter in fits if width > 1]
@@ -107,7 +107,7 @@ def _guess(owner: str, head: Sequence[str], options: Options, bare: Dialect) -> 
     return ranked[0][2]
 
 
-def _wanted(options: Options) -> list[str]:
+def _wanted(options: ReadOptions) -> list[str]:
     return [*options.text_columns, *([options.id_column] if options.id_column else [])]
 
 
@@ -120,7 +120,7 @@ def _records(lines: Sequence[str], dialect: Dialect) -> list[list[str]]:
         return []
 
 
-def _fit(lines: Sequence[str], dialect: Dialect, options: Options) -> tuple[bool, int, float]:
+def _fit(lines: Sequence[str], dialect: Dialect, options: ReadOptions) -> tuple[bool, int, float]:
     """How a delimiter suits: all wanted columns are there, columns, share of records with as many cells."""
     records = _records(lines, dialect)
     if not records:
@@ -131,7 +131,7 @@ def _fit(lines: Sequence[str], dialect: Dialect, options: Options) -> tuple[bool
     return all(columns.find(names, name) for name in _wanted(options)), width, agreement
 
 
-def _refuse_preamble(owner: str, head: Sequence[str], options: Options, bare: Dialect) -> None:
+def _refuse_preamble(owner: str, head: Sequence[str], options: ReadOptions, bare: Dialect) -> None:
     """Refuse a file whose first line is one cell while the lines behind agree on several."""
     for delimiter in DELIMITERS:
         dialect = replace(bare, delimiter=delimiter)

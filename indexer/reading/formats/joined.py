@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from indexer.reading.records import Options, Row, Table
+from indexer.reading.records import ReadOptions, Row, Table
 from indexer.reading.rejects import Reject
 
-Open = Callable[[str | Path, Options], Table]
+Open = Callable[[str | Path, ReadOptions], Table]
 
 
 class JoinedTable(Table):
@@ -19,7 +19,7 @@ class JoinedTable(Table):
     Lines and numbers of records are those within their ``file``.
     """
 
-    def __init__(self, places: Sequence[str | Path], options: Options, open_one: Open) -> None:
+    def __init__(self, places: Sequence[str | Path], options: ReadOptions, open_one: Open) -> None:
         self._open_one = open_one
         self._options = options
         self._places = list(places)

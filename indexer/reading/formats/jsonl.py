@@ -9,11 +9,11 @@ from contextlib import suppress
 from typing import Any, Final, NoReturn
 
 from dedup.errors import InputRefused
+from indexer.reading.cell_warnings import CellWarnings
 from indexer.reading.columns import Columns
 from indexer.reading.lines import ByteLines, Lines, RecordTooLong
-from indexer.reading.records import MAX_CELL_CHARACTERS, MAX_COLUMNS, Options, Row, Table
+from indexer.reading.records import MAX_CELL_CHARACTERS, MAX_COLUMNS, ReadOptions, Row, Table
 from indexer.reading.rejects import Reject
-from indexer.reading.remarks import Remarks
 from indexer.reading.streams import ByteSource
 
 _JQ = "Write one object a line, for example with: jq -c '.[]' FILE"
@@ -67,7 +67,7 @@ def looks_like_json(text: ByteLines) -> bool:
 class JsonLinesTable(Table):
     """The records of a JSON Lines file; ``columns`` are the keys of its first 200 lines."""
 
-    def __init__(self, source: ByteSource, text: ByteLines, options: Options) -> None:
+    def __init__(self, source: ByteSource, text: ByteLines, options: ReadOptions) -> None:
         self._source = source
         self.name, self.size, self.encoding = source.name, source.size, text.encoding
         self._lines = Lines(text)
@@ -78,8 +78,8 @@ class JsonLinesTable(Table):
         self._id_key = None if columns.id_at is None else header[columns.id_at]
         self._names = {header[place]: name for name, place in columns.others}
         self._used = {*self._text_keys, self._id_key}
-        self._remarks = Remarks(self.name, self.choice, self.columns, options.fix_mojibake)
-        self._remarks.general += [*text.warnings, *columns.warnings]
+        self._cell_warnings = CellWarnings(self.name, self.choice, self.columns, options.fix_mojibake)
+        self._cell_warnings.general += [*text.warnings, *columns.warnings]
 
     def close(self) -> None:  # noqa: D102
         self._source.close()
@@ -90,7 +90,7 @@ class JsonLinesTable(Table):
 
     @property
     def warnings(self) -> list[str]:  # noqa: D102
-        return self._remarks.sentences(self.rows_in)
+        return self._cell_warnings.messages(self.rows_in)
 
     def __iter__(self) -> Iterator[Row | Reject]:
         lines = self._lines
@@ -133,7 +133,7 @@ class JsonLinesTable(Table):
             if isinstance(value, _Float | _Boolean):
                 message = f"The id is {value[:100]}; an id is a string or a whole number."
                 raise _Fault("E_ID_TYPE", message, self.choice.id)
-            external_id = self._remarks.on_id(value, number)
+            external_id = self._cell_warnings.check_id(value, number)
             if not external_id or external_id.isspace():
                 raise _Fault("E_ID_EMPTY", "The id is empty.", self.choice.id)
         texts = [record.get(key, "") for key in self._text_keys]
@@ -145,7 +145,7 @@ class JsonLinesTable(Table):
                 while name in fields:
                     name += "_"
                 fields[name] = value
-        raw = self._remarks.on_text(raw, fields, number)
+        raw = self._cell_warnings.check_text(raw, fields, number)
         return Row(number, self.rows_in, external_id, raw, fields, line, self._lines.offset, self.name)
 
     def _reject(self, line: str, error: str, message: str, column: str | None = None) -> Reject:

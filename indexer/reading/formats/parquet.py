@@ -14,7 +14,7 @@ from typing import IO, Any
 from dedup.errors import InputRefused, UsageError
 from indexer.reading import columns, streams
 from indexer.reading.cell_table import CellTable, Unusable
-from indexer.reading.records import Options, Row
+from indexer.reading.records import ReadOptions, Row
 from indexer.reading.rejects import Reject
 from indexer.reading.streams import ByteSource
 
@@ -27,7 +27,7 @@ _NO_ID = {"float": "fractions", "boolean": "truth values"}
 class ParquetTable(CellTable):
     """The records of a Parquet file; columns of lists or structures are left out."""
 
-    def __init__(self, source: ByteSource, options: Options) -> None:
+    def __init__(self, source: ByteSource, options: ReadOptions) -> None:
         if find_spec("pyarrow") is None:
             message = f"{source.name} is a Parquet file, which needs pyarrow; run: pip install 'neardup[parquet]'"
             raise UsageError(message)
@@ -76,7 +76,7 @@ class ParquetTable(CellTable):
             self._spool.seek(0)
         return self._spool.fileno()
 
-    def _settle_columns(self, options: Options) -> None:
+    def _settle_columns(self, options: ReadOptions) -> None:
         start = self._next()
         assert isinstance(start, dict)
         self._total: int = start["rows"]

@@ -16,7 +16,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from dedup.errors import DedupError, EnvironmentFault, InputRefused, UsageError
 from indexer.reading.cell_table import CellTable, Unusable
-from indexer.reading.records import MAX_CELL_CHARACTERS, Options, Row
+from indexer.reading.records import MAX_CELL_CHARACTERS, ReadOptions, Row
 from indexer.reading.rejects import MAX_RAW_BYTES, Reject
 
 ROWS_AT_ONCE = 2000
@@ -40,7 +40,7 @@ class QueryTable(CellTable):
 
     """
 
-    def __init__(self, query: str, url: str, options: Options) -> None:
+    def __init__(self, query: str, url: str, options: ReadOptions) -> None:
         address = _parse(url)
         self._engine = _engine(address)
         self._connection: Connection | None = None

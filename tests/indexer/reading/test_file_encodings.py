@@ -9,7 +9,7 @@ from tables import BASIC, drain, errors, names, read, refused, refused_data, war
 
 from dedup.errors import UsageError
 from indexer.reading import streams
-from indexer.reading.open import Options, open_table
+from indexer.reading.open import ReadOptions, open_table
 from indexer.reading.rejects import Reject
 
 WORDS = "id,name\n1,Müller\n2,Газпром\n3,株式会社\n"
@@ -115,11 +115,11 @@ def test_a_refusal_names_the_likely_encoding(tmp_path):
 
 def test_a_good_guess_is_taken_if_asked(tmp_path):
     path = write(tmp_path, GERMAN.encode("cp1252"))
-    assert names(drain(open_table(path, Options(encoding="auto")))) == ["Müller & Söhne", "Café Zürich"]
+    assert names(drain(open_table(path, ReadOptions(encoding="auto")))) == ["Müller & Söhne", "Café Zürich"]
     assert warnings(path, encoding="auto") == ["W_ENCODING"]
     for encoding in ("utf-8", "utf-8-sig", "utf-16"):
         path = write(tmp_path, GERMAN.encode(encoding))
-        assert names(drain(open_table(path, Options(encoding="auto")))) == ["Müller & Söhne", "Café Zürich"]
+        assert names(drain(open_table(path, ReadOptions(encoding="auto")))) == ["Müller & Söhne", "Café Zürich"]
         assert warnings(path, encoding="auto") == []
 
 

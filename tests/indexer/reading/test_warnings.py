@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tables import drain, names, read, warnings, write
 
-from indexer.reading.open import Options, open_table
+from indexer.reading.open import ReadOptions, open_table
 
 
 def test_sound_rows_give_no_warning(tmp_path):
@@ -36,7 +36,7 @@ def test_mojibake_is_kept_or_repaired(tmp_path, name):
     first, second = drain(open_table(path))
     assert (first.raw, first.fields) == (name, {})
     assert warnings(path) == ["W_MOJIBAKE"]
-    first, second = drain(open_table(path, Options(fix_mojibake=True)))
+    first, second = drain(open_table(path, ReadOptions(fix_mojibake=True)))
     assert first.fields == {"name_as_read": name}
     assert first.raw in ("Müller", "Société Générale", "“Acme”", "При")
     assert (second.raw, second.fields) == ("Müller", {})

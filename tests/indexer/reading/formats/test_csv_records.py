@@ -13,13 +13,13 @@ from paths import ROOT
 from tables import BASIC, names, read, write
 
 from indexer.reading import streams
-from indexer.reading.open import Choice, Row, open_table
+from indexer.reading.open import ColumnChoice, Row, open_table
 
 
 def test_rows_come_out_as_they_are(tmp_path):
     with open_table(write(tmp_path, BASIC)) as table:
         assert table.columns == ("id", "name", "city")
-        assert table.choice == Choice(("name",), True, "id", True)
+        assert table.choice == ColumnChoice(("name",), True, "id", True)
         assert (table.delimiter, table.encoding, table.size) == (",", "utf-8", len(BASIC))
         assert list(table) == [
             Row(2, 1, "1", "Acme", {"city": "Bonn"}, "1,Acme,Bonn\n", 13, table.name),
@@ -98,7 +98,7 @@ def test_rare_libraries_are_imported_only_when_they_are_needed(tmp_path):
     path = write(tmp_path, BASIC)
     code = f"""
 import sys
-from indexer.reading.open import Options, open_table
+from indexer.reading.open import ReadOptions, open_table
 with open_table({str(path)!r}) as table:
     assert len(list(table)) == 2
 print(*sys.modules)

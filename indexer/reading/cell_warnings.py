@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from dedup.errors import UsageError
-from indexer.reading.records import Choice
+from indexer.reading.records import ColumnChoice
 
 NULL_NAMES = frozenset({"null", "na", "n/a", "#n/a", "none", "nan", "nil"})
 
@@ -30,10 +30,10 @@ class _Count:
         return f"{self.times:,}, the first on line {self.first}"
 
 
-class Remarks:
+class CellWarnings:
     """Looks at the id and the text of each row of one input; ``general`` are remarks on the input itself."""
 
-    def __init__(self, name: str, choice: Choice, columns: tuple[str, ...], fix_mojibake: bool) -> None:
+    def __init__(self, name: str, choice: ColumnChoice, columns: tuple[str, ...], fix_mojibake: bool) -> None:
         self.general: list[str] = []
         self._name = name
         self._id = choice.id
@@ -43,7 +43,7 @@ class Remarks:
         while self._original in columns:
             self._original += "_"
 
-    def on_id(self, external_id: str, line: int) -> str:
+    def check_id(self, external_id: str, line: int) -> str:
         """Return an id, taken out of Excel's ``="…"``."""
         if external_id.startswith('="') and external_id.endswith('"') and len(external_id) > 2:
             external_id = external_id[2:-1]
@@ -51,7 +51,7 @@ class Remarks:
             self._scientific.add(line)
         return external_id
 
-    def on_text(self, raw: str, fields: dict[str, str], line: int) -> str:
+    def check_text(self, raw: str, fields: dict[str, str], line: int) -> str:
         """Return a text; one that is repaired is kept in ``fields`` as it was."""
         if len(raw) < 5 and raw.strip().casefold() in NULL_NAMES:
             self._null.add(line)
@@ -62,7 +62,7 @@ class Remarks:
                 raw = self._fix(raw)
         return raw
 
-    def sentences(self, rows_in: int) -> list[str]:
+    def messages(self, rows_in: int) -> list[str]:
         """Return a sentence for each kind of thing that was seen."""
         said = list(self.general)
         if self._scientific.times:
