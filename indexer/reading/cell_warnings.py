@@ -1,4 +1,4 @@
-"""What deserves a warning but is no fault, and the two repairs that are made of a cell."""
+"""Warnings about suspicious ids and texts, and the two repairs made to a cell."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from indexer.reading.records import ColumnChoice
 NULL_NAMES = frozenset({"null", "na", "n/a", "#n/a", "none", "nan", "nil"})
 
 _SCIENTIFIC = re.compile(r"\d[.,]\d+E\+\d+", re.IGNORECASE)
-_MISREAD = re.compile("[\xc2-\xdf\xe2-\xef][\x80-\xbf\u0152-\u2122]")  # how UTF-8 looks in cp1252, roughly
+_MAYBE_MOJIBAKE = re.compile("[\xc2-\xdf\xe2-\xef][\x80-\xbf\u0152-\u2122]")  # a cheap test for _is_mojibake
 
 
 @dataclass(slots=True)
 class _Count:
-    """How often something was seen, and where first."""
+    """How often something was seen, and on which line first."""
 
     times: int = 0
     first: int = 0
@@ -27,11 +27,14 @@ class _Count:
         self.first = self.first or line
 
     def __str__(self) -> str:
-        return f"{self.times:,}, the first on line {self.first}"
+        return f"{self.times:,} (first on line {self.first})"
 
 
 class CellWarnings:
-    """Looks at the id and the text of each row of one input; ``general`` are remarks on the input itself."""
+    """Checks the id and text of each row of one input and counts what is suspicious.
+
+    ``general`` holds warnings about the input itself.
+    """
 
     def __init__(self, name: str, choice: ColumnChoice, columns: tuple[str, ...], fix_mojibake: bool) -> None:
         self.general: list[str] = []
@@ -44,7 +47,7 @@ class CellWarnings:
             self._original += "_"
 
     def check_id(self, external_id: str, line: int) -> str:
-        """Return an id, taken out of Excel's ``="…"``."""
+        """Check an id and return it without Excel's ``="…"``."""
         if external_id.startswith('="') and external_id.endswith('"') and len(external_id) > 2:
             external_id = external_id[2:-1]
         if "+" in external_id and _SCIENTIFIC.fullmatch(external_id):
@@ -52,10 +55,10 @@ class CellWarnings:
         return external_id
 
     def check_text(self, raw: str, fields: dict[str, str], line: int) -> str:
-        """Return a text; one that is repaired is kept in ``fields`` as it was."""
+        """Check a text and return it; if it is repaired, add the original to ``fields``."""
         if len(raw) < 5 and raw.strip().casefold() in NULL_NAMES:
             self._null.add(line)
-        elif not raw.isascii() and _MISREAD.search(raw) and _is_mojibake(raw):
+        elif not raw.isascii() and _MAYBE_MOJIBAKE.search(raw) and _is_mojibake(raw):
             self._mojibake.add(line)
             if self._fix is not None:
                 fields[self._original] = raw
@@ -63,30 +66,30 @@ class CellWarnings:
         return raw
 
     def messages(self, rows_in: int) -> list[str]:
-        """Return a sentence for each kind of thing that was seen."""
-        said = list(self.general)
+        """Return one message for each kind of warning; ``rows_in`` is the number of rows read."""
+        messages = list(self.general)
         if self._scientific.times:
-            said.append(
-                f"W_ID_SCIENTIFIC: Ids like 1.23E+15 in column {self._id!r} of {self._name}: {self._scientific}. "
-                "A spreadsheet has probably cut them; export the column as text."
+            messages.append(
+                f"W_ID_SCIENTIFIC: Column {self._id!r} of {self._name} has ids like 1.23E+15: {self._scientific}. "
+                "A spreadsheet has probably shortened them; export the column as text."
             )
         if self._null.times:
-            said.append(
-                f"W_NAME_NULL: Texts like NULL, NA or None in {self._name}: {self._null}. They are kept as names; "
-                "take them out if they stand for nothing."
+            messages.append(
+                f"W_NAME_NULL: {self._name} has texts like NULL, NA or None: {self._null}. They are kept as names; "
+                "remove them if they mean that there is no name."
             )
         if self._mojibake.times:
-            end = "were repaired" if self._fix else "are kept as they are; --fix-mojibake repairs them"
-            said.append(
-                f"W_MOJIBAKE: Texts in {self._name} that are UTF-8 once read as cp1252: {self._mojibake}. They {end}."
+            outcome = "They were repaired" if self._fix else "They are kept; repair them with --fix-mojibake"
+            messages.append(
+                f"W_MOJIBAKE: {self._name} has UTF-8 texts that were decoded as cp1252: {self._mojibake}. {outcome}."
             )
         if not rows_in:
-            said.append(f"W_NO_ROWS: {self._name} names its columns and has no rows.")
-        return said
+            messages.append(f"W_NO_ROWS: {self._name} has a header but no rows.")
+        return messages
 
 
 def _is_mojibake(text: str) -> bool:
-    """Whether a text, written in cp1252, is UTF-8; the five bytes that cp1252 lacks stand for themselves."""
+    """Whether ``text`` encoded as cp1252 is valid UTF-8; the five bytes cp1252 leaves undefined map to themselves."""
     try:
         return (
             b"".join(char.encode("latin-1" if "\x80" <= char < "\xa0" else "cp1252") for char in text).decode() != text

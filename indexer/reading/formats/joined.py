@@ -1,4 +1,4 @@
-"""Several files, one after the other, as one table."""
+"""Read several inputs as one table."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ Open = Callable[[str | Path, ReadOptions], Table]
 
 
 class JoinedTable(Table):
-    """The records of several inputs in the order given; one input is open at a time.
+    """The records of several inputs in order; one input is open at a time.
 
-    The columns in use are those of the first input that is not empty, and each other one must have them.
-    Lines and numbers of records are those within their ``file``.
+    The text and id columns are those of the first input that is not empty; every other input must have them. Line and
+    record numbers count within each ``file``.
     """
 
     def __init__(self, places: Sequence[str | Path], options: ReadOptions, open_one: Open) -> None:
@@ -65,7 +65,7 @@ class JoinedTable(Table):
         if self.columns and part.columns and set(part.columns) != set(self.columns):
             differ = ", ".join(map(repr, sorted(set(part.columns) ^ set(self.columns))[:30]))
             self._warnings.append(
-                f"W_COLUMNS_DIFFER: {part.name} has other columns than the input before it: {differ}."
+                f"W_COLUMNS_DIFFER: {part.name} and the first input do not have the same columns: {differ}."
             )
         return part
 

@@ -18,7 +18,7 @@ def test_damaged_ids_are_warned_of_once(tmp_path):
         assert [row.external_id for row in table] == ["1.23E+15", "00123", "4.5e+10"]
         [sentence] = table.warnings
     assert sentence.startswith("W_ID_SCIENTIFIC")
-    assert ": 2, the first on line 2" in sentence
+    assert ": 2 (first on line 2)" in sentence
     assert [row.fields["x"] for row in drain(open_table(path))] == ["", '="0"', '="1"']
 
 
@@ -27,7 +27,7 @@ def test_names_like_null_are_counted(tmp_path):
     assert names(read(tmp_path, data)) == ["NULL", "n/a", "None", "Nan Inc"]
     with open_table(write(tmp_path, data)) as table:
         list(table)
-        assert ": 3, the first on line 2" in table.warnings[0]
+        assert ": 3 (first on line 2)" in table.warnings[0]
 
 
 @pytest.mark.parametrize("name", ["MÃ¼ller", "SociÃ©tÃ© GÃ©nÃ©rale", "â€œAcmeâ€\x9d", "ÐŸÑ€Ð¸"])

@@ -119,7 +119,7 @@ def test_damaged_parquet_is_refused(tmp_path):
 
 def test_encrypted_parquet_is_refused(tmp_path):
     data = b"PARE" + write_parquet(tmp_path, name=["a"]).read_bytes()[4:-4] + b"PARE"
-    assert "decrypted" in refused(lambda: read(tmp_path, data), "E_PARQUET")
+    assert "is encrypted" in refused(lambda: read(tmp_path, data), "E_PARQUET")
 
 
 def _child(program: str) -> Callable[[int], subprocess.Popen[bytes]]:
