@@ -60,9 +60,9 @@ def measure(workspace: Path, texts: list[str]) -> Iterator[Result]:
 def draw(file: str, size: int) -> list[str]:
     """Return a seeded sample of the texts of a file that can be asked for."""
     from dedup.text.normalise import normalise
-    from indexer.reading.open import Options, Row, open_table
+    from indexer.reading.open import ReadOptions, Row, open_table
 
-    with open_table(file, Options()) as table:
+    with open_table(file, ReadOptions()) as table:
         texts = [row.raw for row in table if isinstance(row, Row) and normalise(row.raw)]
     return random.Random(SEED).sample(texts, min(size, len(texts)))
 

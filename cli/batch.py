@@ -17,7 +17,7 @@ from cli.show.render import output_to, write_rows
 if TYPE_CHECKING:
     from dedup.runtime.progress import Progress
     from indexer.jobs.query import Match, Searcher
-    from indexer.reading.open import Options, Row, Table
+    from indexer.reading.open import ReadOptions, Row, Table
     from indexer.reading.rejects import Reject
 
 PAGE = 2000
@@ -29,7 +29,7 @@ class Reading:
     """How to read the file of queries."""
 
     file: str
-    options: Options
+    options: ReadOptions
     rejects: Path | None
     quiet: bool
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from cli.show.notes import say, say_columns
 
 if TYPE_CHECKING:
-    from indexer.reading.open import Options, Table
+    from indexer.reading.open import ReadOptions, Table
     from indexer.reading.rejects import RejectsFile, RejectsStream
 
 
@@ -25,7 +25,7 @@ class Input:
 
     source: str
     files: Sequence[str]
-    opener: Callable[[Options], Table]
+    opener: Callable[[ReadOptions], Table]
 
     def open_rejects(self, asked: Path | None) -> RejectsFile | RejectsStream:
         """Open the destination of the rejected rows."""

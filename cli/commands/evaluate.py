@@ -85,10 +85,10 @@ def _columns(file: str, text: str, *others: str, progress: Progress = no_progres
     Raises ``InputRefused`` for a missing column, a bad row, a label other than 0 or 1, or an empty cluster id.
     """
     from dedup.errors import InputRefused
-    from indexer.reading.open import Options, Row, open_table
+    from indexer.reading.open import ReadOptions, Row, open_table
 
     try:
-        opened = open_table(file, Options(text_columns=[text], id_column=""))
+        opened = open_table(file, ReadOptions(text_columns=[text], id_column=""))
     except InputRefused as error:
         if error.code != "E_MISSING_COLUMN":
             raise

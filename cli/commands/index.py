@@ -22,7 +22,7 @@ from dedup.runtime.threads import compute_with
 if TYPE_CHECKING:
     from dedup.model import Model
     from indexer.jobs.index import IndexResult
-    from indexer.reading.open import Options, Table
+    from indexer.reading.open import ReadOptions, Table
     from indexer.reading.rejects import Reject, RejectsFile, RejectsStream
     from indexer.store.store import Store
     from indexer.store.workspace import Workspace
@@ -122,11 +122,11 @@ def index(
 
     from dedup.model import load_model
     from indexer.memory import parse_size
-    from indexer.reading.open import Options
+    from indexer.reading.open import ReadOptions
     from indexer.store.workspace import Workspace
 
     place = Workspace(workspace, database)
-    wanted = Options(
+    wanted = ReadOptions(
         text_columns=text or (),
         id_column=id,
         encoding=encoding,
@@ -156,7 +156,7 @@ class _Job:
 
     place: Workspace
     model: Model
-    wanted: Options
+    wanted: ReadOptions
     sync: bool
     rejects: Path | None
     max_reject_rate: float

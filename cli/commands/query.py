@@ -92,12 +92,12 @@ def query(
     from dedup.errors import UsageError
     from dedup.model import load_model
     from indexer.jobs.query import Searcher
-    from indexer.reading.records import Options
+    from indexer.reading.records import ReadOptions
     from indexer.store.workspace import Workspace
 
     if (text is None) == (input is None):
         raise UsageError("Give either a TEXT, as in `dedup query 'Acme Inc'`, or --input FILE.")
-    wanted = Options(
+    wanted = ReadOptions(
         text_columns=text_columns or (),
         id_column=id,
         encoding=encoding,
@@ -108,7 +108,7 @@ def query(
         lenient=lenient,
         fix_mojibake=fix_mojibake,
     )
-    if text is not None and (wanted != Options() or rejects):
+    if text is not None and (wanted != ReadOptions() or rejects):
         raise UsageError("--text, --id and the reading options can be used with --input FILE only.")
     shape = layout or _format_of(output) or (Format.csv if input else Format.table)
     place = Workspace(workspace, database)

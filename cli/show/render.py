@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import sys
 import tempfile
@@ -16,6 +15,7 @@ from cli.options import Format
 from cli.show.table import cell, write_table
 from cli.show.text import visible, visible_json
 from dedup.errors import EnvironmentFault
+from indexer.outputs.csv import csv_line, safe_cell
 
 if TYPE_CHECKING:
     from indexer.store.store import Snapshot
@@ -97,11 +97,10 @@ def _write_csv(rows: Iterable[Row], out: TextIO) -> None:
             columns.update(dict.fromkeys(row))
             waiting.write(json.dumps(row) + "\n")
         waiting.seek(0)
-        writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(map(shown, columns))
+        out.write(csv_line([shown(safe_cell(column)) for column in columns]) + "\n")
         for line in waiting:
             row = json.loads(line)
-            writer.writerow([shown(_plain(row.get(column))) for column in columns])
+            out.write(csv_line([shown(safe_cell(_plain(row.get(column)))) for column in columns]) + "\n")
 
 
 def _plain(value: object) -> str:

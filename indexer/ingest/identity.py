@@ -9,7 +9,7 @@ from itertools import islice
 from sqlalchemy import select
 
 from indexer.ingest.keyset import KeySet, keys_of
-from indexer.reading.open import Options, Row, Table
+from indexer.reading.open import ReadOptions, Row, Table
 from indexer.store import schema
 from indexer.store.store import Store
 
@@ -21,7 +21,7 @@ _PAGE = 50_000
 
 
 def with_identity(
-    table: Table, opener: Callable[[Options], Table], options: Options, recorded: str | None
+    table: Table, opener: Callable[[ReadOptions], Table], options: ReadOptions, recorded: str | None
 ) -> tuple[Table, str | None]:
     """Return ``table``, or one opened anew without its guessed id column if that holds no ids.
 

@@ -16,10 +16,8 @@ The three files appear together when all of them are written; the summary comes 
 
 from __future__ import annotations
 
-import csv
 import json
 import os
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -27,7 +25,6 @@ from datetime import UTC, datetime
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, NamedTuple, TextIO
 
 import numpy as np
@@ -41,6 +38,7 @@ from indexer.files import open_beside
 from indexer.jobs.duplicates import Duplicates, find_duplicates
 from indexer.memory import REPORT
 from indexer.memory import check as check_memory
+from indexer.outputs.csv import csv_line, safe_cell
 from indexer.store.runs import recorded_run, versions
 from indexer.store.store import Record, Store
 from indexer.vectors.snapshot import Snapshots
@@ -53,9 +51,6 @@ CLUSTER_COLUMNS = ("cluster_id", "source", "id", "text", "weakest_probability")
 FILES = ("pairs.csv", "clusters.csv", "summary.json")
 
 _AT_ONCE = 5_000
-_FORMULA = re.compile(r"[=+\-@\t\r＝＋－＠]")
-_NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?")
-_CSV = csv.writer(SimpleNamespace(write=str), lineterminator="\n")  # returns each line
 
 
 class Line(NamedTuple):
@@ -185,11 +180,11 @@ def _take_census(store: Store, duplicates: Duplicates, progress: Progress) -> Ce
 def _line(record: Record, columns: Iterable[str]) -> Line:
     cells = safe_cell(record.source), safe_cell(record.external_id), safe_cell(record.raw)
     others = [safe_cell(record.fields.get(column, "")) for column in columns]
-    return Line(_csv_line(cells), _csv_line(("", *others)) if others else "", len(others))
+    return Line(csv_line(cells), csv_line(("", *others)) if others else "", len(others))
 
 
 def _write_pairs(file: TextIO, duplicates: Duplicates, census: Census, progress: Progress) -> None:
-    file.write(_csv_line(PAIR_COLUMNS) + "\n")
+    file.write(csv_line(PAIR_COLUMNS) + "\n")
     order = np.lexsort((-duplicates.near.similarities, -duplicates.near.probabilities))  # stable: ties by text
     for block in _blocks(order, "pairs", progress):
         rows = zip(
@@ -209,7 +204,7 @@ def _write_pairs(file: TextIO, duplicates: Duplicates, census: Census, progress:
 
 def _write_clusters(file: TextIO, duplicates: Duplicates, census: Census, progress: Progress) -> list[int]:
     """Write the clusters and return the number of records of each."""
-    file.write(_csv_line((*CLUSTER_COLUMNS, *map(safe_cell, _own_names(census.columns)))) + "\n")
+    file.write(csv_line((*CLUSTER_COLUMNS, *map(safe_cell, _own_names(census.columns)))) + "\n")
     labels, weakest = duplicates.near.clusters.labels, duplicates.near.clusters.weakest
     places, first_records = _clustered_places(labels, census)
     for block in _blocks(places, "clusters", progress):
@@ -262,12 +257,6 @@ def _blocks(values: NDArray[np.int64], stage: str, progress: Progress) -> Iterat
         progress(f"write {stage}", min(start + _AT_ONCE, len(values)), len(values))
 
 
-def _csv_line(cells: Iterable[str]) -> str:
-    """Return a row of CSV without the end of its line."""
-    line: str = _CSV.writerow(cells)
-    return line[:-1]
-
-
 def _own_names(columns: list[str]) -> list[str]:
     """Return names for the columns of the input that differ from ours and from each other."""
     taken = {*CLUSTER_COLUMNS, *columns}
@@ -280,8 +269,3 @@ def _own_names(columns: list[str]) -> list[str]:
             taken.add(name)
         names.append(name)
     return names
-
-
-def safe_cell(text: str) -> str:
-    """Return ``text``, with an apostrophe in front if a spreadsheet would take it for a formula."""
-    return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text

@@ -1,26 +1,27 @@
-"""What every reader gives: a table of records, each a row or a reject."""
+"""The table of rows and rejects that every reader returns, and the options for reading it."""
 
 from __future__ import annotations
 
-import csv
-import io
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType, TracebackType
 from typing import NamedTuple, Self
 
+from indexer.outputs.csv import csv_line
 from indexer.reading.rejects import Reject
+from indexer.reading.streams import CHUNK_BYTES
 
 MAX_CELL_CHARACTERS = 1 << 20
 MAX_COLUMNS = 4096
 
 
 class Row(NamedTuple):
-    """One accepted record: ``raw`` is its text as read, ``fields`` the columns that are neither text nor id.
+    """One accepted record.
 
-    ``line``, ``record_no``, ``byte_offset`` and ``file`` are as in ``Reject``. ``record`` is the record as it
-    stands in the file or, where it has no text there (Parquet, a database), its cells.
+    ``raw`` is its text as read, ``fields`` the columns that are neither text nor id, and ``record`` the whole record as
+    it is in the file, or its cells if it comes from Parquet or a database. ``line``, ``record_no``, ``byte_offset`` and
+    ``file`` are as in ``Reject``.
     """
 
     line: int
@@ -33,23 +34,16 @@ class Row(NamedTuple):
     file: str | None = None
 
     def reject(self, error: str, column: str | None, message: str) -> Reject:
-        """Return the reject that stands for this row."""
-        raw = self.record if isinstance(self.record, str) else as_csv(self.record)
+        """Return this row as a reject."""
+        raw = self.record if isinstance(self.record, str) else csv_line(self.record)
         return Reject(
             self.line, self.record_no, error, column, message, raw.rstrip("\r\n"), self.byte_offset, self.file
         )
 
 
-def as_csv(cells: Sequence[str]) -> str:
-    """Write cells as a line of CSV, without its line end."""
-    record = io.StringIO()
-    csv.writer(record).writerow(cells)
-    return record.getvalue().removesuffix("\r\n")
-
-
 @dataclass(frozen=True, slots=True)
-class Choice:
-    """The columns in use, and whether each was guessed rather than asked for."""
+class ColumnChoice:
+    """The text and id columns, and whether each was guessed rather than requested."""
 
     text: tuple[str, ...]
     text_guessed: bool
@@ -58,12 +52,13 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """How to read an input; what is None or empty is found.
+class ReadOptions:
+    """How to read an input; whatever is None or empty is detected.
 
-    ``id_column=""`` means that there is no id column. ``encoding="auto"`` takes a guess where UTF-8 does not
-    fit; ``quote=""`` means that nothing is quoted. ``delimiter``, ``quote``, ``header``, ``skip_lines`` and
-    ``lenient`` are for CSV only.
+    ``id_column=""`` means that there is no id column, and ``quote=""`` that no cell is quoted. ``encoding="auto"``
+    guesses the encoding of a file that is not UTF-8. ``delimiter``, ``quote``, ``header``, ``skip_lines`` and
+    ``lenient`` apply to CSV only. ``chunk_bytes`` are read at a time; encoding and delimiter are detected in the first
+    chunk.
     """
 
     text_columns: Sequence[str] = ()
@@ -76,43 +71,47 @@ class Options:
     lenient: bool = False
     fix_mojibake: bool = False
     allow_empty: bool = False
+    chunk_bytes: int = CHUNK_BYTES
 
 
 class Table(ABC):
-    """The records of one input, to be iterated over once; a context manager.
+    """The records of one input; iterate over it once. A context manager.
 
-    ``columns`` are the names of its columns, made distinct, and empty if the input is empty and may be;
-    ``choice`` says which are used. ``size`` is the length of the input in bytes as it lies on disk, None if
-    it has none. ``rows_in`` counts the records given so far, whether as ``Row`` or as ``Reject``; of several
-    inputs that are read as one, ``rows_of`` counts them by the name of the input.
+    Attributes:
+        name: The name of the input for messages.
+        columns: The column names, made distinct; empty for an empty input (``ReadOptions.allow_empty``).
+        choice: The text and id columns.
+        size: The size of the input on disk in bytes, or None if it has none.
+        rows_in: The number of records yielded so far, rows and rejects.
+        rows_of: The same by input name, if several inputs are read as one.
 
-    Iterating raises ``InputRefused`` when the rest of the input cannot be read and ``EnvironmentFault`` when
-    the disk fails. What came before is then only a part of the input, and should be taken back.
+    Iterating raises ``InputRefused`` if the rest of the input cannot be read and ``EnvironmentFault`` if the disk
+    fails. The caller should then discard the records yielded before.
     """
 
     name: str
     size: int | None = None
     columns: tuple[str, ...] = ()
-    choice: Choice
+    choice: ColumnChoice
     rows_in: int = 0
     rows_of: Mapping[str, int] = MappingProxyType({})
 
     @property
     @abstractmethod
     def bytes_read(self) -> int:
-        """Bytes consumed of the input as it lies on disk, compressed or not."""
+        """Bytes read so far of the input on disk, which may be compressed."""
 
     @property
     @abstractmethod
     def warnings(self) -> list[str]:
-        """What deserves to be looked at so far, a sentence each; complete after the last record."""
+        """The warnings so far, one message each; complete after the last record."""
 
     @abstractmethod
     def __iter__(self) -> Iterator[Row | Reject]: ...
 
     @abstractmethod
     def close(self) -> None:
-        """Let go of the input, if that was not done before; standard input stays open."""
+        """Close the input, if it is still open; standard input stays open."""
 
     def __enter__(self) -> Self:
         return self

@@ -13,12 +13,12 @@ from paths import ROOT
 FOLDER = ROOT / "tests" / "faults"
 SABOTAGE = {
     "a row that is lost": """
-        before = readers.DelimitedTable.__iter__
+        before = delimited.DelimitedTable.__iter__
         def lossy(self):
             for item in before(self):
                 if item.record_no % 5:
                     yield item
-        readers.DelimitedTable.__iter__ = lossy""",
+        delimited.DelimitedTable.__iter__ = lossy""",
     "a row that is not counted": """
         before = jsonl.JsonLinesTable._reject
         def forgetful(self, *rest):
@@ -54,7 +54,11 @@ def run(program: str) -> dict:
 
 
 def program(count: int, before: str = "") -> str:
-    lines = ["import fuzz_readers", "from indexer import readers", "from indexer.reading import jsonl, lines"]
+    lines = [
+        "import fuzz_readers",
+        "from indexer.reading import lines",
+        "from indexer.reading.formats import delimited, jsonl",
+    ]
     lines += [line.removeprefix("        ") for line in before.splitlines()]
     start = f'sys.argv = ["fuzz", "--count", "{count}", "--seed", "3"]; sys.exit(fuzz_readers.main())'
     return "\n".join([*lines, "import sys", start])

@@ -1,5 +1,7 @@
 """``dedup query`` and ``dedup compare``: answers in every format, one question or many."""
 
+import csv
+import io
 import json
 from pathlib import Path
 
@@ -39,7 +41,7 @@ def test_query_explains(indexed: None) -> None:
     assert rows[0]["log_odds"] == 1.512
     [row] = rows_of(dedup_("query", "acme widget", "--limit", "1", "--explain", "--format", "csv"))
     assert row["log_odds"] == "1.512"
-    assert row["explanation"] == "-1.00 starting point; +2.50 letters in common; +0.01 length"
+    assert row["explanation"] == "'-1.00 starting point; +2.50 letters in common; +0.01 length"
     [equal, *_] = json.loads(dedup_("query", "acme widgets inc", "--explain", "--format", "json").stdout)
     assert (equal["exact"], equal["log_odds"], len(equal["explanation"])) == (True, None, 1)
 
@@ -112,6 +114,21 @@ def test_many_queries(indexed: None) -> None:
         '2,A,Acme Widgets Inc,1,1.0,1.0,true,companies,29,"ACME WIDGETS, INC.",city 29',
     ]
     assert sorted(path.name for path in Path().iterdir() if path.name.endswith(".tmp")) == []
+
+
+def test_matches_written_as_csv_are_safe_in_a_spreadsheet() -> None:
+    cells = ["=1+1", "Acme Widgets Inc", "\u202e+1\r\n", "-5", "@a\u2028b"]
+    quoted = ",".join(f'"{cell}"' for cell in cells)
+    write("evil.csv", f"id,name,=cmd,@b,+c\n{quoted}\n")
+    dedup_("index", "evil.csv")
+    arguments = ("query", "--input", write("asked.csv", "id,name\n-,Acme Widgets Inc\n"))
+    assert dedup_(*arguments, "--output", "matches.csv").exit_code == 0
+    written = Path("matches.csv").read_bytes()
+    assert written == dedup_(*arguments).stdout_bytes == dedup_(*arguments, "--format", "csv").stdout_bytes
+    header, cells = csv.reader(io.StringIO(written.decode(), newline=""))
+    row = dict(zip(header, cells, strict=True))
+    assert (row["query_id"], row["id"]) == ("'-", "'=1+1")
+    assert (row["'=cmd"], row["'@b"], row["'+c"]) == ("\u202e+1\r\n", "-5", "'@a\u2028b")
 
 
 def test_many_queries_by_name_of_the_output_and_from_standard_input(indexed: None) -> None:

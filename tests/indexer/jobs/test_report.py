@@ -13,7 +13,7 @@ from indexed import MODEL, NAMES, index
 from dedup.errors import EnvironmentFault, UsageError
 from indexer.jobs import report
 from indexer.jobs.index import index_rows
-from indexer.jobs.report import report_workspace, safe_cell
+from indexer.jobs.report import report_workspace
 from indexer.reading.open import Row
 from indexer.store.runs import last_runs
 from indexer.store.store import Store
@@ -116,16 +116,6 @@ def test_columns_that_come_up_late(store: Store, snapshots: Snapshots, tmp_path:
     write(snapshots, tmp_path)
     found = [tuple(row[column] for column in ("id", "a", "b", "c")) for row in read(tmp_path / "clusters.csv")]
     assert found == [("1", "", "", ""), ("2", 'x, "y"', "", ""), ("3", "", "", ""), ("4", "", "", "z")]
-
-
-@pytest.mark.parametrize("text", ["=1+1", "+x", "-2+3", "@sum", "\tx", "\rx", "＝1", "-", "+49 30 1", "-1e5x"])
-def test_cells_that_spreadsheets_would_run(text: str) -> None:
-    assert safe_cell(text) == f"'{text}"
-
-
-@pytest.mark.parametrize("text", ["", "Acme", "-5", "+4930", "-1.25", "a=b", "'x"])
-def test_cells_that_are_safe(text: str) -> None:
-    assert safe_cell(text) == text
 
 
 def test_nothing_is_indexed(store: Store, snapshots: Snapshots, tmp_path: Path) -> None:
