@@ -20,7 +20,7 @@ import typer
 
 from cli.commands import compare, delete, evaluate, index, migrate, query, report, status, train, verify
 from cli.exit_codes import INTERRUPTED, guarded
-from cli.versions import version_of
+from dedup.runtime.versions import version_of
 
 SECONDS_TO_STOP = 1.8
 """How long a command that was told to stop may take to do it in good order."""

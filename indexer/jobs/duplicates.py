@@ -19,7 +19,7 @@ from dedup.clustering.cluster import Clusters, cluster_pairs
 from dedup.errors import UsageError
 from dedup.matching.batch import Comparison, Strings
 from dedup.model import Model
-from dedup.runtime.memory import give_back
+from dedup.runtime.memory import release_free_memory
 from dedup.runtime.progress import Progress, no_progress
 from dedup.runtime.stopwatch import Stopwatch
 from indexer.store.corpus_words import model_of
@@ -79,10 +79,10 @@ def find_duplicates(
     clock = Stopwatch()
     with clock.stage("load"):
         text_ids, codes, normals = _load(store, model.model_id, progress)
-        give_back()
+        release_free_memory()
     with clock.stage("search"):
         generation, near = _search(store, snapshots, model, codes, progress)
-        give_back()
+        release_free_memory()
     candidates = len(near.cosines)
     with Comparison(model_of(store, model), codes, normals) as comparison:
         with clock.stage("compare"):

@@ -8,7 +8,7 @@ import pytest
 PROGRAM = """
 import gc
 from pathlib import Path
-from dedup.runtime.memory import give_back
+from dedup.runtime.memory import release_free_memory
 def resident():
     return int(Path("/proc/self/statm").read_text().split()[1])
 kept = [bytes(30_000) for _ in range(2_000)]
@@ -17,7 +17,7 @@ last = kept[-1]
 del kept
 gc.collect()
 freed = resident()
-give_back()
+release_free_memory()
 print(held, freed, resident())
 """
 

@@ -36,7 +36,7 @@ def test_an_environment_without_sense_is_passed_over(environment: pytest.MonkeyP
 
 
 def test_one_core_of_several_is_one_thread() -> None:
-    code = "import os; from dedup import threads; os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])"
+    code = "import os; from dedup.runtime import threads; os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])"
     code += "; print(threads.count())"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout == b"1\n"
 
