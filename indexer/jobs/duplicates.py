@@ -22,7 +22,7 @@ from dedup.model import Model
 from dedup.runtime.memory import release_free_memory
 from dedup.runtime.progress import Progress, no_progress
 from dedup.runtime.stopwatch import Stopwatch
-from indexer.store.corpus_words import model_of
+from indexer.store.corpus_words import model_with_corpus
 from indexer.store.store import Codes, Ids, Store
 from indexer.vectors import search
 from indexer.vectors.cells import Cells, find_centres, nearest_cells
@@ -84,7 +84,7 @@ def find_duplicates(
         generation, near = _search(store, snapshots, model, codes, progress)
         release_free_memory()
     candidates = len(near.cosines)
-    with Comparison(model_of(store, model), codes, normals) as comparison:
+    with Comparison(model_with_corpus(store, model), codes, normals) as comparison:
         with clock.stage("compare"):
             likely, probabilities = comparison.likely(near.pairs, near.cosines, min_probability, progress)
         order = np.lexsort(near.pairs[likely].T[::-1])

@@ -17,7 +17,7 @@ from indexer.ingest.intake import Identity
 from indexer.ingest.load import ingest
 from indexer.reading.open import Row
 from indexer.reading.rejects import Reject
-from indexer.store.corpus_words import keep_words
+from indexer.store.corpus_words import refresh_word_counts
 from indexer.store.runs import Accounts, recorded_run
 from indexer.store.store import Store
 from indexer.vectors import snapshot
@@ -128,7 +128,7 @@ def refresh_snapshot(
 
     ``progress`` hears of ``words``, ``check snapshot`` and the stages of ``snapshot.publish``.
     """
-    keep_words(store, progress)
+    refresh_word_counts(store, progress)
     current = store.current_snapshot()
     if current is not None and not snapshot.is_snapshot_due(
         store, snapshots, model_id, min_similarity=min_similarity, progress=progress

@@ -24,7 +24,7 @@ from dedup.runtime.processes import Processes
 from dedup.runtime.progress import Progress, no_progress
 from dedup.text.normalise import normalise
 from indexer.ingest.intake import MAX_NAME_CHARACTERS
-from indexer.store.corpus_words import model_of
+from indexer.store.corpus_words import model_with_corpus
 from indexer.store.store import Record, Store
 from indexer.vectors.search import Vectors
 
@@ -84,7 +84,7 @@ class Searcher:
             encoder = beside.submit(_load, model)
             self._vectors = Vectors(store, snapshots, model.model_id, progress)
         self._encoder = encoder.result()
-        self.model = model_of(store, model)
+        self.model = model_with_corpus(store, model)
         self._processes = Processes(threads.count(), self.model)
 
     def __enter__(self) -> Self:

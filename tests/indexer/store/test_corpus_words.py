@@ -16,7 +16,7 @@ from indexer.jobs.duplicates import find_duplicates
 from indexer.jobs.index import index_rows
 from indexer.jobs.query import Searcher
 from indexer.reading.open import Row
-from indexer.store.corpus_words import model_of
+from indexer.store.corpus_words import model_with_corpus
 from indexer.store.schema import store_meta
 from indexer.store.store import Store
 from indexer.store.workspace import Workspace
@@ -55,9 +55,9 @@ def test_a_word_that_the_corpus_has_often_is_no_slip_of_the_pen(
 ) -> None:
     with Workspace(directory, engine_url).open(for_writing=True) as store:
         fill(store, directory, model, [PAIR[0], *WORDS])
-        first = model_of(store, model)
+        first = model_with_corpus(store, model)
         fill(store, directory, model, [*ways("kelvorin"), *ways("kelvarin")])
-        second = model_of(store, model)
+        second = model_with_corpus(store, model)
     assert explained(first).probability == explained(model).probability
     assert explained(second).probability < explained(first).probability - 0.1
     assert any("both well known" in reason.label for reason in explained(second).contributions)
@@ -66,7 +66,7 @@ def test_a_word_that_the_corpus_has_often_is_no_slip_of_the_pen(
 def test_a_small_corpus_teaches_nothing(model: Model, engine_url: str, directory: Path) -> None:
     with Workspace(directory, engine_url).open(for_writing=True) as store:
         fill(store, directory, model, [*ways("kelvorin"), *ways("kelvarin")])
-        assert model_of(store, model) is model
+        assert model_with_corpus(store, model) is model
 
 
 def test_one_job_or_two_make_no_difference(
@@ -79,7 +79,7 @@ def test_one_job_or_two_make_no_difference(
         with Workspace(place, new_database()).open(for_writing=True) as store:
             fill(store, place, model, names[:n])
             fill(store, place, model, names)
-            found.append(explained(model_of(store, model)).probability)
+            found.append(explained(model_with_corpus(store, model)).probability)
     assert found[0] == found[1] == found[2] < explained(model).probability
 
 
@@ -116,7 +116,7 @@ def test_damaged_counts_are_told_of_and_made_anew(
         sound = store.meta("words")
         spoil = update(store_meta).where(store_meta.c.key == "words").values(value='{"texts": 60')
         store.write(lambda connection: connection.execute(spoil))
-        assert model_of(store, model) is model
+        assert model_with_corpus(store, model) is model
         assert "dedup index" in caplog.text
         fill(store, directory, model, names)
         assert store.meta("words") == sound

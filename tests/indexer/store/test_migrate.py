@@ -236,24 +236,20 @@ def test_a_copy_is_kept(old_file: Path, revision: str) -> None:
 def test_too_little_space(old_file: Path, revision: str, monkeypatch: pytest.MonkeyPatch) -> None:
     needed = 5 * old_file.stat().st_size
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10, 9, 1))
-    with pytest.raises(EnvironmentFault, match=f"has 1 bytes free, and migrating neardup.sqlite takes {needed:,}"):
+    with pytest.raises(EnvironmentFault, match=f"has 1 bytes free, but migrating neardup.sqlite needs {needed:,}"):
         Workspace(old_file.parent).migrate()
     assert revision_of(Workspace(old_file.parent)) == revision
 
 
-def test_a_file_that_is_locked_while_it_is_copied(
-    old_file: Path, revision: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(migrate, "_PAGES", 1)
-    monkeypatch.setattr(engines, "BUSY_TIMEOUT_MS", 20)
+def test_a_file_that_is_locked_while_it_is_copied(old_file: Path, revision: str) -> None:
     other = sqlite3.connect(old_file, isolation_level=None)
 
     def lock(stage: str, done: int, total: int | None) -> None:
         if done == 1:
             other.execute("BEGIN EXCLUSIVE")
 
-    with pytest.raises(WriterBusy, match="busy with another process"):
-        Workspace(old_file.parent).migrate(lock)
+    with pytest.raises(WriterBusy, match="in use by another process"):
+        Workspace(old_file.parent, busy_timeout_ms=20).migrate(lock, pages_per_step=1)
     other.close()
     assert revision_of(Workspace(old_file.parent)) == revision
     assert not list(old_file.parent.glob("*.tmp")) and not list(old_file.parent.glob("*.backup"))
@@ -263,6 +259,6 @@ def test_rows_without_their_parents_stop_it(old_file: Path, revision: str) -> No
     with sqlite3.connect(old_file) as connection:
         connection.execute("DELETE FROM text WHERE text_id = 1")
     connection.close()
-    with pytest.raises(CorruptStore, match="refers to a row of text that is not there"):
+    with pytest.raises(CorruptStore, match="refers to a missing row of text"):
         Workspace(old_file.parent).migrate()
     assert revision_of(Workspace(old_file.parent)) == revision

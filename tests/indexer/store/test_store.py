@@ -105,7 +105,7 @@ def test_texts_and_records(store: Store) -> None:
 
 
 def test_texts_of_one_digest(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("store", "upsert"):
+    for module in ("store.texts", "ingest.upsert"):
         monkeypatch.setattr(f"indexer.{module}.text_digest", lambda normal: -len(normal))
     fill(store, "Acme", "Beta")
     fill(store, "Beta", "Gama", "Delta", source="others")

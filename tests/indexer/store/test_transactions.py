@@ -14,16 +14,20 @@ from sqlalchemy import Connection, event
 from sqlalchemy import text as sql
 
 from dedup.errors import EnvironmentFault, UsageError, WriterBusy
-from indexer.store import engines
 from indexer.store.store import Store
 from indexer.store.workspace import Workspace
 
 only_postgresql = pytest.mark.parametrize("new_database", ["postgresql"], indirect=True)
 
 
-@pytest.fixture(autouse=True)
-def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engines, "RETRY_PAUSES_S", (0.0, 0.0, 0.0))
+@pytest.fixture
+def retry_pauses_s() -> tuple[float, ...]:
+    return (0.0, 0.0, 0.0)
+
+
+@pytest.fixture
+def workspace(directory: Path, engine_url: str, retry_pauses_s: tuple[float, ...]) -> Workspace:
+    return Workspace(directory, engine_url, retry_pauses_s=retry_pauses_s)
 
 
 def add(key: str) -> Callable[[Connection], int]:
@@ -116,12 +120,12 @@ def test_a_commit_that_failed_after_it_took_effect_hides_nothing(store: Store) -
 
 
 @only_postgresql
+@pytest.mark.parametrize("retry_pauses_s", [()])
 def test_a_commit_that_is_still_under_way_is_waited_for(
     workspace: Workspace, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The server may be at a COMMIT for a while after its client has lost the connection and given up."""
     assert store.write(add("a")) == 1
-    monkeypatch.setattr(engines, "RETRY_PAUSES_S", ())
     with pytest.raises(Exception, match="expected"), monkeypatch.context() as patch:
         patch.setattr(store.engine.dialect, "do_commit", fail)
         store.write(add("b"))
