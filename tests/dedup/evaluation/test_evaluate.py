@@ -14,7 +14,7 @@ from rapidfuzz import fuzz
 from dedup.encoder.cosine import cosine
 from dedup.encoder.onnx import quantise
 from dedup.errors import InputRefused
-from dedup.evaluation import evaluate, measures
+from dedup.evaluation import measures
 from dedup.evaluation.evaluate import evaluate_clusters, evaluate_pairs
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz "
@@ -120,19 +120,19 @@ def test_each_distinct_normal_form_is_encoded_once(model: LetterModel) -> None:
     assert sorted(model.encoder.asked) == ["acme limited", "acme ltd", "boreal", "borealis", "quux", "zenith"]
 
 
-def test_pairs_are_compared_part_by_part(model: LetterModel, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pairs_are_compared_part_by_part(model: LetterModel) -> None:
     whole = evaluate_pairs(model, LEFT, RIGHT, LABELS)
-    monkeypatch.setattr(evaluate, "_PAIRS_AT_ONCE", 2)
-    told: list[tuple[str, int, int | None]] = []
-    assert evaluate_pairs(model, LEFT, RIGHT, LABELS, progress=lambda *step: told.append(step)) == whole
-    assert told == [("compare", 2, 5), ("compare", 4, 5), ("compare", 5, 5)]
+    steps: list[tuple[str, int, int | None]] = []
+    in_steps = evaluate_pairs(model, LEFT, RIGHT, LABELS, progress=lambda *step: steps.append(step), pairs_per_step=2)
+    assert in_steps == whole
+    assert steps == [("compare", 2, 5), ("compare", 4, 5), ("compare", 5, 5)]
 
 
 @pytest.mark.parametrize(
     ("left", "labels", "message"),
     [
-        (["acme", "***"], [1, 0], r"'\*\*\*' of row 2 holds no letter"),
-        (["acme", "acme"], [1, 3], "label 3 of row 2"),
+        (["acme", "***"], [1, 0], r"'\*\*\*' in row 2 has no letter"),
+        (["acme", "acme"], [1, 3], "label 3 in row 2"),
         (["acme", "acme"], [1, 1], "2 of 2 pairs have the label 1"),
         (["acme", "acme"], [0, 0], "0 of 2 pairs have the label 1"),
     ],
@@ -241,7 +241,7 @@ def test_clusters_are_made_at_the_default_probability(model: LetterModel) -> Non
 
 
 def test_clusters_that_cannot_be_measured_are_refused(model: LetterModel) -> None:
-    with pytest.raises(InputRefused, match="'!!' of row 2 holds no letter"):
+    with pytest.raises(InputRefused, match="'!!' in row 2 has no letter"):
         evaluate_clusters(model, ["acme", "!!"], ["1", "1"])
     for texts, clusters in ([], []), (["acme", "quorn"], ["1", "2"]), (["acme", "ACME"], ["1", "1"]):
         with pytest.raises(InputRefused, match="No two different texts"):

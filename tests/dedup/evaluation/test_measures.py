@@ -170,7 +170,7 @@ def test_a_million_records_need_no_list_of_pairs() -> None:
         ([1, 1], [0.1, 0.2], "both 0 and 1"),
         ([], [], "both 0 and 1"),
         ([0, 2], [0.1, 0.2], "neither 0 nor 1"),
-        ([0, 1], [0.1], "one length"),
+        ([0, 1], [0.1], "equal length"),
         ([0, 1], [0.1, math.nan], "not finite"),
     ],
 )
@@ -200,5 +200,5 @@ def test_rankings_and_clusterings_that_cannot_be_measured_are_refused() -> None:
     for measure in (measures.pair_precision_recall_f1, measures.b_cubed):
         with pytest.raises(ValueError, match="no records"):
             measure([], [])
-        with pytest.raises(ValueError, match="one length"):
+        with pytest.raises(ValueError, match="equal length"):
             measure([0], [0, 1])

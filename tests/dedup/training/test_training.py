@@ -2,6 +2,7 @@ import csv
 import gzip
 import json
 import random
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -35,6 +36,8 @@ from dedup.training.loop import contrastive_loss, embed  # noqa: E402
 from dedup.training.network import Tower  # noqa: E402
 from dedup.training.scorer_fitting import fit_scorer, fit_spelling, fit_vetoes, fit_word_weights  # noqa: E402
 
+KEPT = "keeping the encoder that was trained with these settings"
+train_small = partial(train, generated_pairs=200)
 WORDS = ["acme", "royal", "pioneer", "harbor", "summit", "granite", "meridian", "cobalt", "juniper", "falcon"]
 TRADES = ["bank", "foods", "systems", "consulting services", "logistics", "holdings international"]
 
@@ -121,11 +124,10 @@ def test_other_texts_have_words_in_common():
     assert sum(bool(set(left.split()) & set(right.split())) for left, right in pairs) > 290
 
 
-def test_training_makes_a_model_that_loads_and_is_reproducible(data, tmp_path, monkeypatch):
-    monkeypatch.setattr("dedup.training.command._SCORER_VARIANTS", 200)
+def test_training_makes_a_model_that_loads_and_is_reproducible(data, tmp_path):
     lines = []
     for name in ("one", "two"):
-        train(data, tmp_path / name, steps=4, seed=7, progress=lines.append)
+        train_small(data, tmp_path / name, steps=4, seed=7, progress=lines.append)
     first, second = load_model(tmp_path / "one"), load_model(tmp_path / "two")
     assert first.manifest == second.manifest
     assert first.manifest["command"] == "dedup train DATA --output MODEL --steps 4 --seed 7"
@@ -134,27 +136,26 @@ def test_training_makes_a_model_that_loads_and_is_reproducible(data, tmp_path, m
 
 
 def test_the_scorer_is_refitted_onto_a_finished_encoder(data, tmp_path, monkeypatch):
-    monkeypatch.setattr("dedup.training.command._SCORER_VARIANTS", 200)
     lines = []
-    train(data, tmp_path / "model", steps=2, seed=7, progress=lines.append)
+    train_small(data, tmp_path / "model", steps=2, seed=7, progress=lines.append)
     before = {file.name: file.read_bytes() for file in (tmp_path / "model").iterdir()}
     (tmp_path / "model" / "scorer.json").unlink()
     monkeypatch.setattr("dedup.training.command.train_encoder", None)  # must not be called
-    train(data, tmp_path / "model", steps=2, seed=7, progress=lines.append)
+    train_small(data, tmp_path / "model", steps=2, seed=7, progress=lines.append)
+    assert KEPT in lines
     assert {file.name: file.read_bytes() for file in (tmp_path / "model").iterdir()} == before
     with pytest.raises(TypeError):
-        train(data, tmp_path / "model", steps=3, seed=7, progress=lines.append)  # other settings
+        train_small(data, tmp_path / "model", steps=3, seed=7, progress=lines.append)  # other settings
 
 
 @pytest.mark.parametrize("key", ["alphabet", "dimension", "architecture"])
-def test_an_encoder_of_another_architecture_is_not_kept(data, tmp_path, monkeypatch, key):
-    monkeypatch.setattr("dedup.training.command._SCORER_VARIANTS", 200)
-    train(data, tmp_path, steps=2, seed=7, progress=lambda _: None)
+def test_an_encoder_of_another_architecture_is_not_kept(data, tmp_path, key):
+    train_small(data, tmp_path, steps=2, seed=7, progress=lambda _: None)
     manifest = json.loads((tmp_path / "manifest.json").read_text(encoding="utf-8"))
     (tmp_path / "manifest.json").write_text(json.dumps({**manifest, key: "another"}), encoding="utf-8")
     lines = []
-    train(data, tmp_path, steps=2, seed=7, progress=lines.append)
-    assert "an encoder of these settings is there" not in lines
+    train_small(data, tmp_path, steps=2, seed=7, progress=lines.append)
+    assert KEPT not in lines
     assert json.loads((tmp_path / "manifest.json").read_text(encoding="utf-8")) == manifest
 
 
