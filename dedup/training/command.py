@@ -178,7 +178,7 @@ def _train_scorer(
     """Fit the scorer, the word weights and the minimum similarity of pairs worth comparing.
 
     Word weights are fitted on pairs that the encoder may have seen. The additive model is fitted on pairs with an
-    entity held back from both, whose similarities and word weights are as good as those of unseen names.
+    entity held back from both, so their similarities and word weights are as realistic as those of unseen names.
     """
     held_back = {
         name for s in _COMPANY_SOURCES for entity in entities[s] if is_held_back(entity) for name in entity.names

@@ -112,9 +112,8 @@ def _change_form(words: list[str], rng: random.Random) -> list[str]:
 
 def _drop_word(words: list[str], rng: random.Random) -> list[str]:
     at = rng.randrange(1, len(words)) if len(words) > 2 else len(words)
-    if any(
-        word in _PLACES or not word.isalpha() for word in words[at : at + 1]
-    ):  # dropping it may give a different name
+    # Without a place or a number it may be a different name.
+    if any(word in _PLACES or not word.isalpha() for word in words[at : at + 1]):
         return words
     return [*words[:at], *words[at + 1 :]]
 

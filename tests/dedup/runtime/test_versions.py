@@ -8,7 +8,7 @@ from importlib import metadata
 from dedup.runtime.versions import version_of, versions_of
 
 
-def test_a_library_is_found_by_its_name_or_that_of_its_distribution() -> None:
+def test_versions_are_those_of_the_distributions() -> None:
     assert versions_of("faiss", "numpy") == {
         "neardup": version_of("neardup"),
         "python": platform.python_version(),

@@ -1,3 +1,5 @@
+"""Training: data, generated pairs, the encoder, its export, and the scorer."""
+
 import csv
 import gzip
 import json
@@ -50,7 +52,7 @@ def write(path, columns, rows):
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    """A training folder in miniature, with a validation name planted among the names."""
+    """A miniature training folder, with a validation name among the training names."""
     folder = tmp_path_factory.mktemp("data")
     rng = random.Random(1)
     names = [f"{a} {b} {t} inc" for a in WORDS for b in WORDS if a != b for t in TRADES]
@@ -75,12 +77,12 @@ def data(tmp_path_factory):
     return folder
 
 
-def test_validation_names_never_enter(data):
+def test_validation_names_are_excluded(data):
     held_out = validation_cores(data)
     names = read_names(data, held_out)
     assert core_of(normalise("planted NAME Inc.")) in held_out
     assert not {core_of(name) for name in names} & held_out
-    assert "x y" not in names  # of a source that states no licence
+    assert "x y" not in names  # its source states no licence
     for source in ALIASES:
         assert all(core_of(n) not in held_out for e in read_entities(data, source, held_out) for n in e.names)
     for source in PAIRS:
@@ -93,7 +95,7 @@ def test_validation_names_never_enter(data):
     assert left_out not in {core_of(name) for name in kept.left + kept.right}
 
 
-def test_acronyms_stay_and_translations_go(tmp_path):
+def test_acronyms_are_kept_and_translations_dropped(tmp_path):
     source = next(source for source in ALIASES if source.name == "ror_organisations")
     names = ("Acme Institute of Oil", "AIO", "Petrolforskning", "Acme Institute of Oils")
     rows = [("1", name) for name in names]
@@ -102,7 +104,7 @@ def test_acronyms_stay_and_translations_go(tmp_path):
     assert set(entity.names) == {"acme institute of oil", "aio", "acme institute of oils"}
 
 
-def test_a_batch_is_the_same_at_every_call_and_knows_what_is_the_same():
+def test_a_batch_is_reproducible_and_marks_pairs_of_the_same_entity():
     entities = [Entity(f"g{i // 2}", (f"acme {i} inc", f"acme {i} llc", f"akme {i}")) for i in range(40)]
     names = [f"{a} {b} {t}" for a in WORDS for b in WORDS for t in TRADES]
     sampler = Sampler(entities, np.ones(40 + len(names)), names, seed=5)
@@ -135,7 +137,7 @@ def test_training_makes_a_model_that_loads_and_is_reproducible(data, tmp_path):
     assert not (tmp_path / "one" / "checkpoint.pt").exists()
 
 
-def test_the_scorer_is_refitted_onto_a_finished_encoder(data, tmp_path, monkeypatch):
+def test_the_scorer_is_refitted_with_a_finished_encoder(data, tmp_path, monkeypatch):
     lines = []
     train_small(data, tmp_path / "model", steps=2, seed=7, progress=lines.append)
     before = {file.name: file.read_bytes() for file in (tmp_path / "model").iterdir()}
@@ -149,7 +151,7 @@ def test_the_scorer_is_refitted_onto_a_finished_encoder(data, tmp_path, monkeypa
 
 
 @pytest.mark.parametrize("key", ["alphabet", "dimension", "architecture"])
-def test_an_encoder_of_another_architecture_is_not_kept(data, tmp_path, key):
+def test_an_encoder_of_another_architecture_is_not_reused(data, tmp_path, key):
     train_small(data, tmp_path, steps=2, seed=7, progress=lambda _: None)
     manifest = json.loads((tmp_path / "manifest.json").read_text(encoding="utf-8"))
     (tmp_path / "manifest.json").write_text(json.dumps({**manifest, key: "another"}), encoding="utf-8")
@@ -166,7 +168,7 @@ def test_word_weights_are_learnt_from_labelled_pairs():
     seen = [[("alone", "group" if label else "dental"), ("alone", f"rare{i}")] for i, label in enumerate(labels)]
     weights = fit_word_weights(rows, seen, labels)
     assert weights.of(("alone", "group")) > 0.5 > -0.5 > weights.of(("alone", "dental"))
-    assert len(weights.weights) == 2  # a word seen once has none
+    assert len(weights.weights) == 2  # words seen once have none
 
 
 def test_vetoes_are_fitted_without_touching_other_curves():
@@ -212,7 +214,7 @@ def test_generated_pairs_are_seeded_and_of_both_kinds():
     assert 0.3 < np.mean(pairs.labels) < 0.7
     assert all(a != b and a and b for a, b in zip(pairs.left, pairs.right, strict=True))
     different = {frozenset(p) for *p, label in zip(pairs.left, pairs.right, pairs.labels, strict=True) if not label}
-    assert not any({"bank", "banks"} == set(pair) for pair in different)  # a plural is no other name
+    assert not any({"bank", "banks"} == set(pair) for pair in different)  # a plural is not a different name
 
 
 def test_torch_and_onnx_agree(tmp_path):
@@ -227,7 +229,7 @@ def test_torch_and_onnx_agree(tmp_path):
     assert np.abs(by_torch.astype(int) - by_onnx).max() <= 2  # the trigram table is rounded to int8
 
 
-def test_other_names_of_the_entity_are_no_negatives():
+def test_other_names_of_the_entity_are_not_negatives():
     left = torch.nn.functional.normalize(torch.randn(3, 8), dim=1)
     same = torch.eye(3, dtype=torch.bool)
     loss = contrastive_loss(left, left[[0, 0, 2]], same, 0.1)
@@ -241,7 +243,7 @@ def test_variants_are_never_empty_and_seeded():
         assert variant(name, random.Random(seed)) == variant(name, random.Random(seed)) != ""
 
 
-def test_siblings_are_other_names():
+def test_siblings_are_different_names():
     rng = random.Random(0)
     for name in ("store 101 llc", "first national bank of dallas", "royal summit bank"):
         near = {sibling(name, rng, ["granite", "falcon"]) for _ in range(30)} - {None}
