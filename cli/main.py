@@ -22,7 +22,7 @@ from cli.commands import compare, delete, evaluate, index, migrate, query, repor
 from cli.exit_codes import INTERRUPTED, guarded
 from cli.options import examples
 from cli.show.help import Command, Group
-from cli.show.versions import version_of
+from dedup.runtime.versions import version_of
 
 SECONDS_TO_STOP = 1.8
 """Time for a command to roll back after a signal before it is ended."""

@@ -27,7 +27,7 @@ from indexer.jobs.verify import verify_workspace
 from indexer.progress_bar import ProgressOption, progress_of
 from indexer.reading.formats.python_rows import PythonTable, rows_of
 from indexer.reading.inputs import Input, inputs_of_files
-from indexer.reading.records import Options, Table
+from indexer.reading.records import ReadOptions, Table
 from indexer.reading.rejects import Reject
 from indexer.results.duplicates import Duplicates
 from indexer.results.indexing import Added, Status, Verification
@@ -288,21 +288,21 @@ class _Kept:
         self.rejects.append(reject)
 
 
-def _options(text: TextColumns, id: str | None, reading: dict[str, Any]) -> Options:
+def _options(text: TextColumns, id: str | None, reading: dict[str, Any]) -> ReadOptions:
     columns = [text] if isinstance(text, str) else text or ()
     try:
-        return Options(text_columns=columns, id_column=id, **reading)
+        return ReadOptions(text_columns=columns, id_column=id, **reading)
     except TypeError:
-        known = ", ".join(name for name in Options.__dataclass_fields__ if not name.endswith(("columns", "column")))
-        unknown = next(name for name in reading if name not in Options.__dataclass_fields__)
+        known = ", ".join(name for name in ReadOptions.__dataclass_fields__ if not name.endswith(("columns", "column")))
+        unknown = next(name for name in reading if name not in ReadOptions.__dataclass_fields__)
         raise UsageError(f"There is no option {unknown!r}; the options of reading are {known}.") from None
 
 
-def _rows_input(data: object, options: Options, source: str) -> tuple[Input, str | None]:
+def _rows_input(data: object, options: ReadOptions, source: str) -> tuple[Input, str | None]:
     """Return Python rows as an input, and the type of their ids."""
     rows = rows_of(data)
 
-    def opened(wanted: Options) -> Table:
+    def opened(wanted: ReadOptions) -> Table:
         return PythonTable(rows, wanted, id_types.to_text)
 
     column = opened(options).choice.id

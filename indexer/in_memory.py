@@ -17,7 +17,7 @@ from indexer.jobs.link import link_texts
 from indexer.progress_bar import ProgressOption, progress_of
 from indexer.reading.columns import Columns
 from indexer.reading.formats.python_rows import is_missing, rows_of, to_text
-from indexer.reading.records import Options
+from indexer.reading.records import ReadOptions
 from indexer.results.comparison import Comparison, Comparisons
 from indexer.results.duplicates import Duplicates
 from indexer.results.links import Links
@@ -164,7 +164,7 @@ class _Side:
 
     def __init__(self, data: object, text: TextColumns, id: str | None) -> None:
         rows = rows_of(data)
-        wanted = Options(text_columns=[text] if isinstance(text, str) else text or (), id_column=id)
+        wanted = ReadOptions(text_columns=[text] if isinstance(text, str) else text or (), id_column=id)
         columns = Columns("The table", list(rows.columns), wanted)
         values = list(rows.columns.values())
         self.records: list[Record] = []

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cli import options
 from cli.options import ReportFormat
 from cli.show.render import recall_of, spaced, write_summary
-from cli.show.versions import versions
+from dedup.runtime.versions import versions_of
 
 if TYPE_CHECKING:
     from indexer.store.runs import Run
@@ -43,7 +43,7 @@ def status(
             "model": load_model().model_id[:12],
             "snapshot": _snapshot(store),
             "runs": [_run(run) for run in last_runs(store, N_RUNS)],
-            "versions": versions(),
+            "versions": versions_of("onnxruntime", "faiss", "sqlalchemy"),
         }
     as_json = layout is ReportFormat.json
     if not as_json:

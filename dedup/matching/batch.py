@@ -19,7 +19,7 @@ from dedup.matching.ceiling import Ceiling
 from dedup.matching.matcher import Matcher
 from dedup.matching.name_table import Block, describe, table_of_names
 from dedup.runtime import threads
-from dedup.runtime.memory import give_back
+from dedup.runtime.memory import release_free_memory
 from dedup.runtime.processes import Processes
 from dedup.runtime.progress import Progress, no_progress
 
@@ -156,7 +156,7 @@ class Comparison:
         if self._ceiling is None and self._model.scorer is not None:
             table = table_of_names(described(), self._model.lexicon, lambda done, total: progress("words", done, total))
             self._ceiling = Ceiling(self._model.scorer, table)
-            give_back()
+            release_free_memory()
         return self._ceiling
 
     def _map(

@@ -1,15 +1,15 @@
-"""Memory that was freed, given back to the system."""
+"""Return freed memory to the operating system."""
 
 from __future__ import annotations
 
 import ctypes
 
 
-def give_back() -> None:
-    """Give back to the system what this program has freed, where its C library can be told to.
+def release_free_memory() -> None:
+    """Return the memory this process has freed to the operating system; a no-op without ``malloc_trim(3)``.
 
-    That of GNU otherwise keeps pages for later (``malloc_trim(3)``): between the stages of a report of a million names
-    some 0.15 GB. It takes some hundredths of a second.
+    glibc otherwise keeps freed pages for reuse: about 0.15 GB between the stages of a report on a million names.
+    The call takes a few hundredths of a second.
     """
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:

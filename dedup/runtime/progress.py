@@ -1,4 +1,4 @@
-"""How a job reports its progress."""
+"""Progress reports of long jobs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 Progress = Callable[[str, int, int | None], None]
-"""Called with the name of a stage, how much of it is done, and of how much in all (None if unknown)."""
+"""Called with the name of a stage, the amount done and the total (None if unknown)."""
 
 
 class Measured(Protocol):
@@ -22,7 +22,7 @@ class Measured(Protocol):
 
 
 def no_progress(stage: str, done: int, total: int | None) -> None:
-    """Report nothing."""
+    """Ignore the report."""
 
 
 def with_total(progress: Progress, source: Measured, reading: str) -> Progress:

@@ -30,9 +30,11 @@ from indexer.memory import check as check_memory
 from indexer.reading.open import Row
 from indexer.reading.rejects import Reject
 from indexer.store import runs
+from indexer.store.engines import PAGE
 from indexer.store.runs import Accounts, CurrentRun
 from indexer.store.schema import record, source
-from indexer.store.store import PAGE, Codes, Store, next_key
+from indexer.store.store import Codes, Store
+from indexer.store.transactions import next_key
 
 SIZE_OF_REMOVAL = PAGE
 """Records that are removed in one transaction."""
@@ -152,7 +154,7 @@ def _begin(
             id_types.record(connection, source_id, id_type)
     else:
         connection.execute(update(source).where(source.c.source_id == source_id).values(identity=identity))
-    return source_id, runs.go_on(connection, run, source_id, digest)
+    return source_id, runs.resume_run(connection, run, source_id, digest)
 
 
 @dataclass(frozen=True, slots=True)

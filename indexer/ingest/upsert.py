@@ -14,9 +14,10 @@ from sqlalchemy import Connection, bindparam, delete, select, update
 
 from indexer.ingest.spool import Batch, Item
 from indexer.store import schema
-from indexer.store.engines import insert_rows
+from indexer.store.engines import chunks, insert_rows
 from indexer.store.runs import Accounts
-from indexer.store.store import Codes, Store, chunks, insert_vectors, text_digest, vector_rows
+from indexer.store.store import Codes, Store
+from indexer.store.texts import insert_vectors, text_digest, vector_rows
 
 _UPDATE_RECORD = (
     update(schema.record)

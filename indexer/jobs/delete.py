@@ -13,9 +13,10 @@ from dedup.runtime.progress import Progress, no_progress
 from indexer.ingest.upsert import remove_records
 from indexer.jobs.index import compact
 from indexer.store import runs
+from indexer.store.engines import PAGE, chunks
 from indexer.store.runs import Accounts, CurrentRun, recorded_run
 from indexer.store.schema import record, source
-from indexer.store.store import PAGE, Store, chunks
+from indexer.store.store import Store
 from indexer.store.workspace import Workspace
 from indexer.vectors.snapshot import Snapshots
 
@@ -125,7 +126,7 @@ def _records(source_id: int) -> Select[tuple[str, int, int]]:
 
 
 def _begin(connection: Connection, run: CurrentRun, source_id: int, what: str) -> int:
-    return runs.go_on(connection, run, source_id, sha256(f"delete\0{what}".encode()).hexdigest())
+    return runs.resume_run(connection, run, source_id, sha256(f"delete\0{what}".encode()).hexdigest())
 
 
 def _remove(store: Store, run: CurrentRun, records: list[tuple[int, int]]) -> None:

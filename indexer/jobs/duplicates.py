@@ -18,11 +18,11 @@ from dedup.clustering.cluster import Clusters, cluster_pairs
 from dedup.errors import UsageError
 from dedup.matching.batch import Comparison, Strings
 from dedup.matching.matcher import Matcher
-from dedup.runtime.memory import give_back
+from dedup.runtime.memory import release_free_memory
 from dedup.runtime.progress import Progress, no_progress
 from dedup.runtime.stopwatch import Stopwatch
 from dedup.text.word_weights import CORPUS_SAMPLE, count_words
-from indexer.store.corpus_words import model_of
+from indexer.store.corpus_words import model_with_corpus
 from indexer.store.store import Codes, Ids, Store
 from indexer.vectors.cells import Cells, find_centres, nearest_cells
 from indexer.vectors.faiss_index import FLAT_UP_TO, centres_of
@@ -91,14 +91,14 @@ def find_duplicates(
     clock = Stopwatch()
     with clock.stage("load"):
         text_ids, codes, normals = _load(snapshots.store, model.model_id, progress)
-        give_back()
+        release_free_memory()
     with clock.stage("search"):
         generation, cells = cells_of_texts(snapshots, model, codes, progress)
     near = near_duplicates(
         codes,
         normals,
         cells,
-        model_of(snapshots.store, model),
+        model_with_corpus(snapshots.store, model),
         min_probability=min_probability,
         clock=clock,
         progress=progress,
@@ -154,7 +154,7 @@ def near_duplicates(
         )
         near: NearPairs = lists.pairs(lambda done: progress("pairs", done, n))
         del lists
-        give_back()
+        release_free_memory()
     candidates = len(near.cosines)
     with Comparison(model, codes, normals) as comparison:
         with clock.stage("compare"):

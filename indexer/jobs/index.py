@@ -19,9 +19,9 @@ from indexer.ingest.intake import Identity
 from indexer.ingest.load import ingest
 from indexer.reading.inputs import Input, reading
 from indexer.reading.open import Row
-from indexer.reading.records import Options
+from indexer.reading.records import ReadOptions
 from indexer.reading.rejects import Reject
-from indexer.store.corpus_words import keep_words
+from indexer.store.corpus_words import refresh_word_counts
 from indexer.store.runs import Accounts, recorded_run
 from indexer.store.store import Store
 from indexer.store.workspace import Workspace
@@ -71,7 +71,7 @@ def index_input(
     given: Input,
     rejects: Rejects,
     *,
-    options: Options,
+    options: ReadOptions,
     sync: bool = False,
     mirror: bool | None = None,
     id_type: str | None = None,
@@ -222,7 +222,7 @@ def refresh_snapshot(
 
     Stages reported to ``progress``: ``words``, ``check snapshot`` and those of ``Snapshots.publish``.
     """
-    keep_words(snapshots.store, progress)
+    refresh_word_counts(snapshots.store, progress)
     current = snapshots.store.current_snapshot()
     if current is not None and not snapshots.is_due(model_id, min_similarity=min_similarity, progress=progress):
         snapshots.sweep(current)

@@ -27,7 +27,7 @@ from dedup.text.normalise import normalise
 from indexer.ingest.intake import MAX_NAME_CHARACTERS, fault_of
 from indexer.reading.records import Row, Table
 from indexer.reading.rejects import Reject
-from indexer.store.corpus_words import model_of
+from indexer.store.corpus_words import model_with_corpus
 from indexer.store.store import Record
 from indexer.vectors.search import StoredVectors, VectorIndex
 from indexer.vectors.snapshot import Snapshots
@@ -112,7 +112,7 @@ class Searcher:
             encoder = beside.submit(_load, model)
             self._vectors: VectorIndex = StoredVectors(snapshots, model.model_id, progress)
         self._encoder = encoder.result()
-        self.model = model_of(self._store, model)
+        self.model = model_with_corpus(self._store, model)
         self._processes = Processes(threads.count(), self.model)
 
     def __enter__(self) -> Self:

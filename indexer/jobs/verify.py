@@ -25,9 +25,11 @@ from dedup.matching.matcher import Matcher
 from dedup.runtime.progress import Progress, no_progress
 from dedup.text.normalise import normalise
 from indexer.ingest.intake import content_digest
+from indexer.store.engines import PAGE
 from indexer.store.runs import Accounts
 from indexer.store.schema import ingest_batch, metadata, model, record, run, text, text_vector
-from indexer.store.store import PAGE, Ids, Store, text_digest
+from indexer.store.store import Ids, Store
+from indexer.store.texts import text_digest
 from indexer.store.workspace import Workspace
 from indexer.vectors.faiss_index import digest_text, iter_content, row_digests, total
 from indexer.vectors.snapshot import Snapshots

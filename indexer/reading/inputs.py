@@ -13,7 +13,7 @@ from pathlib import Path
 
 from dedup.errors import UsageError
 from indexer.reading.open import default_source, open_query, open_tables
-from indexer.reading.records import Options, Table
+from indexer.reading.records import ReadOptions, Table
 from indexer.reading.rejects import RejectsFile, RejectsStream
 
 
@@ -23,7 +23,7 @@ class Input:
 
     source: str
     files: Sequence[str]
-    opener: Callable[[Options], Table]
+    opener: Callable[[ReadOptions], Table]
 
     def open_rejects(self, asked: Path | None) -> RejectsFile | RejectsStream:
         """Return where the rejected rows of this input are listed."""

@@ -26,7 +26,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 from chaos_bench import DATABASE, Bench
 from chaos_faults import FAULTS, Fault
@@ -35,7 +34,6 @@ from chaos_sabotage import SABOTAGES, Sabotage
 from server import running_server
 
 from dedup.errors import EnvironmentFault, WriterBusy
-from indexer.store import engines
 
 MOST_ATTEMPTS = 200
 PROBLEMS = ("lost", "duplicated", "accounts", "runs", "vectors", "snapshot", "error")
@@ -64,8 +62,8 @@ def play(bench: Bench, kind: str, seed: str) -> Round:
     bench.fresh_watch()
     fault = FAULTS[kind](bench, rng, bench.sizes[job.kind])
     played = Round(kind, job.kind, seed)
-    with patch.object(engines, "RETRY_PAUSES_S", fault.pauses):
-        _play(bench, job, fault, played, after_run)
+    bench.retry_pauses_s = fault.pauses
+    _play(bench, job, fault, played, after_run)
     return played
 
 

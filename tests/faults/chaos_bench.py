@@ -113,6 +113,7 @@ class Bench:
         self.proxy = Proxy(server.socket)
         self.watch = Watch()
         self.sizes: dict[str, Sizes] = {}
+        self.retry_pauses_s = engines.RETRY_PAUSES_S
         server.execute(f"CREATE DATABASE {DATABASE}")
         place = f"postgresql://postgres@127.0.0.1:{self.proxy.port}/{DATABASE}"
         self.url = f"{place}?sslmode=disable&gssencmode=disable"
@@ -164,7 +165,7 @@ class Bench:
 
     def run(self, job: Job) -> Any:
         """Do a job through the proxy, as a process that is begun anew would."""
-        workspace = Workspace(self.directory / "workspace", self.url)
+        workspace = Workspace(self.directory / "workspace", self.url, retry_pauses_s=self.retry_pauses_s)
         with workspace.open(for_writing=True) as store:
             return job.do(store, workspace.snapshots)
 
@@ -184,8 +185,8 @@ class Bench:
         """Attach the watch to every engine that goes through the proxy."""
         make_engine, is_transient = engines.make_engine, engines._is_transient
 
-        def make(url: Any) -> Engine:
-            engine = make_engine(url)
+        def make(url: Any, **options: Any) -> Engine:
+            engine = make_engine(url, **options)
             if url.port == self.proxy.port:
                 self.watch.attach(engine)
             return engine

@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from indexer.store import runs, schema
 from indexer.store.engines import retrying
 from indexer.store.runs import Accounts
-from indexer.store.writer import Writer
+from indexer.store.transactions import Writer
 
 _KEY = schema.store_meta.c.key == "writer"
 _VALUE = schema.store_meta.c.value
@@ -66,7 +66,7 @@ def _statement_by_statement(self: Writer, work: Callable[[Connection], Any]) -> 
         with self._engine.connect() as connection:
             return work(connection.execution_options(isolation_level="AUTOCOMMIT"))
 
-    return retrying(self._engine, attempt, self._renew)
+    return retrying(self._engine, attempt, self._renew, pauses_s=self._pauses_s)
 
 
 def _acknowledge_early(self: Writer, work: Callable[[Connection], Any]) -> Any:
@@ -83,7 +83,7 @@ def _acknowledge_early(self: Writer, work: Callable[[Connection], Any]) -> Any:
                 connection.invalidate()
             return result
 
-    result = retrying(self._engine, attempt, self._renew)
+    result = retrying(self._engine, attempt, self._renew, pauses_s=self._pauses_s)
     self._number = int(_current(self).partition(":")[2])
     return result
 
@@ -93,7 +93,7 @@ def _current(writer: Writer) -> str:
         with writer._engine.connect() as connection:
             return str(connection.execute(select(_VALUE).where(_KEY)).scalar_one())
 
-    return retrying(writer._engine, attempt, lambda: None)
+    return retrying(writer._engine, attempt, pauses_s=writer._pauses_s)
 
 
 def _forget_batches(store: Any, run_id: int) -> tuple[int, Accounts]:

@@ -24,7 +24,7 @@ import oracle
 from databases import Place
 from faults import Faults
 from oracle import Dump, Problem
-from workloads import DIMENSION, MODEL, WORKLOADS
+from workloads import DIMENSION, MODEL, RETRY_PAUSES_S, WORKLOADS
 
 from cli.exit_codes import ENVIRONMENT, exit_code
 from dedup.errors import UsageError, VersionMismatch
@@ -79,7 +79,7 @@ class Bench:
         self._place = place
         gc.freeze()  # a collection in a child would copy every page
         with place.new(None) as (path, url):
-            self._well(_in_child(path, lambda tell, report: self.workload.prepare(Workspace(path, url))))
+            self._well(_in_child(path, lambda tell, report: self.workload.prepare(_workspace(path, url))))
             place.settle()
             place.keep(name)
         self.final: Dump = {}
@@ -116,22 +116,22 @@ class Bench:
     def _job(self, path: Path, url: str | None, tell: Tell, report: int, flavour: str, k: int, seed: int) -> None:
         faults = Faults()
         faults.arm(path.parent, k, flavour, seed=seed, sockets=url is not None, report=report)
-        self.workload.run(Workspace(path, url), tell)
+        self.workload.run(_workspace(path, url), tell)
         if flavour in FATAL:
             faults.strike()
 
     def _judge(self, path: Path, url: str | None, tell: Tell, broken: Child) -> None:
         left = list(oracle.judge(path, url, self.workload, broken.acked, done=broken.done))
         with suppress(UsageError, VersionMismatch):  # nothing is indexed yet, or nothing migrated
-            left += _verify(Workspace(path, url), ("truth", "vectors"))
+            left += _verify(_workspace(path, url), ("truth", "vectors"))
         for problem in left:
             tell("problem", problem.kind, problem.message)
         is_final = broken.done and self.final and not left
         if is_final and (message := oracle.difference(oracle.dump(path, url), self.final)):
             tell("problem", "unequal", f"when it was done: {message}")
-        self.workload.run(Workspace(path, url), lambda *event: None)
+        self.workload.run(_workspace(path, url), lambda *event: None)
         again = [*oracle.judge(path, url, self.workload, 0, done=True), *oracle.judge_files(path, url)]
-        again += _verify(Workspace(path, url), ("truth", "vectors", "snapshot", "note"))
+        again += _verify(_workspace(path, url), ("truth", "vectors", "snapshot", "note"))
         for problem in again:
             tell("problem", problem.kind, f"after the rerun: {problem.message}")
         final = oracle.dump(path, url)
@@ -143,6 +143,10 @@ class Bench:
         if child.status or child.raised:
             raise RuntimeError(f"{self.name}: nothing was broken, and yet {child.status} {child.raised} {child.errors}")
         return child
+
+
+def _workspace(path: Path, url: str | None) -> Workspace:
+    return Workspace(path, url, retry_pauses_s=RETRY_PAUSES_S)
 
 
 def _verify(workspace: Workspace, kinds: tuple[str, ...]) -> Iterator[Problem]:

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from sqlalchemy import func, select, update
 
 from indexer.ingest import encoding, load, upsert
-from indexer.store import engines, migrate, runs, schema, workspace, writer
+from indexer.store import engines, migrate, runs, schema, transactions, workspace
 from indexer.store.store import Store
 from indexer.vectors import snapshot
 
@@ -180,7 +180,7 @@ def _blind_retry() -> None:
         connection.execute(update(schema.store_meta).where(key).values(value=value))
         return True
 
-    writer.Writer._move_on = move_on
+    transactions.Writer._move_on = move_on
 
 
 # Batches and their accounts

@@ -39,7 +39,7 @@ Content = tuple[str, str]
 
 intake.BATCH_ROWS = load.SIZE_OF_REMOVAL = delete.PAGE = ROWS_PER_BATCH
 snapshot.LEAST_CHANGES = 5
-engines.RETRY_PAUSES_S = (0.01,) * len(engines.RETRY_PAUSES_S)
+RETRY_PAUSES_S = (0.01,) * len(engines.RETRY_PAUSES_S)
 
 
 def encode(normal: str) -> bytes:

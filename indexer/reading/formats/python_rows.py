@@ -13,7 +13,7 @@ from typing import Any
 
 from dedup.errors import UsageError
 from indexer.reading.cell_table import CellTable
-from indexer.reading.records import Options, Row
+from indexer.reading.records import ReadOptions, Row
 from indexer.reading.rejects import Reject
 
 Column = list[Any]
@@ -69,7 +69,7 @@ def to_text(value: object) -> str:
 class PythonTable(CellTable):
     """The rows of Python objects as a table, for the index. ``id_text`` writes an id as text."""
 
-    def __init__(self, rows: PythonRows, options: Options, id_text: Callable[[Any], str]) -> None:
+    def __init__(self, rows: PythonRows, options: ReadOptions, id_text: Callable[[Any], str]) -> None:
         self.name = "the rows given"
         self._rows = rows
         self._id_text = id_text

@@ -1,4 +1,4 @@
-"""Memory goes back to the system when it is told to."""
+"""Freed memory is returned to the operating system on request."""
 
 import subprocess
 import sys
@@ -8,7 +8,7 @@ import pytest
 PROGRAM = """
 import gc
 from pathlib import Path
-from dedup.runtime.memory import give_back
+from dedup.runtime.memory import release_free_memory
 def resident():
     return int(Path("/proc/self/statm").read_text().split()[1])
 kept = [bytes(30_000) for _ in range(2_000)]
@@ -17,14 +17,14 @@ last = kept[-1]
 del kept
 gc.collect()
 freed = resident()
-give_back()
+release_free_memory()
 print(held, freed, resident())
 """
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc and the C library of GNU")
-def test_what_is_freed_goes_back() -> None:
+def test_freed_memory_is_returned() -> None:
     said = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True).stdout
     held, freed, after = map(int, said.split())
-    assert freed > 0.9 * held  # below what is still in use, the C library keeps it
+    assert freed > 0.9 * held  # glibc keeps free memory below a block still in use
     assert after < 0.7 * held

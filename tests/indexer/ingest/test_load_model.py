@@ -17,7 +17,7 @@ from dedup.text.normalise import normalise
 from indexer.ingest import intake
 from indexer.ingest import load as ingest_module
 from indexer.ingest.intake import Identity
-from indexer.store import store as store_module
+from indexer.store import engines
 from indexer.store.runs import Accounts
 from indexer.store.workspace import Workspace
 
@@ -82,7 +82,7 @@ def test_store_equals_the_model(
         patch.setattr(intake, "BATCH_ROWS", page)
         patch.setattr(ingest_module, "PAGE", page)
         patch.setattr(ingest_module, "SIZE_OF_REMOVAL", page)
-        patch.setattr(store_module, "PAGE", page)
+        patch.setattr(engines, "PAGE", page)
         for identity, file in loads:
             rows = [row(i, key, raw, city=city) for i, (key, raw, city) in enumerate(file, 1)]
             expected = model.load(identity, file)

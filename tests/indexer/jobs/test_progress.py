@@ -16,7 +16,7 @@ from indexer.jobs import delete, duplicates
 from indexer.jobs.index import compact, refresh_snapshot
 from indexer.jobs.query import Searcher
 from indexer.jobs.report import report_workspace
-from indexer.store import migrate, schema
+from indexer.store import schema
 from indexer.store.store import Store
 from indexer.store.workspace import Workspace
 from indexer.vectors import snapshot
@@ -112,13 +112,12 @@ def test_removing_has_a_total(store: Store, monkeypatch: pytest.MonkeyPatch) -> 
     assert [(done, total) for stage, done, total in load.told if stage == "remove"] == [(1, 1)]
 
 
-def test_a_migration(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_migration(directory: Path) -> None:
     import shutil
 
     shutil.copytree(FIXTURES / "schema-0001", directory)
-    monkeypatch.setattr(migrate, "_PAGES", 1)
     told = Told()
-    Workspace(directory).migrate(told)
+    Workspace(directory).migrate(told, pages_per_step=1)
     pages = told.stages["copy"][-1][0]
     assert told.stages == {
         "copy": [(done, pages) for done in range(1, pages + 1)],

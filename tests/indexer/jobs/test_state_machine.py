@@ -80,6 +80,7 @@ entries = st.lists(st.tuples(identifiers, names, st.sampled_from(["", "Oslo"])),
 places = st.sampled_from(["before", "inside", "after", "after", "reply lost"])
 faults = st.tuples(st.integers(2, 7), places) | st.just((0, "before"))
 NONE: tuple[int, Where] = (0, "before")
+NO_PAUSES = (0.0, 0.0, 0.0)
 
 
 class StoreMachine(RuleBasedStateMachine):
@@ -90,7 +91,6 @@ class StoreMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.patch = pytest.MonkeyPatch()
-        self.patch.setattr(engines, "RETRY_PAUSES_S", (0.0, 0.0, 0.0))
         self.patch.setattr(delete, "PAGE", REMOVED_AT_ONCE)
         self.patch.setattr(ingest_module, "SIZE_OF_REMOVAL", REMOVED_AT_ONCE)
         self.patch.setattr(snapshot, "LEAST_CHANGES", SNAPSHOT_AFTER)
@@ -379,7 +379,7 @@ def play(new_place: Callable[[], Workspace], examples: int, monkeypatch: pytest.
 def test_on_sqlite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def new_place() -> Workspace:
         shutil.rmtree(tmp_path / "workspace", ignore_errors=True)
-        return Workspace(tmp_path / "workspace")
+        return Workspace(tmp_path / "workspace", retry_pauses_s=NO_PAUSES)
 
     play(new_place, 15, monkeypatch)
 
@@ -387,7 +387,7 @@ def test_on_sqlite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("new_database", ["postgresql"], indirect=True)
 def test_on_postgresql(new_database: Callable[[], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One database for all: to make one takes longer than an example."""
-    workspace = Workspace(tmp_path / "workspace", new_database())
+    workspace = Workspace(tmp_path / "workspace", new_database(), retry_pauses_s=NO_PAUSES)
     with workspace.open(for_writing=True):
         pass
 

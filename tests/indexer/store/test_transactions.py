@@ -14,20 +14,24 @@ from sqlalchemy import Connection, event
 from sqlalchemy import text as sql
 
 from dedup.errors import EnvironmentFault, UsageError, WriterBusy
-from indexer.store import engines
 from indexer.store.store import Store
 from indexer.store.workspace import Workspace
 
 only_postgresql = pytest.mark.parametrize("new_database", ["postgresql"], indirect=True)
 
 
-@pytest.fixture(autouse=True)
-def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engines, "RETRY_PAUSES_S", (0.0, 0.0, 0.0))
+@pytest.fixture
+def retry_pauses_s() -> tuple[float, ...]:
+    return (0.0, 0.0, 0.0)
+
+
+@pytest.fixture
+def workspace(directory: Path, engine_url: str, retry_pauses_s: tuple[float, ...]) -> Workspace:
+    return Workspace(directory, engine_url, retry_pauses_s=retry_pauses_s)
 
 
 def add(key: str) -> Callable[[Connection], int]:
-    """Work that adds one row and returns how many there are."""
+    """Return work that adds one row and returns the number of rows."""
 
     def work(connection: Connection) -> int:
         connection.execute(sql("INSERT INTO store_meta (key, value) VALUES (:key, '1')"), {"key": f"test {key}"})
@@ -50,7 +54,7 @@ def test_a_reader_cannot_write(workspace: Workspace) -> None:
         reader.write(add("a"))
 
 
-def test_a_writer_that_was_overtaken_commits_nothing(
+def test_an_overtaken_writer_commits_nothing(
     workspace: Workspace, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert store.write(add("a")) == 1
@@ -64,7 +68,7 @@ def test_a_writer_that_was_overtaken_commits_nothing(
 
 
 @only_postgresql
-def test_a_broken_connection_is_tried_again(store: Store) -> None:
+def test_a_broken_connection_is_retried(store: Store) -> None:
     calls: list[int] = []
 
     def work(connection: Connection) -> int:
@@ -79,7 +83,7 @@ def test_a_broken_connection_is_tried_again(store: Store) -> None:
 
 
 @only_postgresql
-def test_a_lost_reply_to_commit_is_settled(store: Store) -> None:
+def test_a_lost_reply_to_commit_is_resolved(store: Store) -> None:
     calls: list[int] = []
 
     def work(connection: Connection) -> int:
@@ -100,7 +104,7 @@ def test_a_lost_reply_to_commit_is_settled(store: Store) -> None:
     assert store.write(add("b")) == 2
 
 
-def test_a_commit_that_failed_after_it_took_effect_hides_nothing(store: Store) -> None:
+def test_writing_continues_after_a_commit_that_failed_but_took_effect(store: Store) -> None:
     engine: Any = store.engine
     do_commit = engine.dialect.do_commit
 
@@ -116,12 +120,12 @@ def test_a_commit_that_failed_after_it_took_effect_hides_nothing(store: Store) -
 
 
 @only_postgresql
-def test_a_commit_that_is_still_under_way_is_waited_for(
+@pytest.mark.parametrize("retry_pauses_s", [()])
+def test_a_commit_in_progress_is_waited_for(
     workspace: Workspace, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The server may be at a COMMIT for a while after its client has lost the connection and given up."""
+    """The server may still be executing a COMMIT after its client has lost the connection and given up."""
     assert store.write(add("a")) == 1
-    monkeypatch.setattr(engines, "RETRY_PAUSES_S", ())
     with pytest.raises(Exception, match="expected"), monkeypatch.context() as patch:
         patch.setattr(store.engine.dialect, "do_commit", fail)
         store.write(add("b"))
@@ -145,7 +149,7 @@ def fail(*_: object) -> None:
 
 @only_postgresql
 @pytest.mark.parametrize("state", ["40001", "40P01", "55P03"])
-def test_conflicts_are_tried_again(store: Store, state: str) -> None:
+def test_conflicts_are_retried(store: Store, state: str) -> None:
     calls: list[int] = []
 
     def work(connection: Connection) -> int:
@@ -159,7 +163,7 @@ def test_conflicts_are_tried_again(store: Store, state: str) -> None:
 
 
 @only_postgresql
-def test_a_database_that_stays_away_is_an_environment_fault(workspace: Workspace) -> None:
+def test_a_permanently_lost_database_is_an_environment_fault(workspace: Workspace) -> None:
     def work(connection: Connection) -> None:
         kill_backend(connection)
         connection.execute(sql("SELECT 1"))
@@ -183,7 +187,7 @@ def test_reading_survives_a_broken_connection(store: Store) -> None:
 
 
 @only_postgresql
-def test_the_lock_comes_back_after_a_restart(workspace: Workspace, store: Store, tmp_path: Path) -> None:
+def test_the_lock_is_taken_again_after_a_restart(workspace: Workspace, store: Store, tmp_path: Path) -> None:
     with store.engine.connect() as connection:
         connection.execute(
             sql(
@@ -212,7 +216,7 @@ def test_a_pooler_that_shares_sessions_is_refused(workspace: Workspace, monkeypa
         pass
 
 
-def test_one_sqlite_file_has_one_writer_whatever_the_workspace(tmp_path: Path) -> None:
+def test_one_sqlite_file_has_one_writer_across_workspaces(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'shared.sqlite'}"
     one, two = Workspace(tmp_path / "one", url), Workspace(tmp_path / "two", url)
     with one.open(for_writing=True), pytest.raises(WriterBusy, match="is writing"), two.open(for_writing=True):
