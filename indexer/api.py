@@ -21,7 +21,7 @@ from indexer.jobs.duplicates import find_duplicates
 from indexer.jobs.index import InputIndexed, index_input
 from indexer.jobs.query import Match as Found
 from indexer.jobs.query import Searcher
-from indexer.jobs.report import report_workspace
+from indexer.jobs.report import report as report_job
 from indexer.jobs.status import status as status_of
 from indexer.jobs.verify import verify_workspace
 from indexer.progress_bar import ProgressOption, progress_of
@@ -210,11 +210,9 @@ class Index:
             UsageError: nothing is indexed.
             EnvironmentFault: the files cannot be written.
         """
-        least = checked_probability(self._model.default_probability if min_probability is None else min_probability)
-        self._workspace.check_readable()
-        with self._workspace.open(for_writing=True) as store, progress_of(self._progress) as progress:
-            snapshots = Snapshots(store, self._workspace.snapshots)
-            return report_workspace(snapshots, self._model, Path(output), min_probability=least, progress=progress)
+        least = None if min_probability is None else checked_probability(min_probability)
+        with progress_of(self._progress) as progress:
+            return report_job(self._workspace, self._model, Path(output), min_probability=least, progress=progress)
 
     def verify(self, *, repair: bool = False) -> Verification:
         """Check every record, text and vector, and the snapshot; true if nothing is wrong.

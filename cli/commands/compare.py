@@ -31,28 +31,16 @@ def compare(
     log-odds of the probability. A query may give a slightly different result, because it also takes into account
     which words are common in the index.
     """
-    from dedup.encoder.cosine import cosine
-    from dedup.errors import InputRefused
     from dedup.model import load_model
-    from dedup.text.normalise import normalise
+    from indexer.jobs.compare import compare
 
-    normals = [normalise(text) for text in (first, second)]
-    for text, normal in zip((first, second), normals, strict=True):
-        if not normal:
-            raise InputRefused(f"{text!r} has no letter, digit or symbol to compare.", "E_NAME_EMPTY")
-    result: dict[str, Any]
-    if normals[0] == normals[1]:
-        result = {"probability": 1.0, "similarity": 1.0, "exact": True, **reasons_of(None)}
-    else:
-        model = load_model()
-        codes = model.encoder.encode(normals)
-        found = model.explain(normals[0], normals[1], float(cosine(codes[:1], codes[1:])[0]))
-        result = {
-            "probability": round(found.probability, DIGITS),
-            "similarity": round(found.similarity, DIGITS),
-            "exact": False,
-            **reasons_of(found),
-        }
+    found = compare(load_model(), first, second)
+    result: dict[str, Any] = {
+        "probability": round(found.probability, DIGITS) if found else 1.0,
+        "similarity": round(found.similarity, DIGITS) if found else 1.0,
+        "exact": found is None,
+        **reasons_of(found),
+    }
     as_json = layout is ReportFormat.json
     if not as_json:
         result["explanation"] = lines(result)

@@ -10,10 +10,10 @@ import typer
 
 from cli import options
 from cli.options import ReportFormat
-from cli.show.progress_bar import progress_bar, with_total
 from cli.show.render import write_summary
-from dedup.runtime.progress import Progress, no_progress
+from dedup.runtime.progress import Progress, no_progress, with_total
 from dedup.runtime.threads import compute_with
+from indexer.progress_bar import progress_bar
 
 if TYPE_CHECKING:
     from indexer.reading.open import Row, Table

@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cli import options
 from cli.exit_codes import SOME_ROWS_REJECTED
-from cli.inputs import Input, announced, inputs
-from cli.show.notes import say, say_rejected
-from cli.show.progress_bar import progress_bar, with_total
-from cli.show.render import recall_of, spaced, write_summary
+from cli.inputs import inputs
+from cli.show.notes import notes_unless, say, say_rejected
+from cli.show.render import spaced, write_summary
 from dedup.runtime.threads import compute_with
+from indexer.progress_bar import progress_bar
 
 if TYPE_CHECKING:
-    from dedup.model import Model
-    from indexer.jobs.index import IndexResult
-    from indexer.reading.open import ReadOptions, Table
-    from indexer.reading.rejects import Reject, RejectsFile, RejectsStream
-    from indexer.store.store import Store
-    from indexer.store.workspace import Workspace
+    from indexer.jobs.index import IndexResult, InputIndexed
+    from indexer.reading.inputs import Input
+    from indexer.reading.rejects import RejectsFile, RejectsStream
 
 EXAMPLES = options.examples(
     "dedup index companies.csv",
@@ -121,6 +116,7 @@ def index(
     compute_with(threads)
 
     from dedup.model import load_model
+    from indexer.jobs.index import index_input
     from indexer.memory import parse_size
     from indexer.reading.open import ReadOptions
     from indexer.store.workspace import Workspace
@@ -140,90 +136,51 @@ def index(
     )
     given = inputs(files or [], from_sql=from_sql, source_url=source_url, source=source, rejects=rejects)
     limit = parse_size(memory) if memory else None
-    job = _Job(place, load_model(), wanted, sync, rejects, max_reject_rate, limit, quiet)
+    job = partial(
+        index_input,
+        place,
+        load_model(),
+        options=wanted,
+        sync=sync,
+        max_reject_rate=max_reject_rate,
+        memory=limit,
+        notify=notes_unless(quiet),
+    )
     rejected = 0
     for number, one in enumerate(given):
         if number:
             sys.stdout.write("\n")
-        rejected += job.index(one, alone=len(given) == 1)
+        with one.open_rejects(rejects) as refused:
+            done = _index(job, one, refused, quiet=quiet)
+            _print(done, alone=len(given) == 1)
+            say_rejected(refused.count, refused.commit())
+        rejected += refused.count
     if rejected:
         raise typer.Exit(SOME_ROWS_REJECTED)
 
 
-@dataclass(frozen=True, slots=True)
-class _Job:
-    """The settings that all inputs share."""
+def _index(
+    job: Callable[..., InputIndexed], one: Input, refused: RejectsFile | RejectsStream, *, quiet: bool
+) -> InputIndexed:
+    """Index one input. Of one that has too many bad rows, the list of these rows is kept."""
+    from dedup.errors import InputRefused
 
-    place: Workspace
-    model: Model
-    wanted: ReadOptions
-    sync: bool
-    rejects: Path | None
-    max_reject_rate: float
-    memory: int | None
-    quiet: bool
-
-    def index(self, one: Input, *, alone: bool) -> int:
-        """Index one input and print the result; return the number of rejected rows."""
-        with one.open_rejects(self.rejects) as refused:
-            with one.opener(self.wanted) as opened:
-                if opened.columns:
-                    self._store(one, opened, refused, alone=alone)
-                else:  # an empty file, which --allow-empty accepts; this prints its warning
-                    with announced(opened, quiet=self.quiet):
-                        pass
+    try:
+        with progress_bar(quiet=quiet) as progress:
+            return job(one, refused, progress=progress)
+    except InputRefused as error:
+        if error.code == "E_TOO_MANY_REJECTS":
             say_rejected(refused.count, refused.commit())
-        return refused.count
+        raise
 
-    def _store(self, one: Input, opened: Table, refused: RejectsFile | RejectsStream, *, alone: bool) -> None:
-        from indexer.ingest.identity import recorded_identity, with_identity
 
-        rejected_of: Counter[str | None] = Counter()
-
-        def on_reject(reject: Reject) -> None:
-            rejected_of[reject.file] += 1
-            refused.add(reject)
-
-        # Opened before the input is read, so that a second writer fails at once.
-        with self.place.open(for_writing=True) as store:
-            table, note = with_identity(opened, one.opener, self.wanted, recorded_identity(store, one.source))
-            with announced(table, note, quiet=self.quiet):
-                result = self._load(store, one.source, table, on_reject, refused)
-            recall = spaced(recall_of(store.current_snapshot())) if result.snapshot_built else {}
-        head = {} if alone else {"source": one.source}
-        write_summary(head | _parts(table, rejected_of) | _summary(result, recall), sys.stdout, as_json=False)
-        _say_notes(result)
-
-    def _load(
-        self,
-        store: Store,
-        source: str,
-        table: Table,
-        on_reject: Callable[[Reject], None],
-        refused: RejectsFile | RejectsStream,
-    ) -> IndexResult:
-        from dedup.errors import InputRefused
-        from indexer.jobs.index import index_rows
-
-        with progress_bar(quiet=self.quiet) as progress:
-            try:
-                return index_rows(
-                    store,
-                    self.place.snapshots,
-                    self.model,
-                    source,
-                    table,
-                    identity="column" if table.choice.id else "content",
-                    on_reject=on_reject,
-                    sync=self.sync,
-                    max_reject_rate=self.max_reject_rate,
-                    memory=self.memory,
-                    progress=with_total(progress, table, "read"),
-                )
-            except InputRefused as error:
-                if error.code == "E_TOO_MANY_REJECTS":
-                    say_rejected(refused.count, refused.commit())
-                raise
+def _print(done: InputIndexed, *, alone: bool) -> None:
+    if done.result is None:  # an empty file, which --allow-empty accepts
+        return
+    head = {} if alone else {"source": done.source}
+    summary = head | _parts(done) | _summary(done.result, spaced(done.recall))
+    write_summary(summary, sys.stdout, as_json=False)
+    _say_notes(done.result)
 
 
 def _say_notes(result: IndexResult) -> None:
@@ -236,9 +193,10 @@ def _say_notes(result: IndexResult) -> None:
         )
 
 
-def _parts(table: Table, rejected_of: Counter[str | None]) -> dict[str, str]:
+def _parts(done: InputIndexed) -> dict[str, str]:
     """Return for each of several files how many rows were read and how many of them rejected."""
-    return {name: f"{rows:,} read, {rejected_of[name]:,} rejected" for name, rows in table.rows_of.items()}
+    rejected = done.rejected_of
+    return {name: f"{rows:,} read, {rejected.get(name, 0):,} rejected" for name, rows in done.rows_of.items()}
 
 
 def _summary(result: IndexResult, recall: dict[str, float]) -> dict[str, Any]:

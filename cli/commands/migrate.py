@@ -6,7 +6,7 @@ import typer
 
 from cli import options
 from cli.show.notes import say
-from cli.show.progress_bar import progress_bar
+from indexer.progress_bar import progress_bar
 
 EXAMPLES = options.examples("dedup migrate", "dedup migrate -w /srv/companies")
 

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli import batch, options
+from cli import options
 from cli.exit_codes import SOME_ROWS_REJECTED
 from cli.options import Format
 from cli.show import matches
-from cli.show.notes import say
-from cli.show.progress_bar import progress_bar
+from cli.show.notes import notes_unless, say, say_rejected
 from cli.show.render import output_to, write_rows
+from dedup.runtime.progress import with_total
 from dedup.runtime.threads import compute_with
+from indexer.progress_bar import progress_bar
+
+if TYPE_CHECKING:
+    from indexer.jobs.query import Answer, Match, Searcher
 
 EXAMPLES = options.examples(
     'dedup query "international flavor and fragrances"',
@@ -91,9 +97,13 @@ def query(
 
     from dedup.errors import UsageError
     from dedup.model import load_model
+    from dedup.text.normalise import normalise
     from indexer.jobs.query import Searcher
+    from indexer.reading.inputs import open_rejects, reading, refuse_overwriting
+    from indexer.reading.open import open_table
     from indexer.reading.records import ReadOptions
     from indexer.store.workspace import Workspace
+    from indexer.vectors.snapshot import Snapshots
 
     if (text is None) == (input is None):
         raise UsageError("Give either a TEXT, as in `dedup query 'Acme Inc'`, or --input FILE.")
@@ -115,25 +125,55 @@ def query(
     with (
         place.open(for_writing=False) as store,
         progress_bar(quiet=quiet or text is not None) as progress,
-        Searcher(store, place.snapshots, load_model(), progress) as searcher,
+        Searcher(Snapshots(store, place.snapshots), load_model(), progress) as searcher,
     ):
-        asked = batch.Search(searcher, limit, min_probability, explain)
-        if input is not None:
-            if asked.write_all(batch.Reading(input, wanted, rejects, quiet), output, shape, progress):
-                raise typer.Exit(SOME_ROWS_REJECTED)
+        if text is not None:
+            found = searcher.query([text], limit=limit, min_probability=min_probability)[0]
+            reasons = partial(_reasons, searcher, normalise(text)) if explain else None
+            _write_one(found, reasons, min_probability, output, shape)
             return
-        assert text is not None
-        _answer_one(asked, text, output, shape)
+        assert input is not None
+        refuse_overwriting(input, output, "--output")
+        table = open_table(input, wanted)
+        with open_rejects([input], rejects, "stdin") as refused, reading(table, notes_unless(quiet)):
+            answers = searcher.answer(
+                table,
+                limit=limit,
+                min_probability=min_probability,
+                on_reject=refused.add,
+                progress=with_total(progress, table, "queries"),
+            )
+            with output_to(output) as out:
+                write_rows(_rows(answers, searcher if explain else None, shape), shape, out)
+            say_rejected(refused.count, refused.commit())
+        if refused.count:
+            raise typer.Exit(SOME_ROWS_REJECTED)
 
 
-def _answer_one(asked: batch.Search, text: str, output: Path | None, shape: Format) -> None:
-    from dedup.text.normalise import normalise
+def _reasons(searcher: Searcher, normal: str, match: Match) -> dict[str, Any]:
+    return matches.reasons_of(searcher.explain(normal, match))
 
-    normal = normalise(text)
-    [found] = asked.find([text])
+
+def _rows(answers: Iterable[Answer], explaining: Searcher | None, shape: Format) -> Iterator[dict[str, Any]]:
+    """Yield the rows of the matches of a file of queries, with the reasons if ``explaining``."""
     as_rows = matches.table_rows if shape is Format.table else matches.match_rows
-    rows = (row for match in found for row in as_rows(match, asked.reasons(normal, match)))
-    nothing = f"No match with probability {asked.min_probability:g} or more."
+    for row, normal, found in answers:
+        head = {"query_line": row.line, "query_id": row.external_id, "query": row.raw}
+        for rank, match in enumerate(found, 1):
+            for result in as_rows(match, _reasons(explaining, normal, match) if explaining else {}):
+                yield {**head, "rank": rank, **result}
+
+
+def _write_one(
+    found: list[Match],
+    reasons: Callable[[Match], dict[str, Any]] | None,
+    min_probability: float,
+    output: Path | None,
+    shape: Format,
+) -> None:
+    as_rows = matches.table_rows if shape is Format.table else matches.match_rows
+    rows = (row for match in found for row in as_rows(match, reasons(match) if reasons else {}))
+    nothing = f"No match with probability {min_probability:g} or more."
     with output_to(output) as out:
         if found or shape is not Format.table:
             write_rows(rows, shape, out)

@@ -11,9 +11,9 @@ import typer
 from cli import options
 from cli.options import ReportFormat
 from cli.show.notes import say
-from cli.show.progress_bar import progress_bar
 from cli.show.render import spaced, write_summary
 from dedup.runtime.threads import compute_with
+from indexer.progress_bar import progress_bar
 
 EXAMPLES = options.examples(
     "dedup report",
@@ -60,7 +60,7 @@ def report(
 
     from dedup.errors import UsageError
     from dedup.model import load_model
-    from indexer.jobs.report import report_workspace
+    from indexer.jobs.report import report as report_job
     from indexer.memory import parse_size
     from indexer.store.workspace import Workspace
 
@@ -68,13 +68,9 @@ def report(
         raise UsageError(f"--output {output} is a file; give a directory for the report.")
     limit = parse_size(memory) if memory else None
     place = Workspace(workspace, database)
-    with place.open(for_writing=False):  # fails if nothing is indexed yet, and creates no workspace
-        pass
-    model = load_model()
-    threshold = model.default_probability if min_probability is None else min_probability
-    with place.open(for_writing=True) as store, progress_bar(quiet=quiet) as progress:
-        summary = report_workspace(
-            store, place.snapshots, model, output, min_probability=threshold, memory=limit, progress=progress
+    with progress_bar(quiet=quiet) as progress:
+        summary = report_job(
+            place, load_model(), output, min_probability=min_probability, memory=limit, progress=progress
         )
     if summary["components_skipped"]:
         _say_skipped(summary["components_skipped"], summary["texts_skipped"])

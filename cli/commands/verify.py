@@ -10,9 +10,9 @@ import typer
 from cli import options
 from cli.options import Format, ReportFormat
 from cli.show.notes import say
-from cli.show.progress_bar import progress_bar
 from cli.show.render import write_rows
 from dedup.runtime.threads import compute_with
+from indexer.progress_bar import progress_bar
 
 if TYPE_CHECKING:
     from indexer.jobs.verify import Check
@@ -40,27 +40,14 @@ def verify(
     compute_with(threads)
 
     from dedup.model import load_model
-    from indexer.jobs.verify import verify, worst_kind
+    from indexer.jobs.verify import verify_workspace
     from indexer.store.workspace import Workspace
-    from indexer.vectors import snapshot
 
-    model = load_model()
     place = Workspace(workspace, database)
-    with place.open(for_writing=False):  # fails if nothing is indexed yet, and creates no workspace
-        pass
-    with place.open(for_writing=repair) as store, progress_bar(quiet=quiet) as progress:
-        what = (store, place.directory, model.model_id, model.dimension, progress)
-        checks = verify(*what)
-        if repair and worst_kind(checks) == "snapshot":
-            snapshot.publish(
-                store,
-                place.snapshots,
-                model.model_id,
-                min_similarity=model.min_similarity,
-                progress=progress,
-            )
-            say("The snapshot was bad or missing and has been rebuilt.")
-            checks = verify(*what)
+    with progress_bar(quiet=quiet) as progress:
+        checks, repaired = verify_workspace(place, load_model(), repair=repair, progress=progress)
+    if repaired:
+        say("The snapshot was bad or missing and has been rebuilt.")
     as_json = layout is ReportFormat.json
     write_rows(map(_row if not as_json else _entry, checks), Format.json if as_json else Format.table, sys.stdout)
     _judge(checks)

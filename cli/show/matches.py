@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from cli.show.render import DIGITS, Row, contributions, rounded
@@ -10,7 +10,6 @@ from cli.show.table import NOTE
 
 if TYPE_CHECKING:
     from dedup.evidence.explain import Explanation
-    from dedup.model import Model
     from indexer.jobs.query import Match
 
 MAX_RECORDS_IN_TABLE = 5
@@ -66,13 +65,6 @@ def lines(reasons: Row) -> list[str]:
     return [*contributions(evidence), f"= {total:+.2f} log-odds in total"]
 
 
-def explain(model: Model, normal: str, match: Match) -> dict[str, Any]:
-    """Return the reasons why ``match`` matches the query, whose normal form is ``normal``."""
-    if match.exact:
-        return reasons_of(None)
-    return reasons_of(model.explain(normal, match.normal, match.similarity))
-
-
 def _renamed(fields: dict[str, str]) -> dict[str, str]:
     renamed: dict[str, str] = {}
     for name, value in fields.items():
@@ -80,15 +72,3 @@ def _renamed(fields: dict[str, str]) -> dict[str, str]:
             name = f"column_{name}"
         renamed[name] = value
     return renamed
-
-
-def pages(rows: Iterable[Any], size: int) -> Iterator[list[Any]]:
-    """Split rows into lists of ``size``; the last one may be shorter."""
-    page: list[Any] = []
-    for row in rows:
-        page.append(row)
-        if len(page) == size:
-            yield page
-            page = []
-    if page:
-        yield page

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import typer
 
 from cli.show.text import visible
-
-if TYPE_CHECKING:
-    from indexer.reading.open import Table
 
 
 def say(message: str) -> None:
@@ -18,17 +15,14 @@ def say(message: str) -> None:
     typer.echo(visible(message), err=True)
 
 
-def say_columns(table: Table, note: str | None = None) -> None:
-    """Say which columns are used unless the user named them all."""
-    choice = table.choice
-    if table.columns and (choice.text_guessed or choice.id_guessed):
-        text = " and ".join(map(repr, choice.text))
-        identity = (
-            f"id from column {choice.id!r}" if choice.id else "no id column: rows are identified by their content"
-        )
-        say(f"Text from column {text}, {identity}.")
-    if note:
-        say(note)
+def notes_unless(quiet: bool) -> Callable[[str], None]:
+    """Return what prints notes on stderr; if ``quiet``, only warnings."""
+
+    def note(sentence: str) -> None:
+        if not quiet or sentence.startswith("Warning:"):
+            say(sentence)
+
+    return note
 
 
 def say_rejected(count: int, path: Path | None) -> None:

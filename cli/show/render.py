@@ -9,16 +9,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import accumulate, pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 
 from cli.options import Format
 from cli.show.table import cell, write_table
 from cli.show.text import visible, visible_json
 from dedup.errors import EnvironmentFault
 from indexer.outputs.csv import csv_line, safe_cell
-
-if TYPE_CHECKING:
-    from indexer.store.store import Snapshot
 
 Row = Mapping[str, Any]
 
@@ -128,14 +125,6 @@ def contributions(reasons: Sequence[Row]) -> list[str]:
 def spaced(summary: Row) -> dict[str, Any]:
     """Return a summary with spaces instead of underscores in its names."""
     return {name.replace("_", " "): value for name, value in summary.items()}
-
-
-def recall_of(snapshot: Snapshot | None) -> dict[str, float]:
-    """Return the measured recall of searches in ``snapshot``; nothing if they are exact."""
-    recall = snapshot.parameters.get("recall") if snapshot else None
-    if recall is None:
-        return {}
-    return {"recall_of_all": round(recall["of_all"], 4), "recall_of_queries": round(recall["of_queries"], 4)}
 
 
 def _summary_lines(summary: Row, indent: str = "") -> Iterator[str]:

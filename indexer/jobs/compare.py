@@ -55,5 +55,5 @@ def compare_many(
 def _normal_form(text: str) -> str:
     normal = normalise(text)
     if not normal:
-        raise InputRefused(f"{text!r} holds no letter, digit or symbol; give a name.", "E_NAME_EMPTY")
+        raise InputRefused(f"{text!r} has no letter, digit or symbol to compare.", "E_NAME_EMPTY")
     return normal

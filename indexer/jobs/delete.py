@@ -106,7 +106,7 @@ def _only_source(store: Store, external_ids: Sequence[str]) -> str:
     found = store.read(*(columns.where(record.c.external_id.in_(chunk)) for chunk in chunks(external_ids)))
     names: list[str] = sorted({name for (name,) in found})
     if not names:
-        raise UsageError(f"There is no record with the id {external_ids[0]!r}; nothing was deleted.")
+        raise UsageError(f"No source has a record with the id {external_ids[0]!r}; nothing was deleted.")
     if len(names) > 1:
         raise UsageError(f"Several sources have records with these ids: {', '.join(names)}. Choose one with --source.")
     return names[0]

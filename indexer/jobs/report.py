@@ -41,6 +41,7 @@ from indexer.memory import check as check_memory
 from indexer.outputs.csv import csv_line, safe_cell
 from indexer.store.runs import recorded_run, versions
 from indexer.store.store import Record, Store
+from indexer.store.workspace import Workspace
 from indexer.vectors.snapshot import Snapshots
 
 PAIR_COLUMNS = (
@@ -76,6 +77,26 @@ class Census:
     first_records: NDArray[np.int64]
     lines: dict[int, list[Line]]
     columns: list[str]
+
+
+def report(
+    workspace: Workspace,
+    model: Matcher,
+    output: Path,
+    *,
+    min_probability: float | None = None,
+    memory: int | None = None,
+    progress: Progress = no_progress,
+) -> dict[str, Any]:
+    """Report the duplicates of a workspace as ``report_workspace`` does; ``min_probability`` defaults to the model's.
+
+    Raises ``UsageError`` if nothing is indexed; no workspace is made then.
+    """
+    workspace.check_readable()
+    least = model.default_probability if min_probability is None else min_probability
+    with workspace.open(for_writing=True) as store:
+        snapshots = Snapshots(store, workspace.snapshots)
+        return report_workspace(snapshots, model, output, min_probability=least, memory=memory, progress=progress)
 
 
 def report_workspace(

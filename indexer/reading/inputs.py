@@ -45,8 +45,8 @@ def inputs_of_files(files: Sequence[str], source: str | None = None) -> list[Inp
     for one in found:
         if names.count(one.source) > 1:
             raise UsageError(
-                f"Several files would be the source {one.source!r}. Index them one by one with a --source each, "
-                "or all of them as one with one --source."
+                f"Several files would become the source {one.source!r}. Index them one by one, each with its own "
+                "--source, or all together with one --source."
             )
     return found
 
@@ -57,26 +57,26 @@ def input_of_query(query: str, url: str, source: str | None = None) -> Input:
 
 
 def source_name(file: str) -> str:
-    """Return the source of a file unless the user names one: the name of the file without its suffixes.
+    """Return the default source name of ``file``: its name without the extensions of formats and compressions.
 
     Raises:
-        UsageError: the name is not UTF-8.
+        UsageError: the name is not valid UTF-8.
     """
     name = Path(file).name
     if name != name.encode(errors="replace").decode():
-        raise UsageError(f"The name of {file!r} is not UTF-8; name the source with --source NAME.")
-    ends = r"(\.([a-z]{1,4}|jsonl|ndjson|parquet))?(\.(gz|bgz|bz2|xz|zst))?$"
-    return "stdin" if file == "-" else re.sub(ends, "", name, flags=re.IGNORECASE) or name
+        raise UsageError(f"The name of {file!r} is not valid UTF-8; name the source with --source NAME.")
+    extensions = r"(\.([a-z]{1,4}|jsonl|ndjson|parquet))?(\.(gz|bgz|bz2|xz|zst))?$"
+    return "stdin" if file == "-" else re.sub(extensions, "", name, flags=re.IGNORECASE) or name
 
 
 def open_rejects(files: Sequence[str], asked: Path | None, name: str) -> RejectsFile | RejectsStream:
-    """Return where the rejected rows of ``files`` are listed: as asked, standard error for ``-``.
+    """Open the destination of rejected rows: ``asked``, where ``-`` is standard error.
 
-    If nothing is asked, that is beside the one file, in the working directory if the file's folder is read-only, and
-    for several files in the working directory under ``name``.
+    The default is a file beside a single input, or in the current directory if that of the input is read-only. For
+    several inputs or none it is named after ``name``.
 
     Raises:
-        UsageError: it is one of the files, or no ordinary file.
+        UsageError: it would overwrite an input.
     """
     if asked == Path("-"):
         return RejectsStream(sys.stderr)
@@ -91,17 +91,17 @@ def open_rejects(files: Sequence[str], asked: Path | None, name: str) -> Rejects
 
 
 def refuse_overwriting(file: str, output: Path | None, option: str) -> None:
-    """Refuse an output that is the file that is read, or that is no ordinary file.
+    """Refuse an output that is the input ``file``, or not a regular file.
 
     Raises:
         UsageError: it is.
     """
     if output is not None and output.exists() and not output.is_file():
-        raise UsageError(f"{option} {output} is no ordinary file, and would be replaced by one; name another.")
+        raise UsageError(f"{option} {output} is not a regular file; choose another path.")
     if output is not None and output.is_symlink():
-        raise UsageError(f"{option} {output} is a link, and would be replaced by a file; name what it points to.")
+        raise UsageError(f"{option} {output} is a symbolic link, which would be replaced; give the file it points to.")
     if output is not None and file != "-" and output.exists() and Path(file).exists() and output.samefile(file):
-        raise UsageError(f"{option} {output} is the input itself; name another file.")
+        raise UsageError(f"{option} {output} is the input file; choose another path.")
 
 
 @contextmanager
@@ -125,5 +125,6 @@ def columns_in_use(table: Table) -> str:
     if not table.columns or not (choice.text_guessed or choice.id_guessed):
         return ""
     text = " and ".join(map(repr, choice.text))
-    identity = f"id from column {choice.id!r}" if choice.id else "no id: a row is known by its content"
+    no_id = "no id column: rows are identified by their content"
+    identity = f"id from column {choice.id!r}" if choice.id else no_id
     return f"Text from column {text}, {identity}."

@@ -39,15 +39,18 @@ class Tabular(ABC):
 
     def to_pandas(self) -> pandas.DataFrame:
         """Return a pandas data frame. Raises ``UsageError`` if pandas is not installed."""
-        return _library("pandas").DataFrame(self.to_dict())
+        frame: pandas.DataFrame = _library("pandas").DataFrame(self.to_dict())
+        return frame
 
     def to_polars(self) -> polars.DataFrame:
         """Return a Polars data frame. Raises ``UsageError`` if Polars is not installed."""
-        return _library("polars").DataFrame(self.to_dict(), strict=False)
+        frame: polars.DataFrame = _library("polars").DataFrame(self.to_dict(), strict=False)
+        return frame
 
     def to_arrow(self) -> pyarrow.Table:
         """Return an Arrow table. Raises ``UsageError`` if pyarrow is not installed."""
-        return _library("pyarrow").table(self.to_dict())
+        table: pyarrow.Table = _library("pyarrow").table(self.to_dict())
+        return table
 
     def _repr_html_(self) -> str:
         """Show the first rows as a table in a notebook; every cell is escaped."""

@@ -9,7 +9,7 @@ from invocation import corpus, dedup_, rows_of, write
 
 from dedup.runtime import threads
 from indexer.store.workspace import Workspace
-from indexer.vectors import snapshot
+from indexer.vectors.snapshot import Snapshots
 
 
 def test_index_query_report_status(indexed: None) -> None:
@@ -78,7 +78,7 @@ def test_status_shows_what_a_search_in_cells_finds(indexed: None) -> None:
     place = Workspace(Path(".dedup"), None)
     with place.open(for_writing=True) as store:
         model_id = store.current_snapshot().model_id
-        snapshot.publish(store, place.snapshots, model_id, min_similarity=0.3, flat_up_to=16)
+        Snapshots(store, place.snapshots, flat_up_to=16).publish(model_id, min_similarity=0.3)
     shown = json.loads(dedup_("status", "--format", "json").stdout)["snapshot"]
     assert 0 < shown["recall_of_all"] <= 1
     assert shown["recall_of_queries"] == 1  # all cells are searched

@@ -198,7 +198,7 @@ def test_a_comparison_says_why() -> None:
         (lambda: neardup.deduplicate(["Acme"], min_probability=1.5), r"min_probability is 1\.5"),
         (lambda: neardup.deduplicate([{"a": "x", "b": "y"}]), "--text"),
         (lambda: neardup.deduplicate([{"name": "x"}], text="firm"), "no column 'firm'"),
-        (lambda: neardup.compare("Acme", "--"), "holds no letter"),
+        (lambda: neardup.compare("Acme", "--"), "has no letter"),
         (lambda: neardup.compare_many(["a"], []), "1 texts cannot be compared with 0"),
     ],
 )

@@ -74,7 +74,7 @@ class PythonTable(CellTable):
         self._rows = rows
         self._id_text = id_text
         if rows.columns:
-            self.settle(list(rows.columns), options)
+            self.choose_columns(list(rows.columns), options)
         else:
             raise UsageError("No rows were given, and so no columns either.")
 

@@ -11,6 +11,7 @@ from invocation import dedup_, rows_of
 from typer.testing import Result
 
 import dedup.model
+from indexer.vectors.snapshot import Snapshots
 
 
 @pytest.fixture(autouse=True)
@@ -82,7 +83,7 @@ def test_what_cannot_be_deleted(arguments: list[str], message: str) -> None:
 
 
 def test_deleting_most_of_a_source_makes_a_new_snapshot(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("indexer.vectors.snapshot.LEAST_CHANGES", 1)
+    monkeypatch.setitem(Snapshots.__init__.__kwdefaults__, "min_changes", 1)
     run("index", table("a.csv", "1,Acme,Oslo", "2,Beta,Rome", "3,Gamma,Bern"))
     (before,) = Path(".dedup/snapshots").iterdir()
     run("delete", "--id", "2", "--id", "3")

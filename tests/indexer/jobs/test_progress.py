@@ -19,7 +19,6 @@ from indexer.jobs.report import report_workspace
 from indexer.store import schema
 from indexer.store.store import Store
 from indexer.store.workspace import Workspace
-from indexer.vectors import snapshot
 from indexer.vectors.knn_graph import all_neighbours
 from indexer.vectors.snapshot import Snapshots
 
@@ -69,12 +68,10 @@ def test_a_deletion_and_the_snapshot_that_it_makes(
 ) -> None:
     index(snapshots, NAMES)
     told = Told()
-    monkeypatch.setattr(delete, "PAGE", 3)
-    monkeypatch.setattr(snapshot, "LEAST_CHANGES", 1)
     Load(store, with_ids(("1", "Acme")), source="other")
-    assert delete.delete_source(store, "names", told) == 8
+    assert delete.delete_source(store, "names", told, records_at_once=3) == 8
     assert told.stages == {"delete": [(3, 8), (6, 8), (8, 8)]}
-    assert compact(snapshots, told)
+    assert compact(Snapshots(store, snapshots.directory, min_changes=1), told)
     assert list(told.stages)[1:] == ["check snapshot", "read vectors", "snapshot", "write snapshot", "checksum"]
     assert not told.unfinished
 

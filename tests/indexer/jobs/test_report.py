@@ -86,7 +86,7 @@ def test_only_exact_duplicates(store: Store, snapshots: Snapshots, tmp_path: Pat
 def test_columns_that_are_called_like_ours(store: Store, snapshots: Snapshots, tmp_path: Path) -> None:
     fields = {"text": "=1+1", "column_text": "-5", "source": "@x", "=note": "n"}
     rows = [Row(n, n, str(n), "+Acme", fields, ["+Acme"]) for n in (1, 2)]
-    index_rows(snapshots, MODEL, "-files", rows, identity="column", on_reject=lambda reject: None)
+    index_rows(snapshots, MODEL, "-files", rows, identity="column", mirror=False, on_reject=lambda reject: None)
     index(snapshots, ["Other"], identity="column")
     write(snapshots, tmp_path)
     first = read(tmp_path / "clusters.csv")[0]
@@ -112,7 +112,7 @@ def test_columns_that_come_up_late(store: Store, snapshots: Snapshots, tmp_path:
         ("Zebra", {"c": "z"}),
     ]
     rows = [Row(n, n, str(n), name, fields, [name]) for n, (name, fields) in enumerate(named, 1)]
-    index_rows(snapshots, MODEL, "files", rows, identity="column", on_reject=lambda reject: None)
+    index_rows(snapshots, MODEL, "files", rows, identity="column", mirror=False, on_reject=lambda reject: None)
     write(snapshots, tmp_path)
     found = [tuple(row[column] for column in ("id", "a", "b", "c")) for row in read(tmp_path / "clusters.csv")]
     assert found == [("1", "", "", ""), ("2", 'x, "y"', "", ""), ("3", "", "", ""), ("4", "", "", "z")]

@@ -51,7 +51,6 @@ from dedup.text.normalise import normalise
 from indexer.ingest import intake
 from indexer.ingest import load as ingest_module
 from indexer.jobs import delete
-from indexer.jobs import query as query_job
 from indexer.jobs.delete import delete_records, delete_source
 from indexer.jobs.index import index_rows
 from indexer.jobs.query import Match, Searcher
@@ -60,7 +59,7 @@ from indexer.store import engines, schema
 from indexer.store.runs import Accounts
 from indexer.store.store import Record
 from indexer.store.workspace import Workspace
-from indexer.vectors import snapshot
+from indexer.vectors.snapshot import Snapshots
 
 MODEL = fake_model()
 SOURCES: dict[str, Identity] = {"ids": "column", "more": "column", "contents": "content", "stock": "column"}
@@ -93,9 +92,6 @@ class StoreMachine(RuleBasedStateMachine):
         self.patch = pytest.MonkeyPatch()
         self.patch.setattr(delete, "PAGE", REMOVED_AT_ONCE)
         self.patch.setattr(ingest_module, "SIZE_OF_REMOVAL", REMOVED_AT_ONCE)
-        self.patch.setattr(snapshot, "LEAST_CHANGES", SNAPSHOT_AFTER)
-        self.patch.setattr(query_job, "LEAST_CANDIDATES", 1)
-        self.patch.setattr(query_job, "CANDIDATES_PER_MATCH", 1)
         self.process = Process(self.patch)
         self.workspace = type(self).new_place()
         self.opened = ExitStack()
@@ -104,6 +100,10 @@ class StoreMachine(RuleBasedStateMachine):
         self.is_unseen = False
         self.damaged = 0  # generation of the snapshot whose file is not what it was
         self.reopen()
+
+    @property
+    def snapshots(self) -> Snapshots:
+        return Snapshots(self.store, self.workspace.snapshots, min_changes=SNAPSHOT_AFTER)
 
     def teardown(self) -> None:
         self.opened.close()
@@ -146,10 +146,10 @@ class StoreMachine(RuleBasedStateMachine):
         refused = 0 < load.rows_in == load.rejected or (mirrors and not load.rows_in and bool(before))
 
         def job() -> Accounts:
-            given = self.store, self.workspace.snapshots, MODEL, source, as_rows(rows, identity)
+            given = self.snapshots, MODEL, source, as_rows(rows, identity)
             with self.patch.context() as patch:
                 patch.setattr(intake, "BATCH_ROWS", size)
-                return index_rows(*given, identity=identity, on_reject=lambda reject: None, sync=sync).rows
+                return index_rows(*given, identity=identity, on_reject=lambda reject: None, mirror=mirrors).rows
 
         try:
             done = self.run(job, fault)
@@ -214,8 +214,8 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(in_cells=st.booleans(), fault=st.tuples(st.sampled_from([0, 1]), places))
     def publish(self, in_cells: bool, fault: tuple[int, Where]) -> None:
         flat_up_to = 0 if in_cells and len(self.normals()) >= len(STOCK) else 1000
-        given = self.store, self.workspace.snapshots, MODEL.model_id
-        self.run(lambda: snapshot.publish(*given, flat_up_to=flat_up_to), fault)
+        snapshots = Snapshots(self.store, self.workspace.snapshots, flat_up_to=flat_up_to)
+        self.run(lambda: snapshots.publish(MODEL.model_id), fault)
 
     @rule(how=st.sampled_from(["flip", "flip", "flip", "cut", "remove", "junk"]), seed=st.integers(0, 1 << 16))
     def damage(self, how: str, seed: int) -> None:
@@ -259,7 +259,9 @@ class StoreMachine(RuleBasedStateMachine):
             self.is_unseen = False
             return
         for limit in (2, 30):
-            answers = Searcher(self.store, self.workspace.snapshots, MODEL).query(QUERIES, limit=limit)
+            answers = Searcher(self.snapshots, MODEL, min_candidates=1, candidates_per_match=1).query(
+                QUERIES, limit=limit
+            )
             for query, matches in zip(QUERIES, answers, strict=True):
                 self.check_answer(normalise(query), matches, limit)
 

@@ -21,22 +21,23 @@ from indexer.reading.open import Row
 from indexer.store.schema import text
 from indexer.store.store import Store
 from indexer.store.workspace import Workspace
-from indexer.vectors import snapshot
+from indexer.vectors.snapshot import Snapshots
 
 
 @pytest.fixture
 def filled(store: Store, workspace: Workspace) -> Store:
     """A store with a snapshot, a text added since and one deleted since."""
     rows = [Row(n + 1, n, f"r{n}", name, {"city": f"{n}", "land": "X"}, []) for n, name in enumerate(NAMES, 1)]
-    options = {"identity": "column", "on_reject": lambda reject: None}
-    index_rows(store, workspace.snapshots, MODEL, "names", rows, **options)
-    index_rows(store, workspace.snapshots, MODEL, "more", [rows[0]._replace(raw="Added Later")], **options)
+    options = {"identity": "column", "mirror": False, "on_reject": lambda reject: None}
+    snapshots = Snapshots(store, workspace.snapshots)
+    index_rows(snapshots, MODEL, "names", rows, **options)
+    index_rows(snapshots, MODEL, "more", [rows[0]._replace(raw="Added Later")], **options)
     delete_records(store, ["r8"], "names")
     return store
 
 
 def checked(store: Store, workspace: Workspace) -> list[Check]:
-    return verify.verify(store, workspace.directory, MODEL.model_id, MODEL.dimension)
+    return verify.verify(Snapshots(store, workspace.snapshots), workspace.directory, MODEL.model_id, MODEL.dimension)
 
 
 def faults(checks: list[Check]) -> list[str]:
@@ -110,20 +111,28 @@ def test_missing_vectors(filled: Store, workspace: Workspace) -> None:
     assert worst_kind(checks) == "vectors"
     (encoded,) = (check for check in checks if check.faults)
     assert (encoded.name, encoded.checked, encoded.faults, len(encoded.examples)) == ("texts encoded", 7, 6, 5)
-    index_rows(filled, workspace.snapshots, MODEL, "none", [], identity="column", on_reject=lambda reject: None)
+    index_rows(
+        Snapshots(filled, workspace.snapshots),
+        MODEL,
+        "none",
+        [],
+        identity="column",
+        mirror=False,
+        on_reject=lambda reject: None,
+    )
     assert worst_kind(checked(filled, workspace)) is None
 
 
 @pytest.mark.parametrize("how", ["missing", "cut", "longer", "one bit", "folder"])
 def test_a_bad_file_is_found_and_built_anew(filled: Store, workspace: Workspace, how: str) -> None:
     before = filled.current_snapshot()
-    (path,) = workspace.snapshots.directory.iterdir()
+    (path,) = workspace.snapshots.iterdir()
     damage(path, how, b"")
     checks = checked(filled, workspace)
     assert worst_kind(checks) == "snapshot"
     (bad,) = (check for check in checks if check.faults and check.kind != "note")
     assert str(path) in bad.examples[0]
-    snapshot.publish(filled, workspace.snapshots, MODEL.model_id)
+    Snapshots(filled, workspace.snapshots).publish(MODEL.model_id)
     assert worst_kind(checked(filled, workspace)) is None
     after = filled.current_snapshot()
     assert before is not None and after is not None and after.digest != before.digest  # one less, one more
@@ -159,7 +168,7 @@ def test_a_row_that_cannot_be_read(filled: Store, workspace: Workspace, paramete
 
 
 def test_another_model(filled: Store, workspace: Workspace) -> None:
-    checks = verify.verify(filled, workspace.directory, "b" * 64, MODEL.dimension)
+    checks = verify.verify(Snapshots(filled, workspace.snapshots), workspace.directory, "b" * 64, MODEL.dimension)
     assert worst_kind(checks) == "vectors"
     assert [check.faults for check in checks if check.name == "texts encoded"] == [7]
 
@@ -180,7 +189,7 @@ def test_no_page_of_the_file_can_be_lost(directory: Path) -> None:
     """Whichever page of a SQLite file that holds something is overwritten with zeros, it is noticed."""
     workspace = Workspace(directory)
     with workspace.open(for_writing=True) as store:
-        index(store, workspace.snapshots, NAMES)
+        index(Snapshots(store, workspace.snapshots), NAMES)
     file = directory / "neardup.sqlite"
     with closing(sqlite3.connect(file)) as connection:
         connection.execute("VACUUM")  # no page is free
@@ -242,12 +251,13 @@ def test_memory_holds_a_page(filled: Store, workspace: Workspace, monkeypatch: p
 
 def test_index_is_the_same_after_a_repair(store: Store, workspace: Workspace) -> None:
     """Nothing changed since: the file is built anew byte for byte."""
-    index(store, workspace.snapshots, NAMES)
+    snapshots = Snapshots(store, workspace.snapshots)
+    index(snapshots, NAMES)
     before = store.current_snapshot()
-    (path,) = workspace.snapshots.directory.iterdir()
+    (path,) = workspace.snapshots.iterdir()
     content = path.read_bytes()
     damage(path, "one bit", b"")
-    after = snapshot.publish(store, workspace.snapshots, MODEL.model_id)
+    after = snapshots.publish(MODEL.model_id)
     assert before is not None and after is not None
     assert Path(workspace.snapshots / after.file_name).read_bytes() == content
     assert (before.sha256, before.digest) == (after.sha256, after.digest)

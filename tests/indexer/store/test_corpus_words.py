@@ -20,6 +20,7 @@ from indexer.store.corpus_words import model_with_corpus
 from indexer.store.schema import store_meta
 from indexer.store.store import Store
 from indexer.store.workspace import Workspace
+from indexer.vectors.snapshot import Snapshots
 
 WORDS = ("amber", "birch", "cobalt", "drift", "ember", "fjord", "garnet", "harbor", "indigo", "juniper")
 PAIR = ("kelvorin tools", "kelvarin tools")
@@ -32,7 +33,15 @@ def model() -> Model:
 
 def fill(store: Store, directory: Path, model: Model, names: Iterable[str]) -> None:
     rows = [Row(line, line, str(line), name, {}, name) for line, name in enumerate(names, 2)]
-    index_rows(store, directory / "snapshots", model, "names", rows, identity="column", on_reject=lambda _: None)
+    index_rows(
+        Snapshots(store, directory / "snapshots"),
+        model,
+        "names",
+        rows,
+        identity="column",
+        mirror=False,
+        on_reject=lambda _: None,
+    )
 
 
 def ways(name: str) -> list[str]:
@@ -89,7 +98,7 @@ def test_queries_and_reasons_use_the_corpus(
     names = [PAIR[0], *ways("kelvorin"), *ways("kelvarin")]
     with Workspace(directory, engine_url).open(for_writing=True) as store:
         fill(store, directory, model, names)
-        searcher = Searcher(store, directory / "snapshots", model)
+        searcher = Searcher(Snapshots(store, directory / "snapshots"), model)
         (found,) = searcher.query([PAIR[1]], limit=100)
     (match,) = [match for match in found if match.normal == PAIR[0]]
     reasons = searcher.model.explain(*PAIR, match.similarity)
@@ -130,5 +139,7 @@ def test_whole_paragraphs_are_found_and_compared(model: Model, engine_url: str, 
     assert min(map(len, texts)) > 2_500
     with Workspace(directory, engine_url).open(for_writing=True) as store:
         fill(store, directory, model, texts)
-        found = find_duplicates(store, directory / "snapshots", model, min_probability=model.default_probability)
+        found = find_duplicates(
+            Snapshots(store, directory / "snapshots"), model, min_probability=model.default_probability
+        )
     assert found.text_ids[found.pairs[np.argmax(found.probabilities)]].tolist() == [1, 5]

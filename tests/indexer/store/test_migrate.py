@@ -24,7 +24,7 @@ from indexer.jobs.query import Searcher
 from indexer.jobs.verify import verify, worst_kind
 from indexer.store import engines, migrate, schema
 from indexer.store.workspace import Workspace
-from indexer.vectors.snapshot import publish
+from indexer.vectors.snapshot import Snapshots
 
 MODEL = fake_model()
 KEPT = {
@@ -99,10 +99,10 @@ def test_nothing_is_lost_and_everything_works(old: Workspace, revision: str) -> 
     assert (done.before, done.after) == (revision, schema.HEAD)
     assert content(old) == before
     with old.open(for_writing=False) as store:
-        (found,) = Searcher(store, old.snapshots, MODEL).query(["Contoso Food"], limit=1)
+        (found,) = Searcher(Snapshots(store, old.snapshots), MODEL).query(["Contoso Food"], limit=1)
         assert [record.source for record in found[0].records] == ["names", "suppliers"]
     with old.open(for_writing=True) as store:
-        assert publish(store, old.snapshots, MODEL.model_id) is not None
+        assert Snapshots(store, old.snapshots).publish(MODEL.model_id) is not None
         assert worst_kind(verify(store, old.directory, MODEL.model_id, MODEL.dimension)) is None
     again = old.migrate()
     assert (again.before, again.after, again.copy) == (schema.HEAD, schema.HEAD, None)

@@ -19,7 +19,7 @@ from indexer.jobs import duplicates
 from indexer.jobs.query import Searcher
 from indexer.store.store import Store
 from indexer.store.workspace import Workspace
-from indexer.vectors import faiss_index, snapshot
+from indexer.vectors import faiss_index, snapshot, snapshot_file
 from indexer.vectors.snapshot import Snapshots
 from indexer.vectors.snapshot_file import BadSnapshot, read_index
 
