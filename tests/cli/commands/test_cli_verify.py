@@ -76,7 +76,7 @@ def test_an_older_workspace_is_migrated_on_request_only(surroundings: Path) -> N
     shutil.copytree(ROOT / "tests" / "fixtures" / "schema-0001", ".dedup")
     for command in (("index", corpus()), ("query", "Contoso"), ("report",), ("status",), ("verify",)):
         result = dedup_(*command)
-        assert result.exit_code == 7 and "run `dedup migrate` on it once" in result.stderr
+        assert result.exit_code == 7 and "run `dedup migrate` once" in result.stderr
     result = dedup_("migrate")
     assert result.exit_code == 0
     assert ".dedup was upgraded from schema 0001 to " in result.stdout
