@@ -13,9 +13,8 @@ from typing import BinaryIO, NamedTuple, Self
 
 from dedup.errors import EnvironmentFault
 
-_FORMAT = (
-    2  # of marshal: equal values give equal bytes, and it is several times faster than JSON; only this process reads it
-)
+_FORMAT = 2
+"""Version of marshal, in which equal values give equal bytes; several times faster than JSON."""
 _SIZE_BYTES = 8
 
 
