@@ -106,8 +106,8 @@ class Columns:
     def _place(self, requested: str, option: str) -> int:
         places = find(self._header, requested)
         if not places:
-            message = f"{self._owner} has no column {requested!r}. Choose one with {option}: {self._listing()}."
-            raise InputRefused(f"{message}{self._hint()}", "E_MISSING_COLUMN")
+            message = f"{self._owner} has no column {requested!r}; it has {self._listing()}."
+            raise InputRefused(f"{message} Name one with {option}.{self._hint()}", "E_MISSING_COLUMN")
         if len(places) > 1:
             message = f"{self._owner} has {len(places)} columns called {requested!r}. Rename all but one of them."
             raise InputRefused(message, "E_DUPLICATE_COLUMN")
