@@ -25,11 +25,11 @@ def clean(cells: Sequence[str]) -> list[str]:
     return [" ".join(cell.split()) or f"column_{place}" for place, cell in enumerate(cells, 1)]
 
 
-def find(columns: Sequence[str], asked: str) -> list[int]:
-    """Return the positions of the columns called ``asked``, ignoring case only if no name matches exactly."""
-    asked = " ".join(asked.split())
-    exact = [place for place, name in enumerate(columns) if name == asked]
-    return exact or [place for place, name in enumerate(columns) if name.casefold() == asked.casefold()]
+def find(columns: Sequence[str], requested: str) -> list[int]:
+    """Return the positions of the columns called ``requested``, ignoring case only if no name matches exactly."""
+    requested = " ".join(requested.split())
+    exact = [place for place, name in enumerate(columns) if name == requested]
+    return exact or [place for place, name in enumerate(columns) if name.casefold() == requested.casefold()]
 
 
 class Columns:
@@ -103,13 +103,13 @@ class Columns:
     def _listing(self) -> str:
         return _quoted_list(self._header)
 
-    def _place(self, asked: str, option: str) -> int:
-        places = find(self._header, asked)
+    def _place(self, requested: str, option: str) -> int:
+        places = find(self._header, requested)
         if not places:
-            message = f"{self._owner} has no column {asked!r}. Choose one with {option}: {self._listing()}."
-            raise InputRefused(f"{message}{self._hint()}", "E_MISSING_COLUMN")
+            message = f"{self._owner} has no column {requested!r}; it has {self._listing()}."
+            raise InputRefused(f"{message} Name one with {option}.{self._hint()}", "E_MISSING_COLUMN")
         if len(places) > 1:
-            message = f"{self._owner} has {len(places)} columns called {asked!r}. Rename all but one of them."
+            message = f"{self._owner} has {len(places)} columns called {requested!r}. Rename all but one of them."
             raise InputRefused(message, "E_DUPLICATE_COLUMN")
         return places[0]
 

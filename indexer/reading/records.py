@@ -10,8 +10,9 @@ from typing import NamedTuple, Self
 
 from indexer.outputs.csv import csv_line
 from indexer.reading.rejects import Reject
-from indexer.reading.streams import CHUNK_BYTES
 
+CHUNK_BYTES = 1 << 20
+"""Bytes read at a time."""
 MAX_CELL_CHARACTERS = 1 << 20
 MAX_COLUMNS = 4096
 

@@ -22,9 +22,8 @@ else:
     from backports import zstd
 
 from dedup.errors import EnvironmentFault, InputRefused
+from indexer.reading.records import CHUNK_BYTES
 
-CHUNK_BYTES = 1 << 20
-"""Bytes read at a time."""
 MAX_RATIO = 200
 """Most decompressed bytes per compressed byte, checked from ``RATIO_FLOOR_BYTES`` decompressed bytes on."""
 RATIO_FLOOR_BYTES = 64 << 20

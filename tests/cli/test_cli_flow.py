@@ -54,7 +54,7 @@ def test_a_job_that_would_take_too_much_memory_changes_nothing(indexed: None) ->
     for command in (("index", write("more.csv", "id,name\n1,Acme\n")), ("report", "--output", "found")):
         refused = dedup_(*command, "--memory", "100M")
         assert refused.exit_code == 2
-        assert "--memory allows 100M; allow more" in refused.stderr
+        assert "--memory allows 100M. Allow more" in refused.stderr
         assert dedup_(*command, "--memory", "lots").exit_code == 2
     assert json.loads(dedup_("status", "--format", "json").stdout)["sources"] == {"companies": 30}
     assert not Path("found").exists()

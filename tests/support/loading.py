@@ -43,6 +43,8 @@ class Load:
         identity: Identity = "column",
         source: str = "names",
         sync: bool = False,
+        batch_rows: int | None = None,
+        removal_rows: int | None = None,
     ) -> None:
         self.rejects: list[Reject] = []
         self.told: list[tuple[str, int, int | None]] = []
@@ -58,6 +60,8 @@ class Load:
                 scratch=Path(tempfile.gettempdir()),
                 on_reject=self.rejects.append,
                 sync=sync,
+                batch_rows=batch_rows,
+                removal_rows=removal_rows,
                 progress=lambda *step: self.told.append(step),
             )
         self.summary, self.withheld = summary.accounts, summary.withheld

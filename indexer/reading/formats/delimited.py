@@ -31,14 +31,14 @@ class DelimitedTable(Table):
             self._lines.held.clear()
         first = text.head[options.skip_lines :][: dialect.SNIFFED_LINES]
         head = [line.decode(text.line_encoding, "backslashreplace") for line in first]
-        stated = re.fullmatch(r'"?sep=([^"\r\n])"?\s*', head[0], re.IGNORECASE) if head else None
-        if stated and stated[1] != options.quote:
+        sep_line = re.fullmatch(r'"?sep=([^"\r\n])"?\s*', head[0], re.IGNORECASE) if head else None
+        if sep_line and sep_line[1] != options.quote:
             next(self._lines)
             self._lines.held.clear()
             del head[0]
-            options = replace(options, delimiter=options.delimiter or stated[1])
+            options = replace(options, delimiter=options.delimiter or sep_line[1])
         self._dialect = dialect.detect(self.name, head, options)
-        self.delimiter = self._dialect.stated_delimiter
+        self.delimiter = self._dialect.explicit_delimiter
         self._reader = self._dialect.reader(self._lines, strict=True)
         self._columns: Columns | None = None
         header = self._read_header()

@@ -28,7 +28,7 @@ class Dialect:
     quote: str
 
     @property
-    def stated_delimiter(self) -> str | None:
+    def explicit_delimiter(self) -> str | None:
         """The delimiter, or None for a table of one column."""
         return None if self.delimiter == _NO_DELIMITER else self.delimiter
 

@@ -82,10 +82,10 @@ class ParquetTable(CellTable):
         self._total: int = start["rows"]
         names = columns.clean([name for name, _ in start["columns"]])
         nested = [name for name, (_, kind) in zip(names, start["columns"], strict=True) if kind == "nested"]
-        for asked in (*options.text_columns, options.id_column or ""):
-            if columns.find(nested, asked):
+        for requested in (*options.text_columns, options.id_column or ""):
+            if columns.find(nested, requested):
                 message = (
-                    f"Column {asked!r} of {self.name} holds lists or structures. Choose a column of single values."
+                    f"Column {requested!r} of {self.name} holds lists or structures. Choose a column of single values."
                 )
                 raise InputRefused(message, "E_COLUMN_TYPE")
         warning = f"W_COLUMN_NESTED: Columns of {self.name} with lists or structures are left out: "

@@ -86,7 +86,7 @@ def index_aliases(organisation: Callable[[int], int]) -> Result:
 def test_a_guessed_id_that_repeats_is_an_ordinary_column() -> None:
     result = index_aliases(lambda i: i // 2)
     assert result.exit_code == 0
-    assert "repeats its value in 50.0% of the rows" in result.stderr
+    assert "repeats a value in 50.0% of the rows" in result.stderr
     assert "120" in result.stdout
     assert json.loads(dedup_("query", "Name Number 7", "--format", "json").stdout)[0]["id"] != "org-3"
 

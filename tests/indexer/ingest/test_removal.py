@@ -8,7 +8,6 @@ import pytest
 from loading import Load, content, normals, with_ids, without_ids
 
 from dedup.errors import InputRefused, UsageError
-from indexer.ingest import load as ingest_module
 from indexer.jobs import delete
 from indexer.jobs.delete import delete_records, delete_source, sources_of
 from indexer.reading.rejects import Reject
@@ -19,11 +18,10 @@ from indexer.store.store import Store
 # Mirroring a source
 
 
-def test_sync_removes_what_the_input_no_longer_holds(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ingest_module, "SIZE_OF_REMOVAL", 2)
+def test_sync_removes_what_the_input_no_longer_holds(store: Store) -> None:
     Load(store, with_ids(*((str(n), f"Name {n}") for n in range(9))))
     Load(store, with_ids(("1", "Elsewhere")), source="other")
-    load = Load(store, with_ids(("3", "Name 3"), ("10", "Name 10")), sync=True)
+    load = Load(store, with_ids(("3", "Name 3"), ("10", "Name 10")), sync=True, removal_rows=2)
     assert load.summary == Accounts(2, added=1, unchanged=1, removed=8)
     assert [done for stage, done, _ in load.told if stage == "remove"] == [2, 4, 6, 8]
     assert content(store) == {("names", "3"): "Name 3", ("names", "10"): "Name 10", ("other", "1"): "Elsewhere"}

@@ -24,7 +24,7 @@ SMALL = {
     "indexer.vectors.knn_graph._TILE_ROWS": 16,
     "indexer.vectors.cells._ROWS": 64,
     "indexer.jobs.duplicates.FLAT_UP_TO": 100,
-    "indexer.ingest.encoding._AT_ONCE": 100,
+    "indexer.ingest.encoding._BATCH_TEXTS": 100,
     "indexer.vectors.recall._COLUMNS": 64,
 }
 """Parts so small that a few hundred names are divided as millions are."""

@@ -154,7 +154,7 @@ def test_a_refused_input_leaves_the_vectors_of_another_model(store: Store, snaps
     given = snapshots, fake_model("b"), "more"
     wanted: dict[str, Any] = {"identity": "content", "mirror": True, "on_reject": lambda reject: None}
     rows = [row._replace(external_id=None) for row in table(NAMES)]
-    with pytest.raises(UsageError, match=r"At most 15 distinct texts, .* No record was changed"):
+    with pytest.raises(UsageError, match=r"Up to 15 distinct texts .* No record was changed"):
         index_job.index_rows(*given, rows, memory=1 << 20, **wanted)  # there are 7: no row says whether it is new
     with pytest.raises(InputRefused, match="nothing was written"):
         index_job.index_rows(*given, [row._replace(raw="--") for row in rows], **wanted)
@@ -170,7 +170,7 @@ def test_rows_of_before_are_counted_with_those_of_an_input(
     """Those with an id that the input has as well are counted once."""
     index(snapshots, NAMES, identity="column")
     rows = [row._replace(external_id=f"r{number}") for number, row in enumerate(table(NAMES), first)]
-    with pytest.raises(UsageError, match=f"At most {most} distinct texts"):
+    with pytest.raises(UsageError, match=f"Up to {most} distinct texts"):
         index_job.index_rows(
             *(snapshots, MODEL, "names", rows),
             identity="column",
