@@ -15,6 +15,7 @@ from indexer.memory import INDEX, REPORT, parse_size
 from indexer.reading.open import Row
 from indexer.store.store import Store
 from indexer.store.workspace import Workspace
+from indexer.vectors.snapshot import Snapshots
 
 
 @pytest.mark.parametrize(
@@ -45,8 +46,9 @@ def rows_of(length: int, n: int = 300) -> list[Row]:
 
 def fill(store: Store, scratch: Path, length: int, memory: int | None = None) -> None:
     index_rows(
-        *(store, scratch, fake_model(), "texts", rows_of(length)),
+        *(Snapshots(store, scratch), fake_model(), "texts", rows_of(length)),
         identity="column",
+        mirror=False,
         on_reject=lambda reject: None,
         memory=memory,
     )

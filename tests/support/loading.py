@@ -59,7 +59,7 @@ class Load:
                 identity=identity,
                 scratch=Path(tempfile.gettempdir()),
                 on_reject=self.rejects.append,
-                sync=sync,
+                mirror=sync or identity == "content",
                 batch_rows=batch_rows,
                 removal_rows=removal_rows,
                 progress=lambda *step: self.told.append(step),

@@ -36,8 +36,8 @@ def test_threads_change_no_byte_of_a_report(tmp_path: Path, monkeypatch: pytest.
     for name, value in SMALL.items():
         monkeypatch.setattr(name, value)
     started: list[str] = []
-    connections = Processes._connections
-    monkeypatch.setattr(Processes, "_connections", lambda self: [started.append(number), connections(self)][1])
+    pipes = Processes._pipes
+    monkeypatch.setattr(Processes, "_pipes", lambda self: [started.append(number), pipes(self)][1])
     monkeypatch.chdir(tmp_path)
     lines = EXAMPLE.read_text(encoding="utf-8").splitlines()
     Path("names.csv").write_text("\n".join(lines[:801]), encoding="utf-8")

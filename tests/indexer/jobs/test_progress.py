@@ -6,13 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from indexed import MODEL, NAMES, index
+from indexed import MODEL, NAMES, index, with_cells
 from loading import Load, with_ids
 from paths import FIXTURES
 
 from dedup.model import load_model
-from indexer.ingest import load as ingest_module
-from indexer.jobs import delete, duplicates
+from indexer.jobs import delete
 from indexer.jobs.index import compact, refresh_snapshot
 from indexer.jobs.query import Searcher
 from indexer.jobs.report import report_workspace
@@ -47,11 +46,9 @@ def test_both_passes_of_the_search_are_one(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.mark.parametrize("flat_up_to", [100, 5])
-def test_a_report(
-    store: Store, snapshots: Snapshots, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flat_up_to: int
-) -> None:
+def test_a_report(snapshots: Snapshots, tmp_path: Path, flat_up_to: int) -> None:
+    snapshots = with_cells(snapshots, flat_up_to)
     index(snapshots, [*NAMES, *(f"{name} Holding" for name in NAMES[3:]), *map(str, range(20))], load_model())
-    monkeypatch.setattr(duplicates, "FLAT_UP_TO", flat_up_to)
     told = Told()
     report_workspace(snapshots, load_model(), tmp_path / "out", min_probability=0.5, progress=told)
     found = list(told.stages)
@@ -98,11 +95,10 @@ def test_counting_words_is_told(store: Store, snapshots: Snapshots, monkeypatch:
         assert "words" not in told.unfinished
 
 
-def test_removing_has_a_total(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_removing_has_a_total(store: Store) -> None:
     """It may be too high while the records of rejected rows stay, but the last step knows."""
-    monkeypatch.setattr(ingest_module, "SIZE_OF_REMOVAL", 2)
     Load(store, with_ids(*((f"{n}", f"Name {n}") for n in range(9))))
-    load = Load(store, with_ids(("3", "Name 3"), ("10", "Name 10")), sync=True)
+    load = Load(store, with_ids(("3", "Name 3"), ("10", "Name 10")), sync=True, removal_rows=2)
     removed = [(done, total) for stage, done, total in load.told if stage == "remove"]
     assert removed == [(2, 8), (4, 8), (6, 8), (8, 8)]
     load = Load(store, with_ids(("3", "?"), ("11", "Name 11")), sync=True)

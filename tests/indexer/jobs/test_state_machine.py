@@ -286,7 +286,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     @invariant()
     def the_workspace_is_sound(self) -> None:
-        checks = verify(self.store, self.workspace.directory, MODEL.model_id, MODEL.dimension)
+        checks = verify(self.snapshots, self.workspace.directory, MODEL.model_id, MODEL.dimension)
         current = self.store.current_snapshot()
         is_bad = current is None or current.generation == self.damaged
         for check in checks:

@@ -142,4 +142,4 @@ def test_whole_paragraphs_are_found_and_compared(model: Model, engine_url: str, 
         found = find_duplicates(
             Snapshots(store, directory / "snapshots"), model, min_probability=model.default_probability
         )
-    assert found.text_ids[found.pairs[np.argmax(found.probabilities)]].tolist() == [1, 5]
+    assert found.text_ids[found.near.pairs[np.argmax(found.near.probabilities)]].tolist() == [1, 5]

@@ -103,7 +103,9 @@ def test_nothing_is_lost_and_everything_works(old: Workspace, revision: str) -> 
         assert [record.source for record in found[0].records] == ["names", "suppliers"]
     with old.open(for_writing=True) as store:
         assert Snapshots(store, old.snapshots).publish(MODEL.model_id) is not None
-        assert worst_kind(verify(store, old.directory, MODEL.model_id, MODEL.dimension)) is None
+        assert (
+            worst_kind(verify(Snapshots(store, old.snapshots), old.directory, MODEL.model_id, MODEL.dimension)) is None
+        )
     again = old.migrate()
     assert (again.before, again.after, again.copy) == (schema.HEAD, schema.HEAD, None)
 
