@@ -67,7 +67,7 @@ def test_a_report_of_long_texts_is_refused_where_one_of_short_texts_passes(
 ) -> None:
     fill(store, tmp_path, length)
     limit = REPORT.estimate(300, 300 * 1000, threads.count())
-    given = (store, tmp_path, fake_model(), tmp_path / "report")
+    given = (Snapshots(store, tmp_path), fake_model(), tmp_path / "report")
     with pytest.raises(UsageError, match="300 distinct texts with 600,000 char") if is_refused else nullcontext():
         report_workspace(*given, min_probability=0.99, memory=limit)
 

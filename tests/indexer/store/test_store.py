@@ -28,6 +28,7 @@ def fill(store: Store, *names: str, source: str = "names") -> None:
             model=fake_model("f"),
             run=run,
             identity="column",
+            mirror=False,
             scratch=Path(tempfile.gettempdir()),
             on_reject=lambda reject: None,
         )
