@@ -58,7 +58,7 @@ class Corpus:
     @cached_property
     def ceiling(self) -> Ceiling:
         """What bounds pairs of ``more``."""
-        return Ceiling(self.model.scorer, table_of_names([describe(self.more)], self.model.lexicon))
+        return Ceiling(self.model.scorer, table_of_names([describe(self.more)], self.model.word_model))
 
     @cached_property
     def likely(self) -> NDArray[np.int64]:

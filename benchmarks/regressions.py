@@ -186,7 +186,7 @@ def describing(corpus: Corpus) -> HotPath:
     left, right = corpus.texts[:-1] * LONG_ENOUGH, corpus.texts[1:] * LONG_ENOUGH
     return HotPath(
         "describe names / cpdist",
-        lambda: cpu_seconds(lambda: table_of_names([describe(corpus.texts)], corpus.model.lexicon)),
+        lambda: cpu_seconds(lambda: table_of_names([describe(corpus.texts)], corpus.model.word_model)),
         lambda: cpu_seconds(lambda: cpdist(left, right, scorer=fuzz.ratio)) / LONG_ENOUGH,
         170,
     )

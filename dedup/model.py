@@ -30,7 +30,7 @@ from dedup.evidence.compare import evidence
 from dedup.evidence.explain import Explanation, explain
 from dedup.evidence.scorer import Scorer
 from dedup.text.normalise import NORMALISER_VERSION
-from dedup.text.word_weights import Lexicon, Rarity, WordWeights
+from dedup.text.word_weights import InverseDocumentFrequency, WordModel, WordWeights
 
 FORMAT_VERSION = 2
 FILES = ("encoder.onnx", "scorer.json", "rarity.json", "words.json")
@@ -43,7 +43,7 @@ class Model:
     directory: Path
     manifest: dict[str, Any]
     scorer: Scorer
-    lexicon: Lexicon
+    word_model: WordModel
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out the encoder, which cannot be pickled; the copy loads it anew."""
@@ -81,15 +81,17 @@ class Model:
 
         ``similarities`` (n,) float32 are their siamese cosines (``nearest.cosine``).
         """
-        return self.scorer.probabilities(evidence(left, right, similarities, self.lexicon))
+        return self.scorer.probabilities(evidence(left, right, similarities, self.word_model))
 
     def with_corpus(self, counts: Mapping[str, int], n_names: int) -> Model:
-        """Return this model with the words of a corpus counted in (``Rarity.with_corpus``)."""
-        return replace(self, lexicon=Lexicon(self.lexicon.rarity.with_corpus(counts, n_names), self.lexicon.weights))
+        """Return this model with the words of a corpus counted in (``InverseDocumentFrequency.with_corpus``)."""
+        return replace(
+            self, word_model=WordModel(self.word_model.idf.with_corpus(counts, n_names), self.word_model.weights)
+        )
 
     def explain(self, left: str, right: str, similarity: float) -> Explanation:
         """Return the probability of one pair of normal forms and its reasons."""
-        return explain(left, right, similarity, self.scorer, self.lexicon)
+        return explain(left, right, similarity, self.scorer, self.word_model)
 
 
 def load_model(directory: Path | None = None) -> Model:
@@ -109,7 +111,9 @@ def load_model(directory: Path | None = None) -> Model:
     rarity = json.loads(contents["rarity.json"])
     scorer = Scorer.from_json(json.loads(contents["scorer.json"]))
     weights = WordWeights.from_json(json.loads(contents["words.json"]))
-    return Model(directory, manifest, scorer, Lexicon(Rarity(rarity["counts"], rarity["n_names"]), weights))
+    return Model(
+        directory, manifest, scorer, WordModel(InverseDocumentFrequency(rarity["counts"], rarity["n_names"]), weights)
+    )
 
 
 def _check(manifest: dict[str, Any], contents: dict[str, bytes], directory: Path) -> None:

@@ -12,10 +12,10 @@ from rapidfuzz.distance import JaroWinkler
 from rapidfuzz.process import cpdist
 
 from dedup.runtime import threads
-from dedup.text.gazetteer import any_other_body, any_place
+from dedup.text.gazetteer import any_body, any_place
 from dedup.text.names import Name, Parts, take_apart
 from dedup.text.pairing import Pairing, pair_parts
-from dedup.text.word_weights import Lexicon, Rarity
+from dedup.text.word_weights import InverseDocumentFrequency, WordModel
 
 DIRECTIONS = {
     "similarity": 1, "ratio": 1, "core_ratio": 1, "joined_ratio": 1, "partial_ratio": 1, "first_word": 1,
@@ -47,8 +47,8 @@ LONGEST_SHORT_NAME = 8
 """Letters from which on a name is not short."""
 
 _TELLING = 5.0
-"""Rarity, in nats, from which on a shared word makes it likely that two known words are one misspelt; at
-twice that nothing is held against them."""
+"""Inverse document frequency, in nats, from which a shared word makes a misspelling likely; at twice that two known
+words are no evidence against a pair."""
 
 _FEW = 2_000
 _LONGEST_NAME = 256
@@ -109,24 +109,24 @@ def _distances(scorer: Callable[..., float], left: list[str], right: list[str]) 
 
 
 def evidence(
-    left: Sequence[str], right: Sequence[str], similarities: NDArray[np.float32], lexicon: Lexicon
+    left: Sequence[str], right: Sequence[str], similarities: NDArray[np.float32], word_model: WordModel
 ) -> NDArray[np.float32]:
     """Return the evidence on pairs of normal forms, (n, len(FEATURES)) float32; symmetric in the sides.
 
     ``similarities`` (n,) are the siamese cosines, -1 to 1. String measures and shares run from 0 to 1,
     rarities and weights are in nats, length is the logarithm of the shorter core's character count.
     """
-    return evidence_of(compare_names(left, right), similarities, lexicon)
+    return evidence_of(compare_names(left, right), similarities, word_model)
 
 
-def evidence_of(pairs: list[Compared], similarities: NDArray[np.float32], lexicon: Lexicon) -> NDArray[np.float32]:
+def evidence_of(pairs: list[Compared], similarities: NDArray[np.float32], word_model: WordModel) -> NDArray[np.float32]:
     """Return the ``evidence`` on pairs of names that are compared already."""
     rows = np.zeros((len(pairs), len(FEATURES)), dtype=np.float32)
     if pairs:
         rows[:, 0] = similarities
         rows[:, 1:_FIRST_OF_WORDS] = _strings(pairs)
         rows[:, _FIRST_OF_WORDS:_CONSONANTS] = [
-            (*_word_columns(pair.pairing, lexicon), *_other_columns(pair)) for pair in pairs
+            (*_word_columns(pair.pairing, word_model), *_other_columns(pair)) for pair in pairs
         ]
         rows[:, _CONSONANTS] = _consonants(pairs)
         rows[np.ix_([pair.are_of_two_scripts for pair in pairs], _ONE_SCRIPT_ONLY)] = 0
@@ -160,9 +160,9 @@ def _partial_ratios(left: list[str], right: list[str], ratios: NDArray[np.float3
     return result
 
 
-def _word_columns(pairing: Pairing, lexicon: Lexicon) -> tuple[float, ...]:
+def _word_columns(pairing: Pairing, word_model: WordModel) -> tuple[float, ...]:
     """Return the columns from ``shared_words`` to ``known_words_respelt``."""
-    of = lexicon.rarity.of
+    of = word_model.idf.of
     shared = [of(word) for word in pairing.shared]
     left, right = [of(word) for word in pairing.left_only], [of(word) for word in pairing.right_only]
     matched = sum(shared)
@@ -174,7 +174,7 @@ def _word_columns(pairing: Pairing, lexicon: Lexicon) -> tuple[float, ...]:
         whole += 2 * weight
         least = min(least, spelt.likeness)
         if not spelt.is_short_form:
-            known = max(known, commonness(lexicon.rarity, spelt.left, spelt.right))
+            known = max(known, commonness(word_model.idf, spelt.left, spelt.right))
     rarest = max(shared, default=0.0)
     low, high = sorted((max(left, default=0.0), max(right, default=0.0)))
     fewer = min(matched + sum(left), matched + sum(right))
@@ -186,13 +186,13 @@ def _word_columns(pairing: Pairing, lexicon: Lexicon) -> tuple[float, ...]:
         low,
         high,
         float(len(left) == len(right) == 1),
-        lexicon.weights.total(pairing),
+        word_model.weights.total(pairing),
         least,
         known * min(1.0, max(0.0, 1 - (rarest - _TELLING) / _TELLING)),
     )
 
 
-def commonness(rarity: Rarity, left: str, right: str) -> float:
+def commonness(rarity: InverseDocumentFrequency, left: str, right: str) -> float:
     """Return how well known the rarer of two words is, for the company it keeps: log(count / sqrt(other count)).
 
     A slip of the pen makes a word that hardly anybody else writes, least of all beside a common word: where
@@ -206,7 +206,7 @@ def _other_columns(pair: Compared) -> tuple[float, ...]:
     first, second, pairing = pair.first, pair.second, pair.pairing
     placed = any_place(pairing.left_only), any_place(pairing.right_only)
     is_acronym = _is_acronym(first, second)
-    bodies = any_other_body(pairing.left_only), any_other_body(pairing.right_only)
+    bodies = any_body(pairing.left_only), any_body(pairing.right_only)
     return (
         0.0 if pairing.shared or is_acronym else _shortness(first.core, second.core),
         *_number_columns(pair),

@@ -11,11 +11,11 @@ import numpy as np
 
 from dedup.evidence.compare import FEATURES, Compared, commonness, compare_names, evidence_of
 from dedup.evidence.scorer import Scorer
-from dedup.text.gazetteer import is_place, makes_another_body
+from dedup.text.gazetteer import is_body, is_place
 from dedup.text.legal_forms import split_legal_forms
 from dedup.text.names import Name, Parts, take_apart
 from dedup.text.pairing import Respelling
-from dedup.text.word_weights import Lexicon, clues
+from dedup.text.word_weights import WordModel, clues
 
 T = TypeVar("T")
 
@@ -55,13 +55,13 @@ class _Seen:
     texts: tuple[str, str]
     pair: Compared
     value: dict[str, float]
-    lexicon: Lexicon
+    word_model: WordModel
 
 
-def explain(left: str, right: str, similarity: float, scorer: Scorer, lexicon: Lexicon) -> Explanation:
+def explain(left: str, right: str, similarity: float, scorer: Scorer, word_model: WordModel) -> Explanation:
     """Explain one pair of normal forms with the siamese cosine ``similarity``, -1 to 1."""
     (pair,) = compare_names([left], [right])
-    row = evidence_of([pair], np.array([similarity], dtype=np.float32), lexicon)
+    row = evidence_of([pair], np.array([similarity], dtype=np.float32), word_model)
     nothing = np.zeros_like(row)
     nothing[0, FEATURES.index("respelling")] = 1  # the likeness of words that are spelt alike
     nothing[0, FEATURES.index("length")] = row[0, FEATURES.index("length")]  # speaks neither for nor against
@@ -69,7 +69,7 @@ def explain(left: str, right: str, similarity: float, scorer: Scorer, lexicon: L
     adds = dict(zip(FEATURES, (shares - start).tolist(), strict=True))
     if pair.left != take_apart(left):
         pair = _turned(pair)
-    seen = _Seen((left, right), pair, dict(zip(FEATURES, row[0].tolist(), strict=True)), lexicon)
+    seen = _Seen((left, right), pair, dict(zip(FEATURES, row[0].tolist(), strict=True)), word_model)
     found = [
         Contribution(label(seen), log_odds)
         for label, features in _LABELS.items()
@@ -110,24 +110,24 @@ def _shared(seen: _Seen) -> str:
     share = f"{seen.value['shared_words']:.0%}"
     if not pairing.shared:
         return f"words {share} alike, weighed by rarity"
-    rarest = max(pairing.shared, key=lambda word: (seen.lexicon.rarity.of(word), word))
+    rarest = max(pairing.shared, key=lambda word: (seen.word_model.idf.of(word), word))
     return f"words {share} shared, weighed by rarity; the rarest is {_quote(rarest)}"
 
 
 def _unpaired(seen: _Seen) -> str:
-    return _contrasted("word", _without_partner(seen.pair), seen.lexicon)
+    return _contrasted("word", _without_partner(seen.pair), seen.word_model)
 
 
 def _habits(seen: _Seen) -> str:
     """Name the words whose weights, as learnt, decide."""
     sign = 1 if seen.value["word_weights"] > 0 else -1
-    weights = {clue: sign * seen.lexicon.weights.of(clue) for clue in clues(seen.pair.pairing)}
+    weights = {clue: sign * seen.word_model.weights.of(clue) for clue in clues(seen.pair.pairing)}
     found = {words.replace("|", "/"): weight for (_, words), weight in weights.items() if weight > 0}
     return f"such words as {_quoted(found, found.__getitem__)} {'seldom' if sign > 0 else 'often'} matter"
 
 
 def _respelt(seen: _Seen) -> str:
-    rarity = seen.lexicon.rarity
+    rarity = seen.word_model.idf
 
     def weight(spelt: Respelling) -> tuple[float, float]:
         known = 0.0 if spelt.is_short_form else commonness(rarity, spelt.left, spelt.right)
@@ -148,20 +148,20 @@ def _numbers_differ(seen: _Seen) -> str:
     if not (left and right):
         sides = _without_partner(seen.pair)
         are_letters = all(word.isalpha() for side in sides for word in side)
-        return _contrasted("letter" if are_letters else "character", sides, seen.lexicon)
+        return _contrasted("letter" if are_letters else "character", sides, seen.word_model)
     whole = _numbers(seen.pair.first), _numbers(seen.pair.second)
     shown = whole if max(map(len, whole)) <= _MOST_WORDS else (left, right)
-    return _contrasted(_noun(shown), shown, seen.lexicon)
+    return _contrasted(_noun(shown), shown, seen.word_model)
 
 
 def _number_on_one_side(seen: _Seen) -> str:
     sides = _unpaired_numbers(seen.pair)
-    return _contrasted(_noun(sides), sides, seen.lexicon)
+    return _contrasted(_noun(sides), sides, seen.word_model)
 
 
 def _numbers_equal(seen: _Seen) -> str:
     numbers = _numbers(seen.pair.first) or _numbers(seen.pair.second)
-    return f"{_named(_noun((numbers,)), numbers, seen.lexicon)} on both sides"
+    return f"{_named(_noun((numbers,)), numbers, seen.word_model)} on both sides"
 
 
 def _numbers(name: Name) -> Sequence[str]:
@@ -183,7 +183,7 @@ def _noun(sides: Iterable[Sequence[str]]) -> str:
 
 def _places(seen: _Seen) -> str:
     left, right = ([word for word in side if is_place(word)] for side in _without_partner(seen.pair))
-    return _contrasted("place", (left, right), seen.lexicon)
+    return _contrasted("place", (left, right), seen.word_model)
 
 
 def _legal_forms(seen: _Seen) -> str:
@@ -215,8 +215,8 @@ def _written_forms(text: str, parts: Parts, name: Name) -> str:
 
 
 def _another_body(seen: _Seen) -> str:
-    words = [word for side in _without_partner(seen.pair) for word in side if makes_another_body(word)]
-    return f"{_quoted(words, seen.lexicon.rarity.of)} may make it another body"
+    words = [word for side in _without_partner(seen.pair) for word in side if is_body(word)]
+    return f"{_quoted(words, seen.word_model.idf.of)} may make it another body"
 
 
 def _acronym(seen: _Seen) -> str:
@@ -260,15 +260,15 @@ def _without_partner(pair: Compared) -> tuple[Sequence[str], Sequence[str]]:
     return pair.pairing.left_only, pair.pairing.right_only
 
 
-def _contrasted(noun: str, sides: tuple[Sequence[str], Sequence[str]], lexicon: Lexicon) -> str:
+def _contrasted(noun: str, sides: tuple[Sequence[str], Sequence[str]], word_model: WordModel) -> str:
     left, right = sides
     if not (left and right):
-        return f"{_named(noun, left or right, lexicon)} on one side only"
-    return f"{noun}s {_quoted(left, lexicon.rarity.of)} and {_quoted(right, lexicon.rarity.of)} differ"
+        return f"{_named(noun, left or right, word_model)} on one side only"
+    return f"{noun}s {_quoted(left, word_model.idf.of)} and {_quoted(right, word_model.idf.of)} differ"
 
 
-def _named(noun: str, words: Sequence[str], lexicon: Lexicon) -> str:
-    return f"{noun}{_s(len(words))} {_quoted(words, lexicon.rarity.of)}"
+def _named(noun: str, words: Sequence[str], word_model: WordModel) -> str:
+    return f"{noun}{_s(len(words))} {_quoted(words, word_model.idf.of)}"
 
 
 def _s(count: int) -> str:

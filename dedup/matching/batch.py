@@ -152,7 +152,9 @@ class Comparison:
                 progress("names", min(block.stop, len(self._normal_forms)), len(self._normal_forms))
 
         if self._ceiling is None and self._model.scorer is not None:
-            table = table_of_names(described(), self._model.lexicon, lambda done, total: progress("words", done, total))
+            table = table_of_names(
+                described(), self._model.word_model, lambda done, total: progress("words", done, total)
+            )
             self._ceiling = Ceiling(self._model.scorer, table)
             give_back()
         return self._ceiling

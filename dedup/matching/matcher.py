@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from dedup.encoder.onnx import Encoder
 from dedup.evidence.scorer import Scorer
-from dedup.text.word_weights import Lexicon
+from dedup.text.word_weights import WordModel
 
 
 class Matcher(Protocol):
@@ -41,7 +41,7 @@ class Matcher(Protocol):
         """The additive model, whose curves bound a probability; None: probabilities have no known bound."""
 
     @property
-    def lexicon(self) -> Lexicon:
+    def word_model(self) -> WordModel:
         """What the words of names weigh; only asked for where there is a scorer."""
 
     def compare(

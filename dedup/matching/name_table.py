@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dedup.text.gazetteer import is_place, known_spellings, makes_another_body
+from dedup.text.gazetteer import is_body, is_place, known_spellings
 from dedup.text.names import Name, take_apart
-from dedup.text.word_weights import Lexicon
+from dedup.text.word_weights import WordModel
 
 _WORDS = 50_000
 """Words that are described between two steps of progress."""
@@ -61,7 +61,7 @@ class WordTable:
     def of(
         cls,
         vocabulary: Mapping[tuple[str, int], int],
-        lexicon: Lexicon,
+        word_model: WordModel,
         progress: Callable[[int, int], None],
     ) -> WordTable:
         """Describe tokens, numbered 0 to v-1 in the order of the mapping.
@@ -72,12 +72,14 @@ class WordTable:
         size = len(words)
         known, _ = _pairs(((pair, 0.0) for pair in known_spellings()), vocabulary)
         clues = (
-            (words.partition("|")[::2], w) for (kind, words), w in lexicon.weights.weights.items() if kind == "respelt"
+            (words.partition("|")[::2], w)
+            for (kind, words), w in word_model.weights.weights.items()
+            if kind == "respelt"
         )
         respelt, respelt_weights = _pairs(clues, vocabulary)
         blocks = []
         for start in range(0, max(1, size), _WORDS):
-            blocks.append(_describe_words(words[start : start + _WORDS], vocabulary, lexicon))
+            blocks.append(_describe_words(words[start : start + _WORDS], vocabulary, word_model))
             progress(min(start + _WORDS, size), size)
         return cls(
             **{name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]},
@@ -90,11 +92,11 @@ class WordTable:
 
 
 def _describe_words(
-    words: list[str], vocabulary: Mapping[tuple[str, int], int], lexicon: Lexicon
+    words: list[str], vocabulary: Mapping[tuple[str, int], int], word_model: WordModel
 ) -> dict[str, NDArray[Any]]:
     """Return the columns of a ``WordTable`` that tell of one word each."""
     size = len(words)
-    weight = lexicon.weights.of
+    weight = word_model.weights.of
     ascii_ = [word.encode("ascii", "replace") for word in words]
     return {
         "spelling": np.array(words, object),
@@ -104,8 +106,8 @@ def _describe_words(
         "first": np.fromiter((spelling[0] for spelling in ascii_), np.uint8, size),
         "is_alpha": np.fromiter(map(str.isalpha, words), np.bool_, size),
         "is_place": np.fromiter(map(is_place, words), np.bool_, size),
-        "is_body": np.fromiter(map(makes_another_body, words), np.bool_, size),
-        "rarity": np.fromiter(map(lexicon.rarity.of, words), np.float64, size),
+        "is_body": np.fromiter(map(is_body, words), np.bool_, size),
+        "rarity": np.fromiter(map(word_model.idf.of, words), np.float64, size),
         "alone": np.fromiter((weight(("alone", word)) for word in words), np.float64, size),
         "exchanged": np.fromiter((weight(("exchanged", word)) for word in words), np.float64, size),
     }
@@ -230,9 +232,9 @@ def _tokens(words: tuple[str, ...]) -> Iterable[str | tuple[str, int]]:
 
 
 def table_of_names(
-    blocks: Iterable[Block], lexicon: Lexicon, progress: Callable[[int, int], None] = lambda done, total: None
+    blocks: Iterable[Block], word_model: WordModel, progress: Callable[[int, int], None] = lambda done, total: None
 ) -> NameTable:
-    """Put the names of all blocks together, and describe their words by a lexicon.
+    """Put the names of all blocks together, and describe their words by a word_model.
 
     ``progress`` hears how many words are described, and how many there are.
     """
@@ -254,7 +256,7 @@ def table_of_names(
     whole = {name: np.concatenate(arrays.pop(name)) for name in list(arrays)}
     words = np.array([*(vocabulary.get((letters, 0), -1) for letters in initials), -1], np.int32)
     return NameTable(
-        words=WordTable.of(vocabulary, lexicon, progress),
+        words=WordTable.of(vocabulary, word_model, progress),
         parts=_places(whole.pop("n_parts")),
         starts=_places(whole.pop("n_tokens")),
         initials=words[whole.pop("initials")],

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from rapidfuzz.distance import Indel
 
-from dedup.text.gazetteer import any_other_body, is_known_spelling, is_place
+from dedup.text.gazetteer import any_body, is_known_spelling, is_place
 from dedup.text.names import Name, Parts
 
 LEAST_LIKENESS = 0.75
@@ -199,7 +199,7 @@ class _Aligner:
             elif self.last[other] < 0 or rest[0] < self.last[other]:
                 continue
             if rest and rest[0] > self.last[other]:
-                if any_other_body([self.words[other][j] for j in rest]):
+                if any_body([self.words[other][j] for j in rest]):
                     continue
                 rest.clear()
             return True

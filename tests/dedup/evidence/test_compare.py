@@ -8,14 +8,14 @@ from dedup.evidence.compare import DIRECTIONS, FEATURES, evidence
 from dedup.evidence.scorer import Curve, Scorer
 from dedup.text.names import parse
 from dedup.text.pairing import abbreviates, pair_up, respelling
-from dedup.text.word_weights import Lexicon, Rarity, WordWeights, clues
+from dedup.text.word_weights import InverseDocumentFrequency, WordModel, WordWeights, clues
 
-RARITY = Rarity({"bank": 1000, "royal": 300, "inc": 5000, "mercury": 80, "mercy": 90}, 10_000)
-LEXICON = Lexicon(RARITY, WordWeights({("alone", "group"): 0.5, ("exchanged", "dental"): -0.7}))
+IDF = InverseDocumentFrequency({"bank": 1000, "royal": 300, "inc": 5000, "mercury": 80, "mercy": 90}, 10_000)
+WORD_MODEL = WordModel(IDF, WordWeights({("alone", "group"): 0.5, ("exchanged", "dental"): -0.7}))
 
 
 def value(left, right, feature, similarity=0.5):
-    rows = evidence([left], [right], np.array([similarity], dtype=np.float32), LEXICON)
+    rows = evidence([left], [right], np.array([similarity], dtype=np.float32), WORD_MODEL)
     return float(rows[0, FEATURES.index(feature)])
 
 
@@ -30,13 +30,13 @@ names = st.lists(
 def test_evidence_does_not_depend_on_the_side(left, right):
     similarity = np.array([0.3], dtype=np.float32)
     assert np.array_equal(
-        evidence([left], [right], similarity, LEXICON), evidence([right], [left], similarity, LEXICON)
+        evidence([left], [right], similarity, WORD_MODEL), evidence([right], [left], similarity, WORD_MODEL)
     )
 
 
 @given(names)
 def test_a_name_agrees_with_itself(name):
-    rows = evidence([name], [name], np.array([1.0], dtype=np.float32), LEXICON)[0]
+    rows = evidence([name], [name], np.array([1.0], dtype=np.float32), WORD_MODEL)[0]
     value = dict(zip(FEATURES, rows.tolist(), strict=True))
     assert value["ratio"] == value["core_ratio"] == value["shared_words"] == 1.0
     assert value["numbers_differ"] == value["forms_differ"] == value["rare_word_on_one_side"] == 0.0
@@ -143,19 +143,19 @@ def test_weights_of_words_depend_on_their_part():
 
 
 def test_weights_survive_json():
-    weights = LEXICON.weights
+    weights = WORD_MODEL.weights
     assert WordWeights.from_json(weights.to_json()) == weights
 
 
 def test_the_corpus_of_a_user_changes_what_is_rare():
-    assert RARITY.with_corpus({}, 0).of("bank") == pytest.approx(RARITY.of("bank"))
-    assert RARITY.with_corpus({"acme": 9_000}, 10_000).of("acme") < RARITY.of("bank") < RARITY.of("acme")
-    small = RARITY.with_corpus({"acme": 9}, 10)
-    assert small.of("acme") > RARITY.of("royal")
+    assert IDF.with_corpus({}, 0).of("bank") == pytest.approx(IDF.of("bank"))
+    assert IDF.with_corpus({"acme": 9_000}, 10_000).of("acme") < IDF.of("bank") < IDF.of("acme")
+    small = IDF.with_corpus({"acme": 9}, 10)
+    assert small.of("acme") > IDF.of("royal")
 
 
 def test_an_empty_list_of_pairs():
-    assert evidence([], [], np.zeros(0, dtype=np.float32), LEXICON).shape == (0, len(FEATURES))
+    assert evidence([], [], np.zeros(0, dtype=np.float32), WORD_MODEL).shape == (0, len(FEATURES))
 
 
 def scorer():
@@ -163,7 +163,7 @@ def scorer():
 
 
 def test_contributions_add_up_to_the_log_odds():
-    rows = evidence(["royal bank"], ["royal mail 2"], np.array([0.4], dtype=np.float32), LEXICON)
+    rows = evidence(["royal bank"], ["royal mail 2"], np.array([0.4], dtype=np.float32), WORD_MODEL)
     total = scorer().contributions(rows).sum() + scorer().intercept
     assert total == pytest.approx(scorer().log_odds(rows)[0])
 

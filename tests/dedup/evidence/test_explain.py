@@ -15,7 +15,7 @@ from dedup.evidence.explain import explain
 from dedup.evidence.scorer import Curve, Scorer
 from dedup.model import load_model
 from dedup.text.normalise import normalise
-from dedup.text.word_weights import Lexicon, Rarity, WordWeights
+from dedup.text.word_weights import InverseDocumentFrequency, WordModel, WordWeights
 
 FOR = re.compile(r"\b(on both sides|shared|alike|acronym|agree|seldom|consonants)\b")
 AGAINST = re.compile(r"\b(differ|on one side only|for|another body|often)\b")
@@ -63,13 +63,13 @@ names = st.lists(
     min_size=1,
     max_size=6,
 ).map(" ".join)
-RARITY = Rarity({"bank": 1000, "royal": 300, "ii": 90}, 10_000)
-LEXICON = Lexicon(RARITY, WordWeights({("alone", "royal"): 0.5, ("exchanged", "iowa"): -0.7}))
+IDF = InverseDocumentFrequency({"bank": 1000, "royal": 300, "ii": 90}, 10_000)
+WORD_MODEL = WordModel(IDF, WordWeights({("alone", "royal"): 0.5, ("exchanged", "iowa"): -0.7}))
 
 
 @given(names, names, st.floats(-1, 1), st.lists(st.floats(0.1, 3), min_size=len(DIRECTIONS), max_size=len(DIRECTIONS)))
 def test_reasons_agree_with_their_signs_whatever_the_curves(left, right, similarity, slopes):
-    check(explain(left, right, similarity, scorer(slopes), LEXICON))
+    check(explain(left, right, similarity, scorer(slopes), WORD_MODEL))
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +78,7 @@ def reasons(model):
 
     def labels(left, right):
         every = scorer([1.0] * len(DIRECTIONS))
-        explanation = explain(normalise(left), normalise(right), 0.8, every, model.lexicon)
+        explanation = explain(normalise(left), normalise(right), 0.8, every, model.word_model)
         return [c.label for c in explanation.contributions]
 
     return labels

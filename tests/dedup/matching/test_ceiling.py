@@ -14,10 +14,12 @@ from dedup.matching.name_table import describe, table_of_names
 from dedup.model import load_model
 from dedup.text.names import take_apart
 from dedup.text.normalise import normalise
-from dedup.text.word_weights import Lexicon, Rarity, WordWeights
+from dedup.text.word_weights import InverseDocumentFrequency, WordModel, WordWeights
 
 WEIGHTS = {("alone", "group"): 0.5, ("exchanged", "dental"): -0.7, ("exchanged", "group"): 0.3, ("respelt", "a|b"): 1.0}
-LEXICON = Lexicon(Rarity({"bank": 1000, "royal": 300, "inc": 5000, "mercury": 80}, 10_000), WordWeights(WEIGHTS))
+WORD_MODEL = WordModel(
+    InverseDocumentFrequency({"bank": 1000, "royal": 300, "inc": 5000, "mercury": 80}, 10_000), WordWeights(WEIGHTS)
+)
 
 WORDS = [
     "royal", "royale", "royals", "bank", "banks", "banking", "bnk", "dental", "group", "grp", "aero", "jet",
@@ -36,13 +38,13 @@ names = (
 
 
 def rows_of(left, right):
-    return evidence(left, right, np.zeros(len(left), np.float32), LEXICON)
+    return evidence(left, right, np.zeros(len(left), np.float32), WORD_MODEL)
 
 
 @given(st.lists(names, min_size=2, max_size=8, unique=True))
 @example(["royal vale", "royal vole"])  # as unlike as spellings of one word may be
 def test_evidence_is_within_its_bounds(normals):
-    table = table_of_names([describe(normals)], LEXICON)
+    table = table_of_names([describe(normals)], WORD_MODEL)
     pairs = np.array([(i, j) for i in range(len(normals)) for j in range(len(normals)) if i != j])
     pairs = pairs[table.is_latin[pairs[:, 0]] == table.is_latin[pairs[:, 1]]]
     if not len(pairs):
@@ -76,8 +78,8 @@ def test_no_log_odds_exceed_their_ceiling_whatever_the_curves(normals, seed):
     scorer = Scorer(-1.0, tuple(curves))
     pairs = np.array([(i, j) for i in range(len(normals)) for j in range(i)])
     similarities = random.uniform(-1, 1, len(pairs)).astype(np.float32)
-    rows = evidence(*([normals[i] for i in side] for side in pairs.T), similarities, LEXICON)
-    at_most = Ceiling(scorer, table_of_names([describe(normals)], LEXICON)).log_odds(pairs, similarities)
+    rows = evidence(*([normals[i] for i in side] for side in pairs.T), similarities, WORD_MODEL)
+    at_most = Ceiling(scorer, table_of_names([describe(normals)], WORD_MODEL)).log_odds(pairs, similarities)
     assert (scorer.log_odds(rows) <= at_most).all()
 
 
