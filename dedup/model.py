@@ -26,8 +26,8 @@ from numpy.typing import NDArray
 from dedup.encoder.inputs import ALPHABET
 from dedup.encoder.onnx import CODE_SCALE, Encoder, OnnxEncoder
 from dedup.errors import VersionMismatch
-from dedup.evidence.compare import evidence
 from dedup.evidence.explain import Explanation, explain
+from dedup.evidence.features import evidence
 from dedup.evidence.scorer import Scorer
 from dedup.text.normalise import NORMALISER_VERSION
 from dedup.text.word_weights import InverseDocumentFrequency, WordModel, WordWeights

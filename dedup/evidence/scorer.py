@@ -1,8 +1,8 @@
 """Evidence to a calibrated probability: a monotone additive logistic model, inspectable as JSON.
 
 The log-odds of "same" are an intercept plus one piecewise-linear function of each feature (a generalised
-additive model; Hastie and Tibshirani 1986). The functions are monotone where ``compare.DIRECTIONS`` says
-so, hence more agreement never lowers a probability.
+additive model; Hastie and Tibshirani 1986). The functions are monotone where the features have a direction,
+so more agreement never lowers a probability.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedup.errors import VersionMismatch
-from dedup.evidence.compare import FEATURES
+from dedup.evidence.features import FEATURES
 
 
 def logistic(log_odds: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from rapidfuzz.distance import Indel
 from rapidfuzz.process import cpdist
 
-from dedup.evidence.compare import LONGEST_SHORT_NAME
+from dedup.evidence.qualifiers import LONGEST_SHORT_NAME
 from dedup.matching.name_table import Bools, Floats, Ints, NameTable, WordTable
 from dedup.runtime.arrays import ranges
 from dedup.text.pairing import ABBREVIATION_CREDIT, KNOWN_CREDIT, LEAST_LIKENESS

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from dedup.evidence.compare import FEATURES
+from dedup.evidence.features import FEATURES
 from dedup.evidence.scorer import Curve, Scorer, logistic
 from dedup.matching.bounds import Bound, bounds_of_names, bounds_of_parts, likeness_of_consonants
 from dedup.matching.name_table import Bools, Floats, Ints, NameTable

@@ -52,6 +52,11 @@ def places() -> Mapping[str, tuple[str, ...]]:
     return _gazetteer().places
 
 
+def bodies() -> frozenset[str]:
+    """Return the words that, added to a name, usually make it the name of a separate organisation."""
+    return _gazetteer().bodies
+
+
 @cache
 def _spellings() -> Mapping[str, str]:
     """Map each spelling that stands for exactly one word to that word."""
@@ -105,19 +110,14 @@ def is_place(word: str) -> bool:
     return word in places()
 
 
-def any_place(words: Sequence[str]) -> bool:
-    """Return whether any of the unified words is a place or a compass word."""
-    return not places().keys().isdisjoint(words)
-
-
 def is_body(word: str) -> bool:
-    """Return whether a unified word added to a name usually makes it the name of a separate organisation."""
-    return word in _gazetteer().bodies
+    """Return whether a unified word is one of ``bodies``."""
+    return word in bodies()
 
 
 def any_body(words: Sequence[str]) -> bool:
     """Return whether ``is_body`` holds for any of the unified words."""
-    return not _gazetteer().bodies.isdisjoint(words)
+    return not bodies().isdisjoint(words)
 
 
 @cache

@@ -17,7 +17,8 @@ from dedup.encoder.inputs import ALPHABET
 from dedup.encoder.onnx import CODE_SCALE, Encoder, OnnxEncoder, pair_similarities
 from dedup.errors import InputRefused
 from dedup.evaluation.evaluate import evaluate_pairs
-from dedup.evidence.compare import compare_names, evidence, evidence_of
+from dedup.evidence.features import evidence, evidence_of
+from dedup.evidence.name_pairs import pair_names
 from dedup.evidence.scorer import Scorer
 from dedup.model import FILES, FORMAT_VERSION, load_model
 from dedup.text.normalise import NORMALISER_VERSION
@@ -241,7 +242,7 @@ def _balanced(labels: NDArray[np.int64]) -> NDArray[np.float64]:
 
 def _word_weights(pairs: LabelledPairs, idf: InverseDocumentFrequency) -> WordWeights:
     unknown = np.zeros(len(pairs.labels), dtype=np.float32)
-    compared = compare_names(pairs.left, pairs.right)
+    compared = pair_names(pairs.left, pairs.right)
     rows = evidence_of(compared, unknown, WordModel(idf, WordWeights({})))
     seen = [list(clues(pair.pairing)) for pair in compared]
     return fit_word_weights(rows, seen, np.array(pairs.labels, dtype=np.float64))

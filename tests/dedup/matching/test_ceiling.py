@@ -5,7 +5,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from dedup.evidence.compare import FEATURES, evidence
+from dedup.evidence.features import FEATURES, evidence
 from dedup.evidence.scorer import Curve, Scorer
 from dedup.matching.batch import Comparison
 from dedup.matching.bounds import bounds_of_names, bounds_of_parts, likeness_of_consonants

@@ -15,7 +15,7 @@ from indexer.store.workspace import Workspace
 
 EXAMPLE = ROOT / "examples" / "companies.csv"
 SMALL = {
-    "dedup.evidence.compare._FEW": 10,
+    "dedup.evidence.name_pairs._MIN_PAIRS_FOR_THREADS": 10,
     "dedup.matching.batch._AT_ONCE": 50,
     "dedup.matching.batch._FEW_BLOCKS": 1,
     "dedup.matching.batch._LEAST_AT_ONCE": 20,

@@ -60,7 +60,7 @@ def test_a_word_that_the_corpus_has_often_is_no_slip_of_the_pen(
         second = model_of(store, model)
     assert explained(first).probability == explained(model).probability
     assert explained(second).probability < explained(first).probability - 0.1
-    assert any("both well known" in reason.label for reason in explained(second).contributions)
+    assert any("both common words" in reason.label for reason in explained(second).contributions)
 
 
 def test_a_small_corpus_teaches_nothing(model: Model, engine_url: str, directory: Path) -> None:

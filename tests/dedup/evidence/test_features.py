@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dedup.errors import VersionMismatch
-from dedup.evidence.compare import DIRECTIONS, FEATURES, evidence
+from dedup.evidence.features import FEATURES, REGISTRY, evidence
 from dedup.evidence.scorer import Curve, Scorer
 from dedup.text.names import parse
 from dedup.text.pairing import abbreviates, pair_up, respelling
@@ -159,7 +159,7 @@ def test_an_empty_list_of_pairs():
 
 
 def scorer():
-    return Scorer(-1.0, tuple(Curve((0.0, 1.0), (0.0, 2.0 if d > 0 else -2.0)) for d in DIRECTIONS.values()))
+    return Scorer(-1.0, tuple(Curve((0.0, 1.0), (0.0, 2.0 if f.direction > 0 else -2.0)) for f in REGISTRY))
 
 
 def test_contributions_add_up_to_the_log_odds():
