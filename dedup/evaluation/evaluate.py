@@ -19,7 +19,7 @@ from dedup.encoder.cosine import exact_neighbours
 from dedup.encoder.onnx import pair_similarities
 from dedup.errors import InputRefused
 from dedup.evaluation import measures
-from dedup.matching.batch import Comparison
+from dedup.matching.batch import BatchComparison
 from dedup.model import Model
 from dedup.runtime.progress import Progress, no_progress
 from dedup.runtime.stopwatch import Stopwatch
@@ -98,7 +98,7 @@ def evaluate_clusters(
     ``texts`` are the raw texts of the records and ``cluster_ids`` their true clusters; ``distractors`` are
     raw texts that belong to none of them. A distractor that is empty after normalisation, or then equal to a
     text of the corpus, is left out. The search is exact, so that the recall is the encoder's own. ``progress``
-    hears of ``normalise``, ``encode``, ``search``, the stages of ``Comparison.likely`` and ``cluster``.
+    hears of ``normalise``, ``encode``, ``search``, the stages of ``BatchComparison.likely`` and ``cluster``.
 
     Raises:
         InputRefused: a text of the corpus is empty after normalisation, or no two of them share a cluster.
@@ -253,7 +253,7 @@ def _cluster(
     progress: Progress,
 ) -> NDArray[np.int64]:
     """Return the cluster of each text, made from the candidate pairs as the batch job does."""
-    with Comparison(model, codes, texts) as comparison:
+    with BatchComparison(model, codes, texts) as comparison:
         with clock.stage("compare"):
             likely, probabilities = comparison.likely(pairs, cosines, model.default_probability, progress)
         with clock.stage("cluster"):

@@ -43,9 +43,9 @@ def _columns_of(pairing: Pairing, word_model: WordModel) -> tuple[float, ...]:
     lowest_ratio, known = 1.0, 0.0
     for spelt in pairing.respelt:
         weight = (idf_of(spelt.left) + idf_of(spelt.right)) / 2
-        matched += spelt.likeness * weight
+        matched += spelt.ratio * weight
         total += 2 * weight
-        lowest_ratio = min(lowest_ratio, spelt.likeness)
+        lowest_ratio = min(lowest_ratio, spelt.ratio)
         if not spelt.is_short_form:
             known = max(known, commonness(word_model.idf, spelt.left, spelt.right))
     rarest_shared = max(shared, default=0.0)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from dedup.clustering.cluster import Clusters, cluster_pairs
 from dedup.errors import UsageError
-from dedup.matching.batch import Comparison, Strings
+from dedup.matching.batch import BatchComparison, Strings
 from dedup.model import Model
 from dedup.runtime.memory import give_back
 from dedup.runtime.progress import Progress, no_progress
@@ -84,7 +84,7 @@ def find_duplicates(
         generation, near = _search(store, snapshots, model, codes, progress)
         give_back()
     candidates = len(near.cosines)
-    with Comparison(model_of(store, model), codes, normals) as comparison:
+    with BatchComparison(model_of(store, model), codes, normals) as comparison:
         with clock.stage("compare"):
             likely, probabilities = comparison.likely(near.pairs, near.cosines, min_probability, progress)
         order = np.lexsort(near.pairs[likely].T[::-1])

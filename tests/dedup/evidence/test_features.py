@@ -76,7 +76,7 @@ def test_what_is_seen(left, right, feature):
 def test_words_of_one_spelling():
     assert abbreviates("intl", "international")
     assert not abbreviates("intl", "national")
-    assert respelling("pak", "park").likeness > 0.75
+    assert respelling("pak", "park").ratio > 0.75
     assert respelling("101", "102") is None
     assert respelling("austria", "australia") is None  # two places
     assert respelling("technology", "technologies").is_short_form
