@@ -1,8 +1,8 @@
 """Bounds on the evidence of pairs of names, computed on arrays at a fraction of the cost of the evidence itself.
 
-Similarities of strings are bounded by counting letters: letters that two strings do not share are edits
-between them. This is the bag distance (Bartolini, Ciaccia, Patella, "String matching with metric trees using
-an approximate distance", SPIRE 2002). Words are bounded one by one: a word that resembles no word of the other
+Similarities of strings are bounded by the bag distance, which counts letters: every letter that two strings do
+not share is an edit between them (Bartolini, Ciaccia, Patella, "String matching with metric trees using an
+approximate distance", SPIRE 2002). Words are bounded one by one: a word that resembles no word of the other
 name stays unpaired, however the other words pair up.
 """
 
@@ -166,9 +166,9 @@ def _find(keys: Ints, words: WordTable, one: Tokens, other: Tokens) -> tuple[Int
 
 def bounds_of_names(table: NameTable, first: Ints, second: Ints) -> dict[str, Bound]:
     """Return bounds on the features that do not depend on which parts fit best, for n pairs of names."""
-    edits = _edits(table.letters[first], table.letters[second])
+    edits = _bag_distance(table.letters[first], table.letters[second])
     parts = table.parts[first], table.parts[second]
-    edits_of_parts = _edits(*(table.core_letters[part] for part in parts))
+    edits_of_parts = _bag_distance(*(table.core_letters[part] for part in parts))
     length = table.core_length[parts[0]] + table.core_length[parts[1]]
     trade_names = [(table.parts[names + 1] - table.parts[names] > 1).astype(float) for names in (first, second)]
     return {
@@ -178,10 +178,11 @@ def bounds_of_names(table: NameTable, first: Ints, second: Ints) -> dict[str, Bo
     }
 
 
-def _edits(left: NDArray[np.uint8], right: NDArray[np.uint8]) -> NDArray[np.int64]:
+def _bag_distance(left: NDArray[np.uint8], right: NDArray[np.uint8]) -> NDArray[np.int64]:
     """Return the bag distance, (n,), of texts with these letter counts (n, ``BINS``).
 
-    It is a lower bound on the number of insertions and deletions between them.
+    It is a lower bound on the number of insertions and deletions between them. The paper takes the larger of the
+    two differences, because its edits include substitutions; the Indel distance allows their sum.
     """
     result: Ints = np.abs(left.astype(np.int16) - right).sum(axis=1)
     return result
@@ -189,7 +190,7 @@ def _edits(left: NDArray[np.uint8], right: NDArray[np.uint8]) -> NDArray[np.int6
 
 def consonant_bounds(table: NameTable, first: Ints, second: Ints) -> Floats:
     """Return upper bounds, 0 to 1, on the similarity of the consonants of n pairs of names."""
-    edits = _edits(table.consonants[first], table.consonants[second])
+    edits = _bag_distance(table.consonants[first], table.consonants[second])
     return 1 - edits / (table.n_consonants[first] + table.n_consonants[second])
 
 
@@ -272,7 +273,7 @@ def _letter_bounds(left: _Side, right: _Side) -> dict[str, Bound]:
     letters = [table.core_letters[side.parts] for side in (left, right)]
     size = [table.core_size[side.parts] for side in (left, right)]
     length = [table.core_length[side.parts] for side in (left, right)]
-    edits = _edits(*letters)
+    edits = _bag_distance(*letters)
     common = (size[0] + size[1] - edits) / 2
     core_ratio = 1 - edits / (length[0] + length[1])
     shorter = np.minimum(*length)

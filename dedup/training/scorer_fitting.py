@@ -27,7 +27,7 @@ SPELLING = tuple(feature.name for feature in REGISTRY if feature.decided_by == "
 """Features whose curves are fitted to place names in many scripts and random pairs as well."""
 
 _NOT_WITH_CLUES = ("similarity", "word_weights", "consonants")
-"""Features that word weights are fitted without: the first is too good on these pairs, the others not yet known."""
+"""Features left out when fitting word weights: the first is too good on these pairs, the others are not known yet."""
 
 
 def fit_word_weights(

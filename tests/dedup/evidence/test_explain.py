@@ -1,4 +1,4 @@
-"""Reasons: words that are true, weights whose signs agree with them and that add up to the log-odds."""
+"""Reasons must be true, agree with the sign of their weight, and add up to the log-odds."""
 
 import csv
 import re
@@ -28,7 +28,7 @@ def model():
 
 
 def check(explanation):
-    """Check that the reasons add up, and that each says what its sign does."""
+    """Check that the reasons add up, and that the wording of each agrees with its sign."""
     first, *others = explanation.contributions
     assert first.label.startswith("starting point")
     assert sum(c.log_odds for c in explanation.contributions) == pytest.approx(explanation.log_odds)
@@ -50,7 +50,7 @@ def test_the_reasons_of_every_behaviour_add_up_and_agree_with_their_signs(model)
 
 
 def scorer(slopes):
-    """Return a scorer of curves that are nowhere flat, and not 0 where there is nothing to see."""
+    """Return a scorer whose curves are nowhere flat, and not 0 for neutral evidence."""
     curves = (
         Curve((-3.0, 15.0), (-slope, 17 * slope) if feature.direction >= 0 else (slope, -17 * slope))
         for slope, feature in zip(slopes, REGISTRY, strict=True)
@@ -74,7 +74,7 @@ def test_reasons_agree_with_their_signs_whatever_the_curves(left, right, similar
 
 @pytest.fixture(scope="module")
 def reasons(model):
-    """A function of two texts to the labels of whatever is seen of them."""
+    """A function from two texts to the labels of all their evidence."""
 
     def labels(left, right):
         every = scorer([1.0] * len(REGISTRY))
@@ -122,7 +122,7 @@ def test_reasons_name_what_differs_in_the_order_given(reasons, left, right, labe
     assert label in reasons(left, right)
 
 
-def test_what_is_not_seen_is_not_said(reasons):
+def test_absent_evidence_has_no_reason(reasons):
     assert {label.split(" ")[0] for label in reasons("Acme", "Acme Inc")} == {
         *("starting", "vector", "spelling", "all", "legal"),
     }

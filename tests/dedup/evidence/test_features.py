@@ -68,7 +68,7 @@ def test_a_rare_word_weighs_more_than_a_common_one():
         ("general electric", "general electric pension plan", "another_body"),
     ],
 )
-def test_what_is_seen(left, right, feature):
+def test_features_of_a_pair(left, right, feature):
     assert value(left, right, feature) == 1.0
     assert value(left, left, feature) in (0.0, 1.0)
 
@@ -87,14 +87,14 @@ def test_words_of_one_spelling():
     assert value("natl assn", "national association", "core_ratio") == 1.0
 
 
-def test_the_words_of_an_acronym_make_no_other_body():
+def test_the_words_of_an_acronym_are_not_another_body():
     assert value("ubs", "union bank of switzerland", "another_body") == 0.0
     assert value("ups", "union bank of switzerland", "another_body") == 1.0
 
 
-def test_two_known_words_are_no_slip_of_the_pen():
+def test_two_common_words_are_not_a_misspelling():
     assert value("mercury bank", "mercy bank", "known_words_respelt") > 0
-    assert value("mercury bank", "mecury bank", "known_words_respelt") == 0  # a word that nobody else writes
+    assert value("mercury bank", "mecury bank", "known_words_respelt") == 0  # a word that occurs nowhere else
 
 
 def test_short_names_differ_by_little():
@@ -108,7 +108,7 @@ def test_the_best_fitting_parts_are_compared():
     assert value("build grp inc", "spark svcs dba build group inc", "first_part_ratio") < 1.0
 
 
-def test_what_is_cut_off_is_no_evidence_against():
+def test_truncation_is_no_evidence_against_a_pair():
     whole = "international brotherhood of electrical workers"
     for cut in ("international brotherhood of electr", "international brotherhood of electrical"):
         assert value(whole, cut, "rare_word_on_one_side") == 0.0
@@ -129,12 +129,12 @@ def test_consonants_count_where_words_cannot():
     assert value("北京银行", "南京银行", "consonants") == 0.0  # a transliteration of either
 
 
-def test_words_of_two_scripts_are_not_held_against_each_other():
+def test_unpaired_words_do_not_count_across_scripts():
     for feature in ("word_exchanged", "short_names_differ", "rare_words_on_both_sides"):
         assert value("تل", "tell", feature) == 0.0 < value("tal", "mell", feature)
 
 
-def test_weights_of_words_depend_on_their_part():
+def test_word_weights_depend_on_how_the_word_appears():
     assert value("acme", "acme group", "word_weights") == 0.5
     assert value("acme dental", "acme zebra", "word_weights") == pytest.approx(-0.7)
     assert value("acme dental", "acme", "word_weights") == 0.0

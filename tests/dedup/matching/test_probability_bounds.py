@@ -1,4 +1,4 @@
-"""Bounds on the evidence must hold for every pair, and ruling pairs out by them must change no answer."""
+"""Bounds must hold for every pair, and ruling out pairs by them must not change any result."""
 
 import numpy as np
 import pytest
@@ -42,7 +42,7 @@ def rows_of(left, right):
 
 
 @given(st.lists(names, min_size=2, max_size=8, unique=True))
-@example(["royal vale", "royal vole"])  # as unlike as spellings of one word may be
+@example(["royal vale", "royal vole"])  # the least similar spellings of one word
 def test_evidence_is_within_its_bounds(normals):
     table = table_of_names([describe(normals)], WORD_MODEL)
     pairs = np.array([(i, j) for i in range(len(normals)) for j in range(len(normals)) if i != j])
@@ -83,7 +83,7 @@ def test_no_log_odds_exceed_their_bound_whatever_the_curves(normals, seed):
 
 @pytest.fixture(scope="module")
 def corpus():
-    """A few hundred names like each other, with their codes, and the shipped model."""
+    """A few hundred similar names, with their codes, and the shipped model."""
     random = np.random.default_rng(5)
     model = load_model()
     normals = sorted({normalise(" ".join(random.choice(WORDS, random.integers(1, 5)))) for _ in range(300)} - {""})
@@ -104,7 +104,7 @@ def test_ruling_out_changes_no_answer(corpus, monkeypatch, least, workers):
     reported = []
     with BatchComparison(model, codes, normals, workers) as comparison:
         places, probabilities = comparison.likely(pairs, similarities, least, lambda *done: reported.append(done))
-        few = comparison.probabilities(pairs[:700])  # shared among the processes that are running
+        few = comparison.probabilities(pairs[:700])  # shared among the running processes
     assert few.tolist() == BatchComparison(model, codes, normals, 1).probabilities(pairs[:700]).tolist()
     assert places.tolist() == np.flatnonzero(plain >= least).tolist()
     assert probabilities.tolist() == plain[plain >= least].tolist()
