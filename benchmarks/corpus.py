@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dedup.matching.ceiling import Ceiling
 from dedup.matching.name_table import describe, table_of_names
+from dedup.matching.probability_bounds import ProbabilityBounds
 from dedup.model import Model
 from dedup.text.normalise import normalise
 from indexer.vectors.cells import find_centres
@@ -56,14 +56,14 @@ class Corpus:
         return all_neighbours(self.codes, NEIGHBOURS, self.model.min_similarity, None).pairs()
 
     @cached_property
-    def ceiling(self) -> Ceiling:
+    def bounds(self) -> ProbabilityBounds:
         """What bounds pairs of ``more``."""
-        return Ceiling(self.model.scorer, table_of_names([describe(self.more)], self.model.lexicon))
+        return ProbabilityBounds(self.model.scorer, table_of_names([describe(self.more)], self.model.word_model))
 
     @cached_property
     def likely(self) -> NDArray[np.int64]:
         """Which of the near pairs cannot be ruled out."""
-        at_most = self.ceiling.probabilities(self.near.pairs.astype(np.int64), self.near.cosines)
+        at_most = self.bounds.probabilities(self.near.pairs.astype(np.int64), self.near.cosines)
         return np.flatnonzero(at_most >= self.model.default_probability)
 
     def sides(self, which: Any = slice(None)) -> tuple[list[str], list[str]]:

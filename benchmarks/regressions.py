@@ -35,7 +35,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from dedup.clustering.cluster import cluster_pairs
-from dedup.matching.batch import Comparison
+from dedup.matching.batch import BatchComparison
 from dedup.matching.name_table import describe, table_of_names
 from dedup.model import load_model
 from dedup.text.normalise import normalise
@@ -186,7 +186,7 @@ def describing(corpus: Corpus) -> HotPath:
     left, right = corpus.texts[:-1] * LONG_ENOUGH, corpus.texts[1:] * LONG_ENOUGH
     return HotPath(
         "describe names / cpdist",
-        lambda: cpu_seconds(lambda: table_of_names([describe(corpus.texts)], corpus.model.lexicon)),
+        lambda: cpu_seconds(lambda: table_of_names([describe(corpus.texts)], corpus.model.word_model)),
         lambda: cpu_seconds(lambda: cpdist(left, right, scorer=fuzz.ratio)) / LONG_ENOUGH,
         170,
     )
@@ -195,10 +195,10 @@ def describing(corpus: Corpus) -> HotPath:
 def ruling_out(corpus: Corpus) -> HotPath:
     """Hold ruling out pairs of near texts against one RapidFuzz measure of them."""
     pairs, sides = corpus.near.pairs.astype(np.int64), corpus.sides()
-    ceiling = corpus.ceiling
+    bounds = corpus.bounds
     return HotPath(
         "rule out / cpdist",
-        lambda: cpu_seconds(lambda: ceiling.probabilities(pairs, corpus.near.cosines)),
+        lambda: cpu_seconds(lambda: bounds.probabilities(pairs, corpus.near.cosines)),
         lambda: cpu_seconds(lambda: cpdist(*sides, scorer=fuzz.ratio)),
         32,
     )
@@ -220,7 +220,7 @@ def comparing(corpus: Corpus) -> HotPath:
 def clustering(corpus: Corpus) -> HotPath:
     """Hold clustering, with the comparisons that it needs, against finding the components of the same pairs."""
     least, n = corpus.model.default_probability, len(corpus.more)
-    comparison = Comparison(corpus.model, corpus.codes, corpus.more, workers=1)
+    comparison = BatchComparison(corpus.model, corpus.codes, corpus.more, workers=1)
     likely, probabilities = comparison.likely(corpus.near.pairs, corpus.near.cosines, least)
     pairs = corpus.near.pairs[likely].astype(np.int64)
 

@@ -1,11 +1,11 @@
-"""What the tower reads of a text: its characters one by one, and a bag of hashed grams.
+"""The input of the encoder: the characters of a text, and a bag of hashed grams.
 
 The characters are those of the folded text (``normalise.fold``). The grams share one table:
 
-- trigrams: three folded characters in a row, with a space before the first and after the last;
-- words: each folded word whole;
-- initials: of three to ten words the first letters, with and without the small words. They are hashed as a
-  word is, so ``mit`` and ``massachusetts institute of technology`` have a gram in common.
+- trigrams: three consecutive folded characters, with a space before the first and after the last;
+- words: each folded word;
+- initials: the first letters of a text of three to ten words, with and without small words. They are hashed like
+  a word, so ``mit`` and ``massachusetts institute of technology`` have a gram in common.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from numpy.typing import NDArray
 from dedup.text.normalise import fold
 
 ALPHABET = " abcdefghijklmnopqrstuvwxyz0123456789&+"
-"""Characters the tower tells apart, numbered from 1; number 0 is padding, the last number all others."""
+"""Characters that the encoder distinguishes, numbered from 1; 0 is padding, and the last number is any other."""
 
 UNKNOWN = len(ALPHABET) + 1
 N_SYMBOLS = len(ALPHABET) + 2
 N_BUCKETS = 48 << 10
 
 WINDOW = 128
-"""Longest piece of a text, in characters of its normal form, that the tower reads at once."""
+"""Length of the longest piece of a text, in characters of its normal form, that is encoded at once."""
 
 _SYMBOL_OF_BYTE = np.full(256, UNKNOWN, dtype=np.int32)
 _SYMBOL_OF_BYTE[np.frombuffer(ALPHABET.encode("ascii"), dtype=np.uint8)] = np.arange(1, len(ALPHABET) + 1)
@@ -41,7 +41,7 @@ _BUCKET_OF_TRIGRAM = (_HASHED % np.uint64(N_BUCKETS - 1) + np.uint64(1)).astype(
 
 
 def windows(normal_form: str) -> list[str]:
-    """Return a text in pieces of at most 128 characters, broken between words where there are any."""
+    """Split a text into pieces of at most 128 characters, between words where possible."""
     return [normal_form] if len(normal_form) <= WINDOW else textwrap.wrap(normal_form, WINDOW)
 
 
@@ -51,7 +51,7 @@ def _bucket(word: str) -> int:
 
 
 def initials(folded: str) -> list[str]:
-    """Return the first letters of a folded text of three to ten words: of all words, and of those that count."""
+    """Return the initials of a folded text of three to ten words: of all words, and without the small words."""
     words = folded.split()
     if not 3 <= len(words) <= 10:
         return []
@@ -61,9 +61,9 @@ def initials(folded: str) -> list[str]:
 
 
 def symbols_and_grams(normal_forms: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Return the symbols, (n, longest), and the buckets of the grams, (n, most), of texts; both int32.
+    """Return the symbols, (n, longest text), and the buckets of the grams, (n, most grams), of n texts; both int32.
 
-    Symbol 0 and bucket 0 pad the shorter texts; grams come in no particular order.
+    Shorter texts are padded with 0. Grams are in no particular order.
 
     Raises:
         ValueError: a text is empty.

@@ -20,7 +20,7 @@ from dedup.encoder.cosine import exact_neighbours
 from dedup.encoder.onnx import pair_similarities
 from dedup.errors import InputRefused
 from dedup.evaluation import measures
-from dedup.matching.batch import Comparison
+from dedup.matching.batch import BatchComparison
 from dedup.model import Model
 from dedup.runtime.progress import Progress, no_progress
 from dedup.runtime.stopwatch import Stopwatch
@@ -100,7 +100,7 @@ def evaluate_clusters(
     ``texts`` are the raw texts of the records and ``cluster_ids`` their true clusters; ``distractors`` are raw texts
     that belong to none of them. Distractors that are empty after normalisation or equal to a text of the corpus are
     left out. The search is exact, so recall measures the encoder alone. Stages reported to ``progress``:
-    ``normalise``, ``encode``, ``search``, those of ``Comparison.likely``, ``cluster``.
+    ``normalise``, ``encode``, ``search``, those of ``BatchComparison.likely``, ``cluster``.
 
     Raises:
         InputRefused: a text of the corpus is empty after normalisation, or no two texts share a cluster.
@@ -262,7 +262,7 @@ def _cluster(
     progress: Progress,
 ) -> NDArray[np.int64]:
     """Return the cluster of each text, computed from the candidates as the report job does."""
-    with Comparison(model, codes, texts) as comparison:
+    with BatchComparison(model, codes, texts) as comparison:
         with clock.stage("compare"):
             likely, probabilities = comparison.likely(pairs, cosines, model.default_probability, progress)
         with clock.stage("cluster"):

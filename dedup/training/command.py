@@ -17,11 +17,12 @@ from dedup.encoder.inputs import ALPHABET
 from dedup.encoder.onnx import CODE_SCALE, Encoder, OnnxEncoder, pair_similarities
 from dedup.errors import InputRefused
 from dedup.evaluation.evaluate import evaluate_pairs
-from dedup.evidence.compare import compare_names, evidence, evidence_of
+from dedup.evidence.features import evidence, evidence_of
+from dedup.evidence.name_pairs import pair_names
 from dedup.evidence.scorer import Scorer
 from dedup.model import FILES, FORMAT_VERSION, load_model
 from dedup.text.normalise import NORMALISER_VERSION
-from dedup.text.word_weights import Lexicon, Rarity, WordWeights, clues, count_words
+from dedup.text.word_weights import InverseDocumentFrequency, WordModel, WordWeights, clues, count_words
 from dedup.training.data.generated_pairs import Generator
 from dedup.training.data.sampling import Sampler
 from dedup.training.data.sources import (
@@ -113,11 +114,11 @@ def train(
     counts, n_names = count_words(names, least=_MIN_WORD_COUNT)
     _write_json(output / "rarity.json", {"n_names": n_names, "counts": counts})
     progress("fitting the scorer")
-    rarity = Rarity(counts, n_names)
+    idf = InverseDocumentFrequency(counts, n_names)
     generator = Generator(names[split:], counts, settings.seed)
     encoder = OnnxEncoder(output / "encoder.onnx")
     generated = generator.pairs(generated_pairs)
-    scorer, weights, min_similarity = _train_scorer(data, entities, generated, encoder, rarity, settings.seed)
+    scorer, weights, min_similarity = _train_scorer(data, entities, generated, encoder, idf, settings.seed)
     _write_json(output / "scorer.json", scorer.to_json())
     _write_json(output / "words.json", weights.to_json())
     _write_manifest(output, settings, min_similarity, {})
@@ -173,7 +174,12 @@ def _train_tower(
 
 
 def _train_scorer(
-    data: Path, entities: dict[str, list[Entity]], generated: LabelledPairs, encoder: Encoder, rarity: Rarity, seed: int
+    data: Path,
+    entities: dict[str, list[Entity]],
+    generated: LabelledPairs,
+    encoder: Encoder,
+    idf: InverseDocumentFrequency,
+    seed: int,
 ) -> tuple[Scorer, WordWeights, float]:
     """Fit the scorer, the word weights and the minimum similarity of pairs worth comparing.
 
@@ -186,8 +192,8 @@ def _train_scorer(
     held_out = validation_cores(data)
     labelled = read_pairs(data / "pairs" / "company_train.csv.gz", held_out)
     sides = [(a in held_back) + (b in held_back) for a, b in zip(labelled.left, labelled.right, strict=True)]
-    words = _word_weights(labelled.select([count == 0 for count in sides]), rarity)
-    lexicon = Lexicon(rarity, words)
+    words = _word_weights(labelled.select([count == 0 for count in sides]), idf)
+    word_model = WordModel(idf, words)
 
     labelled = labelled.select([count > 0 for count in sides])
     # Negatives with one held-back side are twice as likely to be kept as positives, so they get half the weight.
@@ -196,9 +202,9 @@ def _train_scorer(
     upweighted = {name for entity in entities[source] for name in entity.names}
     weights = np.where(one_sided, 0.5, 1.0)
     weights[[a in upweighted or b in upweighted for a, b in zip(labelled.left, labelled.right, strict=True)]] *= factor
-    rows, labels = pair_evidence(labelled, encoder, lexicon), np.array(labelled.labels, dtype=np.float64)
+    rows, labels = pair_evidence(labelled, encoder, word_model), np.array(labelled.labels, dtype=np.float64)
     scorer = fit_scorer(rows, labels, weights)
-    generated_rows = pair_evidence(generated, encoder, lexicon)
+    generated_rows = pair_evidence(generated, encoder, word_model)
     scorer = fit_vetoes(
         scorer,
         np.concatenate([rows, generated_rows]),
@@ -206,7 +212,7 @@ def _train_scorer(
         np.concatenate([weights, np.full(len(generated.labels), _GENERATED_PAIR_WEIGHT)]),
     )
     random_pairs, places = _shuffled(labelled, seed), _place_names(data, entities[_MULTISCRIPT_SOURCE], held_out)
-    more_rows = [pair_evidence(pairs, encoder, lexicon) for pairs in (random_pairs, places)]
+    more_rows = [pair_evidence(pairs, encoder, word_model) for pairs in (random_pairs, places)]
     scorer = fit_spelling(
         scorer,
         np.concatenate([rows, generated_rows, *more_rows]),
@@ -243,17 +249,17 @@ def _balanced(labels: NDArray[np.int64]) -> NDArray[np.float64]:
     return np.asarray(len(labels) / 2 / counts[labels])
 
 
-def _word_weights(pairs: LabelledPairs, rarity: Rarity) -> WordWeights:
+def _word_weights(pairs: LabelledPairs, idf: InverseDocumentFrequency) -> WordWeights:
     similarities = np.zeros(len(pairs.labels), dtype=np.float32)
-    compared = compare_names(pairs.left, pairs.right)
-    rows = evidence_of(compared, similarities, Lexicon(rarity, WordWeights({})))
+    compared = pair_names(pairs.left, pairs.right)
+    rows = evidence_of(compared, similarities, WordModel(idf, WordWeights({})))
     seen = [list(clues(pair.pairing)) for pair in compared]
     return fit_word_weights(rows, seen, np.array(pairs.labels, dtype=np.float64))
 
 
-def pair_evidence(pairs: LabelledPairs, encoder: Encoder, lexicon: Lexicon) -> NDArray[np.float32]:
+def pair_evidence(pairs: LabelledPairs, encoder: Encoder, word_model: WordModel) -> NDArray[np.float32]:
     """Return the evidence on labelled pairs, (n, features) float32."""
-    return evidence(pairs.left, pairs.right, pair_similarities(encoder, pairs.left, pairs.right), lexicon)
+    return evidence(pairs.left, pairs.right, pair_similarities(encoder, pairs.left, pairs.right), word_model)
 
 
 def _measures(data: Path, output: Path, progress: WriteLine) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.sparse import csr_matrix
 
-from dedup.evidence.compare import DIRECTIONS, FEATURES
+from dedup.evidence.features import FEATURES, REGISTRY
 from dedup.evidence.scorer import Curve, Scorer
 from dedup.text.word_weights import Clue, WordWeights
 
@@ -19,17 +19,15 @@ _RIDGE = 3.0
 _CLUE_RIDGE = 10.0
 _MIN_PAIRS = 8
 _ITERATIONS = 300
-VETOES = (
-    "numbers_differ", "number_on_one_side", "numbers_equal", "places_differ", "place_on_one_side", "acronym",
-    "known_words_respelt", "short_names_differ", "another_body", "word_exchanged",
-)  # fmt: skip
-"""Features about which generated pairs have more to say than labelled ones."""
 
-SPELLING = ("similarity", "consonants")
-"""Features about which place names in many scripts and random pairs have more to say than labelled companies."""
+VETOES = tuple(feature.name for feature in REGISTRY if feature.decided_by == "generated")
+"""Features whose curves are fitted to labelled and generated pairs."""
+
+SPELLING = tuple(feature.name for feature in REGISTRY if feature.decided_by == "places")
+"""Features whose curves are fitted to place names in many scripts and random pairs as well."""
 
 _NOT_WITH_CLUES = ("similarity", "word_weights", "consonants")
-"""Features that word weights are fitted without: the first is too good on these pairs, the others not yet known."""
+"""Features left out when fitting word weights: the first is too good on these pairs, the others are not known yet."""
 
 
 def fit_word_weights(
@@ -106,7 +104,8 @@ def _refit(
     fixed = scorer.intercept + scorer.contributions(rows)[:, others].sum(axis=1)
     knots = [_knots(rows[:, i]) for i in columns]
     ramps = np.concatenate([_ramps(rows[:, i], k) for i, k in zip(columns, knots, strict=True)], axis=1)
-    bounds = [_bound(DIRECTIONS[f]) for f, k in zip(features, knots, strict=True) for _ in k[1:]]
+    directions = {feature.name: feature.direction for feature in REGISTRY}
+    bounds = [_bound(directions[f]) for f, k in zip(features, knots, strict=True) for _ in k[1:]]
     no_clues = csr_matrix(np.zeros((len(rows), 0), dtype=np.float32))
     parameters = _maximise_likelihood(ramps, no_clues, labels, weights, [*bounds, intercept], fixed)
     return _with_curves(scorer, columns, knots, parameters, rows, weights)

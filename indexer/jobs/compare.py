@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from dedup.encoder.cosine import cosine
 from dedup.errors import InputRefused
 from dedup.evidence.explain import Explanation
-from dedup.matching.batch import Comparison
+from dedup.matching.batch import BatchComparison
 from dedup.matching.matcher import Matcher
 from dedup.text.normalise import normalise
 from indexer.jobs.duplicates import encode_in_blocks
@@ -47,8 +47,8 @@ def compare_many(
     exact = pairs[:, 0] == pairs[:, 1]
     probabilities, similarities = np.ones(len(pairs)), np.ones(len(pairs), np.float32)
     similarities[~exact] = cosine(*(codes[side] for side in pairs[~exact].T))
-    with Comparison(model, codes, list(at)) as comparison:
-        probabilities[~exact] = comparison.of_any(pairs[~exact])
+    with BatchComparison(model, codes, list(at)) as comparison:
+        probabilities[~exact] = comparison.probabilities(pairs[~exact])
     return probabilities, similarities, exact
 
 

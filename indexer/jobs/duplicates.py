@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from dedup.clustering.cluster import Clusters, cluster_pairs
 from dedup.errors import UsageError
-from dedup.matching.batch import Comparison, Strings
+from dedup.matching.batch import BatchComparison, Strings
 from dedup.matching.matcher import Matcher
 from dedup.runtime.memory import release_free_memory
 from dedup.runtime.progress import Progress, no_progress
@@ -51,7 +51,7 @@ class NearDuplicates:
     clusters: Clusters
     candidates: int
     seconds: dict[str, float]
-    comparison: Comparison
+    comparison: BatchComparison
     model: Matcher
 
     def at(self, min_probability: float, n: int) -> NearDuplicates:
@@ -156,7 +156,7 @@ def near_duplicates(
         del lists
         release_free_memory()
     candidates = len(near.cosines)
-    with Comparison(model, codes, normals) as comparison:
+    with BatchComparison(model, codes, normals) as comparison:
         with clock.stage("compare"):
             likely, probabilities = comparison.likely(near.pairs, near.cosines, min_probability, progress)
         order = np.lexsort(near.pairs[likely].T[::-1])

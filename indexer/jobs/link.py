@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedup.encoder.cosine import exact_neighbours
-from dedup.matching.batch import Comparison
+from dedup.matching.batch import BatchComparison
 from dedup.matching.matcher import Matcher
 from dedup.runtime.progress import Progress, no_progress
 from indexer.jobs.duplicates import encode_in_blocks, with_words_of
@@ -63,7 +63,7 @@ def link_texts(
     pairs, similarities = np.column_stack([rows, found[rows, columns]]), cosines[rows, columns]
     places = np.column_stack([of_left[pairs[:, 0]], of_right[pairs[:, 1]]])
     differ = np.flatnonzero(places[:, 0] != places[:, 1])
-    with Comparison(model, codes, texts) as comparison:
+    with BatchComparison(model, codes, texts) as comparison:
         likely, probabilities = comparison.likely(places[differ], similarities[differ], min_probability, progress)
     chosen = differ[likely]
     equal = np.array([(row, place) for row, place in enumerate(_places(left, right)) if place >= 0], np.int64)

@@ -13,7 +13,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from dedup.encoder.onnx import OnnxEncoder, quantise  # noqa: E402
-from dedup.evidence.compare import FEATURES  # noqa: E402
+from dedup.evidence.features import FEATURES  # noqa: E402
 from dedup.model import load_model  # noqa: E402
 from dedup.text.normalise import normalise  # noqa: E402
 from dedup.training.command import VALIDATION_PAIRS, train  # noqa: E402

@@ -15,10 +15,10 @@ from indexer.store.workspace import Workspace
 
 EXAMPLE = ROOT / "examples" / "companies.csv"
 SMALL = {
-    "dedup.evidence.compare._FEW": 10,
-    "dedup.matching.batch._AT_ONCE": 50,
-    "dedup.matching.batch._FEW_BLOCKS": 1,
-    "dedup.matching.batch._LEAST_AT_ONCE": 20,
+    "dedup.evidence.name_pairs._MIN_PAIRS_FOR_THREADS": 10,
+    "dedup.matching.batch._BLOCK_SIZE": 50,
+    "dedup.matching.batch._MIN_BLOCKS_FOR_PROCESSES": 1,
+    "dedup.matching.batch._MIN_BLOCK_SIZE": 20,
     "indexer.vectors.knn_graph._PART": 64,
     "indexer.vectors.knn_graph._TILE_COLUMNS": 32,
     "indexer.vectors.knn_graph._TILE_ROWS": 16,

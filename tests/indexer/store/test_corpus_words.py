@@ -69,7 +69,7 @@ def test_a_word_frequent_in_the_corpus_is_not_taken_for_a_typo(
         second = model_with_corpus(store, model)
     assert explained(first).probability == explained(model).probability
     assert explained(second).probability < explained(first).probability - 0.1
-    assert any("both well known" in reason.label for reason in explained(second).contributions)
+    assert any("both common words" in reason.label for reason in explained(second).contributions)
 
 
 def test_a_small_corpus_has_no_effect(model: Model, engine_url: str, directory: Path) -> None:

@@ -4,18 +4,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dedup.errors import VersionMismatch
-from dedup.evidence.compare import DIRECTIONS, FEATURES, evidence
+from dedup.evidence.features import FEATURES, REGISTRY, evidence
 from dedup.evidence.scorer import Curve, Scorer
 from dedup.text.names import parse
 from dedup.text.pairing import abbreviates, pair_up, respelling
-from dedup.text.word_weights import Lexicon, Rarity, WordWeights, clues
+from dedup.text.word_weights import InverseDocumentFrequency, WordModel, WordWeights, clues
 
-RARITY = Rarity({"bank": 1000, "royal": 300, "inc": 5000, "mercury": 80, "mercy": 90}, 10_000)
-LEXICON = Lexicon(RARITY, WordWeights({("alone", "group"): 0.5, ("exchanged", "dental"): -0.7}))
+IDF = InverseDocumentFrequency({"bank": 1000, "royal": 300, "inc": 5000, "mercury": 80, "mercy": 90}, 10_000)
+WORD_MODEL = WordModel(IDF, WordWeights({("alone", "group"): 0.5, ("exchanged", "dental"): -0.7}))
 
 
 def value(left, right, feature, similarity=0.5):
-    rows = evidence([left], [right], np.array([similarity], dtype=np.float32), LEXICON)
+    rows = evidence([left], [right], np.array([similarity], dtype=np.float32), WORD_MODEL)
     return float(rows[0, FEATURES.index(feature)])
 
 
@@ -30,13 +30,13 @@ names = st.lists(
 def test_evidence_does_not_depend_on_the_side(left, right):
     similarity = np.array([0.3], dtype=np.float32)
     assert np.array_equal(
-        evidence([left], [right], similarity, LEXICON), evidence([right], [left], similarity, LEXICON)
+        evidence([left], [right], similarity, WORD_MODEL), evidence([right], [left], similarity, WORD_MODEL)
     )
 
 
 @given(names)
 def test_a_name_agrees_with_itself(name):
-    rows = evidence([name], [name], np.array([1.0], dtype=np.float32), LEXICON)[0]
+    rows = evidence([name], [name], np.array([1.0], dtype=np.float32), WORD_MODEL)[0]
     value = dict(zip(FEATURES, rows.tolist(), strict=True))
     assert value["ratio"] == value["core_ratio"] == value["shared_words"] == 1.0
     assert value["numbers_differ"] == value["forms_differ"] == value["rare_word_on_one_side"] == 0.0
@@ -68,7 +68,7 @@ def test_a_rare_word_weighs_more_than_a_common_one():
         ("general electric", "general electric pension plan", "another_body"),
     ],
 )
-def test_what_is_seen(left, right, feature):
+def test_features_of_a_pair(left, right, feature):
     assert value(left, right, feature) == 1.0
     assert value(left, left, feature) in (0.0, 1.0)
 
@@ -76,7 +76,7 @@ def test_what_is_seen(left, right, feature):
 def test_words_of_one_spelling():
     assert abbreviates("intl", "international")
     assert not abbreviates("intl", "national")
-    assert respelling("pak", "park").likeness > 0.75
+    assert respelling("pak", "park").ratio > 0.75
     assert respelling("101", "102") is None
     assert respelling("austria", "australia") is None  # two places
     assert respelling("technology", "technologies").is_short_form
@@ -87,14 +87,14 @@ def test_words_of_one_spelling():
     assert value("natl assn", "national association", "core_ratio") == 1.0
 
 
-def test_the_words_of_an_acronym_make_no_other_body():
+def test_the_words_of_an_acronym_are_not_another_body():
     assert value("ubs", "union bank of switzerland", "another_body") == 0.0
     assert value("ups", "union bank of switzerland", "another_body") == 1.0
 
 
-def test_two_known_words_are_no_slip_of_the_pen():
+def test_two_common_words_are_not_a_misspelling():
     assert value("mercury bank", "mercy bank", "known_words_respelt") > 0
-    assert value("mercury bank", "mecury bank", "known_words_respelt") == 0  # a word that nobody else writes
+    assert value("mercury bank", "mecury bank", "known_words_respelt") == 0  # a word that occurs nowhere else
 
 
 def test_short_names_differ_by_little():
@@ -108,7 +108,7 @@ def test_the_best_fitting_parts_are_compared():
     assert value("build grp inc", "spark svcs dba build group inc", "first_part_ratio") < 1.0
 
 
-def test_what_is_cut_off_is_no_evidence_against():
+def test_truncation_is_no_evidence_against_a_pair():
     whole = "international brotherhood of electrical workers"
     for cut in ("international brotherhood of electr", "international brotherhood of electrical"):
         assert value(whole, cut, "rare_word_on_one_side") == 0.0
@@ -129,12 +129,12 @@ def test_consonants_count_where_words_cannot():
     assert value("北京银行", "南京银行", "consonants") == 0.0  # a transliteration of either
 
 
-def test_words_of_two_scripts_are_not_held_against_each_other():
+def test_unpaired_words_do_not_count_across_scripts():
     for feature in ("word_exchanged", "short_names_differ", "rare_words_on_both_sides"):
         assert value("تل", "tell", feature) == 0.0 < value("tal", "mell", feature)
 
 
-def test_weights_of_words_depend_on_their_part():
+def test_word_weights_depend_on_how_the_word_appears():
     assert value("acme", "acme group", "word_weights") == 0.5
     assert value("acme dental", "acme zebra", "word_weights") == pytest.approx(-0.7)
     assert value("acme dental", "acme", "word_weights") == 0.0
@@ -143,27 +143,27 @@ def test_weights_of_words_depend_on_their_part():
 
 
 def test_weights_survive_json():
-    weights = LEXICON.weights
+    weights = WORD_MODEL.weights
     assert WordWeights.from_json(weights.to_json()) == weights
 
 
 def test_the_corpus_of_a_user_changes_what_is_rare():
-    assert RARITY.with_corpus({}, 0).of("bank") == pytest.approx(RARITY.of("bank"))
-    assert RARITY.with_corpus({"acme": 9_000}, 10_000).of("acme") < RARITY.of("bank") < RARITY.of("acme")
-    small = RARITY.with_corpus({"acme": 9}, 10)
-    assert small.of("acme") > RARITY.of("royal")
+    assert IDF.with_corpus({}, 0).of("bank") == pytest.approx(IDF.of("bank"))
+    assert IDF.with_corpus({"acme": 9_000}, 10_000).of("acme") < IDF.of("bank") < IDF.of("acme")
+    small = IDF.with_corpus({"acme": 9}, 10)
+    assert small.of("acme") > IDF.of("royal")
 
 
 def test_an_empty_list_of_pairs():
-    assert evidence([], [], np.zeros(0, dtype=np.float32), LEXICON).shape == (0, len(FEATURES))
+    assert evidence([], [], np.zeros(0, dtype=np.float32), WORD_MODEL).shape == (0, len(FEATURES))
 
 
 def scorer():
-    return Scorer(-1.0, tuple(Curve((0.0, 1.0), (0.0, 2.0 if d > 0 else -2.0)) for d in DIRECTIONS.values()))
+    return Scorer(-1.0, tuple(Curve((0.0, 1.0), (0.0, 2.0 if f.direction > 0 else -2.0)) for f in REGISTRY))
 
 
 def test_contributions_add_up_to_the_log_odds():
-    rows = evidence(["royal bank"], ["royal mail 2"], np.array([0.4], dtype=np.float32), LEXICON)
+    rows = evidence(["royal bank"], ["royal mail 2"], np.array([0.4], dtype=np.float32), WORD_MODEL)
     total = scorer().contributions(rows).sum() + scorer().intercept
     assert total == pytest.approx(scorer().log_odds(rows)[0])
 
