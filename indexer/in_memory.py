@@ -41,7 +41,7 @@ def compare(left: str, right: str, *, model: Matcher | None = None) -> Compariso
     >>> found.probability > 0.9
     True
     >>> print(found.reasons[1].label)
-    siamese similarity 0.99
+    vector similarity 0.99
 
     Raises:
         InputRefused: a text holds no letter, digit or symbol.
