@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dedup.encoder.inputs import N_BUCKETS, N_SYMBOLS, WINDOW, symbols_and_grams
 from dedup.encoder.onnx import quantise
+from dedup.encoder.tokens import N_BUCKETS, N_SYMBOLS, WINDOW, symbols_and_grams
 from dedup.evaluation import measures
 from dedup.evaluation.evaluate import mates_of, nearest_others
 from dedup.text.normalise import normalise

@@ -23,8 +23,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dedup.encoder.inputs import ALPHABET
 from dedup.encoder.onnx import CODE_SCALE, Encoder, OnnxEncoder
+from dedup.encoder.tokens import ALPHABET
 from dedup.errors import VersionMismatch
 from dedup.evidence.explain import Explanation, explain
 from dedup.evidence.features import evidence

@@ -29,7 +29,7 @@ from indexer.reading.formats.python_rows import PythonTable, rows_of
 from indexer.reading.inputs import Input, inputs_of_files
 from indexer.reading.records import ReadOptions, Table
 from indexer.reading.rejects import Reject
-from indexer.results.duplicates import Duplicates
+from indexer.results.deduplication import Duplicates
 from indexer.results.indexing import Added, Status, Verification
 from indexer.results.matches import ManyMatches, Matches
 from indexer.results.records import Match, Record

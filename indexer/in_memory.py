@@ -19,7 +19,7 @@ from indexer.reading.columns import Columns
 from indexer.reading.formats.python_rows import is_missing, rows_of, to_text
 from indexer.reading.records import ReadOptions
 from indexer.results.comparison import Comparison, Comparisons
-from indexer.results.duplicates import Duplicates
+from indexer.results.deduplication import Duplicates
 from indexer.results.links import Links
 from indexer.results.records import Record, Rejected
 

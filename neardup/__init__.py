@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from indexer.api import Index
     from indexer.in_memory import compare, compare_many, deduplicate, link
     from indexer.results.comparison import Comparison, Comparisons, Reason
-    from indexer.results.duplicates import Duplicates
+    from indexer.results.deduplication import Duplicates
     from indexer.results.indexing import Added, Status, Verification
     from indexer.results.links import Links
     from indexer.results.matches import ManyMatches, Matches
@@ -78,7 +78,7 @@ _HOMES = {
     "indexer.api": ("Index",),
     "indexer.in_memory": ("compare", "compare_many", "deduplicate", "link"),
     "indexer.results.comparison": ("Comparison", "Comparisons", "Reason"),
-    "indexer.results.duplicates": ("Duplicates",),
+    "indexer.results.deduplication": ("Duplicates",),
     "indexer.results.indexing": ("Added", "Status", "Verification"),
     "indexer.results.links": ("Links",),
     "indexer.results.matches": ("ManyMatches", "Matches"),

@@ -9,7 +9,7 @@ import typer
 
 from cli import options
 from cli.options import ReportFormat
-from cli.show.matches import lines, reasons_of
+from cli.show.match_rows import lines, reasons_of
 from cli.show.render import DIGITS, write_summary
 
 EXAMPLES = options.examples(

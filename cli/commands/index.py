@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cli import options
 from cli.exit_codes import SOME_ROWS_REJECTED
-from cli.inputs import inputs
 from cli.show.notes import notes_unless, say, say_rejected
 from cli.show.render import spaced, write_summary
 from dedup.runtime.threads import compute_with
@@ -134,7 +134,7 @@ def index(
         fix_mojibake=fix_mojibake,
         allow_empty=allow_empty,
     )
-    given = inputs(files or [], from_sql=from_sql, source_url=source_url, source=source, rejects=rejects)
+    given = _inputs(files or [], from_sql=from_sql, source_url=source_url, source=source, rejects=rejects)
     limit = parse_size(memory) if memory else None
     job = partial(
         index_input,
@@ -157,6 +157,28 @@ def index(
         rejected += refused.count
     if rejected:
         raise typer.Exit(SOME_ROWS_REJECTED)
+
+
+def _inputs(
+    files: Sequence[str], *, from_sql: str | None, source_url: str | None, source: str | None, rejects: Path | None
+) -> list[Input]:
+    """Return the inputs to index: one for each file, or a single one if ``source`` is given.
+
+    Raises ``UsageError`` if the arguments contradict each other.
+    """
+    from dedup.errors import UsageError
+    from indexer.reading.inputs import input_of_query, inputs_of_files
+
+    if (from_sql is None) != (source_url is None):
+        raise UsageError("--from-sql QUERY and --source-url URL must be given together.")
+    if bool(files) == (from_sql is not None):
+        raise UsageError("Give either files, as in `dedup index names.csv`, or --from-sql QUERY.")
+    if from_sql is not None and source_url is not None:
+        return [input_of_query(from_sql, source_url, source)]
+    found = inputs_of_files(files, source)
+    if len(found) > 1 and rejects not in (None, Path("-")):
+        raise UsageError("--rejects FILE works for one source only; add --source NAME, or leave out --rejects.")
+    return found
 
 
 def _index(

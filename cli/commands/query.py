@@ -12,7 +12,7 @@ import typer
 from cli import options
 from cli.exit_codes import SOME_ROWS_REJECTED
 from cli.options import Format
-from cli.show import matches
+from cli.show import match_rows
 from cli.show.notes import notes_unless, say, say_rejected
 from cli.show.render import output_to, write_rows
 from dedup.runtime.progress import with_total
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 EXAMPLES = options.examples(
     'dedup query "international flavor and fragrances"',
     'dedup query "Blue Cross of N. Carolina" -n 3 --explain',
-    "dedup query --input names.csv -t name -o matches.csv",
+    "dedup query --input names.csv -t name -o match_rows.csv",
 )
 
 
@@ -151,12 +151,12 @@ def query(
 
 
 def _reasons(searcher: Searcher, normal: str, match: Match) -> dict[str, Any]:
-    return matches.reasons_of(searcher.explain(normal, match))
+    return match_rows.reasons_of(searcher.explain(normal, match))
 
 
 def _rows(answers: Iterable[Answer], explaining: Searcher | None, shape: Format) -> Iterator[dict[str, Any]]:
     """Yield the rows of the matches of a file of queries, with the reasons if ``explaining``."""
-    as_rows = matches.table_rows if shape is Format.table else matches.match_rows
+    as_rows = match_rows.table_rows if shape is Format.table else match_rows.match_rows
     for row, normal, found in answers:
         head = {"query_line": row.line, "query_id": row.external_id, "query": row.raw}
         for rank, match in enumerate(found, 1):
@@ -171,7 +171,7 @@ def _write_one(
     output: Path | None,
     shape: Format,
 ) -> None:
-    as_rows = matches.table_rows if shape is Format.table else matches.match_rows
+    as_rows = match_rows.table_rows if shape is Format.table else match_rows.match_rows
     rows = (row for match in found for row in as_rows(match, reasons(match) if reasons else {}))
     nothing = f"No match with probability {min_probability:g} or more."
     with output_to(output) as out:

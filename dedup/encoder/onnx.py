@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedup.encoder.cosine import cosine
-from dedup.encoder.inputs import symbols_and_grams, windows
+from dedup.encoder.tokens import symbols_and_grams, windows
 from dedup.errors import VersionMismatch
 from dedup.runtime import threads
 from dedup.text.normalise import fold

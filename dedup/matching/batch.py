@@ -19,7 +19,7 @@ from dedup.matching.matcher import Matcher
 from dedup.matching.name_table import Block, describe, table_of_names
 from dedup.matching.probability_bounds import ProbabilityBounds
 from dedup.runtime import threads
-from dedup.runtime.memory import release_free_memory
+from dedup.runtime.allocator import release_free_memory
 from dedup.runtime.processes import Processes
 from dedup.runtime.progress import Progress, no_progress
 

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dedup.encoder.inputs import ALPHABET
 from dedup.encoder.onnx import CODE_SCALE, Encoder, OnnxEncoder, pair_similarities
+from dedup.encoder.tokens import ALPHABET
 from dedup.errors import InputRefused
 from dedup.evaluation.evaluate import evaluate_pairs
 from dedup.evidence.features import evidence, evidence_of

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dedup.encoder.inputs import N_BUCKETS, symbols_and_grams
 from dedup.encoder.onnx import OnnxEncoder
+from dedup.encoder.tokens import N_BUCKETS, symbols_and_grams
 from dedup.training.data.sampling import Batch, Sampler
 from dedup.training.export import export
 from dedup.training.network import DIMENSION, Tower

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dedup.encoder.inputs import N_BUCKETS, N_SYMBOLS
+from dedup.encoder.tokens import N_BUCKETS, N_SYMBOLS
 
 SYMBOL_SIZE = 32
 HIDDEN_SIZE = 64

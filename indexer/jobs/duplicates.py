@@ -18,7 +18,7 @@ from dedup.clustering.cluster import Clusters, cluster_pairs
 from dedup.errors import UsageError
 from dedup.matching.batch import BatchComparison, Strings
 from dedup.matching.matcher import Matcher
-from dedup.runtime.memory import release_free_memory
+from dedup.runtime.allocator import release_free_memory
 from dedup.runtime.progress import Progress, no_progress
 from dedup.runtime.stopwatch import Stopwatch
 from dedup.text.word_weights import CORPUS_SAMPLE, count_words

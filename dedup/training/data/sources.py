@@ -15,7 +15,7 @@ from pathlib import Path
 
 from rapidfuzz import fuzz
 
-from dedup.encoder.inputs import initials
+from dedup.encoder.tokens import initials
 from dedup.text.legal_forms import split_legal_forms
 from dedup.text.normalise import fold, normalise
 

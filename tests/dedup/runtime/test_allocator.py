@@ -8,7 +8,7 @@ import pytest
 PROGRAM = """
 import gc
 from pathlib import Path
-from dedup.runtime.memory import release_free_memory
+from dedup.runtime.allocator import release_free_memory
 def resident():
     return int(Path("/proc/self/statm").read_text().split()[1])
 kept = [bytes(30_000) for _ in range(2_000)]
