@@ -146,16 +146,7 @@ def index(
         memory=limit,
         notify=notes_unless(quiet),
     )
-    rejected = 0
-    for number, one in enumerate(given):
-        if number:
-            sys.stdout.write("\n")
-        with one.open_rejects(rejects) as refused:
-            done = _index(job, one, refused, quiet=quiet)
-            _print(done, alone=len(given) == 1)
-            say_rejected(refused.count, refused.commit())
-        rejected += refused.count
-    if rejected:
+    if _index_all(given, job, rejects, quiet=quiet):
         raise typer.Exit(SOME_ROWS_REJECTED)
 
 
@@ -179,6 +170,20 @@ def _inputs(
     if len(found) > 1 and rejects not in (None, Path("-")):
         raise UsageError("--rejects FILE works for one source only; add --source NAME, or leave out --rejects.")
     return found
+
+
+def _index_all(given: Sequence[Input], job: Callable[..., InputIndexed], rejects: Path | None, *, quiet: bool) -> int:
+    """Index one input after the other and print what became of each; return the number of rejected rows."""
+    rejected = 0
+    for number, one in enumerate(given):
+        if number:
+            sys.stdout.write("\n")
+        with one.open_rejects(rejects) as refused:
+            done = _index(job, one, refused, quiet=quiet)
+            _print(done, alone=len(given) == 1)
+            say_rejected(refused.count, refused.commit())
+        rejected += refused.count
+    return rejected
 
 
 def _index(

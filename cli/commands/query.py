@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,12 +15,13 @@ from cli.options import Format
 from cli.show import match_rows
 from cli.show.notes import notes_unless, say, say_rejected
 from cli.show.render import output_to, write_rows
-from dedup.runtime.progress import with_total
+from dedup.runtime.progress import Progress, with_total
 from dedup.runtime.threads import compute_with
 from indexer.progress_bar import progress_bar
 
 if TYPE_CHECKING:
     from indexer.jobs.query import Answer, Match, Searcher
+    from indexer.reading.records import ReadOptions
 
 EXAMPLES = options.examples(
     'dedup query "international flavor and fragrances"',
@@ -97,10 +98,7 @@ def query(
 
     from dedup.errors import UsageError
     from dedup.model import load_model
-    from dedup.text.normalise import normalise
     from indexer.jobs.query import Searcher
-    from indexer.reading.inputs import open_rejects, reading, refuse_overwriting
-    from indexer.reading.open import open_table
     from indexer.reading.records import ReadOptions
     from indexer.store.workspace import Workspace
     from indexer.vectors.snapshot import Snapshots
@@ -121,6 +119,7 @@ def query(
     if text is not None and (wanted != ReadOptions() or rejects):
         raise UsageError("--text, --id and the reading options can be used with --input FILE only.")
     shape = layout or _format_of(output) or (Format.csv if input else Format.table)
+    asked = _Asked(limit, min_probability, explain, output, shape)
     place = Workspace(workspace, database)
     with (
         place.open(for_writing=False) as store,
@@ -128,59 +127,80 @@ def query(
         Searcher(Snapshots(store, place.snapshots), load_model(), progress) as searcher,
     ):
         if text is not None:
-            found = searcher.query([text], limit=limit, min_probability=min_probability)[0]
-            reasons = partial(_reasons, searcher, normalise(text)) if explain else None
-            _write_one(found, reasons, min_probability, output, shape)
-            return
-        assert input is not None
-        refuse_overwriting(input, output, "--output")
-        table = open_table(input, wanted)
-        with open_rejects([input], rejects, "stdin") as refused, reading(table, notes_unless(quiet)):
-            answers = searcher.answer(
-                table,
-                limit=limit,
-                min_probability=min_probability,
-                on_reject=refused.add,
-                progress=with_total(progress, table, "queries"),
-            )
-            with output_to(output) as out:
-                write_rows(_rows(answers, searcher if explain else None, shape), shape, out)
-            say_rejected(refused.count, refused.commit())
-        if refused.count:
+            _answer_text(searcher, text, asked)
+        elif input is not None and _answer_file(searcher, input, wanted, rejects, asked, progress, quiet=quiet):
             raise typer.Exit(SOME_ROWS_REJECTED)
 
 
-def _reasons(searcher: Searcher, normal: str, match: Match) -> dict[str, Any]:
-    return match_rows.reasons_of(searcher.explain(normal, match))
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What to find for each query, and how to write it."""
+
+    limit: int
+    min_probability: float
+    explain: bool
+    output: Path | None
+    shape: Format
+
+    def rows(self, searcher: Searcher, normal: str, match: Match) -> Iterator[dict[str, Any]]:
+        """Return the rows of a match of the query with this normal form, with the reasons if asked for."""
+        reasons = match_rows.reasons_of(searcher.explain(normal, match)) if self.explain else {}
+        as_rows = match_rows.table_rows if self.shape is Format.table else match_rows.match_rows
+        return as_rows(match, reasons)
 
 
-def _rows(answers: Iterable[Answer], explaining: Searcher | None, shape: Format) -> Iterator[dict[str, Any]]:
-    """Yield the rows of the matches of a file of queries, with the reasons if ``explaining``."""
-    as_rows = match_rows.table_rows if shape is Format.table else match_rows.match_rows
+def _answer_text(searcher: Searcher, text: str, asked: _Asked) -> None:
+    from dedup.text.normalise import normalise
+
+    (found,) = searcher.query([text], limit=asked.limit, min_probability=asked.min_probability)
+    rows = (row for match in found for row in asked.rows(searcher, normalise(text), match))
+    nothing = f"No match with probability {asked.min_probability:g} or more."
+    with output_to(asked.output) as out:
+        if found or asked.shape is not Format.table:
+            write_rows(rows, asked.shape, out)
+        else:
+            out.write(f"{nothing}\n")
+    if not found and asked.shape is not Format.table:
+        say(nothing)
+
+
+def _answer_file(
+    searcher: Searcher,
+    file: str,
+    wanted: ReadOptions,
+    rejects: Path | None,
+    asked: _Asked,
+    progress: Progress,
+    *,
+    quiet: bool,
+) -> int:
+    """Write the matches of every row of a file; return the number of rejected rows."""
+    from indexer.reading.inputs import open_rejects, reading, refuse_overwriting
+    from indexer.reading.open import open_table
+
+    refuse_overwriting(file, asked.output, "--output")
+    table = open_table(file, wanted)
+    with open_rejects([file], rejects, "stdin") as refused, reading(table, notes_unless(quiet)):
+        answers = searcher.answer(
+            table,
+            limit=asked.limit,
+            min_probability=asked.min_probability,
+            on_reject=refused.add,
+            progress=with_total(progress, table, "queries"),
+        )
+        with output_to(asked.output) as out:
+            write_rows(_rows(searcher, answers, asked), asked.shape, out)
+        say_rejected(refused.count, refused.commit())
+    return refused.count
+
+
+def _rows(searcher: Searcher, answers: Iterable[Answer], asked: _Asked) -> Iterator[dict[str, Any]]:
+    """Yield the rows of the matches of a file of queries."""
     for row, normal, found in answers:
         head = {"query_line": row.line, "query_id": row.external_id, "query": row.raw}
         for rank, match in enumerate(found, 1):
-            for result in as_rows(match, _reasons(explaining, normal, match) if explaining else {}):
+            for result in asked.rows(searcher, normal, match):
                 yield {**head, "rank": rank, **result}
-
-
-def _write_one(
-    found: list[Match],
-    reasons: Callable[[Match], dict[str, Any]] | None,
-    min_probability: float,
-    output: Path | None,
-    shape: Format,
-) -> None:
-    as_rows = match_rows.table_rows if shape is Format.table else match_rows.match_rows
-    rows = (row for match in found for row in as_rows(match, reasons(match) if reasons else {}))
-    nothing = f"No match with probability {min_probability:g} or more."
-    with output_to(output) as out:
-        if found or shape is not Format.table:
-            write_rows(rows, shape, out)
-        else:
-            out.write(f"{nothing}\n")
-    if not found and shape is not Format.table:
-        say(nothing)
 
 
 def _format_of(output: Path | None) -> Format | None:
