@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 EXAMPLES = options.examples(
     'dedup query "international flavor and fragrances"',
     'dedup query "Blue Cross of N. Carolina" -n 3 --explain',
-    "dedup query --input names.csv -t name -o match_rows.csv",
+    "dedup query --input names.csv -t name -o matches.csv",
 )
 
 

@@ -61,7 +61,7 @@ class Processes:
             worker.process.kill()
         for worker in workers:
             worker.process.wait()
-            worker.pipe.close()  # only now: nobody is writing to it any more
+        # A pipe is closed when nobody holds it any more: another thread may be writing to it just now.
 
     def map(self, function: Callable[..., T], tasks: Iterable[tuple[Any, ...]]) -> Iterator[T]:
         """Yield ``function(shared, *task)`` for each task, in order.
