@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Protocol
+from typing import Protocol, TypedDict, Unpack
 
 from dedup.matching.matcher import Matcher
 from dedup.runtime.progress import Progress, no_progress, with_total
@@ -36,6 +36,16 @@ class Rejects(Protocol):
 
     def add(self, reject: Reject) -> None:
         """Add a rejected row."""
+
+
+class IngestOptions(TypedDict, total=False):
+    """Options that ``index_rows`` passes to ``ingest``, which describes them."""
+
+    id_type: str | None
+    max_reject_rate: float
+    memory: int | None
+    batch_rows: int | None
+    removal_rows: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +108,7 @@ def index_input(
         if not opened.columns:  # an empty file, which is allowed: only warn
             with reading(opened, notify):
                 return InputIndexed(given.source, None)
-        rejected_of: Counter[str | None] = Counter()
-
-        def on_reject(reject: Reject) -> None:
-            rejected_of[reject.file] += 1
-            rejects.add(reject)
-
+        counted = _CountedRejects(rejects)
         with workspace.open(for_writing=True) as store:
             table, note = with_identity(opened, given.opener, options, recorded_identity(store, given.source))
             snapshots = Snapshots(store, workspace.snapshots)
@@ -115,7 +120,7 @@ def index_input(
                     given.source,
                     table,
                     identity=identity,
-                    on_reject=on_reject,
+                    on_reject=counted.add,
                     mirror=sync or identity == "content" if mirror is None else mirror,
                     id_type=id_type,
                     max_reject_rate=max_reject_rate,
@@ -123,7 +128,19 @@ def index_input(
                     progress=with_total(progress, table, "read"),
                 )
             recall = recall_of(store) if result.snapshot_built else {}
-    return InputIndexed(given.source, result, table.rows_of, rejected_of, recall)
+    return InputIndexed(given.source, result, table.rows_of, counted.by_file, recall)
+
+
+class _CountedRejects:
+    """Counts rejected rows by file and passes them on."""
+
+    def __init__(self, rejects: Rejects) -> None:
+        self.by_file: Counter[str | None] = Counter()
+        self._rejects = rejects
+
+    def add(self, reject: Reject) -> None:
+        self.by_file[reject.file] += 1
+        self._rejects.add(reject)
 
 
 def recall_of(store: Store) -> dict[str, float]:
@@ -144,15 +161,11 @@ def index_rows(
     identity: Identity,
     on_reject: Callable[[Reject], None],
     mirror: bool,
-    id_type: str | None = None,
-    max_reject_rate: float = 0.05,
-    memory: int | None = None,
-    batch_rows: int | None = None,
-    removal_rows: int | None = None,
     texts_at_once: int = TEXTS_AT_ONCE,
     progress: Progress = no_progress,
+    **options: Unpack[IngestOptions],
 ) -> IndexResult:
-    """Store ``rows`` as records of a source and make them searchable; most parameters are as in ``ingest``.
+    """Store ``rows`` as records of a source, as ``ingest`` does, and make them searchable.
 
     The job is recorded as a run. After the rows are stored, texts without a vector of this model are encoded,
     ``texts_at_once`` in one transaction. Stages reported to ``progress``: those of ``ingest``, ``texts``, and those of
@@ -160,8 +173,7 @@ def index_rows(
 
     Raises:
         InputRefused, UsageError: as ``ingest``; nothing was written.
-        VersionMismatch: the model has no vector for a text; earlier batches are stored.
-        WriterBusy: another process has started writing; earlier batches are stored.
+        VersionMismatch, WriterBusy: as ``ingest``; earlier batches are stored.
         EnvironmentFault: the disk or the database fails; earlier batches are stored.
     """
     clock = Stopwatch()
@@ -176,15 +188,11 @@ def index_rows(
                 model=model,
                 run=run,
                 identity=identity,
-                id_type=id_type,
                 scratch=snapshots.directory,
                 on_reject=on_reject,
                 mirror=mirror,
-                max_reject_rate=max_reject_rate,
-                memory=memory,
-                batch_rows=batch_rows,
-                removal_rows=removal_rows,
                 progress=progress,
+                **options,
             )
         run.manifest["rows"] = asdict(summary.accounts)
         with clock.stage("texts"):

@@ -142,14 +142,8 @@ class StoreMachine(RuleBasedStateMachine):
 
         def job() -> Accounts:
             given = self.snapshots, MODEL, source, as_rows(rows, identity)
-            return index_rows(
-                *given,
-                identity=identity,
-                on_reject=lambda reject: None,
-                mirror=mirrors,
-                batch_rows=size,
-                removal_rows=REMOVED_AT_ONCE,
-            ).rows
+            sizes = {"batch_rows": size, "removal_rows": REMOVED_AT_ONCE}
+            return index_rows(*given, identity=identity, on_reject=lambda reject: None, mirror=mirrors, **sizes).rows
 
         try:
             done = self.run(job, fault)
