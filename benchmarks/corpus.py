@@ -14,7 +14,7 @@ from dedup.matching.probability_bounds import ProbabilityBounds
 from dedup.model import Model
 from dedup.text.normalise import normalise
 from indexer.vectors.cells import find_centres
-from indexer.vectors.knn_graph import all_neighbours
+from indexer.vectors.knn_graph import build_knn_graph
 from indexer.vectors.recall import NEIGHBOURS
 from indexer.vectors.top_k import NearPairs
 
@@ -53,7 +53,7 @@ class Corpus:
     @cached_property
     def near(self) -> NearPairs:
         """The pairs of near texts."""
-        return all_neighbours(self.codes, NEIGHBOURS, self.model.min_similarity, None).pairs()
+        return build_knn_graph(self.codes, NEIGHBOURS, self.model.min_similarity, None).pairs()
 
     @cached_property
     def bounds(self) -> ProbabilityBounds:

@@ -45,7 +45,7 @@ from indexer.reading.open import Row, open_table
 from indexer.store.workspace import Workspace
 from indexer.vectors.cells import find_centres, nearest_cells
 from indexer.vectors.int8_products import products
-from indexer.vectors.knn_graph import all_neighbours
+from indexer.vectors.knn_graph import build_knn_graph
 from indexer.vectors.recall import NEIGHBOURS, SAMPLE, measure_recall
 from indexer.vectors.sketch import Sketch, candidates_for
 
@@ -164,7 +164,7 @@ def searching(corpus: Corpus) -> HotPath:
     bare = bare_products(corpus.codes, corpus.codes)
     return HotPath(
         "all neighbours / products",
-        lambda: cpu_seconds(lambda: all_neighbours(corpus.codes, NEIGHBOURS, least, cells).pairs()),
+        lambda: cpu_seconds(lambda: build_knn_graph(corpus.codes, NEIGHBOURS, least, cells).pairs()),
         lambda: cpu_seconds(bare),
         12,
     )

@@ -30,7 +30,7 @@ from dedup.text.normalise import normalise
 from dedup.training.data.sources import read_rows
 from indexer.jobs.duplicates import cells_of_texts
 from indexer.store.workspace import Workspace
-from indexer.vectors.knn_graph import all_neighbours
+from indexer.vectors.knn_graph import build_knn_graph
 from indexer.vectors.recall import NEIGHBOURS
 
 Rows = NDArray[np.int64]
@@ -61,7 +61,7 @@ def measure(data: Path, workspace: Path) -> Iterator[Result]:
 def search_all(store: Any, snapshots: Path, model: Model, codes: NDArray[np.int8]) -> Rows:
     """Return the rows of the nearest others (n, 10) of ``codes`` (n, d), -1 for none, found as by ``dedup report``."""
     _, cells = cells_of_texts(store, snapshots, model, codes)
-    return all_neighbours(codes, NEIGHBOURS, model.min_similarity, cells).nearest()[0]
+    return build_knn_graph(codes, NEIGHBOURS, model.min_similarity, cells).nearest()[0]
 
 
 def planted(data: Path, store: Any, ids: Rows) -> tuple[Rows, list[set[int]]]:

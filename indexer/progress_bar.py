@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from rich.progress import Task
 
 ProgressOption = bool | Progress | None
-"""True draws a bar, a function gets each step, None or False reports nothing."""
+"""True draws a bar, a function is called with every report, None or False reports nothing."""
 
 
 @contextmanager
 def progress_of(option: ProgressOption) -> Iterator[Progress]:
-    """Give the function that a job reports to."""
+    """Provide the function that a job reports to."""
     if option is True:
         with progress_bar() as progress:
             yield progress
@@ -28,10 +28,10 @@ def progress_of(option: ProgressOption) -> Iterator[Progress]:
 
 @contextmanager
 def progress_bar(*, quiet: bool = False) -> Iterator[Progress]:
-    """Give a function that draws (stage, done, total); it draws nothing without a terminal, or if ``quiet``.
+    """Provide a function that draws (stage, done, total); it draws nothing if ``quiet`` or without a terminal.
 
-    Each stage gets a bar of its own, and the one before is finished; a stage that begins again is a new one. ``total``
-    is None if unknown.
+    Each stage has its own bar, which finishes the previous one; a stage that restarts gets a new bar. ``total`` is None
+    if unknown.
     """
     if quiet or not _can_draw():
         yield no_progress
@@ -58,7 +58,7 @@ def progress_bar(*, quiet: bool = False) -> Iterator[Progress]:
                     bar.stop_task(shown.id)
                 bar.add_task(stage.capitalize(), total=total, rate="")
                 shown = bar.tasks[-1]
-            if total is not None and total != shown.total:  # an estimate: ``bar.update`` would forget the speed
+            if total is not None and total != shown.total:  # an estimate changed; ``bar.update`` would reset the speed
                 shown.total, shown.finished_time = total, None
             rate = f"{shown.speed:,.0f}/s" if shown.speed else ""
             bar.update(shown.id, completed=done, rate=rate)
@@ -67,5 +67,5 @@ def progress_bar(*, quiet: bool = False) -> Iterator[Progress]:
 
 
 def _can_draw() -> bool:
-    """Return whether standard error is a terminal, or this is a notebook, where ``rich`` draws in the cell."""
+    """Return whether standard error is a terminal, or this is a notebook, where ``rich`` draws below the cell."""
     return sys.stderr.isatty() or "ipykernel" in sys.modules

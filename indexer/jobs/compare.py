@@ -32,14 +32,14 @@ def compare(model: Matcher, left: str, right: str) -> Explanation | None:
 def compare_many(
     model: Matcher, left: Sequence[str], right: Sequence[str]
 ) -> tuple[NDArray[np.float64], NDArray[np.float32], NDArray[np.bool_]]:
-    """Return probabilities, similarities, and whether both are equal once normalised, (n,) each, of n pairs of texts.
+    """Compare n pairs of texts: return probabilities, similarities, and whether normal forms are equal, (n,) each.
 
     Raises:
         InputRefused: a text holds no letter, digit or symbol.
         ValueError: the sides differ in length.
     """
     if len(left) != len(right):
-        raise ValueError(f"{len(left)} texts cannot be compared with {len(right)}; give as many on both sides")
+        raise ValueError(f"cannot compare {len(left)} texts with {len(right)}; give the same number on both sides")
     normals = [[_normal_form(text) for text in side] for side in (left, right)]
     at = {text: place for place, text in enumerate(dict.fromkeys([*normals[0], *normals[1]]))}
     pairs = np.array([[at[text] for text in side] for side in normals], np.int64).T.reshape(-1, 2)

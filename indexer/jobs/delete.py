@@ -1,4 +1,4 @@
-"""The job ``dedup delete``: take records out of the store."""
+"""The job ``dedup delete``: delete records from the store."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from indexer.vectors.snapshot import Snapshots
 
 
 class Deleted(NamedTuple):
-    """The source that records were deleted from, and how many there were."""
+    """The source of the deleted records, and their number."""
 
     source: str
     records: int
@@ -31,10 +31,10 @@ class Deleted(NamedTuple):
 def delete(
     workspace: Workspace, external_ids: Sequence[str], source_name: str | None, progress: Progress = no_progress
 ) -> Deleted:
-    """Delete the records with these ids, all or none, or a whole source if there are no ids.
+    """Delete the records with these ids, or a whole source if no ids are given.
 
-    The source may be left out where only one has records with these ids. Stages reported to ``progress``: ``delete``
-    and those of ``refresh_snapshot``.
+    Either all of the records are deleted or none. Without ``source_name``, the ids must belong to only one source.
+    Stages reported to ``progress``: ``delete`` and those of ``refresh_snapshot``.
 
     Raises:
         UsageError: neither is given, nothing is indexed, or there is no such source or record; nothing was deleted.
@@ -50,10 +50,10 @@ def delete(
 
 
 def delete_records(store: Store, external_ids: Sequence[str], source_name: str) -> int:
-    """Delete these records of a source, all of them or none, and return how many there were.
+    """Delete these records of a source, all or none, and return their number.
 
     Raises:
-        UsageError: there is no such source, or it has no record of one of these ids.
+        UsageError: there is no such source, or it has no record with one of these ids.
 
     """
     source_id = _source(store, source_name)
@@ -62,10 +62,10 @@ def delete_records(store: Store, external_ids: Sequence[str], source_name: str) 
         run.manifest |= {"source": source_name, "ids": len(wanted)}
         run.run_id = store.write(lambda connection: _begin(connection, run, source_id, "\0".join(wanted)))
         is_done, accounts = runs.batches(store, run.run_id)
-        if is_done:  # by a job that was killed before it could say so
+        if is_done:  # by a job that was killed before it returned
             return accounts.removed
-        here = (_records(source_id).where(record.c.external_id.in_(chunk)) for chunk in chunks(wanted))
-        found = {row.external_id: (row.record_id, row.text_id) for row in store.read(*here)}
+        statements = (_records(source_id).where(record.c.external_id.in_(chunk)) for chunk in chunks(wanted))
+        found = {row.external_id: (row.record_id, row.text_id) for row in store.read(*statements)}
         missing = [external_id for external_id in wanted if external_id not in found]
         if missing:
             raise UsageError(
@@ -79,8 +79,9 @@ def delete_records(store: Store, external_ids: Sequence[str], source_name: str) 
 def delete_source(
     store: Store, source_name: str, progress: Progress = no_progress, *, records_at_once: int = PAGE
 ) -> int:
-    """Delete all records of a source and return how many there were; begun again, it goes on.
+    """Delete all records of a source, ``records_at_once`` per transaction, and return their number.
 
+    An interrupted deletion continues when it is started again; the number then includes the records deleted before.
     Stages reported to ``progress``: ``delete``.
 
     Raises:
@@ -101,7 +102,7 @@ def delete_source(
 
 
 def _only_source(store: Store, external_ids: Sequence[str]) -> str:
-    """Return the one source that has a record with one of these ids."""
+    """Return the only source that has records with these ids."""
     columns = select(source.c.name).join_from(source, record).distinct()
     found = store.read(*(columns.where(record.c.external_id.in_(chunk)) for chunk in chunks(external_ids)))
     names: list[str] = sorted({name for (name,) in found})

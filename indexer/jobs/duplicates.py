@@ -1,8 +1,8 @@
-"""Find every pair of near-duplicate texts, and their clusters: of a store, or of texts in memory.
+"""Find all pairs of near-duplicate texts and cluster them, in a store or in memory.
 
-Records with the same normal form share a text, so exact duplicates need no search. The nearest vectors of each text
-are candidates; those that are near enough are compared by the model, and the probable pairs are clustered. All vectors,
-texts and candidates are held in memory: about 1.1 GB for a million texts, and 0.2 GB for each worker process.
+Records with the same normal form share a text, so exact duplicates need no search. The nearest neighbours of each text
+are its candidates; the model compares them, and the probable pairs are clustered. All vectors, texts and candidates are
+held in memory: about 1.1 GB for a million texts, and 0.2 GB for each worker process.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from indexer.store.corpus_words import model_with_corpus
 from indexer.store.store import Codes, Ids, Store
 from indexer.vectors.cells import Cells, find_centres, nearest_cells
 from indexer.vectors.faiss_index import FLAT_UP_TO, centres_of
-from indexer.vectors.knn_graph import all_neighbours
+from indexer.vectors.knn_graph import build_knn_graph
 from indexer.vectors.recall import NEIGHBOURS, measure_recall
 from indexer.vectors.search import check_model
 from indexer.vectors.snapshot import Snapshots, has_current_cells
@@ -39,10 +39,16 @@ _log = logging.getLogger(__name__)
 class NearDuplicates:
     """The near-duplicates among n distinct texts.
 
-    ``pairs`` (p, 2) of positions of texts, the lower first, in ascending order; their ``probabilities`` (p,) and
-    ``similarities`` (p,) (cosines). ``clusters`` of the n positions. ``candidates`` counts the pairs that were looked
-    at, ``seconds`` are those of each stage. ``model`` is the one that was used, with the words of the texts counted in;
-    ``comparison`` knows the probability of any pair of these texts.
+    Attributes:
+        pairs: Positions of texts (p, 2), the lower first, in ascending order.
+        probabilities: Probability of each pair (p,).
+        similarities: Cosine of each pair (p,).
+        clusters: Clusters of the n positions.
+        candidates: Number of candidate pairs.
+        seconds: Duration of each stage.
+        comparison: Gives the probability of any pair of these texts.
+        model: The model that was used, with the word counts of the texts added.
+
     """
 
     pairs: NDArray[np.int64]
@@ -55,7 +61,7 @@ class NearDuplicates:
     model: Matcher
 
     def at(self, min_probability: float, n: int) -> NearDuplicates:
-        """Return what a search with a higher ``min_probability`` finds among the same n texts, without searching."""
+        """Return the result for a higher ``min_probability`` among the same n texts, without a new search."""
         keep = self.probabilities >= min_probability
         pairs, probabilities = self.pairs[keep], self.probabilities[keep]
         clusters = cluster_pairs(pairs, probabilities, n, min_probability=min_probability, comparison=self.comparison)
@@ -65,9 +71,14 @@ class NearDuplicates:
 
 @dataclass(frozen=True, slots=True)
 class Duplicates:
-    """The near-duplicates among the texts ``text_ids`` (n,), ascending, of a store.
+    """The near-duplicates in a store.
 
-    ``generation`` is that of the snapshot used, if any; ``seconds`` are those of each stage.
+    Attributes:
+        text_ids: Ids of its texts (n,), ascending.
+        near: The near-duplicates among them.
+        generation: Generation of the snapshot used, if any.
+        seconds: Duration of each stage.
+
     """
 
     text_ids: Ids
@@ -79,10 +90,10 @@ class Duplicates:
 def find_duplicates(
     snapshots: Snapshots, model: Matcher, *, min_probability: float, progress: Progress = no_progress
 ) -> Duplicates:
-    """Find and cluster all pairs of distinct texts of a store that are the same with at least ``min_probability``.
+    """Find and cluster all pairs of distinct texts of a store with at least ``min_probability`` of being the same.
 
-    Stages reported to ``progress``: ``read vectors``, ``read texts``, ``check snapshot``, ``cells of texts`` and those
-    of ``near_duplicates``; without a snapshot also those in which cells are made.
+    Stages reported to ``progress``: ``read vectors``, ``read texts``, ``check snapshot``, ``assign to cells`` and those
+    of ``near_duplicates``; without a snapshot also ``cells``, ``recall`` and ``recall of queries``.
 
     Raises:
         UsageError: nothing is indexed, or not every text has a vector.
@@ -111,8 +122,8 @@ def duplicates_of_texts(
 ) -> NearDuplicates:
     """Find and cluster all near-duplicates among distinct normal forms (n), in memory.
 
-    The result equals that of ``find_duplicates`` on a store with these texts, added in this order. Stages reported to
-    ``progress``: ``encode`` and those of ``find_duplicates`` after its texts are read.
+    The result equals that of ``find_duplicates`` for a store to which these texts were added in this order. Stages
+    reported to ``progress``: ``encode`` and those of ``find_duplicates`` after reading.
     """
     clock = Stopwatch()
     with clock.stage("load"):
@@ -142,14 +153,14 @@ def near_duplicates(
 ) -> NearDuplicates:
     """Find and cluster the near-duplicates among n texts, given their ``codes`` (n, d), normal forms (n) and ``cells``.
 
-    A pair is found if one text is among the 10 nearest of the other and their cosine is at least the model's
-    ``min_similarity``. With ``cells``, the neighbours are approximate (``vectors.knn_graph``). Stages reported to
+    A pair is a candidate if one text is among the 10 nearest neighbours of the other and their cosine is at least the
+    model's ``min_similarity``. With ``cells``, neighbours are approximate (``vectors.knn_graph``). Stages reported to
     ``progress``: ``search``, ``pairs``, ``names``, ``words``, ``rule out``, ``compare`` and ``cluster``.
     """
     n = len(codes)
     with clock.stage("search"):
         progress("search", 0, n)
-        lists = all_neighbours(
+        lists = build_knn_graph(
             codes, NEIGHBOURS, model.min_similarity, cells, progress=lambda done: progress("search", done, n)
         )
         near: NearPairs = lists.pairs(lambda done: progress("pairs", done, n))
@@ -162,7 +173,7 @@ def near_duplicates(
         order = np.lexsort(near.pairs[likely].T[::-1])
         likely, probabilities = likely[order], probabilities[order]
         pairs, similarities = near.pairs[likely].astype(np.int64), near.cosines[likely]
-        del near  # a tenth of all memory
+        del near  # a tenth of the peak memory
         with clock.stage("cluster"):
             progress("cluster", 0, None)
             clusters = cluster_pairs(
@@ -186,7 +197,7 @@ def encode_in_blocks(model: Matcher, normals: Sequence[str], progress: Progress 
 
 
 def with_words_of(model: Matcher, normals: Sequence[str]) -> Matcher:
-    """Return ``model`` with the words of these texts counted in, as a store with them does (``store.corpus_words``)."""
+    """Return ``model`` with the word counts of these texts, as for a store that holds them (``store.corpus_words``)."""
     step = max(1, -(-len(normals) // CORPUS_SAMPLE))
     return model.with_corpus(*count_words(normals[step - 1 :: step], least=2))
 
@@ -194,10 +205,10 @@ def with_words_of(model: Matcher, normals: Sequence[str]) -> Matcher:
 def cells_of_texts(
     snapshots: Snapshots, model: Matcher, codes: Codes, progress: Progress = no_progress
 ) -> tuple[int | None, Cells | None]:
-    """Return the snapshot's generation and the cells (n, m) of all ``codes`` (n, d); None, None for few texts.
+    """Return the snapshot's generation and the cells (n, m) of ``codes`` (n, d); both None where a scan is used.
 
-    The snapshot gives the centres and the number of cells that each text needs; texts that came or went later do not
-    change these. Without a snapshot that has cells, they are made for this search.
+    The snapshot gives the centres and the number of cells per text, which texts added or deleted later do not change.
+    Without a snapshot that has cells, they are computed for this search.
     """
     if len(codes) <= snapshots.flat_up_to:
         return None, None
@@ -219,7 +230,7 @@ def _new_cells(codes: Codes, model: Matcher, progress: Progress, flat_up_to: int
 
 
 def _load(store: Store, model_id: str, progress: Progress) -> tuple[Ids, Codes, Strings]:
-    """Return ids (n,), codes (n, d) and normal forms (n) of all texts."""
+    """Return the ids (n,), codes (n, d) and normal forms (n) of all texts."""
     text_ids, codes = store.load_vectors(model_id, progress=progress)
     if not len(text_ids):
         check_model(store, model_id)
@@ -238,9 +249,9 @@ def _load(store: Store, model_id: str, progress: Progress) -> tuple[Ids, Codes, 
 
 
 def _centres(snapshots: Snapshots, model_id: str, progress: Progress) -> tuple[int | None, Codes | None, int]:
-    """Return generation, centres and cells per text of a snapshot that has cells, and close it.
+    """Return the generation, centres and cells per text of a snapshot that has cells, and close it.
 
-    A snapshot of an older version, whose texts search another number of cells, counts as none; a warning says so.
+    A snapshot of an older version, in which texts search another number of cells, is ignored with a warning.
     """
     opened = snapshots.open(model_id, progress)
     if opened is None or not opened[0].parameters["cells"]:
@@ -248,8 +259,8 @@ def _centres(snapshots: Snapshots, model_id: str, progress: Progress) -> tuple[i
     snapshot, index = opened
     if not has_current_cells(snapshot):
         _log.warning(
-            "The snapshot %s is of an older version, so all texts are sorted into cells anew, which takes a while; the "
-            "next `dedup index` makes a new snapshot.",
+            "The snapshot %s is of an older version, so the cells are computed again, which takes a while. The next "
+            "`dedup index` builds a new snapshot.",
             snapshot.file_name,
         )
         return None, None, 0

@@ -1,6 +1,6 @@
-"""The job ``dedup index``: an input to records with vectors, and a new snapshot if one is due.
+"""The job ``dedup index``: load an input, encode its texts, and publish a snapshot if one is due.
 
-Each step starts from what the database holds, so a job that was killed goes on where it stopped.
+Each step starts from the state of the database, so a killed job continues where it stopped.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Protocol
+from typing import Protocol, TypedDict, Unpack
 
 from dedup.matching.matcher import Matcher
 from dedup.runtime.progress import Progress, no_progress, with_total
@@ -28,19 +28,29 @@ from indexer.store.workspace import Workspace
 from indexer.vectors.snapshot import Snapshots
 
 TEXTS_AT_ONCE = 20_000
-"""Texts that are encoded and written in one transaction when the model is a new one."""
+"""Texts encoded and written in one transaction after a change of model."""
 
 
 class Rejects(Protocol):
-    """Takes the rows that are refused."""
+    """Collects rejected rows."""
 
     def add(self, reject: Reject) -> None:
-        """Take one."""
+        """Add a rejected row."""
+
+
+class IngestOptions(TypedDict, total=False):
+    """Options that ``index_rows`` passes to ``ingest``, which describes them."""
+
+    id_type: str | None
+    max_reject_rate: float
+    memory: int | None
+    batch_rows: int | None
+    removal_rows: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class IndexResult:
-    """What an index job did; ``went_on`` and ``withheld`` as in ``IngestSummary``, ``seconds`` of its stages."""
+    """The result of an index job: as in ``IngestSummary``, whether a snapshot was built, and seconds per stage."""
 
     rows: Accounts
     went_on: bool
@@ -52,10 +62,15 @@ class IndexResult:
 
 @dataclass(frozen=True, slots=True)
 class InputIndexed:
-    """What became of one input: ``result`` is None if it was empty and allowed to be.
+    """The result for one input.
 
-    ``rows_of`` and ``rejected_of`` count rows by file, where several files are one input. ``recall`` are the shares of
-    neighbours that searches find, if a snapshot with cells was built.
+    Attributes:
+        source: Name of its source.
+        result: Result of the job; None if the input was empty, and an empty input was allowed.
+        rows_of: Rows by file, where several files are one input.
+        rejected_of: Rejected rows by file.
+        recall: Measured recall of searches, if a snapshot with cells was built.
+
     """
 
     source: str
@@ -80,25 +95,20 @@ def index_input(
     notify: Callable[[str], None] = lambda sentence: None,
     progress: Progress = no_progress,
 ) -> InputIndexed:
-    """Read one input and make its rows the records of its source.
+    """Read one input and store its rows as records of its source.
 
-    ``notify`` gets sentences for the user: which columns are used, and warnings. The writer lock is taken before the
-    input is read, so a job that cannot run fails early. ``sync`` removes the records of the source that the input does
-    not hold; without ids that is the default, which ``mirror`` overrides. Stages reported to ``progress``: those of
-    ``index_rows``.
+    ``notify`` is called with messages for the user: the columns used, and warnings. The writer lock is taken before the
+    input is read, so a job that cannot run fails early. ``sync`` removes the records of the source that are missing
+    from the input; without ids that is the default, which ``mirror`` overrides. Stages reported to ``progress``: those
+    of ``index_rows``.
 
-    Raises what ``indexer.reading.open`` raises for the input, and what ``index_rows`` raises.
+    Raises what ``indexer.reading.open`` and ``index_rows`` raise.
     """
     with given.opener(options) as opened:
-        if not opened.columns:  # an empty file that may be empty: there is nothing to do but to warn
+        if not opened.columns:  # an empty file, which is allowed: only warn
             with reading(opened, notify):
                 return InputIndexed(given.source, None)
-        rejected_of: Counter[str | None] = Counter()
-
-        def on_reject(reject: Reject) -> None:
-            rejected_of[reject.file] += 1
-            rejects.add(reject)
-
+        counted = _CountedRejects(rejects)
         with workspace.open(for_writing=True) as store:
             table, note = with_identity(opened, given.opener, options, recorded_identity(store, given.source))
             snapshots = Snapshots(store, workspace.snapshots)
@@ -110,7 +120,7 @@ def index_input(
                     given.source,
                     table,
                     identity=identity,
-                    on_reject=on_reject,
+                    on_reject=counted.add,
                     mirror=sync or identity == "content" if mirror is None else mirror,
                     id_type=id_type,
                     max_reject_rate=max_reject_rate,
@@ -118,11 +128,23 @@ def index_input(
                     progress=with_total(progress, table, "read"),
                 )
             recall = recall_of(store) if result.snapshot_built else {}
-    return InputIndexed(given.source, result, table.rows_of, rejected_of, recall)
+    return InputIndexed(given.source, result, table.rows_of, counted.by_file, recall)
+
+
+class _CountedRejects:
+    """Counts rejected rows by file and passes them on."""
+
+    def __init__(self, rejects: Rejects) -> None:
+        self.by_file: Counter[str | None] = Counter()
+        self._rejects = rejects
+
+    def add(self, reject: Reject) -> None:
+        self.by_file[reject.file] += 1
+        self._rejects.add(reject)
 
 
 def recall_of(store: Store) -> dict[str, float]:
-    """Return the measured recall of searches in the current snapshot; nothing where they are exact."""
+    """Return the measured recall of searches in the current snapshot; empty if they are exact."""
     snapshot = store.current_snapshot()
     recall = snapshot.parameters.get("recall") if snapshot else None
     if recall is None:
@@ -139,22 +161,20 @@ def index_rows(
     identity: Identity,
     on_reject: Callable[[Reject], None],
     mirror: bool,
-    id_type: str | None = None,
-    max_reject_rate: float = 0.05,
-    memory: int | None = None,
     texts_at_once: int = TEXTS_AT_ONCE,
     progress: Progress = no_progress,
+    **options: Unpack[IngestOptions],
 ) -> IndexResult:
-    """Make ``rows`` the records of a source, as ``ingest`` does, and make them ready to be searched.
+    """Store ``rows`` as records of a source, as ``ingest`` does, and make them searchable.
 
-    The job is recorded as a run. Texts that another model has encoded are encoded again once the rows are stored.
-    Stages reported to ``progress``: those of ``ingest``, ``texts``, and those of ``refresh_snapshot``.
+    The job is recorded as a run. After the rows are stored, texts without a vector of this model are encoded,
+    ``texts_at_once`` in one transaction. Stages reported to ``progress``: those of ``ingest``, ``texts``, and those of
+    ``refresh_snapshot``.
 
     Raises:
         InputRefused, UsageError: as ``ingest``; nothing was written.
-        VersionMismatch: the model has no vector for a text.
-        WriterBusy: another process has begun to write.
-        EnvironmentFault: the disk or the database fails; the batches before are stored.
+        VersionMismatch, WriterBusy: as ``ingest``; earlier batches are stored.
+        EnvironmentFault: the disk or the database fails; earlier batches are stored.
     """
     clock = Stopwatch()
     store = snapshots.store
@@ -168,13 +188,11 @@ def index_rows(
                 model=model,
                 run=run,
                 identity=identity,
-                id_type=id_type,
                 scratch=snapshots.directory,
                 on_reject=on_reject,
                 mirror=mirror,
-                max_reject_rate=max_reject_rate,
-                memory=memory,
                 progress=progress,
+                **options,
             )
         run.manifest["rows"] = asdict(summary.accounts)
         with clock.stage("texts"):
@@ -189,7 +207,10 @@ def index_rows(
 def encode_texts(
     store: Store, model: Matcher, progress: Progress = no_progress, *, texts_at_once: int = TEXTS_AT_ONCE
 ) -> int:
-    """Give every text without a vector of this model one; return how many there were."""
+    """Encode every text without a vector of this model and return their number.
+
+    Stages reported to ``progress``: ``texts``.
+    """
     total = store.counts().texts - store.count_vectors(model.model_id)
     done = after = 0
     while done < total:
@@ -204,7 +225,7 @@ def encode_texts(
 
 
 def compact(snapshots: Snapshots, progress: Progress = no_progress) -> bool:
-    """Publish a new snapshot if one is due, for example because much was deleted; return whether one was.
+    """Publish a new snapshot if one is due, for example after many deletions; return whether one was built.
 
     Stages reported to ``progress``: those of ``refresh_snapshot``.
     """
@@ -218,7 +239,7 @@ def compact(snapshots: Snapshots, progress: Progress = no_progress) -> bool:
 def refresh_snapshot(
     snapshots: Snapshots, model_id: str, *, min_similarity: float, progress: Progress = no_progress
 ) -> bool:
-    """Count words and publish a snapshot, each if due; remove files of older snapshots; return whether one was built.
+    """Count words and publish a snapshot, if due, and remove old snapshot files; return whether one was built.
 
     Stages reported to ``progress``: ``words``, ``check snapshot`` and those of ``Snapshots.publish``.
     """

@@ -1,4 +1,4 @@
-"""Find the texts of one list that are the same as those of another, in memory."""
+"""Link two lists of texts in memory: find the texts of one that are probably the same as those of the other."""
 
 from __future__ import annotations
 
@@ -18,17 +18,22 @@ from indexer.store.store import Codes
 from indexer.vectors.search import SketchedVectors
 
 SCANNED_PRODUCTS = 1 << 31
-"""Products of vectors up to which the nearest are found by an exact scan; beyond, by sketches and then exactly."""
+"""Up to this many multiplications, the nearest vectors are found by an exact scan; beyond, with sketches."""
 
 _QUERIES_AT_ONCE = 2_000
 
 
 @dataclass(frozen=True, slots=True)
 class LinkedTexts:
-    """Pairs (p, 2) of positions, left and right, in ascending order of the left, then by falling probability.
+    """The links between two lists of texts.
 
-    Their ``probabilities`` (p,), ``similarities`` (p,) and ``exact`` (p,). ``model`` has the words of both lists
-    counted in.
+    Attributes:
+        pairs: Positions (p, 2) in the left and the right list, by ascending left, then by descending probability.
+        probabilities: Probability of each pair (p,).
+        similarities: Cosine of each pair (p,).
+        exact: Whether both normal forms are equal (p,).
+        model: The model that was used, with the word counts of both lists added.
+
     """
 
     pairs: NDArray[np.int64]
@@ -47,10 +52,10 @@ def link_texts(
     limit: int = 10,
     progress: Progress = no_progress,
 ) -> LinkedTexts:
-    """Link distinct normal forms: for each of ``left`` (m) the texts of ``right`` (n) that are probably the same.
+    """Link distinct normal forms: find the texts of ``right`` (n) that are probably the same as each of ``left`` (m).
 
-    At most ``limit`` for each, of at least ``min_probability``. Equal texts have probability 1. Stages reported to
-    ``progress``: ``encode``, ``search``, ``names``, ``words``, ``rule out`` and ``compare``.
+    Each left text gets up to ``limit`` links of at least ``min_probability``. Equal texts have probability 1. Stages
+    reported to ``progress``: ``encode``, ``search``, ``names``, ``words``, ``rule out`` and ``compare``.
     """
     texts = list(dict.fromkeys([*right, *left]))
     at = {text: place for place, text in enumerate(texts)}
@@ -86,7 +91,7 @@ def _places(left: Sequence[str], right: Sequence[str]) -> list[int]:
 def _nearest(
     queries: Codes, corpus: Codes, k: int, progress: Progress
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Return rows of ``corpus`` (n, d) and cosines, both (m, k), nearest first; row -1 for none."""
+    """Return the nearest rows of ``corpus`` (n, d) and their cosines, both (m, k), nearest first; row -1 for none."""
     if len(queries) * corpus.size <= SCANNED_PRODUCTS or len(corpus) <= k:
         return exact_neighbours(queries, corpus, k, lambda done: progress("search", done, len(queries)))
     sketched = SketchedVectors(np.arange(len(corpus)), corpus)

@@ -1,7 +1,7 @@
-"""The job ``dedup query``: find the texts of the store that are probably the same as a given one, best first.
+"""The job ``dedup query``: find the texts in the store that are probably the same as a given one, best first.
 
-A text that equals the query after normalisation is found by its key and has probability 1. All others are among the
-nearest vectors, and the model compares each of them with the query.
+A text that equals the query after normalisation is found by its key and has probability 1. The other candidates are the
+texts with the nearest vectors, and the model compares each of them with the query.
 """
 
 from __future__ import annotations
@@ -34,22 +34,22 @@ from indexer.vectors.snapshot import Snapshots
 
 MIN_CANDIDATES = 30
 CANDIDATES_PER_MATCH = 3
-"""A query compares this many candidates for each match asked for, and at least ``MIN_CANDIDATES``."""
+"""A query compares this many candidates per match requested, and at least ``MIN_CANDIDATES``."""
 
 QUERIES_AT_ONCE = 250
 MANY_QUERIES = 1_000
-"""From this number on, candidates are compared in several processes, which take a second to start."""
+"""From this many queries on, candidates are compared in several processes, which take a second to start."""
 
 ROWS_AT_ONCE = 2_000
-"""Rows of a table that are answered before their matches are handed on."""
+"""Rows of a table that are answered together."""
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """One text of the store with all its records.
+    """A text of the store with all its records.
 
-    ``probability`` (0 to 1) that it is the same as the query, ``similarity`` the cosine of both vectors (-1 to 1),
-    ``exact`` if both have the same normal form.
+    ``probability`` (0 to 1) that it is the same as the query, ``similarity`` the cosine of their vectors (-1 to 1),
+    ``exact`` if their normal forms are equal.
     """
 
     text_id: int
@@ -70,9 +70,16 @@ class Answer(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Candidates:
-    """What to compare for distinct ``normals``; ``equal`` maps those that the store has as texts to their ids.
+    """The n candidates of distinct queries.
 
-    Position of the query among the normals, id, normal form and cosine of each of n candidates.
+    Attributes:
+        normals: Normal forms of the queries.
+        equal: Id of the equal text of the store, for queries that have one.
+        queries: Query of each candidate, by position.
+        text_ids: Id of each candidate.
+        texts: Normal form of each candidate.
+        similarities: Cosine of each candidate (n,).
+
     """
 
     normals: list[str]
@@ -84,11 +91,11 @@ class _Candidates:
 
 
 class Searcher:
-    """Search one store. It sees the texts that are there when it is made, less those deleted since.
+    """Search one store: the texts present when this object is created, without those deleted since.
 
-    ``model`` is the given one with the store's word counts added. A context manager: many queries are answered by
-    several processes, which end with the block. Stages reported to ``progress``: those of ``StoredVectors``. The
-    keyword arguments are as the constants of this module.
+    ``model`` is the given one with the store's word counts added. Use it as a context manager: many queries are
+    answered by several processes, which end with the block. The keyword arguments are as the constants of this module.
+    Stages reported to ``progress``: those of ``StoredVectors``.
 
     Raises:
         VersionMismatch: the store was indexed with another model.
@@ -108,8 +115,8 @@ class Searcher:
         self._store = snapshots.store
         self._min_candidates, self._candidates_per_match = min_candidates, candidates_per_match
         self._queries_at_once, self._many_queries = queries_at_once, many_queries
-        with ThreadPoolExecutor(1) as beside:  # the checksum of a large snapshot takes a while, and no Python
-            encoder = beside.submit(_load, model)
+        with ThreadPoolExecutor(1) as background:  # in parallel with the checksum, which releases the interpreter lock
+            encoder = background.submit(_load, model)
             self._vectors: VectorIndex = StoredVectors(snapshots, model.model_id, progress)
         self._encoder = encoder.result()
         self.model = model_with_corpus(self._store, model)
@@ -122,9 +129,10 @@ class Searcher:
         self._processes.close()
 
     def query(self, texts: Sequence[str], *, limit: int = 10, min_probability: float = 0.0) -> list[list[Match]]:
-        """Return for each of ``texts`` at most ``limit`` matches of at least ``min_probability``.
+        """Return up to ``limit`` matches of at least ``min_probability`` for each of ``texts``.
 
-        One match for each distinct normal form, by falling probability, then similarity, then ``text_id``.
+        There is one match per distinct normal form, by descending probability, then descending similarity, then
+        ``text_id``.
 
         Raises:
             InputRefused: a text is empty after normalisation, or too long.
@@ -147,7 +155,7 @@ class Searcher:
         on_reject: Callable[[Reject], None],
         progress: Progress = no_progress,
     ) -> Iterator[Answer]:
-        """Yield the matches of every row of ``table``, in order; rows that cannot be searched go to ``on_reject``.
+        """Yield the matches of every row of ``table``, in order; ``on_reject`` is called with rows not searchable.
 
         Stages reported to ``progress``: ``queries``.
         """
@@ -159,11 +167,11 @@ class Searcher:
         progress("queries", table.rows_in, table.rows_in)
 
     def explain(self, normal: str, match: Match) -> Explanation | None:
-        """Return the reasons for a match of the query with this normal form; None if both are equal."""
+        """Explain a match of the query with this normal form; None if both normal forms are equal."""
         return None if match.exact else self.model.explain(normal, match.normal, match.similarity)
 
     def _compared(self, normals: list[str], limit: int) -> Iterator[tuple[_Candidates, list[float]]]:
-        """Yield the candidates of distinct ``normals``, block by block, with the probability of each."""
+        """Yield the candidates of distinct ``normals`` and their probabilities, block by block."""
         size = self._queries_at_once
         blocks = [normals[start : start + size] for start in range(0, len(normals), size)]
         pending: deque[_Candidates] = deque()
@@ -182,12 +190,12 @@ class Searcher:
                 else (self.model.compare(*task) for task in tasks())
             ):
                 yield pending.popleft(), probabilities.tolist()
-        except BaseException:  # also if the caller gives up
+        except BaseException:  # also if the caller closes the generator
             self._processes.close()
             raise
 
     def _find(self, normals: list[str], k: int) -> _Candidates:
-        """Return the ``k`` nearest texts of each of distinct ``normals``, without the one that is equal."""
+        """Return the ``k`` nearest texts of each of distinct ``normals``, without the equal one."""
         equal = self._store.text_ids(normals)
         ids, similarities, live = self._vectors.search(self._encoder.encode(normals), k)
         rows, columns = np.nonzero(ids >= 0)
@@ -203,7 +211,7 @@ class Searcher:
 
 
 def _load(model: Matcher) -> Encoder:
-    """Load what takes a while and is needed once the vectors have been read."""
+    """Load the encoder and FAISS, which take a while and are needed after the vectors are read."""
     import faiss  # noqa: F401
 
     return model.encoder
@@ -232,7 +240,7 @@ def _best(found: _Candidates, probabilities: list[float], limit: int, min_probab
 
 
 def _searchable(table: Table, on_reject: Callable[[Reject], None]) -> Iterator[tuple[Row, str]]:
-    """Yield the rows that can be searched for, with their normal forms; hand on the others."""
+    """Yield the searchable rows with their normal forms; call ``on_reject`` with the others."""
     for row in table:
         if not isinstance(row, Row):
             on_reject(row)
@@ -248,12 +256,12 @@ def _normal_form(text: str) -> str:
     normal = normalise(text)
     if not normal:
         raise InputRefused(
-            f"The query {text!r} is empty, or punctuation only; give at least one letter or digit.",
+            f"The query {text!r} is empty or has only punctuation; give at least one letter or digit.",
             "E_NAME_EMPTY",
         )
     if len(normal) > MAX_NAME_CHARACTERS:
         raise InputRefused(
-            f"A query has {len(normal)} characters after normalisation; give at most {MAX_NAME_CHARACTERS}.",
+            f"A query has {len(normal)} characters after normalisation; the maximum is {MAX_NAME_CHARACTERS}.",
             "E_NAME_TOO_LONG",
         )
     return normal

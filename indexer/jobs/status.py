@@ -1,4 +1,4 @@
-"""The job ``dedup status``: what a workspace holds."""
+"""The job ``dedup status``: the contents of a workspace."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ N_RUNS = 5
 
 
 def status(workspace: Workspace, model_id: str) -> dict[str, Any]:
-    """Return counts, snapshot and last runs of a workspace, as plain JSON data.
+    """Return the counts, snapshot and last ``N_RUNS`` runs of a workspace, as plain JSON data.
 
     Raises:
         UsageError: nothing is indexed here yet.
@@ -51,7 +51,7 @@ def _snapshot(store: Store, texts: int) -> dict[str, Any]:
 
 
 def _min_similarity(snapshot: Snapshot) -> dict[str, float]:
-    """Return the least similarity of the neighbours whose recall was measured."""
+    """Return the ``min_similarity`` that recall was measured for."""
     recall = snapshot.parameters.get("recall")
     return {"recall_min_similarity": recall["least_similarity"]} if recall else {}
 

@@ -30,7 +30,7 @@ def safe_cell(text: str) -> str:
     """Return ``text``, with an apostrophe in front if a spreadsheet could run it as a formula.
 
     That is text that begins with ``=``, ``+``, ``-``, ``@`` (or a full-width form of these), a tab, CR or LF and is not
-    a plain number.
+    a plain number. Removing the apostrophe restores the text.
     """
     return f"'{text}" if text[:1] in _FORMULA_STARTS and not _NUMBER.fullmatch(text) else text
 

@@ -7,7 +7,7 @@ database. A file that fails is set aside as ``.bad``; answers then come from an 
 another snapshot is built.
 
 Publishing takes the memory of the index and of the vectors; opening takes that of the file, which FAISS uses in
-place. The same vectors give the same bytes, so a lost file comes back as it was.
+place. The same vectors give the same bytes, so a lost file can be rebuilt exactly.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from uuid import uuid4
 from dedup.errors import EnvironmentFault
 from dedup.runtime.progress import Progress, no_progress
 from indexer.store.store import Codes, Ids, Snapshot, Store
-from indexer.vectors.cells import CELLS_ASKED, find_centres
+from indexer.vectors.cells import CELLS_SEARCHED, find_centres
 from indexer.vectors.faiss_index import FLAT_UP_TO, Index, blocks, build_index, digest_text, row_digests, total
 from indexer.vectors.recall import measure_recall
 from indexer.vectors.snapshot_file import FILE_NAME, BadSnapshot, check_file, read_index, write_index
@@ -36,8 +36,8 @@ _log = logging.getLogger(__name__)
 class Snapshots:
     """The snapshots of a store, in a directory of files.
 
-    Up to ``flat_up_to`` vectors are scanned one by one; more are sorted into cells. The other two decide when a
-    snapshot is due (``MIN_CHANGES``).
+    A search scans up to ``flat_up_to`` vectors; more are divided into cells. ``min_changes`` and ``max_changed_share``
+    decide when a new snapshot is due (see the constants).
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Snapshots:
 
         Where the snapshot has cells, the share of neighbours of at least ``min_similarity`` that searches find is
         measured and recorded; a low share is logged as a warning. Files that are no longer needed are removed
-        (``sweep``). Stages reported to ``progress``: ``read vectors``, ``cells``, ``cells of texts``, ``snapshot``,
+        (``sweep``). Stages reported to ``progress``: ``read vectors``, ``cells``, ``assign to cells``, ``snapshot``,
         ``write snapshot``, ``checksum``, ``recall`` and ``recall of queries``.
 
         Raises:
@@ -82,7 +82,7 @@ class Snapshots:
             raise EnvironmentFault(
                 f"{path} cannot be written: {error.strerror}; it takes about {mebibytes + 1} MiB."
             ) from error
-        del index  # the rest needs the vectors alone
+        del index  # the rest needs only the vectors
         published = self.store.publish_snapshot(
             file_name=path.name,
             n_bytes=n_bytes,
@@ -129,7 +129,7 @@ class Snapshots:
         return added + deleted > max(self._min_changes, self._max_changed_share * snapshot.n_vectors)
 
     def open(self, model_id: str, progress: Progress = no_progress) -> tuple[Snapshot, Index] | None:
-        """Return the current snapshot and its index, or None if there is no sound one of this model.
+        """Return the current snapshot and its index, or None if this model has no valid one.
 
         A file that fails a check is renamed to ``.bad`` and logged as a warning. Stages reported to ``progress``:
         ``check snapshot``.
@@ -138,8 +138,8 @@ class Snapshots:
             return self.read_current(model_id, progress)
         except BadSnapshot as error:
             _log.warning(
-                "%s Every vector is scanned instead, which is slower; the next `dedup index`, or `dedup verify "
-                "--repair`, makes a new snapshot.",
+                "%s Every vector is scanned instead, which is slower. The next `dedup index`, or `dedup verify "
+                "--repair`, builds a new snapshot.",
                 error,
             )
             path = self.directory / error.snapshot.file_name
@@ -149,7 +149,7 @@ class Snapshots:
             return None
 
     def read_current(self, model_id: str, progress: Progress = no_progress) -> tuple[Snapshot, Index] | None:
-        """Return the current snapshot and its index, or None if there is none of this model.
+        """Return the current snapshot and its index, or None if this model has none.
 
         Stages reported to ``progress``: ``check snapshot``.
 
@@ -164,7 +164,7 @@ class Snapshots:
                 latest = self.store.current_snapshot()
                 if latest == snapshot:
                     raise
-                snapshot = latest  # a writer published another one and removed the file that we looked for
+                snapshot = latest  # meanwhile a writer published another one and removed this file
         return None
 
     def read(self, snapshot: Snapshot, progress: Progress = no_progress) -> Index:
@@ -173,8 +173,8 @@ class Snapshots:
 
 
 def has_current_cells(snapshot: Snapshot) -> bool:
-    """Return whether each text searches as many cells in this snapshot as in one built by this version."""
-    return snapshot.parameters.get("cells_asked") == CELLS_ASKED
+    """Return whether texts search as many cells in this snapshot as in one built by this version."""
+    return snapshot.parameters.get("cells_asked") == CELLS_SEARCHED
 
 
 def _digest(ids: Ids, codes: Codes, progress: Progress) -> str:
@@ -196,7 +196,7 @@ def _parameters(codes: Codes, centres: Codes | None, min_similarity: float, prog
         "cells": len(centres),
         "dimension": dimension,
         "cells_per_text": recall.cells_per_text,
-        "cells_asked": CELLS_ASKED,
+        "cells_asked": CELLS_SEARCHED,
         "recall": {
             "least_similarity": min_similarity,
             "texts": recall.texts,

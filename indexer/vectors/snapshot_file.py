@@ -1,4 +1,4 @@
-"""The file of a snapshot: written whole or not at all, and read only if its bytes are those that were published."""
+"""The file of a snapshot: written completely or not at all, and read only if its checksum matches."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from indexer.store.store import Snapshot
 from indexer.vectors.faiss_index import Index
 
 FILE_NAME = re.compile(r"idx-(\d+)-[0-9a-f]{32}\.(faiss|tmp|bad)")
-"""Names of our files: published, being written or left behind by a killed job, and set aside as damaged."""
+"""Names of our files: published; being written, or left behind by a killed job; and set aside as damaged."""
 
 _BLOCK_BYTES = 1 << 20
 _READ_BYTES = 1 << 24
@@ -30,7 +30,7 @@ _READ_BYTES = 1 << 24
 
 
 class BadSnapshot(Exception):
-    """The file of ``snapshot`` is missing, or is not what the database says it is."""
+    """The file of ``snapshot`` is missing or differs from its row in the database."""
 
     def __init__(self, snapshot: Snapshot, message: str) -> None:
         super().__init__(message)
@@ -69,7 +69,7 @@ def write_index(path: Path, index: Index, progress: Progress) -> tuple[int, str]
             n_bytes = file.tell()
         with temporary.open("rb", 0) as written:
             if _sha256(written, np.empty(2 * _READ_BYTES, np.uint8), count) != sha256.hexdigest():
-                raise EnvironmentFault(f"{temporary} reads back as other bytes than were written; check the disk.")
+                raise EnvironmentFault(f"{temporary} does not read back as it was written; check the disk.")
         temporary.rename(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
@@ -79,12 +79,13 @@ def write_index(path: Path, index: Index, progress: Progress) -> tuple[int, str]
 
 
 def read_index(directory: Path, snapshot: Snapshot, progress: Progress = no_progress) -> Index:
-    """Return the index of a snapshot, made only of bytes that were published.
+    """Return the index of a snapshot, after its checksum was verified.
 
     Stages reported to ``progress``: ``check snapshot``.
 
     Raises:
-        BadSnapshot: the file is missing or damaged, or holds something else. FAISS has not seen its bytes then.
+        BadSnapshot: the file is missing or damaged, in which case FAISS does not see its bytes, or it does not match
+            the row of the snapshot.
     """
     cells, dimension = snapshot.parameters["cells"], snapshot.parameters["dimension"]
     content = check_file(directory, snapshot, progress, keep=True)
@@ -102,17 +103,17 @@ def read_index(directory: Path, snapshot: Snapshot, progress: Progress = no_prog
     expected = faiss.IndexIVFScalarQuantizer if cells else faiss.IndexIDMap
     found = (type(index), index.d, index.ntotal, getattr(index, "nlist", 0))
     if found != (expected, dimension, snapshot.n_vectors, cells):
-        raise BadSnapshot(snapshot, f"The snapshot {snapshot.file_name} holds something else than it should.")
+        raise BadSnapshot(snapshot, f"The content of the snapshot {snapshot.file_name} does not match the database.")
     return index
 
 
 def check_file(directory: Path, snapshot: Snapshot, progress: Progress, *, keep: bool) -> NDArray[np.uint8]:
-    """Return the bytes of a snapshot's file; without ``keep`` only the last of them, to save memory.
+    """Return the bytes of a snapshot's file; without ``keep`` only some of them, to save memory.
 
     Stages reported to ``progress``: ``check snapshot``, the bytes read as a share of all vectors.
 
     Raises:
-        BadSnapshot: they are not the bytes that were published.
+        BadSnapshot: the file is missing, or its bytes are not those that were published.
     """
     content = np.empty(0, np.uint8)
     done = 0
@@ -124,17 +125,17 @@ def check_file(directory: Path, snapshot: Snapshot, progress: Progress, *, keep:
 
     path = directory / snapshot.file_name
     if not FILE_NAME.fullmatch(snapshot.file_name):
-        raise BadSnapshot(snapshot, f"{snapshot.file_name!r} is not the name of a snapshot.")
+        raise BadSnapshot(snapshot, f"{snapshot.file_name!r} is not a valid name of a snapshot file.")
     try:
         with open(path, "rb", 0, opener=_open_plainly) as file:
             status = os.fstat(file.fileno())
-            is_sound = stat.S_ISREG(status.st_mode) and status.st_size == snapshot.n_bytes
-            if is_sound:
+            is_intact = stat.S_ISREG(status.st_mode) and status.st_size == snapshot.n_bytes
+            if is_intact:
                 content = np.empty(snapshot.n_bytes if keep else 2 * _READ_BYTES, np.uint8)
-                is_sound = _sha256(file, content, count) == snapshot.sha256
+                is_intact = _sha256(file, content, count) == snapshot.sha256
     except OSError as error:
         raise BadSnapshot(snapshot, f"The snapshot {path} cannot be read: {error.strerror}.") from error
-    if not is_sound:
+    if not is_intact:
         raise BadSnapshot(snapshot, f"The snapshot {path} is damaged: its bytes are not those that were published.")
     return content
 
@@ -142,8 +143,8 @@ def check_file(directory: Path, snapshot: Snapshot, progress: Progress, *, keep:
 def _sha256(file: FileIO, content: NDArray[np.uint8], on_read: Callable[[int], None]) -> str:
     """Return the SHA-256 in hex of a file, reading it into ``content``, which is reused from its start when full.
 
-    The next block is read while one is hashed, so ``content`` must hold the whole file or two blocks. ``on_read`` is
-    called with the size of each block.
+    One block is read while the previous one is hashed, so ``content`` must hold the whole file or two blocks.
+    ``on_read`` is called with the size of each block.
     """
     sha256 = hashlib.sha256()
     at = 0
@@ -159,5 +160,5 @@ def _sha256(file: FileIO, content: NDArray[np.uint8], on_read: Callable[[int], N
 
 
 def _open_plainly(path: str, flags: int) -> int:
-    """Open a file without following a link and without waiting for the other end of a pipe."""
+    """Open a file without following a symbolic link and without waiting for the writer of a pipe."""
     return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)

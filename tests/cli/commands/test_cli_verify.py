@@ -30,7 +30,7 @@ def test_verify_and_repair(indexed: None) -> None:
     }
     repaired = dedup_("verify", "--repair")
     assert (repaired.exit_code, repaired.stderr) == (0, "The snapshot was bad or missing and has been rebuilt.\n")
-    assert "notes.txt is not neardup's." in repaired.stdout
+    assert "notes.txt does not belong to neardup." in repaired.stdout
     assert snapshot_file().read_bytes() == whole
     assert dedup_("verify", "--repair").stderr == ""
 
@@ -42,7 +42,7 @@ def test_verify_leaves_a_damaged_database_alone(indexed: None) -> None:
     snapshot_file().unlink()
     result = dedup_("verify", "--repair")
     assert result.exit_code == 8
-    assert "Record 1 is not what its digest was made of." in result.stderr and "backup" in result.stderr
+    assert "Record 1 does not match its digest." in result.stderr and "backup" in result.stderr
     assert "And 3 more." in result.stdout
     assert not list(Path(".dedup/snapshots").iterdir())
 

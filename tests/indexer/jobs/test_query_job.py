@@ -1,4 +1,4 @@
-"""From rows to answers: index, query, and what happens when the snapshot lags, is damaged or foreign."""
+"""From rows to answers: index and query, also if the snapshot is outdated, damaged or of another model."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from indexed import MODEL, NAMES, index, table, with_cells
 
 from dedup.errors import InputRefused, UsageError, VersionMismatch
 from dedup.model import load_model
-from indexer.ingest import intake
 from indexer.jobs import duplicates
 from indexer.jobs import index as index_job
 from indexer.jobs.query import Match, Searcher
@@ -70,7 +69,7 @@ def test_deleted_and_new_texts_before_the_next_snapshot(store: Store, snapshots:
     assert "blue ocean shiping" not in forms(found)
     assert len(found) == 7  # every text that is left
 
-    index(snapshots, ["Something Else"])  # all neighbours of the query are deleted
+    index(snapshots, ["Something Else"])  # all previous neighbours of the query are deleted
     (found,) = Searcher(snapshots, MODEL).query(["Blue Ocean Shipping"])
     assert forms(found) == ["something else"]
 
@@ -89,7 +88,7 @@ def test_another_model(store: Store, snapshots: Snapshots) -> None:
 
 
 class Killed(Encoder):
-    """Killed at its third call."""
+    """An encoder that is killed at its third call."""
 
     calls = 0
 
@@ -100,19 +99,18 @@ class Killed(Encoder):
         return super().encode(normals)
 
 
-def test_a_killed_job_goes_on(store: Store, snapshots: Snapshots, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(intake, "BATCH_ROWS", 2)
+def test_a_killed_job_is_continued(store: Store, snapshots: Snapshots) -> None:
     model = fake_model()
     model.encoder = Killed()
     with pytest.raises(KeyboardInterrupt):
-        index(snapshots, NAMES, model)
+        index(snapshots, NAMES, model, batch_rows=2)
     (run,) = last_runs(store, 1)
     assert (run.state, run.manifest["error"]) == ("interrupted", "KeyboardInterrupt")
     assert runs.batches(store, run.run_id) == (2, runs.Accounts(rows_in=4, added=4))
     assert (store.counts().records, store.counts().texts, store.counts().vectors) == (4, 3, 3)
     assert len(Searcher(snapshots, MODEL).query(["Northwind Trading"])[0]) == 3
 
-    result = index(snapshots, NAMES)
+    result = index(snapshots, NAMES, batch_rows=2)
     assert (result.rows, result.went_on) == (runs.Accounts(8, added=8), True)
     assert (result.texts_encoded, result.snapshot_built) == (4, True)
     (same,) = last_runs(store, 2)
@@ -121,22 +119,17 @@ def test_a_killed_job_goes_on(store: Store, snapshots: Snapshots, monkeypatch: p
     json.dumps(same.manifest)
 
 
-def test_another_input_does_not_go_on_in_a_killed_run(
-    store: Store, snapshots: Snapshots, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(intake, "BATCH_ROWS", 2)
+def test_another_input_does_not_continue_a_killed_run(store: Store, snapshots: Snapshots) -> None:
     model = fake_model()
     model.encoder = Killed()
     with pytest.raises(KeyboardInterrupt):
-        index(snapshots, NAMES, model)
-    result = index(snapshots, NAMES[1:])
+        index(snapshots, NAMES, model, batch_rows=2)
+    result = index(snapshots, NAMES[1:], batch_rows=2)
     assert (result.rows, result.went_on) == (runs.Accounts(7, added=4, unchanged=3, removed=1), False)
     assert [run.state for run in last_runs(store, 3)] == ["done", "interrupted"]
 
 
-def test_a_query_is_refused_while_a_model_has_not_encoded_every_text(
-    store: Store, snapshots: Snapshots, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_query_is_refused_until_every_text_is_encoded(store: Store, snapshots: Snapshots) -> None:
     index(snapshots, NAMES)
     other = fake_model("b")
     other.encoder = Killed()
@@ -148,14 +141,14 @@ def test_a_query_is_refused_while_a_model_has_not_encoded_every_text(
     assert len(Searcher(snapshots, MODEL).query(["Contoso"])[0]) == 7
 
 
-def test_a_refused_input_leaves_the_vectors_of_another_model(store: Store, snapshots: Snapshots) -> None:
+def test_a_refused_input_keeps_the_vectors_of_another_model(store: Store, snapshots: Snapshots) -> None:
     index(snapshots, NAMES)
     before = last_runs(store, 1)[0].run_id
     given = snapshots, fake_model("b"), "more"
     wanted: dict[str, Any] = {"identity": "content", "mirror": True, "on_reject": lambda reject: None}
     rows = [row._replace(external_id=None) for row in table(NAMES)]
     with pytest.raises(UsageError, match=r"Up to 15 distinct texts .* No record was changed"):
-        index_job.index_rows(*given, rows, memory=1 << 20, **wanted)  # there are 7: no row says whether it is new
+        index_job.index_rows(*given, rows, memory=1 << 20, **wanted)  # 7 are known, and up to 8 are new
     with pytest.raises(InputRefused, match="nothing was written"):
         index_job.index_rows(*given, [row._replace(raw="--") for row in rows], **wanted)
     assert store.count_vectors(MODEL.model_id) == store.counts().texts == 7
@@ -164,10 +157,10 @@ def test_a_refused_input_leaves_the_vectors_of_another_model(store: Store, snaps
 
 
 @pytest.mark.parametrize(("first", "most"), [(1, 8), (5, 12), (101, 16)])
-def test_rows_of_before_are_counted_with_those_of_an_input(
+def test_the_estimate_of_memory_counts_earlier_records_and_rows(
     store: Store, snapshots: Snapshots, first: int, most: int
 ) -> None:
-    """Those with an id that the input has as well are counted once."""
+    """Records whose id is also in the input are counted once."""
     index(snapshots, NAMES, identity="column")
     rows = [row._replace(external_id=f"r{number}") for number, row in enumerate(table(NAMES), first)]
     with pytest.raises(UsageError, match=f"Up to {most} distinct texts"):
@@ -180,9 +173,7 @@ def test_rows_of_before_are_counted_with_those_of_an_input(
         )
 
 
-def test_another_model_encodes_page_by_page(
-    store: Store, snapshots: Snapshots, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_another_model_encodes_page_by_page(store: Store, snapshots: Snapshots) -> None:
     index(snapshots, NAMES)
     other = fake_model("b")
     other.encoder = Killed()
@@ -201,10 +192,8 @@ def test_a_text_without_a_vector_is_refused(store: Store, snapshots: Snapshots) 
 
 
 @pytest.mark.parametrize("with_snapshot", [True, False])
-def test_cells_give_the_same_duplicates(
-    store: Store, snapshots: Snapshots, with_snapshot: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Also where texts came and went after the snapshot, or it is damaged."""
+def test_cells_give_the_same_duplicates(store: Store, snapshots: Snapshots, with_snapshot: bool) -> None:
+    """Also if texts were added and deleted after the snapshot, or if it is damaged."""
     words = ("Harbour", "Quartz", "Meadow", "Falcon", "Summit", "Velvet", "Juniper", "Orchid")
     names = [f"{word} {trade}" for word in words for trade in ("Logistics", "Bakery", "Opticians")]
     index(snapshots, [*NAMES[:5], *names])
@@ -222,7 +211,7 @@ def test_cells_give_the_same_duplicates(
     assert np.array_equal(found.near.clusters.labels, exact.near.clusters.labels)
 
 
-def test_a_snapshot_is_let_go_once_its_centres_are_known(
+def test_a_snapshot_is_released_once_its_centres_are_read(
     store: Store, snapshots: Snapshots, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     index(snapshots, [f"Harbour Works {number}" for number in range(40)])
@@ -249,7 +238,7 @@ def test_a_snapshot_is_let_go_once_its_centres_are_known(
 def test_many_queries_have_the_answers_of_one(
     store: Store, snapshots: Snapshots, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In several processes, or in this one; also after a page of them that failed."""
+    """In several processes or in this one, and also after an error."""
     model = load_model()
     words = ("Harbour", "Quartz", "Meadow", "Falcon", "Summit", "Velvet", "Juniper", "Orchid")
     names = [*NAMES, *(f"{word} {trade}" for word in words for trade in ("Logistics Inc", "Bakery", "Opticians"))]

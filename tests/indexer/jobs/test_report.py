@@ -1,9 +1,10 @@
-"""What a report writes."""
+"""The files that a report writes."""
 
 from __future__ import annotations
 
 import csv
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,7 @@ def test_only_exact_duplicates(store: Store, snapshots: Snapshots, tmp_path: Pat
     assert {row["weakest_probability"] for row in read(tmp_path / "clusters.csv")} == {"1.000000"}
 
 
-def test_columns_that_are_called_like_ours(store: Store, snapshots: Snapshots, tmp_path: Path) -> None:
+def test_input_columns_with_the_names_of_ours(store: Store, snapshots: Snapshots, tmp_path: Path) -> None:
     fields = {"text": "=1+1", "column_text": "-5", "source": "@x", "=note": "n"}
     rows = [Row(n, n, str(n), "+Acme", fields, ["+Acme"]) for n in (1, 2)]
     index_rows(snapshots, MODEL, "-files", rows, identity="column", mirror=False, on_reject=lambda reject: None)
@@ -104,7 +105,7 @@ def test_columns_that_are_called_like_ours(store: Store, snapshots: Snapshots, t
     }
 
 
-def test_columns_that_come_up_late(store: Store, snapshots: Snapshots, tmp_path: Path) -> None:
+def test_columns_that_first_occur_late(store: Store, snapshots: Snapshots, tmp_path: Path) -> None:
     named: list[tuple[str, dict[str, str]]] = [
         ("Acme", {}),
         ("Acme", {"a": 'x, "y"'}),
@@ -125,17 +126,17 @@ def test_nothing_is_indexed(store: Store, snapshots: Snapshots, tmp_path: Path) 
     assert last_runs(store, 1)[0].state == "failed"
 
 
-def test_a_report_is_never_half_there(
+def test_a_failed_report_keeps_the_files_of_the_last_one(
     store: Store, snapshots: Snapshots, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     index(snapshots, NAMES)
     write(snapshots, tmp_path / "out")
     before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
 
-    def full_disk(*_: object) -> None:
+    def full_disk(handle: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(report, "_write_clusters", full_disk)
+    monkeypatch.setattr(os, "fsync", full_disk)
     with pytest.raises(EnvironmentFault, match="No space left"):
         write(snapshots, tmp_path / "out")
     assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before

@@ -1,4 +1,4 @@
-"""The FAISS snapshot: what is built, when it is due, and that no file is trusted that is not what was published."""
+"""The FAISS snapshot: its content, when a new one is due, and that no altered file is trusted."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ QUERIES = ["Northwind Trading Co", "Blue Ocean", "Initech"]
 
 @pytest.mark.parametrize("flat_up_to", [CELLS_ABOVE, 10_000])
 def test_the_same_vectors_give_the_same_bytes(tmp_path: Path, flat_up_to: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And the same recall is measured, whatever the number of threads."""
+    """And the same recall, with any number of threads."""
     ids, codes = clustered()
     threads = faiss.omp_get_max_threads()
     published = []
@@ -47,7 +47,7 @@ def test_the_same_vectors_give_the_same_bytes(tmp_path: Path, flat_up_to: int, m
 
 
 @pytest.mark.parametrize("flat_up_to", [CELLS_ABOVE, 10_000])
-def test_what_is_read_back_is_what_was_stored(tmp_path: Path, flat_up_to: int) -> None:
+def test_an_index_reads_back_as_it_was_stored(tmp_path: Path, flat_up_to: int) -> None:
     ids, codes = clustered()
     codes[3, :4] = -128, -127, 127, 0
     published = Snapshots(faked_store(ids, codes), tmp_path, flat_up_to=flat_up_to).publish("a" * 64)
@@ -59,16 +59,16 @@ def test_what_is_read_back_is_what_was_stored(tmp_path: Path, flat_up_to: int) -
     assert (published.max_text_id, published.n_vectors) == (ids[-1], len(ids))
 
 
-def test_every_stage_of_a_publication_says_how_far_it_is(tmp_path: Path) -> None:
-    heard: dict[str, list[tuple[int, int | None]]] = {}
+def test_every_stage_of_a_publication_reports_progress(tmp_path: Path) -> None:
+    reported: dict[str, list[tuple[int, int | None]]] = {}
 
-    def hear(stage: str, done: int, total: int | None) -> None:
-        heard.setdefault(stage, []).append((done, total))
+    def progress(stage: str, done: int, total: int | None) -> None:
+        reported.setdefault(stage, []).append((done, total))
 
-    Snapshots(faked_store(*clustered()), tmp_path, flat_up_to=CELLS_ABOVE).publish("a" * 64, progress=hear)
-    of_index, of_recall = ["cells", "cells of texts", "snapshot"], ["recall", "recall of queries"]
-    assert list(heard) == [*of_index, "write snapshot", "checksum", *of_recall]
-    for steps in heard.values():
+    Snapshots(faked_store(*clustered()), tmp_path, flat_up_to=CELLS_ABOVE).publish("a" * 64, progress=progress)
+    of_index, of_recall = ["cells", "assign to cells", "snapshot"], ["recall", "recall of queries"]
+    assert list(reported) == [*of_index, "write snapshot", "checksum", *of_recall]
+    for steps in reported.values():
         assert steps == sorted(steps)
         assert len({total for _, total in steps}) == 1
         assert steps[-1][0] == steps[-1][1]
@@ -85,7 +85,7 @@ def test_a_snapshot_is_due_after_many_changes(store: Store, workspace: Workspace
 
 
 def test_a_snapshot_is_due_if_its_recall_was_measured_for_another_model(store: Store, snapshots: Snapshots) -> None:
-    """The same encoder with a scorer that looks at other pairs."""
+    """The same encoder with a scorer that has another ``min_similarity``."""
     names = [f"Harbour Works {number}" for number in range(40)]
     index(snapshots, names)
     with_cells(snapshots).publish(MODEL.model_id, min_similarity=MODEL.min_similarity)
@@ -93,17 +93,17 @@ def test_a_snapshot_is_due_if_its_recall_was_measured_for_another_model(store: S
     stricter = fake_model()
     stricter.min_similarity = 0.5
     assert index(snapshots, names, stricter).snapshot_built
-    assert not index(snapshots, names).snapshot_built  # it scans all, whatever the threshold
+    assert not index(snapshots, names).snapshot_built  # a flat snapshot does not depend on it
 
 
-def test_a_snapshot_of_another_search_is_due_and_its_cells_are_not_used(
+def test_a_snapshot_of_an_older_version_is_due_and_its_cells_are_not_used(
     store: Store, snapshots: Snapshots, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """An older version measured in how many cells a text must lie for a search that asked in others."""
+    """Its number of cells per text was chosen for texts that search another number of cells."""
     names = [f"Harbour Works {number}" for number in range(40)]
     index(snapshots, names)
     with monkeypatch.context() as older_version:
-        older_version.setattr(snapshot, "CELLS_ASKED", 1)
+        older_version.setattr(snapshot, "CELLS_SEARCHED", 1)
         with_cells(snapshots).publish(MODEL.model_id, min_similarity=MODEL.min_similarity)
     older = duplicates.find_duplicates(with_cells(snapshots), MODEL, min_probability=0.5)
     assert older.generation is None
@@ -115,7 +115,7 @@ def test_a_snapshot_of_another_search_is_due_and_its_cells_are_not_used(
 # Publish
 
 
-def test_publication_sweeps_what_is_ours(store: Store, snapshots: Snapshots) -> None:
+def test_publication_removes_only_our_files(store: Store, snapshots: Snapshots) -> None:
     index(snapshots, NAMES)
     for name in ("idx-1-{}.tmp", "idx-3-{}.bad", "idx-20-{}.bad", "idx-1-{}.txt", "notes.tmp"):
         (snapshots.directory / name.format("a" * 32)).touch()
@@ -126,7 +126,7 @@ def test_publication_sweeps_what_is_ours(store: Store, snapshots: Snapshots) -> 
     assert {path.name for path in snapshots.directory.iterdir() if path.is_file()} == expected
 
 
-def test_files_left_by_a_killed_job_go_with_the_next_one(store: Store, snapshots: Snapshots) -> None:
+def test_the_next_job_removes_files_left_by_a_killed_one(store: Store, snapshots: Snapshots) -> None:
     index(snapshots, NAMES)
     (current,) = snapshots.directory.iterdir()
     for name in ("idx-1-{}.tmp", "idx-0-{}.faiss"):
@@ -135,7 +135,7 @@ def test_files_left_by_a_killed_job_go_with_the_next_one(store: Store, snapshots
     assert list(snapshots.directory.iterdir()) == [current]
 
 
-def test_a_full_disk_leaves_the_last_snapshot(
+def test_a_full_disk_keeps_the_last_snapshot(
     store: Store, snapshots: Snapshots, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     index(snapshots, NAMES)
@@ -176,10 +176,10 @@ def test_damaged_snapshots_never_reach_faiss(
 
 
 @pytest.mark.parametrize("at_once", [7, 64])
-def test_a_file_is_checked_whole_however_it_is_read(
+def test_every_byte_of_a_file_is_checked(
     store: Store, snapshots: Snapshots, at_once: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One changed byte is seen at either end of the first parts and at the end, whether bytes are kept or read over."""
+    """A changed byte is found at both ends of the first blocks and at the end, whether bytes are kept or not."""
     monkeypatch.setattr(snapshot_file, "_READ_BYTES", at_once)
     index(snapshots, NAMES)
     expected = Searcher(snapshots, MODEL).query(QUERIES)
@@ -198,10 +198,10 @@ def test_a_file_is_checked_whole_however_it_is_read(
     assert Searcher(snapshots, MODEL).query(QUERIES) == expected
 
 
-def test_a_file_that_changes_while_it_is_read(
+def test_a_file_that_changes_after_its_check(
     store: Store, snapshots: Snapshots, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """FAISS gets the bytes that were checked, not those that are there a moment later."""
+    """FAISS gets the bytes that were checked, not those in the file a moment later."""
     index(snapshots, NAMES)
     expected = Searcher(snapshots, MODEL).query(QUERIES)
     (path,) = snapshots.directory.iterdir()
@@ -222,7 +222,7 @@ def test_a_file_that_changes_while_it_is_read(
 def test_a_reader_follows_a_writer(
     store: Store, snapshots: Snapshots, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever read the pointer before a publication, and looks for the file after it, takes the new one."""
+    """A reader that read the pointer before a publication, and opens the file after it, takes the new file."""
     index(snapshots, NAMES)
     old = store.current_snapshot()
     new = snapshots.publish(MODEL.model_id)
