@@ -27,8 +27,8 @@ from indexer.jobs.verify import verify_workspace
 from indexer.progress_bar import ProgressOption, progress_of
 from indexer.reading.formats.python_rows import PythonTable, rows_of
 from indexer.reading.inputs import Input, inputs_of_files
-from indexer.reading.records import ReadOptions, Table
 from indexer.reading.rejects import Reject
+from indexer.reading.rows import ReadOptions, Table
 from indexer.results.deduplication import Duplicates
 from indexer.results.indexing import Added, Status, Verification
 from indexer.results.matches import ManyMatches, Matches

@@ -17,7 +17,7 @@ from indexer.jobs.link import link_texts
 from indexer.progress_bar import ProgressOption, progress_of
 from indexer.reading.columns import Columns
 from indexer.reading.formats.python_rows import is_missing, rows_of, to_text
-from indexer.reading.records import ReadOptions
+from indexer.reading.rows import ReadOptions
 from indexer.results.comparison import Comparison, Comparisons
 from indexer.results.deduplication import Duplicates
 from indexer.results.links import Links

@@ -21,7 +21,7 @@ from indexer.progress_bar import progress_bar
 
 if TYPE_CHECKING:
     from indexer.jobs.query import Answer, Match, Searcher
-    from indexer.reading.records import ReadOptions
+    from indexer.reading.rows import ReadOptions
 
 EXAMPLES = options.examples(
     'dedup query "international flavor and fragrances"',
@@ -99,7 +99,7 @@ def query(
     from dedup.errors import UsageError
     from dedup.model import load_model
     from indexer.jobs.query import Searcher
-    from indexer.reading.records import ReadOptions
+    from indexer.reading.rows import ReadOptions
     from indexer.store.workspace import Workspace
     from indexer.vectors.snapshot import Snapshots
 

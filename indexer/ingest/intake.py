@@ -19,8 +19,8 @@ from dedup.runtime.progress import Progress
 from dedup.text.normalise import normalise
 from indexer.ingest.keyset import KEY_BYTES, KeySet, keys_of
 from indexer.ingest.spool import Batch, Item, Spool
-from indexer.reading.records import Row
 from indexer.reading.rejects import Reject
+from indexer.reading.rows import Row
 
 Identity = Literal["column", "content"]
 

@@ -19,8 +19,8 @@ from indexer.ingest.intake import Identity
 from indexer.ingest.load import ingest
 from indexer.reading.inputs import Input, reading
 from indexer.reading.open import Row
-from indexer.reading.records import ReadOptions
 from indexer.reading.rejects import Reject
+from indexer.reading.rows import ReadOptions
 from indexer.store.corpus_words import refresh_word_counts
 from indexer.store.runs import Accounts, recorded_run
 from indexer.store.store import Store

@@ -25,8 +25,8 @@ from dedup.runtime.processes import Processes
 from dedup.runtime.progress import Progress, no_progress
 from dedup.text.normalise import normalise
 from indexer.ingest.intake import MAX_NAME_CHARACTERS, fault_of
-from indexer.reading.records import Row, Table
 from indexer.reading.rejects import Reject
+from indexer.reading.rows import Row, Table
 from indexer.store.corpus_words import model_with_corpus
 from indexer.store.store import Record
 from indexer.vectors.search import StoredVectors, VectorIndex

@@ -8,8 +8,8 @@ from typing import NamedTuple
 from indexer.outputs.csv import csv_line
 from indexer.reading.cell_warnings import CellWarnings
 from indexer.reading.columns import Columns
-from indexer.reading.records import MAX_CELL_CHARACTERS, ReadOptions, Row, Table
 from indexer.reading.rejects import Reject
+from indexer.reading.rows import MAX_CELL_CHARACTERS, ReadOptions, Row, Table
 
 _MESSAGES = {
     "E_ENCODING_ROW": "The value of {!r} is not UTF-8. Correct it at its source.",

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from dedup.errors import UsageError
-from indexer.reading.records import ColumnChoice
+from indexer.reading.rows import ColumnChoice
 
 NULL_NAMES = frozenset({"null", "na", "n/a", "#n/a", "none", "nan", "nil"})
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from itertools import chain
 
 from dedup.errors import InputRefused
-from indexer.reading.records import MAX_COLUMNS, ColumnChoice, ReadOptions
+from indexer.reading.rows import MAX_COLUMNS, ColumnChoice, ReadOptions
 
 TEXT_NAMES = (
     *("name", "companyname", "company", "organisationname", "organizationname", "organisation"),

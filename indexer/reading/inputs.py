@@ -13,8 +13,8 @@ from pathlib import Path
 
 from dedup.errors import UsageError
 from indexer.reading.open import default_source, open_query, open_tables
-from indexer.reading.records import ReadOptions, Table
 from indexer.reading.rejects import RejectsFile, RejectsStream
+from indexer.reading.rows import ReadOptions, Table
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from indexer.reading.formats.delimited import DelimitedTable
 from indexer.reading.formats.joined import JoinedTable
 from indexer.reading.formats.jsonl import JsonLinesTable, looks_like_json
 from indexer.reading.lines import ByteLines
-from indexer.reading.records import ColumnChoice, ReadOptions, Row, Table
+from indexer.reading.rows import ColumnChoice, ReadOptions, Row, Table
 from indexer.reading.streams import ByteSource
 
 __all__ = ["ColumnChoice", "ReadOptions", "Row", "Table", "default_source", "open_query", "open_table", "open_tables"]

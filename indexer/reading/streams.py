@@ -22,7 +22,7 @@ else:
     from backports import zstd
 
 from dedup.errors import EnvironmentFault, InputRefused
-from indexer.reading.records import CHUNK_BYTES
+from indexer.reading.rows import CHUNK_BYTES
 
 MAX_RATIO = 200
 """Most decompressed bytes per compressed byte, checked from ``RATIO_FLOOR_BYTES`` decompressed bytes on."""

@@ -14,8 +14,8 @@ from indexer.reading.cell_warnings import CellWarnings
 from indexer.reading.columns import Columns
 from indexer.reading.formats import dialect
 from indexer.reading.lines import ByteLines, Lines, RecordTooLong
-from indexer.reading.records import MAX_CELL_CHARACTERS, ColumnChoice, ReadOptions, Row, Table
 from indexer.reading.rejects import Reject
+from indexer.reading.rows import MAX_CELL_CHARACTERS, ColumnChoice, ReadOptions, Row, Table
 from indexer.reading.streams import ByteSource
 
 

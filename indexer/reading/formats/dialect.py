@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from dedup.errors import InputRefused, UsageError
 from indexer.reading import columns
-from indexer.reading.records import MAX_CELL_CHARACTERS, ReadOptions
+from indexer.reading.rows import MAX_CELL_CHARACTERS, ReadOptions
 
 DELIMITERS = (",", ";", "\t", "|")
 SNIFFED_LINES = 2000

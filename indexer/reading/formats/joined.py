@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from indexer.reading.records import ReadOptions, Row, Table
 from indexer.reading.rejects import Reject
+from indexer.reading.rows import ReadOptions, Row, Table
 
 Open = Callable[[str | Path, ReadOptions], Table]
 

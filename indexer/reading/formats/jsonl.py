@@ -12,8 +12,8 @@ from dedup.errors import InputRefused
 from indexer.reading.cell_warnings import CellWarnings
 from indexer.reading.columns import Columns
 from indexer.reading.lines import ByteLines, Lines, RecordTooLong
-from indexer.reading.records import MAX_CELL_CHARACTERS, MAX_COLUMNS, ReadOptions, Row, Table
 from indexer.reading.rejects import Reject
+from indexer.reading.rows import MAX_CELL_CHARACTERS, MAX_COLUMNS, ReadOptions, Row, Table
 from indexer.reading.streams import ByteSource
 
 _JQ = "Write one object per line, for example with: jq -c '.[]' FILE"

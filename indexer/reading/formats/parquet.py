@@ -14,8 +14,8 @@ from typing import IO, Any
 from dedup.errors import InputRefused, UsageError
 from indexer.reading import columns, streams
 from indexer.reading.cell_table import CellTable, Unusable
-from indexer.reading.records import ReadOptions, Row
 from indexer.reading.rejects import Reject
+from indexer.reading.rows import ReadOptions, Row
 from indexer.reading.streams import ByteSource
 
 MAX_MESSAGE_BYTES = 1 << 28

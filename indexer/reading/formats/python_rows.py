@@ -13,8 +13,8 @@ from typing import Any
 
 from dedup.errors import UsageError
 from indexer.reading.cell_table import CellTable
-from indexer.reading.records import ReadOptions, Row
 from indexer.reading.rejects import Reject
+from indexer.reading.rows import ReadOptions, Row
 
 Column = list[Any]
 

@@ -16,8 +16,8 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from dedup.errors import DedupError, EnvironmentFault, InputRefused, UsageError
 from indexer.reading.cell_table import CellTable, Unusable
-from indexer.reading.records import MAX_CELL_CHARACTERS, ReadOptions, Row
 from indexer.reading.rejects import MAX_RAW_BYTES, Reject
+from indexer.reading.rows import MAX_CELL_CHARACTERS, ReadOptions, Row
 
 PAGE_ROWS = 2000
 
