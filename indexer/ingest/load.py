@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
@@ -79,9 +80,9 @@ def ingest(
 ) -> IngestSummary:
     """Store the rows of one input as records of the source ``source_name``.
 
-    Records of the source that are not in the input are removed with ``mirror``. ``id_type`` is recorded for a new
-    source (``id_types``). ``run`` becomes the earlier run if the same input was begun before. ``scratch`` is the
-    directory for a temporary file, and ``memory`` limits the estimated peak memory in bytes (``indexer.memory``).
+    Records of the source that are not in the input are removed with ``mirror``. ``id_type`` is recorded for a source
+    without records (``id_types``). ``run`` becomes the earlier run if the same input was begun before. ``scratch`` is
+    the directory for a temporary file, and ``memory`` limits the estimated peak memory in bytes (``indexer.memory``).
     ``on_reject`` is called with every rejected row. One transaction stores ``batch_rows`` rows (default
     ``BATCH_ROWS``) or removes ``removal_rows`` records (default ``SIZE_OF_REMOVAL``). Stages reported to ``progress``:
     ``read``, ``store`` (after each commit), ``remove``.
@@ -115,7 +116,8 @@ def ingest(
             texts = _most_texts(store, source_name, intake, mirror=mirror)
             check_memory(INDEX, texts, intake.largest_batch, memory)
         digest = sha256("\0".join((source_name, identity, str(mirror), spool.digest)).encode()).hexdigest()
-        source_id, run.run_id = store.write(lambda c: _begin(c, source_name, identity, id_type, run, digest))
+        begin = partial(_begin, name=source_name, identity=identity, run=run, digest=digest)
+        source_id, run.run_id = store.write(partial(begin, is_empty=size == 0, id_type=id_type))
         loading = _Loading(store, source_id, run.run_id, model)
         went_on = loading.number > 0
         loading.store(spool, intake.rows_in, is_new=size == 0, progress=progress)
@@ -157,17 +159,24 @@ def _check_source(store: Store, name: str, identity: Identity) -> int:
 
 
 def _begin(
-    connection: Connection, name: str, identity: Identity, id_type: str | None, run: CurrentRun, digest: str
+    connection: Connection,
+    *,
+    name: str,
+    identity: Identity,
+    run: CurrentRun,
+    digest: str,
+    is_empty: bool,
+    id_type: str | None,
 ) -> tuple[int, int]:
     """Return the keys of the source, created if it is new, and of the run to continue."""
     source_id = connection.execute(select(source.c.source_id).where(source.c.name == name)).scalar()
     if source_id is None:
         source_id = next_key(connection, source.c.source_id)
         connection.execute(insert(source).values(source_id=source_id, name=name, identity=identity))
-        if id_type is not None:
-            id_types.record(connection, source_id, id_type)
     else:
         connection.execute(update(source).where(source.c.source_id == source_id).values(identity=identity))
+    if is_empty:
+        id_types.record(connection, source_id, id_type)
     return source_id, runs.resume_run(connection, run, source_id, digest)
 
 
