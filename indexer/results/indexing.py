@@ -26,6 +26,11 @@ class Added:
     rejected: tuple[Rejected, ...]
     notes: tuple[str, ...]
 
+    def __repr__(self) -> str:
+        counts = ("rows", "added", "changed", "unchanged", "removed")
+        shown = ", ".join(f"{name}={getattr(self, name):,}" for name in counts)
+        return f"Added(source={self.source!r}, {shown}, rejected={len(self.rejected):,}, notes={list(self.notes)})"
+
 
 @dataclass(frozen=True, slots=True)
 class Status:

@@ -36,6 +36,8 @@ def ids(matches: Any) -> list[Any]:
 def test_rows_are_added_found_changed_and_deleted(index: neardup.Index) -> None:
     added = index.add(ROWS)
     assert (added.rows, added.added, added.source) == (4, 4, "python")
+    shown = "source='python', rows=4, added=4, changed=0, unchanged=0, removed=0, rejected=0, notes=["
+    assert repr(added).startswith(f"Added({shown}")
     found = index.query("Acme Holdings Inc")
     assert ids(found)[:2] == [1, 4]
     assert found[0].exact and found[0].probability == 1.0

@@ -98,6 +98,7 @@ def test_an_index_of_pandas_is_no_column() -> None:
     assert [(pair.left.id, pair.right.id) for pair in found] == [(0, 1)]
     assert dict(found.records[0].fields) == {"x": 1}
     assert pairs_of(frame[["firm"]]) == pairs_of(frame["firm"]) == [(0, 2)]
+    assert neardup.deduplicate(frame["firm"], text="firm").text_columns == ("firm",)
 
 
 def test_a_column_that_is_there_twice_is_refused() -> None:

@@ -23,7 +23,7 @@ from indexer.reading.rows import ReadOptions, Row
 Column = list[Any]
 
 TEXT = "text"
-"""Name of the only column of a list of texts."""
+"""Name of the only column of a list of texts; a column of a data frame keeps its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +173,8 @@ def _from_items(data: object) -> _Read:
     wrong = next((item for item in items if not (isinstance(item, str) or is_missing(item))), None)
     if wrong is not None:
         raise UsageError(f"The item {_shown(wrong)} is neither a text nor a dict; give only texts, or only dicts.")
-    return [TEXT], [items]
+    name = getattr(data, "name", None) if hasattr(data, "to_list") else None  # a column of a data frame
+    return [name if isinstance(name, str) and name else TEXT], [items]
 
 
 _READERS: Sequence[Callable[[Any], _Read]] = (
