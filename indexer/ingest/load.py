@@ -40,6 +40,12 @@ from indexer.store.transactions import next_key
 SIZE_OF_REMOVAL = PAGE
 """Records removed in one transaction."""
 
+_OTHER_IDENTITY: dict[Identity, str] = {
+    "content": "with ids from a column, but this input has no id column. Name it with --id (id= in Python)",
+    "column": "without an id column, but this input has one. Ignore it with --id '' (id='' in Python)",
+}
+"""For the identity of an input, how its source and the input differ, and the remedy."""
+
 
 @dataclass(frozen=True, slots=True)
 class IngestSummary:
@@ -89,13 +95,13 @@ def ingest(
 
     Raises:
         InputRefused: All rows were rejected, or more than ``max_reject_rate`` of at least 100; or the input is empty
-            and would remove every record of the source. Nothing was written.
+            and would remove every record of the source, or the source has the other identity. Nothing was written.
         UsageError: The source was indexed with the other identity, or the job would need more than ``memory``.
         VersionMismatch: The model has no vector for a text; earlier batches are stored.
         WriterBusy: Another process has started writing; earlier batches are stored.
 
     """
-    size = _check_source(store, source_name, identity)
+    size = _check_source(store, source_name, identity, rows)
     with Spool(scratch) as spool:
         intake = take_in(
             rows,
@@ -109,7 +115,7 @@ def ingest(
         if mirror and intake.rows_in == 0 and size:
             raise InputRefused(
                 f"The input has no rows, which would remove all {size} records of source "
-                f"{source_name!r}. Check the file, or index into a new --workspace.",
+                f"{source_name!r}. Check the input, or index it into a new workspace.",
                 "E_EMPTY",
             )
         if memory is not None:
@@ -142,18 +148,25 @@ def _most_texts(store: Store, name: str, intake: Intake, *, mirror: bool) -> int
     return int(of_others) + stay + intake.rows_in
 
 
-def _check_source(store: Store, name: str, identity: Identity) -> int:
-    """Return the number of records of a source; raises ``UsageError`` if it has the other identity."""
+def _check_source(store: Store, name: str, identity: Identity, rows: Iterable[Row | Reject]) -> int:
+    """Return the number of records of a source.
+
+    Raises:
+        UsageError: The source has the other identity.
+        InputRefused: The source has the other identity and there are no rows; they may lack columns for that reason.
+
+    """
     counted = select(func.count()).where(record.c.source_id == source.c.source_id).scalar_subquery()
     found = store.read(select(source.c.identity, counted).where(source.c.name == name))
     if not found:
         return 0
     before, size = found[0]
     if size and before != identity:
-        was, now = ("ids from a column", "no id column") if identity == "content" else ("no id column", "one")
+        if next(iter(rows), None) is None:
+            raise InputRefused(f"The input has no rows, so source {name!r} was not changed.", "E_EMPTY")
         raise UsageError(
-            f"Source {name!r} was indexed with {was}, but this input has {now}. "
-            "Name the id column with --id, or use another source with --source NAME."
+            f"Source {name!r} was indexed {_OTHER_IDENTITY[identity]}, or use another source with --source (source= in "
+            "Python)."
         )
     return int(size)
 

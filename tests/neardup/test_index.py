@@ -123,6 +123,9 @@ def test_no_rows_change_nothing(tmp_path: Path) -> None:
         assert index.status().records == 4
         with pytest.raises(neardup.InputRefused, match="would remove all 4 records"):
             index.add({"id": [], "name": []}, sync=True)
+        with pytest.raises(neardup.InputRefused, match="The input has no rows, so source 'python' was not changed"):
+            index.add([])
+        assert index.status().records == 4
 
 
 def test_a_file_is_indexed_as_by_the_command(tmp_path: Path) -> None:
