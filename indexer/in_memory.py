@@ -100,7 +100,7 @@ def deduplicate(
     """
     matcher = model_of(model)
     least = probability_of(min_probability, matcher.default_probability)
-    table = _TextsOf(data, text, id, "the table")
+    table = _TextsOf(data, text, id, "The table")
     with progress_of(progress) as report:
         near = duplicates_of_texts(list(table.groups), matcher, min_probability=least, progress=report)
     of_text = dict(enumerate(table.groups.values()))
@@ -139,12 +139,12 @@ def link(
     matcher = model_of(model)
     least = probability_of(min_probability, matcher.default_probability)
     limit = limit_of(limit)
-    first = _TextsOf(left, text, id, "the left table")
+    first = _TextsOf(left, text, id, "The left table")
     second = _TextsOf(
         right,
         text if right_text is None else right_text,
         id if right_id is None else right_id,
-        "the right table",
+        "The right table",
         lambda: " For the right table, use right_text= and right_id=; right_id='' means that it has no ids.",
     )
     with progress_of(progress) as report:

@@ -86,7 +86,7 @@ class PythonTable(CellTable):
     """The rows of Python objects as a table, for the index. ``id_text`` writes an id as text."""
 
     def __init__(self, rows: PythonRows, options: ReadOptions, id_text: Callable[[Any], str]) -> None:
-        self.name = "the table"
+        self.name = "The table"
         self._rows = rows
         self._id_text = id_text
         if not rows.names:
