@@ -183,16 +183,10 @@ class Searcher:
                 yield [block[at] for at in found.queries], found.texts, found.similarities
 
         in_processes = len(normals) >= self._many_queries and threads.count() > 1
-        try:
-            for probabilities in (
-                self._processes.map(_compare, tasks())
-                if in_processes
-                else (self.model.compare(*task) for task in tasks())
-            ):
-                yield pending.popleft(), probabilities.tolist()
-        except BaseException:  # also if the caller closes the generator
-            self._processes.close()
-            raise
+        for probabilities in (
+            self._processes.map(_compare, tasks()) if in_processes else (self.model.compare(*task) for task in tasks())
+        ):
+            yield pending.popleft(), probabilities.tolist()
 
     def _find(self, normals: list[str], k: int) -> _Candidates:
         """Return the ``k`` nearest texts of each of distinct ``normals``, without the equal one."""

@@ -2,6 +2,8 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from threading import Thread
@@ -24,6 +26,10 @@ def times(factor, number):
 
 def reciprocal(factor, number):
     return factor / number
+
+
+def sleep(factor, seconds):
+    time.sleep(seconds)
 
 
 def end_of_process(factor, number):
@@ -127,6 +133,49 @@ def test_what_cannot_be_sent_is_named(processes, function, what):
 
 def test_an_interrupt_of_the_terminal_is_left_to_the_program(processes):
     assert list(processes.map(interrupted, [(1,), (2,), (3,)])) == [1, 2, 3]
+
+
+def test_threads_that_share_processes_get_their_own_results(processes):
+    def results(number):
+        return [list(processes.map(times, [(number,), (number + 1,)])) for _ in range(20)]
+
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(results, range(4), timeout=60))
+    assert found == [[[10 * number, 10 * number + 10]] * 20 for number in range(4)]
+
+
+def test_an_iteration_that_is_closed_early_leaves_nothing_to_the_next(processes):
+    results = processes.map(times, [(1,), (2,), (3,)])
+    assert next(results) == 10
+    results.close()
+    assert list(processes.map(times, [(4,), (5,)])) == [40, 50]
+
+
+def test_an_iteration_that_fails_leaves_nothing_to_the_next(processes):
+    with pytest.raises(ZeroDivisionError):
+        list(processes.map(reciprocal, [(0,), (5,)]))
+    assert list(processes.map(times, [(4,), (5,)])) == [40, 50]
+
+
+def test_two_iterations_of_one_thread_are_refused(processes):
+    results = processes.map(times, [(1,), (2,), (3,)])
+    assert next(results) == 10
+    with pytest.raises(RuntimeError, match="has not ended"):
+        list(processes.map(times, [(4,)]))
+    assert list(results) == [20, 30]
+
+
+def test_processes_can_be_closed_while_another_thread_waits_for_a_result(processes):
+    before = children()
+    results = processes.map(sleep, [(60,)])
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(next, results)
+        while len(children()) < len(before) + 2:
+            time.sleep(0.01)
+        processes.close()
+        with pytest.raises(EnvironmentFault, match="were closed"):
+            waiting.result(10)
+    assert list(processes.map(times, [(1,)])) == [10]
 
 
 def test_processes_end_while_they_work(processes):
