@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 from types import SimpleNamespace
 from typing import Any
 
@@ -128,3 +130,22 @@ def test_the_nearest_are_among_the_candidates(dimension: int) -> None:
     nearest, _ = exact_neighbours(codes[::100], codes, 10)
     found = [near in row for row, nears in zip(candidates, nearest, strict=True) for near in nears[:4]]
     assert np.mean(found) > 0.99
+
+
+def test_threads_share_the_vectors_while_they_are_sketched(tmp_path: Path) -> None:
+    ids, codes = clustered()
+    corpus = Corpus(tmp_path, ids, codes, 4900, 10_000)
+    queries = codes[::50]
+    expected = corpus.open(scanned_queries=0).search(queries, K)[:2]
+    for _ in range(5):
+        vectors = corpus.open(scanned_queries=0)
+        start = Barrier(4)
+
+        def search(_: int, vectors: StoredVectors = vectors, start: Barrier = start) -> tuple[Ids, Any]:
+            start.wait()
+            return vectors.search(queries, K)[:2]
+
+        with ThreadPoolExecutor(4) as pool:
+            for found in pool.map(search, range(4)):
+                for values, wanted in zip(found, expected, strict=True):
+                    np.testing.assert_array_equal(values, wanted)
