@@ -198,9 +198,11 @@ def _start() -> _Worker:
 def _search_path() -> list[str]:
     """Return where a worker looks for modules that are not in the standard library: this package, then as the caller.
 
-    Relative entries, such as the empty one that stands for the working directory, are left out.
+    Relative entries, such as the empty one that stands for the working directory, are left out; so are entries that
+    are not strings, which the import system ignores.
     """
-    return list(dict.fromkeys([str(_ROOT), *(entry for entry in sys.path if Path(entry).is_absolute())]))
+    entries = [entry for entry in sys.path if isinstance(entry, str) and Path(entry).is_absolute()]
+    return list(dict.fromkeys([str(_ROOT), *entries]))
 
 
 def _send_next(

@@ -112,6 +112,21 @@ def test_a_process_that_was_ended_is_an_error_of_the_environment(processes):
         list(processes.map(end_of_process, [(1,), (2,)]))
 
 
+def test_idle_processes_that_were_killed_are_replaced(processes):
+    before = children()
+    assert list(processes.map(times, [(1,), (2,)])) == [10, 20]
+    killed = [int(pid) for pid in children() if pid not in before]
+    os.kill(killed[0], signal.SIGKILL)
+    os.waitid(os.P_PID, killed[0], os.WEXITED | os.WNOWAIT)
+    assert list(processes.map(times, [(3,), (4,)])) == [30, 40]
+    assert len(children()) == len(before) + 2
+
+
+def test_the_search_path_may_hold_a_path(processes, monkeypatch):
+    monkeypatch.setattr(sys, "path", [*sys.path, Path("/nowhere"), b"/nowhere"])
+    assert list(processes.map(times, [(1,), (2,)])) == [10, 20]
+
+
 def test_each_process_computes_with_one_thread(monkeypatch):
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         monkeypatch.setenv(name, "3")
