@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 import pickle
 import signal
 import subprocess
@@ -22,6 +23,7 @@ from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
 from threading import Lock, get_ident
 from typing import Any, NamedTuple, TypeVar
+from weakref import WeakSet
 
 from dedup.errors import EnvironmentFault
 from dedup.runtime import threads
@@ -86,6 +88,15 @@ class _Team:
             worker.process.wait()
         # A pipe is closed when nobody holds it any more: another thread may be writing to it just now.
 
+    def forget(self) -> None:
+        """Leave all workers to the parent process; for use in a child right after a fork."""
+        self._change = Lock()  # a thread of the parent may have held it
+        self._is_stopped = True
+        workers, self.workers = self.workers, []
+        for worker in workers:
+            worker.process.returncode = 0  # neither waited for nor killed here
+            worker.pipe.close()  # or workers would outlive the parent while this process lives
+
     def why_ended(self) -> str:
         """Describe why workers are gone, with their exit codes."""
         if self._is_stopped:
@@ -103,13 +114,15 @@ class _Team:
 class Processes:
     """Up to ``count`` worker processes, each with a copy of ``shared``. They start when they are first needed.
 
-    Several threads may share them: each iteration waits until the one before it has ended.
+    Several threads may share them: each iteration waits until the one before it has ended. A process forked from this
+    one starts workers of its own.
     """
 
     def __init__(self, count: int, shared: object) -> None:
         self._count = count
         self._shared = shared
         self._team = _Team()
+        _instances.add(self)
 
     @property
     def are_running(self) -> bool:
@@ -173,6 +186,22 @@ class Processes:
         if team is self._team:
             self._team = _Team()
         team.stop()
+
+    def _forget(self) -> None:
+        """Start workers of its own in a forked process."""
+        team, self._team = self._team, _Team()
+        team.forget()
+
+
+_instances: WeakSet[Processes] = WeakSet()
+
+
+def _after_fork() -> None:
+    for processes in list(_instances):
+        processes._forget()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 def _start() -> _Worker:

@@ -5,6 +5,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from multiprocessing import get_context
 from pathlib import Path
 from threading import Thread
 
@@ -246,3 +247,38 @@ def test_no_module_of_the_working_directory_is_imported(tmp_path, monkeypatch, p
     monkeypatch.setattr(sys, "path", ["", *sys.path])
     assert list(processes.map(times, [(1,), (2,)])) == [10, 20]
     assert not (tmp_path / "ran").exists()
+
+
+def test_a_forked_process_has_workers_of_its_own(processes):
+    def compute(results):
+        results.put(list(processes.map(times, [(7,), (8,)])))
+        processes.close()
+
+    assert list(processes.map(times, [(1,), (2,)])) == [10, 20]
+    workers = children()
+    fork = get_context("fork")
+    results = fork.Queue()
+    child = fork.Process(target=compute, args=(results,))
+    child.start()
+    assert results.get(timeout=30) == [70, 80]
+    child.join(30)
+    assert child.exitcode == 0
+    assert children() == workers
+    assert list(processes.map(times, [(3,), (4,)])) == [30, 40]
+
+
+def test_a_fork_within_an_iteration_leaves_it_to_the_parent(processes):
+    def close(outcome):
+        pending.close()
+        processes.close()
+        outcome.put("closed")
+
+    pending = processes.map(times, [(1,), (2,), (3,), (4,)])
+    assert next(pending) == 10
+    fork = get_context("fork")
+    outcome = fork.Queue()
+    child = fork.Process(target=close, args=(outcome,))
+    child.start()
+    assert outcome.get(timeout=30) == "closed"
+    child.join(30)
+    assert list(pending) == [20, 30, 40]
