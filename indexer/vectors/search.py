@@ -82,9 +82,9 @@ class StoredVectors:
         """Return the ``k`` nearest texts of each of ``codes`` (m, d): ids and cosines, both (m, k), and normal forms.
 
         Nearest first, ties by the lower id; id -1 and cosine -1 where there are fewer than ``k``. Normal forms are by
-        id. Texts deleted since are left out.
+        id. Texts deleted since are left out. ``k`` is at most the number of texts.
         """
-        depth = k
+        depth = k = min(k, max(1, self._count))
         while True:  # search deeper while deleted texts leave a query with fewer than k
             ids, similarities = self._nearest(codes, depth)
             normals = self._store.normals(np.unique(ids[ids >= 0]).tolist())
