@@ -151,7 +151,7 @@ class Index:
             UsageError: neither is given, or there is no such record or source; nothing was deleted.
             WriterBusy: another process is writing to this index.
         """
-        wanted = [id_types.to_text(one) for one in ids] if ids is not None else []
+        wanted = [id_types.to_text(one) for one in ids] if ids is not None else None
         with progress_of(self._progress) as progress:
             deleted = delete_job.delete(self._workspace, wanted, source, progress)
         self.close()
