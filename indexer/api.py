@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from threading import RLock
 from typing import Any, Self, TypedDict, Unpack, overload
 
 import numpy as np
@@ -106,6 +107,7 @@ class Index:
         self._model = model_of(model)
         self._progress = progress
         self._reader: _Reader | None = None
+        self._lock = RLock()  # several threads may share an index
 
     def __enter__(self) -> Self:
         return self
@@ -115,16 +117,21 @@ class Index:
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what is open; a copy opens the index for itself."""
-        return {**self.__dict__, "_reader": None}
+        return {name: value for name, value in self.__dict__.items() if name not in ("_reader", "_lock")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__ |= state
+        self._reader, self._lock = None, RLock()
 
     def __repr__(self) -> str:
         return f"Index({self._workspace.where!r})"
 
     def close(self) -> None:
         """Close the database and release the vectors. The index opens again when it is used."""
-        if self._reader is not None:
-            self._reader.close()
-            self._reader = None
+        with self._lock:
+            if self._reader is not None:
+                self._reader.close()
+                self._reader = None
 
     def add(
         self,
@@ -201,10 +208,8 @@ class Index:
         """
         one = isinstance(ids, str) or not isinstance(ids, Iterable)
         wanted = None if ids is None else [id_types.to_text(id) for id in ([ids] if one else ids)]
-        if wanted == []:
-            return 0
         with progress_of(self._progress) as progress:
-            deleted = delete_job.delete(self._workspace, wanted or [], source, progress)
+            deleted = delete_job.delete(self._workspace, wanted, source, progress)
         self.close()
         return deleted.records
 
@@ -231,9 +236,10 @@ class Index:
         limit, least = limit_of(limit), probability_of(min_probability, 0)
         single = isinstance(text, str) or not isinstance(text, Iterable)
         texts = [text_of(text, "text")] if single else texts_of(text, "text")
-        reader = self._open_reader()
-        found = reader.searcher.query(texts, limit=limit, min_probability=least)
-        parsers, model = reader.parsers(), reader.searcher.model
+        with self._lock:
+            reader = self._open_reader()
+            found = reader.searcher.query(texts, limit=limit, min_probability=least)
+            parsers, model = reader.parsers(), reader.searcher.model
         results = [
             Matches(query, least, _matches(query, hits, parsers), model)
             for query, hits in zip(texts, found, strict=True)

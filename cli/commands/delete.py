@@ -42,6 +42,6 @@ def delete(
     from indexer.store.workspace import Workspace
 
     with progress_bar(quiet=quiet) as progress:
-        deleted = delete(Workspace(workspace, database), id or [], source, progress)
+        deleted = delete(Workspace(workspace, database), id or None, source, progress)
     count = f"{deleted.records:,} {'record' if deleted.records == 1 else 'records'}"
     typer.echo(f"Deleted {count} of source {deleted.source!r}.")

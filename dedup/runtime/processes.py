@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 import pickle
 import signal
 import subprocess
@@ -20,7 +21,9 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
+from threading import Lock, get_ident
 from typing import Any, NamedTuple, TypeVar
+from weakref import WeakSet
 
 from dedup.errors import EnvironmentFault
 from dedup.runtime import threads
@@ -41,78 +44,164 @@ class _Worker(NamedTuple):
     pipe: Connection
 
 
-class Processes:
-    """Up to ``count`` worker processes, each with a copy of ``shared``. They start when they are first needed."""
+class _Team:
+    """Workers that one iteration uses at a time: the one that holds ``turn``. Once stopped, they never run again."""
 
-    def __init__(self, count: int, shared: object) -> None:
-        self._count = count
-        self._shared = shared
-        self._workers: list[_Worker] = []
+    def __init__(self) -> None:
+        self.turn = Lock()
+        self.user: int | None = None
+        self.workers: list[_Worker] = []
+        self._is_stopped = False
+        self._change = Lock()
 
-    @property
-    def are_running(self) -> bool:
-        """Whether the workers have been started, so that even a small job is worth dividing."""
-        return bool(self._workers)
+    def start(self, count: int, shared: object) -> list[Connection]:
+        """Return a pipe to each of ``count`` workers; start those that are missing or have died."""
+        with self._change:
+            self.workers = [worker for worker in self.workers if worker.process.poll() is None]
+        started = []
+        # A terminal sends an interrupt to all processes. The workers inherit that it is blocked; the caller decides.
+        allowed = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            while len(self.workers) < count:
+                with self._change:
+                    if self._is_stopped:
+                        break
+                    started.append(_start())
+                    self.workers.append(started[-1])
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, allowed)
+        for worker in started:
+            worker.pipe.send(shared)
+        with self._change:
+            if self._is_stopped:
+                raise EnvironmentFault(self.why_ended())
+            return [worker.pipe for worker in self.workers]
 
-    def close(self) -> None:
-        """Stop all workers at once, whatever they are doing."""
-        workers, self._workers = self._workers, []  # another thread may be starting one
+    def stop(self) -> None:
+        """Kill all workers, whatever they are doing."""
+        with self._change:  # another thread may be starting one
+            self._is_stopped = True
+            workers, self.workers = self.workers, []
         for worker in workers:
             worker.process.kill()
         for worker in workers:
             worker.process.wait()
         # A pipe is closed when nobody holds it any more: another thread may be writing to it just now.
 
+    def forget(self) -> None:
+        """Leave all workers to the parent process; for use in a child right after a fork."""
+        self._change = Lock()  # a thread of the parent may have held it
+        self._is_stopped = True
+        workers, self.workers = self.workers, []
+        for worker in workers:
+            worker.process.returncode = 0  # neither waited for nor killed here
+            worker.pipe.close()  # or workers would outlive the parent while this process lives
+
+    def why_ended(self) -> str:
+        """Describe why workers are gone, with their exit codes."""
+        if self._is_stopped:
+            return "The worker processes were closed while they were working."
+        for worker in self.workers:
+            with suppress(subprocess.TimeoutExpired):
+                worker.process.wait(1)
+        codes = sorted({str(worker.process.returncode) for worker in self.workers if worker.process.returncode})
+        return (
+            f"A worker process ended with code {', '.join(codes) or 'unknown'} (-9 usually means out of memory); "
+            "try fewer threads, e.g. --threads 1 or OMP_NUM_THREADS=1."
+        )
+
+
+class Processes:
+    """Up to ``count`` worker processes, each with a copy of ``shared``. They start when they are first needed.
+
+    Several threads may share them: each iteration waits until the one before it has ended. A process forked from this
+    one starts workers of its own.
+    """
+
+    def __init__(self, count: int, shared: object) -> None:
+        self._count = count
+        self._shared = shared
+        self._team = _Team()
+        _instances.add(self)
+
+    @property
+    def are_running(self) -> bool:
+        """Whether the workers have been started, so that even a small job is worth dividing."""
+        return bool(self._team.workers)
+
+    def close(self) -> None:
+        """Stop all workers at once, whatever they are doing; an iteration in another thread fails."""
+        self._replace(self._team)
+
     def map(self, function: Callable[..., T], tasks: Iterable[tuple[Any, ...]]) -> Iterator[T]:
         """Yield ``function(shared, *task)`` for each task, in order.
 
         Function, tasks and results are pickled; the function must be importable by the worker, so it cannot be one of
-        the main module. Only one iteration can run at a time. After one that was abandoned, call ``close``.
+        the main module. Workers that died while idle are replaced. An iteration that fails, or is closed while results
+        are outstanding, stops the workers; the next one starts new ones.
 
         Raises:
             EnvironmentFault: a worker died, or its result or its exception cannot be pickled.
+            RuntimeError: an earlier iteration of this thread has not ended.
         """
-        waiting = iter(tasks)
+        while True:
+            team = self._team
+            if team.turn.locked() and team.user == get_ident():
+                raise RuntimeError("An earlier iteration of this thread has not ended; exhaust it or close it.")
+            with team.turn:
+                if team is not self._team:  # replaced while this thread waited
+                    continue
+                team.user = get_ident()
+                try:
+                    yield from self._results(team, function, iter(tasks))
+                finally:
+                    team.user = None
+                return
+
+    def _results(self, team: _Team, function: Callable[..., T], tasks: Iterator[tuple[Any, ...]]) -> Iterator[T]:
+        """Yield the results of ``tasks`` computed by ``team``, whose turn the caller holds."""
         busy: deque[Connection] = deque()
+        is_idle = False
         try:
-            for pipe in self._pipes():
-                _send_next(pipe, function, waiting, busy)
+            for pipe in team.start(self._count, self._shared):
+                _send_next(pipe, function, tasks, busy)
             while busy:
                 pipe = busy.popleft()
                 succeeded, result = pipe.recv()
                 if not succeeded:
                     raise result
                 # Not earlier: a worker that is writing its result does not read, and both sides would wait for ever.
-                _send_next(pipe, function, waiting, busy)
+                _send_next(pipe, function, tasks, busy)
+                is_idle = not busy
                 yield result
+            is_idle = True
         except (EOFError, ConnectionError) as error:
-            raise EnvironmentFault(self._why_ended()) from error
-
-    def _why_ended(self) -> str:
-        """Describe the exit codes of the workers that are gone."""
-        for worker in self._workers:
-            with suppress(subprocess.TimeoutExpired):
-                worker.process.wait(1)
-        codes = sorted({str(worker.process.returncode) for worker in self._workers if worker.process.returncode})
-        return (
-            f"A worker process ended with code {', '.join(codes) or 'unknown'} (-9 usually means out of memory); "
-            "try fewer threads, e.g. --threads 1 or OMP_NUM_THREADS=1."
-        )
-
-    def _pipes(self) -> list[Connection]:
-        """Return a pipe to each worker, started if it is not running yet."""
-        # A terminal sends an interrupt to all processes. The workers inherit that it is blocked; the caller decides.
-        allowed = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
-            started = []
-            while len(self._workers) < self._count:
-                started.append(_start())
-                self._workers.append(started[-1])
+            raise EnvironmentFault(team.why_ended()) from error
         finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, allowed)
-        for worker in started:
-            worker.pipe.send(self._shared)
-        return [worker.pipe for worker in self._workers]
+            if not is_idle:  # the next iteration would receive results of this one
+                self._replace(team)
+
+    def _replace(self, team: _Team) -> None:
+        """Stop ``team``; the next iteration starts another one."""
+        if team is self._team:
+            self._team = _Team()
+        team.stop()
+
+    def _forget(self) -> None:
+        """Start workers of its own in a forked process."""
+        team, self._team = self._team, _Team()
+        team.forget()
+
+
+_instances: WeakSet[Processes] = WeakSet()
+
+
+def _after_fork() -> None:
+    for processes in list(_instances):
+        processes._forget()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 def _start() -> _Worker:
@@ -138,9 +227,11 @@ def _start() -> _Worker:
 def _search_path() -> list[str]:
     """Return where a worker looks for modules that are not in the standard library: this package, then as the caller.
 
-    Relative entries, such as the empty one that stands for the working directory, are left out.
+    Relative entries, such as the empty one that stands for the working directory, are left out; so are entries that
+    are not strings, which the import system ignores.
     """
-    return list(dict.fromkeys([str(_ROOT), *(entry for entry in sys.path if Path(entry).is_absolute())]))
+    entries = [entry for entry in sys.path if isinstance(entry, str) and Path(entry).is_absolute()]
+    return list(dict.fromkeys([str(_ROOT), *entries]))
 
 
 def _send_next(

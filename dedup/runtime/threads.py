@@ -3,15 +3,20 @@
 It is kept in the environment variable ``OMP_NUM_THREADS``. OpenMP (FAISS) and OpenBLAS (NumPy, SciPy) read the
 environment once, at import, so call ``compute_with`` before importing them. ONNX Runtime, RapidFuzz and our own
 thread pools call ``count``. Child processes inherit the number.
+
+A process forked from one that has used FAISS has no OpenMP threads: GNU OpenMP does not restart its pool after a fork,
+and the first parallel region would wait for it for ever. So FAISS computes with one thread in the thread that forked;
+the results are the same. Threads started later have pools of their own.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -68,3 +73,13 @@ def _quota(file: Path) -> int:
         return -(-int(quota) // int(period))
     except (OSError, ValueError):  # no such file, or "max": no limit
         return os.cpu_count() or 1
+
+
+def _after_fork() -> None:
+    """Make FAISS compute with one thread, without importing it."""
+    faiss: Any = sys.modules.get("faiss")
+    if hasattr(faiss, "omp_set_num_threads"):  # not if another thread was just importing it
+        faiss.omp_set_num_threads(1)
+
+
+os.register_at_fork(after_in_child=_after_fork)

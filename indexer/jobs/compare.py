@@ -13,6 +13,7 @@ from dedup.evidence.explain import Explanation
 from dedup.matching.batch import BatchComparison
 from dedup.matching.matcher import Matcher
 from dedup.text.normalise import normalise
+from indexer.ingest.intake import fault_of
 from indexer.jobs.duplicates import encode_in_blocks
 
 
@@ -20,7 +21,7 @@ def compare(model: Matcher, left: str, right: str) -> Explanation | None:
     """Return the probability that two texts are the same and the reasons; None if they are equal once normalised.
 
     Raises:
-        InputRefused: a text holds no letter, digit or symbol.
+        InputRefused: a text holds no letter, digit or symbol, or is too long.
     """
     normals = [_normal_form(text) for text in (left, right)]
     if normals[0] == normals[1]:
@@ -35,7 +36,7 @@ def compare_many(
     """Compare n pairs of texts: return probabilities, similarities, and whether normal forms are equal, (n,) each.
 
     Raises:
-        InputRefused: a text holds no letter, digit or symbol.
+        InputRefused: a text holds no letter, digit or symbol, or is too long.
         ValueError: the sides differ in length.
     """
     if len(left) != len(right):
@@ -56,4 +57,6 @@ def _normal_form(text: str) -> str:
     normal = normalise(text)
     if not normal:
         raise InputRefused(f"{text!r} has no letter, digit or symbol to compare.", "E_NAME_EMPTY")
+    if fault := fault_of(normal):
+        raise InputRefused(fault[1], fault[0])
     return normal

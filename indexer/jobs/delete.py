@@ -29,9 +29,9 @@ class Deleted(NamedTuple):
 
 
 def delete(
-    workspace: Workspace, external_ids: Sequence[str], source_name: str | None, progress: Progress = no_progress
+    workspace: Workspace, external_ids: Sequence[str] | None, source_name: str | None, progress: Progress = no_progress
 ) -> Deleted:
-    """Delete the records with these ids, or a whole source if no ids are given.
+    """Delete the records with these ids, or a whole source if ``external_ids`` is None; an empty list deletes nothing.
 
     Either all of the records are deleted or none. Without ``source_name``, the ids must belong to only one source.
     Stages reported to ``progress``: ``delete`` and those of ``refresh_snapshot``.
@@ -39,14 +39,16 @@ def delete(
     Raises:
         UsageError: neither is given, nothing is indexed, or there is no such source or record; nothing was deleted.
     """
-    if not external_ids and not source_name:
+    if external_ids is None and not source_name:
         raise UsageError(
             "Say what to delete: records by their ids (--id, or ids= in Python), or a whole source (--source, or "
             "source= in Python)."
         )
     workspace.check_readable()
+    if external_ids is not None and not external_ids:
+        return Deleted(source_name or "", 0)
     with workspace.open(for_writing=True) as store:
-        name = source_name or _only_source(store, external_ids)
+        name = source_name or _only_source(store, external_ids or ())
         deleted = delete_records(store, external_ids, name) if external_ids else delete_source(store, name, progress)
         compact(Snapshots(store, workspace.snapshots), progress)
     return Deleted(name, deleted)

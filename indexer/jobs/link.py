@@ -62,7 +62,7 @@ def link_texts(
     codes = encode_in_blocks(model, texts, progress)
     model = with_words_of(model, texts)
     of_left, of_right = (np.array([at[text] for text in side], np.int64) for side in (left, right))
-    k = max(MIN_CANDIDATES, CANDIDATES_PER_MATCH * limit)
+    k = min(max(MIN_CANDIDATES, CANDIDATES_PER_MATCH * limit), len(right))
     found, cosines = _nearest(codes[of_left], codes[of_right], k, progress)
     rows, columns = np.nonzero((found >= 0) & (cosines >= model.min_similarity))
     pairs, similarities = np.column_stack([rows, found[rows, columns]]), cosines[rows, columns]

@@ -24,7 +24,7 @@ from dedup.runtime import threads
 from dedup.runtime.processes import Processes
 from dedup.runtime.progress import Progress, no_progress
 from dedup.text.normalise import normalise
-from indexer.ingest.intake import MAX_NAME_CHARACTERS, fault_of
+from indexer.ingest.intake import fault_of
 from indexer.reading.rejects import Reject
 from indexer.reading.rows import Row, Table
 from indexer.store.corpus_words import model_with_corpus
@@ -183,16 +183,10 @@ class Searcher:
                 yield [block[at] for at in found.queries], found.texts, found.similarities
 
         in_processes = len(normals) >= self._many_queries and threads.count() > 1
-        try:
-            for probabilities in (
-                self._processes.map(_compare, tasks())
-                if in_processes
-                else (self.model.compare(*task) for task in tasks())
-            ):
-                yield pending.popleft(), probabilities.tolist()
-        except BaseException:  # also if the caller closes the generator
-            self._processes.close()
-            raise
+        for probabilities in (
+            self._processes.map(_compare, tasks()) if in_processes else (self.model.compare(*task) for task in tasks())
+        ):
+            yield pending.popleft(), probabilities.tolist()
 
     def _find(self, normals: list[str], k: int) -> _Candidates:
         """Return the ``k`` nearest texts of each of distinct ``normals``, without the equal one."""
@@ -259,9 +253,6 @@ def _normal_form(text: str) -> str:
             f"The query {text!r} is empty or has only punctuation; give at least one letter or digit.",
             "E_NAME_EMPTY",
         )
-    if len(normal) > MAX_NAME_CHARACTERS:
-        raise InputRefused(
-            f"A query has {len(normal)} characters after normalisation; the maximum is {MAX_NAME_CHARACTERS}.",
-            "E_NAME_TOO_LONG",
-        )
+    if fault := fault_of(normal):
+        raise InputRefused(fault[1], fault[0])
     return normal

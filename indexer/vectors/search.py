@@ -8,6 +8,7 @@ returns the same numbers.
 from __future__ import annotations
 
 from itertools import chain
+from threading import Lock
 from typing import Any, Protocol
 
 import numpy as np
@@ -70,6 +71,7 @@ class StoredVectors:
         self._count = len(self._later[0]) + (self._index.ntotal if self._index else 0)
         self._scans_left = scanned_queries
         self._sketched: SketchedVectors | None = None
+        self._choice = Lock()
         if len(store.texts_without_vectors(model_id, in_snapshot, 1)[0]):
             check_model(store, model_id)
             raise VersionMismatch(
@@ -81,9 +83,9 @@ class StoredVectors:
         """Return the ``k`` nearest texts of each of ``codes`` (m, d): ids and cosines, both (m, k), and normal forms.
 
         Nearest first, ties by the lower id; id -1 and cosine -1 where there are fewer than ``k``. Normal forms are by
-        id. Texts deleted since are left out.
+        id. Texts deleted since are left out. ``k`` is at most the number of texts.
         """
-        depth = k
+        depth = k = min(k, max(1, self._count))
         while True:  # search deeper while deleted texts leave a query with fewer than k
             ids, similarities = self._nearest(codes, depth)
             normals = self._store.normals(np.unique(ids[ids >= 0]).tolist())
@@ -96,15 +98,16 @@ class StoredVectors:
 
     def _nearest(self, codes: Codes, k: int) -> tuple[Ids, Similarities]:
         """Return ids and cosines, both (m, k), of the nearest texts, including deleted ones."""
-        self._scans_left -= len(codes)
-        if self._sketched is None and self._scans_left < 0 and self._count:
-            self._sketched = SketchedVectors(*self._take_all(codes.shape[1]))
-        if self._sketched is not None:
-            return self._sketched.nearest(codes, k)
+        with self._choice:  # sketching releases what another thread would scan
+            self._scans_left -= len(codes)
+            if self._sketched is None and self._scans_left < 0 and self._count:
+                self._sketched = SketchedVectors(*self._take_all(codes.shape[1]))
+            sketched, index, (later_ids, later_codes) = self._sketched, self._index, self._later
+        if sketched is not None:
+            return sketched.nearest(codes, k)
         ids, similarities = np.full((len(codes), k), -1, np.int64), np.full((len(codes), k), -1.0, np.float32)
-        if self._index is not None:
-            ids, similarities = _scan_index(self._index, codes, k)
-        later_ids, later_codes = self._later
+        if index is not None:
+            ids, similarities = _scan_index(index, codes, k)
         for start in range(0, len(later_ids), _BLOCK):
             block_ids, block_codes = later_ids[start : start + _BLOCK], later_codes[start : start + _BLOCK]
             positions, cosines = _scan(codes, block_codes, k)

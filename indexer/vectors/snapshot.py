@@ -30,6 +30,9 @@ MIN_CHANGES = 10_000
 MAX_CHANGED_SHARE = 0.1
 """A snapshot is due when more than this share of its vectors, and more than ``MIN_CHANGES``, have changed."""
 
+_PREFIX_DIGITS = 8
+"""Digits after the generation in a file name that are the same in all snapshots of a database."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -74,7 +77,7 @@ class Snapshots:
         centres = find_centres(codes, progress) if len(ids) > self.flat_up_to else None
         index = build_index(ids, codes, centres, progress)
         current = self.store.current_snapshot()
-        path = self.directory / f"idx-{current.generation + 1 if current else 1}-{uuid4().hex}.faiss"
+        path = self.directory / _next_file_name(current)
         try:
             n_bytes, sha256 = write_index(path, index, progress)
         except OSError as error:
@@ -97,8 +100,15 @@ class Snapshots:
         return published
 
     def sweep(self, current: Snapshot) -> None:
-        """Remove our files that are no longer needed: all but the current one and the latest ``.bad``."""
-        ours = {path: name for path in self.directory.iterdir() if (name := FILE_NAME.fullmatch(path.name))}
+        """Remove files that are no longer needed: all but the current one, the latest ``.bad`` and those of others.
+
+        Several databases may share the directory. The valid files of each have a prefix of their own.
+        """
+        files = {path: name for path in self.directory.iterdir() if (name := FILE_NAME.fullmatch(path.name))}
+        own = _prefix(current)
+        ours = {
+            path: name for path, name in files.items() if name[2] != "faiss" or path.name.split("-")[-1].startswith(own)
+        }
         bad = [path for path, name in ours.items() if name[2] == "bad"]
         last_bad = max(bad, key=lambda path: int(ours[path][1]), default=None)
         for path in ours:
@@ -175,6 +185,18 @@ class Snapshots:
 def has_current_cells(snapshot: Snapshot) -> bool:
     """Return whether texts search as many cells in this snapshot as in one built by this version."""
     return snapshot.parameters.get("cells_asked") == CELLS_SEARCHED
+
+
+def _next_file_name(current: Snapshot | None) -> str:
+    """Return a new file name that keeps the prefix of the current one, which tells the files of databases apart."""
+    unique = uuid4().hex
+    if current is None:
+        return f"idx-1-{unique}.faiss"
+    return f"idx-{current.generation + 1}-{_prefix(current)}{unique[_PREFIX_DIGITS:]}.faiss"
+
+
+def _prefix(snapshot: Snapshot) -> str:
+    return snapshot.file_name.split("-")[-1][:_PREFIX_DIGITS]
 
 
 def _digest(ids: Ids, codes: Codes, progress: Progress) -> str:

@@ -2,7 +2,10 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from multiprocessing import get_context
 from pathlib import Path
 from threading import Thread
 
@@ -24,6 +27,10 @@ def times(factor, number):
 
 def reciprocal(factor, number):
     return factor / number
+
+
+def sleep(factor, seconds):
+    time.sleep(seconds)
 
 
 def end_of_process(factor, number):
@@ -106,6 +113,21 @@ def test_a_process_that_was_ended_is_an_error_of_the_environment(processes):
         list(processes.map(end_of_process, [(1,), (2,)]))
 
 
+def test_idle_processes_that_were_killed_are_replaced(processes):
+    before = children()
+    assert list(processes.map(times, [(1,), (2,)])) == [10, 20]
+    killed = [int(pid) for pid in children() if pid not in before]
+    os.kill(killed[0], signal.SIGKILL)
+    os.waitid(os.P_PID, killed[0], os.WEXITED | os.WNOWAIT)
+    assert list(processes.map(times, [(3,), (4,)])) == [30, 40]
+    assert len(children()) == len(before) + 2
+
+
+def test_the_search_path_may_hold_a_path(processes, monkeypatch):
+    monkeypatch.setattr(sys, "path", [*sys.path, Path("/nowhere"), b"/nowhere"])
+    assert list(processes.map(times, [(1,), (2,)])) == [10, 20]
+
+
 def test_each_process_computes_with_one_thread(monkeypatch):
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         monkeypatch.setenv(name, "3")
@@ -127,6 +149,49 @@ def test_what_cannot_be_sent_is_named(processes, function, what):
 
 def test_an_interrupt_of_the_terminal_is_left_to_the_program(processes):
     assert list(processes.map(interrupted, [(1,), (2,), (3,)])) == [1, 2, 3]
+
+
+def test_threads_that_share_processes_get_their_own_results(processes):
+    def results(number):
+        return [list(processes.map(times, [(number,), (number + 1,)])) for _ in range(20)]
+
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(results, range(4), timeout=60))
+    assert found == [[[10 * number, 10 * number + 10]] * 20 for number in range(4)]
+
+
+def test_an_iteration_that_is_closed_early_leaves_nothing_to_the_next(processes):
+    results = processes.map(times, [(1,), (2,), (3,)])
+    assert next(results) == 10
+    results.close()
+    assert list(processes.map(times, [(4,), (5,)])) == [40, 50]
+
+
+def test_an_iteration_that_fails_leaves_nothing_to_the_next(processes):
+    with pytest.raises(ZeroDivisionError):
+        list(processes.map(reciprocal, [(0,), (5,)]))
+    assert list(processes.map(times, [(4,), (5,)])) == [40, 50]
+
+
+def test_two_iterations_of_one_thread_are_refused(processes):
+    results = processes.map(times, [(1,), (2,), (3,)])
+    assert next(results) == 10
+    with pytest.raises(RuntimeError, match="has not ended"):
+        list(processes.map(times, [(4,)]))
+    assert list(results) == [20, 30]
+
+
+def test_processes_can_be_closed_while_another_thread_waits_for_a_result(processes):
+    before = children()
+    results = processes.map(sleep, [(60,)])
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(next, results)
+        while len(children()) < len(before) + 2:
+            time.sleep(0.01)
+        processes.close()
+        with pytest.raises(EnvironmentFault, match="were closed"):
+            waiting.result(10)
+    assert list(processes.map(times, [(1,)])) == [10]
 
 
 def test_processes_end_while_they_work(processes):
@@ -182,3 +247,38 @@ def test_no_module_of_the_working_directory_is_imported(tmp_path, monkeypatch, p
     monkeypatch.setattr(sys, "path", ["", *sys.path])
     assert list(processes.map(times, [(1,), (2,)])) == [10, 20]
     assert not (tmp_path / "ran").exists()
+
+
+def test_a_forked_process_has_workers_of_its_own(processes):
+    def compute(results):
+        results.put(list(processes.map(times, [(7,), (8,)])))
+        processes.close()
+
+    assert list(processes.map(times, [(1,), (2,)])) == [10, 20]
+    workers = children()
+    fork = get_context("fork")
+    results = fork.Queue()
+    child = fork.Process(target=compute, args=(results,))
+    child.start()
+    assert results.get(timeout=30) == [70, 80]
+    child.join(30)
+    assert child.exitcode == 0
+    assert children() == workers
+    assert list(processes.map(times, [(3,), (4,)])) == [30, 40]
+
+
+def test_a_fork_within_an_iteration_leaves_it_to_the_parent(processes):
+    def close(outcome):
+        pending.close()
+        processes.close()
+        outcome.put("closed")
+
+    pending = processes.map(times, [(1,), (2,), (3,), (4,)])
+    assert next(pending) == 10
+    fork = get_context("fork")
+    outcome = fork.Queue()
+    child = fork.Process(target=close, args=(outcome,))
+    child.start()
+    assert outcome.get(timeout=30) == "closed"
+    child.join(30)
+    assert list(pending) == [20, 30, 40]

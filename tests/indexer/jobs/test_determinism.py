@@ -36,8 +36,8 @@ def test_threads_change_no_byte_of_a_report(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setitem(build_knn_graph.__kwdefaults__, "tiles", Tiles(16, 32, 64))
     monkeypatch.setitem(Snapshots.__init__.__kwdefaults__, "flat_up_to", 100)
     started: list[str] = []
-    pipes = Processes._pipes
-    monkeypatch.setattr(Processes, "_pipes", lambda self: [started.append(number), pipes(self)][1])
+    in_processes = Processes.map
+    monkeypatch.setattr(Processes, "map", lambda *given: [started.append(number), in_processes(*given)][1])
     monkeypatch.chdir(tmp_path)
     lines = EXAMPLE.read_text(encoding="utf-8").splitlines()
     Path("names.csv").write_text("\n".join(lines[:801]), encoding="utf-8")

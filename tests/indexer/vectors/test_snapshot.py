@@ -41,7 +41,7 @@ def test_the_same_vectors_give_the_same_bytes(tmp_path: Path, flat_up_to: int, m
         published.append(Snapshots(faked_store(ids, codes), tmp_path, flat_up_to=flat_up_to).publish("a" * 64))
     faiss.omp_set_num_threads(threads)
     assert len({(one.sha256, one.digest, one.n_bytes, str(one.parameters)) for one in published}) == 1
-    (file,) = tmp_path.iterdir()
+    file = tmp_path / published[0].file_name
     assert hashlib.sha256(file.read_bytes()).hexdigest() == published[0].sha256
     assert file.stat().st_mode & 0o777 == 0o600
 
@@ -129,8 +129,9 @@ def test_publication_removes_only_our_files(store: Store, snapshots: Snapshots) 
 def test_the_next_job_removes_files_left_by_a_killed_one(store: Store, snapshots: Snapshots) -> None:
     index(snapshots, NAMES)
     (current,) = snapshots.directory.iterdir()
-    for name in ("idx-1-{}.tmp", "idx-0-{}.faiss"):
-        (snapshots.directory / name.format("a" * 32)).touch()
+    of_this_database = current.stem.split("-")[-1][:8]
+    for name in (f"idx-1-{'a' * 32}.tmp", f"idx-0-{of_this_database}{'a' * 24}.faiss"):
+        (snapshots.directory / name).touch()
     assert not index(snapshots, NAMES).snapshot_built
     assert list(snapshots.directory.iterdir()) == [current]
 

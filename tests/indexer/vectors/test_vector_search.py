@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import time
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,6 +18,7 @@ from clustered_vectors import CELLS_ABOVE, clustered
 from dedup.encoder.cosine import cosine, exact_neighbours
 from dedup.runtime.progress import Progress
 from indexer.store.store import Codes, Ids
+from indexer.vectors import search
 from indexer.vectors.search import StoredVectors
 from indexer.vectors.sketch import Sketch
 from indexer.vectors.snapshot import Snapshots
@@ -128,3 +132,29 @@ def test_the_nearest_are_among_the_candidates(dimension: int) -> None:
     nearest, _ = exact_neighbours(codes[::100], codes, 10)
     found = [near in row for row, nears in zip(candidates, nearest, strict=True) for near in nears[:4]]
     assert np.mean(found) > 0.99
+
+
+def test_threads_share_the_vectors_while_they_are_sketched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sketch_of = search.SketchedVectors
+
+    def slowly_sketched(ids: Ids, codes: Codes) -> search.SketchedVectors:
+        time.sleep(0.05)
+        return sketch_of(ids, codes)
+
+    monkeypatch.setattr(search, "SketchedVectors", slowly_sketched)
+    ids, codes = clustered()
+    corpus = Corpus(tmp_path, ids, codes, 4900, 10_000)
+    queries = codes[::50]
+    expected = corpus.open(scanned_queries=0).search(queries, K)[:2]
+    for _ in range(2):
+        vectors = corpus.open(scanned_queries=0)
+        start = Barrier(4)
+
+        def search_all(_: int, vectors: StoredVectors = vectors, start: Barrier = start) -> tuple[Ids, Any]:
+            start.wait()
+            return vectors.search(queries, K)[:2]
+
+        with ThreadPoolExecutor(4) as pool:
+            for found in pool.map(search_all, range(4)):
+                for values, wanted in zip(found, expected, strict=True):
+                    np.testing.assert_array_equal(values, wanted)
