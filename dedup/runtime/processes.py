@@ -124,6 +124,10 @@ class Processes:
         self._team = _Team()
         _instances.add(self)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Leave out the workers; a copy starts its own."""
+        return Processes, (self._count, self._shared)
+
     @property
     def are_running(self) -> bool:
         """Whether the workers have been started, so that even a small job is worth dividing."""
