@@ -14,7 +14,7 @@ DIMENSION = 128
 
 
 class Tower(nn.Module):
-    """Characters and grams of a text to a unit vector; ``benchmarks/encoders.md`` compares it with others.
+    """Characters and grams of a text to a unit vector; ``docs/notes/encoders.md`` compares it with others.
 
     A unidirectional LSTM reads from left to right, so padding on the right never reaches a real
     character; maximum and mean run over real characters only. The embeddings of the grams are summed over

@@ -93,8 +93,6 @@ ssize_t pwrite(int fd, const void *bytes, size_t length, off_t at) {
     return put("pwrite", fd, node, bytes, length, at);
 }
 
-ssize_t pwrite64(int fd, const void *bytes, size_t length, off_t at) { return pwrite(fd, bytes, length, at); }
-
 ssize_t writev(int fd, const struct iovec *parts, int n) {
     int node = find(fd);
     if (node == NOT_OURS)
@@ -111,8 +109,6 @@ ssize_t pwritev(int fd, const struct iovec *parts, int n, off_t at) {
     return put_parts("pwritev", fd, node, parts, n, at);
 }
 
-ssize_t pwritev64(int fd, const struct iovec *parts, int n, off_t at) { return pwritev(fd, parts, n, at); }
-
 int ftruncate(int fd, off_t size) {
     char path[PATH_MAX];
     int node = find(fd);
@@ -128,8 +124,6 @@ int ftruncate(int fd, off_t size) {
         die();
     return result;
 }
-
-int ftruncate64(int fd, off_t size) { return ftruncate(fd, size); }
 
 /* ---- synchronisation ---- */
 
@@ -210,8 +204,6 @@ OPEN(openat64, at, int at COMMA)
 
 int creat(const char *path, mode_t mode) { return openat(AT_FDCWD, path, O_CREAT | O_WRONLY | O_TRUNC, mode); }
 
-int creat64(const char *path, mode_t mode) { return creat(path, mode); }
-
 /* Change one name (or "to", if not NULL, from "path"), and note it if that went well. */
 #define NAME(call, kind, need, node, path, to, changing)                                                            \
     do {                                                                                                            \
@@ -282,18 +274,12 @@ void *mmap(void *address, size_t length, int protection, int flags, int fd, off_
     return REAL(mmap)(address, length, protection, flags, fd, at);
 }
 
-void *mmap64(void *address, size_t length, int protection, int flags, int fd, off_t at) {
-    return mmap(address, length, protection, flags, fd, at);
-}
-
 FILE *fopen(const char *given, const char *mode) {
     char path[PATH_MAX];
     if (strpbrk(mode, "wa+") && resolve(AT_FDCWD, given, path))
         refuse("fopen", path);
     return REAL(fopen)(given, mode);
 }
-
-FILE *fopen64(const char *path, const char *mode) { return fopen(path, mode); }
 
 int truncate(const char *given, off_t size) {
     char path[PATH_MAX];
@@ -302,8 +288,6 @@ int truncate(const char *given, off_t size) {
     return REAL(truncate)(given, size);
 }
 
-int truncate64(const char *path, off_t size) { return truncate(path, size); }
-
 ssize_t sendfile(int to, int from, off_t *at, size_t length) { /* callers fall back on read and write */
     if (find(to) == NOT_OURS)
         return REAL(sendfile)(to, from, at, length);
@@ -311,10 +295,20 @@ ssize_t sendfile(int to, int from, off_t *at, size_t length) { /* callers fall b
     return -1;
 }
 
-ssize_t sendfile64(int to, int from, off_t *at, size_t length) { return sendfile(to, from, at, length); }
-
 int posix_fallocate(int fd, off_t at, off_t length) {
     return find(fd) == NOT_OURS ? REAL(posix_fallocate)(fd, at, length) : EINVAL;
 }
 
-int posix_fallocate64(int fd, off_t at, off_t length) { return posix_fallocate(fd, at, length); }
+/* ---- the same by their 64-bit names ---- */
+
+#define ALSO(name, plain) extern __typeof__(plain) name __attribute__((alias(#plain)))
+
+ALSO(pwrite64, pwrite);
+ALSO(pwritev64, pwritev);
+ALSO(ftruncate64, ftruncate);
+ALSO(creat64, creat);
+ALSO(mmap64, mmap);
+ALSO(fopen64, fopen);
+ALSO(truncate64, truncate);
+ALSO(sendfile64, sendfile);
+ALSO(posix_fallocate64, posix_fallocate);

