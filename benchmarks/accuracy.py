@@ -233,7 +233,9 @@ def recall_row(
 
 def recall_table(title: str, rows: list[list[str]], methods: Sequence[Method]) -> str:
     text = f"## {title}\n\nRecall at 1 / 10 / 50, exact search; *queries* are the texts with mates.\n\n"
-    return text + table(("corpus", "texts", "queries", *(method.name for method in methods)), rows)
+    columns = list(zip(("corpus", "texts", "queries", *(method.name for method in methods)), *rows, strict=True))
+    header, *shown = zip(*(column for column in columns if {*column[1:]} != {"–"}), strict=True)
+    return text + table(header, shown)
 
 
 def measure_retrieval(data: Path, model: Model, methods: Sequence[Method]) -> Part:

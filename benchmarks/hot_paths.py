@@ -17,9 +17,6 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cached_property
-from itertools import chain
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -49,11 +46,10 @@ from indexer.vectors.int8_products import products
 from indexer.vectors.knn_graph import all_neighbours
 from indexer.vectors.recall import NEIGHBOURS, SAMPLE, measure_recall
 from indexer.vectors.sketch import Sketch, candidates_for
-from indexer.vectors.top_k import NearPairs
 
 NAMES = Path(__file__).parent.parent / "examples" / "companies.csv"
-TURNS = range(6)  # the first to warm up
-REPEATS = 20  # of operations too short to be timed alone
+TURNS = 6  # the first to warm up
+REPEATS = 20  # of bare operations too short to be timed alone
 DIMENSION = 128
 ENDINGS = 2  # of other names, that each name is also given
 CELLS_PER_TEXT = 34  # about as many as a million texts need
@@ -63,62 +59,21 @@ MIN_PROBABILITY = 0.05  # as `dedup query`
 SKETCHED = 16  # times the codes of all texts
 BLOCK = 512
 
-
-@dataclass(frozen=True)
-class Corpus:
-    """Names, their distinct normal forms, and the near pairs among more of them, each computed when needed."""
-
-    model: Model
-    names: list[str]
-
-    @cached_property
-    def texts(self) -> list[str]:
-        return list(dict.fromkeys(map(normalise, self.names)))
-
-    @cached_property
-    def more(self) -> list[str]:
-        """The texts, n in all with those made of two."""
-        ends = [text.split()[-1] for text in self.texts]
-        mixed = [f"{text} {ends[at - shift]}" for shift in range(1, ENDINGS + 1) for at, text in enumerate(self.texts)]
-        return list(dict.fromkeys([*self.texts, *mixed]))
-
-    @cached_property
-    def codes(self) -> NDArray[np.int8]:
-        """The vectors of ``more`` (n, d)."""
-        return self.model.encoder.encode(self.more)
-
-    @cached_property
-    def centres(self) -> NDArray[np.int8]:
-        return find_centres(self.codes)
-
-    @cached_property
-    def near(self) -> NearPairs:
-        return all_neighbours(self.codes, NEIGHBOURS, self.model.min_similarity, None).pairs()
-
-    @cached_property
-    def ceiling(self) -> Ceiling:
-        return Ceiling(self.model.scorer, table_of_names([describe(self.more)], self.model.lexicon))
-
-    def sides(self, which: Any = slice(None)) -> tuple[list[str], list[str]]:
-        """Return the texts of near pairs, those on either side."""
-        left, right = ([self.more[at] for at in side] for side in self.near.pairs[which].T.tolist())
-        return left, right
+SLOW: list[str] = []
+"""The paths found to be slow."""
+Codes = NDArray[np.int8]
 
 
-@dataclass(frozen=True, slots=True)
-class HotPath:
-    """A hot path, the bare operation beside it, done ``repeats`` times, and the largest ratio allowed."""
+def compare(name: str, bound: float, work: Work, bare: Work, repeats: int = 1) -> None:
+    """Print the ratio of a path to the bare operation, done ``repeats`` times; note if it exceeds the bound."""
 
-    name: str
-    bound: float
-    work: Work
-    bare: Work
-    repeats: int = 1
+    def often() -> Any:
+        return bare() if repeats == 1 else deque((bare() for _ in range(repeats)), 0)
 
-    def ratio(self) -> float:
-        """Return the median of the ratios of a few turns, after one to warm up."""
-        ratios = [cpu_seconds(self.work) * self.repeats / cpu_seconds(often(self.bare, self.repeats)) for _ in TURNS]
-        return statistics.median(ratios[1:])
+    ratio = statistics.median([cpu_seconds(work) * repeats / cpu_seconds(often) for _ in range(TURNS)][1:])
+    is_slow = ratio > bound
+    SLOW.extend([name] * is_slow)
+    print(f"{name:<28} {ratio:>8.3g}   at most {bound:g}{'   SLOW' if is_slow else ''}", flush=True)
 
 
 def cpu_seconds(work: Work) -> float:
@@ -128,21 +83,19 @@ def cpu_seconds(work: Work) -> float:
     return told if isinstance(told, float) else time.process_time() - start
 
 
-def often(work: Work, repeats: int) -> Work:
-    """Return several calls of the same work."""
-    return work if repeats == 1 else lambda: deque((work() for _ in range(repeats)), 0)
-
-
-def in_blocks(codes: NDArray[np.int8], others: NDArray[np.int8]) -> Work:
+def in_blocks(codes: Codes, others: Codes) -> Work:
     """Return the integer products of all codes (n, d) with others (m, d), block by block."""
     return lambda: deque((products(codes[at : at + BLOCK], others) for at in range(0, len(codes), BLOCK)), 0)
 
 
-def of_index(corpus: Corpus) -> Iterator[HotPath]:
-    """Yield the paths of ``dedup index``."""
-    model, names, texts, codes, centres = corpus.model, corpus.names, corpus.texts, corpus.codes, corpus.centres
-    yield HotPath("read / csv.reader", 20, read_examples, lambda: machine.bare_read(NAMES), REPEATS)
-    yield HotPath(
+def ratios_of(left: list[str], right: list[str]) -> Work:
+    """Return one RapidFuzz measure of pairs."""
+    return lambda: cpdist(left, right, scorer=fuzz.ratio)
+
+
+def index_paths(model: Model, names: list[str], texts: list[str]) -> None:
+    compare("read / csv.reader", 20, read_examples, lambda: machine.bare_read(NAMES), REPEATS)
+    compare(
         "normalise / lower and split",
         10,
         lambda: list(map(normalise, names)),
@@ -151,74 +104,8 @@ def of_index(corpus: Corpus) -> Iterator[HotPath]:
     )
     product, operations = machine.product()
     share = machine.tower_operations(model, texts) / operations
-    yield HotPath("encode / SGEMM", 7.5, lambda: model.encoder.encode(texts), lambda: cpu_seconds(product) * share)
-    yield storing(names)
-    with_centres = in_blocks(codes, centres)
-    yield HotPath("centres / products with them", 40, lambda: find_centres(codes), with_centres)
-    yield HotPath(
-        "cells / products with centres", 15, lambda: nearest_cells(codes, centres, CELLS_PER_TEXT), with_centres
-    )
-    yield HotPath(
-        "recall / products",
-        24,
-        lambda: measure_recall(codes, centres, model.min_similarity),
-        in_blocks(codes, codes[:SAMPLE]),
-    )
-
-
-def of_report(corpus: Corpus) -> Iterator[HotPath]:
-    """Yield the paths of ``dedup report``."""
-    model, texts, codes, near = corpus.model, corpus.texts, corpus.codes, corpus.near
-    cells = nearest_cells(codes, corpus.centres, CELLS_PER_TEXT)
-    yield HotPath(
-        "all neighbours / products",
-        12,
-        lambda: all_neighbours(codes, NEIGHBOURS, model.min_similarity, cells).pairs(),
-        in_blocks(codes, codes),
-    )
-    yield HotPath(
-        "describe names / cpdist",
-        170,
-        lambda: table_of_names([describe(texts)], model.lexicon),
-        ratios_of(texts[:-1], texts[1:]),
-        REPEATS,
-    )
-    ceiling, pairs = corpus.ceiling, near.pairs.astype(np.int64)
-    at_most = ceiling.probabilities(pairs, near.cosines)
-    yield HotPath(
-        "rule out / cpdist", 32, lambda: ceiling.probabilities(pairs, near.cosines), ratios_of(*corpus.sides())
-    )
-    which = np.flatnonzero(at_most >= model.default_probability)[:COMPARED]
-    left, right = corpus.sides(which)
-    yield HotPath(
-        "compare / cpdist",
-        600,
-        lambda: model.compare(left, right, near.cosines[which]),
-        ratios_of(left, right),
-        REPEATS,
-    )
-    yield clustering(corpus)
-
-
-def of_query(corpus: Corpus) -> Iterator[HotPath]:
-    """Yield the paths of ``dedup query``."""
-    many = np.concatenate([np.roll(corpus.codes, shift, axis=1) for shift in range(SKETCHED)])
-    sketch, codes = Sketch([many]), corpus.codes[:QUERIES]
-    k = candidates_for(LEAST_CANDIDATES)
-    yield HotPath(
-        "sketches / products",
-        4,
-        lambda: [sketch.candidates(codes[at : at + 1], k) for at in range(QUERIES)],
-        in_blocks(many, codes),
-    )
-    queries = corpus.texts[:QUERIES]
-    with indexed(corpus) as searcher:
-        yield HotPath(
-            "query / RapidFuzz extract",
-            35,
-            lambda: [searcher.query([query], min_probability=MIN_PROBABILITY) for query in queries],
-            lambda: [extract(query, corpus.texts, scorer=fuzz.ratio, limit=10) for query in queries],
-        )
+    compare("encode / SGEMM", 7.5, lambda: model.encoder.encode(texts), lambda: cpu_seconds(product) * share)
+    storing(names)
 
 
 def read_examples() -> None:
@@ -226,32 +113,58 @@ def read_examples() -> None:
         deque(table, 0)
 
 
-def ratios_of(left: list[str], right: list[str]) -> Work:
-    """Return one RapidFuzz measure of pairs."""
-    return lambda: cpdist(left, right, scorer=fuzz.ratio)
+def vector_paths(model: Model, codes: Codes, centres: Codes) -> None:
+    bare = in_blocks(codes, centres)
+    compare("centres / products with them", 40, lambda: find_centres(codes), bare)
+    compare("cells / products with centres", 15, lambda: nearest_cells(codes, centres, CELLS_PER_TEXT), bare)
+    bare = in_blocks(codes, codes[:SAMPLE])
+    compare("recall / products", 24, lambda: measure_recall(codes, centres, model.min_similarity), bare)
+    cells, bare = nearest_cells(codes, centres, CELLS_PER_TEXT), in_blocks(codes, codes)
+    least = model.min_similarity
+    compare("all neighbours / products", 12, lambda: all_neighbours(codes, NEIGHBOURS, least, cells).pairs(), bare)
+    many = np.concatenate([np.roll(codes, shift, axis=1) for shift in range(SKETCHED)])
+    sketch, k = Sketch([many]), candidates_for(LEAST_CANDIDATES)
+    compare(
+        "sketches / products",
+        4,
+        lambda: [sketch.candidates(codes[at : at + 1], k) for at in range(QUERIES)],
+        in_blocks(many, codes[:QUERIES]),
+    )
 
 
-def clustering(corpus: Corpus) -> HotPath:
-    """Compare clustering, with the comparisons that it needs, with finding the components of the same pairs."""
-    min_probability, n = corpus.model.default_probability, len(corpus.more)
-    comparison = Comparison(corpus.model, corpus.codes, corpus.more, workers=1)
-    likely, probabilities = comparison.likely(corpus.near.pairs, corpus.near.cosines, min_probability)
-    pairs = corpus.near.pairs[likely].astype(np.int64)
+def pair_paths(model: Model, texts: list[str], more: list[str], codes: Codes) -> None:
+    """Compare parsing names, ruling out, comparing and clustering, on the near pairs of ``more`` texts."""
+    bare = ratios_of(texts[:-1], texts[1:])
+    compare("describe names / cpdist", 170, lambda: table_of_names([describe(texts)], model.lexicon), bare, REPEATS)
+    near = all_neighbours(codes, NEIGHBOURS, model.min_similarity, None).pairs()
+    pairs = near.pairs.astype(np.int64)
+    ceiling = Ceiling(model.scorer, table_of_names([describe(more)], model.lexicon))
+    left, right = ([more[at] for at in side] for side in pairs.T.tolist())
+    bare = ratios_of(left, right)
+    compare("rule out / cpdist", 32, lambda: ceiling.probabilities(pairs, near.cosines), bare)
+    min_probability = model.default_probability
+    which = np.flatnonzero(ceiling.probabilities(pairs, near.cosines) >= min_probability)[:COMPARED]
+    likely_left, likely_right = ([side[at] for at in which.tolist()] for side in (left, right))
+    bare, cosines = ratios_of(likely_left, likely_right), near.cosines[which]
+    compare("compare / cpdist", 600, lambda: model.compare(likely_left, likely_right, cosines), bare, REPEATS)
+    comparison = Comparison(model, codes, more, workers=1)
+    likely, probabilities = comparison.likely(near.pairs, near.cosines, min_probability)
+    linked, n = pairs[likely], len(more)
 
-    def bare() -> None:
-        graph = coo_array((np.ones(len(pairs), np.int8), tuple(pairs.T)), shape=(n, n))
+    def components() -> None:
+        graph = coo_array((np.ones(len(linked), np.int8), tuple(linked.T)), shape=(n, n))
         connected_components(graph, directed=False)
 
-    return HotPath(
+    compare(
         "cluster / components",
         270,
-        lambda: cluster_pairs(pairs, probabilities, n, min_probability=min_probability, comparison=comparison),
-        bare,
+        lambda: cluster_pairs(linked, probabilities, n, min_probability=min_probability, comparison=comparison),
+        components,
         REPEATS,
     )
 
 
-def storing(names: list[str]) -> HotPath:
+def storing(names: list[str]) -> None:
     """Compare storing rows in a new workspace with bare ``executemany`` of the same; neither encodes."""
     numbered = [f"{name} {number}" for number, name in enumerate(names)]
     texts = list(map(normalise, numbered))
@@ -268,15 +181,20 @@ def storing(names: list[str]) -> HotPath:
             path = Path(folder, "bare.sqlite")
             return cpu_seconds(machine.bare_store(path, numbered, range(len(texts)), texts, codes))
 
-    return HotPath("index / executemany", 11, store, bare)
+    compare("index / executemany", 11, store, bare)
 
 
-@contextmanager
-def indexed(corpus: Corpus) -> Iterator[Searcher]:
-    """Index the names, and yield what answers queries."""
+def querying(model: Model, names: list[str], texts: list[str]) -> None:
+    """Compare queries, one by one, with the best ten of all texts by one RapidFuzz measure."""
     with opened() as (place, store):
-        index(store, place, corpus.model, corpus.names)
-        yield Searcher(store, place.snapshots, corpus.model)
+        index(store, place, model, names)
+        searcher = Searcher(store, place.snapshots, model)
+        compare(
+            "query / RapidFuzz extract",
+            35,
+            lambda: [searcher.query([text], min_probability=MIN_PROBABILITY) for text in texts[:QUERIES]],
+            lambda: [extract(text, texts, scorer=fuzz.ratio, limit=10) for text in texts[:QUERIES]],
+        )
 
 
 @contextmanager
@@ -303,19 +221,18 @@ def main() -> None:
         os.sched_setaffinity(0, {min(cores)})
         os.execv(sys.executable, [sys.executable, *sys.argv])
     with NAMES.open(encoding="utf-8", newline="") as file:
-        corpus = Corpus(load_model(), [row["name"] for row in csv.DictReader(file)])
-    is_slow = False
-    for path in chain(of_index(corpus), of_report(corpus), of_query(corpus)):
-        is_slow |= show(path)
-    sys.exit(is_slow)
-
-
-def show(path: HotPath) -> bool:
-    """Print the ratio of a path; tell whether it is above its bound."""
-    ratio = path.ratio()
-    is_slow = ratio > path.bound
-    print(f"{path.name:<28} {ratio:>8.3g}   at most {path.bound:g}{'   SLOW' if is_slow else ''}", flush=True)
-    return is_slow
+        names = [row["name"] for row in csv.DictReader(file)]
+    model = load_model()
+    texts = list(dict.fromkeys(map(normalise, names)))
+    ends = [text.split()[-1] for text in texts]
+    mixed = [f"{text} {ends[at - shift]}" for shift in range(1, ENDINGS + 1) for at, text in enumerate(texts)]
+    more = list(dict.fromkeys([*texts, *mixed]))
+    codes = model.encoder.encode(more)
+    index_paths(model, names, texts)
+    vector_paths(model, codes, find_centres(codes))
+    pair_paths(model, texts, more, codes)
+    querying(model, names, texts)
+    sys.exit(bool(SLOW))
 
 
 if __name__ == "__main__":

@@ -107,6 +107,7 @@ def kill_tree(pid: int) -> None:
 
 
 def _tree(pid: int) -> list[int]:
+    """Return a process and its descendants, without those that are gone."""
     try:
         tasks = list(Path(f"/proc/{pid}/task").iterdir())
         children = [int(child) for task in tasks for child in (task / "children").read_text().split()]
@@ -116,18 +117,16 @@ def _tree(pid: int) -> list[int]:
 
 
 def _resident_kib(pid: int) -> int:
-    try:
+    with suppress(OSError, IndexError):  # gone, or about to be
         return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE_KIB
-    except (OSError, IndexError):  # gone, or about to be
-        return 0
+    return 0
 
 
 def _proportional_kib(pid: int) -> int:
-    try:
+    with suppress(OSError):
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) for line in lines if line.startswith("Pss:")), 0)
+        return next((int(line.split()[1]) for line in lines if line.startswith("Pss:")), 0)
+    return 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 from jobs import OTHER, OTHER_ROWS, RIVAL, RIVAL_ROWS, Job, ignore, index, small_batches
@@ -91,8 +91,7 @@ def _strike(strikes: Strikes, number: int, connection: Connection) -> None:
         strike(connection)
 
 
-@dataclass(frozen=True, slots=True)
-class Sizes:
+class Sizes(NamedTuple):
     """How much a job does when nothing is in its way; faults are placed among these numbers."""
 
     letter: str

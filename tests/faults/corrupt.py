@@ -18,7 +18,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -58,9 +58,8 @@ class Site:
     answers: list[list[tuple[str, float]]] = field(default_factory=list)
 
     def publish(self) -> bytes:
-        published = snapshot.publish(self.store, self.place.snapshots, MODEL.model_id, flat_up_to=self.flat_up_to)
-        assert published is not None
-        return (self.place.snapshots / published.file_name).read_bytes()
+        snapshot.publish(self.store, self.place.snapshots, MODEL.model_id, flat_up_to=self.flat_up_to)
+        return self.path.read_bytes()
 
     @property
     def path(self) -> Path:
@@ -149,17 +148,14 @@ CONTENTS: dict[str, tuple[int, Callable[[Site, random.Random], bytes]]] = {
     "empty": (1, lambda site, rng: b""),
 }
 """The weight of each kind, and the bytes that the file then holds."""
-FILES: dict[str, tuple[int, Callable[[Path, bytes], object]]] = {
-    "missing": (1, lambda path, golden: None),
-    "a folder": (1, lambda path, golden: path.mkdir()),
-    "a pipe": (1, lambda path, golden: os.mkfifo(path)),
-    "a link to nowhere": (1, lambda path, golden: path.symlink_to("nowhere")),
-    "a link to the same bytes": (
-        1,
-        lambda path, golden: (path.with_name("elsewhere").write_bytes(golden), path.symlink_to("elsewhere")),
-    ),
+FILES: dict[str, tuple[int, Callable[[Path], object]]] = {
+    "missing": (1, lambda path: None),
+    "a folder": (1, lambda path: path.mkdir()),
+    "a pipe": (1, os.mkfifo),
+    "a link to nowhere": (1, lambda path: path.symlink_to("nowhere")),
+    "a link to the same bytes": (1, lambda path: path.symlink_to("elsewhere")),
 }
-"""The same, for what stands in place of the file."""
+"""The same, for what replaces the file; ``elsewhere`` holds its bytes."""
 CUT_AT_PAGES = "cut at each 4 KiB"
 
 
@@ -182,8 +178,10 @@ def schedule(found: list[Site], rounds: int, seed: int) -> Iterator[tuple[Site, 
 
 
 def replace_file(site: Site, kind: str) -> None:
-    site.path.unlink(missing_ok=True)
-    FILES[kind][1](site.path, site.golden)
+    path = site.path
+    path.with_name("elsewhere").write_bytes(site.golden)
+    path.unlink(missing_ok=True)
+    FILES[kind][1](path)
 
 
 # One round
@@ -295,17 +293,12 @@ def main() -> None:
     options.add_argument("--output", type=Path, help="JSON file for the outcome")
     options.add_argument("--control", action="store_true", help="remove the checksum: every round must fail")
     asked = options.parse_args()
-    with tempfile.TemporaryDirectory(prefix="corrupt-") as directory, ExitStack() as stack:
-        if asked.control:
-            stack.enter_context(without_checksum())
-        outcome = run(asked.rounds, asked.seed, Path(directory))
+    with tempfile.TemporaryDirectory(prefix="corrupt-") as name, without_checksum() if asked.control else nullcontext():
+        outcome = run(asked.rounds, asked.seed, Path(name))
     failed = Counter(failure["kind"] for failure in outcome["failures"])
-    print(f"{'corruption':<26}{'rounds':>8}{'failures':>10}")
     for kind, count in outcome["kinds"].items():
-        print(f"{kind:<26}{count:>8,}{failed[kind]:>10,}")
+        print(f"{kind:<26}{count:>8,} rounds{failed[kind]:>10,} failures")
     print(f"{outcome['rounds']:,} rounds, {outcome['failed_rounds']:,} failed, {outcome['seconds']:,} s")
-    for failure in outcome["failures"][:10]:
-        print(failure, file=sys.stderr)
     if asked.output:
         asked.output.write_text(json.dumps(outcome, indent=1) + "\n")
     sys.exit(outcome["failed_rounds"] != (outcome["rounds"] if asked.control else 0))

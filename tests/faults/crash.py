@@ -12,6 +12,7 @@ import argparse
 import fnmatch
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -22,7 +23,6 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from injector import KEY, build
 from jobs import KINDS
 from server import running_server
 
@@ -32,7 +32,24 @@ ON_SERVER = ("kill", "torn", "eio", "reply", "power")
 SHOWN = ("lost", "phantom", "unequal")
 """Kinds of problems that have a column in the table even if there are none."""
 
+FLAVOURS = ("trace", "kill", "torn", "eio", "enospc", "power", "random", "reply")
+"""What can happen at the k-th call, as ``faults.c`` explains; the order is that of its ``enum flavour``."""
+FATAL = ("kill", "torn", "power", "random")
+"""Flavours after which the process is dead; after the others it must end by itself, and well."""
+KEY = ("database", "job", "flavour", "k", "seed")
+"""What identifies a point in the log."""
+
 Point = dict[str, Any]
+
+
+def build(directory: Path) -> Path:
+    """Compile the injector into ``directory`` and return the library."""
+    library = directory / "faults.so"
+    compiler = shutil.which(os.environ.get("CC", "cc")) or "gcc"
+    options = ["-D_GNU_SOURCE", "-O1", "-Wall", "-Werror", "-shared", "-fPIC", "-pthread"]
+    sources = sorted(Path(__file__).parent.glob("*.c"))
+    subprocess.run([compiler, *options, "-o", library, *sources, "-ldl"], check=True)
+    return library
 
 
 def plan(options: argparse.Namespace, directory: Path) -> list[dict[str, Any]]:

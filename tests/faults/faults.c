@@ -52,7 +52,6 @@ void die(void) {
     pause();
 }
 
-/* Count a call, and tell what becomes of it. */
 enum verdict judge(const char *call, const char *path, long bytes, enum need need) {
     bool is_target = ++count == target;
     if (is_target || flavour == TRACE)
@@ -129,7 +128,6 @@ const char *path_of(int fd, char *path) {
     return path;
 }
 
-/* Make a path absolute, and tell whether it is under the root. */
 bool resolve(int directory, const char *path, char *absolute) {
     char base[PATH_MAX] = "";
     if (!root_length || !path)

@@ -8,16 +8,19 @@ For a write-ahead log, the SQLite of a package ``pysqlite3`` replaces Python's o
 old for us to choose this mode. Every point names its version.
 """
 
+import ctypes
 import gc
 import importlib.util
 import json
 import os
 import random
+import shutil
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,14 +31,17 @@ if TASK["database"] == "wal" and importlib.util.find_spec("pysqlite3"):
     bundled = importlib.import_module("pysqlite3")  # before anything else imports sqlite3
     sys.modules["sqlite3"], sys.modules["sqlite3.dbapi2"] = bundled, bundled.dbapi2
 
+import sqlite3  # noqa: E402
+
 import alembic.command  # noqa: E402
 import alembic.config  # noqa: E402, F401 - imported once, before the children are made, as faiss is
 import faiss  # noqa: E402, F401
+import psycopg  # noqa: E402
 import sabotage  # noqa: E402
-from databases import Place  # noqa: E402
-from injector import FATAL, KEY, Injector  # noqa: E402
+from crash import FATAL, FLAVOURS, KEY  # noqa: E402
 from jobs import code, make_job, model, small_batches  # noqa: E402
 from judge import Dump, Problem, Stage, difference, dump, judge, judge_files, last_run  # noqa: E402
+from sqlalchemy import make_url  # noqa: E402
 
 from cli.exit_codes import ENVIRONMENT, exit_code  # noqa: E402
 from dedup.errors import UsageError, VersionMismatch  # noqa: E402
@@ -63,6 +69,82 @@ class Child:
     final: Dump = field(default_factory=dict)
     status: int = 0
     errors: str = ""
+
+
+class Injector:
+    """The injector of this process, which was started with ``LD_PRELOAD`` set to the library."""
+
+    def __init__(self) -> None:
+        self._library = ctypes.CDLL(None)
+
+    def arm(self, root: Path, k: int, flavour: str, *, seed: int, sockets: bool, report: int) -> None:
+        """Count calls from now on and break the ``k``-th one, which is named in a line written to ``report``."""
+        number = FLAVOURS.index(flavour)
+        self._library.faults_arm(os.fsencode(root), ctypes.c_long(k), number, seed, int(sockets), report)
+
+    def disarm(self) -> None:
+        """Stop counting and breaking."""
+        self._library.faults_disarm()
+
+    def strike(self) -> None:
+        """Die now, in the way of the flavour."""
+        self._library.faults_now()
+
+
+class Place:
+    """Makes workspaces under ``base``, one at a time.
+
+    ``kind`` is ``delete`` (SQLite with a rollback journal), ``wal`` (with a write-ahead log) or ``postgresql``, with
+    the URL of a server.
+    """
+
+    def __init__(self, kind: str, base: Path, server: str | None) -> None:
+        self.kind = kind
+        self.is_shared = kind == "postgresql"
+        """Whether a server takes part, whose pace may change the number of messages by one or two."""
+        self.version = f"SQLite {sqlite3.sqlite_version}"
+        self._base = base
+        self._server = server if self.is_shared else None
+        self._database = f"crash_{base.name}"
+        if self._server:
+            self.version = f"PostgreSQL {self._administer('SHOW server_version')[0][0]}"
+        else:
+            engines.journal_mode = lambda *known: "DELETE" if kind == "delete" else "WAL"
+
+    @contextmanager
+    def new(self, kept: str | None) -> Iterator[tuple[Path, str | None]]:
+        """Copy what was kept under a name, or start from nothing; yield the directory and the database URL."""
+        root, origin = self._base / "point", self._base / f"kept-{kept}"
+        shutil.rmtree(root, ignore_errors=True)
+        root.mkdir()
+        if kept and origin.exists():
+            shutil.copytree(origin, root / "workspace")
+        url = None
+        if self._server:
+            template = f"TEMPLATE {self._database}_{kept}" if kept else ""
+            self._administer(f"DROP DATABASE IF EXISTS {self._database} WITH (FORCE)")
+            self._administer(f"CREATE DATABASE {self._database} {template} STRATEGY FILE_COPY")
+            url = make_url(self._server).set(database=self._database).render_as_string(hide_password=False)
+        yield root / "workspace", url
+
+    def keep(self, name: str) -> None:
+        """Keep the workspace that ``new`` yielded, to make copies of it."""
+        made = self._base / "point" / "workspace"
+        if made.exists():
+            made.rename(self._base / f"kept-{name}")
+        if self._server:
+            self._administer(f"ALTER DATABASE {self._database} RENAME TO {self._database}_{name}")
+
+    def settle(self) -> None:
+        """Wait until the server has noticed that the client is gone."""
+        query = f"SELECT FROM pg_stat_activity WHERE datname = '{self._database}'"
+        while self._server and self._administer(query):
+            time.sleep(0.001)
+
+    def _administer(self, statement: Any) -> list[tuple[Any, ...]]:
+        with psycopg.connect(str(self._server), autocommit=True) as connection:
+            cursor = connection.execute(statement)
+            return cursor.fetchall() if cursor.description else []
 
 
 class Bench:

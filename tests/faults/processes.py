@@ -1,12 +1,17 @@
-"""Signals at random moments, and writers that start at the same moment.
+"""Processes that meet: signals at random moments, writers that start together, readers beside a writer.
 
-    python tests/faults/interrupts.py --signals 500 --overlaps 200
+    python tests/faults/processes.py signals --rounds 500
+    python tests/faults/processes.py overlaps --rounds 200
+    python tests/faults/processes.py readers --seconds 120 [--postgresql]
 
-A signal (SIGINT, SIGTERM, SIGHUP, SIGKILL) reaches a real ``dedup index`` at a random moment of its life. Counted are
-the exit codes, the longest time from the signal to the end, and how many runs left a part of the batches, each of them
-whole; then the command is repeated, and the store must hold exactly the file. After that, four processes at a time
-begin to write: one must win, the others end with exit code 6, and the time that takes is measured; half of the winners
-are killed.
+signals   A signal reaches a real ``dedup index`` at a random moment of its life. Counted are the exit codes, the
+          longest time from the signal to the end, and how many runs left a part of the batches, each of them whole;
+          then the command is repeated, and the store must hold exactly the file.
+overlaps  Four processes at a time begin to write. One must win, the others end with exit code 6, and the time that
+          takes is measured; half of the winners are killed.
+readers   One process changes, adds and deletes records and publishes a snapshot after every job; two others open the
+          workspace, query and close it. Each match must have records, all of them with its normal form, and the
+          similarity computed anew from the texts; no answer may end in an error.
 """
 
 import argparse
@@ -20,9 +25,19 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
+
+from jobs import SOURCE, load_rows, model
+from server import running_server
+from store_model import cosine
+
+from dedup.text.normalise import normalise
+from indexer.jobs.delete import delete_records
+from indexer.jobs.query import Searcher
+from indexer.store.workspace import Workspace
+from indexer.vectors import snapshot
 
 ROWS = 6_000
 PROGRAM = "import indexer.ingest.intake as i; i.BATCH_ROWS = 500; from cli.main import main; main()"
@@ -131,17 +146,79 @@ def overlap(rounds: int, rng: random.Random) -> dict[str, object]:
     return {"overlaps": rounds, "one_winner": winners, "slowest_refusal_s": round(slowest, 3)}
 
 
+NAMES = 400
+
+
+def random_name(rng: random.Random) -> str:
+    return f"Company {rng.randrange(NAMES)} of {rng.randrange(20)}"
+
+
+def write(place: Workspace, until: float, seed: int) -> dict[str, int]:
+    rng = random.Random(seed)
+    jobs = 0
+    snapshot.LEAST_CHANGES = 0  # publish after every job
+    snapshot.LARGEST_CHANGED_SHARE = 0.0
+    while time.time() < until:
+        rows = [(f"r{n}", random_name(rng), "") for n in range(NAMES)]
+        with place.open(for_writing=True) as store:
+            load_rows(store, place.snapshots, rows, SOURCE)
+            delete_records(store, [f"r{n}" for n in rng.sample(range(NAMES), 50)], SOURCE)
+        jobs += 1
+    return {"jobs": jobs}
+
+
+def read(place: Workspace, until: float, seed: int) -> dict[str, int]:
+    rng = random.Random(seed)
+    answers = matches = 0
+    while time.time() < until:
+        with place.open(for_writing=False) as store:
+            searcher = Searcher(store, place.snapshots, model())
+            for query in [random_name(rng) for _ in range(5)]:
+                for match in searcher.query([query], limit=5)[0]:
+                    assert match.records, (query, match)
+                    assert all(normalise(record.raw) == match.normal for record in match.records), (query, match)
+                    expected = 1.0 if match.exact else cosine(model(), normalise(query), match.normal)
+                    assert abs(match.similarity - expected) < 1e-6, (query, match, expected)
+                    matches += 1
+                answers += 1
+    return {"answers": answers, "matches": matches}
+
+
+def readers(seconds: float, on_postgresql: bool) -> bool:
+    with ExitStack() as stack:
+        server = stack.enter_context(running_server()) if on_postgresql else None
+        place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="readers-"))) / "w"
+        url = server.create("readers") if server else ""
+        with Workspace(place, url or None).open(for_writing=True) as store:
+            load_rows(store, place / "snapshots", [("r1", "Company 1", "")], SOURCE)
+        command = [sys.executable, __file__, "--place", str(place), url, str(time.time() + seconds)]
+        workers = [
+            subprocess.Popen([*command, role, "--seed", str(seed)], stdout=subprocess.PIPE, text=True)
+            for seed, role in enumerate(("write", "read", "read"))
+        ]
+        outcomes = [json.loads(worker.communicate()[0] or "null") for worker in workers]
+    print(json.dumps({"engine": "postgresql" if url else "sqlite", "outcomes": outcomes}))
+    return not any(worker.returncode for worker in workers)
+
+
 def main() -> None:
     options = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    options.add_argument("--signals", type=int, default=500)
-    options.add_argument("--overlaps", type=int, default=200)
+    options.add_argument("what", choices=["signals", "overlaps", "readers", "write", "read"])
+    options.add_argument("--rounds", type=int, default=200)
+    options.add_argument("--seconds", type=float, default=120)
+    options.add_argument("--postgresql", action="store_true")
     options.add_argument("--seed", type=int, default=1)
+    options.add_argument("--place", nargs=3, help=argparse.SUPPRESS)
     asked = options.parse_args()
-    rng = random.Random(asked.seed)
-    if asked.overlaps:
-        print(json.dumps(overlap(asked.overlaps, rng)), flush=True)
-    if asked.signals:
-        print(json.dumps(interrupt(asked.signals, rng)), flush=True)
+    if asked.what == "readers":
+        sys.exit(not readers(asked.seconds, asked.postgresql))
+    if asked.place:
+        directory, url, until = asked.place
+        do = write if asked.what == "write" else read
+        print(json.dumps(do(Workspace(Path(directory), url or None), float(until), asked.seed)))
+        return
+    do = interrupt if asked.what == "signals" else overlap
+    print(json.dumps(do(asked.rounds, random.Random(asked.seed))))
 
 
 if __name__ == "__main__":
