@@ -20,6 +20,7 @@ import numpy as np
 sys.path.append(str(Path(__file__).parents[1] / "support"))
 
 from doubles import Encoder, fake_model
+from first_schema import to_first_schema
 from store_model import NOTHING, Content, InputRow, as_rows, plus, read, upsert
 
 from dedup.errors import UsageError, WriterBusy
@@ -27,8 +28,6 @@ from indexer.ingest import intake, load
 from indexer.jobs import delete
 from indexer.jobs import index as index_job
 from indexer.jobs.index import index_rows, refresh_snapshot
-from indexer.store import migrate, schema
-from indexer.store.engines import make_engine
 from indexer.store.runs import Accounts
 from indexer.store.store import Store
 from indexer.store.workspace import Workspace
@@ -246,16 +245,3 @@ def _publish(workspace: Workspace, tell: Tell) -> str:
 def _migrate(workspace: Workspace, tell: Tell) -> str:
     workspace.migrate()
     return _publish(workspace, tell)
-
-
-def to_first_schema(workspace: Workspace) -> None:
-    """Take the database of a workspace back to the schema of the first release."""
-    from alembic import command
-
-    engine = make_engine(workspace.url)
-    with engine.connect() as connection:
-        if connection.dialect.name == "sqlite":  # which copies tables, and must not follow keys meanwhile
-            connection.connection.driver_connection.execute("PRAGMA foreign_keys=OFF")
-        with connection.begin():
-            command.downgrade(migrate.configuration(connection), schema.REVISIONS[0])
-    engine.dispose()

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from alembic import command
 from doubles import fake_model
-from jobs import to_first_schema
+from first_schema import to_first_schema
 from paths import FIXTURES
 from sqlalchemy import Engine, inspect
 from sqlalchemy import text as sql
