@@ -300,7 +300,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="the data folder")
     parser.add_argument("--model", type=Path, help="the folder of the model; default: the shipped one")
-    parser.add_argument("--only", nargs="+", choices=PARTS, help="which parts; default all")
+    parser.add_argument("--only", nargs="+", choices=PARTS, metavar="PART", help=f"of {', '.join(PARTS)}; default all")
     parser.add_argument("--alone", action="store_true", help="without rivals")
     parser.add_argument("--output", type=Path, help="also write the results to this JSON file")
     cache = Path(tempfile.gettempdir()) / "neardup-bench"

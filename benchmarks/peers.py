@@ -314,7 +314,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="the data folder")
     parser.add_argument("--work", type=Path, required=True, help="folder for results and 3 GB of files")
     parser.add_argument("--size", type=int, nargs="+", default=list(SIZES), help="records; default %(default)s")
-    parser.add_argument("--only", nargs="+", choices=NAMES, default=NAMES, help="which methods; default all")
+    parser.add_argument("--only", nargs="+", choices=NAMES, default=NAMES, metavar="NAME", help=f"of {NAMES}")
     parser.add_argument("--limit", type=float, default=3600, help="seconds of one run; default %(default)s")
     asked = parser.parse_args()
     asked.work.mkdir(parents=True, exist_ok=True)

@@ -295,7 +295,7 @@ BENCHES: dict[str, Callable[[Asked], Iterator[Result]]] = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="+", choices=BENCHES, help="one or more of these")
+    parser.add_argument("what", nargs="+", choices=BENCHES, metavar="WHAT", help="one or more of these")
     parser.add_argument("--data", type=Path, required=True, help="the data folder")
     parser.add_argument("--work", type=Path, required=True, help="folder for the workspace, 2 GB")
     parser.add_argument("--size", type=int, default=ALL, help="names of job and floors; default %(default)s, all")

@@ -203,7 +203,7 @@ def readers(seconds: float, on_postgresql: bool) -> bool:
 
 def main() -> None:
     options = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    options.add_argument("what", choices=["signals", "overlaps", "readers", "write", "read"])
+    options.add_argument("what", choices=["signals", "overlaps", "readers", "write", "read"], metavar="WHAT")
     options.add_argument("--rounds", type=int, default=200)
     options.add_argument("--seconds", type=float, default=120)
     options.add_argument("--postgresql", action="store_true")
