@@ -54,7 +54,7 @@ demo: .venv/.base
 	@rm -rf .demo demo-report
 	@printf '\n$$ export DEDUP_WORKSPACE=.demo\n'
 	$(call step,index examples/companies.csv)
-	$(call step,query "international flavor and fragrances")
+	$(call step,query "international flavor and fragrances" --limit 3)
 	$(call step,query "Blue Cross Blue Shield of N. Carolina" --limit 3 --explain)
 	$(call step,compare "APOGEE MEDICAL GROUP IOWA PC" "APOGEE MEDICAL GROUP ILLINOIS PC")
 	$(call step,report --output demo-report)

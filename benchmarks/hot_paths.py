@@ -31,21 +31,22 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from dedup.clustering.cluster import cluster_pairs
-from dedup.matching.batch import Comparison
-from dedup.matching.ceiling import Ceiling
+from dedup.matching.batch import BatchComparison
 from dedup.matching.name_table import describe, table_of_names
+from dedup.matching.probability_bounds import ProbabilityBounds
 from dedup.model import Model, load_model
 from dedup.text.normalise import normalise
 from indexer.jobs.index import index_rows
-from indexer.jobs.query import LEAST_CANDIDATES, Searcher
+from indexer.jobs.query import MIN_CANDIDATES, Searcher
 from indexer.reading.open import Row, open_table
 from indexer.store.store import Store
 from indexer.store.workspace import Workspace
 from indexer.vectors.cells import find_centres, nearest_cells
 from indexer.vectors.int8_products import products
-from indexer.vectors.knn_graph import all_neighbours
+from indexer.vectors.knn_graph import build_knn_graph
 from indexer.vectors.recall import NEIGHBOURS, SAMPLE, measure_recall
 from indexer.vectors.sketch import Sketch, candidates_for
+from indexer.vectors.snapshot import Snapshots
 
 NAMES = Path(__file__).parent.parent / "examples" / "companies.csv"
 TURNS = 6  # the first to warm up
@@ -120,10 +121,10 @@ def vector_paths(model: Model, codes: Codes, centres: Codes) -> None:
     bare = in_blocks(codes, codes[:SAMPLE])
     compare("recall / products", 24, lambda: measure_recall(codes, centres, model.min_similarity), bare)
     cells, bare = nearest_cells(codes, centres, CELLS_PER_TEXT), in_blocks(codes, codes)
-    least = model.min_similarity
-    compare("all neighbours / products", 12, lambda: all_neighbours(codes, NEIGHBOURS, least, cells).pairs(), bare)
+    similar = model.min_similarity
+    compare("k-NN graph / products", 12, lambda: build_knn_graph(codes, NEIGHBOURS, similar, cells).pairs(), bare)
     many = np.concatenate([np.roll(codes, shift, axis=1) for shift in range(SKETCHED)])
-    sketch, k = Sketch([many]), candidates_for(LEAST_CANDIDATES)
+    sketch, k = Sketch([many]), candidates_for(MIN_CANDIDATES)
     compare(
         "sketches / products",
         4,
@@ -135,19 +136,19 @@ def vector_paths(model: Model, codes: Codes, centres: Codes) -> None:
 def pair_paths(model: Model, texts: list[str], more: list[str], codes: Codes) -> None:
     """Compare parsing names, ruling out, comparing and clustering, on the near pairs of ``more`` texts."""
     bare = ratios_of(texts[:-1], texts[1:])
-    compare("describe names / cpdist", 170, lambda: table_of_names([describe(texts)], model.lexicon), bare, REPEATS)
-    near = all_neighbours(codes, NEIGHBOURS, model.min_similarity, None).pairs()
+    compare("describe names / cpdist", 170, lambda: table_of_names([describe(texts)], model.word_model), bare, REPEATS)
+    near = build_knn_graph(codes, NEIGHBOURS, model.min_similarity, None).pairs()
     pairs = near.pairs.astype(np.int64)
-    ceiling = Ceiling(model.scorer, table_of_names([describe(more)], model.lexicon))
+    bounds = ProbabilityBounds(model.scorer, table_of_names([describe(more)], model.word_model))
     left, right = ([more[at] for at in side] for side in pairs.T.tolist())
     bare = ratios_of(left, right)
-    compare("rule out / cpdist", 32, lambda: ceiling.probabilities(pairs, near.cosines), bare)
+    compare("rule out / cpdist", 32, lambda: bounds.probabilities(pairs, near.cosines), bare)
     min_probability = model.default_probability
-    which = np.flatnonzero(ceiling.probabilities(pairs, near.cosines) >= min_probability)[:COMPARED]
+    which = np.flatnonzero(bounds.probabilities(pairs, near.cosines) >= min_probability)[:COMPARED]
     likely_left, likely_right = ([side[at] for at in which.tolist()] for side in (left, right))
     bare, cosines = ratios_of(likely_left, likely_right), near.cosines[which]
     compare("compare / cpdist", 600, lambda: model.compare(likely_left, likely_right, cosines), bare, REPEATS)
-    comparison = Comparison(model, codes, more, workers=1)
+    comparison = BatchComparison(model, codes, more, workers=1)
     likely, probabilities = comparison.likely(near.pairs, near.cosines, min_probability)
     linked, n = pairs[likely], len(more)
 
@@ -188,7 +189,7 @@ def querying(model: Model, names: list[str], texts: list[str]) -> None:
     """Compare queries, one by one, with the best ten of all texts by one RapidFuzz measure."""
     with opened() as (place, store):
         index(store, place, model, names)
-        searcher = Searcher(store, place.snapshots, model)
+        searcher = Searcher(Snapshots(store, place.snapshots), model)
         compare(
             "query / RapidFuzz extract",
             35,
@@ -208,7 +209,8 @@ def opened() -> Iterator[tuple[Workspace, Store]]:
 
 def index(store: Store, place: Workspace, model: Model, names: list[str]) -> None:
     rows = [Row(number, number, str(number), name, {}, name) for number, name in enumerate(names, 1)]
-    index_rows(store, place.snapshots, model, "names", rows, identity="column", on_reject=refuse)
+    snapshots = Snapshots(store, place.snapshots)
+    index_rows(snapshots, model, "names", rows, identity="column", mirror=False, on_reject=refuse)
 
 
 def refuse(reject: object) -> None:

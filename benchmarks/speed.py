@@ -47,8 +47,9 @@ from indexer.jobs.duplicates import cells_of_texts
 from indexer.jobs.query import Searcher
 from indexer.store.store import Store
 from indexer.store.workspace import Workspace
-from indexer.vectors.knn_graph import all_neighbours
+from indexer.vectors.knn_graph import build_knn_graph
 from indexer.vectors.recall import NEIGHBOURS
+from indexer.vectors.snapshot import Snapshots
 
 RUNS = 7  # of each start-up time
 QUERY = "international flavor and fragrances"
@@ -125,7 +126,7 @@ def latency(asked: Asked) -> Iterator[Result]:
     with place.open(for_writing=False) as store:
         yield result("opening", "threads", threads.count())
         begin = time.perf_counter()
-        searcher = Searcher(store, place.snapshots, load_model())
+        searcher = Searcher(Snapshots(store, place.snapshots), load_model())
         searcher.query(texts[:1])
         yield result("opening", "to the first answer, s", time.perf_counter() - begin)
 
@@ -152,8 +153,8 @@ def search(asked: Asked) -> Iterator[Result]:
     with place.open(for_writing=False) as store:
         ids, codes = store.load_vectors(model.model_id)
         begin = time.perf_counter()
-        _, cells = cells_of_texts(store, place.snapshots, model, codes)
-        found = all_neighbours(codes, NEIGHBOURS, model.min_similarity, cells).nearest()[0]
+        _, cells = cells_of_texts(Snapshots(store, place.snapshots), model, codes)
+        found = build_knn_graph(codes, NEIGHBOURS, model.min_similarity, cells).nearest()[0]
         seconds = time.perf_counter() - begin
         rows, mates = planted_rows(asked.data, store, ids)
     yield result("search of all", "threads", threads.count())

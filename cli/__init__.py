@@ -1,1 +1,1 @@
-"""The command line; no other package imports it."""
+"""The command line. No other package imports it."""

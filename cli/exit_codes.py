@@ -1,4 +1,4 @@
-"""What a command does when something goes wrong: one sentence on stderr and an exit code."""
+"""How a command ends when something goes wrong: a message on stderr and an exit code."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import ParamSpec
 
 import typer
 
-from cli.show.text import visible
+from cli.show.notes import say
 from dedup import errors
 
 P = ParamSpec("P")
@@ -35,13 +35,8 @@ _ENVIRONMENT_ERRNOS = {
 }
 
 
-def say(message: str) -> None:
-    """Print one line on stderr."""
-    typer.echo(visible(message), err=True)
-
-
 def exit_code(error: BaseException) -> int:
-    """Return the code with which the program ends because of ``error``, after saying what it was."""
+    """Print ``error`` on stderr and return the exit code that it stands for."""
     if isinstance(error, BrokenPipeError):
         _close_stdout()
         return OK
@@ -52,18 +47,18 @@ def exit_code(error: BaseException) -> int:
         say(f"Error: {error}")
         return next((code for kind, code in _CODES.items() if isinstance(error, kind)), BUG)
     if isinstance(error, MemoryError):
-        say("Error: The memory does not suffice; free some and try again.")
+        say("Error: Out of memory. Free some and try again.")
         return ENVIRONMENT
     if isinstance(error, OSError) and error.errno in _ENVIRONMENT_ERRNOS:
         place = f"{error.filename}: " if error.filename else ""
-        say(f"Error: {place}{error.strerror}. Check free space, permissions and the folder, and try again.")
+        say(f"Error: {place}{error.strerror}. Check the path, its permissions and the free space, then try again.")
         return ENVIRONMENT
     say(f"Error: {type(error).__name__}: {error}. This is a bug; the traceback is in {_keep(error)}.")
     return BUG
 
 
 def guarded(command: Callable[P, None]) -> Callable[P, None]:
-    """Make a command end with an exit code instead of an exception."""
+    """Make ``command`` end with an exit code instead of an exception."""
 
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
@@ -87,10 +82,10 @@ def _keep(error: BaseException) -> str:
 
 
 def _close_stdout() -> None:
-    """Send the rest of stdout nowhere: its reader is gone, and Python would complain when it exits."""
+    """Redirect stdout to the null device: its reader is gone, and flushing it at exit would raise again."""
     try:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())
         os.close(nowhere)
-    except (OSError, ValueError):  # stdout is no file of the system
+    except (OSError, ValueError):  # stdout has no file descriptor
         pass

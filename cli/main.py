@@ -1,6 +1,6 @@
 """The command line: ``dedup COMMAND``.
 
-Nothing heavy is imported here or at the top of a command's file, so that help comes at once.
+Neither this module nor a command's module imports anything heavy at the top, so that help appears at once.
 """
 
 from __future__ import annotations
@@ -20,15 +20,19 @@ import typer
 
 from cli.commands import compare, delete, evaluate, index, migrate, query, report, status, train, verify
 from cli.exit_codes import INTERRUPTED, guarded
-from cli.versions import version_of
+from cli.options import examples
+from cli.show.help import Command, Group
+from dedup.runtime.versions import version_of
 
 SECONDS_TO_STOP = 1.8
-"""How long a command that was told to stop may take to do it in good order."""
+"""Time for a command to roll back after a signal before it is ended."""
 _STDERR = 2
 
 app = typer.Typer(
     name="dedup",
-    help="Find near-duplicates among company names and other short texts.",
+    cls=Group,
+    epilog=examples("dedup index companies.csv", 'dedup query "Acme Inc"', "dedup report"),
+    context_settings={"help_option_names": ["-h", "--help"]},
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -47,7 +51,7 @@ for _name, _command, _examples in (
     ("evaluate", evaluate.evaluate, evaluate.EXAMPLES),
     ("train", train.train, train.EXAMPLES),
 ):
-    app.command(_name, epilog=_examples)(guarded(_command))
+    app.command(_name, cls=Command, epilog=_examples)(guarded(_command))
 
 
 def _show_version(asked: bool) -> None:
@@ -62,29 +66,32 @@ def _common(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
-    """Find near-duplicates among company names and other short texts."""
+    """Find near-duplicates among company names and other short texts.
+
+    `dedup COMMAND -h` shows the options of a command.
+    """
 
 
 def main() -> None:
-    """Run the command line and exit with a code of ``docs/bad-input.md``."""
+    """Run the command line; ``docs/bad-input.md`` lists its exit codes."""
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(signum) != signal.SIG_IGN:  # as under nohup, or in the background of a script
+        if signal.getsignal(signum) != signal.SIG_IGN:  # ignored under nohup and in background jobs of a script
             signal.signal(signum, _stop)
-    # Millions of rows pass through, and none is part of a cycle: looking for cycles as often as Python does
-    # by default takes half of the time of reading a file.
+    # Rows are never part of a reference cycle. At Python's default frequency, looking for cycles takes half of the
+    # time of reading a file.
     gc.set_threshold(200_000, 20, 100)
-    # As Python ends, it would look at every object twice, for a quarter of a cold query: nothing in a cycle needs it.
+    # At exit Python would scan all objects twice, which takes a quarter of a cold query, and nothing needs it.
     atexit.register(gc.freeze)
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # a name may hold what the terminal's encoding does not
+        if hasattr(stream, "reconfigure"):  # a text may have characters that the terminal cannot encode
             stream.reconfigure(errors="backslashreplace")
     app()
 
 
 def _stop(signum: int, frame: FrameType | None) -> None:
-    """Take back what was begun and end; at a second signal, or after two seconds, end at once.
+    """Roll back and end; at a second signal, or after two seconds, end at once.
 
-    Ending at once loses nothing: the next command finds what a killed one leaves, and goes on from there.
+    Ending at once loses nothing: the next command cleans up and continues.
     """
     code = INTERRUPTED if signum == signal.SIGINT else 128 + signum
     signal.signal(signum, lambda *_: _end(code))
@@ -93,12 +100,12 @@ def _stop(signum: int, frame: FrameType | None) -> None:
     limit.start()
     if signum == signal.SIGINT:
         raise KeyboardInterrupt
-    raise SystemExit(code)  # unlike the default, this takes back what was begun
+    raise SystemExit(code)  # unlike the default action, this rolls back
 
 
 def _end(code: int) -> None:
-    """End at once; a progress bar may have hidden the cursor of the terminal."""
+    """End at once, but show the cursor again, which a progress bar may have hidden."""
     with suppress(OSError):
-        if os.isatty(_STDERR) and select([], [_STDERR], [], 0)[1]:  # one that was stopped takes nothing
+        if os.isatty(_STDERR) and select([], [_STDERR], [], 0)[1]:  # a stopped terminal would block
             os.write(_STDERR, b"\x1b[?25h")
     os._exit(code)

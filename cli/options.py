@@ -1,4 +1,7 @@
-"""Options that mean the same in every command."""
+"""Options shared by several commands, and the groups in which a help page shows them.
+
+Six have a short form, the same in every command: ``-t``, ``-s``, ``-n``, ``-o``, ``-w`` and ``-q``.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,13 @@ from typing import Annotated
 
 import typer
 
+COMMON = "Common options"
+READING = "Reading options"
+"""How an input is parsed and what happens to bad rows; the last group of a help page."""
+
 
 class Format(StrEnum):
-    """How rows are written."""
+    """Output formats of rows."""
 
     table = "table"
     json = "json"
@@ -19,7 +26,7 @@ class Format(StrEnum):
 
 
 class ReportFormat(StrEnum):
-    """How a summary is written."""
+    """Output formats of a summary."""
 
     table = "table"
     json = "json"
@@ -29,9 +36,11 @@ Workspace = Annotated[
     Path,
     typer.Option(
         "--workspace",
+        "-w",
         envvar="DEDUP_WORKSPACE",
         metavar="DIR",
-        help="Directory that holds the index.",
+        help="Directory of the index.",
+        rich_help_panel=COMMON,
     ),
 ]
 DEFAULT_WORKSPACE = Path(".dedup")
@@ -42,73 +51,116 @@ Database = Annotated[
         envvar="DEDUP_DATABASE_URL",
         metavar="URL",
         help="Database to use instead of the SQLite file in the workspace, e.g. postgresql://user@host/name.",
+        rich_help_panel=COMMON,
     ),
 ]
 Threads = Annotated[
     int | None,
     typer.Option(
-        "--threads", metavar="N", min=1, help="Threads to compute with. Default: as many as this process has cores."
+        "--threads",
+        metavar="N",
+        min=1,
+        help="Number of threads. Default: the cores available to the process.",
+        rich_help_panel=COMMON,
     ),
 ]
 Memory = Annotated[
     str | None,
     typer.Option(
-        "--memory", metavar="SIZE", help="Change nothing if it would take more memory, as estimated, e.g. 4G."
+        "--memory",
+        metavar="SIZE",
+        help="Refuse to start if the estimated peak memory exceeds SIZE, e.g. 4G.",
+        rich_help_panel=COMMON,
     ),
 ]
-Output = Annotated[ReportFormat, typer.Option("--format", help="How to print the result.")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bar and no notes on stderr.")]
+Output = Annotated[ReportFormat, typer.Option("--format", metavar="FORMAT", help="Output format: table or json.")]
+Quiet = Annotated[
+    bool,
+    typer.Option("--quiet", "-q", help="Print only results, warnings and errors.", rich_help_panel=COMMON),
+]
 TextColumns = Annotated[
     list[str] | None,
     typer.Option(
         "--text",
+        "-t",
         metavar="COLUMN",
-        help="Column of the text; several are joined with a space. Default: a column called name, company, "
-        "text or the like.",
+        help="Column that holds the text; repeat it to join several columns with a space. Default: a column named "
+        "name, company, text or the like.",
     ),
 ]
 IdColumn = Annotated[
     str | None,
-    typer.Option("--id", metavar="COLUMN", help="Column of the ids. Default: a column called id, if any."),
+    typer.Option(
+        "--id", metavar="COLUMN", help="Column that holds the record ids. Default: a column named id, if any."
+    ),
 ]
 Encoding = Annotated[
     str | None,
     typer.Option(
-        "--encoding", metavar="NAME", help="Encoding of FILE, e.g. cp1252; auto takes a good guess. Default: UTF-8."
+        "--encoding",
+        metavar="NAME",
+        help="Text encoding, e.g. cp1252, or auto to detect it. Default: UTF-8.",
+        rich_help_panel=READING,
     ),
 ]
 Delimiter = Annotated[
     str | None,
-    typer.Option("--delimiter", metavar="CHARACTER", help="What separates the cells of a CSV file. Default: found."),
+    typer.Option(
+        "--delimiter", metavar="CHAR", help="Delimiter of a CSV file. Default: detected.", rich_help_panel=READING
+    ),
 ]
 Quote = Annotated[
     str,
-    typer.Option("--quote", metavar="CHARACTER", help="What quotes the cells of a CSV file; '' if nothing does."),
+    typer.Option(
+        "--quote", metavar="CHAR", help="Quote character of a CSV file; '' for none.", rich_help_panel=READING
+    ),
 ]
 NoHeader = Annotated[
     bool,
-    typer.Option("--no-header", help="The first line of a CSV file is a row; its columns are column_1, column_2 …"),
+    typer.Option(
+        "--no-header",
+        help="The CSV file has no header; name its columns column_1, column_2 and so on.",
+        rich_help_panel=READING,
+    ),
 ]
 SkipLines = Annotated[
     int,
-    typer.Option("--skip-lines", metavar="N", min=0, max=1000, help="Lines of a CSV file before its header."),
+    typer.Option(
+        "--skip-lines",
+        metavar="N",
+        min=0,
+        max=1000,
+        help="Skip N lines (at most 1000) before the header of a CSV file.",
+        rich_help_panel=READING,
+    ),
 ]
 Lenient = Annotated[
     bool,
-    typer.Option("--lenient", help='Keep quotes inside a quoted cell, as in "ACME "Best" Ltd", as they are.'),
+    typer.Option(
+        "--lenient",
+        help='Accept unescaped quotes in a quoted cell, as in "ACME "Best" Ltd".',
+        rich_help_panel=READING,
+    ),
 ]
 FixMojibake = Annotated[
     bool,
-    typer.Option("--fix-mojibake", help="Repair texts such as MÃ¼ller; a column …_as_read keeps them as they were."),
+    typer.Option(
+        "--fix-mojibake",
+        help="Repair texts such as MÃ¼ller; the column ..._as_read keeps the original.",
+        rich_help_panel=READING,
+    ),
 ]
 Rejects = Annotated[
     Path | None,
     typer.Option(
-        "--rejects", metavar="PATH", help="Where to list rejected rows; - is stderr. Default: FILE.rejects.jsonl."
+        "--rejects",
+        metavar="FILE",
+        help="Write rejected rows to FILE, or to stderr if it is -. Default: INPUT.rejects.jsonl.",
+        rich_help_panel=READING,
     ),
 ]
 
 
 def examples(*commands: str) -> str:
     """Return the end of a command's help: its examples, one a line."""
-    return "\n".join(("\b", "Example:", *(f"  {command}" for command in commands)))
+    return "\n".join(("\b", "Examples:", *(f"  {command}" for command in commands)))

@@ -1,30 +1,30 @@
-"""Every error this project raises on purpose.
+"""The errors that this project raises on purpose.
 
     DedupError
-    ├── UsageError          an option or argument that cannot be carried out
-    ├── InputRefused        an input file that cannot be read as asked; nothing was written
-    ├── EnvironmentFault    disk, permission, database or memory: the same command may work later
+    ├── UsageError          an invalid option or argument
+    ├── InputRefused        an input that cannot be read as requested; nothing was written
+    ├── EnvironmentFault    disk, permissions, database or memory: the same command may work later
     ├── WriterBusy          another process is writing to this workspace
-    ├── VersionMismatch     a workspace, schema, model or snapshot of another version
-    └── CorruptStore        the database holds something it must not hold
+    ├── VersionMismatch     a workspace, schema, model or snapshot of an unsupported version
+    └── CorruptStore        the database contains invalid data
 
-Each message names the value at fault and the remedy, in one sentence or two. Only the command line maps
-them to exit codes (``cli.main``).
+Each message names the value at fault and the remedy, in one or two sentences. Only the command line maps errors
+to exit codes (``cli.exit_codes``).
 """
 
 
 class DedupError(Exception):
-    """Base of every error that this project raises on purpose."""
+    """Base class of the errors that this project raises on purpose."""
 
 
 class UsageError(DedupError):
-    """An option or argument that cannot be carried out."""
+    """An invalid option or argument."""
 
 
 class InputRefused(DedupError):
-    """An input that cannot be read as asked; nothing was written.
+    """An input that cannot be read as requested; nothing was written.
 
-    ``code`` is the class of the fault as listed in ``docs/bad-input.md``, for example ``E_EMPTY``.
+    ``code`` is an error code from ``docs/bad-input.md``, for example ``E_EMPTY``.
     """
 
     def __init__(self, message: str, code: str = "E_INPUT") -> None:
@@ -33,7 +33,7 @@ class InputRefused(DedupError):
 
 
 class EnvironmentFault(DedupError):
-    """Disk, permission, database or memory: the same command may work later."""
+    """A problem with disk, permissions, database or memory; the same command may work later."""
 
 
 class WriterBusy(DedupError):
@@ -41,8 +41,8 @@ class WriterBusy(DedupError):
 
 
 class VersionMismatch(DedupError):
-    """A workspace, schema, model or snapshot of a version that this program does not read."""
+    """A workspace, schema, model or snapshot of an unsupported version."""
 
 
 class CorruptStore(DedupError):
-    """The database holds something that it must not hold."""
+    """The database contains invalid data."""

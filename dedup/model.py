@@ -1,12 +1,12 @@
-"""A model on disk: an ONNX encoder, a scorer and two tables of words, tied together by a manifest.
+"""A model on disk: an ONNX encoder, a scorer and two tables of words, listed in a manifest.
 
     manifest.json   format, normaliser and file versions, SHA-256 of each file, sources, measures
-    encoder.onnx    the siamese tower
+    encoder.onnx    the siamese encoder
     scorer.json     the additive model
-    rarity.json     in how many names each word occurs
-    words.json      what single words were seen to say for or against a pair
+    rarity.json     the number of names that contain each word
+    words.json      the learnt weights of words
 
-A file whose hash is not the manifest's, or a manifest of another format, is refused.
+A file whose hash differs from the manifest's, or a manifest in another format, is refused.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dedup.encoder.inputs import ALPHABET
 from dedup.encoder.onnx import CODE_SCALE, Encoder, OnnxEncoder
+from dedup.encoder.tokens import ALPHABET
 from dedup.errors import VersionMismatch
-from dedup.evidence.compare import evidence
 from dedup.evidence.explain import Explanation, explain
+from dedup.evidence.features import evidence
 from dedup.evidence.scorer import Scorer
 from dedup.text.normalise import NORMALISER_VERSION
-from dedup.text.word_weights import Lexicon, Rarity, WordWeights
+from dedup.text.word_weights import InverseDocumentFrequency, WordModel, WordWeights
 
 FORMAT_VERSION = 2
 FILES = ("encoder.onnx", "scorer.json", "rarity.json", "words.json")
@@ -43,15 +43,15 @@ class Model:
     directory: Path
     manifest: dict[str, Any]
     scorer: Scorer
-    lexicon: Lexicon
+    word_model: WordModel
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave out the encoder, which cannot be pickled; the copy loads it anew."""
+        """Leave out the encoder, which cannot be pickled; the copy loads it again."""
         return {name: value for name, value in self.__dict__.items() if name != "encoder"}
 
     @property
     def model_id(self) -> str:
-        """SHA-256 of the encoder file, 64 hex digits: vectors of one id are comparable."""
+        """SHA-256 of the encoder file, 64 hex digits; only vectors with the same one are comparable."""
         return str(self.manifest["files"]["encoder.onnx"])
 
     @property
@@ -61,17 +61,17 @@ class Model:
 
     @property
     def default_probability(self) -> float:
-        """Pairs of at least this probability are called duplicates unless the user says otherwise."""
+        """Probability from which a pair is reported as a duplicate unless the user sets another."""
         return float(self.manifest["default_probability"])
 
     @property
     def min_similarity(self) -> float:
-        """Cosine under which hardly any pair is the same; batch jobs do not compare pairs below it."""
+        """Cosine below which batch jobs do not compare a pair, because almost none is the same."""
         return float(self.manifest["least_similarity"])
 
     @cached_property
     def encoder(self) -> Encoder:
-        """The encoder, loaded at its first use."""
+        """The encoder, loaded on first use."""
         return OnnxEncoder(self.directory / "encoder.onnx")
 
     def compare(
@@ -79,24 +79,29 @@ class Model:
     ) -> NDArray[np.float64]:
         """Return the probability, (n,), that each pair of normal forms is the same.
 
-        ``similarities`` (n,) float32 are their siamese cosines (``nearest.cosine``).
+        ``similarities`` (n,) float32 are their siamese cosines (``encoder.cosine``).
         """
-        return self.scorer.probabilities(evidence(left, right, similarities, self.lexicon))
+        return self.scorer.probabilities(evidence(left, right, similarities, self.word_model))
 
     def with_corpus(self, counts: Mapping[str, int], n_names: int) -> Model:
-        """Return this model with the words of a corpus counted in (``Rarity.with_corpus``)."""
-        return replace(self, lexicon=Lexicon(self.lexicon.rarity.with_corpus(counts, n_names), self.lexicon.weights))
+        """Return this model with the word counts of a corpus added (``InverseDocumentFrequency.with_corpus``)."""
+        return replace(
+            self, word_model=WordModel(self.word_model.idf.with_corpus(counts, n_names), self.word_model.weights)
+        )
 
     def explain(self, left: str, right: str, similarity: float) -> Explanation:
-        """Return the probability of one pair of normal forms and its reasons."""
-        return explain(left, right, similarity, self.scorer, self.lexicon)
+        """Return the probability of one pair of normal forms, and the reasons for it."""
+        return explain(left, right, similarity, self.scorer, self.word_model)
 
 
 def load_model(directory: Path | None = None) -> Model:
     """Load the model in ``directory``, or the one that ships with neardup.
 
+    >>> load_model().dimension
+    128
+
     Raises:
-        VersionMismatch: a file is missing, damaged or of another version.
+        VersionMismatch: a file is missing, damaged or of an unsupported version.
     """
     if directory is None:
         directory = Path(str(resources.files("dedup"))) / "data" / "model"
@@ -104,12 +109,14 @@ def load_model(directory: Path | None = None) -> Model:
         manifest = json.loads((directory / "manifest.json").read_text(encoding="utf-8"))
         contents = {name: (directory / name).read_bytes() for name in FILES}
     except (OSError, ValueError) as error:
-        raise VersionMismatch(f"{directory} holds no readable model ({error}); reinstall neardup.") from error
+        raise VersionMismatch(f"{directory} contains no readable model ({error}); reinstall neardup.") from error
     _check(manifest, contents, directory)
     rarity = json.loads(contents["rarity.json"])
     scorer = Scorer.from_json(json.loads(contents["scorer.json"]))
     weights = WordWeights.from_json(json.loads(contents["words.json"]))
-    return Model(directory, manifest, scorer, Lexicon(Rarity(rarity["counts"], rarity["n_names"]), weights))
+    return Model(
+        directory, manifest, scorer, WordModel(InverseDocumentFrequency(rarity["counts"], rarity["n_names"]), weights)
+    )
 
 
 def _check(manifest: dict[str, Any], contents: dict[str, bytes], directory: Path) -> None:
@@ -122,9 +129,9 @@ def _check(manifest: dict[str, Any], contents: dict[str, bytes], directory: Path
     for key, value in expected.items():
         if manifest.get(key) != value:
             raise VersionMismatch(
-                f"The model in {directory} has {key} {manifest.get(key)!r}, this version of neardup needs "
-                f"{value!r}; use the model that ships with it or train anew with `dedup train`."
+                f"The model in {directory} has {key} {manifest.get(key)!r}, but this version of neardup needs "
+                f"{value!r}; use the model that ships with it or train one with `dedup train`."
             )
     for name, content in contents.items():
         if hashlib.sha256(content).hexdigest() != manifest["files"].get(name):
-            raise VersionMismatch(f"{directory / name} is not the file its manifest names; reinstall neardup.")
+            raise VersionMismatch(f"{directory / name} does not match the hash in the manifest; reinstall neardup.")

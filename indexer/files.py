@@ -1,4 +1,4 @@
-"""Files that appear under their names only when they are whole, and are there after a power cut."""
+"""Write files that appear under their names only when complete and that survive a power cut."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from uuid import uuid4
 
 
 def sync_directory(path: Path) -> None:
-    """Wait until the names in a directory are on disk."""
+    """Flush the entries of a directory to disk."""
     handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)
@@ -21,11 +21,12 @@ def sync_directory(path: Path) -> None:
 
 
 def open_beside(path: Path, errors: str = "strict") -> TextIO:
-    """Open a new text file in UTF-8 in the directory of ``path``, to be given that name when it is whole.
+    """Open a temporary UTF-8 file beside ``path``; the caller renames it to ``path`` when it is complete.
 
-    It is locked as long as it is open: files of this kind that nobody holds were left by killed jobs, and are removed.
-    So it has to get its name before it is closed.
-    Raises ``OSError``, with the name of the new file, if it cannot be made.
+    The file is locked while it is open, and unlocked temporary files are removed as leftovers of killed jobs. Rename it
+    before closing it. ``errors`` is as in ``open``.
+
+    Raises ``OSError`` with the name of the temporary file if it cannot be created.
     """
     remove_left(path)
     while True:
@@ -35,20 +36,20 @@ def open_beside(path: Path, errors: str = "strict") -> TextIO:
             fcntl.flock(file, fcntl.LOCK_EX)
         if os.fstat(file.fileno()).st_nlink:
             return file
-        file.close()  # another process took it for one that was left, before it was locked
+        file.close()  # another process removed it as a leftover before it was locked
 
 
 def remove_left(path: Path) -> None:
-    """Remove the files of ``open_beside`` that killed jobs left beside ``path``, where that is possible."""
-    ours = re.compile(rf"{re.escape(_prefix(path))}[0-9a-f]{{32}}\.tmp")
+    """Remove temporary files of ``open_beside`` that killed jobs left beside ``path``; ignore errors."""
+    name = re.compile(rf"{re.escape(_prefix(path))}[0-9a-f]{{32}}\.tmp")
     with suppress(OSError):
         for left in path.parent.iterdir():
-            if ours.fullmatch(left.name):
+            if name.fullmatch(left.name):
                 with suppress(OSError), left.open("r+b") as file:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     left.unlink()
 
 
 def _prefix(path: Path) -> str:
-    """Return how the names of files begin that are to become ``path``; a whole long name would make them too long."""
+    """Return the prefix of temporary names for ``path``, shortened so that they do not exceed the limit for names."""
     return f".{path.name[:50]}."

@@ -1,10 +1,11 @@
-"""How much memory a job needs at its peak, estimated from what is counted before it begins.
+"""Estimate the peak memory of a job from what can be counted before it starts.
 
-An estimate, not a limit. The figures were measured on names of 25 characters with vectors of 128 dimensions on two
-threads: from 20,000 to ten million of them the estimate is 0.94 to 1.15 times what a report took, and from 100,000 on
-1.0 to 1.11 times what an index took; a report of 20,000 texts of 1,000 characters takes a sixth more. Not seen are how
-many pairs there are, the other columns of records in pairs and clusters, whose lines a report holds, in how many cells
-each text has to lie, and scripts of which a character takes two or four bytes.
+It is an estimate, not a limit. It was measured on names of 25 characters, vectors of 128 dimensions and two threads:
+0.94 to 1.15 times the memory of a report for 20,000 to ten million names, and 1.0 to 1.11 times that of an index for
+100,000 names or more. A report on 20,000 texts of 1,000 characters takes a sixth more than estimated.
+
+The estimate ignores the number of pairs, the further columns of records in pairs and clusters (a report holds their
+lines), the number of cells per text, and scripts whose characters take two or four bytes.
 """
 
 from __future__ import annotations
@@ -21,58 +22,60 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([MGT])(?:i?B)?", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """What the peak of a job grows with: bytes in any case, for each thread, distinct text, and character held.
+    """Peak memory of a job in bytes: a constant, and per thread, distinct text and character in memory.
 
-    Fewer characters than ``many`` give a thread less to hold, in proportion.
+    With fewer characters than ``full_thread``, a thread takes proportionally less.
     """
 
     base: int
     per_thread: int
     per_text: int
     per_character: int
-    many: int = 1
-    counted: str = ""
-    """What a message says before the number of texts, if that is not known exactly."""
+    full_thread: int = 1
+    prefix: str = ""
+    """Precedes the number of texts in messages if that number is not exact."""
 
-    def of(self, texts: int, characters: int, threads: int) -> int:
-        """Return the bytes at the peak with so many texts and characters that are held at once, on so many threads."""
-        of_threads = threads * self.per_thread * min(characters, self.many) // self.many
+    def estimate(self, texts: int, characters: int, threads: int) -> int:
+        """Return the peak in bytes for a number of texts, of characters in memory at once, and of threads."""
+        of_threads = threads * self.per_thread * min(characters, self.full_thread) // self.full_thread
         return self.base + of_threads + texts * self.per_text + characters * self.per_character
 
 
-INDEX = Need(120 << 20, 155 << 20, 390, 12, counted="At most ")
-"""Its threads have processes to encode texts; held are the characters of a batch of rows, of all columns."""
-REPORT = Need(160 << 20, 243 << 20, 200, 20, many=5_000_000)
-"""Its threads have processes to compare pairs; held are the characters of all texts."""
+INDEX = Need(120 << 20, 155 << 20, 390, 12, prefix="Up to ")
+"""Each thread has a process that encodes texts; the characters are those of one batch of rows, all columns."""
+REPORT = Need(160 << 20, 243 << 20, 200, 20, full_thread=5_000_000)
+"""Each thread has a process that compares pairs; the characters are those of all texts."""
 
 
 def parse_size(text: str) -> int:
-    """Return the bytes of a size such as ``1500M`` or ``1.5 GiB``; M, G and T stand for powers of 1,024.
+    """Return the bytes of a size such as ``1500M`` or ``1.5 GiB``; M, G and T are powers of 1,024.
 
     Raises:
-        UsageError: it is no size.
+        UsageError: The text is not a size.
 
     """
     match = _SIZE.fullmatch(text.strip())
     if not match:
-        raise UsageError(f"{text!r} is no size of memory; write it as in 1500M or 4G.")
+        raise UsageError(f"{text!r} is not a memory size. Use a form such as 1500M or 4G.")
     return int(float(match[1]) * _UNITS[match[2].upper()])
 
 
 def check(need: Need, texts: int, characters: int, limit: int) -> None:
-    """Refuse a job on so many distinct texts, with so many characters held at once, that takes more than ``limit``.
+    """Refuse a job whose estimated peak memory exceeds ``limit`` bytes.
+
+    ``texts`` is the number of distinct texts, ``characters`` the number of characters in memory at once.
 
     Raises:
-        UsageError: it would take more than so many bytes.
+        UsageError: The estimate exceeds ``limit``.
 
     """
     workers = threads.count()
-    needed = need.of(texts, characters, workers)
+    needed = need.estimate(texts, characters, workers)
     if needed > limit:
         raise UsageError(
-            f"{need.counted}{texts:,} distinct texts, {characters:,} characters at once, take about "
-            f"{_mebibytes(needed)} of memory on {workers} threads, and --memory allows {_mebibytes(limit)}; allow "
-            "more, take fewer --threads, or keep the sources in several workspaces. No record was changed."
+            f"{need.prefix}{texts:,} distinct texts with {characters:,} characters at once need about "
+            f"{_mebibytes(needed)} of memory on {workers} threads, but --memory allows {_mebibytes(limit)}. "
+            "Allow more, use fewer --threads, or split the sources among several workspaces. No record was changed."
         )
 
 

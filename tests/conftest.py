@@ -18,6 +18,7 @@ from sqlalchemy import text as sql
 
 from indexer.store.store import Store
 from indexer.store.workspace import Workspace
+from indexer.vectors.snapshot import Snapshots
 
 _numbers = count(1)
 
@@ -88,3 +89,9 @@ def store(workspace: Workspace) -> Iterator[Store]:
     """The store of a fresh workspace, open for writing."""
     with workspace.open(for_writing=True) as opened:
         yield opened
+
+
+@pytest.fixture
+def snapshots(workspace: Workspace, store: Store) -> Snapshots:
+    """The snapshots of the fresh workspace."""
+    return Snapshots(store, workspace.snapshots)

@@ -27,7 +27,7 @@ def test_the_map_of_the_code_names_every_room_and_nothing_else():
     named = {name for row in rows for name in re.findall(r"`([^`]+)`", row)}
     rooms = {
         str(path.relative_to(ROOT))
-        for package in ("dedup", "indexer", "cli")
+        for package in ("neardup", "dedup", "indexer", "cli")
         for path in (ROOT / package).rglob("*")
         if path.is_dir() and any(path.glob("*.py"))
     }

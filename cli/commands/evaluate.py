@@ -1,4 +1,4 @@
-"""``dedup evaluate``: measure the accuracy on labelled data."""
+"""``dedup evaluate``: measure accuracy on labelled data."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ import typer
 
 from cli import options
 from cli.options import ReportFormat
-from cli.show.progress_bar import progress_bar, with_total
 from cli.show.render import write_summary
-from dedup.runtime.progress import Progress, no_progress
+from dedup.runtime.progress import Progress, no_progress, with_total
 from dedup.runtime.threads import compute_with
+from indexer.progress_bar import progress_bar
 
 if TYPE_CHECKING:
     from indexer.reading.open import Row, Table
     from indexer.reading.rejects import Reject
 
 _PROGRESS_ROWS = 5_000
+"""Progress is reported every so many rows."""
 
 EXAMPLES = options.examples(
     "dedup evaluate --pairs labelled_pairs.csv",
@@ -30,21 +31,30 @@ EXAMPLES = options.examples(
 def evaluate(
     pairs: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="CSV with the columns name_1, name_2 and label (1 same, 0 not)."),
+        typer.Option(
+            "--pairs",
+            metavar="FILE",
+            help="CSV file with the columns name_1, name_2 and label (1: same, 0: different).",
+        ),
     ] = None,
     clusters: Annotated[
-        str | None, typer.Option(metavar="FILE", help="CSV with the columns id, text and cluster_id.")
+        str | None,
+        typer.Option("--clusters", metavar="FILE", help="CSV file with the columns id, text and cluster_id."),
     ] = None,
     distractors: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="CSV with the columns id and name: further texts to search among."),
+        typer.Option(
+            "--distractors",
+            metavar="FILE",
+            help="CSV file with the columns id and name: further texts to search, used with --clusters.",
+        ),
     ] = None,
-    threads: options.Threads = None,
     layout: options.Output = ReportFormat.table,
+    threads: options.Threads = None,
 ) -> None:
     """Measure accuracy on labelled data.
 
-    Tells how well the model finds labelled pairs or clusters. Needs no index.
+    Measures how well the model recognises labelled pairs, or finds labelled clusters. Needs no index.
     """
     compute_with(threads)
 
@@ -55,7 +65,7 @@ def evaluate(
     if (pairs is None) == (clusters is None):
         raise UsageError("Give either --pairs FILE or --clusters FILE.")
     if distractors is not None and clusters is None:
-        raise UsageError("--distractors FILE belongs to --clusters FILE.")
+        raise UsageError("--distractors FILE can be used with --clusters FILE only.")
     result: dict[str, Any]
     with progress_bar() as progress:
         if pairs is not None:
@@ -70,18 +80,21 @@ def evaluate(
 
 
 def _columns(file: str, text: str, *others: str, progress: Progress = no_progress) -> list[list[str]]:
-    """Return the named columns of a file; a label other than 0 or 1, or a broken row, refuses all of it."""
+    """Return the named columns of a file.
+
+    Raises ``InputRefused`` for a missing column, a bad row, a label other than 0 or 1, or an empty cluster id.
+    """
     from dedup.errors import InputRefused
-    from indexer.reading.open import Options, Row, open_table
+    from indexer.reading.open import ReadOptions, Row, open_table
 
     try:
-        opened = open_table(file, Options(text_columns=[text], id_column=""))
+        opened = open_table(file, ReadOptions(text_columns=[text], id_column=""))
     except InputRefused as error:
         if error.code != "E_MISSING_COLUMN":
             raise
         needed = ", ".join((text, *others))
         found = str(error).partition(" Name one with")[0]
-        raise InputRefused(f"{found} It needs the columns {needed}.", error.code) from None
+        raise InputRefused(f"{found} The columns {needed} are needed.", error.code) from None
     with opened as table:
         missing = [name for name in others if name not in table.columns]
         if missing:
@@ -90,7 +103,7 @@ def _columns(file: str, text: str, *others: str, progress: Progress = no_progres
                 "E_MISSING_COLUMN",
             )
         columns: list[list[str]] = [[] for _ in (text, *others)]
-        for row in _told(table, progress):
+        for row in _with_progress(table, progress):
             if not isinstance(row, Row):
                 raise InputRefused(f"Line {row.line} of {table.name}: {row.message}", row.error)
             cells = [row.raw, *(row.fields.get(name, "") for name in others)]
@@ -105,8 +118,8 @@ def _columns(file: str, text: str, *others: str, progress: Progress = no_progres
     return columns
 
 
-def _told(table: Table, progress: Progress) -> Iterator[Row | Reject]:
-    """Yield the rows of a table, and say how far it is read."""
+def _with_progress(table: Table, progress: Progress) -> Iterator[Row | Reject]:
+    """Yield the rows of a table and report how many were read."""
     estimated = with_total(progress, table, "read")
     for row in table:
         yield row

@@ -1,70 +1,99 @@
-"""``dedup index``: bring files, or the result of a query, into a workspace."""
+"""``dedup index``: load files or the result of an SQL query into the index."""
 
 from __future__ import annotations
 
 import sys
-from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cli import options
-from cli.exit_codes import SOME_ROWS_REJECTED, say
-from cli.inputs import Input, inputs
-from cli.show.progress_bar import progress_bar, with_total
-from cli.show.render import recall_of, spaced, write_summary
-from cli.tables import reading, say_rejected
+from cli.exit_codes import SOME_ROWS_REJECTED
+from cli.show.notes import notes_unless, say, say_rejected
+from cli.show.render import spaced, write_summary
 from dedup.runtime.threads import compute_with
+from indexer.progress_bar import progress_bar
 
 if TYPE_CHECKING:
-    from dedup.model import Model
-    from indexer.jobs.index import IndexResult
-    from indexer.reading.open import Options, Table
-    from indexer.reading.rejects import Reject, RejectsFile, RejectsStream
-    from indexer.store.store import Store
-    from indexer.store.workspace import Workspace
+    from indexer.jobs.index import IndexResult, InputIndexed
+    from indexer.reading.inputs import Input
+    from indexer.reading.rejects import RejectsFile, RejectsStream
 
 EXAMPLES = options.examples(
     "dedup index companies.csv",
-    "dedup index suppliers.parquet --text name --text city --id supplier_no",
-    "dedup index 2024.csv.gz 2025.jsonl.zst --source customers",
-    "zcat export.gz | dedup index - --source crm",
+    "dedup index suppliers.parquet -t name -t city --id supplier_no",
+    "dedup index 2024.csv.gz 2025.jsonl.zst -s customers",
+    "zcat export.gz | dedup index - -s crm",
     'dedup index --from-sql "SELECT id, name FROM customers" --source-url postgresql://reader@host/crm',
 )
 
 
+Files = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="FILE",
+        help="CSV, TSV or JSON Lines file, also compressed (gz, bz2, xz, zst), or Parquet file; - reads standard "
+        "input.",
+    ),
+]
+Source = Annotated[
+    str | None,
+    typer.Option(
+        "--source",
+        "-s",
+        metavar="NAME",
+        help="Name under which the records are kept; joins several files into one source. Default: the name of each "
+        "file.",
+    ),
+]
+Sync = Annotated[
+    bool, typer.Option("--sync", help="Also delete records of the source that are missing from the input.")
+]
+FromSql = Annotated[
+    str | None,
+    typer.Option("--from-sql", metavar="QUERY", help="Index the rows of an SQL query instead of files."),
+]
+SourceUrl = Annotated[
+    str | None,
+    typer.Option("--source-url", metavar="URL", help="Database for --from-sql; it is never written to."),
+]
+AllowEmpty = Annotated[
+    bool,
+    typer.Option(
+        "--allow-empty",
+        help="Accept an empty file: change nothing and exit with code 0.",
+        rich_help_panel=options.READING,
+    ),
+]
+MaxRejectRate = Annotated[
+    float,
+    typer.Option(
+        "--max-reject-rate",
+        metavar="SHARE",
+        min=0,
+        max=1,
+        help="Refuse the input if more than this share of its rows (0 to 1) is rejected.",
+        rich_help_panel=options.READING,
+    ),
+]
+
+
 def index(
-    files: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="FILE",
-            help="CSV, TSV, JSON Lines, also as gz, bz2, xz or zst, or Parquet; - reads standard input.",
-            show_default=False,
-        ),
-    ] = None,
+    files: Files = None,
     text: options.TextColumns = None,
     id: options.IdColumn = None,
-    source: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="Name of this collection; several files are one then. Default: each file's own name.",
-        ),
-    ] = None,
-    sync: Annotated[
-        bool,
-        typer.Option("--sync", help="Make the source what the input holds: delete its records that are not in it."),
-    ] = False,
-    from_sql: Annotated[
-        str | None, typer.Option("--from-sql", metavar="QUERY", help="Index the rows of a SELECT instead of files.")
-    ] = None,
-    source_url: Annotated[
-        str | None,
-        typer.Option("--source-url", metavar="URL", help="Database of --from-sql; it is only read."),
-    ] = None,
+    source: Source = None,
+    sync: Sync = False,
+    from_sql: FromSql = None,
+    source_url: SourceUrl = None,
+    workspace: options.Workspace = options.DEFAULT_WORKSPACE,
+    database: options.Database = None,
+    threads: options.Threads = None,
+    memory: options.Memory = None,
+    quiet: options.Quiet = False,
     encoding: options.Encoding = None,
     delimiter: options.Delimiter = None,
     quote: options.Quote = '"',
@@ -72,36 +101,28 @@ def index(
     skip_lines: options.SkipLines = 0,
     lenient: options.Lenient = False,
     fix_mojibake: options.FixMojibake = False,
-    allow_empty: Annotated[
-        bool, typer.Option("--allow-empty", help="An empty file is no fault: nothing is changed, exit code 0.")
-    ] = False,
+    allow_empty: AllowEmpty = False,
     rejects: options.Rejects = None,
-    max_reject_rate: Annotated[
-        float,
-        typer.Option(min=0, max=1, help="Refuse the input if a larger share of its rows is rejected."),
-    ] = 0.05,
-    threads: options.Threads = None,
-    memory: options.Memory = None,
-    workspace: options.Workspace = options.DEFAULT_WORKSPACE,
-    database: options.Database = None,
-    quiet: options.Quiet = False,
+    max_reject_rate: MaxRejectRate = 0.05,
 ) -> None:
-    """Bring files into the index, or the rows of a query.
+    """Load files or SQL results into the index.
 
-    With an id column, rows with a known id are updated and others added; without one, a row is known by its
-    content, and the source becomes what the file holds. Indexing the same file again changes nothing; a job
-    that was interrupted goes on where it stopped. Several files are indexed one after the other, up to the
-    first that is refused. Exit code 3: done, but some rows were rejected.
+    With an id column, rows with a known id update their record and other rows are added. Without one, rows are
+    identified by their content, and records that are missing from the input are removed.
+
+    Indexing the same file again changes nothing. An interrupted run continues when it is started again. Several
+    files are indexed one after the other until one is refused. Exit code 3: done, but some rows were rejected.
     """
     compute_with(threads)
 
     from dedup.model import load_model
+    from indexer.jobs.index import index_input
     from indexer.memory import parse_size
-    from indexer.reading.open import Options
+    from indexer.reading.open import ReadOptions
     from indexer.store.workspace import Workspace
 
     place = Workspace(workspace, database)
-    wanted = Options(
+    wanted = ReadOptions(
         text_columns=text or (),
         id_column=id,
         encoding=encoding,
@@ -113,107 +134,96 @@ def index(
         fix_mojibake=fix_mojibake,
         allow_empty=allow_empty,
     )
-    given = inputs(files or [], from_sql=from_sql, source_url=source_url, source=source, rejects=rejects)
+    given = _inputs(files or [], from_sql=from_sql, source_url=source_url, source=source, rejects=rejects)
     limit = parse_size(memory) if memory else None
-    job = _Job(place, load_model(), wanted, sync, rejects, max_reject_rate, limit, quiet)
+    job = partial(
+        index_input,
+        place,
+        load_model(),
+        options=wanted,
+        sync=sync,
+        max_reject_rate=max_reject_rate,
+        memory=limit,
+        notify=notes_unless(quiet),
+    )
+    if _index_all(given, job, rejects, quiet=quiet):
+        raise typer.Exit(SOME_ROWS_REJECTED)
+
+
+def _inputs(
+    files: Sequence[str], *, from_sql: str | None, source_url: str | None, source: str | None, rejects: Path | None
+) -> list[Input]:
+    """Return the inputs to index: one for each file, or a single one if ``source`` is given.
+
+    Raises ``UsageError`` if the arguments contradict each other.
+    """
+    from dedup.errors import UsageError
+    from indexer.reading.inputs import input_of_query, inputs_of_files
+
+    if (from_sql is None) != (source_url is None):
+        raise UsageError("--from-sql QUERY and --source-url URL must be given together.")
+    if bool(files) == (from_sql is not None):
+        raise UsageError("Give either files, as in `dedup index names.csv`, or --from-sql QUERY.")
+    if from_sql is not None and source_url is not None:
+        return [input_of_query(from_sql, source_url, source)]
+    found = inputs_of_files(files, source)
+    if len(found) > 1 and rejects not in (None, Path("-")):
+        raise UsageError("--rejects FILE works for one source only; add --source NAME, or leave out --rejects.")
+    return found
+
+
+def _index_all(given: Sequence[Input], job: Callable[..., InputIndexed], rejects: Path | None, *, quiet: bool) -> int:
+    """Index one input after the other and print what became of each; return the number of rejected rows."""
     rejected = 0
     for number, one in enumerate(given):
         if number:
             sys.stdout.write("\n")
-        rejected += job.index(one, alone=len(given) == 1)
-    if rejected:
-        raise typer.Exit(SOME_ROWS_REJECTED)
-
-
-@dataclass(frozen=True, slots=True)
-class _Job:
-    """What is done with each of the inputs."""
-
-    place: Workspace
-    model: Model
-    wanted: Options
-    sync: bool
-    rejects: Path | None
-    max_reject_rate: float
-    memory: int | None
-    quiet: bool
-
-    def index(self, one: Input, *, alone: bool) -> int:
-        """Index one input and say what became of it; return how many rows were rejected."""
-        with one.open_rejects(self.rejects) as refused:
-            with one.opener(self.wanted) as opened:
-                if opened.columns:
-                    self._store(one, opened, refused, alone=alone)
-                else:  # an empty file that may be empty: all there is to say is a warning
-                    with reading(opened, quiet=self.quiet):
-                        pass
+        with one.open_rejects(rejects) as refused:
+            done = _index(job, one, refused, quiet=quiet)
+            _print(done, alone=len(given) == 1)
             say_rejected(refused.count, refused.commit())
-        return refused.count
-
-    def _store(self, one: Input, opened: Table, refused: RejectsFile | RejectsStream, *, alone: bool) -> None:
-        from indexer.ingest.identity import recorded_identity, with_identity
-
-        rejected_of: Counter[str | None] = Counter()
-
-        def on_reject(reject: Reject) -> None:
-            rejected_of[reject.file] += 1
-            refused.add(reject)
-
-        # Opened before all is read, so that who comes too late hears it early.
-        with self.place.open(for_writing=True) as store:
-            table, note = with_identity(opened, one.opener, self.wanted, recorded_identity(store, one.source))
-            with reading(table, note, quiet=self.quiet):
-                result = self._load(store, one.source, table, on_reject, refused)
-            recall = spaced(recall_of(store.current_snapshot())) if result.snapshot_built else {}
-        head = {} if alone else {"source": one.source}
-        write_summary(head | _parts(table, rejected_of) | _summary(result, recall), sys.stdout, as_json=False)
-        _say_more(result)
-
-    def _load(
-        self,
-        store: Store,
-        source: str,
-        table: Table,
-        on_reject: Callable[[Reject], None],
-        refused: RejectsFile | RejectsStream,
-    ) -> IndexResult:
-        from dedup.errors import InputRefused
-        from indexer.jobs.index import index_rows
-
-        with progress_bar(quiet=self.quiet) as progress:
-            try:
-                return index_rows(
-                    store,
-                    self.place.snapshots,
-                    self.model,
-                    source,
-                    table,
-                    identity="column" if table.choice.id else "content",
-                    on_reject=on_reject,
-                    sync=self.sync,
-                    max_reject_rate=self.max_reject_rate,
-                    memory=self.memory,
-                    progress=with_total(progress, table, "read"),
-                )
-            except InputRefused as error:
-                if error.code == "E_TOO_MANY_REJECTS":
-                    say_rejected(refused.count, refused.commit())
-                raise
+        rejected += refused.count
+    return rejected
 
 
-def _say_more(result: IndexResult) -> None:
+def _index(
+    job: Callable[..., InputIndexed], one: Input, refused: RejectsFile | RejectsStream, *, quiet: bool
+) -> InputIndexed:
+    """Index one input. Of one that has too many bad rows, the list of these rows is kept."""
+    from dedup.errors import InputRefused
+
+    try:
+        with progress_bar(quiet=quiet) as progress:
+            return job(one, refused, progress=progress)
+    except InputRefused as error:
+        if error.code == "E_TOO_MANY_REJECTS":
+            say_rejected(refused.count, refused.commit())
+        raise
+
+
+def _print(done: InputIndexed, *, alone: bool) -> None:
+    if done.result is None:  # an empty file, which --allow-empty accepts
+        return
+    head = {} if alone else {"source": done.source}
+    summary = head | _parts(done) | _summary(done.result, spaced(done.recall))
+    write_summary(summary, sys.stdout, as_json=False)
+    _say_notes(done.result)
+
+
+def _say_notes(result: IndexResult) -> None:
     if result.went_on:
-        say("Went on where the same job had been interrupted; the figures are of both together.")
+        say("Continued an interrupted run; the figures cover both parts.")
     if result.withheld:
         say(
-            f"Kept {result.withheld:,} {'record' if result.withheld == 1 else 'records'} that the input does not "
-            "hold: rows without a readable id were rejected, and may be theirs. Correct them and run it again."
+            f"Kept {result.withheld:,} {'record' if result.withheld == 1 else 'records'} missing from the input: "
+            "they may belong to rejected rows without a readable id. Correct these rows and run the command again."
         )
 
 
-def _parts(table: Table, rejected_of: Counter[str | None]) -> dict[str, str]:
-    """Say of each of several files how many rows it had, and how many of them were rejected."""
-    return {name: f"{rows:,} read, {rejected_of[name]:,} rejected" for name, rows in table.rows_of.items()}
+def _parts(done: InputIndexed) -> dict[str, str]:
+    """Return for each of several files how many rows were read and how many of them rejected."""
+    rejected = done.rejected_of
+    return {name: f"{rows:,} read, {rejected.get(name, 0):,} rejected" for name, rows in done.rows_of.items()}
 
 
 def _summary(result: IndexResult, recall: dict[str, float]) -> dict[str, Any]:
@@ -226,7 +236,7 @@ def _summary(result: IndexResult, recall: dict[str, float]) -> dict[str, Any]:
         "removed": rows.removed,
         "rejected": rows.rejected,
         "distinct texts encoded": result.texts_encoded,
-        "snapshot": "built" if result.snapshot_built else "not due",
+        "snapshot": "built" if result.snapshot_built else "unchanged",
         **recall,
         "seconds": f"{sum(result.seconds.values()):.1f}",
     }

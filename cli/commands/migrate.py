@@ -1,24 +1,24 @@
-"""``dedup migrate``: bring the database of an older neardup up to date."""
+"""``dedup migrate``: upgrade the database of an older version."""
 
 from __future__ import annotations
 
 import typer
 
 from cli import options
-from cli.exit_codes import say
-from cli.show.progress_bar import progress_bar
+from cli.show.notes import say
+from indexer.progress_bar import progress_bar
 
-EXAMPLES = options.examples("dedup migrate", "dedup migrate --workspace /srv/companies")
+EXAMPLES = options.examples("dedup migrate", "dedup migrate -w /srv/companies")
 
 
 def migrate(
     workspace: options.Workspace = options.DEFAULT_WORKSPACE,
     database: options.Database = None,
 ) -> None:
-    """Upgrade the database of an older version.
+    """Upgrade the index of an older version.
 
-    A SQLite file is copied first, into the same folder; of a PostgreSQL database, make a dump before. Killed
-    at any moment, it leaves the database as it was, and can be run again.
+    A SQLite file is first backed up in the workspace; dump a PostgreSQL database yourself. If the upgrade is
+    killed, the database stays as it was and the command can be run again.
     """
     from indexer.store.workspace import Workspace
 
@@ -26,9 +26,9 @@ def migrate(
     with progress_bar() as progress:
         done = place.migrate(progress)
     if done.before == done.after:
-        typer.echo(f"{place.where} has schema {done.after} already; nothing to do.")
+        typer.echo(f"{place.where} already has schema {done.after}; nothing to do.")
         return
     typer.echo(f"{place.where} was upgraded from schema {done.before} to {done.after}.")
     if done.copy:
-        typer.echo(f"The database as it was is kept in {done.copy}; remove it when all is well.")
-    say("Run `dedup verify --repair` to check everything, and to build a snapshot if there is none.")
+        typer.echo(f"A backup is in {done.copy}; remove it once everything works.")
+    say("Run `dedup verify --repair` to check the index, and to build the snapshot if it is missing.")

@@ -1,35 +1,81 @@
-"""``dedup query``: find the indexed records that mean the same as a text, or as each text of a file."""
+"""``dedup query``: find the records that mean the same as a text, or as each text of a file."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli import batch, options
-from cli.exit_codes import SOME_ROWS_REJECTED, say
+from cli import options
+from cli.exit_codes import SOME_ROWS_REJECTED
 from cli.options import Format
-from cli.show import matches
-from cli.show.progress_bar import progress_bar
+from cli.show import match_rows
+from cli.show.notes import notes_unless, say, say_rejected
 from cli.show.render import output_to, write_rows
+from dedup.runtime.progress import Progress, with_total
 from dedup.runtime.threads import compute_with
+from indexer.progress_bar import progress_bar
+
+if TYPE_CHECKING:
+    from indexer.jobs.query import Answer, Match, Searcher
+    from indexer.reading.rows import ReadOptions
 
 EXAMPLES = options.examples(
     'dedup query "international flavor and fragrances"',
-    'dedup query "Blue Cross of N. Carolina" --limit 3 --explain',
-    "dedup query --input names.csv --text name --output matches.csv",
+    'dedup query "Blue Cross of N. Carolina" -n 3 --explain',
+    "dedup query --input names.csv -t name -o matches.csv",
 )
 
 
+Text = Annotated[str | None, typer.Argument(metavar="TEXT", help="Text to search for; put it in quotes.")]
+InputFile = Annotated[
+    str | None,
+    typer.Option("--input", metavar="FILE", help="Search for each row of FILE instead; - reads standard input."),
+]
+Limit = Annotated[
+    int, typer.Option("--limit", "-n", metavar="N", min=1, help="Return at most N distinct texts for each query.")
+]
+MinProbability = Annotated[
+    float,
+    typer.Option(
+        "--min-probability", metavar="P", min=0, max=1, help="Leave out matches below probability P (0 to 1)."
+    ),
+]
+Explain = Annotated[
+    bool, typer.Option("--explain", help="Show the evidence for each match with its weight in log-odds.")
+]
+OutputFile = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", metavar="FILE", help="Write the matches to FILE instead of standard output."),
+]
+Layout = Annotated[
+    Format | None,
+    typer.Option(
+        "--format",
+        metavar="FORMAT",
+        help="Output format: table, json, jsonl or csv. Default: the extension of --output, or else csv with --input "
+        "and table without.",
+    ),
+]
+
+
 def query(
-    text: Annotated[str | None, typer.Argument(metavar="TEXT", help="Text to look for.")] = None,
-    input: Annotated[
-        str | None,
-        typer.Option(metavar="FILE", help="Look for each row of this file instead; - reads stdin."),
-    ] = None,
+    text: Text = None,
+    input: InputFile = None,
     text_columns: options.TextColumns = None,
     id: options.IdColumn = None,
+    limit: Limit = 10,
+    min_probability: MinProbability = 0.05,
+    explain: Explain = False,
+    output: OutputFile = None,
+    layout: Layout = None,
+    workspace: options.Workspace = options.DEFAULT_WORKSPACE,
+    database: options.Database = None,
+    threads: options.Threads = None,
+    quiet: options.Quiet = False,
     encoding: options.Encoding = None,
     delimiter: options.Delimiter = None,
     quote: options.Quote = '"',
@@ -38,41 +84,28 @@ def query(
     lenient: options.Lenient = False,
     fix_mojibake: options.FixMojibake = False,
     rejects: options.Rejects = None,
-    output: Annotated[Path | None, typer.Option(metavar="FILE", help="Write here. Default: standard output.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="Most distinct texts to find for one query.")] = 10,
-    min_probability: Annotated[
-        float, typer.Option(min=0, max=1, help="Leave out matches that are less probable; 0 shows all.")
-    ] = 0.05,
-    layout: Annotated[
-        Format | None,
-        typer.Option("--format", help="Default: by the name of --output; csv with --input, else table."),
-    ] = None,
-    explain: Annotated[
-        bool, typer.Option("--explain", help="Show each piece of evidence and its weight in log-odds, as compare does.")
-    ] = False,
-    threads: options.Threads = None,
-    workspace: options.Workspace = options.DEFAULT_WORKSPACE,
-    database: options.Database = None,
-    quiet: options.Quiet = False,
 ) -> None:
     """Find the best matches for a text or a file.
 
-    A match is a record with its probability of meaning the same (0 to 1), its similarity (-1 to 1), whether
-    it is equal once normalised (exact), and its other columns. A column with a name that the result needs
-    itself gets column_ before it. With --input, rows of the result carry the line, id and text of their query;
-    a query without a match has no row. Exit code 3: some rows of --input were rejected.
+    Prints each matching record with the probability that it means the same (0 to 1), the similarity of the
+    vectors (-1 to 1), whether both are equal after normalisation (exact), and its other columns. A column whose
+    name is already taken gets the prefix column_.
+
+    With --input, each match also has the line, id and text of its query; queries without a match are left out.
+    Exit code 3: some rows of --input were rejected.
     """
     compute_with(threads)
 
     from dedup.errors import UsageError
     from dedup.model import load_model
     from indexer.jobs.query import Searcher
-    from indexer.reading.records import Options
+    from indexer.reading.rows import ReadOptions
     from indexer.store.workspace import Workspace
+    from indexer.vectors.snapshot import Snapshots
 
     if (text is None) == (input is None):
-        raise UsageError("Give either a TEXT to look for or --input FILE, as in: dedup query 'Acme Inc'.")
-    wanted = Options(
+        raise UsageError("Give either a TEXT, as in `dedup query 'Acme Inc'`, or --input FILE.")
+    wanted = ReadOptions(
         text_columns=text_columns or (),
         id_column=id,
         encoding=encoding,
@@ -83,39 +116,91 @@ def query(
         lenient=lenient,
         fix_mojibake=fix_mojibake,
     )
-    if text is not None and (wanted != Options() or rejects):
-        raise UsageError("--rejects and the options on how to read a file belong to --input FILE.")
+    if text is not None and (wanted != ReadOptions() or rejects):
+        raise UsageError("--text, --id and the reading options can be used with --input FILE only.")
     shape = layout or _format_of(output) or (Format.csv if input else Format.table)
+    asked = _Asked(limit, min_probability, explain, output, shape)
     place = Workspace(workspace, database)
     with (
         place.open(for_writing=False) as store,
         progress_bar(quiet=quiet or text is not None) as progress,
-        Searcher(store, place.snapshots, load_model(), progress) as searcher,
+        Searcher(Snapshots(store, place.snapshots), load_model(), progress) as searcher,
     ):
-        asked = batch.Search(searcher, limit, min_probability, explain)
-        if input is not None:
-            if asked.write_all(batch.Reading(input, wanted, rejects, quiet), output, shape, progress):
-                raise typer.Exit(SOME_ROWS_REJECTED)
-            return
-        assert text is not None
-        _answer_one(asked, text, output, shape)
+        if text is not None:
+            _answer_text(searcher, text, asked)
+        elif input is not None and _answer_file(searcher, input, wanted, rejects, asked, progress, quiet=quiet):
+            raise typer.Exit(SOME_ROWS_REJECTED)
 
 
-def _answer_one(asked: batch.Search, text: str, output: Path | None, shape: Format) -> None:
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What to find for each query, and how to write it."""
+
+    limit: int
+    min_probability: float
+    explain: bool
+    output: Path | None
+    shape: Format
+
+    def rows(self, searcher: Searcher, normal: str, match: Match) -> Iterator[dict[str, Any]]:
+        """Return the rows of a match of the query with this normal form, with the reasons if asked for."""
+        reasons = match_rows.reasons_of(searcher.explain(normal, match)) if self.explain else {}
+        as_rows = match_rows.table_rows if self.shape is Format.table else match_rows.match_rows
+        return as_rows(match, reasons)
+
+
+def _answer_text(searcher: Searcher, text: str, asked: _Asked) -> None:
     from dedup.text.normalise import normalise
 
-    normal = normalise(text)
-    [found] = asked.find([text])
-    as_rows = matches.table_rows if shape is Format.table else matches.match_rows
-    rows = (row for match in found for row in as_rows(match, asked.reasons(normal, match)))
-    nothing = f"No match above probability {asked.min_probability:g}."
-    with output_to(output) as out:
-        if found or shape is not Format.table:
-            write_rows(rows, shape, out)
+    (found,) = searcher.query([text], limit=asked.limit, min_probability=asked.min_probability)
+    rows = (row for match in found for row in asked.rows(searcher, normalise(text), match))
+    nothing = f"No match with probability {asked.min_probability:g} or more."
+    with output_to(asked.output) as out:
+        if found or asked.shape is not Format.table:
+            write_rows(rows, asked.shape, out)
         else:
             out.write(f"{nothing}\n")
-    if not found and shape is not Format.table:
+    if not found and asked.shape is not Format.table:
         say(nothing)
+
+
+def _answer_file(
+    searcher: Searcher,
+    file: str,
+    wanted: ReadOptions,
+    rejects: Path | None,
+    asked: _Asked,
+    progress: Progress,
+    *,
+    quiet: bool,
+) -> int:
+    """Write the matches of every row of a file; return the number of rejected rows."""
+    from indexer.reading.inputs import open_rejects, reading, refuse_overwriting
+    from indexer.reading.open import open_table
+
+    refuse_overwriting(file, asked.output, "--output")
+    table = open_table(file, wanted)
+    with open_rejects([file], rejects, "stdin") as refused, reading(table, notes_unless(quiet)):
+        answers = searcher.answer(
+            table,
+            limit=asked.limit,
+            min_probability=asked.min_probability,
+            on_reject=refused.add,
+            progress=with_total(progress, table, "queries"),
+        )
+        with output_to(asked.output) as out:
+            write_rows(_rows(searcher, answers, asked), asked.shape, out)
+        say_rejected(refused.count, refused.commit())
+    return refused.count
+
+
+def _rows(searcher: Searcher, answers: Iterable[Answer], asked: _Asked) -> Iterator[dict[str, Any]]:
+    """Yield the rows of the matches of a file of queries."""
+    for row, normal, found in answers:
+        head = {"query_line": row.line, "query_id": row.external_id, "query": row.raw}
+        for rank, match in enumerate(found, 1):
+            for result in asked.rows(searcher, normal, match):
+                yield {**head, "rank": rank, **result}
 
 
 def _format_of(output: Path | None) -> Format | None:

@@ -1,4 +1,4 @@
-"""``dedup report``: every duplicate pair and cluster of a workspace."""
+"""``dedup report``: all duplicate pairs and clusters of the index."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Annotated
 import typer
 
 from cli import options
-from cli.exit_codes import say
 from cli.options import ReportFormat
-from cli.show.progress_bar import progress_bar
+from cli.show.notes import say
 from cli.show.render import spaced, write_summary
 from dedup.runtime.threads import compute_with
+from indexer.progress_bar import progress_bar
 
 EXAMPLES = options.examples(
     "dedup report",
-    "dedup report --output duplicates --min-probability 0.9",
+    "dedup report -o duplicates --min-probability 0.9",
 )
 
 _SHOWN = (
@@ -26,44 +26,51 @@ _SHOWN = (
 )
 
 
+Directory = Annotated[
+    Path,
+    typer.Option("--output", "-o", metavar="DIR", help="Directory for pairs.csv, clusters.csv and summary.json."),
+]
+MinProbability = Annotated[
+    float | None,
+    typer.Option(
+        "--min-probability",
+        metavar="P",
+        min=0,
+        max=1,
+        help="Lowest probability of a pair (0 to 1). Default: the threshold of the model.",
+    ),
+]
+
+
 def report(
-    output: Annotated[
-        Path, typer.Option(metavar="DIR", help="Directory for pairs.csv, clusters.csv and summary.json.")
-    ] = Path("dedup-report"),
-    min_probability: Annotated[
-        float | None,
-        typer.Option(min=0, max=1, help="Least probability of a pair. Default: that of the model."),
-    ] = None,
-    threads: options.Threads = None,
-    memory: options.Memory = None,
+    output: Directory = Path("dedup-report"),
+    min_probability: MinProbability = None,
+    layout: options.Output = ReportFormat.table,
     workspace: options.Workspace = options.DEFAULT_WORKSPACE,
     database: options.Database = None,
-    layout: options.Output = ReportFormat.table,
+    threads: options.Threads = None,
+    memory: options.Memory = None,
     quiet: options.Quiet = False,
 ) -> None:
     """Find all duplicates in the index.
 
-    Writes every duplicate pair and cluster to pairs.csv, clusters.csv and summary.json.
+    Writes all duplicate pairs to pairs.csv, clusters of duplicates to clusters.csv, and counts to summary.json.
     """
     compute_with(threads)
 
     from dedup.errors import UsageError
     from dedup.model import load_model
-    from indexer.jobs.report import report_workspace
+    from indexer.jobs.report import report as report_job
     from indexer.memory import parse_size
     from indexer.store.workspace import Workspace
 
     if output.exists() and not output.is_dir():
-        raise UsageError(f"--output {output} is a file; name a folder for the report.")
+        raise UsageError(f"--output {output} is a file; give a directory for the report.")
     limit = parse_size(memory) if memory else None
     place = Workspace(workspace, database)
-    with place.open(for_writing=False):  # nothing indexed yet: say so, rather than make a workspace
-        pass
-    model = load_model()
-    least = model.default_probability if min_probability is None else min_probability
-    with place.open(for_writing=True) as store, progress_bar(quiet=quiet) as progress:
-        summary = report_workspace(
-            store, place.snapshots, model, output, min_probability=least, memory=limit, progress=progress
+    with progress_bar(quiet=quiet) as progress:
+        summary = report_job(
+            place, load_model(), output, min_probability=min_probability, memory=limit, progress=progress
         )
     if summary["components_skipped"]:
         _say_skipped(summary["components_skipped"], summary["texts_skipped"])
@@ -78,8 +85,8 @@ def _say_skipped(groups: int, texts: int) -> None:
 
     say(
         f"Warning: {groups:,} {'group' if groups == 1 else 'groups'} of more than {LARGEST_COMPONENT:,} texts each, "
-        f"{texts:,} in all, hold together by nearly certain pairs and could not be clustered: none of these texts is "
-        "together with another in clusters.csv. Their pairs are in pairs.csv."
+        f"{texts:,} in all, could not be clustered, because nearly certain pairs connect them. In clusters.csv none of "
+        "these texts is together with another; their pairs are in pairs.csv."
     )
 
 

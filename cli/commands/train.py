@@ -1,4 +1,4 @@
-"""``dedup train``: make a model from data."""
+"""``dedup train``: train a model."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from typing import Annotated
 import typer
 
 from cli import options
-from cli.exit_codes import say
+from cli.show.notes import say
 
-EXAMPLES = options.examples("dedup train data --output model --seed 1")
+EXAMPLES = options.examples("dedup train data -o model --seed 1")
 
 
 def train(
-    data: Annotated[Path, typer.Argument(metavar="DATA_DIR", help="Directory of the training data.")],
-    output: Annotated[Path, typer.Option(metavar="DIR", help="Directory for the model.")],
+    data: Annotated[Path, typer.Argument(metavar="DATA_DIR", help="Directory with the training data.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Directory for the model.")],
     steps: Annotated[
-        int | None, typer.Option(min=1, help="Steps of training. Default: as for the shipped model.")
+        int | None,
+        typer.Option("--steps", metavar="N", min=1, help="Training steps. Default: those of the shipped model."),
     ] = None,
     seed: Annotated[
         int | None,
-        typer.Option(min=0, help="Seed of all that is random. Default: that of the shipped model."),
+        typer.Option("--seed", metavar="N", min=0, help="Random seed. Default: that of the shipped model."),
     ] = None,
 ) -> None:
     """Train a model.
 
-    Trains the encoder and the scorer from the data and writes them. If the
-    directory holds a model whose encoder has the same settings, only the scorer
-    is fitted anew. Needs torch: pip install 'neardup[train]'.
+    Trains an encoder and a scorer. If the output directory already has a model whose encoder has the same
+    settings, only its scorer is fitted again. Needs torch: pip install 'neardup[train]'.
     """
     from importlib.util import find_spec
 

@@ -1,4 +1,4 @@
-"""``dedup verify``: check a workspace, and build its snapshot anew."""
+"""``dedup verify``: check the index, and rebuild a bad snapshot."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli import options
-from cli.exit_codes import say
 from cli.options import Format, ReportFormat
-from cli.show.progress_bar import progress_bar
+from cli.show.notes import say
 from cli.show.render import write_rows
 from dedup.runtime.threads import compute_with
+from indexer.progress_bar import progress_bar
 
 if TYPE_CHECKING:
     from indexer.jobs.verify import Check
@@ -22,44 +22,32 @@ EXAMPLES = options.examples("dedup verify", "dedup verify --repair", "dedup veri
 
 def verify(
     repair: Annotated[
-        bool, typer.Option("--repair", help="Build the snapshot anew from the database if it is bad or missing.")
+        bool, typer.Option("--repair", help="Rebuild the snapshot from the database if it is bad or missing.")
     ] = False,
-    threads: options.Threads = None,
+    layout: options.Output = ReportFormat.table,
     workspace: options.Workspace = options.DEFAULT_WORKSPACE,
     database: options.Database = None,
-    layout: options.Output = ReportFormat.table,
+    threads: options.Threads = None,
     quiet: options.Quiet = False,
 ) -> None:
-    """Check that the index holds what it should.
+    """Check the integrity of the index.
 
-    Checks every record, text and vector in the database, and the snapshot against them. Nothing is changed,
-    and another process may write meanwhile, unless --repair is given, which never changes the database's
-    records. Exit code 7: the snapshot is bad or missing, or a text is not encoded; 8: the database is damaged.
+    Checks every record, text and vector in the database, and compares the snapshot with them. Without --repair
+    nothing is changed, and other processes may write at the same time. --repair never changes records.
+
+    Exit code 7: the snapshot is bad or missing, or a text has no vector. Exit code 8: the database is damaged.
     """
     compute_with(threads)
 
     from dedup.model import load_model
-    from indexer.jobs.verify import verify, worst_kind
+    from indexer.jobs.verify import verify_workspace
     from indexer.store.workspace import Workspace
-    from indexer.vectors import snapshot
 
-    model = load_model()
     place = Workspace(workspace, database)
-    with place.open(for_writing=False):  # nothing indexed yet: say so, rather than make a workspace
-        pass
-    with place.open(for_writing=repair) as store, progress_bar(quiet=quiet) as progress:
-        what = (store, place.directory, model.model_id, model.dimension, progress)
-        checks = verify(*what)
-        if repair and worst_kind(checks) == "snapshot":
-            snapshot.publish(
-                store,
-                place.snapshots,
-                model.model_id,
-                min_similarity=model.min_similarity,
-                progress=progress,
-            )
-            say("The snapshot was bad or missing, and has been built anew.")
-            checks = verify(*what)
+    with progress_bar(quiet=quiet) as progress:
+        checks, repaired = verify_workspace(place, load_model(), repair=repair, progress=progress)
+    if repaired:
+        say("The snapshot was bad or missing and has been rebuilt.")
     as_json = layout is ReportFormat.json
     write_rows(map(_row if not as_json else _entry, checks), Format.json if as_json else Format.table, sys.stdout)
     _judge(checks)
@@ -75,7 +63,7 @@ def _row(check: Check) -> dict[str, Any]:
 
 
 def _judge(checks: list[Check]) -> None:
-    """Raise the error of the gravest fault, if there is any."""
+    """Raise the error of the worst fault, if there is any."""
     from dedup.errors import CorruptStore, VersionMismatch
     from indexer.jobs.verify import worst_kind
 
@@ -85,8 +73,7 @@ def _judge(checks: list[Check]) -> None:
     examples = " ".join(example for check in checks if check.kind == kind for example in check.examples[:1])
     if kind == "truth":
         raise CorruptStore(
-            f"The database is damaged. {examples} Restore it from a backup, or index the files again into a new "
-            "--workspace."
+            f"The database is damaged. {examples} Restore a backup, or index the files again into a new --workspace."
         )
-    remedy = "`dedup index`, which encodes what is missing" if kind == "vectors" else "`dedup verify --repair`"
+    remedy = "`dedup index` to encode the missing texts" if kind == "vectors" else "`dedup verify --repair`"
     raise VersionMismatch(f"{examples} Run {remedy}.")

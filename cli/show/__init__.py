@@ -1,1 +1,1 @@
-"""Results on a terminal: tables, matches, progress bars and safe text."""
+"""What a user sees: help, tables, matches, notes, progress bars and safe text."""

@@ -1,9 +1,7 @@
-"""Write rows and summaries as a table, JSON, JSON lines or CSV."""
+"""Write rows and summaries as a table, JSON, JSON Lines or CSV."""
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import sys
 import tempfile
@@ -11,30 +9,27 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import accumulate, pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 
 from cli.options import Format
+from cli.show.table import cell, write_table
 from cli.show.text import visible, visible_json
 from dedup.errors import EnvironmentFault
-
-if TYPE_CHECKING:
-    from indexer.store.store import Snapshot
+from indexer.outputs.csv import csv_line, safe_cell
 
 Row = Mapping[str, Any]
 
 DIGITS = 6
-"""Digits after the point of what programs read."""
-
-_UNLIMITED = 100_000
+"""Decimal places of probabilities and weights in JSON and CSV."""
 
 
 def write_rows(rows: Iterable[Row], layout: Format, out: TextIO) -> None:
-    """Write rows to ``out``; a table or CSV has the columns of all rows, in the order of appearance.
+    """Write rows to ``out``; a table or CSV has the columns of all rows, in order of appearance.
 
-    JSON lines are written as the rows come. CSV waits in a temporary file for the last column's name.
+    JSON and JSON Lines are streamed. CSV is buffered in a temporary file until all column names are known.
     """
     writers: dict[Format, Callable[[Iterable[Row], TextIO], None]] = {
-        Format.table: _write_table,
+        Format.table: write_table,
         Format.json: _write_json,
         Format.jsonl: _write_jsonl,
         Format.csv: _write_csv,
@@ -43,7 +38,7 @@ def write_rows(rows: Iterable[Row], layout: Format, out: TextIO) -> None:
 
 
 def write_summary(summary: Row, out: TextIO, *, as_json: bool) -> None:
-    """Write names with their values, one a line; what a value holds comes below it, indented."""
+    """Write one name and value per line, nested values indented below their name; or JSON."""
     if as_json:
         out.write(visible_json(json.dumps(summary, ensure_ascii=False, indent=2)) + "\n")
     else:
@@ -52,7 +47,7 @@ def write_summary(summary: Row, out: TextIO, *, as_json: bool) -> None:
 
 @contextmanager
 def output_to(path: Path | None) -> Iterator[TextIO]:
-    """Open stdout for None, else a file that appears under its name only when the block ends well.
+    """Yield stdout if ``path`` is None, else a temporary file that replaces ``path`` if the block succeeds.
 
     Raises ``EnvironmentFault`` if the file cannot be written.
     """
@@ -71,7 +66,7 @@ def output_to(path: Path | None) -> Iterator[TextIO]:
     except OSError as error:
         if file is not None and error.filename != file.name:
             raise
-        raise EnvironmentFault(f"{path} cannot be written: {error.strerror}.") from error
+        raise EnvironmentFault(f"Cannot write {path}: {error.strerror}.") from error
     finally:
         if file is not None:
             with suppress(OSError):
@@ -99,11 +94,10 @@ def _write_csv(rows: Iterable[Row], out: TextIO) -> None:
             columns.update(dict.fromkeys(row))
             waiting.write(json.dumps(row) + "\n")
         waiting.seek(0)
-        writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(map(shown, columns))
+        out.write(csv_line([shown(safe_cell(column)) for column in columns]) + "\n")
         for line in waiting:
             row = json.loads(line)
-            writer.writerow([shown(_plain(row.get(column))) for column in columns])
+            out.write(csv_line([shown(safe_cell(_plain(row.get(column)))) for column in columns]) + "\n")
 
 
 def _plain(value: object) -> str:
@@ -115,16 +109,13 @@ def _plain(value: object) -> str:
 
 
 def rounded(values: Iterable[float], digits: int) -> list[float]:
-    """Round values so that they still add up: each to a neighbour, their sum as the sum of ``values`` rounds.
-
-    None changes its sign.
-    """
+    """Round values up or down so that their sum is the rounded sum of ``values``; no value changes its sign."""
     sums = [round(total, digits) for total in accumulate(values, initial=0.0)]
     return [round(after - before, digits) for before, after in pairwise(sums)]
 
 
 def contributions(reasons: Sequence[Row]) -> list[str]:
-    """Return pieces of evidence as lines with signed weights, ``+2.31 words in common``; those that round to 0 not."""
+    """Return evidence as lines such as ``+2.31 words in common``, without weights that round to 0."""
     if any(reason["log_odds"] is None for reason in reasons):
         return [reason["label"] for reason in reasons]
     weights = rounded([reason["log_odds"] for reason in reasons], 2)
@@ -132,42 +123,8 @@ def contributions(reasons: Sequence[Row]) -> list[str]:
 
 
 def spaced(summary: Row) -> dict[str, Any]:
-    """Return a summary with names for people: spaces instead of underscores."""
+    """Return a summary with spaces instead of underscores in its names."""
     return {name.replace("_", " "): value for name, value in summary.items()}
-
-
-def recall_of(snapshot: Snapshot | None) -> dict[str, float]:
-    """Return what searches of a snapshot were measured to find; nothing where they are exact."""
-    recall = snapshot.parameters.get("recall") if snapshot else None
-    if recall is None:
-        return {}
-    return {"recall_of_all": round(recall["of_all"], 4), "recall_of_queries": round(recall["of_queries"], 4)}
-
-
-def _write_table(rows: Iterable[Row], out: TextIO) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    rows = list(rows)
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    table = Table(box=None, pad_edge=False, header_style="")
-    for name in columns:
-        numeric = all(isinstance(row[name], float | None) for row in rows if name in row)
-        table.add_column(Text(visible(name)), justify="right" if numeric else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(_cell(row.get(name))) for name in columns))
-    drawn = io.StringIO()
-    Console(file=drawn, width=None if out.isatty() else _UNLIMITED, color_system=None).print(table)
-    out.writelines(f"{line.rstrip()}\n" for line in drawn.getvalue().splitlines())
-
-
-def _cell(value: object) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:.3f}"
-    return "" if value is None else visible(str(value))
 
 
 def _summary_lines(summary: Row, indent: str = "") -> Iterator[str]:
@@ -180,5 +137,5 @@ def _summary_lines(summary: Row, indent: str = "") -> Iterator[str]:
             yield f"{indent}{visible(name)}"
             yield from (f"{indent}  {line}" for line in value)
         else:
-            number = f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else _cell(value)
+            number = f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else cell(value)
             yield f"{indent}{visible(name):<{width}}  {number}".rstrip()

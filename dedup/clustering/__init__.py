@@ -1,1 +1,1 @@
-"""Pairs to clusters."""
+"""Pairs to clusters: connected components, then average linkage."""

@@ -1,8 +1,8 @@
-"""Pairs to clusters: connected components, then average linkage inside each.
+"""Pairs to clusters: connected components, then average linkage within each.
 
-Transitive closure alone turns one wrong pair into a wrong cluster of any size. So each component is taken
-apart by average linkage over the probabilities of all its pairs: two groups join while the mean
-probability between their members is at least the threshold (``linkage``).
+Transitive closure alone lets one wrong pair create a wrong cluster of any size. So each component is split by
+average linkage over the probabilities of all its pairs: two groups are merged while the mean probability
+between their members is at least the threshold (``linkage``).
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from dedup.clustering.linkage import Links, Probabilities, link
 from dedup.runtime.arrays import ranges
 
 LARGEST_COMPONENT = 2_000
-"""Components above this many items are first cut apart at ever higher probabilities."""
+"""Components of more items are first split by raising the minimum probability step by step."""
 
-_HIGHER = (0.8, 0.9, 0.95, 0.99, 0.995, 0.999, 0.9999)
+_THRESHOLDS = (0.8, 0.9, 0.95, 0.99, 0.995, 0.999, 0.9999)
 
-_PAIRS_AT_ONCE = 500_000
+_BLOCK_SIZE = 500_000
 
 
 @dataclass(frozen=True, slots=True)
 class Clusters:
     """Clusters of n items.
 
-    ``labels`` (n,) int64: the smallest member of each item's cluster; a single item labels itself.
-    ``weakest``: by label, the lowest pair probability inside, for clusters of two items or more.
-    ``skipped``: how many components were too large to link at any probability, and ``left_single``: how many items
-    these have, each of which stays single.
+    ``labels`` (n,) int64: the smallest member of each item's cluster; an item in no cluster labels itself.
+    ``weakest``: by label, the lowest probability of any pair in the cluster, for clusters of two items or more.
+    ``skipped``: the number of components that are too large to link at any threshold.
+    ``left_single``: the number of items in these; they are in no cluster.
     """
 
     labels: NDArray[np.int64]
@@ -53,9 +53,9 @@ def cluster_pairs(
 ) -> Clusters:
     """Cluster items 0 to n-1 by (p, 2) pairs with (p,) probabilities; deterministic.
 
-    Only pairs of at least ``min_probability`` connect. ``comparison`` is asked for the probabilities of
-    pairs inside a component that are not among ``pairs``, where they can matter. ``progress`` hears how many
-    pairs inside components are done, and how many there are.
+    Only pairs of at least ``min_probability`` connect items. Probabilities of other pairs within a component come
+    from ``comparison``, if they can affect the result. ``progress`` is called with the number of pairs done and
+    the total, both within components.
     """
     labels = np.arange(n, dtype=np.int64)
     weakest: dict[int, float] = {}
@@ -68,21 +68,21 @@ def cluster_pairs(
     for members, first, second in _by_pairs(components):
         wanted = np.column_stack([members[first], members[second]])
         values, is_known = known.of(wanted)
-        values[~is_known] = comparison.at_most(wanted[~is_known])
+        values[~is_known] = comparison.upper_bounds(wanted[~is_known])
         links = Links(members, first, second, values, is_known)
-        groups, least = link(links, min_probability, comparison)
+        groups, lowest = link(links, min_probability, comparison)
         labels[members] = members[groups]
         for group in np.unique(groups[np.flatnonzero(groups != np.arange(len(groups)))]).tolist():
-            weakest[int(members[group])] = float(least[group])
+            weakest[int(members[group])] = float(lowest[group])
         done += len(first)
         progress(done, total)
     return Clusters(labels, weakest, len(too_large), sum(map(len, too_large)))
 
 
 class _Known:
-    """Probabilities of (p, 2) pairs of items 0 to n-1, by pair; those that come in order are not copied.
+    """The known probabilities of (p, 2) pairs of items 0 to n-1, by pair.
 
-    ``pairs`` and ``probabilities`` are in ascending order, the lower number of a pair first.
+    ``pairs`` and ``probabilities`` are sorted, with the lower item of a pair first; sorted input is not copied.
     """
 
     def __init__(self, pairs: NDArray[np.int64], probabilities: NDArray[np.float64], n: int) -> None:
@@ -104,15 +104,15 @@ class _Known:
 def _linkable(
     pairs: NDArray[np.int64], probabilities: NDArray[np.float64], n: int
 ) -> tuple[list[NDArray[np.int64]], list[NDArray[np.int64]]]:
-    """Return components small enough to link, by lowest member, and those that are too large to the end.
+    """Return the components small enough to link, by lowest member, and those that stay too large.
 
-    A component too large loses its weaker pairs until its parts are small enough.
+    A component that is too large loses its weaker pairs until its parts are small enough.
     """
     small: list[NDArray[np.int64]] = []
     too_large: list[NDArray[np.int64]] = []
-    for least in (0.0, *_HIGHER):
-        if least:
-            strong = probabilities >= least
+    for threshold in (0.0, *_THRESHOLDS):
+        if threshold:
+            strong = probabilities >= threshold
             pairs, probabilities = pairs[strong], probabilities[strong]
         components = _components(pairs, n)
         small += [c for c in components if len(c) <= LARGEST_COMPONENT]
@@ -139,9 +139,9 @@ def _components(pairs: NDArray[np.int64], n: int) -> list[NDArray[np.int64]]:
 def _by_pairs(
     components: list[NDArray[np.int64]],
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]]:
-    """Yield components in groups whose pairs fit in memory: their members, and all pairs inside them as places."""
+    """Yield groups of components whose pairs fit in memory: their members, and all pairs within them as positions."""
     sizes = np.array([len(members) for members in components], np.int64)
-    batch = np.cumsum(sizes * (sizes - 1) // 2) // _PAIRS_AT_ONCE
+    batch = np.cumsum(sizes * (sizes - 1) // 2) // _BLOCK_SIZE
     for rows in np.split(np.arange(len(sizes)), np.flatnonzero(np.diff(batch)) + 1):
         if len(rows):
             ends = np.repeat(np.cumsum(sizes[rows]), sizes[rows])

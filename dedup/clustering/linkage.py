@@ -1,8 +1,9 @@
-"""Average linkage of many small groups of items at once, where most probabilities have only an upper bound.
+"""Average linkage of many small components at once, with upper bounds in place of most probabilities.
 
-Two groups that are each other's best join; which of several such pairs joins first makes no difference to
-average linkage (it is reducible; Murtagh 1983), so all of them join in one round. A pair of groups that
-could be the best by the bounds of its members' probabilities is compared before it is decided.
+Two groups that are each other's best match are merged. If several pairs of groups qualify, their order makes
+no difference, because average linkage is reducible (Murtagh, "A survey of recent advances in hierarchical
+clustering algorithms", Computer Journal 26, 1983), so all of them are merged in one round. Members are compared
+only if, by the bounds, their groups could be each other's best match.
 """
 
 from __future__ import annotations
@@ -19,20 +20,20 @@ Bools = NDArray[np.bool_]
 
 
 class Probabilities(Protocol):
-    """What knows the probabilities of pairs (q, 2) of items, and what they are at most, both (q,)."""
+    """Source of the probabilities of any pairs (q, 2) of items."""
 
-    def of_any(self, pairs: Ints) -> Floats:
-        """Return probabilities."""
+    def probabilities(self, pairs: Ints) -> Floats:
+        """Return the probabilities (q,)."""
 
-    def at_most(self, pairs: Ints) -> Floats:
-        """Return bounds that probabilities do not exceed."""
+    def upper_bounds(self, pairs: Ints) -> Floats:
+        """Return upper bounds on the probabilities (q,), which are cheaper to compute."""
 
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """All pairs inside components: places ``first`` < ``second`` (p,) of ``members`` (n,), ascending in each.
+    """All pairs within components: positions ``first`` < ``second`` (p,) in ``members`` (n,), ascending.
 
-    ``values`` (p,) are probabilities where ``is_known``, else what they are at most.
+    ``values`` (p,) are probabilities where ``is_known``, and upper bounds elsewhere.
     """
 
     members: Ints
@@ -41,45 +42,45 @@ class Links:
     values: Floats
     is_known: Bools
 
-    def find_out(self, which: Ints, comparison: Probabilities) -> None:
-        """Have those of ``which`` compared that are not known."""
+    def compare(self, which: Ints, comparison: Probabilities) -> None:
+        """Replace the upper bounds among ``which`` by probabilities."""
         which = which[~self.is_known[which]]
         if len(which):
             pairs = np.column_stack([self.members[self.first[which]], self.members[self.second[which]]])
-            self.values[which] = comparison.of_any(pairs)
+            self.values[which] = comparison.probabilities(pairs)
             self.is_known[which] = True
 
 
-def link(links: Links, least: float, comparison: Probabilities) -> tuple[Ints, Floats]:
-    """Join groups of members while the mean probability between them is at least ``least``.
+def link(links: Links, min_probability: float, comparison: Probabilities) -> tuple[Ints, Floats]:
+    """Merge groups of members while the mean probability between them is at least ``min_probability``.
 
-    Returns the group of each member, (n,), as the place of the group's first member; and by that place the
-    lowest probability between two members of the group, (n,), 1 for a single one. Of groups that are equally
-    good for a third the first joins it.
+    Returns the group of each member, (n,), as the position of the group's first member, and by that position
+    the lowest probability between two members of the group, (n,), 1 for a single member. In case of a tie the
+    first group is merged.
     """
     groups = np.arange(len(links.members))
     bonds = _Bonds(links)
     while True:
-        of_one, of_both = bonds.best(least)
+        of_one, of_both = bonds.best(min_probability)
         if not len(of_one):
             break
         unknown = of_one[bonds.unknown[of_one] > 0]
         of_both = of_both[bonds.unknown[of_both] == 0]
         if len(unknown):
-            bonds.find_out(unknown, comparison)
+            bonds.compare(unknown, comparison)
         if len(of_both):
-            groups = bonds.join(of_both)[groups]
+            groups = bonds.merge(of_both)[groups]
     inside = np.flatnonzero(groups[links.first] == groups[links.second])
-    links.find_out(inside, comparison)
+    links.compare(inside, comparison)
     weakest = np.ones(len(groups))
     np.minimum.at(weakest, groups[links.first[inside]], links.values[inside])
     return groups, weakest
 
 
 class _Bonds:
-    """Pairs of groups ``first`` < ``second`` (b,): the sum of what is between their members, how much is unknown.
+    """Pairs of groups ``first`` < ``second`` (b,): the total over the links between them, and how many are unknown.
 
-    ``links`` are the pairs of members between groups, and ``bond`` says of each to which bond it belongs.
+    ``links`` are the pairs of members in different groups, and ``bond`` the pair of groups that each belongs to.
     """
 
     def __init__(self, links: Links) -> None:
@@ -90,17 +91,18 @@ class _Bonds:
         self.bond = self.links
         self.sizes = np.ones(len(links.members), np.int64)
 
-    def best(self, least: float) -> tuple[Ints, Ints]:
-        """Return the bonds that are the best of one of their groups or of both, of means of at least ``least``.
+    def best(self, min_probability: float) -> tuple[Ints, Ints]:
+        """Return the bonds that are the best of one of their groups, and those that are the best of both.
 
-        Bonds of groups without any such bond are forgotten: what joins cannot come nearer to them.
+        Only bonds with a mean of at least ``min_probability`` count. Groups without one are dropped, because by
+        reducibility a merge cannot bring another group closer to them.
         """
-        is_strong = self._means() >= least
+        is_strong = self._means() >= min_probability
         alive = np.zeros(len(self.sizes), np.bool_)
         alive[self.first[is_strong]] = alive[self.second[is_strong]] = True
         self._keep(alive[self.first] & alive[self.second])
         means = self._means()
-        strong = np.flatnonzero(means >= least)
+        strong = np.flatnonzero(means >= min_probability)
         order = strong[np.lexsort((self.second[strong], self.first[strong], -means[strong]))]
         rank = np.arange(len(order))
         best = np.full(len(self.sizes), len(order))
@@ -113,36 +115,36 @@ class _Bonds:
         return self.total / (self.sizes[self.first] * self.sizes[self.second])
 
     def _keep(self, which: Bools) -> None:
-        """Forget all bonds but these."""
+        """Drop all other bonds."""
         if not which.all():
             place = np.where(which, np.cumsum(which) - 1, -1)[self.bond]
             self.links, self.bond = self.links[place >= 0], place[place >= 0]
             self.first, self.second = self.first[which], self.second[which]
             self.total, self.unknown = self.total[which], self.unknown[which]
 
-    def find_out(self, which: Ints, comparison: Probabilities) -> None:
-        """Have all members of these bonds compared."""
-        asked = np.zeros(len(self.first), np.bool_)
-        asked[which] = True
-        at = asked[self.bond]
+    def compare(self, which: Ints, comparison: Probabilities) -> None:
+        """Replace the upper bounds in these bonds by probabilities."""
+        chosen = np.zeros(len(self.first), np.bool_)
+        chosen[which] = True
+        at = chosen[self.bond]
         links, bond = self.links[at], self.bond[at]
-        self._all.find_out(links, comparison)
-        self.total[which] = np.bincount(bond, self._all.values[links], len(asked))[which]
+        self._all.compare(links, comparison)
+        self.total[which] = np.bincount(bond, self._all.values[links], len(chosen))[which]
         self.unknown[which] = 0
 
-    def join(self, joining: Ints) -> Ints:
-        """Join the groups of bonds that have none in common; return the group of each one, (n,)."""
+    def merge(self, merging: Ints) -> Ints:
+        """Merge the groups of bonds that have no group in common; return the new group of each group, (n,)."""
         into = np.arange(len(self.sizes))
-        into[self.second[joining]] = self.first[joining]
-        self.sizes += np.bincount(self.first[joining], self.sizes[self.second[joining]], len(into)).astype(np.int64)
+        into[self.second[merging]] = self.first[merging]
+        self.sizes += np.bincount(self.first[merging], self.sizes[self.second[merging]], len(into)).astype(np.int64)
         touched = np.zeros(len(into), np.bool_)
-        touched[self.first[joining]] = touched[self.second[joining]] = True
+        touched[self.first[merging]] = touched[self.second[merging]] = True
         self._keep(into[self.first] != into[self.second])
         self._add_up(touched[self.first] | touched[self.second], into)
         return into
 
     def _add_up(self, which: Bools, into: Ints) -> None:
-        """Make one bond of those bonds of ``which`` that are now between the same two groups."""
+        """Combine those bonds of ``which`` that now connect the same two groups."""
         first, second = np.sort([into[self.first[which]], into[self.second[which]]], axis=0)
         keys, bond = np.unique(first * len(into) + second, return_inverse=True)
         others = ~which

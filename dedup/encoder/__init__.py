@@ -1,1 +1,1 @@
-"""Normal forms to int8 vectors, and the cosines of these vectors."""
+"""Normal forms to int8 vectors, and their cosine similarities."""

@@ -1,7 +1,7 @@
-"""Exact similarities of int8 vectors.
+"""Exact cosine similarities of int8 vectors.
 
-Products of int8 values summed in float32 are exact integers while d·127² < 2²⁴, that is for d ≤ 1,040: the
-same on every machine, thread count and batch size.
+Dot products of int8 vectors, summed in float32, are exact integers as long as d·127² < 2²⁴, that is for
+d ≤ 1,040. So they are equal on every machine, and for every thread count and batch size.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ def exact_neighbours(
     k: int,
     progress: Callable[[int], None] = lambda done: None,
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Return the ``k`` nearest rows of ``corpus`` for each query by cosine: indices and similarities.
+    """Find the ``k`` nearest rows of ``corpus`` for each query by cosine, by comparing all of them.
 
-    Both (m, k), nearest first, ties by the lower index; index -1 and similarity -1 where the corpus has
-    fewer than ``k`` rows. Time m·n·d, memory for one block of about 16 million similarities. ``progress`` hears
-    how many queries are done.
+    Returns indices and similarities, (m, k) each, nearest first, ties in order of the index; both are -1 where
+    the corpus has fewer than ``k`` rows. Takes m·n·d time, and memory for one block of about 16 million
+    similarities. ``progress`` is called with the number of queries done.
 
     Raises:
         ValueError: the dimensions differ or exceed 1,040.
@@ -60,7 +60,7 @@ def exact_neighbours(
     step = max(1, _BLOCK_CELLS // transposed.shape[1])
     for start in range(0, count, step):
         block = queries[start : start + step]
-        cosines = block.astype(np.float32) @ transposed  # exact integers so far
+        cosines = block.astype(np.float32) @ transposed  # exact integers at this point
         cosines *= 1 / norms(block)[:, None]
         cosines *= inverse
         cosines[:, len(corpus) :] = -2.0
@@ -74,10 +74,10 @@ def exact_neighbours(
 
 
 def _candidates(cosines: NDArray[np.float32], wanted: int) -> NDArray[np.int64]:
-    """Return columns that hold the ``wanted`` highest of each row: those of the best groups of 64.
+    """Return columns that include the ``wanted`` highest of each row: those of the best groups of 64.
 
-    No more than ``wanted`` groups can hold them; finding the maximum of a group is far cheaper than a
-    selection over all columns.
+    At most ``wanted`` groups can contain them, and the maximum of a group is much cheaper to find than a selection
+    over all columns.
     """
     rows = len(cosines)
     best = cosines.reshape(rows, -1, _GROUP).max(axis=2)

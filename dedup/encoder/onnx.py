@@ -1,10 +1,10 @@
 """Texts to vectors: the siamese character encoder, run by ONNX Runtime.
 
-One shared tower reads a text character by character (an LSTM, its outputs pooled by maximum and mean over
-the real characters, never over padding, and projected) and adds the embeddings of its hashed grams; the sum
-is brought to the unit sphere and rounded to int8. Distances between such vectors are exact integers, equal on
-every machine. A text too long for one window is the mean of its windows, weighed by their length, on the
-sphere again. The tower is trained in ``dedup.training``; nothing here imports torch.
+Both texts of a pair go through the same tower. An LSTM reads the characters; the maximum and the mean of its
+outputs, without padding, are projected, and the embeddings of the hashed grams are added. The sum is scaled to
+length 1 and rounded to int8, so dot products are exact integers, equal on every machine. The vector of a text
+of several windows is the mean of their vectors, weighted by length and scaled to length 1. The tower is trained
+in ``dedup.training``; nothing here imports torch.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedup.encoder.cosine import cosine
-from dedup.encoder.inputs import symbols_and_grams, windows
+from dedup.encoder.tokens import symbols_and_grams, windows
 from dedup.errors import VersionMismatch
 from dedup.runtime import threads
 from dedup.text.normalise import fold
 
 CODE_SCALE = 254.0
-"""A unit vector times this, rounded and clipped to ±127, is its int8 code."""
+"""Factor by which a unit vector is multiplied before it is rounded and clipped to ±127, its int8 code."""
 
-_BATCH_CHARACTERS = 4_096  # what the tower makes of a batch stays in a core's cache
+_BATCH_CHARACTERS = 4_096  # the activations of a batch fit in a core's cache
 _BATCH_TEXTS = 128
 
 
@@ -46,14 +46,14 @@ def quantise(vectors: NDArray[np.float32]) -> NDArray[np.int8]:
     """
     if not np.isfinite(vectors).all():
         raise VersionMismatch(
-            "The model gives a vector that is not finite; use the model that ships with neardup, or train anew."
+            "The model returned a vector that is not finite; use the model that ships with neardup, or retrain it."
         )
     codes: NDArray[np.int8] = np.clip(np.rint(vectors * CODE_SCALE), -127, 127).astype(np.int8)
     return codes
 
 
 def batches_by_length(lengths: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-    """Split row numbers into batches of like length, so that little of a batch is padding."""
+    """Split row numbers into batches of similar length, which need little padding."""
     order = np.argsort(lengths, kind="stable")
     cuts = [0]
     for position in range(len(order)):
@@ -69,7 +69,7 @@ class OnnxEncoder:
     """The trained tower in ONNX Runtime."""
 
     def __init__(self, model_path: Path) -> None:
-        """Load the tower; ``threads.count()`` batches are encoded at once, each on a core of its own."""
+        """Load the tower. It encodes ``threads.count()`` batches at once, each on one core."""
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
@@ -81,7 +81,7 @@ class OnnxEncoder:
         self._dimension = int(self._session.get_outputs()[0].shape[1])
 
     def __reduce__(self) -> tuple[type[OnnxEncoder], tuple[Path]]:
-        """Pickle the path; the copy loads the tower anew."""
+        """Pickle only the path; the copy loads the tower again."""
         return OnnxEncoder, (self._model_path,)
 
     def encode(self, normal_forms: Sequence[str]) -> NDArray[np.int8]:
@@ -101,7 +101,7 @@ class OnnxEncoder:
         sums = np.zeros((len(long), self._dimension), dtype=np.float32)
 
         def encode_batch(rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-            """Write the codes of the texts that are whole; return the rows and vectors of those that are pieces."""
+            """Store the codes of texts of one window; return the rows and vectors of the others' windows."""
             vectors = self._vectors([texts[row] for row in rows])
             is_piece = counts[owners[rows]] > 1
             codes[owners[rows[~is_piece]]] = quantise(vectors[~is_piece])

@@ -1,1 +1,1 @@
-"""How right a model is on labelled data."""
+"""Accuracy of a model on labelled data."""

@@ -1,6 +1,7 @@
-"""How right a model is: on labelled pairs, and on a corpus whose true clusters are known.
+"""Accuracy of a model on labelled pairs, and on a corpus whose true clusters are known.
 
-``docs/measures.md`` defines each number. Later results are compared by these keys; they do not change.
+``docs/measures.md`` defines each measure. The keys of the results are stable, so that results can be compared over
+time.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from dedup.encoder.cosine import exact_neighbours
 from dedup.encoder.onnx import pair_similarities
 from dedup.errors import InputRefused
 from dedup.evaluation import measures
-from dedup.matching.batch import Comparison
+from dedup.matching.batch import BatchComparison
 from dedup.model import Model
 from dedup.runtime.progress import Progress, no_progress
 from dedup.runtime.stopwatch import Stopwatch
@@ -28,12 +29,12 @@ from dedup.text.word_weights import CORPUS_SAMPLE, count_words
 
 RECALL_DEPTHS = (1, 10, 50)
 N_CANDIDATES = max(RECALL_DEPTHS)
-"""Nearest texts of each text that are compared with it; also the deepest recall."""
+"""Nearest neighbours of each text that are compared with it; also the largest k of recall at k."""
 
-_AT_ONCE = 20_000
-"""Texts that are normalised or encoded before it is told how far that is."""
-_PAIRS_AT_ONCE = 5_000
-"""Pairs that are compared before it is told how far that is."""
+PAIRS_PER_STEP = 5_000
+"""Pairs compared between two progress reports."""
+_TEXTS_PER_STEP = 20_000
+"""Texts normalised or encoded between two progress reports."""
 
 _BASELINES = {"ratio": fuzz.ratio, "token_sort_ratio": fuzz.token_sort_ratio, "WRatio": fuzz.WRatio}
 
@@ -45,14 +46,15 @@ def evaluate_pairs(
     labels: Sequence[int],
     *,
     progress: Progress = no_progress,
+    pairs_per_step: int = PAIRS_PER_STEP,
 ) -> dict[str, Any]:
-    """Return the measures of a model, of RapidFuzz and of the bare siamese similarity on labelled pairs.
+    """Measure a model on labelled pairs, with RapidFuzz and the similarity alone as baselines.
 
-    ``left`` and ``right`` are raw texts, ``labels`` 1 for the same and 0 for different, all of one length.
-    ``progress`` hears of ``compare``.
+    ``left`` and ``right`` are raw texts, ``labels`` 1 for the same and 0 for different, all of the same length.
+    Stages reported to ``progress``: ``compare``, every ``pairs_per_step``.
 
     Raises:
-        InputRefused: a text is empty after normalisation, a label is neither 0 nor 1, or all are equal.
+        InputRefused: a text is empty after normalisation, a label is neither 0 nor 1, or all labels are equal.
         ValueError: the lengths differ.
     """
     if not len(left) == len(right) == len(labels):
@@ -60,8 +62,8 @@ def evaluate_pairs(
     truth = _labels(labels)
     left, right = normal_forms(left), normal_forms(right)
     similarities, probabilities = pair_similarities(model.encoder, left, right), np.empty(len(truth))
-    for start in range(0, len(truth), _PAIRS_AT_ONCE):
-        part = slice(start, start + _PAIRS_AT_ONCE)
+    for start in range(0, len(truth), pairs_per_step):
+        part = slice(start, start + pairs_per_step)
         probabilities[part] = model.compare(left[part], right[part], similarities[part])
         progress("compare", min(part.stop, len(truth)), len(truth))
 
@@ -93,15 +95,15 @@ def evaluate_clusters(
     distractors: Sequence[str] = (),
     progress: Progress = no_progress,
 ) -> dict[str, Any]:
-    """Return how well a model finds the mates of each text among distractors, and the clusters of a corpus.
+    """Measure how well a model finds the mates of each text among distractors, and the clusters of a corpus.
 
-    ``texts`` are the raw texts of the records and ``cluster_ids`` their true clusters; ``distractors`` are
-    raw texts that belong to none of them. A distractor that is empty after normalisation, or then equal to a
-    text of the corpus, is left out. The search is exact, so that the recall is the encoder's own. ``progress``
-    hears of ``normalise``, ``encode``, ``search``, the stages of ``Comparison.likely`` and ``cluster``.
+    ``texts`` are the raw texts of the records and ``cluster_ids`` their true clusters; ``distractors`` are raw texts
+    that belong to none of them. Distractors that are empty after normalisation or equal to a text of the corpus are
+    left out. The search is exact, so recall measures the encoder alone. Stages reported to ``progress``:
+    ``normalise``, ``encode``, ``search``, those of ``BatchComparison.likely``, ``cluster``.
 
     Raises:
-        InputRefused: a text of the corpus is empty after normalisation, or no two of them share a cluster.
+        InputRefused: a text of the corpus is empty after normalisation, or no two texts share a cluster.
         ValueError: the lengths differ.
     """
     if len(texts) != len(cluster_ids):
@@ -116,7 +118,7 @@ def evaluate_clusters(
     corpus = others + distinct
     clock = Stopwatch()
     with clock.stage("encode"):
-        # Distractors first: of texts equally near the lower number counts as nearer, so truth wins no tie.
+        # Ties go to the lower number, so distractors come first: the truth must not win ties.
         codes = _encode(model, corpus, progress)
     with clock.stage("search"):
         neighbours, similarities = nearest_others(codes, len(others), progress)
@@ -140,7 +142,7 @@ def evaluate_clusters(
 
 
 def normal_forms(texts: Sequence[str]) -> list[str]:
-    """Return the normal forms of raw texts.
+    """Normalise raw texts.
 
     Raises:
         InputRefused: a text is empty after normalisation.
@@ -149,7 +151,7 @@ def normal_forms(texts: Sequence[str]) -> list[str]:
     for row, (text, normal) in enumerate(zip(texts, normals, strict=True), 1):
         if not normal:
             raise InputRefused(
-                f"The text {text!r} of row {row} holds no letter, digit or symbol; remove the row.",
+                f"The text {text!r} in row {row} has no letter, digit or symbol; remove the row.",
                 code="E_NAME_EMPTY",
             )
     return normals
@@ -158,18 +160,20 @@ def normal_forms(texts: Sequence[str]) -> list[str]:
 def _labels(labels: Sequence[int]) -> NDArray[np.int64]:
     for row, label in enumerate(labels, 1):
         if label not in (0, 1):
-            raise InputRefused(f"The label {label!r} of row {row} is neither 0 nor 1; correct it.")
+            raise InputRefused(f"The label {label!r} in row {row} is neither 0 nor 1; correct it.")
     truth = np.array(labels, dtype=np.int64)
     positives = int(truth.sum())
     if positives in (0, len(truth)):
-        raise InputRefused(f"{positives} of {len(truth)} pairs have the label 1; give pairs of both labels, 0 and 1.")
+        raise InputRefused(
+            f"{positives} of {len(truth)} pairs have the label 1; provide pairs with both labels, 0 and 1."
+        )
     return truth
 
 
 def mates_of(text_of_record: NDArray[np.int64], cluster_ids: Sequence[str]) -> list[set[int]]:
-    """Return for each distinct text the other distinct texts that share a cluster with it.
+    """Return the mates of each distinct text: the other distinct texts that share a cluster with it.
 
-    ``text_of_record`` (n,) has the number of each record's text and ``cluster_ids`` the record's true cluster.
+    ``text_of_record`` (n,) is the index of each record's text, ``cluster_ids`` each record's true cluster.
 
     Raises:
         InputRefused: no two different texts share a cluster.
@@ -183,8 +187,8 @@ def mates_of(text_of_record: NDArray[np.int64], cluster_ids: Sequence[str]) -> l
             mates[text] |= cluster - {text}
     if not any(mates):
         raise InputRefused(
-            f"No two different texts of the {len(text_of_record)} rows share a cluster_id; give one "
-            "cluster_id to all rows that mean the same."
+            f"No two different texts of the {len(text_of_record)} rows share a cluster_id; use the same "
+            "cluster_id for all rows that mean the same thing."
         )
     return mates
 
@@ -192,13 +196,14 @@ def mates_of(text_of_record: NDArray[np.int64], cluster_ids: Sequence[str]) -> l
 def usable_distractors(
     distractors: Sequence[str], corpus: dict[str, int], progress: Progress = no_progress
 ) -> tuple[list[str], int]:
-    """Return the distinct normal forms of raw distractors to search among, and how many were left out.
+    """Return the distinct normal forms of the distractors, and the number of distractors left out.
 
-    Left out is what is empty after normalisation or then one of the keys of ``corpus``.
+    Those that are empty after normalisation or a key of ``corpus`` are left out. Stages reported to ``progress``:
+    ``normalise``.
     """
     normals: list[str] = []
-    for start in range(0, len(distractors), _AT_ONCE):
-        normals += map(normalise, distractors[start : start + _AT_ONCE])
+    for start in range(0, len(distractors), _TEXTS_PER_STEP):
+        normals += map(normalise, distractors[start : start + _TEXTS_PER_STEP])
         progress("normalise", len(normals), len(distractors))
     usable = [text for text in normals if text and text not in corpus]
     return list(dict.fromkeys(usable)), len(normals) - len(usable)
@@ -206,23 +211,27 @@ def usable_distractors(
 
 def _encode(model: Model, texts: Sequence[str], progress: Progress) -> NDArray[np.int8]:
     codes = []
-    for start in range(0, len(texts), _AT_ONCE):
-        codes.append(model.encoder.encode(texts[start : start + _AT_ONCE]))
-        progress("encode", min(start + _AT_ONCE, len(texts)), len(texts))
+    for start in range(0, len(texts), _TEXTS_PER_STEP):
+        codes.append(model.encoder.encode(texts[start : start + _TEXTS_PER_STEP]))
+        progress("encode", min(start + _TEXTS_PER_STEP, len(texts)), len(texts))
     return np.concatenate(codes)
 
 
 def others_first(found: NDArray[np.int64], own: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the columns of the ``N_CANDIDATES`` first of each row of ``found`` that are not its ``own`` number."""
+    """Return the column indices of the first ``N_CANDIDATES`` neighbours of each row that are not the row itself.
+
+    ``found`` (n, k) are neighbours, nearest first, and ``own`` (n,) the number of each row.
+    """
     return np.argsort(found == own[:, None], axis=1, kind="stable")[:, :N_CANDIDATES]
 
 
 def nearest_others(
     codes: NDArray[np.int8], n_distractors: int, progress: Progress = no_progress
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Return the nearest of each corpus text but itself, and their cosines, both (corpus texts, ``N_CANDIDATES``).
+    """Return the nearest neighbours of each corpus text and their cosines, both (corpus texts, ``N_CANDIDATES``).
 
-    ``codes`` are those of the distractors, then of the corpus; numbers below 0 are distractors or nothing.
+    ``codes`` hold the distractors, then the corpus. Neighbours are numbers of corpus texts; those below 0 are
+    distractors or missing. A text is not its own neighbour.
     """
     own = codes[n_distractors:]
     found, similarities = exact_neighbours(
@@ -236,7 +245,7 @@ def nearest_others(
 def _candidate_pairs(
     neighbours: NDArray[np.int64], similarities: NDArray[np.float32], min_similarity: float
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Return the (p, 2) pairs of corpus texts, lower number first, each once, and their cosines."""
+    """Return the distinct (p, 2) pairs of corpus texts, lower number first, and their cosines."""
     rows, columns = np.nonzero((neighbours >= 0) & (similarities >= min_similarity))
     pairs = np.sort(np.column_stack([rows, neighbours[rows, columns]]), axis=1)
     unique, first = np.unique(pairs, axis=0, return_index=True)
@@ -252,8 +261,8 @@ def _cluster(
     clock: Stopwatch,
     progress: Progress,
 ) -> NDArray[np.int64]:
-    """Return the cluster of each text, made from the candidate pairs as the batch job does."""
-    with Comparison(model, codes, texts) as comparison:
+    """Return the cluster of each text, computed from the candidates as the report job does."""
+    with BatchComparison(model, codes, texts) as comparison:
         with clock.stage("compare"):
             likely, probabilities = comparison.likely(pairs, cosines, model.default_probability, progress)
         with clock.stage("cluster"):

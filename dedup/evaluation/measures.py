@@ -1,8 +1,8 @@
 """Measures of scores, probabilities, rankings and clusters against known truth.
 
-Pure functions on arrays. ``labels`` are 1 for a true pair and 0 for a false one; a cluster labelling gives
-each record any value, equal for records of one cluster. A share of nothing (the precision of a prediction
-that is empty, say) is 0. ``docs/measures.md`` has each definition in one line.
+Pure functions on arrays. ``labels`` are 1 for a true pair and 0 for a false one; a cluster labelling assigns equal
+values to the records of one cluster. A ratio with denominator 0 (the precision of an empty prediction, for instance)
+is 0. ``docs/measures.md`` defines each measure in one line.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ CALIBRATION_BINS = 10
 
 
 def auc(labels: ArrayLike, scores: ArrayLike) -> float:
-    """Return the probability that a true pair has a higher score than a false one, ties counting half.
+    """Return the area under the ROC curve: the probability that a true pair scores higher than a false one.
 
-    The area under the ROC curve as the rank statistic of Mann & Whitney (1947); Hanley & McNeil (1982).
+    Ties count half. Computed as the rank statistic of Mann & Whitney (1947); Hanley & McNeil (1982).
 
     Raises:
-        ValueError: the arrays differ in length, a value is not finite, or labels are not both 0 and 1.
+        ValueError: the arrays differ in length, a score is not finite, or the labels do not include both 0 and 1.
     """
     truth, values = _both_classes(labels, scores)
     _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
@@ -33,10 +33,9 @@ def auc(labels: ArrayLike, scores: ArrayLike) -> float:
 
 
 def average_precision(labels: ArrayLike, scores: ArrayLike) -> float:
-    """Return the precision at each distinct score, weighted by the recall gained there.
+    """Return the area under the precision-recall curve, step-wise and without interpolation.
 
-    The step-wise area under the precision-recall curve, without interpolation: sum of (R_i - R_(i-1)) * P_i
-    from the highest score down, equal scores taken together (Manning, Raghavan & Schütze 2008, 8.4).
+    The sum of (R_i - R_(i-1)) * P_i over distinct scores, highest first (Manning, Raghavan & Schütze 2008, 8.4).
 
     Raises:
         ValueError: as ``auc``.
@@ -47,11 +46,11 @@ def average_precision(labels: ArrayLike, scores: ArrayLike) -> float:
 
 
 def best_f1(labels: ArrayLike, scores: ArrayLike) -> tuple[float, float]:
-    """Return the highest F1 that any threshold reaches, and that threshold.
+    """Return the highest F1 over all thresholds, and that threshold.
 
-    A pair is predicted true when its score is at least the threshold; the threshold is one of the scores, the
-    highest of those that reach the same F1. It is chosen on the very pairs it is measured on, hence an upper
-    bound (F1: van Rijsbergen 1979).
+    A pair is predicted true if its score is at least the threshold. The threshold is one of the scores, the highest
+    if several reach the same F1. It is chosen on the pairs it is measured on, so the F1 is an upper bound
+    (F1: van Rijsbergen 1979).
 
     Raises:
         ValueError: as ``auc``.
@@ -63,10 +62,10 @@ def best_f1(labels: ArrayLike, scores: ArrayLike) -> tuple[float, float]:
 
 
 def precision_recall_f1(labels: ArrayLike, predicted: ArrayLike) -> tuple[float, float, float]:
-    """Return precision, recall and F1 of predictions 0 or 1.
+    """Return precision, recall and F1 of predictions that are 0 or 1.
 
-    Precision: share of the predicted pairs that are true. Recall: share of the true pairs that are predicted.
-    F1: their harmonic mean (van Rijsbergen 1979).
+    Precision is the share of predicted pairs that are true, recall the share of true pairs that are predicted, F1
+    their harmonic mean (van Rijsbergen 1979).
 
     Raises:
         ValueError: the arrays differ in length, or a label or prediction is neither 0 nor 1.
@@ -77,7 +76,7 @@ def precision_recall_f1(labels: ArrayLike, predicted: ArrayLike) -> tuple[float,
 
 
 def brier(labels: ArrayLike, probabilities: ArrayLike) -> float:
-    """Return the mean squared difference of probability and label, 0 the best and 1 the worst (Brier 1950).
+    """Return the mean squared difference of probability and label (Brier 1950); 0 is best and 1 worst.
 
     Raises:
         ValueError: the arrays differ in length or are empty, a label is neither 0 nor 1, or a probability is
@@ -88,11 +87,11 @@ def brier(labels: ArrayLike, probabilities: ArrayLike) -> float:
 
 
 def expected_calibration_error(labels: ArrayLike, probabilities: ArrayLike) -> float:
-    """Return the mean distance between probability and share of true pairs, over 10 bins of equal width.
+    """Return the mean absolute difference between probability and share of true pairs, over 10 equal bins.
 
-    Bins are (0, 0.1], (0.1, 0.2] and so on, the first with 0 too, each weighted by its number of pairs. Guo
-    et al. (2017) bin the confidence in the predicted class; for two classes the probability of being true
-    is binned here, as Naeini et al. (2015) do, so that an error near 0 cannot cancel one near 1.
+    The bins are [0, 0.1], (0.1, 0.2] and so on, each weighted by its number of pairs. The probability of being true
+    is binned, as in Naeini et al. (2015), not the confidence in the predicted class, as in Guo et al. (2017), so that
+    an error near 0 cannot cancel one near 1.
 
     Raises:
         ValueError: as ``brier``.
@@ -105,12 +104,11 @@ def expected_calibration_error(labels: ArrayLike, probabilities: ArrayLike) -> f
 
 
 def recall_at(neighbours: NDArray[np.int64], mates: Sequence[Collection[int]], k: int) -> float:
-    """Return the share of a record's mates, of at most ``k``, among its ``k`` nearest, averaged over records.
+    """Return capped recall at ``k``: the share of a record's mates among its ``k`` nearest, averaged over records.
 
-    ``neighbours`` is (n, at least k) int64, nearest first, without the record itself; a number that is no
-    mate (-1, say) just takes a place. ``mates`` has the numbers that should be found for each record; records
-    without mates do not count. The share is of min(k, mates), so that 1 is always within reach (capped
-    recall at k, Thakur et al. 2021).
+    ``neighbours`` is (n, at least k) int64, nearest first, without the record itself; -1 marks a missing neighbour.
+    ``mates`` are the numbers to find for each record; records without mates do not count. The share is of
+    min(k, number of mates), so that 1 is always attainable (Thakur et al. 2021).
 
     Raises:
         ValueError: there are fewer than ``k`` columns, the lengths differ, or no record has a mate.
@@ -125,16 +123,16 @@ def recall_at(neighbours: NDArray[np.int64], mates: Sequence[Collection[int]], k
         if wanted
     ]
     if not shares:
-        raise ValueError("no record has a mate that could be found")
+        raise ValueError("no record has a mate to find")
     return float(np.mean(shares))
 
 
 def pair_precision_recall_f1(truth: ArrayLike, found: ArrayLike) -> tuple[float, float, float]:
     """Return precision, recall and F1 of the pairs of records that share a cluster.
 
-    Precision: share of the pairs together in ``found`` that are together in ``truth``; recall: the other way
-    round. Counted from the contingency table of the two labellings, sum of n*(n-1)/2 over its cells and
-    margins (Hubert & Arabie 1985), in O(n log n); no pair is listed.
+    Precision is the share of pairs together in ``found`` that are together in ``truth``, recall the reverse. Pairs
+    are counted in O(n log n) from the contingency table of the two labellings: the sum of n*(n-1)/2 over its cells
+    and margins (Hubert & Arabie 1985).
 
     Raises:
         ValueError: the labellings differ in length or are empty.
@@ -146,9 +144,9 @@ def pair_precision_recall_f1(truth: ArrayLike, found: ArrayLike) -> tuple[float,
 def b_cubed(truth: ArrayLike, found: ArrayLike) -> tuple[float, float, float]:
     """Return B-cubed precision, recall and F1 of a clustering (Bagga & Baldwin 1998).
 
-    Precision of a record: the share of its found cluster that belongs to its true cluster, itself included;
-    recall of a record: the share of its true cluster that is in its found cluster. Both are averaged over
-    records; F1 is the harmonic mean of the averages.
+    The precision of a record is the share of its found cluster that belongs to its true cluster, itself included; its
+    recall is the share of its true cluster that is in its found cluster. Both are averaged over records; F1 is the
+    harmonic mean of the averages.
 
     Raises:
         ValueError: the labellings differ in length or are empty.
@@ -162,7 +160,7 @@ def b_cubed(truth: ArrayLike, found: ArrayLike) -> tuple[float, float, float]:
 
 def _same_length(left: NDArray[Any], right: NDArray[Any]) -> None:
     if left.ndim != 1 or left.shape != right.shape:
-        raise ValueError(f"shapes {left.shape} and {right.shape} are not two columns of one length")
+        raise ValueError(f"shapes {left.shape} and {right.shape} are not two columns of equal length")
 
 
 def _binary(values: ArrayLike) -> NDArray[np.bool_]:
@@ -179,7 +177,7 @@ def _both_classes(labels: ArrayLike, scores: ArrayLike) -> tuple[NDArray[np.bool
     if not np.isfinite(values).all():
         raise ValueError("a score is not finite")
     if truth.all() or not truth.any():
-        raise ValueError("the labels must hold both 0 and 1")
+        raise ValueError("the labels must include both 0 and 1")
     return truth, values
 
 
@@ -198,7 +196,7 @@ def _labelled_probabilities(
 def _at_thresholds(
     truth: NDArray[np.bool_], scores: NDArray[np.float64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-    """Return true positives, predicted positives and threshold at each distinct score, highest first."""
+    """Return true positives, predicted positives and the threshold at each distinct score, highest first."""
     order = np.argsort(-scores, kind="stable")
     ordered = scores[order]
     last_of_ties = np.append(np.flatnonzero(np.diff(ordered)), len(ordered) - 1)
@@ -207,7 +205,7 @@ def _at_thresholds(
 
 
 def _shares(both: int, predicted: int, actual: int) -> tuple[float, float, float]:
-    """Return precision, recall and F1 from counts; 0 where nothing is there to take a share of."""
+    """Return precision, recall and F1 from counts; 0 where the denominator is 0."""
     precision = both / predicted if predicted else 0.0
     recall = both / actual if actual else 0.0
     return precision, recall, 2 * both / (predicted + actual) if predicted + actual else 0.0
@@ -216,7 +214,7 @@ def _shares(both: int, predicted: int, actual: int) -> tuple[float, float, float
 def _contingency(
     truth: ArrayLike, found: ArrayLike
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Return the filled cells of the table of two labellings: counts, rows, columns; and its margins."""
+    """Return the contingency table of two labellings: counts, rows and columns of non-empty cells, and both margins."""
     left, right = np.asarray(truth), np.asarray(found)
     _same_length(left, right)
     if len(left) == 0:

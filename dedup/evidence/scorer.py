@@ -1,8 +1,8 @@
-"""Evidence to a calibrated probability: a monotone additive logistic model, inspectable as JSON.
+"""Evidence to a calibrated probability: a monotone additive logistic model, stored as readable JSON.
 
-The log-odds of "same" are an intercept plus one piecewise-linear function of each feature (a generalised
-additive model; Hastie and Tibshirani 1986). The functions are monotone where ``compare.DIRECTIONS`` says
-so, hence more agreement never lowers a probability.
+The log-odds of "same" are an intercept plus one piecewise-linear function of each feature, a generalised
+additive model (Hastie and Tibshirani, "Generalized additive models", Statistical Science 1, 1986). The functions
+of features with a direction are monotone, so more agreement never lowers a probability.
 """
 
 from __future__ import annotations
@@ -15,48 +15,48 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedup.errors import VersionMismatch
-from dedup.evidence.compare import FEATURES
+from dedup.evidence.features import FEATURES
 
 
 def logistic(log_odds: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the probabilities of log-odds, (n,) each."""
+    """Convert log-odds (n,) to probabilities (n,)."""
     result: NDArray[np.float64] = 1 / (1 + np.exp(-np.clip(log_odds, -50, 50)))
     return result
 
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """One feature's contribution to the log-odds: straight lines between ``values`` at ``knots``.
+    """One feature's contribution to the log-odds: linear between ``values`` at ``knots``.
 
-    ``values`` are centred: their weighted mean over the pairs they were fitted to is 0.
+    ``values`` are centred: their weighted mean over the training pairs is 0.
     """
 
     knots: tuple[float, ...]
     values: tuple[float, ...]
 
     def __call__(self, feature: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Return the contribution of each value of the feature; constant beyond the outer knots."""
+        """Return the contribution of each value of the feature, (n,); constant beyond the outer knots."""
         return np.interp(feature, self.knots, self.values)
 
 
 @dataclass(frozen=True, slots=True)
 class Scorer:
-    """Probability that a pair is the same, from its evidence."""
+    """Computes the probability that a pair is the same from its evidence."""
 
     intercept: float
     curves: tuple[Curve, ...]
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Scorer:
-        """Read a scorer as ``to_json`` wrote it.
+        """Read a scorer in the form that ``to_json`` writes.
 
         Raises:
-            VersionMismatch: it was trained on other features than this program computes.
+            VersionMismatch: it was trained on other features than this version computes.
         """
         if tuple(data["features"]) != FEATURES:
             raise VersionMismatch(
                 f"The scorer was trained on the features {', '.join(data['features'])}, which this version of "
-                "neardup does not compute; use the model that ships with it or train anew with `dedup train`."
+                "neardup does not compute; use the model that ships with it or train one with `dedup train`."
             )
         curves = tuple(Curve(tuple(c["knots"]), tuple(c["values"])) for c in data["curves"])
         return cls(float(data["intercept"]), curves)
@@ -67,7 +67,7 @@ class Scorer:
         return {"features": list(FEATURES), "intercept": self.intercept, "curves": curves}
 
     def contributions(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Return each feature's share of the log-odds, (n, features); with the intercept they add up."""
+        """Return each feature's contribution, (n, features); with the intercept they sum to the log-odds."""
         return np.column_stack([curve(rows[:, i]) for i, curve in enumerate(self.curves)])
 
     def log_odds(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:

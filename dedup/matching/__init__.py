@@ -1,1 +1,1 @@
-"""Many pairs at once: ruled out by cheap upper bounds, or compared in several processes."""
+"""Comparison of many pairs at once: cheap upper bounds rule most of them out, several processes compare the rest."""

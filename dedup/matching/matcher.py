@@ -1,4 +1,4 @@
-"""What the jobs need of a model: vectors, probabilities and, where they can be had, upper bounds."""
+"""What the jobs need of a model: vectors, probabilities and, where the model allows it, upper bounds."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedup.encoder.onnx import Encoder
+from dedup.evidence.explain import Explanation
 from dedup.evidence.scorer import Scorer
-from dedup.text.word_weights import Lexicon
+from dedup.text.word_weights import WordModel
 
 
 class Matcher(Protocol):
-    """Turns texts into vectors, and pairs of texts into probabilities; ``dedup.model.Model`` is one."""
+    """Turns texts into vectors and pairs of texts into probabilities; implemented by ``dedup.model.Model``."""
 
     @property
     def model_id(self) -> str:
-        """What names the encoder; vectors of one id are comparable."""
+        """Identifier of the encoder; only vectors with the same one are comparable."""
 
     @property
     def dimension(self) -> int:
@@ -26,11 +27,11 @@ class Matcher(Protocol):
 
     @property
     def encoder(self) -> Encoder:
-        """Makes the vectors."""
+        """Turns texts into vectors."""
 
     @property
     def default_probability(self) -> float:
-        """Pairs of at least this probability are called duplicates unless the user says otherwise."""
+        """Probability from which a pair is reported as a duplicate unless the user sets another."""
 
     @property
     def min_similarity(self) -> float:
@@ -38,16 +39,19 @@ class Matcher(Protocol):
 
     @property
     def scorer(self) -> Scorer | None:
-        """The additive model, whose curves bound a probability; None: probabilities have no known bound."""
+        """The additive model, from which upper bounds are derived; None if probabilities cannot be bounded."""
 
     @property
-    def lexicon(self) -> Lexicon:
-        """What the words of names weigh; only asked for where there is a scorer."""
+    def word_model(self) -> WordModel:
+        """Frequencies and weights of words; needed only if there is a scorer."""
 
     def compare(
         self, left: Sequence[str], right: Sequence[str], similarities: NDArray[np.float32]
     ) -> NDArray[np.float64]:
         """Return the probability, (n,), that each pair of normal forms is the same, given their cosines (n,)."""
 
+    def explain(self, left: str, right: str, similarity: float) -> Explanation:
+        """Return the probability of one pair of normal forms, given their cosine, and the reasons for it."""
+
     def with_corpus(self, counts: Mapping[str, int], n_names: int) -> Self:
-        """Return this model with the words of a corpus counted in."""
+        """Return this model with the word counts of a corpus added to its own."""

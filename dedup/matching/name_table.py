@@ -1,7 +1,7 @@
-"""Many names taken apart, as arrays: what bounds on their evidence are worked out from.
+"""Many parsed names as arrays, from which bounds on their evidence are computed.
 
-A name has one or more parts (``X dba Y``), a part has tokens, and a token is a word and how often it came
-before in the part, so that the words that two parts share are the tokens that they share.
+A name has one or more parts (``X dba Y``), and a part has tokens. A token is a word with its number of earlier
+occurrences in the part, so the words that two parts share are exactly their common tokens.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dedup.text.gazetteer import is_place, known_spellings, makes_another_body
+from dedup.text.gazetteer import is_body, is_place, known_spellings
 from dedup.text.names import Name, take_apart
-from dedup.text.word_weights import Lexicon
+from dedup.text.word_weights import WordModel
 
-_WORDS = 50_000
-"""Words that are described between two steps of progress."""
+_BLOCK_SIZE = 50_000
+"""Number of words described between two progress reports."""
 
 BINS = 32
-"""Letters and digits are counted in this many bins; characters of one bin count as equal."""
+"""Number of bins in which letters and digits are counted; characters in the same bin count as equal."""
 
 _BIN = np.array([c - 97 if 97 <= c <= 122 else 26 + (c - 48) // 2 if 48 <= c <= 57 else 31 for c in range(128)])
 
@@ -32,12 +32,12 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class WordTable:
-    """The v distinct tokens of many names: arrays (v,), and sorted keys ``a * v + b`` of pairs of words.
+    """The v distinct tokens of many names: arrays (v,), and pairs of words as sorted keys ``a * v + b``.
 
-    ``spelling`` is the word (an object, as threads share it), ``word`` the first token of the same word, ``letters``
-    a set of characters as bits (several may share one), ``first`` the first character. ``known`` are pairs of usual
-    spellings, ``respelt`` pairs that have the weights ``respelt_weights``, both in either order; ``has_known`` and
-    ``has_respelt`` tell the words.
+    ``spelling`` is the word (as an object, because threads share it), ``word`` the first token of the same word,
+    ``letters`` its set of characters as bits (several characters may share one), ``first`` its first character.
+    ``known`` are pairs of usual spellings, ``respelt`` pairs with the learnt weights ``respelt_weights``, both in
+    either order; ``has_known`` and ``has_respelt`` mark the words in them.
     """
 
     spelling: NDArray[Any]
@@ -48,7 +48,7 @@ class WordTable:
     is_alpha: Bools
     is_place: Bools
     is_body: Bools
-    rarity: Floats
+    idf: Floats
     alone: Floats
     exchanged: Floats
     known: Ints
@@ -61,40 +61,42 @@ class WordTable:
     def of(
         cls,
         vocabulary: Mapping[tuple[str, int], int],
-        lexicon: Lexicon,
+        word_model: WordModel,
         progress: Callable[[int, int], None],
     ) -> WordTable:
-        """Describe tokens, numbered 0 to v-1 in the order of the mapping.
+        """Describe the tokens of ``vocabulary``, which are numbered 0 to v-1 in the order of the mapping.
 
-        ``progress`` hears how many are done, and how many there are.
+        ``progress`` is called with the number of tokens done and the total.
         """
         words = [word for word, _ in vocabulary]
         size = len(words)
         known, _ = _pairs(((pair, 0.0) for pair in known_spellings()), vocabulary)
         clues = (
-            (words.partition("|")[::2], w) for (kind, words), w in lexicon.weights.weights.items() if kind == "respelt"
+            (words.partition("|")[::2], w)
+            for (kind, words), w in word_model.weights.weights.items()
+            if kind == "respelt"
         )
         respelt, respelt_weights = _pairs(clues, vocabulary)
         blocks = []
-        for start in range(0, max(1, size), _WORDS):
-            blocks.append(_describe_words(words[start : start + _WORDS], vocabulary, lexicon))
-            progress(min(start + _WORDS, size), size)
+        for start in range(0, max(1, size), _BLOCK_SIZE):
+            blocks.append(_describe_words(words[start : start + _BLOCK_SIZE], vocabulary, word_model))
+            progress(min(start + _BLOCK_SIZE, size), size)
         return cls(
             **{name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]},
             known=known,
-            has_known=_among(known, size),
+            has_known=_is_in(known, size),
             respelt=respelt,
             respelt_weights=respelt_weights,
-            has_respelt=_among(respelt, size),
+            has_respelt=_is_in(respelt, size),
         )
 
 
 def _describe_words(
-    words: list[str], vocabulary: Mapping[tuple[str, int], int], lexicon: Lexicon
+    words: list[str], vocabulary: Mapping[tuple[str, int], int], word_model: WordModel
 ) -> dict[str, NDArray[Any]]:
-    """Return the columns of a ``WordTable`` that tell of one word each."""
+    """Return the columns of a ``WordTable`` that describe single words."""
     size = len(words)
-    weight = lexicon.weights.of
+    weight = word_model.weights.of
     ascii_ = [word.encode("ascii", "replace") for word in words]
     return {
         "spelling": np.array(words, object),
@@ -104,8 +106,8 @@ def _describe_words(
         "first": np.fromiter((spelling[0] for spelling in ascii_), np.uint8, size),
         "is_alpha": np.fromiter(map(str.isalpha, words), np.bool_, size),
         "is_place": np.fromiter(map(is_place, words), np.bool_, size),
-        "is_body": np.fromiter(map(makes_another_body, words), np.bool_, size),
-        "rarity": np.fromiter(map(lexicon.rarity.of, words), np.float64, size),
+        "is_body": np.fromiter(map(is_body, words), np.bool_, size),
+        "idf": np.fromiter(map(word_model.idf.of, words), np.float64, size),
         "alone": np.fromiter((weight(("alone", word)) for word in words), np.float64, size),
         "exchanged": np.fromiter((weight(("exchanged", word)) for word in words), np.float64, size),
     }
@@ -121,7 +123,7 @@ def _letters(spelling: bytes) -> int:
 def _pairs(
     weighted: Iterable[tuple[Sequence[str], float]], vocabulary: Mapping[tuple[str, int], int]
 ) -> tuple[Ints, Floats]:
-    """Return the keys, ascending, of the pairs of which both words are in the vocabulary, and their weights."""
+    """Return the sorted keys of the pairs with both words in the vocabulary, and their weights."""
     size = len(vocabulary)
     found = {}
     for (left, right), weight in weighted:
@@ -132,7 +134,8 @@ def _pairs(
     return np.array(keys, np.int64), np.array([found[key] for key in keys], np.float64)
 
 
-def _among(keys: Ints, size: int) -> Bools:
+def _is_in(keys: Ints, size: int) -> Bools:
+    """Return which words, (size,), occur in a pair."""
     result = np.zeros(size, np.bool_)
     result[keys // max(1, size)] = True
     return result
@@ -140,14 +143,19 @@ def _among(keys: Ints, size: int) -> Bools:
 
 @dataclass(frozen=True, slots=True)
 class NameTable:
-    """n names of r parts, and t tokens in all.
+    """n names with r parts and t tokens in total.
 
-    Name i has the parts ``parts[i]`` to ``parts[i + 1]``, part j the tokens ``starts[j]`` to ``starts[j + 1]``.
-    By token (t,): ``tokens``, a row of ``words``; whether it is a number of its part, or the initials of its
-    other words. By part (r,): characters of the core, ``initials`` (a row of ``words``, -1 if no name has
-    that word), a number for the legal forms (0 for none), whether its end may be cut off, whether it has
-    numbers, and how often the core has the letters of each bin, (r, ``BINS``), with their sum. By name: the
-    letters of the whole and its consonants, (n, ``BINS``) each, with their number, and whether it is in Latin letters.
+    Name i has the parts ``parts[i]`` to ``parts[i + 1]``, and part j the tokens ``starts[j]`` to ``starts[j + 1]``.
+
+    By token (t,): ``tokens``, its row in ``words``; whether it is a number of its part; whether it is the initials
+    of the part's other words.
+
+    By part (r,): the length of the core in characters; ``initials``, a row in ``words`` or -1 if no name has that
+    word; a number for the legal forms, 0 for none; whether the end may be missing; whether it has numbers; the
+    letter counts of the core, (r, ``BINS``), and their sum.
+
+    By name (n,): the letter counts of the whole name and of its consonants, (n, ``BINS``) each, and their sums;
+    whether it is in Latin letters.
     """
 
     words: WordTable
@@ -172,9 +180,9 @@ class NameTable:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Some names taken apart: arrays as of ``NameTable``, with tokens, forms and initials by their places in lists.
+    """The columns of a ``NameTable`` for some names, with tokens, forms and initials as positions in lists.
 
-    A token is a word and how often it came before. Initials are of three letters or more; -1 stands for fewer.
+    Initials of fewer than three letters are -1.
     """
 
     arrays: dict[str, NDArray[Any]]
@@ -184,10 +192,10 @@ class Block:
 
 
 def describe(normal_forms: Sequence[str]) -> Block:
-    """Take names apart."""
+    """Parse names into the columns of a ``NameTable``."""
     names = [take_apart(normal) for normal in normal_forms]
     parts = [part for name in names for part in name.parts]
-    vocabulary: dict[str | tuple[str, int], int] = {}  # a word stands for its first token
+    vocabulary: dict[str | tuple[str, int], int] = {}  # a bare word stands for its first token, which saves a tuple
     forms: dict[tuple[str, ...], int] = {}
     initials: dict[str, int] = {}
     tokens: list[int] = []
@@ -230,11 +238,11 @@ def _tokens(words: tuple[str, ...]) -> Iterable[str | tuple[str, int]]:
 
 
 def table_of_names(
-    blocks: Iterable[Block], lexicon: Lexicon, progress: Callable[[int, int], None] = lambda done, total: None
+    blocks: Iterable[Block], word_model: WordModel, progress: Callable[[int, int], None] = lambda done, total: None
 ) -> NameTable:
-    """Put the names of all blocks together, and describe their words by a lexicon.
+    """Combine blocks of names, and describe their words.
 
-    ``progress`` hears how many words are described, and how many there are.
+    ``progress`` is called with the number of words described and the total.
     """
     vocabulary: dict[tuple[str, int], int] = {}
     forms: dict[tuple[str, ...], int] = {(): 0}
@@ -254,7 +262,7 @@ def table_of_names(
     whole = {name: np.concatenate(arrays.pop(name)) for name in list(arrays)}
     words = np.array([*(vocabulary.get((letters, 0), -1) for letters in initials), -1], np.int32)
     return NameTable(
-        words=WordTable.of(vocabulary, lexicon, progress),
+        words=WordTable.of(vocabulary, word_model, progress),
         parts=_places(whole.pop("n_parts")),
         starts=_places(whole.pop("n_tokens")),
         initials=words[whole.pop("initials")],
@@ -290,7 +298,7 @@ def _places(counts: NDArray[np.generic]) -> Ints:
 
 
 def _count_letters(texts: list[str]) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
-    """Return how many characters of each bin the texts have, (n, ``BINS``), at most 255, and in all (n,)."""
+    """Return the number of characters of n texts in each bin, (n, ``BINS``), capped at 255, and in total, (n,)."""
     encoded = [text.encode("ascii", "replace") for text in texts]
     sizes = np.fromiter(map(len, encoded), np.int32, len(encoded))
     cells = np.repeat(np.arange(len(texts)) * BINS, sizes) + _BIN[np.frombuffer(b"".join(encoded), np.uint8)]

@@ -1,1 +1,1 @@
-"""What every computation needs: threads, processes, progress, timing and memory."""
+"""Infrastructure for every computation: threads, processes, progress, timing, memory, versions."""

@@ -1,4 +1,4 @@
-"""Ranges of whole numbers, one after the other: the places of rows of different lengths in one array."""
+"""Array helpers for ragged data: rows of different lengths stored one after another in a flat array."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from numpy.typing import NDArray
 
 
 def ranges(starts: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the numbers from each start on, as many as its count, one range after the other."""
+    """Return the concatenation of ``range(start, start + count)`` for each start and count.
+
+    ``starts`` and ``counts`` are (n,); the result is (sum of counts,).
+    """
     ends = np.cumsum(counts)
     result: NDArray[np.int64] = np.arange(counts.sum()) + np.repeat(starts - (ends - counts), counts)
     return result

@@ -1,4 +1,4 @@
-"""The time that the stages of a job take."""
+"""Time the stages of a job."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from contextlib import contextmanager
 
 
 class Stopwatch:
-    """The seconds that each stage of a job took."""
+    """Collects wall-clock time by stage; ``seconds`` maps each stage to its total."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Measure the time of a ``with`` block; stages of equal name add up."""
+        """Time a ``with`` block and add it to the stage ``name``."""
         start = time.perf_counter()
         try:
             yield

@@ -1,1 +1,1 @@
-"""Text: normal forms, names taken apart, legal forms, and what single words mean and weigh."""
+"""Text: normal forms, parsed names, legal forms, the gazetteer, and the weights of words."""

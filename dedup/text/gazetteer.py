@@ -1,9 +1,12 @@
-"""What is known of words: short forms, spellings and places, and the one form under which they are compared.
+"""A gazetteer of words: abbreviations, spelling variants, places, and words that name a separate organisation.
 
-The table ``data/words.json`` holds facts written for this project: ``abbreviations`` (a word and its short
-forms), ``spellings`` (British to American, and short forms that stand for one word only) and ``places``
-(states, countries, big cities and compass words, with their short forms); ``bodies`` are words that make of
-a name another body (the pension fund of a company is not the company). All are folded.
+The table ``data/gazetteer.json`` was written for this project. Its entries are folded:
+
+- ``abbreviations``: a word and its short forms;
+- ``spellings``: British to American spellings, and short forms that stand for one word only;
+- ``places``: states, countries, large cities and compass words, with their short forms;
+- ``bodies``: words that turn a name into that of a separate organisation (a company's pension fund is not
+  the company).
 """
 
 from __future__ import annotations
@@ -15,15 +18,15 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
-_WORDS_OF_THEIR_OWN = frozenset({
+_AMBIGUOUS_SHORT_FORMS = frozenset({
     "am", "bus", "cap", "ch", "co", "cr", "dist", "ed", "exp", "fd", "found", "hi", "imp", "int", "log", "mar", "min",
     "ne", "no", "par", "prep", "re", "rest", "sec", "so", "st", "trans", "us", "usa",
 })  # fmt: skip
-"""Short forms that are as often a word or the short form of another; only the words beside them can tell."""
+"""Short forms that are also words, or short for something else; ``unify`` leaves them as they are."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Table:
+class _Gazetteer:
     abbreviations: Mapping[str, tuple[str, ...]]
     spellings: Mapping[str, str]
     places: Mapping[str, tuple[str, ...]]
@@ -31,42 +34,48 @@ class _Table:
 
 
 @cache
-def _table() -> _Table:
-    data = json.loads(resources.files("dedup").joinpath("data/words.json").read_text(encoding="utf-8"))
+def _gazetteer() -> _Gazetteer:
+    data = json.loads(resources.files("dedup").joinpath("data/gazetteer.json").read_text(encoding="utf-8"))
     short_forms = {
         key: {word: tuple(shorts) for word, shorts in data[key].items()} for key in ("abbreviations", "places")
     }
-    return _Table(short_forms["abbreviations"], data["spellings"], short_forms["places"], frozenset(data["bodies"]))
+    return _Gazetteer(short_forms["abbreviations"], data["spellings"], short_forms["places"], frozenset(data["bodies"]))
 
 
 def abbreviations() -> Mapping[str, tuple[str, ...]]:
     """Return the usual short forms of each word."""
-    return _table().abbreviations
+    return _gazetteer().abbreviations
 
 
 def places() -> Mapping[str, tuple[str, ...]]:
     """Return the places and compass words, each with its short forms."""
-    return _table().places
+    return _gazetteer().places
+
+
+def bodies() -> frozenset[str]:
+    """Return the words that, added to a name, usually make it the name of a separate organisation."""
+    return _gazetteer().bodies
 
 
 @cache
 def _spellings() -> Mapping[str, str]:
-    """Map each spelling that can stand for one word only to that word."""
+    """Map each spelling that stands for exactly one word to that word."""
     uses = Counter(short for shorts in abbreviations().values() for short in shorts)
     result = {
         short: word
         for word, shorts in abbreviations().items()
         for short in shorts
-        if uses[short] == 1 and len(short) > 1 and " " not in short + word and short not in _WORDS_OF_THEIR_OWN
+        if uses[short] == 1 and len(short) > 1 and " " not in short + word and short not in _AMBIGUOUS_SHORT_FORMS
     }
-    return result | dict(_table().spellings)
+    return result | dict(_gazetteer().spellings)
 
 
 @cache
 def _phrases() -> tuple[Mapping[tuple[str, ...], str], Mapping[str, int], frozenset[str]]:
-    """Map the words of each place to the place, and the first of them to the most words that can follow.
+    """Return the tables that ``unify`` looks words up in.
 
-    The set has every word that begins a place or has another spelling.
+    They are: the words of each place name to the place, the first word of a place name to the length of its
+    longest phrase, and the set of words that start a place name or have another spelling.
     """
     phrases = {tuple(spelling.split()): place for place, shorts in places().items() for spelling in (place, *shorts)}
     longest: dict[str, int] = {}
@@ -76,7 +85,7 @@ def _phrases() -> tuple[Mapping[tuple[str, ...], str], Mapping[str, int], frozen
 
 
 def unify(words: Sequence[str]) -> list[str]:
-    """Return folded words with each place as one word (``new york`` for ``ny``) and other words in one spelling."""
+    """Bring folded words into one spelling; a place becomes one word (``ny`` gives ``new york``)."""
     phrases, longest, special = _phrases()
     if special.isdisjoint(words):
         return list(words)
@@ -101,19 +110,14 @@ def is_place(word: str) -> bool:
     return word in places()
 
 
-def any_place(words: Sequence[str]) -> bool:
-    """Return whether one of unified words is a place or a compass word."""
-    return not places().keys().isdisjoint(words)
+def is_body(word: str) -> bool:
+    """Return whether a unified word is one of ``bodies``."""
+    return word in bodies()
 
 
-def any_other_body(words: Sequence[str]) -> bool:
-    """Return whether one of unified words makes another body."""
-    return not _table().bodies.isdisjoint(words)
-
-
-def makes_another_body(word: str) -> bool:
-    """Return whether a unified word, added to a name, mostly names another body than the name alone."""
-    return word in _table().bodies
+def any_body(words: Sequence[str]) -> bool:
+    """Return whether ``is_body`` holds for any of the unified words."""
+    return not bodies().isdisjoint(words)
 
 
 @cache

@@ -1,6 +1,6 @@
-"""Legal forms: found at either end of a name and set apart as evidence, never deleted with the name.
+"""Legal forms: found at either end of a name, and kept as evidence rather than deleted.
 
-The table ``data/legal_forms.json`` maps a canonical form (``gmbh``) to its spellings, each a normal form.
+The table ``data/legal_forms.json`` maps each canonical form (``gmbh``) to its spellings, which are normal forms.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ _UNSPACED = (
 )
 
 _NEVER_IN_FRONT = frozenset({"co", "inc", "corp", "ltd", "pa", "pc", "as", "se", "sa", "sl", "ab", "lp", "ou"})
-"""Canonical forms that in front of a name are more often a word or initials of it (``AB Foods``)."""
+"""Canonical forms that, at the start of a name, are usually a word or initials of it (``AB Foods``)."""
 
-_NEVER_SO_WRITTEN_IN_FRONT = frozenset({
+_SPELLINGS_NEVER_IN_FRONT = frozenset({
     "ag", "ao", "bt", "bv", "eg", "ev", "kg", "kk", "lc", "llc", "nv", "oy", "plc", "rt", "sas", "spa", "ug", "zrt",
 })  # fmt: skip
-"""The same of spellings (``BT Group``, ``NV Energy``); other spellings of these forms do stand in front."""
+"""Spellings of which the same holds (``BT Group``, ``NV Energy``); other spellings of these forms can come first."""
 
-_LEAST_FOLDED = 3
-"""Letters that a spelling in another script has in ASCII to be known there too (``ат`` is no ``at``)."""
+_MIN_FOLDED_LENGTH = 3
+"""Minimum length of the ASCII form of a spelling in another script, for it to be recognised (``ат`` is not ``at``)."""
 
 
 @cache
 def _spellings() -> tuple[dict[tuple[str, ...], str], dict[str, int], dict[str, int]]:
-    """Map each spelling, as words, to its canonical form; and its last and its first word to the longest such."""
+    """Map each spelling, as words, to its canonical form; and its last and first word to the longest length."""
     table: dict[str, list[str]] = json.loads(
         resources.files("dedup").joinpath("data/legal_forms.json").read_text(encoding="utf-8")
     )
@@ -45,7 +45,7 @@ def _spellings() -> tuple[dict[tuple[str, ...], str], dict[str, int], dict[str, 
         for canonical, spellings in table.items()
         for spelling in spellings
         for form in (spelling, fold(spelling))
-        if spelling.isascii() or form == spelling or len(form) >= _LEAST_FOLDED
+        if spelling.isascii() or form == spelling or len(form) >= _MIN_FOLDED_LENGTH
     }
     last: dict[str, int] = {}
     first: dict[str, int] = {}
@@ -56,7 +56,7 @@ def _spellings() -> tuple[dict[tuple[str, ...], str], dict[str, int], dict[str, 
 
 
 def _split_unspaced(words: list[str]) -> list[str]:
-    """Cut a legal form off words of scripts that write no spaces (``日立製作所株式会社``)."""
+    """Split a legal form off words in scripts without spaces (``日立製作所株式会社``)."""
     result: list[str] = []
     for word in words:
         form = next((f for f in _UNSPACED if f in word and word != f), None) if not word.isascii() else None
@@ -74,9 +74,9 @@ def _split_unspaced(words: list[str]) -> list[str]:
 def split_legal_forms(normal_form: str) -> tuple[list[str], tuple[str, ...]]:
     """Split a normal form into the words of its core and the canonical legal forms at its two ends.
 
-    ``deutsche bank ag`` gives ``(['deutsche', 'bank'], ('ag',))``. The longest spelling wins, at the end
-    first (repeatedly: ``co ltd`` after ``mfg``), then once at the start (``uab``, ``ооо``). The core is
-    never empty: a name made of nothing but legal forms (``ag``) is its own core.
+    ``deutsche bank ag`` gives ``(['deutsche', 'bank'], ('ag',))``. The longest spelling wins. Any number of forms
+    is removed from the end (``co ltd`` after ``mfg``), then one from the start (``uab``, ``ооо``). The core is
+    never empty: a name that consists of legal forms only (``ag``) is its own core.
     """
     spellings, longest_at_end, longest_in_front = _spellings()
     words = normal_form.split()
@@ -96,7 +96,7 @@ def split_legal_forms(normal_form: str) -> tuple[list[str], tuple[str, ...]]:
         for size in range(min(longest_in_front[words[0]], len(words) - 1), 0, -1):
             canonical = spellings.get(tuple(words[:size]))
             written = " ".join(words[:size])
-            if canonical is not None and canonical not in _NEVER_IN_FRONT and written not in _NEVER_SO_WRITTEN_IN_FRONT:
+            if canonical is not None and canonical not in _NEVER_IN_FRONT and written not in _SPELLINGS_NEVER_IN_FRONT:
                 forms.insert(0, canonical)
                 del words[:size]
                 break

@@ -1,4 +1,4 @@
-"""A normal form taken apart: its parts (``X dba Y``), and of each the core words, legal forms and numbers."""
+"""Parsed names: the parts of a normal form (``X dba Y``), each with its core words, legal forms and numbers."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _MARKER = re.compile(
     r"|trading as|attn|for and on behalf of|on behalf of|acting for|an? division of|division of|a subsidiary of"
     r"|as represented by))(?= |$)"
 )
-"""Words between two names of one holder, or before one; ``ta`` in front is a name (``TA Associates``)."""
+"""Words between two names of one company, or before one; a leading ``ta`` is a name (``TA Associates``)."""
 
 _MARKER_STARTS = frozenset({
     "doing", "dba", "dbas", "also", "aka", "formerly", "fka", "now", "nka", "trading", "ta", "attn", "for", "on",
@@ -49,9 +49,9 @@ _MARKER_STARTS = frozenset({
 """The first words of the markers."""
 
 _CUT_LENGTHS = range(24, 41)
-"""Characters at which fixed-width fields cut names (H-1B files at 35, lists of securities at 24 to 30)."""
+"""Lengths at which fixed-width fields truncate names (H-1B files at 35, lists of securities at 24 to 30)."""
 
-_CUT_REMAINS = frozenset(
+_TRUNCATED_FORMS = frozenset(
     form[:size]
     for form in ("incorporated", "llc", "corporation", "company", "limited", "ltd", "dba")
     for size in range(1, len(form))
@@ -59,20 +59,20 @@ _CUT_REMAINS = frozenset(
 
 
 _CONSONANTS = str.maketrans("cgqdpfw", "kkktbvv", "aeiouyh ")
-"""Consonants that spellings of one sound exchange become one letter; vowels, and what stands for them, go."""
+"""Maps consonants that spell the same sound to one letter, and removes vowels and the letters that stand for them."""
 
 _OTHER_LETTER = re.compile(r"[^\W\d_\u0000-\u036f\u1e00-\u1eff]")  # outside the Latin blocks
 _HAN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff\U00020000-\U000323af]")
 
 
 class Name(NamedTuple):
-    """What comparison needs of one name; every string is folded to ASCII where it can be.
+    """One parsed name; every string is folded to ASCII where possible.
 
-    ``words`` are the words of the core, unified and without stop words (all of them if nothing else is left;
-    a place of several words is one), numbers among them as digits; ``core`` those words as one string,
-    ``forms`` the canonical legal forms, ``numbers`` every number of the core, as written, roman or in words,
-    and series letters, ``initials`` the first letters of the core words as written, ``han`` the words that
-    stand for Chinese characters, each with these.
+    ``words``: the unified words of the core, without stop words unless there are no others; a place is one word,
+    and numbers are in digits. ``core``: these words as one string. ``forms``: the canonical legal forms.
+    ``numbers``: all numbers of the core, whether in digits, roman or words, and series letters. ``initials``: the
+    first letters of the core words as written. ``han``: the words transliterated from Chinese characters, each
+    with its characters.
     """
 
     folded: str
@@ -85,12 +85,12 @@ class Name(NamedTuple):
 
 
 class Parts(NamedTuple):
-    """A name as a whole, and the names it is made of: two or more around ``dba``, ``formerly`` and the like.
+    """A whole name, and the names it consists of: several if it has a marker such as ``dba`` or ``formerly``.
 
-    ``may_be_cut`` says that its length is one at which fixed-width fields cut names off, and that no legal
-    form tells its end. ``consonants`` are those of the core of the whole name, without spaces, ``c g k q``,
-    ``d t``, ``b p`` and ``f v w`` as one each (all its letters where it has none); ``is_latin`` says that no
-    letter of it is of another script.
+    ``may_be_cut``: whether it has a length at which fixed-width fields truncate names, and no legal form at its
+    end. ``consonants``: those of the core of the whole name, without spaces, where ``c g k q``, ``d t``, ``b p``
+    and ``f v w`` are one letter each; all its letters if it has no consonants. ``is_latin``: whether it has no
+    letter of another script.
     """
 
     whole: Name
@@ -101,10 +101,10 @@ class Parts(NamedTuple):
 
 
 def number_of(word: str, *, last: bool) -> str | None:
-    """Return the number that a word stands for, as digits, or None.
+    """Return the number that a word stands for, in digits, or None.
 
-    Digits count, with one letter too (``2006a`` is itself; ``o3b`` is a word), ordinals and number words
-    count by value, roman numerals only as the last word or beyond ``i`` (``i`` and ``v`` alone are mostly initials).
+    Digits may come with one letter (``2006a``, but ``o3b`` is a word). Ordinals and number words are converted.
+    So are roman numerals, but a single letter only as the ``last`` word: ``i`` and ``v`` are usually initials.
     """
     if not word.isalpha():
         if word.isdigit():
@@ -123,7 +123,7 @@ def number_of(word: str, *, last: bool) -> str | None:
 
 
 def _separate(words: Sequence[str]) -> list[str]:
-    """Return the words with ``forever21`` in two, ``t0ronto`` in letters and without ``no`` before a number."""
+    """Split ``forever21``, put ``t0ronto`` in letters, and drop ``no`` before a number."""
     if all(map(str.isalpha, words)):
         return list(words)
     result: list[str] = []
@@ -142,7 +142,7 @@ def _separate(words: Sequence[str]) -> list[str]:
 
 
 def _join_tens(words: list[str]) -> list[str]:
-    """Return the words with ``twenty first`` as ``21``."""
+    """Replace number words like ``twenty first`` by digits (``21``)."""
     if _TENS.keys().isdisjoint(words):
         return words
     result: list[str] = []
@@ -155,11 +155,11 @@ def _join_tens(words: list[str]) -> list[str]:
 
 
 def _numbers(words: list[str]) -> frozenset[str]:
-    """Put the numbers among ``words`` in digits, in place, and return them with a series letter at the end."""
+    """Put the numbers among ``words`` in digits, in place; return them and any series letter at the end."""
     found = set()
     for i, word in enumerate(words):
         if word[-1] not in _ROMAN_VALUE and word not in _WRITTEN and word not in _TENS and word.isalpha():
-            continue  # most words: no number, seen without a call
+            continue  # most words are not numbers; this saves a call
         last = i > 0 and (i == len(words) - 1 or word in ("v", "x"))
         number = number_of(word, last=last)
         if number is not None:
@@ -174,7 +174,7 @@ def _numbers(words: list[str]) -> frozenset[str]:
 
 
 def parse(normal_form: str) -> Name:
-    """Take a normal form apart as one name."""
+    """Parse a normal form as one name."""
     core_words, forms = split_legal_forms(normal_form)
     written = core_words if normal_form.isascii() else [fold(word) for word in core_words]
     words = folded = unify(_join_tens(_separate(written)))
@@ -190,13 +190,13 @@ def parse(normal_form: str) -> Name:
 
 @lru_cache(maxsize=1 << 16)
 def take_apart(normal_form: str) -> Parts:
-    """Take a normal form apart into the names it holds."""
+    """Parse a normal form into the names it contains."""
     whole = parse(normal_form)
     may_be_cut = len(whole.folded) in _CUT_LENGTHS and not whole.forms
     text = normal_form
     if may_be_cut:
         head, _, last = text.rpartition(" ")
-        if head and last in _CUT_REMAINS:  # of "dba" or of a legal form, and no word of the name
+        if head and last in _TRUNCATED_FORMS:  # the rest of a legal form or of "dba", not a word of the name
             text = head
     pieces = [text]
     if not _MARKER_STARTS.isdisjoint(text.split(" ")):

@@ -1,8 +1,8 @@
-"""The normal form of a text, the key under which equal texts are found, and its ASCII folding.
+"""The normal form of a text, by which exact duplicates are found, and its ASCII folding.
 
-Two texts with one normal form are exact duplicates of each other. The normal form keeps letters, marks,
-digits and symbols of every script; it drops case, punctuation, invisible characters and spacing. It is
-never empty for a text that holds at least one letter, digit or symbol.
+Two texts with the same normal form are exact duplicates. The normal form keeps letters, marks, digits and
+symbols of every script, and drops case, punctuation, invisible characters and spacing. It is never empty for a
+text with at least one letter, digit or symbol.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from functools import lru_cache
 from anyascii import anyascii
 
 NORMALISER_VERSION = 1
-"""Raised whenever any normal form changes; part of every model manifest and of every workspace."""
+"""Must be raised whenever a normal form changes; stored in every model manifest and workspace."""
 
 MAX_MARKS_PER_BASE = 4
-"""Combining marks kept after one base character; more are decoration, not spelling."""
+"""Number of combining marks kept after a base character; further ones are decoration, not spelling."""
 
 _APOSTROPHES = "'’‘ʼ`´＇"
 _SINGLE_LETTERS = re.compile(r"(?<!\S)[^\W\d_](?: [^\W\d_])+(?!\S)")
-_FIRST_SCRIPT_WITHOUT_SPACES = "\u0e00"  # Thai; alphabets that write spaces come before it
+_FIRST_SCRIPT_WITHOUT_SPACES = "\u0e00"  # Thai; the scripts before it write spaces
 
 
 def _replacement(char: str) -> str:
@@ -39,7 +39,7 @@ def _replacement(char: str) -> str:
 
 
 class _Table(dict[int, str]):
-    """Translation table that fills itself one character at a time."""
+    """Translation table that computes each character on first use."""
 
     def __missing__(self, codepoint: int) -> str:
         result = _replacement(chr(codepoint))
@@ -48,10 +48,10 @@ class _Table(dict[int, str]):
 
 
 _TABLE = _Table()
-# Line ends are control characters, yet they separate words; "Ltd|Inc" and the like are separators too.
+# Line ends are control characters, but separate words; so do symbols as in "Ltd|Inc".
 _TABLE.update({ord(c): " " for c in "\t\n\r\v\f\x85|^~<>="})
 
-# The same for ASCII in one pass over its bytes, which also drops case; spaces around "&" come after.
+# The same table for ASCII, applied in one pass over the bytes, with lower case; spaces around "&" are added later.
 _LOWER = [chr(code).lower() for code in range(128)]
 _ASCII = "".join(char if char == "&" else _TABLE[ord(char)] or " " for char in _LOWER).encode().ljust(256)
 _ASCII_DROPPED = bytes(code for code in range(128) if not _TABLE[code])
@@ -91,7 +91,7 @@ def normalise(text: str) -> str:
     if text.isascii():
         return _spaced(text.encode().translate(_ASCII, _ASCII_DROPPED).decode().replace("&", " & "))
     text = _cap_marks(text)
-    for _ in range(4):  # folding can leave something to fold; two rounds settle all but the oddest
+    for _ in range(4):  # one round can leave something to fold; two are almost always enough
         result = _once(text)
         if result == text:
             break
@@ -108,8 +108,8 @@ def _fold_word(word: str) -> str:
 def fold(normal_form: str) -> str:
     """Return a normal form in ASCII letters and digits: accents dropped, other scripts transliterated.
 
-    A second form beside the normal form, never instead of it: it makes ``Газпром`` and ``Gazprom``
-    comparable. A word without any ASCII rendering stays as it is. Never empty for a non-empty text.
+    It complements the normal form and does not replace it; it makes ``Газпром`` and ``Gazprom`` comparable. A word
+    that has no ASCII form stays as it is. Never empty for a non-empty text.
     """
     if normal_form.isascii():
         return normal_form

@@ -1,4 +1,4 @@
-"""How the words of two names pair up: equal, respelt, abbreviated, joined, or without a partner."""
+"""How the words of two names pair up: equal, respelt, abbreviated, joined, or unpaired."""
 
 from __future__ import annotations
 
@@ -8,37 +8,39 @@ from typing import NamedTuple
 
 from rapidfuzz.distance import Indel
 
-from dedup.text.gazetteer import any_other_body, is_known_spelling, is_place
+from dedup.text.gazetteer import any_body, is_known_spelling, is_place
 from dedup.text.names import Name, Parts
 
-LEAST_LIKENESS = 0.75
-"""Two words this alike (normalised Indel similarity) may be spellings of one word."""
+MIN_RATIO = 0.75
+"""Normalised Indel similarity from which two words may be spellings of one word."""
 
-_MOST_MEETINGS = 4_096
-"""Pairs of free words of two names that are tried as spellings of one word."""
+_MAX_WORD_PAIRS = 4_096
+"""Number of unshared word pairs above which respelt words are not looked for, as in documents."""
 
-_LEAST_WITH_UMLAUT = 4
-"""Letters of words in which ``ae``, ``oe`` and ``ue`` are taken for umlauts."""
+_MIN_LENGTH_WITH_UMLAUT = 4
+"""Length of the shortest word in which ``ae``, ``oe`` and ``ue`` can stand for umlauts."""
 
-ABBREVIATION_CREDIT = 0.85
-KNOWN_CREDIT = 0.95
-"""The least likeness of a word and a short form of it, and the likeness of usual spellings of one word."""
+ABBREVIATION_RATIO = 0.85
+"""Minimum ratio of a word and a short form of it."""
+
+KNOWN_SPELLING_RATIO = 0.95
+"""Ratio of usual spellings of one word."""
 
 
 class Respelling(NamedTuple):
-    """Two words that may be one: how alike, 0 to 1, and whether one is a short form of the other or its singular."""
+    """Two spellings of one word: how alike they are, 0 to 1, and whether one is a short form or the singular."""
 
     left: str
     right: str
-    likeness: float
+    ratio: float
     is_short_form: bool
 
 
 class Pairing(NamedTuple):
-    """The words of two names: in common, alike, and on one side only.
+    """The words of two names: shared, respelt, and on one side only.
 
-    ``is_cut`` says that one name ends where a fixed-width field may have cut it, the rest being left out
-    of ``left_only`` and ``right_only``, as is a word that is the initials of the others.
+    ``is_cut`` tells that one name was probably truncated by a fixed-width field. The words it may have lost are
+    left out of ``left_only`` and ``right_only``, and so is a word made of the initials of the others.
     """
 
     shared: tuple[str, ...]
@@ -49,9 +51,9 @@ class Pairing(NamedTuple):
 
 
 def abbreviates(short: str, long: str) -> bool:
-    """Return whether ``short`` can stand for ``long``: same first letter, its letters in order, no digits.
+    """Return whether ``short`` can abbreviate ``long``: same first letter, its letters in order, no digits.
 
-    One letter can stand for a word that it begins.
+    A single letter can abbreviate any word that starts with it.
     """
     if not (0 < len(short) < len(long)) or short[0] != long[0] or not short.isalpha():
         return False
@@ -64,54 +66,57 @@ def abbreviates(short: str, long: str) -> bool:
 
 
 def respelling(left: str, right: str) -> Respelling | None:
-    """Return how two different words can be spellings of one another; words with digits and places cannot."""
+    """Return how two different words can be spellings of one word, or None.
+
+    Words with digits cannot, and neither can two places.
+    """
     short, long = (left, right) if len(left) < len(right) else (right, left)
     if not (left.isalpha() and right.isalpha()):
         return None
     if is_known_spelling(short, long):
-        return None if is_place(left) and is_place(right) else Respelling(left, right, KNOWN_CREDIT, True)
-    likeness, missing = 0.0, len(long) - len(short)
-    if missing <= (1 - LEAST_LIKENESS) * (len(long) + len(short)):
-        likeness = Indel.normalized_similarity(left, right, score_cutoff=LEAST_LIKENESS)
+        return None if is_place(left) and is_place(right) else Respelling(left, right, KNOWN_SPELLING_RATIO, True)
+    ratio, missing = 0.0, len(long) - len(short)
+    if missing <= (1 - MIN_RATIO) * (len(long) + len(short)):
+        ratio = Indel.normalized_similarity(left, right, score_cutoff=MIN_RATIO)
     is_short_form = short[0] == long[0] and abbreviates(short, long)
     if is_short_form:
-        likeness = max(likeness, ABBREVIATION_CREDIT)
-    if not likeness or (is_place(left) and is_place(right)):
+        ratio = max(ratio, ABBREVIATION_RATIO)
+    if not ratio or (is_place(left) and is_place(right)):
         return None
-    if len(short) > 1 and min(len(set(left)), len(set(right))) == 1:  # "aaa" and "aaaa" are two names
+    if len(short) > 1 and min(len(set(left)), len(set(right))) == 1:  # "aaa" and "aaaa" are different names
         return None
     if _is_umlaut(left, right):
-        return Respelling(left, right, KNOWN_CREDIT, True)
-    return Respelling(left, right, likeness, is_short_form and missing > 2)
+        return Respelling(left, right, KNOWN_SPELLING_RATIO, True)
+    return Respelling(left, right, ratio, is_short_form and missing > 2)
 
 
 def _respelling_in_han(
     left: str, right: str, left_han: Mapping[str, str], right_han: Mapping[str, str]
 ) -> Respelling | None:
-    """As ``respelling``; words of Chinese characters have to be alike in these as well, not in sound alone."""
+    """Like ``respelling``, but words in Chinese characters must resemble each other in these, not only in sound."""
     spelt = respelling(left, right)
     if spelt is None or left not in left_han or right not in right_han:
         return spelt
-    likeness = Indel.normalized_similarity(left_han[left], right_han[right], score_cutoff=LEAST_LIKENESS)
-    return spelt._replace(likeness=min(likeness, spelt.likeness)) if likeness else None
+    ratio = Indel.normalized_similarity(left_han[left], right_han[right], score_cutoff=MIN_RATIO)
+    return spelt._replace(ratio=min(ratio, spelt.ratio)) if ratio else None
 
 
 def _is_umlaut(left: str, right: str) -> bool:
-    """Whether two words differ but in how umlauts are written in ASCII (``mueller``, ``muller``)."""
-    if abs(len(left) - len(right)) > 2 or min(len(left), len(right)) < _LEAST_WITH_UMLAUT:
+    """Whether two words differ only in how umlauts are written in ASCII (``mueller``, ``muller``)."""
+    if abs(len(left) - len(right)) > 2 or min(len(left), len(right)) < _MIN_LENGTH_WITH_UMLAUT:
         return False
     plain = [word.replace("ae", "a").replace("oe", "o").replace("ue", "u") for word in (left, right)]
     return plain[0] == plain[1]
 
 
 class _Aligner:
-    """The words of two names that are still without partner, as places, and those that have one."""
+    """Pairs up the words of two names: positions of the words still unpaired (``free``), and the pairs found."""
 
     def __init__(self, left: tuple[str, ...], right: tuple[str, ...]) -> None:
         self.words = (left, right)
         self.shared: list[str] = []
         self.respelt: list[Respelling] = []
-        self.last = [-1, -1]  # the last place on each side that has a partner
+        self.last = [-1, -1]  # the position of the last paired word on each side
         rest, rest_words = list(range(len(right))), list(right)
         self.free: tuple[list[int], list[int]] = ([], rest)
         for i, word in enumerate(left):
@@ -127,7 +132,7 @@ class _Aligner:
         self.last = [max(self.last[0], i), max(self.last[1], j)]
 
     def join(self) -> None:
-        """Pair one word with two that make it up (``aerojet``, ``aero jet``), and runs with equal letters."""
+        """Pair a word with the two it is made of (``aerojet``, ``aero jet``), and free words with equal letters."""
         free_left, free_right = self.free
         for side, other in ((0, 1), (1, 0)):
             if len(self.free[side]) < 2:
@@ -153,13 +158,13 @@ class _Aligner:
             free_right.clear()
 
     def respell(self, left_han: Mapping[str, str], right_han: Mapping[str, str]) -> None:
-        """Pair words that are alike, the most alike first; not where there are too many, as in whole documents."""
-        if len(self.free[0]) * len(self.free[1]) > _MOST_MEETINGS:
+        """Pair words that are alike, the most alike first, unless there are too many, as in documents."""
+        if len(self.free[0]) * len(self.free[1]) > _MAX_WORD_PAIRS:
             return
         left, right = self.words
         spell = partial(_respelling_in_han, left_han=left_han, right_han=right_han) if left_han else respelling
         found = [
-            (-spelt.likeness, i, j, spelt)
+            (-spelt.ratio, i, j, spelt)
             for i in self.free[0]
             for j in self.free[1]
             if (spelt := spell(left[i], right[j]))
@@ -172,15 +177,15 @@ class _Aligner:
                 self.respelt.append(spelt)
 
     def drop_initials(self, initials: tuple[str, str]) -> None:
-        """Take out a word that is the initials of the other name, or of the rest of its own."""
+        """Remove a word made of the initials of the other name, or of the rest of its own name."""
         for side, other in ((0, 1), (1, 0)):
             for i in list(self.free[side]):
                 word = self.words[side][i]
                 if len(word) > 2 and word in (initials[other], initials[side][1:], initials[side][:-1]):
                     self.free[side].remove(i)
 
-    def forgive_cut(self, may_be_cut: tuple[bool, bool]) -> bool:
-        """Take out what follows the end of a name that may be cut; return whether there was anything.
+    def drop_cut_words(self, may_be_cut: tuple[bool, bool]) -> bool:
+        """Remove the words that a truncated name may have lost; return whether there are any.
 
         The last word of such a name is paired with a word that it begins.
         """
@@ -199,7 +204,7 @@ class _Aligner:
             elif self.last[other] < 0 or rest[0] < self.last[other]:
                 continue
             if rest and rest[0] > self.last[other]:
-                if any_other_body([self.words[other][j] for j in rest]):
+                if any_body([self.words[other][j] for j in rest]):
                     continue
                 rest.clear()
             return True
@@ -207,7 +212,7 @@ class _Aligner:
 
 
 def pair_up(left: Name, right: Name, may_be_cut: tuple[bool, bool]) -> Pairing:
-    """Pair up the core words of two names; ``may_be_cut`` for each side, whether its end may be missing."""
+    """Pair up the core words of two names; ``may_be_cut`` tells, for each side, whether its end may be missing."""
     aligner = _Aligner(left.words, right.words)
     is_cut = False
     if aligner.free[0] and aligner.free[1]:
@@ -216,7 +221,7 @@ def pair_up(left: Name, right: Name, may_be_cut: tuple[bool, bool]) -> Pairing:
             aligner.respell(dict(left.han), dict(right.han))
     if aligner.free[0] or aligner.free[1]:
         aligner.drop_initials((left.initials, right.initials))
-        is_cut = any(may_be_cut) and aligner.forgive_cut(may_be_cut)
+        is_cut = any(may_be_cut) and aligner.drop_cut_words(may_be_cut)
     return Pairing(
         tuple(aligner.shared),
         tuple(aligner.respelt),

@@ -1,4 +1,4 @@
-"""What words weigh: how rare each is, and how much it has been seen to speak for or against a pair."""
+"""The weight of words: inverse document frequencies, and weights learnt from labelled pairs."""
 
 from __future__ import annotations
 
@@ -12,44 +12,48 @@ from dedup.text.names import parse
 from dedup.text.pairing import Pairing
 
 CORPUS_SAMPLE = 100_000
-"""Texts of a corpus, evenly spread, that are enough to count its words in."""
+"""Number of evenly spaced texts of a corpus in which its words are counted."""
 
 LEAST_CORPUS = 10_000
-"""Texts that a corpus has at least, for what its words say to be more than chance."""
+"""Minimum size of a corpus, in texts, whose word counts are used; those of a smaller one are mostly chance."""
 
 
-class Rarity:
-    """How much it says that two names share a word: the logarithm of how few names have it.
+class InverseDocumentFrequency:
+    """How much a shared word says: log(N / number of names that contain it), for N names in all.
 
-    Rarity of a word is log(N / number of names with it), N names in all; a word never seen has log N.
+    Sparck Jones, "A statistical interpretation of term specificity and its application in retrieval", Journal
+    of Documentation 28 (1972). A word that was never seen has log N.
     """
 
     def __init__(self, counts: Mapping[str, int], n_names: int) -> None:
         self._counts = counts
         self._n_names = n_names
         self.unseen = math.log(n_names)
-        self._rarity = {word: math.log(n_names / count) for word, count in counts.items()}
+        self._idf = {word: math.log(n_names / count) for word, count in counts.items()}
 
     def of(self, word: str) -> float:
-        """Return the rarity of a folded word, in nats."""
-        return self._rarity.get(word, self.unseen)
+        """Return the inverse document frequency of a folded word, in nats."""
+        return self._idf.get(word, self.unseen)
 
-    def with_corpus(self, counts: Mapping[str, int], n_names: int) -> Rarity:
-        """Return the rarity in these names and the corpus of a user together.
+    def with_corpus(self, counts: Mapping[str, int], n_names: int) -> InverseDocumentFrequency:
+        """Return the frequencies in these names and a user's corpus together.
 
-        ``counts`` says in how many of the corpus's ``n_names`` names each word occurs; of fewer than
-        ``LEAST_CORPUS`` names nothing is learnt. One as large as the names behind this table counts as much as they do.
+        ``counts`` gives the number of the corpus's ``n_names`` names that contain each word. A corpus of fewer
+        than ``LEAST_CORPUS`` names is ignored.
         """
         if n_names < LEAST_CORPUS:
             return self
         together = dict(self._counts)
         for word, count in counts.items():
             together[word] = together.get(word, 0) + count
-        return Rarity(together, self._n_names + n_names)
+        return InverseDocumentFrequency(together, self._n_names + n_names)
 
 
 def count_words(names: Iterable[str], *, least: int) -> tuple[dict[str, int], int]:
-    """Return in how many of the normal forms each core word occurs, if in at least ``least``, and their number."""
+    """Count the normal forms that contain each core word.
+
+    Returns the counts of at least ``least``, by word, and the number of normal forms.
+    """
     counts: Counter[str] = Counter()
     n_names = 0
     for name in names:
@@ -59,14 +63,14 @@ def count_words(names: Iterable[str], *, least: int) -> tuple[dict[str, int], in
 
 
 Clue = tuple[str, str]
-"""What a pairing shows of a word: (kind, word or words), kind ``alone``, ``exchanged`` or ``respelt``."""
+"""A word that is not shared and how it appears: (kind, word or words), kind ``alone``, ``exchanged`` or ``respelt``."""
 
 
 def clues(pairing: Pairing) -> Iterator[Clue]:
-    """Yield what a pairing shows of each word that is not shared.
+    """Yield a clue for each word of a pairing that is not shared.
 
-    A word is ``alone`` if the other side lacks nothing but words of this side, ``exchanged`` if both
-    sides have words of their own, ``respelt`` with its partner, in alphabetical order.
+    A word is ``alone`` if only its side has unpaired words, and ``exchanged`` if both sides have some. A
+    ``respelt`` clue holds both spellings, in alphabetical order, joined by ``|``.
     """
     kind = "exchanged" if pairing.left_only and pairing.right_only else "alone"
     for word in pairing.left_only + pairing.right_only:
@@ -77,13 +81,16 @@ def clues(pairing: Pairing) -> Iterator[Clue]:
 
 @dataclass(frozen=True, slots=True)
 class WordWeights:
-    """What each clue adds to the log-odds, in nats, beyond what its rarity says; 0 for clues never learnt."""
+    """The learnt weight of each clue: what it adds to the log-odds, in nats, beyond its inverse document frequency.
+
+    Clues that were not learnt weigh 0.
+    """
 
     weights: Mapping[Clue, float]
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> WordWeights:
-        """Read weights as ``to_json`` wrote them."""
+        """Read weights in the form that ``to_json`` writes."""
         return cls({(kind, words): weight for kind, table in data.items() for words, weight in table.items()})
 
     def to_json(self) -> dict[str, dict[str, float]]:
@@ -103,8 +110,8 @@ class WordWeights:
 
 
 @dataclass(frozen=True, slots=True)
-class Lexicon:
-    """Rarity and weights of words, as a model ships them."""
+class WordModel:
+    """What a model knows about words: their inverse document frequencies and learnt weights."""
 
-    rarity: Rarity
+    idf: InverseDocumentFrequency
     weights: WordWeights

@@ -1,1 +1,1 @@
-"""Training of the shipped model: the only package that imports torch."""
+"""Training of the shipped model; the only package that imports torch."""

@@ -1,4 +1,4 @@
-"""The trained tower as an ONNX graph, built node by node: no exporter, no surprises between versions."""
+"""Export the trained tower to ONNX, node by node: torch's exporter changes its graphs between versions."""
 
 from __future__ import annotations
 
@@ -13,12 +13,8 @@ from dedup.training.network import DIMENSION, HIDDEN_SIZE, Tower
 
 OPSET = 17
 _INPUTS = ("symbols", "grams")
-_TORCH_TO_ONNX_GATES = (
-    0,
-    3,
-    1,
-    2,
-)  # torch keeps input, forget, cell, output; ONNX input, output, forget, cell
+# torch orders the gates of an LSTM as input, forget, cell, output; ONNX as input, output, forget, cell.
+_TORCH_TO_ONNX_GATES = (0, 3, 1, 2)
 
 
 def _gates(weight: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -27,7 +23,7 @@ def _gates(weight: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def export(tower: Tower, path: Path) -> None:
-    """Write the tower to ``path``; its gram table is stored as int8 with one scale per dimension."""
+    """Write the tower to ``path`` as ONNX, with the gram table as int8 and one scale per dimension."""
     state = {name: value.detach().cpu().numpy().astype(np.float32) for name, value in tower.state_dict().items()}
     table = state["gram.weight"]
     scale = np.maximum(np.abs(table).max(axis=0), 1e-9) / 127
@@ -71,13 +67,13 @@ def _nodes() -> list[onnx.NodeProto]:
         node("Unsqueeze", ["real2", "axis_last"], ["real"]),
         node("Cast", ["real"], ["mask"], to=TensorProto.FLOAT),
         node("ReduceSum", ["mask", "axis_time"], ["count"], keepdims=0),
-        # The LSTM, time first as ONNX wants it.
+        # The LSTM; ONNX expects time as the first axis.
         node("Gather", ["symbol_table", "symbols"], ["embedded"]),
         node("Transpose", ["embedded"], ["by_time"], perm=[1, 0, 2]),
         node("LSTM", ["by_time", "lstm_w", "lstm_r", "lstm_b"], ["by_time_out"], hidden_size=HIDDEN_SIZE),
         node("Squeeze", ["by_time_out", "axis_direction"], ["squeezed"]),
         node("Transpose", ["squeezed"], ["outputs"], perm=[1, 0, 2]),
-        # Maximum and mean over the real characters.
+        # Maximum and mean pooling over the characters, without padding.
         node("Where", ["real", "outputs", "low"], ["lifted"]),
         node("ReduceMax", ["lifted"], ["highest"], axes=[1], keepdims=0),
         node("Mul", ["outputs", "mask"], ["kept"]),
@@ -86,7 +82,7 @@ def _nodes() -> list[onnx.NodeProto]:
         node("Concat", ["highest", "mean"], ["pooled"], axis=1),
         node("MatMul", ["pooled", "projection_w"], ["projected0"]),
         node("Add", ["projected0", "projection_b"], ["projected"]),
-        # The grams: bucket 0 is padding and its row is zero.
+        # The bag of grams; bucket 0 is padding, and its row is zero.
         node("Greater", ["grams", "zero"], ["is_gram"]),
         node("Cast", ["is_gram"], ["gram_mask"], to=TensorProto.FLOAT),
         node("ReduceSum", ["gram_mask", "axis_time"], ["n_grams"]),

@@ -1,4 +1,4 @@
-"""Training of the siamese tower: in-batch negatives, mined neighbourhoods, resumable."""
+"""Train the siamese tower with in-batch negatives and mined hard negatives; resumable."""
 
 from __future__ import annotations
 
@@ -14,21 +14,22 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dedup.encoder.inputs import N_BUCKETS, symbols_and_grams
 from dedup.encoder.onnx import OnnxEncoder
+from dedup.encoder.tokens import N_BUCKETS, symbols_and_grams
 from dedup.training.data.sampling import Batch, Sampler
 from dedup.training.export import export
 from dedup.training.network import DIMENSION, Tower
 
 Read = Callable[[Sequence[str]], tuple[NDArray[np.int32], NDArray[np.int32]]]
+"""Turns texts into the symbols and grams that a tower takes."""
 
 LONGEST = 96
-"""Characters read in training; at run time a text is read whole, in windows of 128."""
+"""Characters of a text used in training; at run time all are used, in windows of 128."""
 
 
 @dataclass(frozen=True, slots=True)
 class EncoderSettings:
-    """Everything that decides what comes out, besides the data."""
+    """Everything besides the data that determines the trained encoder."""
 
     steps: int = 8_000
     batch_size: int = 512
@@ -39,10 +40,10 @@ class EncoderSettings:
 
 
 def contrastive_loss(left: Tensor, right: Tensor, same: Tensor, temperature: float) -> Tensor:
-    """Symmetric InfoNCE with in-batch negatives (van den Oord 2018; Henderson 2017).
+    """Return the symmetric InfoNCE loss with in-batch negatives (van den Oord 2018; Henderson 2017), a scalar.
 
-    ``left`` (n, d) and ``right`` (m, d), m >= n, unit rows, row i of both one entity; ``same`` (n, m) bool
-    marks further pairs of one entity, which do not count as negatives. Returns a scalar.
+    ``left`` (n, d) and ``right`` (m, d), m >= n, have unit rows; rows i of both are the same entity. ``same`` (n, m)
+    bool marks further pairs of the same entity, which do not count as negatives.
     """
     n = len(left)
     logits = left @ right.T / temperature
@@ -54,19 +55,19 @@ def contrastive_loss(left: Tensor, right: Tensor, same: Tensor, temperature: flo
 
 
 def initial_tower(texts: list[str], seed: int) -> Tower:
-    """Return an untrained tower whose gram table is a random projection scaled by rarity among ``texts``.
+    """Return an untrained tower whose gram table is a random projection scaled by inverse document frequency.
 
-    Before any training the grams are thus an approximation of TF-IDF cosine.
+    Document frequencies are counted in ``texts``. Before training, the bag of grams thus approximates TF-IDF cosine.
     """
     torch.manual_seed(seed)
     tower = Tower()
-    seen = np.ones(N_BUCKETS)
+    frequencies = np.ones(N_BUCKETS)
     for start in range(0, len(texts), 1_000):
         _, grams = symbols_and_grams([text[:LONGEST] for text in texts[start : start + 1_000]])
         pairs = np.unique(np.arange(len(grams))[:, None] * N_BUCKETS + grams)
-        seen += np.bincount(pairs % N_BUCKETS, minlength=N_BUCKETS)
-    rarity = np.maximum(np.log((len(texts) + 1) / seen), 0.5)
-    scale = torch.from_numpy(rarity / rarity.mean() / DIMENSION**0.5).float()
+        frequencies += np.bincount(pairs % N_BUCKETS, minlength=N_BUCKETS)
+    idf = np.maximum(np.log((len(texts) + 1) / frequencies), 0.5)
+    scale = torch.from_numpy(idf / idf.mean() / DIMENSION**0.5).float()
     with torch.no_grad():
         tower.gram.weight.normal_(0, 1).mul_(scale.unsqueeze(1))
         tower.gram.weight[0] = 0
@@ -74,10 +75,7 @@ def initial_tower(texts: list[str], seed: int) -> Tower:
 
 
 def embed(tower: nn.Module, texts: list[str], read: Read = symbols_and_grams) -> Tensor:
-    """Return (n, d) unit vectors of normal forms, in order, gradients kept; each is read as one window.
-
-    ``read`` makes the symbols and grams that ``tower`` takes.
-    """
+    """Return the (n, d) unit vectors of texts, in order and with gradients; each text is read as one window."""
     lengths = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
     order = np.argsort(lengths, kind="stable")
     parts = []
@@ -107,11 +105,10 @@ def train_encoder(
     checkpoint: Path,
     progress: Callable[[int, float], None],
 ) -> Tower:
-    """Train ``tower`` and return it; resumes from ``checkpoint`` if that file is of the same settings.
+    """Train ``tower`` and return it; resume from ``checkpoint`` if that file has the same settings.
 
-    The neighbourhoods of the hard negatives are found anew every ``refresh_every`` steps, by the tower as it is
-    then; it is saved at those steps too, so that a training that was interrupted ends as if it had not been.
-    ``progress`` is called with the step and its loss.
+    Every ``refresh_every`` steps the hard negatives are mined again with the current tower and a checkpoint is
+    saved, so an interrupted training gives the same result. ``progress`` is called with each step and its loss.
     """
     optimiser = torch.optim.AdamW(tower.parameters(), lr=settings.learning_rate, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -129,7 +126,7 @@ def train_encoder(
 
 
 def _codes(tower: Tower, texts: list[str], path: Path) -> NDArray[np.int8]:
-    """Return the codes of normal forms by ONNX Runtime, over a passing file at ``path``."""
+    """Encode texts with ONNX Runtime, through a temporary file at ``path``."""
     export(tower, path)
     try:
         return OnnxEncoder(path).encode(texts)

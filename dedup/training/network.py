@@ -1,4 +1,4 @@
-"""The siamese tower in torch: one set of weights for both sides of a pair."""
+"""The siamese tower in torch: both sides of a pair share its weights."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dedup.encoder.inputs import N_BUCKETS, N_SYMBOLS
+from dedup.encoder.tokens import N_BUCKETS, N_SYMBOLS
 
 SYMBOL_SIZE = 32
 HIDDEN_SIZE = 64
@@ -14,11 +14,10 @@ DIMENSION = 128
 
 
 class Tower(nn.Module):
-    """Characters and grams of a text to a unit vector; ``docs/notes/encoders.md`` compares it with others.
+    """Maps the characters and grams of a text to a unit vector; ``docs/notes/encoders.md`` compares alternatives.
 
-    A unidirectional LSTM reads from left to right, so padding on the right never reaches a real
-    character; maximum and mean run over real characters only. The embeddings of the grams are summed over
-    the square root of their number.
+    The LSTM is unidirectional, so padding on the right cannot affect the characters before it; maximum and mean
+    pooling skip the padding. The embeddings of the grams are summed and divided by the square root of their number.
     """
 
     def __init__(self) -> None:
@@ -29,7 +28,7 @@ class Tower(nn.Module):
         self.gram = nn.Embedding(N_BUCKETS, DIMENSION, padding_idx=0)
 
     def forward(self, symbols: Tensor, grams: Tensor) -> Tensor:
-        """Return (n, DIMENSION) unit vectors of (n, length) symbols and (n, most) gram buckets; 0 is padding."""
+        """Return (n, DIMENSION) unit vectors of (n, length) symbols and (n, max grams) gram buckets; 0 is padding."""
         real = (symbols > 0).unsqueeze(2)
         count = real.sum(dim=1).clamp(min=1)
         outputs, _ = self.lstm(self.symbol(symbols))

@@ -1,4 +1,4 @@
-"""Fitting of the scorer: labelled and generated pairs to word weights and a monotone additive model."""
+"""Fit word weights and a monotone additive model to labelled and generated pairs."""
 
 from __future__ import annotations
 
@@ -10,38 +10,36 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.sparse import csr_matrix
 
-from dedup.evidence.compare import DIRECTIONS, FEATURES
+from dedup.evidence.features import FEATURES, REGISTRY
 from dedup.evidence.scorer import Curve, Scorer
 from dedup.text.word_weights import Clue, WordWeights
 
 _KNOTS = 10
 _RIDGE = 3.0
 _CLUE_RIDGE = 10.0
-_LEAST_PAIRS = 8
+_MIN_PAIRS = 8
 _ITERATIONS = 300
-VETOES = (
-    "numbers_differ", "number_on_one_side", "numbers_equal", "places_differ", "place_on_one_side", "acronym",
-    "known_words_respelt", "short_names_differ", "another_body", "word_exchanged",
-)  # fmt: skip
-"""Features about which generated pairs have more to say than labelled ones."""
 
-SPELLING = ("similarity", "consonants")
-"""Features about which place names in many scripts and random pairs have more to say than labelled companies."""
+VETOES = tuple(feature.name for feature in REGISTRY if feature.decided_by == "generated")
+"""Features whose curves are fitted to labelled and generated pairs."""
+
+SPELLING = tuple(feature.name for feature in REGISTRY if feature.decided_by == "places")
+"""Features whose curves are fitted to place names in many scripts and random pairs as well."""
 
 _NOT_WITH_CLUES = ("similarity", "word_weights", "consonants")
-"""Features that word weights are fitted without: the first is too good on these pairs, the others not yet known."""
+"""Features left out when fitting word weights: the first is too good on these pairs, the others are not known yet."""
 
 
 def fit_word_weights(
     rows: NDArray[np.float32], clues: Sequence[Sequence[Clue]], labels: NDArray[np.float64]
 ) -> WordWeights:
-    """Fit what each clue adds to the other evidence, (n, features), on n labelled pairs.
+    """Fit the weight of each clue, in addition to the other evidence ``rows`` (n, features), on n labelled pairs.
 
-    A clue seen in fewer than 8 pairs has no weight; the ridge penalty draws rare ones toward none, that
-    is to what their rarity and the string measures say.
+    Clues seen in fewer than 8 pairs get no weight. The ridge penalty shrinks the weights of rare clues toward 0,
+    where inverse document frequency and the string measures decide.
     """
     pairs_with = Counter(clue for row in clues for clue in set(row))
-    known = {clue: i for i, clue in enumerate(sorted(c for c, count in pairs_with.items() if count >= _LEAST_PAIRS))}
+    known = {clue: i for i, clue in enumerate(sorted(c for c, count in pairs_with.items() if count >= _MIN_PAIRS))}
     columns = [[known[clue] for clue in row if clue in known] for row in clues]
     matrix = csr_matrix(
         (
@@ -54,29 +52,29 @@ def fit_word_weights(
     usable = [i for i, feature in enumerate(FEATURES) if feature not in _NOT_WITH_CLUES]
     ramps = np.concatenate([_ramps(rows[:, i], _knots(rows[:, i])) for i in usable], axis=1)
     ones, free = np.ones(len(labels)), [(None, None)] * ramps.shape[1]
-    parameters = _most_likely(ramps, matrix, labels, ones, [*free, (None, None)])
+    parameters = _maximise_likelihood(ramps, matrix, labels, ones, [*free, (None, None)])
     found = parameters[ramps.shape[1] : -1].round(3)
     return WordWeights({clue: float(found[i]) for clue, i in known.items() if found[i]})
 
 
 def fit_scorer(rows: NDArray[np.float32], labels: NDArray[np.float64], weights: NDArray[np.float64]) -> Scorer:
-    """Fit the additive model to (n, features) evidence by weighted, ridge-penalised maximum likelihood.
+    """Fit the additive model to evidence (n, features) by weighted, ridge-penalised maximum likelihood.
 
-    Monotone curves are sums of ramps with non-negative heights (L-BFGS-B with bounds). ``consonants`` has
-    none yet: ``fit_spelling`` gives it one.
+    Monotone curves are sums of ramps with non-negative heights (L-BFGS-B with bounds). The curve of ``consonants``
+    stays flat until ``fit_spelling``.
     """
-    nothing = Scorer(0.0, tuple(Curve((0.0, 1.0), (0.0, 0.0)) for _ in FEATURES))
+    flat = Scorer(0.0, tuple(Curve((0.0, 1.0), (0.0, 0.0)) for _ in FEATURES))
     features = [feature for feature in FEATURES if feature != "consonants"]
-    return _refit(nothing, features, rows, labels, weights, (None, None))
+    return _refit(flat, features, rows, labels, weights, (None, None))
 
 
 def fit_vetoes(
     scorer: Scorer, rows: NDArray[np.float32], labels: NDArray[np.float64], weights: NDArray[np.float64]
 ) -> Scorer:
-    """Fit the curves of ``VETOES`` anew, to real and generated evidence, and leave all others as they are.
+    """Refit only the curves of ``VETOES``, on real and generated evidence.
 
-    Labelled pairs hardly ever show these features, and generated ones would bend the other curves: fitted
-    all at once, they cost more on real pairs than they bring.
+    These features are rare in labelled pairs, and generated pairs would distort the other curves: fitting all curves
+    together loses more on real pairs than it gains.
     """
     return _refit(scorer, VETOES, rows, labels, weights, (0.0, 0.0))
 
@@ -84,10 +82,10 @@ def fit_vetoes(
 def fit_spelling(
     scorer: Scorer, rows: NDArray[np.float32], labels: NDArray[np.float64], weights: NDArray[np.float64]
 ) -> Scorer:
-    """Fit the curves of ``SPELLING`` and the intercept anew, and leave all others as they are.
+    """Refit only the curves of ``SPELLING`` and the intercept.
 
-    ``rows`` hold place names in many scripts and random pairs beside company names. Fitted all at once they
-    would bend the other curves: words say more of companies than of places.
+    ``rows`` include place names in many scripts and random pairs, which would distort the other curves: words say
+    more about companies than about places.
     """
     return _refit(scorer, SPELLING, rows, labels, weights, (None, None))
 
@@ -100,19 +98,20 @@ def _refit(
     weights: NDArray[np.float64],
     intercept: tuple[float | None, float | None],
 ) -> Scorer:
-    """Fit the curves of ``features`` and the change of the intercept, within bounds, beside the other curves."""
+    """Fit the curves of ``features`` and a change of the intercept within its bounds; keep all other curves."""
     columns = [FEATURES.index(feature) for feature in features]
     others = np.setdiff1d(np.arange(len(FEATURES)), columns)
     fixed = scorer.intercept + scorer.contributions(rows)[:, others].sum(axis=1)
     knots = [_knots(rows[:, i]) for i in columns]
     ramps = np.concatenate([_ramps(rows[:, i], k) for i, k in zip(columns, knots, strict=True)], axis=1)
-    bounds = [_bound(DIRECTIONS[f]) for f, k in zip(features, knots, strict=True) for _ in k[1:]]
+    directions = {feature.name: feature.direction for feature in REGISTRY}
+    bounds = [_bound(directions[f]) for f, k in zip(features, knots, strict=True) for _ in k[1:]]
     no_clues = csr_matrix(np.zeros((len(rows), 0), dtype=np.float32))
-    parameters = _most_likely(ramps, no_clues, labels, weights, [*bounds, intercept], fixed)
+    parameters = _maximise_likelihood(ramps, no_clues, labels, weights, [*bounds, intercept], fixed)
     return _with_curves(scorer, columns, knots, parameters, rows, weights)
 
 
-def _most_likely(
+def _maximise_likelihood(
     ramps: NDArray[np.float32],
     clues: csr_matrix[np.float32],
     labels: NDArray[np.float64],
@@ -120,9 +119,9 @@ def _most_likely(
     bounds: list[tuple[float | None, float | None]],
     fixed: NDArray[np.float64] | float = 0.0,
 ) -> NDArray[np.float64]:
-    """Return the heights of the ramps, the weights of the clues and the intercept, beside ``fixed`` log-odds.
+    """Return the heights of the ramps, the weights of the clues and the intercept, given ``fixed`` log-odds.
 
-    ``bounds`` are those of the ramps and of the intercept; clues are free.
+    ``bounds`` are for the ramps and the intercept; clues are unbounded.
     """
     n_ramps, total = ramps.shape[1], weights.sum()
     ridge = np.repeat([_RIDGE, _CLUE_RIDGE, 0.0], [n_ramps, clues.shape[1], 1])
@@ -148,7 +147,7 @@ def _most_likely(
 
 
 def _knots(feature: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return up to 10 distinct quantiles of a feature, and of what it is where it is neither 0 nor 1."""
+    """Return up to 10 distinct quantiles of a feature; if it is mostly 0 or 1, also of its values in between."""
     between = feature[(feature > 0) & (feature < 1)] if ((feature == 0) | (feature == 1)).mean() > 0.5 else feature[:0]
     levels = np.linspace(0, 1, _KNOTS)
     knots = [np.quantile(feature, levels)] + ([np.quantile(between, levels[1:-1])] if len(between) else [])
@@ -172,7 +171,7 @@ def _with_curves(
     rows: NDArray[np.float32],
     weights: NDArray[np.float64],
 ) -> Scorer:
-    """Turn ramp heights into curves whose weighted mean over ``rows`` is 0, the means going to the intercept."""
+    """Turn ramp heights into curves with a weighted mean of 0 over ``rows``; the means move to the intercept."""
     intercept = scorer.intercept + float(parameters[-1])
     curves, at = list(scorer.curves), 0
     for i, k in zip(columns, knots, strict=True):

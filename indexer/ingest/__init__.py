@@ -1,1 +1,1 @@
-"""Rows to records: every row checked, spooled, encoded and stored in batches."""
+"""Turn rows into records: check, spool, encode and store them in batches."""

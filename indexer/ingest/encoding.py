@@ -1,6 +1,6 @@
-"""Texts to vectors beside other work: many at once are encoded in several processes.
+"""Encode texts into vectors in the background, many of them in several processes.
 
-In threads of this process their share of Python would keep the database waiting, row by row.
+Threads of this process would hold the interpreter lock and slow down the writes to the database.
 """
 
 from __future__ import annotations
@@ -14,24 +14,24 @@ import numpy as np
 
 from dedup.encoder.onnx import Encoder
 from dedup.errors import VersionMismatch
-from dedup.model import Model
+from dedup.matching.matcher import Matcher
 from dedup.runtime import threads
 from dedup.runtime.processes import Processes
 from indexer.store.store import Codes
 
-_AT_ONCE = 5_000
-"""Texts that are encoded together, however many threads there are: of a million codes, one or two differ by one in
-one of their values if other texts are beside them."""
+_BATCH_TEXTS = 5_000
+"""Texts encoded together, whatever the number of threads. It must not vary: of a million vectors, one or two differ by
+one in one value if other texts are in their batch."""
 
 
 class Encoding:
-    """Encodes with a model; a context manager, at whose end what was begun is given up."""
+    """Encodes texts with a model; a context manager that abandons unfinished work on exit."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Matcher) -> None:
         self._model = model
         self._workers = threads.count()
         self._processes: Processes | None = None
-        self._beside = ThreadPoolExecutor(1)
+        self._background = ThreadPoolExecutor(1)
 
     def __enter__(self) -> Self:
         return self
@@ -39,48 +39,48 @@ class Encoding:
     def __exit__(self, *_: object) -> None:
         if self._processes:
             self._processes.close()
-        self._beside.shutdown()
+        self._background.shutdown()
         if self._processes:
-            self._processes.close()  # those that it was just starting
+            self._processes.close()  # those started meanwhile
 
     def begin(self, normals: list[str]) -> Callable[[], Codes]:
-        """Begin to encode normal forms (n); what is returned waits for their vectors (n, d) int8.
+        """Start encoding n texts and return a function that waits for their vectors (n, d) int8.
 
-        It raises ``VersionMismatch`` as ``encode`` does. They are the same, whichever way they are encoded.
+        The function raises ``VersionMismatch`` as ``encode`` does. The number of processes changes no vector.
         """
-        if len(normals) <= _AT_ONCE or self._workers == 1:
+        if len(normals) <= _BATCH_TEXTS or self._workers == 1:
             return partial(encode, self._model, normals)
         self._processes = self._processes or Processes(self._workers, self._model.encoder)
-        return self._beside.submit(self._in_processes, self._processes, normals).result
+        return self._background.submit(self._in_processes, self._processes, normals).result
 
     def _in_processes(self, processes: Processes, normals: list[str]) -> Codes:
         parts = ((part,) for part in _parts(normals))
-        return _sound(np.concatenate(list(processes.map(_encode, parts))), normals)
+        return _checked(np.concatenate(list(processes.map(_encode, parts))), normals)
 
 
-def encode(model: Model, normals: Sequence[str]) -> Codes:
-    """Return the vectors (n, d) int8 of normal forms (n), n > 0.
+def encode(model: Matcher, normals: Sequence[str]) -> Codes:
+    """Encode n > 0 texts into vectors (n, d) int8.
 
     Raises:
-        VersionMismatch: one of them has none.
+        VersionMismatch: The model has no vector for one of the texts.
 
     """
-    return _sound(np.concatenate([_encode(model.encoder, part) for part in _parts(normals)]), normals)
+    return _checked(np.concatenate([_encode(model.encoder, part) for part in _parts(normals)]), normals)
 
 
 def _parts(normals: Sequence[str]) -> Iterator[Sequence[str]]:
-    return (normals[start : start + _AT_ONCE] for start in range(0, len(normals), _AT_ONCE))
+    return (normals[start : start + _BATCH_TEXTS] for start in range(0, len(normals), _BATCH_TEXTS))
 
 
 def _encode(encoder: Encoder, normals: Sequence[str]) -> Codes:
     return encoder.encode(normals)
 
 
-def _sound(codes: Codes, normals: Sequence[str]) -> Codes:
+def _checked(codes: Codes, normals: Sequence[str]) -> Codes:
     empty = np.flatnonzero(~codes.any(axis=1))
     if len(empty):
         raise VersionMismatch(
-            f"The model has no vector for the text {normals[int(empty[0])]!r}; "
-            "use the model that ships with neardup, or train anew with `dedup train`."
+            f"The model has no vector for the text {normals[int(empty[0])]!r}. "
+            "Use the model that ships with neardup, or train a new one with `dedup train`."
         )
     return codes

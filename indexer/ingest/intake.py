@@ -1,8 +1,8 @@
-"""Read an input to its end, check every row, and spool the sound ones: nothing is stored meanwhile.
+"""Read an input to its end, check every row and spool the valid ones; nothing is stored yet.
 
-A record is known by its source and an external id: that of a column, or else one made of the record's own
-content, so that an edited file adds and removes only what was edited. Memory is that of one batch, 16 bytes
-for each row, the ids of rejected rows, and without a column of ids an entry for each content that is repeated.
+A record is identified by its source and an external id: the value of the id column or, without one, a hash of its
+content, so that an edited file adds and removes only the edited rows. Memory is needed for one batch, 16 bytes for each
+row, the ids of rejected rows and, without an id column, one entry for each repeated content.
 """
 
 from __future__ import annotations
@@ -19,34 +19,38 @@ from dedup.runtime.progress import Progress
 from dedup.text.normalise import normalise
 from indexer.ingest.keyset import KEY_BYTES, KeySet, keys_of
 from indexer.ingest.spool import Batch, Item, Spool
-from indexer.reading.records import Row
 from indexer.reading.rejects import Reject
+from indexer.reading.rows import Row
 
 Identity = Literal["column", "content"]
 
 BATCH_ROWS = 50_000
-"""Rows that are stored in one transaction."""
+"""Rows stored in one transaction."""
 MAX_NAME_CHARACTERS = 4096
-"""Longest normal form of a name."""
+"""Maximum length of a text."""
 MAX_ID_CHARACTERS = 512
-"""Longest id: an index of PostgreSQL takes keys of up to 2.7 kB."""
+"""Maximum length of an id: keys of a PostgreSQL index are limited to 2.7 kB."""
 MIN_ROWS_FOR_RATE = 100
-"""Rows to be seen before the share of rejects means anything."""
+"""The share of rejects is checked from this number of rows on."""
 
 _BATCH_CHARACTERS = 1 << 25
 _PROGRESS_ROWS = 5_000
-_CONTENT_ID_DIGITS = 16  # 64 bits; two rows that collide are numbered as if they were equal
+_CONTENT_ID_DIGITS = 16  # 64 bits; colliding rows are numbered as if they were equal
 
 _quoted = json.encoder.encode_basestring
 
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """What an input holds besides the spooled batches.
+    """What is known about an input after reading it, besides the spooled batches.
 
-    ``keys`` of the ids of all sound rows and of those rejected rows whose id is known; ``unidentified`` counts
-    the rejected rows of which neither id nor content is known. ``largest_batch`` are the characters of the texts
-    and other columns of that batch which has most.
+    Attributes:
+        rows_in: Rows read.
+        rejected: Rows rejected.
+        unidentified: Rejected rows whose id or content is unknown.
+        largest_batch: Characters of texts and other columns in the largest batch.
+        keys: Keys of the ids of all valid rows, and of rejected rows whose id is known.
+
     """
 
     rows_in: int
@@ -64,31 +68,38 @@ def take_in(
     on_reject: Callable[[Reject], None],
     max_reject_rate: float,
     progress: Progress,
+    batch_rows: int | None = None,
 ) -> Intake:
-    """Spool the sound rows and hand every reject, the reader's and those found here, to ``on_reject``.
+    """Spool the valid rows and pass every reject, from the reader or found here, to ``on_reject``.
 
-    With identity ``column``, every row has an ``external_id``, and of rows with equal ids the first has it.
-    With ``content``, the id is made of ``raw`` and ``fields``; of equal rows the further ones are numbered.
+    With identity ``column``, every row needs an ``external_id``, and a row that repeats an id is rejected. With
+    ``content``, the id is a hash of ``raw`` and ``fields``, and repeated rows are numbered. ``batch_rows`` is
+    ``BATCH_ROWS`` by default.
 
     Raises:
-        InputRefused: all rows were rejected, or more than ``max_reject_rate`` of at least 100.
+        InputRefused: All rows were rejected, or more than ``max_reject_rate`` of at least 100.
 
     """
-    reading = _Reading(spool, identity, on_reject, max_reject_rate)
+    batches = _Batches(spool, identity, on_reject, max_reject_rate, batch_rows or BATCH_ROWS)
     for row in rows:
-        reading.take(row)
-        if reading.rows_in % _PROGRESS_ROWS == 0:
-            progress("read", reading.rows_in, None)
-    reading.finish()
-    progress("read", reading.rows_in, reading.rows_in)
-    return Intake(reading.rows_in, reading.rejected, reading.unidentified, reading.largest_batch, reading.keys)
+        batches.take(row)
+        if batches.rows_in % _PROGRESS_ROWS == 0:
+            progress("read", batches.rows_in, None)
+    batches.finish()
+    progress("read", batches.rows_in, batches.rows_in)
+    return Intake(batches.rows_in, batches.rejected, batches.unidentified, batches.largest_batch, batches.keys)
 
 
-class _Reading:
-    """Gathers sound rows into batches bounded in rows and in characters, and accounts for every row."""
+class _Batches:
+    """Collects valid rows into batches of limited rows and characters, and counts every row."""
 
     def __init__(
-        self, spool: Spool, identity: Identity, on_reject: Callable[[Reject], None], max_reject_rate: float
+        self,
+        spool: Spool,
+        identity: Identity,
+        on_reject: Callable[[Reject], None],
+        max_reject_rate: float,
+        batch_rows: int,
     ) -> None:
         self.rows_in = self.rejected = self.unidentified = self.largest_batch = 0
         self.keys = KeySet()
@@ -96,14 +107,15 @@ class _Reading:
         self._by_content = identity == "content"
         self._on_reject = on_reject
         self._max_reject_rate = max_reject_rate
-        self._repeats: dict[str, int] = {}  # how often a content came that came more than once
+        self._batch_rows = batch_rows
+        self._repeats: dict[str, int] = {}  # number of rows by content id, for repeated contents only
         self._rejected_ids: list[str] = []
         self._begin_batch()
 
     def _begin_batch(self) -> None:
         self._batch: list[tuple[Row, Item]] = []
         self._room = _BATCH_CHARACTERS
-        self._before = self.rows_in, self.rejected
+        self._start = self.rows_in, self.rejected
 
     def take(self, row: Row | Reject) -> None:
         self.rows_in += 1
@@ -117,17 +129,17 @@ class _Reading:
         elif isinstance(row, Row):
             self._batch.append((row, checked))
             self._room -= len(checked.raw) + len(checked.fields)
-        if self.rows_in - self._before[0] >= BATCH_ROWS or self._room < 0:
+        if self.rows_in - self._start[0] >= self._batch_rows or self._room < 0:
             self._end_batch()
 
     def finish(self) -> None:
-        """Spool the last batch, and refuse an input of which nothing was accepted."""
-        if self.rows_in > self._before[0]:
+        """Spool the last batch, and refuse the input if no row was accepted."""
+        if self.rows_in > self._start[0]:
             self._end_batch()
         if 0 < self.rows_in == self.rejected:
             raise InputRefused(
-                f"All {self.rows_in} rows were rejected, so nothing was written; "
-                "see the rejects, and check --text, --id, --delimiter and --encoding.",
+                f"All {self.rows_in} rows were rejected, so nothing was written. "
+                "Look at the rejects, and check --text, --id, --delimiter and --encoding.",
                 "E_TOO_MANY_REJECTS",
             )
         self.keys.add(keys_of(self._rejected_ids))
@@ -136,13 +148,12 @@ class _Reading:
         items = self._numbered() if self._by_content else self._first_of_each_id()
         if self.rows_in >= MIN_ROWS_FOR_RATE and self.rejected > self._max_reject_rate * self.rows_in:
             raise InputRefused(
-                f"{self.rejected} of the first {self.rows_in} rows were rejected, more than "
-                f"{self._max_reject_rate:.3g} of them, so nothing was written; correct the input, "
-                "or allow it with --max-reject-rate.",
+                f"{self.rejected} of the first {self.rows_in} rows were rejected, a share above "
+                f"{self._max_reject_rate:.3g}, so nothing was written. Correct the input, or raise --max-reject-rate.",
                 "E_TOO_MANY_REJECTS",
             )
         self.largest_batch = max(self.largest_batch, _BATCH_CHARACTERS - self._room)
-        self._spool.add(Batch(self.rows_in - self._before[0], self.rejected - self._before[1], items))
+        self._spool.add(Batch(self.rows_in - self._start[0], self.rejected - self._start[1], items))
         self._begin_batch()
 
     def _first_of_each_id(self) -> list[Item]:
@@ -150,14 +161,14 @@ class _Reading:
         known = self.keys.add(keys_of(item.external_id for _, item in self._batch))
         for (row, item), is_known in zip(self._batch, known.tolist(), strict=True):
             if is_known:
-                message = f"The id {item.external_id!r} was used by an earlier row of this input."
+                message = f"An earlier row of this input has the id {item.external_id!r} too."
                 self._reject(row.reject("E_ID_DUPLICATE", None, message))
             else:
                 items.append(item)
         return items
 
     def _numbered(self) -> list[Item]:
-        """Return the items under their final ids: the further ones of equal rows end in -2, -3 and so on."""
+        """Return the items with their final ids: those of repeated rows end in -2, -3 and so on."""
         items = []
         known = self.keys.add(keys_of(item.external_id for _, item in self._batch))
         for (_, item), is_known in zip(self._batch, known.tolist(), strict=True):
@@ -174,7 +185,7 @@ class _Reading:
 
 
 def content_digest(raw: str, fields: dict[str, str]) -> bytes:
-    """Return the digest of a record's text and other columns, whatever the order of these."""
+    """Return a digest of the text and other columns of a record; the order of columns does not matter."""
     return blake2b(_content(raw, fields).encode(), digest_size=KEY_BYTES).digest()
 
 
@@ -183,23 +194,23 @@ def _content(raw: str, fields: dict[str, str]) -> str:
 
 
 def _to_json(fields: dict[str, str]) -> str:
-    """Return a JSON object of strings, several times faster than the library does for small ones."""
+    """Return a JSON object of strings; for small objects several times faster than ``json.dumps``."""
     if not fields:
         return "{}"
     return f"{{{','.join([f'{_quoted(name)}:{_quoted(value)}' for name, value in fields.items()])}}}"
 
 
 def _check(row: Row, by_content: bool) -> Item | Reject:
-    """Return the row with what is derived from it, or the reject that says what is wrong with it."""
+    """Return the row as an item, or a reject if it is bad."""
     external_id = "" if by_content else row.external_id or ""
     content = _content(row.raw, row.fields)
     if content.count("\0") > 2 * len(row.fields) or "\0" in external_id:
-        return row.reject("E_NUL", None, "The row holds a NUL character, which a database cannot store.")
+        return row.reject("E_NUL", None, "The row contains a NUL character, which a database cannot store.")
     try:
         digest = blake2b(content.encode(), digest_size=KEY_BYTES).digest()
         external_id.encode()
     except UnicodeEncodeError:
-        return row.reject("E_ENCODING_ROW", None, "The row holds half of a surrogate pair.")
+        return row.reject("E_ENCODING_ROW", None, "The row contains half of a surrogate pair.")
     if by_content:
         external_id = digest.hex()[:_CONTENT_ID_DIGITS]
     elif not external_id:
@@ -208,21 +219,21 @@ def _check(row: Row, by_content: bool) -> Item | Reject:
         return row.reject(
             "E_ID_TOO_LONG",
             None,
-            f"The id has {len(external_id)} characters, more than {MAX_ID_CHARACTERS}.",
+            f"The id has {len(external_id):,} characters; the maximum is {MAX_ID_CHARACTERS}.",
         )
     normal = normalise(row.raw)
-    if fault := fault_of(normal):
-        return row.reject(fault[0], None, fault[1])
+    if error := fault_of(normal):
+        return row.reject(error[0], None, error[1])
     return Item(external_id, row.raw, _to_json(row.fields), digest, normal)
 
 
 def fault_of(normal: str) -> tuple[str, str] | None:
-    """Return the error code and the message for a normal form that is no name, None for a name."""
+    """Return the error code and message for a text that cannot be stored; None for a valid text."""
     if not normal:
-        return "E_NAME_EMPTY", "The name is empty, or punctuation only."
+        return "E_NAME_EMPTY", "The name is empty or has only punctuation."
     if len(normal) > MAX_NAME_CHARACTERS:
         return (
             "E_NAME_TOO_LONG",
-            f"The name has {len(normal)} characters after normalisation, more than {MAX_NAME_CHARACTERS}.",
+            f"The name has {len(normal):,} characters after normalisation; the maximum is {MAX_NAME_CHARACTERS:,}.",
         )
     return None

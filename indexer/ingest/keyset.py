@@ -1,4 +1,4 @@
-"""A set of 128-bit keys that takes 16 bytes each, for telling what an input held before."""
+"""A set of 128-bit keys in 16 bytes each, for finding repeated ids."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Keys = NDArray[Any]
 
 
 def keys_of(values: Iterable[str]) -> Keys:
-    """Return the BLAKE2b keys of strings; two of a billion strings share one with a probability of 1e-21."""
+    """Return the BLAKE2b keys of strings; a billion strings collide with a probability of about 1e-21."""
     digests = b"".join(
         blake2b(value.encode("utf-8", "surrogatepass"), digest_size=KEY_BYTES).digest() for value in values
     )
@@ -24,13 +24,13 @@ def keys_of(values: Iterable[str]) -> Keys:
 
 
 class KeySet:
-    """Keys in sorted runs of falling size, merged as they grow: n keys take O(n log n) time."""
+    """A set of keys, held as sorted runs of decreasing size that are merged: n keys take O(n log n) time."""
 
     def __init__(self) -> None:
         self._runs: list[Keys] = []
 
     def add(self, keys: Keys) -> NDArray[np.bool_]:
-        """Add ``keys`` (n,); tell for each whether it was there before, or earlier among them."""
+        """Add ``keys`` (n,) and return for each whether it was in the set before or occurs earlier in ``keys``."""
         known = self.contains(keys)
         order = np.argsort(keys, kind="stable")
         known[order[1:]] |= keys[order[1:]] == keys[order[:-1]]
@@ -41,7 +41,7 @@ class KeySet:
         return known
 
     def contains(self, keys: Keys) -> NDArray[np.bool_]:
-        """Tell which of ``keys`` (n,) are in the set."""
+        """Return for each of ``keys`` (n,) whether it is in the set."""
         found = np.zeros(len(keys), np.bool_)
         for run in self._runs:
             if len(run):

@@ -1,8 +1,8 @@
-"""Bring one input into the store: check all of it, then commit it batch by batch.
+"""Load one input into the store: check all of it, then commit it in batches.
 
-Nothing is stored before the whole input was read and found fit. Then each batch is one transaction, with its
-records, their texts, the vectors of these and its accounts. A job that is killed leaves whole batches; begun
-again with the same input it goes on after the last of them, in the same run.
+Nothing is stored until the whole input is read and accepted. Each batch is one transaction with its records, their
+texts and vectors, and its counts. A killed job leaves complete batches; if it is started again with the same input, it
+continues after the last of them in the same run.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ import numpy as np
 from sqlalchemy import Connection, func, insert, select, update
 
 from dedup.errors import InputRefused, UsageError
-from dedup.model import Model
+from dedup.matching.matcher import Matcher
 from dedup.runtime.progress import Progress, no_progress
+from indexer.ingest import id_types
 from indexer.ingest.encoding import Encoding
 from indexer.ingest.intake import Identity, Intake, take_in
 from indexer.ingest.keyset import KeySet, keys_of
@@ -29,21 +30,27 @@ from indexer.memory import check as check_memory
 from indexer.reading.open import Row
 from indexer.reading.rejects import Reject
 from indexer.store import runs
+from indexer.store.engines import PAGE
 from indexer.store.runs import Accounts, CurrentRun
 from indexer.store.schema import record, source
-from indexer.store.store import PAGE, Codes, Store, next_key
+from indexer.store.store import Codes, Store
+from indexer.store.transactions import next_key
 
 SIZE_OF_REMOVAL = PAGE
-"""Records that are removed in one transaction."""
+"""Records removed in one transaction."""
 
 
 @dataclass(frozen=True, slots=True)
 class IngestSummary:
-    """What became of an input; the accounts are those of all batches of its run.
+    """The result of loading an input.
 
-    ``went_on`` tells whether a part of them was stored by a job that was interrupted.
-    ``withheld`` counts the records that the input does not hold and that stayed all the same, because rows
-    were rejected that may be theirs: neither id nor content could be read.
+    Attributes:
+        accounts: Counts over all batches of the run.
+        went_on: Whether an interrupted job had stored some of the batches.
+        withheld: Records that are not in the input but were kept, because a rejected row without a readable id or
+            content may be theirs.
+        texts_encoded: Texts encoded by this job.
+
     """
 
     accounts: Accounts
@@ -57,74 +64,84 @@ def ingest(
     source_name: str,
     rows: Iterable[Row | Reject],
     *,
-    model: Model,
+    model: Matcher,
     run: CurrentRun,
     identity: Identity,
     scratch: Path,
     on_reject: Callable[[Reject], None],
-    sync: bool = False,
+    mirror: bool,
+    id_type: str | None = None,
     max_reject_rate: float = 0.05,
     memory: int | None = None,
     progress: Progress = no_progress,
+    batch_rows: int | None = None,
+    removal_rows: int | None = None,
 ) -> IngestSummary:
-    """Make the rows of one input records of the source ``source_name``.
+    """Store the rows of one input as records of the source ``source_name``.
 
-    Records of the source that are not in the input stay, unless ``sync``, or identity ``content``: a row that
-    was edited is another one then, and the old one is gone. ``scratch`` is a directory for a temporary file,
-    ``on_reject`` gets every row that is refused, ``memory`` limits the bytes that the job takes
-    (``indexer.memory``). ``progress`` hears of ``read``, of ``store`` after each
-    committed batch, and of ``remove``. ``run`` becomes the run in which the same input was begun before.
+    Records of the source that are not in the input are removed with ``mirror``. ``id_type`` is recorded for a new
+    source (``id_types``). ``run`` becomes the earlier run if the same input was begun before. ``scratch`` is the
+    directory for a temporary file, and ``memory`` limits the estimated peak memory in bytes (``indexer.memory``).
+    ``on_reject`` is called with every rejected row. One transaction stores ``batch_rows`` rows (default
+    ``BATCH_ROWS``) or removes ``removal_rows`` records (default ``SIZE_OF_REMOVAL``). Stages reported to ``progress``:
+    ``read``, ``store`` (after each commit), ``remove``.
 
     Raises:
-        InputRefused: all rows were rejected, or more than ``max_reject_rate`` of at least 100; or the input
-            is empty and would remove every record of its source. Nothing was written.
-        UsageError: the source was indexed with the other identity, or the job would take more than ``memory``.
-        VersionMismatch: the model has no vector for a text; the batches before are stored.
-        WriterBusy: another process has begun to write; the batches before are stored.
+        InputRefused: All rows were rejected, or more than ``max_reject_rate`` of at least 100; or the input is empty
+            and would remove every record of the source. Nothing was written.
+        UsageError: The source was indexed with the other identity, or the job would need more than ``memory``.
+        VersionMismatch: The model has no vector for a text; earlier batches are stored.
+        WriterBusy: Another process has started writing; earlier batches are stored.
 
     """
     size = _check_source(store, source_name, identity)
-    mirrors = sync or identity == "content"
     with Spool(scratch) as spool:
         intake = take_in(
-            rows, spool, identity=identity, on_reject=on_reject, max_reject_rate=max_reject_rate, progress=progress
+            rows,
+            spool,
+            identity=identity,
+            on_reject=on_reject,
+            max_reject_rate=max_reject_rate,
+            progress=progress,
+            batch_rows=batch_rows,
         )
-        if mirrors and intake.rows_in == 0 and size:
+        if mirror and intake.rows_in == 0 and size:
             raise InputRefused(
                 f"The input has no rows, which would remove all {size} records of source "
-                f"{source_name!r}; give the right file, or index into a new --workspace.",
+                f"{source_name!r}. Check the file, or index into a new --workspace.",
                 "E_EMPTY",
             )
         if memory is not None:
-            texts = _most_texts(store, source_name, intake, mirrors=mirrors)
+            texts = _most_texts(store, source_name, intake, mirror=mirror)
             check_memory(INDEX, texts, intake.largest_batch, memory)
-        digest = sha256("\0".join((source_name, identity, str(mirrors), spool.digest)).encode()).hexdigest()
-        source_id, run.run_id = store.write(lambda c: _begin(c, source_name, identity, run, digest))
+        digest = sha256("\0".join((source_name, identity, str(mirror), spool.digest)).encode()).hexdigest()
+        source_id, run.run_id = store.write(lambda c: _begin(c, source_name, identity, id_type, run, digest))
         loading = _Loading(store, source_id, run.run_id, model)
         went_on = loading.number > 0
         loading.store(spool, intake.rows_in, is_new=size == 0, progress=progress)
     withheld = 0
-    if mirrors:
-        withheld = _remove_others(loading, _others(store, source_id, intake.keys), intake, progress)
+    if mirror:
+        missing = _missing_records(store, source_id, intake.keys)
+        withheld = _remove_missing(loading, missing, intake, removal_rows or SIZE_OF_REMOVAL, progress)
     return IngestSummary(runs.batches(store, run.run_id)[1], went_on, withheld, loading.texts_encoded)
 
 
-def _most_texts(store: Store, name: str, intake: Intake, *, mirrors: bool) -> int:
-    """Return how many distinct texts there are at most once the input is stored.
+def _most_texts(store: Store, name: str, intake: Intake, *, mirror: bool) -> int:
+    """Return an upper bound on the number of distinct texts after the input is stored.
 
-    Those of the rows, which may all be new, of other sources, and of the records of this source that stay.
+    It adds the texts of other sources, the records of this source that stay, and the rows, which may all be new.
     """
     columns = select(func.count(record.c.text_id.distinct())).join_from(record, source)
     of_others = store.read(columns.where(source.c.name != name))[0][0]
     own = store.read(select(source.c.source_id).where(source.c.name == name))
     stay = 0
-    if own and (intake.unidentified or not mirrors):
-        stay = sum(1 for _ in _others(store, own[0][0], intake.keys))
+    if own and (intake.unidentified or not mirror):
+        stay = sum(1 for _ in _missing_records(store, own[0][0], intake.keys))
     return int(of_others) + stay + intake.rows_in
 
 
 def _check_source(store: Store, name: str, identity: Identity) -> int:
-    """Return how many records a source has, 0 if it is new."""
+    """Return the number of records of a source; raises ``UsageError`` if it has the other identity."""
     counted = select(func.count()).where(record.c.source_id == source.c.source_id).scalar_subquery()
     found = store.read(select(source.c.identity, counted).where(source.c.name == name))
     if not found:
@@ -133,26 +150,30 @@ def _check_source(store: Store, name: str, identity: Identity) -> int:
     if size and before != identity:
         was, now = ("ids from a column", "no id column") if identity == "content" else ("no id column", "one")
         raise UsageError(
-            f"Source {name!r} was indexed with {was}, and this input has {now}; "
-            "name its id column with --id, or give this input another name with --source NAME."
+            f"Source {name!r} was indexed with {was}, but this input has {now}. "
+            "Name the id column with --id, or use another source with --source NAME."
         )
     return int(size)
 
 
-def _begin(connection: Connection, name: str, identity: Identity, run: CurrentRun, digest: str) -> tuple[int, int]:
-    """Return the keys of the source, made if it is new, and of the run to go on with."""
+def _begin(
+    connection: Connection, name: str, identity: Identity, id_type: str | None, run: CurrentRun, digest: str
+) -> tuple[int, int]:
+    """Return the keys of the source, created if it is new, and of the run to continue."""
     source_id = connection.execute(select(source.c.source_id).where(source.c.name == name)).scalar()
     if source_id is None:
         source_id = next_key(connection, source.c.source_id)
         connection.execute(insert(source).values(source_id=source_id, name=name, identity=identity))
+        if id_type is not None:
+            id_types.record(connection, source_id, id_type)
     else:
         connection.execute(update(source).where(source.c.source_id == source_id).values(identity=identity))
-    return source_id, runs.go_on(connection, run, source_id, digest)
+    return source_id, runs.resume_run(connection, run, source_id, digest)
 
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
-    """A batch of the run: its number, what it will do, its vectors to wait for, and the rows done with it."""
+    """A batch to commit: its number, plan, vectors (once computed), and rows read up to its end."""
 
     number: int
     plan: Plan
@@ -161,9 +182,9 @@ class _Prepared:
 
 
 class _Loading:
-    """The batches of one run, numbered; those that are committed already are not done again."""
+    """Commits the batches of one run; batches that are already committed are skipped."""
 
-    def __init__(self, store: Store, source_id: int, run_id: int, model: Model) -> None:
+    def __init__(self, store: Store, source_id: int, run_id: int, model: Matcher) -> None:
         self.source_id = source_id
         self.texts_encoded = 0
         self._store = store
@@ -173,9 +194,9 @@ class _Loading:
         """Number of the next batch."""
 
     def store(self, spool: Spool, total: int, *, is_new: bool, progress: Progress) -> None:
-        """Commit the spooled batches, ``total`` rows in all; ``is_new`` if the source has no records yet.
+        """Commit the spooled batches of ``total`` rows; ``is_new`` if the source has no records yet.
 
-        While a batch is committed, the texts of the next one are encoded.
+        The texts of the next batch are encoded while one is committed.
         """
         done, begun = 0, self.number
         waiting: _Prepared | None = None
@@ -191,7 +212,7 @@ class _Loading:
                 if number < begun:
                     progress("store", done, total)
                     continue
-                if waiting and waiting.plan.changes:  # which can delete texts that the next plan would count on
+                if waiting and waiting.plan.changes:  # they can delete texts that the next plan would rely on
                     commit(waiting)
                     waiting = None
                 coming = waiting.plan.new_texts if waiting else []
@@ -205,7 +226,7 @@ class _Loading:
         self.number = max(begun, spool.batches)
 
     def _commit(self, batch: _Prepared) -> dict[str, int]:
-        """Commit a batch; return the ids of its new texts."""
+        """Commit a batch and return the ids of its new texts."""
         plan = batch.plan
         codes = batch.codes() if plan.new_texts else np.empty((0, 0), np.int8)
         self.texts_encoded += len(codes)
@@ -235,12 +256,12 @@ class _Loading:
         self.number += 1
 
     def count(self) -> int:
-        """Return how many records the source has."""
+        """Return the number of records of the source."""
         return int(self._store.read(select(func.count()).where(record.c.source_id == self.source_id))[0][0])
 
 
-def _others(store: Store, source_id: int, keys: KeySet) -> Iterator[tuple[int, int]]:
-    """Yield ``record_id`` and ``text_id`` of the records of a source whose id is not among ``keys``."""
+def _missing_records(store: Store, source_id: int, keys: KeySet) -> Iterator[tuple[int, int]]:
+    """Yield ``record_id`` and ``text_id`` of the records of a source whose id is not in ``keys``."""
     columns, after = record.c["external_id", "record_id", "text_id"], ""
     while True:
         here = (record.c.source_id == source_id, record.c.external_id > after)
@@ -252,13 +273,16 @@ def _others(store: Store, source_id: int, keys: KeySet) -> Iterator[tuple[int, i
         after = page[-1][0]
 
 
-def _remove_others(loading: _Loading, others: Iterator[tuple[int, int]], intake: Intake, progress: Progress) -> int:
-    """Remove the records that the input does not hold, or none if it may hold them; return how many stayed."""
+def _remove_missing(
+    loading: _Loading, missing: Iterator[tuple[int, int]], intake: Intake, removal_rows: int, progress: Progress
+) -> int:
+    """Remove the records missing from the input, or none if unreadable rows may be theirs; return how many stayed."""
     if intake.unidentified:
-        return sum(1 for _ in others)
+        return sum(1 for _ in missing)
     removed, expected = 0, loading.count() - (intake.rows_in - intake.rejected)
-    while gone := list(islice(others, SIZE_OF_REMOVAL)):
-        loading.remove(gone)
-        removed += len(gone)
-        progress("remove", removed, expected if len(gone) == SIZE_OF_REMOVAL else removed)  # rejects have records too
+    while page := list(islice(missing, removal_rows)):
+        loading.remove(page)
+        removed += len(page)
+        # the records of rejected rows stay, so the expected number can be too high
+        progress("remove", removed, expected if len(page) == removal_rows else removed)
     return 0

@@ -1,4 +1,4 @@
-"""The checked rows of an input, kept in a file without a name until they are written to the store."""
+"""Keep the checked rows of an input in a temporary file until they are stored."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from typing import BinaryIO, NamedTuple, Self
 
 from dedup.errors import EnvironmentFault
 
-_FORMAT = 2  # of ``marshal``: equal values give equal bytes; several times as fast as JSON, and nobody else reads it
+_FORMAT = 2
+"""Version of marshal, in which equal values give equal bytes; several times faster than JSON."""
 _SIZE_BYTES = 8
 
 
 class Item(NamedTuple):
-    """A sound row: its id, text, other columns (a JSON object), digest of text and columns, normal form."""
+    """A valid row: id, text as read, other columns (a JSON object), digest of text and columns, normal form."""
 
     external_id: str
     raw: str
@@ -29,7 +30,7 @@ class Item(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The sound rows among the next ``rows_in`` rows of an input, of which ``rejected`` were not."""
+    """The valid rows among ``rows_in`` successive rows of an input, of which ``rejected`` were rejected."""
 
     rows_in: int
     rejected: int
@@ -37,10 +38,10 @@ class Batch:
 
 
 class Spool:
-    """A temporary file of batches in ``directory``, which vanishes with the process; a context manager.
+    """A temporary file of batches in ``directory`` that disappears with the process; a context manager.
 
-    An input is checked whole before anything of it is stored, so that it can still be refused, and it may be
-    a pipe that is read only once. Raises ``EnvironmentFault`` if the disk is full or broken.
+    It is needed because an input is checked completely before any of it is stored, and a pipe can be read only once.
+    Raises ``EnvironmentFault`` if the disk is full or broken.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -62,7 +63,7 @@ class Spool:
     ) -> None:
         try:
             self._file.close()
-        except OSError as failed:  # what was buffered is lost, and nobody will read it
+        except OSError as failed:  # the buffer is lost, but after another error nobody needs it
             if error is None:
                 raise self._fault(failed) from failed
 
@@ -82,7 +83,7 @@ class Spool:
         self.batches += 1
 
     def __iter__(self) -> Iterator[Batch]:
-        """Yield the batches in the order in which they were added."""
+        """Yield the batches in the order they were added."""
         try:
             self._file.seek(0)
             while size := self._file.read(_SIZE_BYTES):
@@ -93,6 +94,6 @@ class Spool:
 
     def _fault(self, error: OSError) -> EnvironmentFault:
         return EnvironmentFault(
-            f"A temporary file in {self._directory} cannot be written or read: {error.strerror}; "
-            "it takes about as much space as the input itself."
+            f"Cannot write or read a temporary file in {self._directory}: {error.strerror}. "
+            "It needs about as much space as the input."
         )

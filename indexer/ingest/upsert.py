@@ -1,7 +1,7 @@
-"""Make batches of rows records of a source, and remove records: what to do first, then one transaction.
+"""Add, change and remove the records of a source.
 
-``plan_batch`` compares a batch with the store; there is one writer, so what it sees stays true until
-``apply_batch`` does it.
+``plan_batch`` compares a batch with the store, and ``apply_batch`` applies the plan in a transaction. There is only one
+writer, so the plan stays valid in between.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from sqlalchemy import Connection, bindparam, delete, select, update
 
 from indexer.ingest.spool import Batch, Item
 from indexer.store import schema
-from indexer.store.engines import insert_rows
+from indexer.store.engines import chunks, insert_rows
 from indexer.store.runs import Accounts
-from indexer.store.store import Codes, Store, chunks, insert_vectors, text_digest, vector_rows
+from indexer.store.store import Codes, Store
+from indexer.store.texts import insert_vectors, text_digest, vector_rows
 
 _UPDATE_RECORD = (
     update(schema.record)
@@ -32,7 +33,7 @@ _UPDATE_RECORD = (
 
 
 class Known(NamedTuple):
-    """What the store holds of a record."""
+    """A stored record."""
 
     record_id: int
     content_digest: bytes
@@ -41,9 +42,15 @@ class Known(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a batch will do: records to add and to change, and the normal forms that will be new texts.
+    """What a batch will do.
 
-    ``text_ids`` has the ids of its other texts, but for those that come with the batch before.
+    Attributes:
+        additions: Records to add.
+        changes: Records to change, with their stored state.
+        text_ids: Ids of its other texts; the caller adds those of the previous batch once that is applied.
+        new_texts: Texts to add.
+        accounts: Counts of the batch.
+
     """
 
     additions: list[Item]
@@ -54,9 +61,10 @@ class Plan:
 
 
 def plan_batch(store: Store, source_id: int, batch: Batch, *, is_new: bool, coming: Iterable[str] = ()) -> Plan:
-    """Compare a batch with the records of its source; ``is_new`` if that had none before this input.
+    """Compare a batch with the records of its source.
 
-    ``coming`` are the new texts of a batch that is still to be applied, one without changes.
+    ``is_new`` means that the source had no records before this input. ``coming`` are the new texts of the previous
+    batch, if it is not applied yet; it must not have changes.
     """
     known = {} if is_new else _known(store, source_id, [item.external_id for item in batch.items])
     additions: list[Item] = []
@@ -89,7 +97,7 @@ def _known(store: Store, source_id: int, external_ids: list[str]) -> dict[str, K
 def apply_batch(
     connection: Connection, plan: Plan, *, source_id: int, run_id: int, model_id: str, codes: Codes
 ) -> dict[str, int]:
-    """Do what was planned; ``codes`` (n, d) int8 are the vectors of ``plan.new_texts``, whose ids are returned."""
+    """Apply a plan; ``codes`` (n, d) int8 are the vectors of its new texts. Return the ids of the new texts."""
     first = _take_ids(connection, "text", len(plan.new_texts))
     new_ids = {normal: text_id for text_id, normal in enumerate(plan.new_texts, first)}
     text_ids = plan.text_ids | new_ids
@@ -129,7 +137,7 @@ def _change(
 
 
 def remove_records(connection: Connection, records: Iterable[tuple[int, int]]) -> None:
-    """Delete records, each given by ``record_id`` and ``text_id``, and the texts that nothing else has."""
+    """Delete records (``record_id``, ``text_id``) and those of their texts that no other record has."""
     record_ids, text_ids = zip(*records, strict=True)
     for chunk in chunks(record_ids):
         connection.execute(delete(schema.record).where(schema.record.c.record_id.in_(chunk)))
@@ -137,7 +145,7 @@ def remove_records(connection: Connection, records: Iterable[tuple[int, int]]) -
 
 
 def _delete_orphans(connection: Connection, text_ids: set[int]) -> None:
-    """Delete those of the texts that have no record any more, with their vectors."""
+    """Delete those of the texts, with their vectors, that have no record."""
     has_record = select(schema.record.c.record_id).where(schema.record.c.text_id == schema.text.c.text_id)
     for chunk in chunks(sorted(text_ids)):
         orphans = schema.text.c.text_id.in_(chunk) & ~has_record.exists()
@@ -145,7 +153,7 @@ def _delete_orphans(connection: Connection, text_ids: set[int]) -> None:
 
 
 def _take_ids(connection: Connection, kind: str, n: int) -> int:
-    """Reserve ``n`` ids that no text or record ever had; return the first."""
+    """Reserve ``n`` ids that were never used before and return the first."""
     key, value = schema.store_meta.c.key == f"next_{kind}_id", schema.store_meta.c.value
     first = int(connection.execute(select(value).where(key)).scalar_one())
     if n:

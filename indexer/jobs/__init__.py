@@ -1,1 +1,1 @@
-"""One module for each job that the API and the command line offer."""
+"""The jobs that the API and the command line offer, one per module."""

@@ -1,26 +1,59 @@
-"""The job ``dedup delete``: take records out of the store."""
+"""The job ``dedup delete``: delete records from the store."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from hashlib import sha256
+from typing import NamedTuple
 
 from sqlalchemy import Connection, Select, func, select
 
 from dedup.errors import UsageError
 from dedup.runtime.progress import Progress, no_progress
 from indexer.ingest.upsert import remove_records
+from indexer.jobs.index import compact
 from indexer.store import runs
+from indexer.store.engines import PAGE, chunks
 from indexer.store.runs import Accounts, CurrentRun, recorded_run
 from indexer.store.schema import record, source
-from indexer.store.store import PAGE, Store, chunks
+from indexer.store.store import Store
+from indexer.store.workspace import Workspace
+from indexer.vectors.snapshot import Snapshots
+
+
+class Deleted(NamedTuple):
+    """The source of the deleted records, and their number."""
+
+    source: str
+    records: int
+
+
+def delete(
+    workspace: Workspace, external_ids: Sequence[str], source_name: str | None, progress: Progress = no_progress
+) -> Deleted:
+    """Delete the records with these ids, or a whole source if no ids are given.
+
+    Either all of the records are deleted or none. Without ``source_name``, the ids must belong to only one source.
+    Stages reported to ``progress``: ``delete`` and those of ``refresh_snapshot``.
+
+    Raises:
+        UsageError: neither is given, nothing is indexed, or there is no such source or record; nothing was deleted.
+    """
+    if not external_ids and not source_name:
+        raise UsageError("Say what to delete: --id ID, or --source NAME for all records of a source.")
+    workspace.check_readable()
+    with workspace.open(for_writing=True) as store:
+        name = source_name or _only_source(store, external_ids)
+        deleted = delete_records(store, external_ids, name) if external_ids else delete_source(store, name, progress)
+        compact(Snapshots(store, workspace.snapshots), progress)
+    return Deleted(name, deleted)
 
 
 def delete_records(store: Store, external_ids: Sequence[str], source_name: str) -> int:
-    """Delete these records of a source, all of them or none, and return how many there were.
+    """Delete these records of a source, all or none, and return their number.
 
     Raises:
-        UsageError: there is no such source, or it has no record of one of these ids.
+        UsageError: there is no such source, or it has no record with one of these ids.
 
     """
     source_id = _source(store, source_name)
@@ -29,10 +62,10 @@ def delete_records(store: Store, external_ids: Sequence[str], source_name: str) 
         run.manifest |= {"source": source_name, "ids": len(wanted)}
         run.run_id = store.write(lambda connection: _begin(connection, run, source_id, "\0".join(wanted)))
         is_done, accounts = runs.batches(store, run.run_id)
-        if is_done:  # by a job that was killed before it could say so
+        if is_done:  # by a job that was killed before it returned
             return accounts.removed
-        here = (_records(source_id).where(record.c.external_id.in_(chunk)) for chunk in chunks(wanted))
-        found = {row.external_id: (row.record_id, row.text_id) for row in store.read(*here)}
+        statements = (_records(source_id).where(record.c.external_id.in_(chunk)) for chunk in chunks(wanted))
+        found = {row.external_id: (row.record_id, row.text_id) for row in store.read(*statements)}
         missing = [external_id for external_id in wanted if external_id not in found]
         if missing:
             raise UsageError(
@@ -43,10 +76,13 @@ def delete_records(store: Store, external_ids: Sequence[str], source_name: str) 
     return len(found)
 
 
-def delete_source(store: Store, source_name: str, progress: Progress = no_progress) -> int:
-    """Delete all records of a source and return how many there were; begun again, it goes on.
+def delete_source(
+    store: Store, source_name: str, progress: Progress = no_progress, *, records_at_once: int = PAGE
+) -> int:
+    """Delete all records of a source, ``records_at_once`` per transaction, and return their number.
 
-    ``progress`` hears of ``delete``.
+    An interrupted deletion continues when it is started again; the number then includes the records deleted before.
+    Stages reported to ``progress``: ``delete``.
 
     Raises:
         UsageError: there is no such source.
@@ -58,18 +94,23 @@ def delete_source(store: Store, source_name: str, progress: Progress = no_progre
         run.run_id = store.write(lambda connection: _begin(connection, run, source_id, ""))
         removed = runs.batches(store, run.run_id)[1].removed
         total = removed + store.read(select(func.count()).where(record.c.source_id == source_id))[0][0]
-        while page := store.read(_records(source_id).limit(PAGE)):
+        while page := store.read(_records(source_id).limit(records_at_once)):
             _remove(store, run, [(row.record_id, row.text_id) for row in page])
             removed += len(page)
             progress("delete", removed, total)
     return removed
 
 
-def sources_of(store: Store, external_ids: Sequence[str]) -> list[str]:
-    """Return the names of the sources that have a record with one of these ids, in order."""
+def _only_source(store: Store, external_ids: Sequence[str]) -> str:
+    """Return the only source that has records with these ids."""
     columns = select(source.c.name).join_from(source, record).distinct()
     found = store.read(*(columns.where(record.c.external_id.in_(chunk)) for chunk in chunks(external_ids)))
-    return sorted({name for (name,) in found})
+    names: list[str] = sorted({name for (name,) in found})
+    if not names:
+        raise UsageError(f"No source has a record with the id {external_ids[0]!r}; nothing was deleted.")
+    if len(names) > 1:
+        raise UsageError(f"Several sources have records with these ids: {', '.join(names)}. Choose one with --source.")
+    return names[0]
 
 
 def _source(store: Store, name: str) -> int:
@@ -86,7 +127,7 @@ def _records(source_id: int) -> Select[tuple[str, int, int]]:
 
 
 def _begin(connection: Connection, run: CurrentRun, source_id: int, what: str) -> int:
-    return runs.go_on(connection, run, source_id, sha256(f"delete\0{what}".encode()).hexdigest())
+    return runs.resume_run(connection, run, source_id, sha256(f"delete\0{what}".encode()).hexdigest())
 
 
 def _remove(store: Store, run: CurrentRun, records: list[tuple[int, int]]) -> None:

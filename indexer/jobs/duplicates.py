@@ -1,114 +1,239 @@
-"""Find every pair of near-duplicate texts of a store, and their clusters.
+"""Find all pairs of near-duplicate texts and cluster them, in a store or in memory.
 
-Records with the same normal form share a text, so exact duplicates need no search. Each text's nearest
-vectors are candidates; those near enough are compared by the model, and the likely pairs are clustered.
-All vectors, texts and candidate pairs are held in memory: for a million texts about 1.1 GB, and 0.2 GB for each
-process that compares.
+Records with the same normal form share a text, so exact duplicates need no search. The nearest neighbours of each text
+are its candidates; the model compares them, and the probable pairs are clustered. All vectors, texts and candidates are
+held in memory: about 1.1 GB for a million texts, and 0.2 GB for each worker process.
 """
 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dedup.clustering.cluster import Clusters, cluster_pairs
 from dedup.errors import UsageError
-from dedup.matching.batch import Comparison, Strings
-from dedup.model import Model
-from dedup.runtime.memory import give_back
+from dedup.matching.batch import BatchComparison, Strings
+from dedup.matching.matcher import Matcher
+from dedup.runtime.allocator import release_free_memory
 from dedup.runtime.progress import Progress, no_progress
 from dedup.runtime.stopwatch import Stopwatch
-from indexer.store.corpus_words import model_of
+from dedup.text.word_weights import CORPUS_SAMPLE, count_words
+from indexer.store.corpus_words import model_with_corpus
 from indexer.store.store import Codes, Ids, Store
-from indexer.vectors import search
 from indexer.vectors.cells import Cells, find_centres, nearest_cells
 from indexer.vectors.faiss_index import FLAT_UP_TO, centres_of
-from indexer.vectors.knn_graph import all_neighbours
+from indexer.vectors.knn_graph import build_knn_graph
 from indexer.vectors.recall import NEIGHBOURS, measure_recall
-from indexer.vectors.snapshot import asks_as_now, open_snapshot
+from indexer.vectors.search import check_model
+from indexer.vectors.snapshot import Snapshots, has_current_cells
 from indexer.vectors.top_k import NearPairs
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Duplicates:
-    """The near-duplicates among n texts.
+class NearDuplicates:
+    """The near-duplicates among n distinct texts.
 
-    ``text_ids`` (n,) ascending. ``pairs`` (p, 2) of distinct texts, as places in ``text_ids``, the lower
-    first, in ascending order; ``probabilities`` (p,) and ``similarities`` (p,) (cosines) of these pairs.
-    ``clusters`` of the n places. ``candidates`` counts the pairs compared, ``generation`` is that of the
-    snapshot used, if any; ``seconds`` are those of each stage.
+    Attributes:
+        pairs: Positions of texts (p, 2), the lower first, in ascending order.
+        probabilities: Probability of each pair (p,).
+        similarities: Cosine of each pair (p,).
+        clusters: Clusters of the n positions.
+        candidates: Number of candidate pairs.
+        seconds: Duration of each stage.
+        comparison: Gives the probability of any pair of these texts.
+        model: The model that was used, with the word counts of the texts added.
+
     """
 
-    text_ids: Ids
     pairs: NDArray[np.int64]
     probabilities: NDArray[np.float64]
     similarities: NDArray[np.float32]
     clusters: Clusters
     candidates: int
+    seconds: dict[str, float]
+    comparison: BatchComparison
+    model: Matcher
+
+    def at(self, min_probability: float, n: int) -> NearDuplicates:
+        """Return the result for a higher ``min_probability`` among the same n texts, without a new search."""
+        keep = self.probabilities >= min_probability
+        pairs, probabilities = self.pairs[keep], self.probabilities[keep]
+        clusters = cluster_pairs(pairs, probabilities, n, min_probability=min_probability, comparison=self.comparison)
+        similarities = self.similarities[keep]
+        return replace(self, pairs=pairs, probabilities=probabilities, similarities=similarities, clusters=clusters)
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicates:
+    """The near-duplicates in a store.
+
+    Attributes:
+        text_ids: Ids of its texts (n,), ascending.
+        near: The near-duplicates among them.
+        generation: Generation of the snapshot used, if any.
+        seconds: Duration of each stage.
+
+    """
+
+    text_ids: Ids
+    near: NearDuplicates
     generation: int | None
     seconds: dict[str, float]
 
 
 def find_duplicates(
-    store: Store,
-    snapshots: Path,
-    model: Model,
-    *,
-    min_probability: float,
-    progress: Progress = no_progress,
+    snapshots: Snapshots, model: Matcher, *, min_probability: float, progress: Progress = no_progress
 ) -> Duplicates:
-    """Find all pairs of distinct texts that are the same with at least ``min_probability``, and cluster them.
+    """Find and cluster all pairs of distinct texts of a store with at least ``min_probability`` of being the same.
 
-    A pair is found if one is among the 10 nearest of the other and their cosine is at least the model's
-    ``min_similarity``; of many texts, if one besides asks in a cell in which the other lies
-    (``vectors.knn_graph``). ``progress`` hears of the stages ``read vectors``, ``read texts``, ``check snapshot``,
-    ``cells of texts``, ``search``, ``pairs``, ``names``, ``words``, ``rule out``, ``compare`` and ``cluster``, and
-    without a snapshot of those in which cells are made.
+    Stages reported to ``progress``: ``read vectors``, ``read texts``, ``check snapshot``, ``assign to cells`` and those
+    of ``near_duplicates``; without a snapshot also ``cells``, ``recall`` and ``recall of queries``.
 
     Raises:
-        UsageError: nothing is indexed, or not every text is encoded.
+        UsageError: nothing is indexed, or not every text has a vector.
         VersionMismatch: the store was indexed with another model.
-
     """
     clock = Stopwatch()
     with clock.stage("load"):
-        text_ids, codes, normals = _load(store, model.model_id, progress)
-        give_back()
+        text_ids, codes, normals = _load(snapshots.store, model.model_id, progress)
+        release_free_memory()
     with clock.stage("search"):
-        generation, near = _search(store, snapshots, model, codes, progress)
-        give_back()
+        generation, cells = cells_of_texts(snapshots, model, codes, progress)
+    near = near_duplicates(
+        codes,
+        normals,
+        cells,
+        model_with_corpus(snapshots.store, model),
+        min_probability=min_probability,
+        clock=clock,
+        progress=progress,
+    )
+    return Duplicates(text_ids, near, generation, clock.seconds)
+
+
+def duplicates_of_texts(
+    normals: Sequence[str], model: Matcher, *, min_probability: float, progress: Progress = no_progress
+) -> NearDuplicates:
+    """Find and cluster all near-duplicates among distinct normal forms (n), in memory.
+
+    The result equals that of ``find_duplicates`` for a store to which these texts were added in this order. Stages
+    reported to ``progress``: ``encode`` and those of ``find_duplicates`` after reading.
+    """
+    clock = Stopwatch()
+    with clock.stage("load"):
+        codes = encode_in_blocks(model, normals, progress)
+    with clock.stage("search"):
+        cells = _new_cells(codes, model, progress)
+    return near_duplicates(
+        codes,
+        normals,
+        cells,
+        with_words_of(model, normals),
+        min_probability=min_probability,
+        clock=clock,
+        progress=progress,
+    )
+
+
+def near_duplicates(
+    codes: Codes,
+    normals: Sequence[str] | Strings,
+    cells: Cells | None,
+    model: Matcher,
+    *,
+    min_probability: float,
+    clock: Stopwatch,
+    progress: Progress = no_progress,
+) -> NearDuplicates:
+    """Find and cluster the near-duplicates among n texts, given their ``codes`` (n, d), normal forms (n) and ``cells``.
+
+    A pair is a candidate if one text is among the 10 nearest neighbours of the other and their cosine is at least the
+    model's ``min_similarity``. With ``cells``, neighbours are approximate (``vectors.knn_graph``). Stages reported to
+    ``progress``: ``search``, ``pairs``, ``names``, ``words``, ``rule out``, ``compare`` and ``cluster``.
+    """
+    n = len(codes)
+    with clock.stage("search"):
+        progress("search", 0, n)
+        lists = build_knn_graph(
+            codes, NEIGHBOURS, model.min_similarity, cells, progress=lambda done: progress("search", done, n)
+        )
+        near: NearPairs = lists.pairs(lambda done: progress("pairs", done, n))
+        del lists
+        release_free_memory()
     candidates = len(near.cosines)
-    with Comparison(model_of(store, model), codes, normals) as comparison:
+    with BatchComparison(model, codes, normals) as comparison:
         with clock.stage("compare"):
             likely, probabilities = comparison.likely(near.pairs, near.cosines, min_probability, progress)
         order = np.lexsort(near.pairs[likely].T[::-1])
         likely, probabilities = likely[order], probabilities[order]
         pairs, similarities = near.pairs[likely].astype(np.int64), near.cosines[likely]
-        del near  # a tenth of all memory
+        del near  # a tenth of the peak memory
         with clock.stage("cluster"):
             progress("cluster", 0, None)
             clusters = cluster_pairs(
                 pairs,
                 probabilities,
-                len(text_ids),
+                n,
                 min_probability=min_probability,
                 comparison=comparison,
                 progress=lambda done, total: progress("cluster", done, total),
             )
-    return Duplicates(text_ids, pairs, probabilities, similarities, clusters, candidates, generation, clock.seconds)
+    return NearDuplicates(pairs, probabilities, similarities, clusters, candidates, clock.seconds, comparison, model)
+
+
+def encode_in_blocks(model: Matcher, normals: Sequence[str], progress: Progress = no_progress) -> Codes:
+    """Return the vectors (n, d) of normal forms (n). Stages reported to ``progress``: ``encode``."""
+    codes = [np.empty((0, model.dimension), np.int8)]
+    for start in range(0, len(normals), _ENCODED_AT_ONCE):
+        codes.append(model.encoder.encode(normals[start : start + _ENCODED_AT_ONCE]))
+        progress("encode", min(start + _ENCODED_AT_ONCE, len(normals)), len(normals))
+    return np.concatenate(codes)
+
+
+def with_words_of(model: Matcher, normals: Sequence[str]) -> Matcher:
+    """Return ``model`` with the word counts of these texts, as for a store that holds them (``store.corpus_words``)."""
+    step = max(1, -(-len(normals) // CORPUS_SAMPLE))
+    return model.with_corpus(*count_words(normals[step - 1 :: step], least=2))
+
+
+def cells_of_texts(
+    snapshots: Snapshots, model: Matcher, codes: Codes, progress: Progress = no_progress
+) -> tuple[int | None, Cells | None]:
+    """Return the snapshot's generation and the cells (n, m) of ``codes`` (n, d); both None where a scan is used.
+
+    The snapshot gives the centres and the number of cells per text, which texts added or deleted later do not change.
+    Without a snapshot that has cells, they are computed for this search.
+    """
+    if len(codes) <= snapshots.flat_up_to:
+        return None, None
+    generation, centres, count = _centres(snapshots, model.model_id, progress)
+    if centres is None:
+        return generation, _new_cells(codes, model, progress, snapshots.flat_up_to)
+    return generation, nearest_cells(codes, centres, count, progress)
+
+
+_ENCODED_AT_ONCE = 5_000
+
+
+def _new_cells(codes: Codes, model: Matcher, progress: Progress, flat_up_to: int = FLAT_UP_TO) -> Cells | None:
+    if len(codes) <= flat_up_to:
+        return None
+    centres = find_centres(codes, progress)
+    count = measure_recall(codes, centres, model.min_similarity, progress).cells_per_text
+    return nearest_cells(codes, centres, count, progress)
 
 
 def _load(store: Store, model_id: str, progress: Progress) -> tuple[Ids, Codes, Strings]:
-    """Return ids (n,), codes (n, d) and normal forms (n) of all texts."""
+    """Return the ids (n,), codes (n, d) and normal forms (n) of all texts."""
     text_ids, codes = store.load_vectors(model_id, progress=progress)
     if not len(text_ids):
-        search.check_model(store, model_id)
+        check_model(store, model_id)
     normals = np.empty(len(text_ids), np.dtypes.StringDType())
     done = 0
     for ids, page in store.iter_texts():
@@ -123,49 +248,19 @@ def _load(store: Store, model_id: str, progress: Progress) -> tuple[Ids, Codes, 
     return text_ids, codes, normals
 
 
-def _search(
-    store: Store, snapshots: Path, model: Model, codes: Codes, progress: Progress
-) -> tuple[int | None, NearPairs]:
-    """Return the snapshot's generation and the candidates."""
-    n = len(codes)
-    generation, cells = cells_of_texts(store, snapshots, model, codes, progress)
-    progress("search", 0, n)
-    lists = all_neighbours(
-        codes, NEIGHBOURS, model.min_similarity, cells, progress=lambda done: progress("search", done, n)
-    )
-    return generation, lists.pairs(lambda done: progress("pairs", done, n))
+def _centres(snapshots: Snapshots, model_id: str, progress: Progress) -> tuple[int | None, Codes | None, int]:
+    """Return the generation, centres and cells per text of a snapshot that has cells, and close it.
 
-
-def cells_of_texts(
-    store: Store, snapshots: Path, model: Model, codes: Codes, progress: Progress = no_progress
-) -> tuple[int | None, Cells | None]:
-    """Return the snapshot's generation and the cells (n, m) of all ``codes`` (n, d); None, None for few texts.
-
-    A snapshot gives its centres, and how many cells each text needs; texts that came or went later do not
-    change that. Without one that has cells, they are made for this search.
+    A snapshot of an older version, in which texts search another number of cells, is ignored with a warning.
     """
-    if len(codes) <= FLAT_UP_TO:
-        return None, None
-    generation, centres, count = _centres(store, snapshots, model.model_id, progress)
-    if centres is None:
-        centres = find_centres(codes, progress)
-        count = measure_recall(codes, centres, model.min_similarity, progress).cells_per_text
-    return generation, nearest_cells(codes, centres, count, progress)
-
-
-def _centres(store: Store, snapshots: Path, model_id: str, progress: Progress) -> tuple[int | None, Codes | None, int]:
-    """Return the generation, the centres and the cells of each text of a snapshot that has cells, and let go of it.
-
-    One of an older version, whose texts asked in another number of cells, counts as none, which is warned of.
-    """
-    opened = open_snapshot(store, snapshots, model_id, progress)
+    opened = snapshots.open(model_id, progress)
     if opened is None or not opened[0].parameters["cells"]:
         return None, None, 0
     snapshot, index = opened
-    if not asks_as_now(snapshot):
+    if not has_current_cells(snapshot):
         _log.warning(
-            "The snapshot %s is of an older version, so all texts are sorted into cells anew, which takes a while; the "
-            "next `dedup index` makes a new snapshot.",
+            "The snapshot %s is of an older version, so the cells are computed again, which takes a while. The next "
+            "`dedup index` builds a new snapshot.",
             snapshot.file_name,
         )
         return None, None, 0

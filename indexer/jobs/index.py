@@ -1,34 +1,56 @@
-"""The job ``dedup index``: rows to records with vectors, and a snapshot if one is due.
+"""The job ``dedup index``: load an input, encode its texts, and publish a snapshot if one is due.
 
-Each step starts from what the database holds, so a job that was killed goes on where it stopped.
+Each step starts from the state of the database, so a killed job continues where it stopped.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Protocol, TypedDict, Unpack
 
-from dedup.model import Model
-from dedup.runtime.progress import Progress, no_progress
+from dedup.matching.matcher import Matcher
+from dedup.runtime.progress import Progress, no_progress, with_total
 from dedup.runtime.stopwatch import Stopwatch
 from indexer.ingest.encoding import encode
+from indexer.ingest.identity import recorded_identity, with_identity
 from indexer.ingest.intake import Identity
 from indexer.ingest.load import ingest
+from indexer.reading.inputs import Input, reading
 from indexer.reading.open import Row
 from indexer.reading.rejects import Reject
-from indexer.store.corpus_words import keep_words
+from indexer.reading.rows import ReadOptions
+from indexer.store.corpus_words import refresh_word_counts
 from indexer.store.runs import Accounts, recorded_run
 from indexer.store.store import Store
-from indexer.vectors import snapshot
+from indexer.store.workspace import Workspace
+from indexer.vectors.snapshot import Snapshots
 
-CHUNK = 20_000
-"""Texts that are encoded and written in one transaction when the model is a new one."""
+TEXTS_AT_ONCE = 20_000
+"""Texts encoded and written in one transaction after a change of model."""
+
+
+class Rejects(Protocol):
+    """Collects rejected rows."""
+
+    def add(self, reject: Reject) -> None:
+        """Add a rejected row."""
+
+
+class IngestOptions(TypedDict, total=False):
+    """Options that ``index_rows`` passes to ``ingest``, which describes them."""
+
+    id_type: str | None
+    max_reject_rate: float
+    memory: int | None
+    batch_rows: int | None
+    removal_rows: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class IndexResult:
-    """What an index job did; ``went_on`` and ``withheld`` as in ``IngestSummary``, ``seconds`` of its stages."""
+    """The result of an index job: as in ``IngestSummary``, whether a snapshot was built, and seconds per stage."""
 
     rows: Accounts
     went_on: bool
@@ -38,35 +60,126 @@ class IndexResult:
     seconds: dict[str, float]
 
 
+@dataclass(frozen=True, slots=True)
+class InputIndexed:
+    """The result for one input.
+
+    Attributes:
+        source: Name of its source.
+        result: Result of the job; None if the input was empty, and an empty input was allowed.
+        rows_of: Rows by file, where several files are one input.
+        rejected_of: Rejected rows by file.
+        recall: Measured recall of searches, if a snapshot with cells was built.
+
+    """
+
+    source: str
+    result: IndexResult | None
+    rows_of: Mapping[str, int] = field(default_factory=dict)
+    rejected_of: Mapping[str | None, int] = field(default_factory=dict)
+    recall: Mapping[str, float] = field(default_factory=dict)
+
+
+def index_input(
+    workspace: Workspace,
+    model: Matcher,
+    given: Input,
+    rejects: Rejects,
+    *,
+    options: ReadOptions,
+    sync: bool = False,
+    mirror: bool | None = None,
+    id_type: str | None = None,
+    max_reject_rate: float = 0.05,
+    memory: int | None = None,
+    notify: Callable[[str], None] = lambda sentence: None,
+    progress: Progress = no_progress,
+) -> InputIndexed:
+    """Read one input and store its rows as records of its source.
+
+    ``notify`` is called with messages for the user: the columns used, and warnings. The writer lock is taken before the
+    input is read, so a job that cannot run fails early. ``sync`` removes the records of the source that are missing
+    from the input; without ids that is the default, which ``mirror`` overrides. Stages reported to ``progress``: those
+    of ``index_rows``.
+
+    Raises what ``indexer.reading.open`` and ``index_rows`` raise.
+    """
+    with given.opener(options) as opened:
+        if not opened.columns:  # an empty file, which is allowed: only warn
+            with reading(opened, notify):
+                return InputIndexed(given.source, None)
+        counted = _CountedRejects(rejects)
+        with workspace.open(for_writing=True) as store:
+            table, note = with_identity(opened, given.opener, options, recorded_identity(store, given.source))
+            snapshots = Snapshots(store, workspace.snapshots)
+            with reading(table, notify, note):
+                identity: Identity = "column" if table.choice.id else "content"
+                result = index_rows(
+                    snapshots,
+                    model,
+                    given.source,
+                    table,
+                    identity=identity,
+                    on_reject=counted.add,
+                    mirror=sync or identity == "content" if mirror is None else mirror,
+                    id_type=id_type,
+                    max_reject_rate=max_reject_rate,
+                    memory=memory,
+                    progress=with_total(progress, table, "read"),
+                )
+            recall = recall_of(store) if result.snapshot_built else {}
+    return InputIndexed(given.source, result, table.rows_of, counted.by_file, recall)
+
+
+class _CountedRejects:
+    """Counts rejected rows by file and passes them on."""
+
+    def __init__(self, rejects: Rejects) -> None:
+        self.by_file: Counter[str | None] = Counter()
+        self._rejects = rejects
+
+    def add(self, reject: Reject) -> None:
+        self.by_file[reject.file] += 1
+        self._rejects.add(reject)
+
+
+def recall_of(store: Store) -> dict[str, float]:
+    """Return the measured recall of searches in the current snapshot; empty if they are exact."""
+    snapshot = store.current_snapshot()
+    recall = snapshot.parameters.get("recall") if snapshot else None
+    if recall is None:
+        return {}
+    return {"recall_of_all": round(recall["of_all"], 4), "recall_of_queries": round(recall["of_queries"], 4)}
+
+
 def index_rows(
-    store: Store,
-    snapshots: Path,
-    model: Model,
+    snapshots: Snapshots,
+    model: Matcher,
     source_name: str,
     rows: Iterable[Row | Reject],
     *,
     identity: Identity,
     on_reject: Callable[[Reject], None],
-    sync: bool = False,
-    max_reject_rate: float = 0.05,
-    memory: int | None = None,
+    mirror: bool,
+    texts_at_once: int = TEXTS_AT_ONCE,
     progress: Progress = no_progress,
+    **options: Unpack[IngestOptions],
 ) -> IndexResult:
-    """Make ``rows`` the records of a source, as ``ingest`` does, and make them ready to be searched.
+    """Store ``rows`` as records of a source, as ``ingest`` does, and make them searchable.
 
-    The job is recorded as a run. Texts that another model has encoded are encoded anew once the rows are stored.
-    ``progress`` hears of the stages of ``ingest``, of ``texts``, and of the stages of ``refresh_snapshot``.
+    The job is recorded as a run. After the rows are stored, texts without a vector of this model are encoded,
+    ``texts_at_once`` in one transaction. Stages reported to ``progress``: those of ``ingest``, ``texts``, and those of
+    ``refresh_snapshot``.
 
     Raises:
         InputRefused, UsageError: as ``ingest``; nothing was written.
-        VersionMismatch: the model has no vector for a text.
-        WriterBusy: another process has begun to write.
-        EnvironmentFault: the disk or the database fails; the batches before are stored.
-
+        VersionMismatch, WriterBusy: as ``ingest``; earlier batches are stored.
+        EnvironmentFault: the disk or the database fails; earlier batches are stored.
     """
     clock = Stopwatch()
+    store = snapshots.store
     with recorded_run(store, "index") as run:
-        run.manifest |= {"source": source_name, "identity": identity, "sync": sync, "model_id": model.model_id}
+        run.manifest |= {"source": source_name, "identity": identity, "sync": mirror, "model_id": model.model_id}
         with clock.stage("rows"):
             summary = ingest(
                 store,
@@ -75,31 +188,33 @@ def index_rows(
                 model=model,
                 run=run,
                 identity=identity,
-                scratch=snapshots,
+                scratch=snapshots.directory,
                 on_reject=on_reject,
-                sync=sync,
-                max_reject_rate=max_reject_rate,
-                memory=memory,
+                mirror=mirror,
                 progress=progress,
+                **options,
             )
         run.manifest["rows"] = asdict(summary.accounts)
         with clock.stage("texts"):
-            encoded = summary.texts_encoded + encode_texts(store, model, progress)
+            encoded = summary.texts_encoded + encode_texts(store, model, progress, texts_at_once=texts_at_once)
         with clock.stage("snapshot"):
-            built = refresh_snapshot(
-                store, snapshots, model.model_id, min_similarity=model.min_similarity, progress=progress
-            )
+            built = refresh_snapshot(snapshots, model.model_id, min_similarity=model.min_similarity, progress=progress)
         result = IndexResult(summary.accounts, summary.went_on, summary.withheld, encoded, built, clock.seconds)
         run.manifest |= {"texts_encoded": encoded, "snapshot_built": built, "seconds": clock.seconds}
     return result
 
 
-def encode_texts(store: Store, model: Model, progress: Progress = no_progress) -> int:
-    """Give every text a vector of this model that has none; return how many that were."""
+def encode_texts(
+    store: Store, model: Matcher, progress: Progress = no_progress, *, texts_at_once: int = TEXTS_AT_ONCE
+) -> int:
+    """Encode every text without a vector of this model and return their number.
+
+    Stages reported to ``progress``: ``texts``.
+    """
     total = store.counts().texts - store.count_vectors(model.model_id)
     done = after = 0
     while done < total:
-        ids, normals = store.texts_without_vectors(model.model_id, after, CHUNK)
+        ids, normals = store.texts_without_vectors(model.model_id, after, texts_at_once)
         if not normals:
             break
         store.write_vectors(model.model_id, ids, encode(model, normals))
@@ -109,31 +224,28 @@ def encode_texts(store: Store, model: Model, progress: Progress = no_progress) -
     return done
 
 
-def compact(store: Store, snapshots: Path, progress: Progress = no_progress) -> bool:
-    """Publish a snapshot anew if that is due, as when too much of the current one was deleted; tell whether it was.
+def compact(snapshots: Snapshots, progress: Progress = no_progress) -> bool:
+    """Publish a new snapshot if one is due, for example after many deletions; return whether one was built.
 
-    ``progress`` hears of the stages of ``refresh_snapshot``.
+    Stages reported to ``progress``: those of ``refresh_snapshot``.
     """
-    current = store.current_snapshot()
+    current = snapshots.store.current_snapshot()
     if current is None:
         return False
     min_similarity = current.parameters.get("recall", {}).get("least_similarity", 0.0)
-    return refresh_snapshot(store, snapshots, current.model_id, min_similarity=min_similarity, progress=progress)
+    return refresh_snapshot(snapshots, current.model_id, min_similarity=min_similarity, progress=progress)
 
 
 def refresh_snapshot(
-    store: Store, snapshots: Path, model_id: str, *, min_similarity: float, progress: Progress = no_progress
+    snapshots: Snapshots, model_id: str, *, min_similarity: float, progress: Progress = no_progress
 ) -> bool:
-    """Count words if that is due; publish a snapshot if one is, and leave no file of an older; tell whether it was.
+    """Count words and publish a snapshot, if due, and remove old snapshot files; return whether one was built.
 
-    ``progress`` hears of ``words``, ``check snapshot`` and the stages of ``snapshot.publish``.
+    Stages reported to ``progress``: ``words``, ``check snapshot`` and those of ``Snapshots.publish``.
     """
-    keep_words(store, progress)
-    current = store.current_snapshot()
-    if current is not None and not snapshot.is_snapshot_due(
-        store, snapshots, model_id, min_similarity=min_similarity, progress=progress
-    ):
-        snapshot.sweep(snapshots, current)
+    refresh_word_counts(snapshots.store, progress)
+    current = snapshots.store.current_snapshot()
+    if current is not None and not snapshots.is_due(model_id, min_similarity=min_similarity, progress=progress):
+        snapshots.sweep(current)
         return False
-    made = snapshot.publish(store, snapshots, model_id, min_similarity=min_similarity, progress=progress)
-    return made is not None
+    return snapshots.publish(model_id, min_similarity=min_similarity, progress=progress) is not None

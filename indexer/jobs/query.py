@@ -1,46 +1,55 @@
-"""Answer queries: the texts of the store that are likely the same as a given one, best first.
+"""The job ``dedup query``: find the texts in the store that are probably the same as a given one, best first.
 
-A text equal to the query after normalisation is found by key and has probability 1. All others come from
-the nearest vectors, and the model compares each of them with the query.
+A text that equals the query after normalisation is found by its key and has probability 1. The other candidates are the
+texts with the nearest vectors, and the model compares each of them with the query.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Self
+from itertools import islice
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dedup.encoder.onnx import Encoder
 from dedup.errors import InputRefused
-from dedup.model import Model
+from dedup.evidence.explain import Explanation
+from dedup.matching.matcher import Matcher
 from dedup.runtime import threads
 from dedup.runtime.processes import Processes
 from dedup.runtime.progress import Progress, no_progress
 from dedup.text.normalise import normalise
-from indexer.ingest.intake import MAX_NAME_CHARACTERS
-from indexer.store.corpus_words import model_of
-from indexer.store.store import Record, Store
-from indexer.vectors.search import Vectors
+from indexer.ingest.intake import MAX_NAME_CHARACTERS, fault_of
+from indexer.reading.rejects import Reject
+from indexer.reading.rows import Row, Table
+from indexer.store.corpus_words import model_with_corpus
+from indexer.store.store import Record
+from indexer.vectors.search import StoredVectors, VectorIndex
+from indexer.vectors.snapshot import Snapshots
 
-LEAST_CANDIDATES = 30
+MIN_CANDIDATES = 30
 CANDIDATES_PER_MATCH = 3
-_QUERIES_AT_ONCE = 250
-_MANY_QUERIES = 1_000
-"""From so many on, candidates are compared in several processes, which take a second to start."""
+"""A query compares this many candidates per match requested, and at least ``MIN_CANDIDATES``."""
+
+QUERIES_AT_ONCE = 250
+MANY_QUERIES = 1_000
+"""From this many queries on, candidates are compared in several processes, which take a second to start."""
+
+ROWS_AT_ONCE = 2_000
+"""Rows of a table that are answered together."""
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """One text of the store with all its records.
+    """A text of the store with all its records.
 
-    ``probability`` (0 to 1) that it is the same as the query, ``similarity`` the cosine of both vectors
-    (-1 to 1), ``exact`` if both have the same normal form.
+    ``probability`` (0 to 1) that it is the same as the query, ``similarity`` the cosine of their vectors (-1 to 1),
+    ``exact`` if their normal forms are equal.
     """
 
     text_id: int
@@ -51,40 +60,66 @@ class Match:
     records: list[Record]
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """What is to be compared for distinct ``normals``; ``equal`` are those that the store has as texts.
+class Answer(NamedTuple):
+    """A row of a table of queries, its normal form, and its matches."""
 
-    Places of queries among the normals, ids and normal forms of candidates, and their cosines (n,).
+    row: Row
+    normal: str
+    matches: list[Match]
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidates:
+    """The n candidates of distinct queries.
+
+    Attributes:
+        normals: Normal forms of the queries.
+        equal: Id of the equal text of the store, for queries that have one.
+        queries: Query of each candidate, by position.
+        text_ids: Id of each candidate.
+        texts: Normal form of each candidate.
+        similarities: Cosine of each candidate (n,).
+
     """
 
     normals: list[str]
     equal: dict[str, int]
     queries: Sequence[int]
     text_ids: Sequence[int]
-    candidates: Sequence[str]
+    texts: Sequence[str]
     similarities: NDArray[np.float32]
 
 
 class Searcher:
-    """Search one store; sees the texts that are there when it is made, less those deleted since.
+    """Search one store: the texts present when this object is created, without those deleted since.
 
-    ``model`` is the given one with the words of the store counted in. A context manager: many queries are
-    answered by several processes, which end when the block is left, and with the program at the latest. ``progress``
-    hears of the stages of ``Vectors``.
+    ``model`` is the given one with the store's word counts added. Use it as a context manager: many queries are
+    answered by several processes, which end with the block. The keyword arguments are as the constants of this module.
+    Stages reported to ``progress``: those of ``StoredVectors``.
 
     Raises:
         VersionMismatch: the store was indexed with another model.
-
     """
 
-    def __init__(self, store: Store, snapshots: Path, model: Model, progress: Progress = no_progress) -> None:
-        self._store = store
-        with ThreadPoolExecutor(1) as beside:  # the checksum of a large snapshot takes a while, and no Python
-            encoder = beside.submit(_load, model)
-            self._vectors = Vectors(store, snapshots, model.model_id, progress)
+    def __init__(
+        self,
+        snapshots: Snapshots,
+        model: Matcher,
+        progress: Progress = no_progress,
+        *,
+        min_candidates: int = MIN_CANDIDATES,
+        candidates_per_match: int = CANDIDATES_PER_MATCH,
+        queries_at_once: int = QUERIES_AT_ONCE,
+        many_queries: int = MANY_QUERIES,
+    ) -> None:
+        self._store = snapshots.store
+        self._min_candidates, self._candidates_per_match = min_candidates, candidates_per_match
+        self._queries_at_once, self._many_queries = queries_at_once, many_queries
+        with ThreadPoolExecutor(1) as background:  # in parallel with the checksum, which releases the interpreter lock
+            encoder = background.submit(_load, model)
+            self._vectors: VectorIndex = StoredVectors(snapshots, model.model_id, progress)
         self._encoder = encoder.result()
-        self.model = model_of(store, model)
+        self.model = model_with_corpus(self._store, model)
         self._processes = Processes(threads.count(), self.model)
 
     def __enter__(self) -> Self:
@@ -94,13 +129,13 @@ class Searcher:
         self._processes.close()
 
     def query(self, texts: Sequence[str], *, limit: int = 10, min_probability: float = 0.0) -> list[list[Match]]:
-        """Return for each of ``texts`` its at most ``limit`` matches of at least ``min_probability``.
+        """Return up to ``limit`` matches of at least ``min_probability`` for each of ``texts``.
 
-        One match for each distinct normal form, by falling probability, then similarity, then ``text_id``.
+        There is one match per distinct normal form, by descending probability, then descending similarity, then
+        ``text_id``.
 
         Raises:
             InputRefused: a text is empty after normalisation, or too long.
-
         """
         normals = [_normal_form(text) for text in texts]
         matches: dict[str, list[Match]] = {}
@@ -111,31 +146,56 @@ class Searcher:
                 matches[normal] = [replace(hit, records=records[hit.text_id]) for hit in hits if hit.text_id in records]
         return [list(matches[normal]) for normal in normals]
 
-    def _compared(self, normals: list[str], limit: int) -> Iterator[tuple[_Found, list[float]]]:
-        """Yield what is found for distinct ``normals``, block by block, and how probable each candidate is."""
-        blocks = [normals[start : start + _QUERIES_AT_ONCE] for start in range(0, len(normals), _QUERIES_AT_ONCE)]
-        begun: deque[_Found] = deque()
+    def answer(
+        self,
+        table: Table,
+        *,
+        limit: int,
+        min_probability: float,
+        on_reject: Callable[[Reject], None],
+        progress: Progress = no_progress,
+    ) -> Iterator[Answer]:
+        """Yield the matches of every row of ``table``, in order; ``on_reject`` is called with rows not searchable.
+
+        Stages reported to ``progress``: ``queries``.
+        """
+        rows = _searchable(table, on_reject)
+        while page := list(islice(rows, ROWS_AT_ONCE)):
+            found = self.query([row.raw for row, _ in page], limit=limit, min_probability=min_probability)
+            yield from (Answer(row, normal, matches) for (row, normal), matches in zip(page, found, strict=True))
+            progress("queries", table.rows_in, None)
+        progress("queries", table.rows_in, table.rows_in)
+
+    def explain(self, normal: str, match: Match) -> Explanation | None:
+        """Explain a match of the query with this normal form; None if both normal forms are equal."""
+        return None if match.exact else self.model.explain(normal, match.normal, match.similarity)
+
+    def _compared(self, normals: list[str], limit: int) -> Iterator[tuple[_Candidates, list[float]]]:
+        """Yield the candidates of distinct ``normals`` and their probabilities, block by block."""
+        size = self._queries_at_once
+        blocks = [normals[start : start + size] for start in range(0, len(normals), size)]
+        pending: deque[_Candidates] = deque()
 
         def tasks() -> Iterator[tuple[list[str], Sequence[str], NDArray[np.float32]]]:
             for block in blocks:
-                found = self._find(block, max(LEAST_CANDIDATES, CANDIDATES_PER_MATCH * limit))
-                begun.append(found)
-                yield [block[at] for at in found.queries], found.candidates, found.similarities
+                found = self._find(block, max(self._min_candidates, self._candidates_per_match * limit))
+                pending.append(found)
+                yield [block[at] for at in found.queries], found.texts, found.similarities
 
-        in_processes = len(normals) >= _MANY_QUERIES and threads.count() > 1
+        in_processes = len(normals) >= self._many_queries and threads.count() > 1
         try:
             for probabilities in (
-                self._processes.map(Model.compare, tasks())
+                self._processes.map(_compare, tasks())
                 if in_processes
                 else (self.model.compare(*task) for task in tasks())
             ):
-                yield begun.popleft(), probabilities.tolist()
-        except BaseException:  # also if the caller gives up
+                yield pending.popleft(), probabilities.tolist()
+        except BaseException:  # also if the caller closes the generator
             self._processes.close()
             raise
 
-    def _find(self, normals: list[str], k: int) -> _Found:
-        """Return the ``k`` nearest texts of each of distinct ``normals``, less the one that is equal."""
+    def _find(self, normals: list[str], k: int) -> _Candidates:
+        """Return the ``k`` nearest texts of each of distinct ``normals``, without the equal one."""
         equal = self._store.text_ids(normals)
         ids, similarities, live = self._vectors.search(self._encoder.encode(normals), k)
         rows, columns = np.nonzero(ids >= 0)
@@ -146,21 +206,27 @@ class Searcher:
             )
             if live[text_id] != normals[row]
         ]
-        queries, text_ids, candidates, cosines = zip(*found, strict=True) if found else ((), (), (), ())
-        return _Found(normals, equal, queries, text_ids, candidates, np.array(cosines, np.float32))
+        queries, text_ids, texts, cosines = zip(*found, strict=True) if found else ((), (), (), ())
+        return _Candidates(normals, equal, queries, text_ids, texts, np.array(cosines, np.float32))
 
 
-def _load(model: Model) -> Encoder:
-    """Load what takes a while, and is needed when vectors have been read."""
+def _load(model: Matcher) -> Encoder:
+    """Load the encoder and FAISS, which take a while and are needed after the vectors are read."""
     import faiss  # noqa: F401
 
     return model.encoder
 
 
-def _best(found: _Found, probabilities: list[float], limit: int, min_probability: float) -> list[list[Match]]:
+def _compare(
+    model: Matcher, left: list[str], right: Sequence[str], similarities: NDArray[np.float32]
+) -> NDArray[np.float64]:
+    return model.compare(left, right, similarities)
+
+
+def _best(found: _Candidates, probabilities: list[float], limit: int, min_probability: float) -> list[list[Match]]:
     """Return the best matches of each query, without their records."""
     hits: list[list[tuple[float, float, int, str]]] = [[] for _ in found.normals]
-    of_candidates = (found.queries, probabilities, found.similarities.tolist(), found.text_ids, found.candidates)
+    of_candidates = (found.queries, probabilities, found.similarities.tolist(), found.text_ids, found.texts)
     for query, probability, similarity, text_id, normal in zip(*of_candidates, strict=True):
         if probability >= min_probability:
             hits[query].append((-probability, -similarity, text_id, normal))
@@ -173,16 +239,29 @@ def _best(found: _Found, probabilities: list[float], limit: int, min_probability
     return result
 
 
+def _searchable(table: Table, on_reject: Callable[[Reject], None]) -> Iterator[tuple[Row, str]]:
+    """Yield the searchable rows with their normal forms; call ``on_reject`` with the others."""
+    for row in table:
+        if not isinstance(row, Row):
+            on_reject(row)
+            continue
+        normal = normalise(row.raw)
+        if fault := fault_of(normal):
+            on_reject(row.reject(fault[0], None, fault[1]))
+        else:
+            yield row, normal
+
+
 def _normal_form(text: str) -> str:
     normal = normalise(text)
     if not normal:
         raise InputRefused(
-            f"The query {text!r} is empty, or punctuation only; give at least one letter or digit.",
+            f"The query {text!r} is empty or has only punctuation; give at least one letter or digit.",
             "E_NAME_EMPTY",
         )
     if len(normal) > MAX_NAME_CHARACTERS:
         raise InputRefused(
-            f"A query has {len(normal)} characters after normalisation; give at most {MAX_NAME_CHARACTERS}.",
+            f"A query has {len(normal)} characters after normalisation; the maximum is {MAX_NAME_CHARACTERS}.",
             "E_NAME_TOO_LONG",
         )
     return normal

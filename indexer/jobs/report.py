@@ -1,25 +1,21 @@
-"""Write what a report finds: ``pairs.csv``, ``clusters.csv`` and ``summary.json``.
+"""The job ``dedup report``: find all duplicates and write ``pairs.csv``, ``clusters.csv`` and ``summary.json``.
 
-``pairs.csv`` has each near-duplicate pair of distinct texts once (``near``), by the first record of each
-text, most probable first; then each further record of a text against its first record (``exact``).
-``clusters.csv`` has all records of every cluster of two records or more, clusters in the order of their
-first record, with every other column of the input; a cluster is named ``c`` and the smallest
-``record_id`` in it, so its name stays while that record stays. A column of the input that is called like
-one of ours gets ``column_`` before its name.
+``pairs.csv`` lists each pair of near-duplicate texts once (``near``), represented by the first record of each text and
+most probable first; then each further record of a text with its first record (``exact``).
 
-Cells are safe in a spreadsheet: one that begins with ``=``, ``+``, ``-``, ``@``, a tab or a carriage return
-(or a full-width form of these) and is no plain number gets an apostrophe in front. Take it away to have the
-text as it was given.
+``clusters.csv`` lists all records of every cluster of two or more, with all other columns of the input. Clusters are in
+the order of their first record. A cluster is named ``c`` followed by the smallest ``record_id`` in it, so it keeps its
+name as long as that record stays in it. An input column with the name of one of ours is renamed with the prefix
+``column_``.
 
-The three files appear together when all of them are written; the summary comes last.
+Cells are protected against formulas (``indexer.outputs.csv``). The three files are replaced together, once all of them
+are written; the summary last.
 """
 
 from __future__ import annotations
 
-import csv
 import json
 import os
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -27,22 +23,24 @@ from datetime import UTC, datetime
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, NamedTuple, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dedup.errors import EnvironmentFault
-from dedup.model import Model
+from dedup.matching.matcher import Matcher
 from dedup.runtime.progress import Progress, no_progress
 from dedup.runtime.stopwatch import Stopwatch
 from indexer.files import open_beside
 from indexer.jobs.duplicates import Duplicates, find_duplicates
 from indexer.memory import REPORT
 from indexer.memory import check as check_memory
+from indexer.outputs.csv import csv_line, safe_cell
 from indexer.store.runs import recorded_run, versions
 from indexer.store.store import Record, Store
+from indexer.store.workspace import Workspace
+from indexer.vectors.snapshot import Snapshots
 
 PAIR_COLUMNS = (
     *("source_1", "id_1", "text_1", "source_2", "id_2", "text_2"),
@@ -52,15 +50,16 @@ CLUSTER_COLUMNS = ("cluster_id", "source", "id", "text", "weakest_probability")
 FILES = ("pairs.csv", "clusters.csv", "summary.json")
 
 _AT_ONCE = 5_000
-_FORMULA = re.compile(r"[=+\-@\t\r＝＋－＠]")
-_NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?")
-_CSV = csv.writer(SimpleNamespace(write=str), lineterminator="\n")  # returns each line
 
 
 class Line(NamedTuple):
-    """A record in CSV: ``cells`` are its source, id and text, ``others`` the ``width`` columns beside the text.
+    """A record as CSV.
 
-    ``others`` begins with a comma unless it is empty; columns that came up later are empty.
+    Attributes:
+        cells: Its source, id and text.
+        others: Its other columns, as far as they were known when it was read; begins with a comma unless empty.
+        width: Number of columns in ``others``.
+
     """
 
     cells: str
@@ -69,11 +68,15 @@ class Line(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Census:
-    """One pass over all records.
+class TextRecords:
+    """The records of n texts.
 
-    By text (n,): how many records it has, and the first ``record_id``. ``lines`` of all records of the texts that
-    are in a near pair or a cluster, by place. The columns beside the text, in the order in which they come up.
+    Attributes:
+        counts: Number of records of each text (n,).
+        first_records: Smallest ``record_id`` of each text (n,).
+        lines: Records by position of the text, for texts in a pair or a cluster.
+        columns: Other columns of the input, in the order in which they first occur.
+
     """
 
     counts: NDArray[np.int64]
@@ -82,10 +85,35 @@ class Census:
     columns: list[str]
 
 
+def report(
+    workspace: Workspace,
+    model: Matcher,
+    output: Path,
+    *,
+    min_probability: float | None = None,
+    memory: int | None = None,
+    progress: Progress = no_progress,
+) -> dict[str, Any]:
+    """Report the duplicates of a workspace as ``report_workspace`` does; ``min_probability`` defaults to the model's.
+
+    Raises:
+        UsageError: nothing is indexed, in which case no workspace is created.
+
+    Also raises what ``report_workspace`` raises.
+    """
+    workspace.check_readable()
+    if min_probability is None:
+        min_probability = model.default_probability
+    with workspace.open(for_writing=True) as store:
+        snapshots = Snapshots(store, workspace.snapshots)
+        return report_workspace(
+            snapshots, model, output, min_probability=min_probability, memory=memory, progress=progress
+        )
+
+
 def report_workspace(
-    store: Store,
-    snapshots: Path,
-    model: Model,
+    snapshots: Snapshots,
+    model: Matcher,
     output: Path,
     *,
     min_probability: float,
@@ -94,27 +122,28 @@ def report_workspace(
 ) -> dict[str, Any]:
     """Find all duplicates of a store, write the three files into ``output``, and return the summary.
 
-    The directory is made if needed, and files of these names in it are replaced. The job is recorded as a
-    run. ``memory`` limits the bytes that it takes (``indexer.memory``). ``progress`` hears of the
-    stages of ``find_duplicates``, of ``read records`` and ``write ...``.
+    The directory is created if needed, and existing files of these names are replaced. The job is recorded as a run.
+    ``memory`` limits the estimated peak memory in bytes (``indexer.memory``). Stages reported to ``progress``: those of
+    ``find_duplicates``, ``read records``, ``write pairs``, ``write exact pairs`` and ``write clusters``.
 
     Raises:
-        UsageError: nothing is indexed, not every text is encoded, or the job would take more than ``memory``.
+        UsageError: nothing is indexed, not every text is encoded, or the job would need more than ``memory``.
         VersionMismatch: the store was indexed with another model.
         EnvironmentFault: the files cannot be written.
 
     """
+    store = snapshots.store
     if memory is not None:
         check_memory(REPORT, store.counts().texts, store.count_characters(), memory)
     with recorded_run(store, "report") as run:
-        duplicates = find_duplicates(store, snapshots, model, min_probability=min_probability, progress=progress)
+        duplicates = find_duplicates(snapshots, model, min_probability=min_probability, progress=progress)
         clock = Stopwatch()
         with _files(output) as (pairs, clusters, summary_file):
             with clock.stage("write"):
-                census = _take_census(store, duplicates, progress)
-                _write_pairs(pairs, duplicates, census, progress)
-                sizes = _write_clusters(clusters, duplicates, census, progress)
-            summary = _summarise(duplicates, census, sizes)
+                records = _read_records(store, duplicates, progress)
+                _write_pairs(pairs, duplicates, records, progress)
+                sizes = _write_clusters(clusters, duplicates, records, progress)
+            summary = _summarise(duplicates, records, sizes)
             summary |= {
                 "thresholds": {
                     "min_probability": min_probability,
@@ -133,7 +162,7 @@ def report_workspace(
 
 @contextmanager
 def _files(output: Path) -> Iterator[Sequence[TextIO]]:
-    """Open the three files under temporary names; they get their names when the block ends well."""
+    """Open the three files under temporary names; rename them when the block succeeds."""
     files: list[TextIO] = []
     try:
         output.mkdir(parents=True, exist_ok=True)
@@ -148,19 +177,19 @@ def _files(output: Path) -> Iterator[Sequence[TextIO]]:
                 Path(file.name).replace(output / name)
     except OSError as error:
         raise EnvironmentFault(
-            f"The report cannot be written to {output}: {error.strerror}; name another --output."
+            f"The report cannot be written to {output}: {error.strerror}; choose another --output."
         ) from error
     finally:
         for file in files:
             Path(file.name).unlink(missing_ok=True)
 
 
-def _take_census(store: Store, duplicates: Duplicates, progress: Progress) -> Census:
-    text_ids, labels = duplicates.text_ids.tolist(), duplicates.clusters.labels
+def _read_records(store: Store, duplicates: Duplicates, progress: Progress) -> TextRecords:
+    text_ids, labels = duplicates.text_ids.tolist(), duplicates.near.clusters.labels
     counts = np.zeros(len(text_ids), np.int64)
     first_records = np.zeros(len(text_ids), np.int64)
     is_written = (np.bincount(labels, minlength=len(labels)) > 1)[labels]
-    is_written[duplicates.pairs] = True
+    is_written[duplicates.near.pairs] = True
     lines: dict[int, list[Line]] = {}
     columns: dict[str, None] = {}
     place = 0
@@ -178,66 +207,67 @@ def _take_census(store: Store, duplicates: Duplicates, progress: Progress) -> Ce
         if not place % _AT_ONCE:
             progress("read records", place, len(text_ids))
     progress("read records", len(text_ids), len(text_ids))
-    return Census(counts, first_records, lines, list(columns))
+    return TextRecords(counts, first_records, lines, list(columns))
 
 
 def _line(record: Record, columns: Iterable[str]) -> Line:
     cells = safe_cell(record.source), safe_cell(record.external_id), safe_cell(record.raw)
     others = [safe_cell(record.fields.get(column, "")) for column in columns]
-    return Line(_csv_line(cells), _csv_line(("", *others)) if others else "", len(others))
+    return Line(csv_line(cells), csv_line(("", *others)) if others else "", len(others))
 
 
-def _write_pairs(file: TextIO, duplicates: Duplicates, census: Census, progress: Progress) -> None:
-    file.write(_csv_line(PAIR_COLUMNS) + "\n")
-    order = np.lexsort((-duplicates.similarities, -duplicates.probabilities))  # stable: ties by text
+def _write_pairs(file: TextIO, duplicates: Duplicates, records: TextRecords, progress: Progress) -> None:
+    file.write(csv_line(PAIR_COLUMNS) + "\n")
+    lines = records.lines
+    order = np.lexsort((-duplicates.near.similarities, -duplicates.near.probabilities))  # stable: ties by text
     for block in _blocks(order, "pairs", progress):
         rows = zip(
-            duplicates.pairs[block].tolist(),
-            duplicates.probabilities[block].tolist(),
-            duplicates.similarities[block].tolist(),
+            duplicates.near.pairs[block].tolist(),
+            duplicates.near.probabilities[block].tolist(),
+            duplicates.near.similarities[block].tolist(),
             strict=True,
         )
         file.writelines(
-            f"{census.lines[first][0].cells},{census.lines[second][0].cells},{probability:.6f},{similarity:.6f},near\n"
+            f"{lines[first][0].cells},{lines[second][0].cells},{probability:.6f},{similarity:.6f},near\n"
             for (first, second), probability, similarity in rows
         )
-    for block in _blocks(np.flatnonzero(census.counts > 1), "exact pairs", progress):
-        for first_record, *others in map(census.lines.__getitem__, block.tolist()):
+    for block in _blocks(np.flatnonzero(records.counts > 1), "exact pairs", progress):
+        for first_record, *others in map(lines.__getitem__, block.tolist()):
             file.writelines(f"{first_record.cells},{record.cells},1.000000,1.000000,exact\n" for record in others)
 
 
-def _write_clusters(file: TextIO, duplicates: Duplicates, census: Census, progress: Progress) -> list[int]:
+def _write_clusters(file: TextIO, duplicates: Duplicates, records: TextRecords, progress: Progress) -> list[int]:
     """Write the clusters and return the number of records of each."""
-    file.write(_csv_line((*CLUSTER_COLUMNS, *map(safe_cell, _own_names(census.columns)))) + "\n")
-    labels, weakest = duplicates.clusters.labels, duplicates.clusters.weakest
-    places, first_records = _clustered_places(labels, census)
+    file.write(csv_line((*CLUSTER_COLUMNS, *map(safe_cell, _unique_names(records.columns)))) + "\n")
+    labels, weakest = duplicates.near.clusters.labels, duplicates.near.clusters.weakest
+    places, first_records = _clustered_places(labels, records)
     for block in _blocks(places, "clusters", progress):
         for place, label in zip(block.tolist(), labels[block].tolist(), strict=True):
             start, end = f"c{first_records[label]}", f"{weakest.get(label, 1.0):.6f}"
             file.writelines(
-                f"{start},{line.cells},{end}{line.others}{',' * (len(census.columns) - line.width)}\n"
-                for line in census.lines[place]
+                f"{start},{line.cells},{end}{line.others}{',' * (len(records.columns) - line.width)}\n"
+                for line in records.lines[place]
             )
-    sizes: list[int] = np.bincount(labels[places], census.counts[places]).astype(np.int64).tolist()
+    sizes: list[int] = np.bincount(labels[places], records.counts[places]).astype(np.int64).tolist()
     return [size for size in sizes if size]
 
 
-def _clustered_places(labels: NDArray[np.int64], census: Census) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the texts in clusters of two records or more, and by label the first record of each cluster.
+def _clustered_places(labels: NDArray[np.int64], records: TextRecords) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the positions of texts in clusters of two records or more, and the first record of each label (n,).
 
-    The texts of a cluster are together, and clusters in the order of their first record.
+    The texts of a cluster are adjacent, and clusters are in the order of their first record.
     """
     n = len(labels)
     sizes = np.zeros(n, np.int64)
-    np.add.at(sizes, labels, census.counts)
+    np.add.at(sizes, labels, records.counts)
     first_records = np.full(n, np.iinfo(np.int64).max)
-    np.minimum.at(first_records, labels, census.first_records)
+    np.minimum.at(first_records, labels, records.first_records)
     places = np.flatnonzero(sizes[labels] > 1)
     return places[np.lexsort((places, first_records[labels[places]]))], first_records
 
 
-def _summarise(duplicates: Duplicates, census: Census, sizes: list[int]) -> dict[str, Any]:
-    counts, pairs = census.counts, duplicates.pairs
+def _summarise(duplicates: Duplicates, records: TextRecords, sizes: list[int]) -> dict[str, Any]:
+    counts, pairs = records.counts, duplicates.near.pairs
     of_equal_texts = int((counts * (counts - 1) // 2).sum())
     return {
         "records": int(counts.sum()),
@@ -248,9 +278,9 @@ def _summarise(duplicates: Duplicates, census: Census, sizes: list[int]) -> dict
         "clusters": len(sizes),
         "records_in_clusters": sum(sizes),
         "largest_cluster": max(sizes, default=0),
-        "components_skipped": duplicates.clusters.skipped,
-        "texts_skipped": duplicates.clusters.left_single,
-        "candidates": duplicates.candidates,
+        "components_skipped": duplicates.near.clusters.skipped,
+        "texts_skipped": duplicates.near.clusters.left_single,
+        "candidates": duplicates.near.candidates,
         "snapshot_generation": duplicates.generation,
     }
 
@@ -261,13 +291,7 @@ def _blocks(values: NDArray[np.int64], stage: str, progress: Progress) -> Iterat
         progress(f"write {stage}", min(start + _AT_ONCE, len(values)), len(values))
 
 
-def _csv_line(cells: Iterable[str]) -> str:
-    """Return a row of CSV without the end of its line."""
-    line: str = _CSV.writerow(cells)
-    return line[:-1]
-
-
-def _own_names(columns: list[str]) -> list[str]:
+def _unique_names(columns: list[str]) -> list[str]:
     """Return names for the columns of the input that differ from ours and from each other."""
     taken = {*CLUSTER_COLUMNS, *columns}
     names = []
@@ -279,8 +303,3 @@ def _own_names(columns: list[str]) -> list[str]:
             taken.add(name)
         names.append(name)
     return names
-
-
-def safe_cell(text: str) -> str:
-    """Return ``text``, with an apostrophe in front if a spreadsheet would take it for a formula."""
-    return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text

@@ -1,18 +1,19 @@
-"""Check that a workspace holds what it should: the database by itself, and the snapshot against the database.
+"""The job ``dedup verify``: check the database, and the snapshot against the database.
 
-Each table is read once, in pages with a transaction each, so that a writer never waits for more than a page,
-and what is compared with each other lies within a page. That suffices: a text and its vector never change, are
-committed together, and no id is used again. So a text that goes away meanwhile is seen or not, both are sound,
-and no id reaches the next free one, which is read last. Only SQLite's own checks take a table in one statement.
+Each table is read once, page by page, with one transaction per page, so a writer never waits longer than a page takes.
+Only data of the same page is compared. That is enough: a text and its vector never change and are committed together,
+and no id is reused. If a text is deleted during the check, it is either seen or not, and both are valid. The next free
+id is read last, so it is above every id seen. Only SQLite's own checks read a whole table in one statement.
 
-Memory is that of the snapshot with 24 bytes more for each of its vectors, and of one page.
+Memory: the snapshot, 24 bytes for each of its vectors, and one page.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,26 +22,34 @@ from numpy.typing import NDArray
 from sqlalchemy import ColumnElement, Select, func, select
 
 from dedup.errors import CorruptStore
+from dedup.matching.matcher import Matcher
 from dedup.runtime.progress import Progress, no_progress
 from dedup.text.normalise import normalise
 from indexer.ingest.intake import content_digest
+from indexer.store.engines import PAGE
 from indexer.store.runs import Accounts
 from indexer.store.schema import ingest_batch, metadata, model, record, run, text, text_vector
-from indexer.store.store import PAGE, Ids, Store, text_digest
+from indexer.store.store import Ids, Store
+from indexer.store.texts import text_digest
+from indexer.store.workspace import Workspace
 from indexer.vectors.faiss_index import digest_text, iter_content, row_digests, total
-from indexer.vectors.snapshot import FILE_NAME, BadSnapshot, read_current
+from indexer.vectors.snapshot import Snapshots
+from indexer.vectors.snapshot_file import FILE_NAME, BadSnapshot
 
 Kind = Literal["truth", "vectors", "snapshot", "note"]
-"""What a fault of a check means: the database is damaged, a text has no vector, the snapshot is bad, nothing."""
+"""What a fault means: the database is damaged, a text has no vector, the snapshot is bad, or nothing is wrong."""
 
-MOST_EXAMPLES = 5
-"""Faults of one check that are put in words; all are counted."""
+MAX_EXAMPLES = 5
+"""Faults of a check that are described; all are counted."""
 _KNOWN_FILES = ("neardup.sqlite", "lock", "snapshots")
+
+Pages = Callable[[Select[Any], ColumnElement[int]], Iterator[list[Any]]]
+"""Reads the rows of a statement page by page (``_pages``)."""
 
 
 @dataclass(slots=True)
 class Check:
-    """A kind of check: how many things it looked at, how many faults it found, and the first few in words."""
+    """The result of a check: the number of items checked, the number of faults, and descriptions of the first few."""
 
     name: str
     kind: Kind
@@ -48,52 +57,85 @@ class Check:
     faults: int = 0
     examples: list[str] = field(default_factory=list)
 
-    def fault(self, what: str) -> None:
-        """Take note of a fault."""
+    def fault(self, description: str) -> None:
+        """Record a fault."""
         self.faults += 1
-        if len(self.examples) < MOST_EXAMPLES:
-            self.examples.append(what)
+        if len(self.examples) < MAX_EXAMPLES:
+            self.examples.append(description)
 
 
 @dataclass(frozen=True, slots=True)
 class _Published:
-    """What the current snapshot holds: ids (n,) ascending, and the digests (n, 2) of their vectors."""
+    """The content of the current snapshot: ids (n,), ascending, and the digests (n, 2) of their vectors."""
 
     max_text_id: int
     ids: Ids
     digests: NDArray[np.uint64]
 
 
-def verify(
-    store: Store, directory: Path, model_id: str, dimension: int, progress: Progress = no_progress
-) -> list[Check]:
-    """Check the store and the snapshot in the workspace ``directory``.
+def verify_workspace(
+    workspace: Workspace, model: Matcher, *, repair: bool = False, progress: Progress = no_progress
+) -> tuple[list[Check], bool]:
+    """Check a workspace; with ``repair``, rebuild a bad or missing snapshot and check again.
 
-    Every text should have a vector of this model, with ``dimension`` int8, and the snapshot should hold them.
-    ``progress`` hears of the stages ``database``, ``check snapshot``, ``checksum``, ``texts`` and ``records``.
+    Returns the checks, and whether a snapshot was built. Stages reported to ``progress``: those of ``verify``, and of
+    ``Snapshots.publish`` for a repair.
+
+    Raises:
+        UsageError: nothing is indexed.
+        CorruptStore: as ``verify``.
+    """
+    workspace.check_readable()
+    with workspace.open(for_writing=repair) as store:
+        snapshots = Snapshots(store, workspace.snapshots)
+        arguments = (snapshots, workspace.directory, model.model_id, model.dimension, progress)
+        checks = verify(*arguments)
+        if not repair or worst_kind(checks) != "snapshot":
+            return checks, False
+        snapshots.publish(model.model_id, min_similarity=model.min_similarity, progress=progress)
+        return verify(*arguments), True
+
+
+def verify(
+    snapshots: Snapshots,
+    directory: Path,
+    model_id: str,
+    dimension: int,
+    progress: Progress = no_progress,
+    *,
+    rows_at_once: int = PAGE,
+) -> list[Check]:
+    """Check the store, its snapshot, and the files in the workspace ``directory``.
+
+    Every text must have a vector of this model with ``dimension`` int8 values, and the snapshot must hold those of all
+    texts up to its ``max_text_id``. Pages have ``rows_at_once`` rows. Stages reported to ``progress``: ``database``,
+    ``check snapshot``, ``checksum``, ``texts`` and ``records``.
 
     Raises:
         CorruptStore: the row of the current snapshot cannot be read.
 
     """
     checks = []
+    store = snapshots.store
     if store.engine.dialect.name == "sqlite":
         checks.append(_check_sqlite(store, progress))
-        if checks[0].faults:  # what else is read from it means nothing
+        if checks[0].faults:  # nothing else read from it can be trusted
             return checks
-    snapshot, published = _check_snapshot(store, directory / "snapshots", model_id, progress)
-    of_texts = _check_texts(store, model_id, dimension, published, snapshot, progress)
-    return [*checks, _check_records(store, progress), *of_texts, _check_runs(store), snapshot, _check_files(directory)]
+    snapshot, published = _check_snapshot(snapshots, model_id, progress)
+    pages = partial(_pages, store, rows_at_once)
+    of_texts = _check_texts(store, pages, model_id, dimension, published, snapshot, progress)
+    records = _check_records(store, pages, progress)
+    return [*checks, records, *of_texts, _check_runs(pages), snapshot, _check_files(directory)]
 
 
 def worst_kind(checks: list[Check]) -> Kind | None:
-    """Return the gravest kind that has a fault, None if the workspace is sound."""
+    """Return the most serious kind with a fault; None if the workspace is sound."""
     kinds: tuple[Kind, ...] = ("truth", "vectors", "snapshot")
     return next((kind for kind in kinds if any(check.faults and check.kind == kind for check in checks)), None)
 
 
 def _check_sqlite(store: Store, progress: Progress) -> Check:
-    """Check the pages of the file, then each table with its indexes, so that a writer gets its turn in between."""
+    """Check the pages of the file, then each table with its indexes; a writer can write in between."""
     check = Check("database file", "truth", 1)
     pragmas = ["quick_check", *(f"integrity_check('{name}')" for name in metadata.tables), "foreign_key_check"]
     for done, pragma in enumerate(pragmas):
@@ -101,40 +143,38 @@ def _check_sqlite(store: Store, progress: Progress) -> Check:
         with store.engine.connect() as connection:
             for line, *reference in connection.exec_driver_sql(f"PRAGMA {pragma}"):
                 if reference:
-                    check.fault(f"Row {reference[0]} of {line} refers to a row of {reference[1]} that is not there.")
+                    check.fault(f"Row {reference[0]} of {line} refers to a missing row of {reference[1]}.")
                 elif line != "ok":
                     check.fault(line)
     progress("database", len(pragmas), len(pragmas))
     return check
 
 
-def _check_snapshot(
-    store: Store, snapshots: Path, model_id: str, progress: Progress
-) -> tuple[Check, _Published | None]:
-    """Check the file of the snapshot, and what it holds; return that unless it is bad."""
+def _check_snapshot(snapshots: Snapshots, model_id: str, progress: Progress) -> tuple[Check, _Published | None]:
+    """Check the file of the snapshot and its content; return the content unless it is bad."""
     check = Check("snapshot", "snapshot")
     try:
-        opened = read_current(store, snapshots, model_id, progress)
+        opened = snapshots.read_current(model_id, progress)
     except (ValueError, KeyError) as error:
         raise CorruptStore(
-            "The database's row of the current snapshot cannot be read; restore the database from a backup."
+            "The row of the current snapshot in the database is not valid; restore the database from a backup."
         ) from error
     except BadSnapshot as error:
         check.fault(str(error))
         return check, None
     if opened is None:
-        if store.count_vectors(model_id):
-            check.fault("There is no snapshot of this model's vectors.")
+        if snapshots.store.count_vectors(model_id):
+            check.fault("There is no snapshot of the vectors of this model.")
         return check, None
     current, index = opened
     parts, done = [], 0
-    for of_ids, codes in iter_content(index):
-        parts.append((of_ids.copy(), row_digests(of_ids, codes)))
-        done += len(of_ids)
+    for page_ids, codes in iter_content(index):
+        parts.append((page_ids.copy(), row_digests(page_ids, codes)))
+        done += len(page_ids)
         progress("checksum", done, current.n_vectors)
     ids, digests = np.concatenate([ids for ids, _ in parts]), np.concatenate([part for _, part in parts])
     if digest_text(sum(total(part) for _, part in parts)) != current.digest or ids.max() > current.max_text_id:
-        check.fault(f"{current.file_name} holds other vectors than those that were published.")
+        check.fault(f"The vectors in {current.file_name} are not those that were published.")
         return check, None
     order = np.argsort(ids)
     return check, _Published(current.max_text_id, ids[order], digests[order])
@@ -142,27 +182,28 @@ def _check_snapshot(
 
 def _check_texts(
     store: Store,
+    pages: Pages,
     model_id: str,
     dimension: int,
     published: _Published | None,
     snapshot: Check,
     progress: Progress,
 ) -> list[Check]:
-    """Check every text and its vector, and that the snapshot has the same; its faults go to ``snapshot``."""
+    """Check every text and its vector, also against the snapshot, whose faults are added to ``snapshot``."""
     texts, encoded, vectors = Check("texts", "truth"), Check("texts encoded", "vectors"), Check("vectors", "truth")
     number = store.counts().texts
     last = 0
-    for rows in _pages(store, _texts_of(model_id), text.c.text_id):
+    for rows in pages(_texts_of(model_id), text.c.text_id):
         sound = []
-        for text_id, normal, digest, code, a_record in rows:
+        for text_id, normal, digest, code, any_record in rows:
             if text_digest(normal) != digest:
-                texts.fault(f"Text {text_id} is not the one that its digest was made of.")
-            if a_record is None:
+                texts.fault(f"Text {text_id} does not match its digest.")
+            if any_record is None:
                 texts.fault(f"Text {text_id} has no record.")
             if code is None:
                 encoded.fault(f"Text {text_id} has no vector of this model.")
             elif len(code) != dimension or not any(code):
-                vectors.fault(f"The vector of text {text_id} is zero, or has not {dimension} dimensions.")
+                vectors.fault(f"The vector of text {text_id} is zero or does not have {dimension} dimensions.")
             else:
                 sound.append((text_id, code))
         if sound and published:
@@ -173,44 +214,44 @@ def _check_texts(
         progress("texts", texts.checked, number)
     encoded.checked = texts.checked
     for normal, text_ids in _equal_texts(store):
-        texts.fault(f"Texts {' and '.join(map(str, text_ids))} are one: {normal!r}.")
+        texts.fault(f"Texts {' and '.join(map(str, text_ids))} are equal: {normal!r}.")
     _check_next_id(store, "text", last, texts)
     return [texts, encoded, vectors]
 
 
 def _texts_of(model_id: str) -> Select[Any]:
-    """Select each text with its vector of this model, and one of its records; None where there is none."""
+    """Select each text with its vector of this model and one of its records, each None if missing."""
     key = select(model.c.model_key).where(model.c.model_id == model_id).scalar_subquery()
     of_text = (text_vector.c.text_id == text.c.text_id) & (text_vector.c.model_key == key)
-    a_record = select(func.min(record.c.record_id)).where(record.c.text_id == text.c.text_id).scalar_subquery()
-    columns = select(text.c.text_id, text.c.normal, text.c.digest, text_vector.c.code, a_record)
+    any_record = select(func.min(record.c.record_id)).where(record.c.text_id == text.c.text_id).scalar_subquery()
+    columns = select(text.c.text_id, text.c.normal, text.c.digest, text_vector.c.code, any_record)
     return columns.outerjoin_from(text, text_vector, of_text)
 
 
 def _compare(rows: list[tuple[int, bytes]], published: _Published, vectors: Check, snapshot: Check) -> None:
-    """Compare vectors of the database with those of the snapshot, whose bytes are known to be as published."""
+    """Compare vectors of the database with the snapshot, whose own checksum was verified."""
     ids = np.array([text_id for text_id, _ in rows], np.int64)
     digests = row_digests(ids, np.frombuffer(b"".join(code for _, code in rows), np.int8).reshape(len(ids), -1))
     places = np.minimum(np.searchsorted(published.ids, ids), len(published.ids) - 1)
     is_there = published.ids[places] == ids
     snapshot.checked += int(is_there.sum())
     for text_id in ids[~is_there & (ids <= published.max_text_id)].tolist():
-        snapshot.fault(f"Text {text_id} is missing in the snapshot.")
+        snapshot.fault(f"Text {text_id} is missing from the snapshot.")
     for text_id in ids[is_there & (digests != published.digests[places]).any(axis=1)].tolist():
-        vectors.fault(f"The vector of text {text_id} is not the one that the snapshot was made of.")
+        vectors.fault(f"The vector of text {text_id} differs from the one in the snapshot.")
 
 
-def _check_records(store: Store, progress: Progress) -> Check:
+def _check_records(store: Store, pages: Pages, progress: Progress) -> Check:
     check = Check("records", "truth")
     columns = record.c["record_id", "raw", "fields", "content_digest"]
     number = store.counts().records
     last = 0
-    for rows in _pages(store, select(*columns, text.c.normal).outerjoin_from(record, text), record.c.record_id):
+    for rows in pages(select(*columns, text.c.normal).outerjoin_from(record, text), record.c.record_id):
         for record_id, raw, fields, digest, normal in rows:
             if _content_digest(raw, fields) != digest:
-                check.fault(f"Record {record_id} is not what its digest was made of.")
+                check.fault(f"Record {record_id} does not match its digest.")
             elif normalise(raw) != normal:
-                check.fault(f"The text of record {record_id} is missing, or not the normal form of {raw!r}.")
+                check.fault(f"The text of record {record_id} is missing or is not the normal form of {raw!r}.")
         last = rows[-1].record_id
         check.checked += len(rows)
         progress("records", check.checked, number)
@@ -219,7 +260,7 @@ def _check_records(store: Store, progress: Progress) -> Check:
 
 
 def _content_digest(raw: str, fields: str) -> bytes | None:
-    """Return the digest of a record as it is stored; None if its columns are no JSON object of strings."""
+    """Return the digest of a stored record; None if its other columns are not a JSON object of strings."""
     try:
         return content_digest(raw, json.loads(fields))
     except (ValueError, TypeError, AttributeError):
@@ -227,7 +268,7 @@ def _content_digest(raw: str, fields: str) -> bytes | None:
 
 
 def _equal_texts(store: Store) -> Iterator[tuple[str, list[int]]]:
-    """Yield the normal forms that several texts have, and the ids of these; digests alone may be equal by chance."""
+    """Yield each normal form that several texts share, with their ids; equal digests can be coincidence."""
     several = select(text.c.digest).group_by(text.c.digest).having(func.count() > 1)
     found: dict[str, list[int]] = {}
     for text_id, normal in store.read(select(text.c.text_id, text.c.normal).where(text.c.digest.in_(several))):
@@ -236,13 +277,14 @@ def _equal_texts(store: Store) -> Iterator[tuple[str, list[int]]]:
 
 
 def _check_next_id(store: Store, kind: str, last: int, check: Check) -> None:
+    """Check that the next id is above ``last``, the largest in use."""
     free = store.meta(f"next_{kind}_id") or ""
     if not free.isdecimal() or int(free) <= last:
-        check.fault(f"The next {kind} id is noted as {free!r}, and {last} is taken.")
+        check.fault(f"The next {kind} id is recorded as {free!r}, but {last} is already in use.")
 
 
-def _check_runs(store: Store) -> Check:
-    """Check that the batches of each run account for their rows, and add up to what a finished run says."""
+def _check_runs(pages: Pages) -> Check:
+    """Check that the batches of each run account for their rows and add up to the totals of a finished run."""
     check = Check("runs", "truth")
     names = list(Accounts.__dataclass_fields__)
     sums = [func.coalesce(func.sum(ingest_batch.c[name]), 0) for name in names]
@@ -252,17 +294,17 @@ def _check_runs(store: Store) -> Check:
         .outerjoin_from(run, ingest_batch)
         .group_by(run.c.run_id)
     )
-    for rows in _pages(store, statement, run.c.run_id):
-        for run_id, kind, state, noted, manifest, n, end, *sums_of_run in rows:
+    for rows in pages(statement, run.c.run_id):
+        for run_id, kind, state, input_digest, manifest, n, end, *sums_of_run in rows:
             check.checked += 1
             accounts = Accounts(*map(int, sums_of_run))
             if n != end:
-                check.fault(f"Run {run_id} has {n} batches, of which the last has number {end - 1}.")
+                check.fault(f"Run {run_id} has {n} batches, but the last one has number {end - 1}.")
             if accounts.rows_in != accounts.rejected + accounts.added + accounts.changed + accounts.unchanged:
                 check.fault(f"The batches of run {run_id} do not account for all of their rows.")
-            is_accounted = (kind, state) == ("index", "done") and noted is not None  # not before schema 0002
+            is_accounted = (kind, state) == ("index", "done") and input_digest is not None  # since schema 0002
             if is_accounted and _rows(manifest) != asdict(accounts):
-                check.fault(f"The batches of run {run_id} do not add up to what the run says.")
+                check.fault(f"The batches of run {run_id} do not add up to its totals.")
     return check
 
 
@@ -274,20 +316,20 @@ def _rows(manifest: str) -> object:
 
 
 def _check_files(directory: Path) -> Check:
-    """Name the files of the workspace that are not neardup's."""
+    """List the files in the workspace that do not belong to neardup."""
     check = Check("files", "note")
     for path in sorted(directory.rglob("*")):
         check.checked += 1
         inside = path.relative_to(directory)
         is_ours = inside.name.startswith(_KNOWN_FILES) if len(inside.parts) == 1 else FILE_NAME.fullmatch(path.name)
         if not is_ours:
-            check.fault(f"{inside} is not neardup's.")
+            check.fault(f"{inside} does not belong to neardup.")
     return check
 
 
-def _pages(store: Store, statement: Select[Any], key: ColumnElement[int]) -> Iterator[list[Any]]:
-    """Yield the rows of a statement in the order of ``key``, its first column, a page at a time."""
+def _pages(store: Store, size: int, statement: Select[Any], key: ColumnElement[int]) -> Iterator[list[Any]]:
+    """Yield the rows of a statement in the order of ``key``, its first column, in pages of ``size`` rows."""
     rest = statement
-    while rows := store.read(rest.order_by(key).limit(PAGE)):
+    while rows := store.read(rest.order_by(key).limit(size)):
         yield rows
         rest = statement.where(key > rows[-1][0])

@@ -1,1 +1,1 @@
-"""Tables of texts from files, standard input, databases and Python objects."""
+"""Read tables of texts from files, standard input and databases."""

@@ -1,46 +1,47 @@
-"""A table whose records come as cells and not as text: what Parquet files and databases have in common."""
+"""The base of tables whose records are cells rather than text: Parquet files and databases."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from indexer.outputs.csv import csv_line
+from indexer.reading.cell_warnings import CellWarnings
 from indexer.reading.columns import Columns
-from indexer.reading.records import MAX_CELL_CHARACTERS, Options, Row, Table, as_csv
 from indexer.reading.rejects import Reject
-from indexer.reading.remarks import Remarks
+from indexer.reading.rows import MAX_CELL_CHARACTERS, ReadOptions, Row, Table
 
 _MESSAGES = {
-    "E_ENCODING_ROW": "The value of {!r} is not UTF-8. Correct it where it comes from.",
-    "E_FIELD_TOO_LONG": f"The record is too long; a cell may have {MAX_CELL_CHARACTERS} characters.",
-    "E_NESTED": "The value of {!r} is a list or a structure; give each column one value.",
-    "E_NUL": "The value of {!r} holds a NUL character, which a database cannot store.",
+    "E_ENCODING_ROW": "The value of {!r} is not UTF-8. Correct it at its source.",
+    "E_FIELD_TOO_LONG": f"The record is too long. A cell may have at most {MAX_CELL_CHARACTERS} characters.",
+    "E_NESTED": "The value of {!r} is a list or a structure. Give each column a single value.",
+    "E_NUL": "The value of {!r} contains a NUL character, which a database cannot store.",
 }
 
 
 class Unusable(NamedTuple):
-    """A cell that cannot be taken: a code of ``_MESSAGES`` and the beginning of a stand-in for its text."""
+    """A cell that cannot be used: an error code of ``_MESSAGES`` and the beginning of its text, for the reject."""
 
     error: str
     stand_in: str
 
 
 class CellTable(Table):
-    """Records by their number: ``line`` is the number of the record, and there is no byte offset."""
+    """A table of records made of cells; ``line`` is the record number, and there is no byte offset."""
 
-    def settle(self, header: Sequence[str], options: Options, warnings: Sequence[str] = ()) -> None:
-        """Choose among the columns; raises ``InputRefused``."""
+    def choose_columns(self, header: Sequence[str], options: ReadOptions, warnings: Sequence[str] = ()) -> None:
+        """Choose the text and id columns; ``warnings`` concern the input itself. Raises ``InputRefused``."""
         self._columns = Columns(self.name, header, options)
         self.columns, self.choice = self._columns.names, self._columns.choice
-        self._remarks = Remarks(self.name, self.choice, self.columns, options.fix_mojibake)
-        self._remarks.general += [*self._columns.warnings, *warnings]
+        self._cell_warnings = CellWarnings(self.name, self.choice, self.columns, options.fix_mojibake)
+        self._cell_warnings.general += [*self._columns.warnings, *warnings]
 
     @property
     def warnings(self) -> list[str]:  # noqa: D102
-        return self._remarks.sentences(self.rows_in)
+        return self._cell_warnings.messages(self.rows_in)
 
     def item(self, values: Sequence[str | Unusable | None]) -> Row | Reject:
-        """Count one record and turn it into a row or a reject."""
+        """Count one record and return it as a row or a reject."""
         self.rows_in += 1
         number = self.rows_in
         cells = [value if isinstance(value, str) else "" if value is None else value.stand_in for value in values]
@@ -51,11 +52,11 @@ class CellTable(Table):
                 return self._reject(cells, "E_NUL", _MESSAGES["E_NUL"].format(name), name)
         external_id, raw, fields = self._columns.row_of(cells)
         if external_id is not None:
-            external_id = self._remarks.on_id(external_id, number)
+            external_id = self._cell_warnings.check_id(external_id, number)
             if not external_id or external_id.isspace():
                 return self._reject(cells, "E_ID_EMPTY", "The id is empty.", self.choice.id)
-        raw = self._remarks.on_text(raw, fields, number)
+        raw = self._cell_warnings.check_text(raw, fields, number)
         return Row(number, number, external_id, raw, fields, cells, None, self.name)
 
     def _reject(self, cells: Sequence[str], error: str, message: str, column: str | None) -> Reject:
-        return Reject(self.rows_in, self.rows_in, error, column, message, as_csv(cells), None, self.name)
+        return Reject(self.rows_in, self.rows_in, error, column, message, csv_line(cells), None, self.name)

@@ -1,4 +1,4 @@
-"""Names of columns, and which of them hold the text and the id."""
+"""Name the columns of an input and choose those that hold the text and the id."""
 
 from __future__ import annotations
 
@@ -7,53 +7,59 @@ from collections.abc import Callable, Sequence
 from itertools import chain
 
 from dedup.errors import InputRefused
-from indexer.reading.records import MAX_COLUMNS, Choice, Options
+from indexer.reading.rows import MAX_COLUMNS, ColumnChoice, ReadOptions
 
 TEXT_NAMES = (
     *("name", "companyname", "company", "organisationname", "organizationname", "organisation"),
     *("organization", "employername", "employer", "businessname", "legalname", "entityname", "title", "text"),
 )
-"""Column names taken for the text, best first, compared by letters and digits only."""
+"""Names of text columns, best first, compared by their letters and digits only."""
 ID_NAMES = ("id", "recordid", "uuid")
 
 _DATA = re.compile(r"[+-]?\d+([.,]\d+)*%?|\d{1,4}[-./]\d{1,2}[-./]\d{1,4}([ T].*)?|[^@\s]+@[^@\s]+\.\w+")
-"""A number, a date or an address: no name for a column."""
+"""A number, a date or an e-mail address: data rather than a column name."""
 
 
 def clean(cells: Sequence[str]) -> list[str]:
-    """Column names of a header: spaces collapsed, a blank one named by its place."""
+    """Return the column names of a header: white space collapsed, a blank name replaced by ``column_N``."""
     return [" ".join(cell.split()) or f"column_{place}" for place, cell in enumerate(cells, 1)]
 
 
-def find(columns: Sequence[str], asked: str) -> list[int]:
-    """Places of the columns called ``asked``: to the letter or, failing that, in any case."""
-    asked = " ".join(asked.split())
-    exact = [place for place, name in enumerate(columns) if name == asked]
-    return exact or [place for place, name in enumerate(columns) if name.casefold() == asked.casefold()]
+def find(columns: Sequence[str], requested: str) -> list[int]:
+    """Return the positions of the columns called ``requested``, ignoring case only if no name matches exactly."""
+    requested = " ".join(requested.split())
+    exact = [place for place, name in enumerate(columns) if name == requested]
+    return exact or [place for place, name in enumerate(columns) if name.casefold() == requested.casefold()]
 
 
 class Columns:
-    """The columns of one input: ``names``, made distinct, the ``choice`` among them, and ``warnings``.
+    """The columns of one input.
 
-    ``text_at`` and ``id_at`` are the places of the columns in use, ``others`` name and place of all others.
-    ``hint`` gives a further sentence for a column that was asked for and is not there.
+    Attributes:
+        names: The column names, made distinct.
+        choice: The text and id columns.
+        text_at, id_at: Positions of these columns.
+        others: Name and position of every other column.
+        warnings: Warnings about the header.
 
-    Raises ``InputRefused``.
+    ``hint`` returns a further sentence for the message about a requested column that does not exist.
+
+    Raises ``InputRefused`` if the columns cannot be chosen.
     """
 
     def __init__(
-        self, owner: str, header: Sequence[str], options: Options, hint: Callable[[], str] = lambda: ""
+        self, owner: str, header: Sequence[str], options: ReadOptions, hint: Callable[[], str] = lambda: ""
     ) -> None:
         self._owner = owner
         self._hint = hint
         self._header = clean(header)
         if len(header) > MAX_COLUMNS:
-            message = f"{owner} has {len(header)} columns; at most {MAX_COLUMNS} are read."
-            raise InputRefused(f"{message} Check --delimiter, or leave some out.", "E_HEADER")
+            message = f"{owner} has {len(header)} columns; the maximum is {MAX_COLUMNS}."
+            raise InputRefused(f"{message} Check --delimiter, or remove some columns.", "E_HEADER")
         self.names = tuple(_distinct(self._header))
         text = list(options.text_columns) or [_guess_text(self._header) or ""]
         if not text[0]:
-            message = f"{owner} has the columns {self._listing()}. Say which holds the text with --text."
+            message = f"Cannot tell which column of {owner} holds the text. Choose one with --text: {self._listing()}."
             raise InputRefused(message, "E_NO_TEXT_COLUMN")
         self.text_at = list(dict.fromkeys(self._place(name, "--text") for name in text))
         unused = [name for place, name in enumerate(self._header) if place not in self.text_at]
@@ -61,7 +67,7 @@ class Columns:
         self.id_at = self._place(found_id, "--id") if found_id else None
         used = {*self.text_at, self.id_at}
         self.others = [(name, place) for place, name in enumerate(self.names) if place not in used]
-        self.choice = Choice(
+        self.choice = ColumnChoice(
             text=tuple(self.names[place] for place in self.text_at),
             text_guessed=not options.text_columns,
             id=None if self.id_at is None else self.names[self.id_at],
@@ -70,7 +76,7 @@ class Columns:
         self.warnings = self._warnings(header)
 
     def row_of(self, cells: Sequence[str]) -> tuple[str | None, str, dict[str, str]]:
-        """Return id, text and other columns of a record with as many cells as there are columns."""
+        """Return the id, text and other columns of a record with one cell for each column."""
         if len(self.text_at) == 1:
             raw = cells[self.text_at[0]]
         else:
@@ -79,42 +85,42 @@ class Columns:
         return None if self.id_at is None else cells[self.id_at], raw, fields
 
     def _warnings(self, header: Sequence[str]) -> list[str]:
-        said = []
+        warnings = []
         renamed = [name for name, before in zip(self.names, self._header, strict=True) if name != before]
         renamed += [name for name, before in zip(self.names, header, strict=True) if not before.strip()]
         if renamed:
-            said.append(
-                f"W_COLUMN_NAME: {self._owner} has columns without a name or with one that came before; "
-                f"they are called {_listed(renamed)}."
+            warnings.append(
+                f"W_COLUMN_NAME: {self._owner} has columns with a blank or repeated name; "
+                f"they were renamed to {_quoted_list(renamed)}."
             )
         if data := [name for name in self._header if _DATA.fullmatch(name)]:
-            said.append(
-                f"W_HEADER_DATA: The first line of {self._owner} looks like data ({_listed(data)}), but it was taken "
-                "for the names of the columns. If it is a record, say --no-header."
+            warnings.append(
+                f"W_HEADER_DATA: The header of {self._owner} looks like data ({_quoted_list(data)}). "
+                "If the first line is a record, use --no-header."
             )
-        return said
+        return warnings
 
     def _listing(self) -> str:
-        return _listed(self._header)
+        return _quoted_list(self._header)
 
-    def _place(self, asked: str, option: str) -> int:
-        places = find(self._header, asked)
+    def _place(self, requested: str, option: str) -> int:
+        places = find(self._header, requested)
         if not places:
-            message = f"{self._owner} has no column {asked!r}; it has {self._listing()}."
+            message = f"{self._owner} has no column {requested!r}; it has {self._listing()}."
             raise InputRefused(f"{message} Name one with {option}.{self._hint()}", "E_MISSING_COLUMN")
         if len(places) > 1:
-            message = f"{self._owner} has {len(places)} columns called {asked!r}. Rename all but one of them."
+            message = f"{self._owner} has {len(places)} columns called {requested!r}. Rename all but one of them."
             raise InputRefused(message, "E_DUPLICATE_COLUMN")
         return places[0]
 
 
-def _listed(names: Sequence[str]) -> str:
-    listed = ", ".join(map(repr, names[:30]))
-    return listed if len(names) <= 30 else f"{listed} and {len(names) - 30} more"
+def _quoted_list(names: Sequence[str]) -> str:
+    quoted = ", ".join(map(repr, names[:30]))
+    return quoted if len(names) <= 30 else f"{quoted} and {len(names) - 30} more"
 
 
 def _distinct(names: Sequence[str]) -> list[str]:
-    """Add ``_2``, ``_3`` … to names that came before."""
+    """Append ``_2``, ``_3`` … to repeated names."""
     distinct: dict[str, None] = {}
     for name in names:
         tries = chain([name], (f"{name}_{copy}" for copy in range(2, len(names) + 2)))
@@ -128,6 +134,6 @@ def _guess(columns: Sequence[str], known: Sequence[str]) -> str | None:
 
 
 def _guess_text(columns: Sequence[str]) -> str | None:
-    """Return the column with a telling name, else the only column, else the only one that is no id."""
+    """Return the column with a usual name, else the only column, else the only one that is not an id."""
     others = [name for name in columns if _guess([name], ID_NAMES) is None] if len(columns) > 1 else columns
     return _guess(columns, TEXT_NAMES) or (others[0] if len(others) == 1 else None)

@@ -1,4 +1,4 @@
-"""The lines of an input: decoded, counted, with their place in bytes, and with what is wrong with them."""
+"""Split an input into decoded lines, with their numbers, byte offsets and errors."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from indexer.reading.rejects import MAX_RAW_BYTES
 
 MAX_LINE_BYTES = 16 << 20
 MAX_RECORD_LINES = 200
-"""Lines that one record may span; a quote that is open for longer was never meant to be."""
+"""Most lines of one record; a quote that stays open for longer was not meant to open a cell."""
 
-_OTHER_ENCODING = "If the file is in another encoding, name it, for example --encoding cp1252."
+_OTHER_ENCODING = "If the file has another encoding, set it, e.g. --encoding cp1252."
 
 
 class RecordTooLong(Exception):
-    """The record in hand spans more lines or bytes than a record may."""
+    """The current record spans more lines or bytes than allowed."""
 
 
 class ByteLines:
-    """The lines of an input in an encoding that contains ASCII; ``head`` are those of the first chunk."""
+    """The lines of an input as bytes, in UTF-8 if its encoding is wide; ``head`` holds those of the first chunk."""
 
     def __init__(self, source: streams.ByteSource, encoding: str | None) -> None:
         self.name = source.name
         self.warnings: list[str] = []
         self._source = source
-        mark = encodings.marked(source.start)
+        mark = encodings.from_mark(source.start)
         if encoding == encodings.AUTO:
             self.encoding = mark[0] if mark else self._detected(source.start)
         else:
@@ -39,39 +39,39 @@ class ByteLines:
         is_wide = encodings.is_wide(self.encoding)
         self._wide = codecs.getincrementaldecoder(self.encoding)() if is_wide else None
         self.line_encoding = "utf-8" if is_wide else self.encoding
-        self._newlines = self._taken = 0
+        self._newlines = self._bytes_taken = 0
         self._first = self._chunk().removeprefix(codecs.BOM_UTF8)
-        self.head = _whole_lines(self._first, len(source.start))
+        self.head = self._whole_lines(self._first)
         self._refuse_wrong_encoding()
 
     def decode(self, line: bytes) -> str:
-        """Decode a line strictly; raises UnicodeError."""
+        """Decode a line strictly; raises ``UnicodeError``."""
         text = line.decode(self.line_encoding)
-        text.encode()  # some codecs give lone surrogates
+        text.encode()  # some codecs return lone surrogates
         return text
 
-    def checked(self, number: int, line: bytes, faults: dict[int, tuple[str, str]], quote: str) -> str:
-        """Return the text of a line, or a stand-in and an entry in ``faults``: error and message.
+    def checked(self, number: int, line: bytes, errors: dict[int, tuple[str, str]], quote: str) -> str:
+        """Return the text of a line; if it is bad, return a stand-in and add its error and message to ``errors``.
 
-        What is left of a line that is too long opens no ``quote``.
+        Quotes are removed from the stand-in for a line that is too long, so that they cannot open a cell.
         """
         text = line[:MAX_LINE_BYTES].decode(self.line_encoding, "backslashreplace")
         if len(line) > MAX_LINE_BYTES:
-            faults[number] = "E_FIELD_TOO_LONG", f"Line {number} is longer than {MAX_LINE_BYTES} bytes."
+            errors[number] = "E_FIELD_TOO_LONG", f"Line {number} is longer than {MAX_LINE_BYTES:,} bytes."
             return text.replace(quote or "\0", "")[: MAX_RAW_BYTES + 1] + "\n"
         try:
             self.decode(line)
         except UnicodeError as error:
-            message = f"L{self._where(number, line, error)[1:]} is not {self.encoding}. {_OTHER_ENCODING}"
-            faults[number] = "E_ENCODING_ROW", message
+            message = f"L{self._position(number, line, error)[1:]} is not {self.encoding}. {_OTHER_ENCODING}"
+            errors[number] = "E_ENCODING_ROW", message
         if "\0" in text:
-            faults.setdefault(number, ("E_NUL", f"Line {number} holds a NUL byte."))
+            errors.setdefault(number, ("E_NUL", f"Line {number} contains a NUL byte."))
         return text
 
     def blocks(self) -> Iterator[tuple[list[bytes], list[int]]]:
-        """Yield lists of lines with their line ends, and where each of them starts in the unpacked file.
+        """Yield lists of lines with their line ends, and the offset of each in the decompressed file.
 
-        A line over the limit keeps one byte more than it.
+        A line that is too long is cut to one byte more than the limit.
         """
         rest, offset, dropped = b"", self._offset, 0
         for chunk in chain([self._first], iter(self._chunk, b"")):
@@ -92,7 +92,7 @@ class ByteLines:
 
     @property
     def _width(self) -> Callable[[bytes], int]:
-        """How many bytes of the file a line takes."""
+        """A function that returns how many bytes of the file a line takes."""
         if self._wide is None:
             return len
         unmarked = {"utf-16": "utf-16-le", "utf-32": "utf-32-le"}.get(self.encoding, self.encoding)
@@ -100,96 +100,99 @@ class ByteLines:
 
     def _chunk(self) -> bytes:
         data = self._source.read()
-        self._taken += len(data)
+        self._bytes_taken += len(data)
         if self._wide is None:
             return data
         try:
             text = self._wide.decode(data, not data)
             result = text.encode()
         except UnicodeError as error:
-            raise self._not_wide(error) from error
+            raise self._wide_error(error) from error
         self._newlines += text.count("\n")
         return result or (self._chunk() if data else b"")
 
     def _detected(self, start: bytes) -> str:
-        """Return UTF-8 or a guess to be relied on; raises InputRefused."""
-        whole = b"".join(_whole_lines(start, len(start)))
+        """Return UTF-8 or a confident guess; raises ``InputRefused``."""
+        whole = b"".join(self._whole_lines(start))
         try:
             whole.decode()
         except UnicodeDecodeError:
             pass
         else:
             return "utf-8"
-        name, confidence = encodings.guess(whole) or ("nothing known", 0.0)
-        if confidence < encodings.LEAST_CONFIDENCE:
+        name, confidence = encodings.guess(whole) or ("none", 0.0)
+        if confidence < encodings.MIN_CONFIDENCE:
             raise InputRefused(
-                f"The encoding of {self.name} cannot be told; the best guess is {name} ({confidence:.2f}). "
-                "Name it with --encoding.",
+                f"Cannot detect the encoding of {self.name}; best guess: {name} (confidence {confidence:.2f}). "
+                "Set it with --encoding.",
                 "E_ENCODING",
             )
-        self.warnings.append(f"W_ENCODING: {self.name} is read as {name}, which is a guess ({confidence:.2f}).")
+        self.warnings.append(
+            f"W_ENCODING: {self.name} is read as {name}, a guess (confidence {confidence:.2f}). Check the names."
+        )
         return name
 
-    def _not_wide(self, error: UnicodeError) -> InputRefused:
-        line, byte = self._newlines + 1, self._taken
+    def _wide_error(self, error: UnicodeError) -> InputRefused:
+        line, byte = self._newlines + 1, self._bytes_taken
         if isinstance(error, UnicodeDecodeError):
             before = error.object[: error.start].decode(error.encoding, "ignore")
             line, byte = line + before.count("\n"), byte - len(error.object) + error.start + 1
-        message = f"{self.name} is not {self.encoding}: line {line}, byte {byte} of it cannot be decoded."
-        return InputRefused(f"{message} Name its encoding with --encoding.", "E_ENCODING")
+        message = f"{self.name} is not {self.encoding}: cannot decode line {line}, byte {byte} of the file."
+        return InputRefused(f"{message} Set the encoding with --encoding.", "E_ENCODING")
 
-    def _where(self, number: int, line: bytes, error: UnicodeError) -> str:
+    def _position(self, number: int, line: bytes, error: UnicodeError) -> str:
         at = error.start if isinstance(error, UnicodeDecodeError) else 0
         return f"line {number}, byte {at + 1} (0x{line[at : at + 1].hex()})"
 
     def _refuse_wrong_encoding(self) -> None:
-        """Refuse a file of another encoding: two lines and over 1 % of the first chunk cannot be decoded."""
+        """Refuse the file if at least two lines, and over 1 %, of the first chunk cannot be decoded."""
         if self._first.count(0) > 0.3 * len(self._first):
-            message = f"{self.name} is mostly NUL bytes. If it is UTF-16, say so with --encoding utf-16-le."
+            message = f"{self.name} is mostly NUL bytes. If it is UTF-16, use --encoding utf-16-le."
             raise InputRefused(message, "E_ENCODING")
         wrong: list[str] = []
         for number, line in enumerate(self.head, 1):
             try:
                 self.decode(line)
             except UnicodeError as error:
-                wrong.append(self._where(number, line, error))
+                wrong.append(self._position(number, line, error))
         total = sum(not line.isspace() for line in self.head)
         if len(wrong) >= 2 and len(wrong) > 0.01 * total:
             guessed = encodings.guess(b"".join(self.head))
-            remedy = f"It may be {guessed[0]}: --encoding {guessed[0]}." if guessed else "Name it with --encoding."
+            remedy = (
+                f"It may be {guessed[0]}: --encoding {guessed[0]}." if guessed else "Set the encoding with --encoding."
+            )
             raise InputRefused(
-                f"{self.name} is not {self.encoding}: {wrong[0]} cannot be decoded, and so in "
-                f"{len(wrong)} of the first {total} lines. {remedy}",
+                f"{self.name} is not {self.encoding}: cannot decode {len(wrong)} of the first {total} lines, "
+                f"the first at {wrong[0]}. {remedy}",
                 "E_ENCODING",
             )
 
-
-def _whole_lines(data: bytes, read: int) -> list[bytes]:
-    """Lines of the first chunk, without the last one if it may go on behind what was ``read``."""
-    lines = data.splitlines(True)
-    return (lines[:-1] or lines) if read == streams.CHUNK_BYTES else lines
+    def _whole_lines(self, first: bytes) -> list[bytes]:
+        """Return the lines of the first chunk, without the last one if it may continue in the next chunk."""
+        lines = first.splitlines(True)
+        return (lines[:-1] or lines) if len(self._source.start) == self._source.chunk_bytes else lines
 
 
 class Lines:
-    """Decoded lines; those of the record in hand are held and can be put back.
+    """Decoded lines; those of the current record are held and can be put back.
 
-    Iterating raises ``RecordTooLong`` when a record takes more lines or bytes than it may.
+    Iterating raises ``RecordTooLong`` if a record takes more lines or bytes than allowed.
     """
 
     def __init__(self, source: ByteLines, quote: str = "") -> None:
         self._source = source
         self._quote = quote
         self._lines = self._decoded()
-        self._back: deque[tuple[str, int]] = deque()
+        self._returned: deque[tuple[str, int]] = deque()
         self.number = 0
-        """Number of the line given last."""
+        """Number of the last line returned."""
         self.held: list[str] = []
-        """Lines given since it was last cleared."""
+        """The lines of the current record; the caller clears the list when it is done with them."""
         self.offset = 0
-        """Where the first of the held lines starts, in bytes of the unpacked file."""
+        """Offset of the first held line in the decompressed file."""
         self._offsets: list[int] = []
-        self.faults: dict[int, tuple[str, str]] = {}
-        """Error and message of the lines that cannot be used, by line number; their text is a stand-in."""
+        self.errors: dict[int, tuple[str, str]] = {}
+        """Error and message of bad lines by line number; the text of such a line is a stand-in."""
 
     def __iter__(self) -> Self:
         return self
@@ -198,7 +201,7 @@ class Lines:
         held = self.held
         if held and (len(held) >= MAX_RECORD_LINES or sum(map(len, held)) > MAX_LINE_BYTES):
             raise RecordTooLong
-        text, offset = self._back.popleft() if self._back else next(self._lines)
+        text, offset = self._returned.popleft() if self._returned else next(self._lines)
         self.number += 1
         if held:
             self._offsets.append(offset)
@@ -210,34 +213,34 @@ class Lines:
 
     @property
     def first(self) -> int:
-        """Number of the first of the held lines."""
+        """Number of the first held line."""
         return self.number - len(self.held) + 1
 
     def put_back(self, keep: int = 1) -> None:
-        """Put back all held lines but the first ``keep`` of them."""
+        """Put back all held lines except the first ``keep``."""
         rest = list(zip(self.held, self._offsets, strict=True))[keep:]
-        self._back.extendleft(reversed(rest))
+        self._returned.extendleft(reversed(rest))
         self.number -= len(rest)
         del self.held[keep:], self._offsets[keep:]
 
-    def fault(self) -> tuple[str, str] | None:
-        """Return the first fault among the held lines."""
+    def error(self) -> tuple[str, str] | None:
+        """Return the first error among the held lines."""
         numbers = range(self.first, self.number + 1)
-        return next((self.faults[number] for number in numbers if number in self.faults), None)
+        return next((self.errors[number] for number in numbers if number in self.errors), None)
 
     def _decoded(self) -> Iterator[tuple[str, int]]:
         number = 0
         decode = bytes.decode if self._source.line_encoding == "utf-8" else self._source.decode
         for lines, offsets in self._source.blocks():
-            self.faults = {at: fault for at, fault in self.faults.items() if at > number - MAX_RECORD_LINES}
+            self.errors = {at: error for at, error in self.errors.items() if at > number - MAX_RECORD_LINES}
             try:
                 texts = list(map(decode, lines))
-                sound = "\0" not in "".join(texts) and max(map(len, lines), default=0) <= MAX_LINE_BYTES
+                valid = "\0" not in "".join(texts) and max(map(len, lines), default=0) <= MAX_LINE_BYTES
             except UnicodeError:
-                sound = False
-            if not sound:
+                valid = False
+            if not valid:
                 texts = [
-                    self._source.checked(at, line, self.faults, self._quote)
+                    self._source.checked(at, line, self.errors, self._quote)
                     for at, line in enumerate(lines, number + 1)
                 ]
             number += len(lines)

@@ -1,9 +1,8 @@
-"""Read a table of texts from a file, standard input, several of them, or a database.
+"""Open a file, standard input, several inputs or a database as a ``Table``.
 
-``open_table`` and its kin are the only way in, and whatever the format, they give a ``Table``. Everything is
-text, and nothing is guessed inside a cell. A fault of the whole input raises ``InputRefused``. A fault of one
-record gives a ``Reject`` in its place: every record comes out exactly once, as a ``Row`` or as a ``Reject``.
-What a text means, and whether ids repeat, is the business of the caller.
+Whatever the format, cells are text and are never interpreted. If the input as a whole is bad, ``InputRefused`` is
+raised. If one record is bad, a ``Reject`` takes its place: every record is yielded exactly once, as a ``Row`` or a
+``Reject``. Readers do not check the meaning of a text or whether ids repeat.
 """
 
 from __future__ import annotations
@@ -15,51 +14,54 @@ from indexer.reading.formats.delimited import DelimitedTable
 from indexer.reading.formats.joined import JoinedTable
 from indexer.reading.formats.jsonl import JsonLinesTable, looks_like_json
 from indexer.reading.lines import ByteLines
-from indexer.reading.records import Choice, Options, Row, Table
+from indexer.reading.rows import ColumnChoice, ReadOptions, Row, Table
 from indexer.reading.streams import ByteSource
 
-__all__ = ["Choice", "Options", "Row", "Table", "default_source", "open_query", "open_table", "open_tables"]
+__all__ = ["ColumnChoice", "ReadOptions", "Row", "Table", "default_source", "open_query", "open_table", "open_tables"]
 
 
-def open_tables(sources: Sequence[str | Path], options: Options | None = None) -> Table:
-    """Open one input as ``open_table`` does, or several, to be read one after the other as if they were one.
+def open_tables(sources: Sequence[str | Path], options: ReadOptions | None = None) -> Table:
+    """Open one or more inputs as one table.
 
-    Raises what ``open_table`` raises, for the later inputs while the rows are read.
+    Raises what ``open_table`` raises; for the second and later inputs while rows are read.
     """
-    options = options or Options()
+    options = options or ReadOptions()
     return open_table(sources[0], options) if len(sources) == 1 else JoinedTable(sources, options, open_table)
 
 
-def open_query(query: str, url: str, options: Options | None = None) -> Table:
-    """Run a query on a database that SQLAlchemy knows and open its result; nothing is ever written there.
+def open_query(query: str, url: str, options: ReadOptions | None = None) -> Table:
+    """Run a query on a database that SQLAlchemy supports and open its result; nothing is written to the database.
 
-    Raises ``InputRefused`` for a query that is wrong, ``EnvironmentFault`` for a database that cannot be
-    reached, ``UsageError`` for a URL that is none.
+    Raises ``InputRefused`` for a bad query, ``EnvironmentFault`` for an unreachable database and ``UsageError`` for an
+    invalid URL.
     """
     from indexer.reading.formats.sql import QueryTable
 
-    return QueryTable(query, url, options or Options())
+    return QueryTable(query, url, options or ReadOptions())
 
 
 def default_source(url: str) -> str:
-    """Return what the records of a database are filed under unless the user says otherwise: its name."""
+    """Return the default source name for records from a database: the name of the database."""
     from indexer.reading.formats.sql import database_name
 
     return database_name(url)
 
 
-def open_table(source: str | Path, options: Options | None = None) -> Table:
-    """Open a file, or standard input for ``-``, and settle its format, encoding, delimiter and columns.
+def open_table(source: str | Path, options: ReadOptions | None = None) -> Table:
+    """Open a file, or standard input for ``-``, and detect what ``options`` leave open.
 
-    Format and compression are recognised by the content. Several text columns are joined with a space. What
-    is not asked for is found: UTF-8 unless a byte-order mark says otherwise; the delimiter; the text and the
-    id by the usual names of such columns, or no id.
+    Format and compression are detected from the content. The encoding is UTF-8 unless there is a byte-order mark. The
+    delimiter is detected, and the text and id columns by their usual names; there may be no id column. Several text
+    columns are joined with a space.
 
-    Raises ``InputRefused`` with a code of ``docs/bad-input.md``, ``UsageError`` for an unknown encoding, an
-    impossible delimiter or a package that is not installed, ``EnvironmentFault`` if the file may not be read.
+    Raises:
+        InputRefused: The input is bad; its code is one of ``docs/bad-input.md``.
+        UsageError: The encoding is unknown, the delimiter impossible or a package not installed.
+        EnvironmentFault: The file cannot be read.
+
     """
-    options = options or Options()
-    opened = ByteSource(source)
+    options = options or ReadOptions()
+    opened = ByteSource(source, options.chunk_bytes)
     try:
         if opened.is_parquet:
             from indexer.reading.formats.parquet import ParquetTable

@@ -1,4 +1,4 @@
-"""Rows that were not accepted, and the file that lists them."""
+"""Rejected rows and the file that lists them."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from dedup.errors import EnvironmentFault
 from indexer.files import open_beside, remove_left, sync_directory
 
 MAX_RAW_BYTES = 4096
-"""Most bytes of a rejected record that are kept, in UTF-8."""
+"""A longer record is cut to this many bytes of UTF-8."""
 CUT_MARK = " [cut]"
 
 
 def _cut(raw: str) -> str:
-    """Shorten ``raw`` to ``MAX_RAW_BYTES`` and mark it; a lone surrogate is written as its escape."""
+    """Cut ``raw`` to ``MAX_RAW_BYTES`` and mark the cut; escape lone surrogates."""
     start = raw[: MAX_RAW_BYTES + 1].encode("utf-8", "backslashreplace")
     if len(start) <= MAX_RAW_BYTES:
         return start.decode("utf-8")
@@ -29,13 +29,18 @@ def _cut(raw: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """One record that was not accepted.
+    """One rejected record.
 
-    ``line`` is the line of the file on which the record starts and ``record_no`` its place among the
-    records, both from 1 (the header is line 1 and no record). ``error`` is a code of
-    ``docs/bad-input.md``, ``column`` the column at fault if there is one. ``raw`` is the record as read,
-    cut to 4 KiB and marked if it was. ``byte_offset`` is where that line starts in the unpacked file, from 0,
-    and None where records are no lines: there ``line`` is the number of the record. ``file`` is the input.
+    Attributes:
+        line: The line on which the record starts, from 1; the record number if the input has no lines.
+        record_no: The record number, from 1; the header does not count.
+        error: A code of ``docs/bad-input.md``.
+        column: The bad column, if there is one.
+        message: What is wrong and how to correct it.
+        raw: The record as read, cut to 4 KiB.
+        byte_offset: Where the line starts in the decompressed file, from 0; None if the input has no lines.
+        file: The input.
+
     """
 
     line: int
@@ -51,18 +56,16 @@ class Reject:
         object.__setattr__(self, "raw", _cut(self.raw))
 
     def entry(self) -> dict[str, str | int | None]:
-        """Return what a list of rejects says, in its order: where, what is wrong, and the record."""
+        """Return the reject as an entry of the rejects file."""
         place = {"file": self.file, "line": self.line, "byte_offset": self.byte_offset, "record_no": self.record_no}
         return place | {"error": self.error, "column": self.column, "message": self.message, "raw": self.raw}
 
 
 class RejectsFile:
-    """Write rejects as JSON lines; the file appears under its name only when ``commit`` is called.
+    """Write rejects as JSON lines to a file that appears under its name only on ``commit``.
 
-    Leaving the context without ``commit`` leaves everything as it was before. What a killed run left is removed by the
-    next.
-
-    Raises ``EnvironmentFault`` from ``add`` and ``commit`` if the disk or a permission is in the way.
+    Leaving the context without ``commit`` changes nothing. A temporary file left by a killed run is removed by the next
+    one. ``add`` and ``commit`` raise ``EnvironmentFault`` if the file cannot be written.
     """
 
     def __init__(self, path: Path) -> None:
@@ -78,27 +81,26 @@ class RejectsFile:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._file is not None:
-            with suppress(OSError):  # closing writes what is buffered, and that may be what failed before
+            with suppress(OSError):  # closing flushes the buffer, which may be what failed before
                 self._file.close()
             Path(self._file.name).unlink(missing_ok=True)
             self._file = None
 
     def add(self, reject: Reject) -> None:
         """Append one reject."""
-        with self._faults():
+        with self._translate_errors():
             if self._file is None:
-                # A lone surrogate becomes what JSON escapes it to as well.
+                # backslashreplace writes a lone surrogate as JSON would escape it
                 self._file = open_beside(self.path, errors="backslashreplace")
             self._file.write(json.dumps(reject.entry(), ensure_ascii=False) + "\n")
         self.count += 1
 
     def commit(self) -> Path | None:
-        """Put the file in its place and return its path.
+        """Move the file into place and return its path.
 
-        Without any reject, return None and remove the file that an earlier run left at this path: it
-        would speak of rows that are no longer refused.
+        Without rejects, return None and remove the rejects file of an earlier run at this path, which is out of date.
         """
-        with self._faults():
+        with self._translate_errors():
             if self._file is None:
                 remove_left(self.path)
                 if _is_rejects_file(self.path):
@@ -113,7 +115,7 @@ class RejectsFile:
         return self.path
 
     @contextmanager
-    def _faults(self) -> Iterator[None]:
+    def _translate_errors(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:
@@ -124,7 +126,7 @@ class RejectsFile:
 
 
 class RejectsStream:
-    """Write rejects as JSON lines in ASCII, at once; what ``RejectsFile`` is for a file."""
+    """Write rejects as JSON lines in ASCII to a stream immediately; the counterpart of ``RejectsFile``."""
 
     def __init__(self, stream: TextIO) -> None:
         self.count = 0
@@ -145,11 +147,11 @@ class RejectsStream:
         self.count += 1
 
     def commit(self) -> None:
-        """Do nothing: everything is written already."""
+        """Do nothing; rejects are already written."""
 
 
 def _is_rejects_file(path: Path) -> bool:
-    """Whether a file was written by an earlier run: nothing else may be removed."""
+    """Whether ``path`` is a rejects file; no other file may be removed."""
     try:
         with path.open("rb") as file:
             first = json.loads(file.readline(16 * MAX_RAW_BYTES))

@@ -1,4 +1,4 @@
-"""The bytes of a file or of standard input: opened, counted, decompressed, and watched for changes."""
+"""Read the bytes of a file or standard input: count and decompress them and notice if the file changes."""
 
 from __future__ import annotations
 
@@ -22,16 +22,15 @@ else:
     from backports import zstd
 
 from dedup.errors import EnvironmentFault, InputRefused
+from indexer.reading.rows import CHUNK_BYTES
 
-CHUNK_BYTES = 1 << 20
-"""Bytes read at a time; format, encoding and delimiter are judged on the first chunk."""
 MAX_RATIO = 200
-"""Most decompressed bytes for one compressed byte, once there are ``RATIO_FLOOR_BYTES`` of them."""
+"""Most decompressed bytes per compressed byte, checked from ``RATIO_FLOOR_BYTES`` decompressed bytes on."""
 RATIO_FLOOR_BYTES = 64 << 20
 MAX_XZ_MEMORY = 512 << 20
 
-_PACKED_CHUNK_BYTES = 1 << 14
-_COMPRESSED = {  # a name, and how it begins
+_COMPRESSED_CHUNK_BYTES = 1 << 14
+_COMPRESSED = {  # name to first bytes
     "gzip": rb"\x1f\x8b",
     "bzip2": rb"BZh[1-9](1AY&SY|\x17rE8P\x90)",
     "xz": rb"\xfd7zXZ\0",
@@ -44,33 +43,33 @@ _BINARY = {
     rb"%PDF-": "a PDF document",
 }
 _BINARY_REMEDIES = {
-    "an SQLite database": "Read a table of it with --from-sql 'SELECT …' and --source-url sqlite:///FILE.",
-    "a PDF document": "Give the table itself, for example as CSV.",
+    "an SQLite database": "Query it with --from-sql 'SELECT …' and --source-url sqlite:///FILE.",
+    "a PDF document": "Export the table, for example as CSV.",
 }
-_PARQUET = rb"PAR[1E][^\n]{0,7}[\0-\x08]"  # no line of text has such a byte; Parquet has one near its start
-_DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError, zstd.ZstdError)
+_PARQUET = rb"PAR[1E][^\n]{0,7}[\0-\x08]"  # the last byte is not in any line of text
+_DECOMPRESSION_ERRORS = (EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError, zstd.ZstdError)
 
 
 class _Readable(Protocol):
     def read(self, size: int, /) -> bytes: ...
 
 
-def _filled(stream: _Readable) -> bytes:
-    """Read a whole chunk unless the stream ends: many small pieces of a long line would be joined one by one."""
+def _read_chunk(stream: _Readable, size: int) -> bytes:
+    """Read ``size`` bytes unless the stream ends: joining a long line from many small pieces would be slow."""
     pieces: list[bytes] = []
-    room = CHUNK_BYTES
+    room = size
     while room and (data := stream.read(room)):
         pieces.append(data)
         room -= len(data)
     return b"".join(pieces)
 
 
-class _Rejoined:
-    """A binary stream whose first bytes were already looked at; ``count`` bytes have been handed on."""
+class _PeekedStream:
+    """A binary stream whose first chunk is known as ``start``; ``count`` bytes were read from it."""
 
-    def __init__(self, stream: _Readable) -> None:
+    def __init__(self, stream: _Readable, chunk_bytes: int) -> None:
         self._stream = stream
-        self.start = _filled(stream)
+        self.start = _read_chunk(stream, chunk_bytes)
         self._again = io.BytesIO(self.start)
         self.count = 0
 
@@ -81,7 +80,7 @@ class _Rejoined:
 
 
 class _Members:
-    """One compressed stream after another; unlike ``bz2`` and ``lzma``, bytes that are none are a fault."""
+    """Concatenated compressed streams as one; unlike ``bz2`` and ``lzma``, other bytes after them are an error."""
 
     def __init__(self, stream: _Readable, make: Callable[[], Any]) -> None:
         self._stream = stream
@@ -94,29 +93,35 @@ class _Members:
             if self._member.eof:
                 data = self._member.unused_data.lstrip(b"\0")  # padding
                 while not data:
-                    packed = self._stream.read(_PACKED_CHUNK_BYTES)
-                    if not packed:
+                    compressed = self._stream.read(_COMPRESSED_CHUNK_BYTES)
+                    if not compressed:
                         return b""
-                    data = packed.lstrip(b"\0")
+                    data = compressed.lstrip(b"\0")
                 self._member = self._make()
-            elif self._member.needs_input and not (data := self._stream.read(_PACKED_CHUNK_BYTES)):
-                raise EOFError("it ends in the middle")
+            elif self._member.needs_input and not (data := self._stream.read(_COMPRESSED_CHUNK_BYTES)):
+                raise EOFError("unexpected end of file")
             try:
-                unpacked: bytes = self._member.decompress(data, size)
-            except OSError as error:  # bz2 says so of data that is none of its own
+                decompressed: bytes = self._member.decompress(data, size)
+            except OSError as error:  # bz2 raises it for invalid data
                 raise zlib.error(str(error)) from error
-            if unpacked:
-                return unpacked
+            if decompressed:
+                return decompressed
 
 
 class ByteSource:
     """A file, or standard input for ``-``, as decompressed bytes.
 
-    ``start`` is the first chunk of them, ``packing`` the compression or None, ``size`` the length on disk or
-    None. ``name`` is that of messages.
+    Attributes:
+        name: The name for messages.
+        start: The first chunk.
+        chunk_bytes: Bytes read at a time.
+        compression: The compression or None.
+        size: The size on disk in bytes, or None if it has none.
+
     """
 
-    def __init__(self, place: str | Path) -> None:
+    def __init__(self, place: str | Path, chunk_bytes: int = CHUNK_BYTES) -> None:
+        self.chunk_bytes = chunk_bytes
         self.is_stdin = str(place) == "-"
         self.name = "standard input" if self.is_stdin else str(place)
         self._path = Path(place)
@@ -138,7 +143,7 @@ class ByteSource:
 
     @property
     def bytes_read(self) -> int:
-        """Bytes consumed as they lie on disk."""
+        """Bytes read so far of the file on disk."""
         return self._raw.count
 
     @property
@@ -149,26 +154,26 @@ class ByteSource:
     def read(self) -> bytes:
         """Return the next chunk, empty at the end.
 
-        Raises ``InputRefused`` for a damaged stream, one that grows out of proportion, and a file that was
-        changed since it was opened; ``EnvironmentFault`` if the disk fails.
+        Raises ``InputRefused`` for a damaged stream, a decompression bomb and a file that was changed since it was
+        opened; ``EnvironmentFault`` if the disk fails.
         """
-        with self.faults():
-            data = _filled(self._stream)
-        if self.packing:
+        with self.translate_errors():
+            data = _read_chunk(self._stream, self.chunk_bytes)
+        if self.compression:
             self._refuse_bomb()
         if not data:
             self.refuse_if_changed()
         return data
 
     def file_descriptor(self) -> int | None:
-        """Return the descriptor of a plain file with a size, at its start; None for pipes and the like."""
+        """Return the descriptor of a regular file, positioned at its start; None for pipes and the like."""
         if self._file is None or self.size is None:
             return None
         os.lseek(self._file.fileno(), 0, os.SEEK_SET)
         return self._file.fileno()
 
     def refuse_if_changed(self) -> None:
-        """Raise ``InputRefused`` if the file is not what it was when it was opened."""
+        """Raise ``InputRefused`` if the file was changed since it was opened."""
         if self._status is None:
             return
         try:
@@ -178,16 +183,16 @@ class ByteSource:
         if now is None or any(
             getattr(now, key) != getattr(self._status, key) for key in ("st_size", "st_mtime_ns", "st_ino", "st_dev")
         ):
-            message = f"{self.name} was changed while it was read. Give a copy that nothing writes to."
+            message = f"{self.name} changed while it was read. Use a copy that nothing writes to."
             raise InputRefused(message, "E_CHANGED")
 
     @contextmanager
-    def faults(self) -> Iterator[None]:
-        """Turn what reading raises into errors for the user."""
+    def translate_errors(self) -> Iterator[None]:
+        """Turn errors of reading and decompressing into ``InputRefused`` and ``EnvironmentFault``."""
         try:
             yield
-        except _DAMAGED as error:
-            message = f"{self.name} is a damaged or incomplete {self.packing} file ({error}). Get it again."
+        except _DECOMPRESSION_ERRORS as error:
+            message = f"{self.name} is a damaged or incomplete {self.compression} file ({error}). Get a new copy."
             raise InputRefused(message, "E_COMPRESSION") from error
         except OSError as error:
             raise EnvironmentFault(f"Cannot read {self.name}: {error.strerror or error}.") from error
@@ -197,39 +202,39 @@ class ByteSource:
             self._file = io.BufferedReader(io.FileIO(self._path))
             status = os.fstat(self._file.fileno())
         except IsADirectoryError as error:
-            raise InputRefused(f"{self.name} is a folder. Give a file.", "E_NOT_A_FILE") from error
+            raise InputRefused(f"{self.name} is a folder, not a file.", "E_NOT_A_FILE") from error
         except (FileNotFoundError, NotADirectoryError, ValueError) as error:
-            raise InputRefused(f"There is no file {self.name}. Check the path.", "E_NO_FILE") from error
+            raise InputRefused(f"File {self.name} does not exist. Check the path.", "E_NO_FILE") from error
         except OSError as error:
             raise EnvironmentFault(f"Cannot open {self.name}: {error.strerror}.") from error
         if stat.S_ISREG(status.st_mode):
             self.size, self._status = status.st_size, status
 
     def _prepare(self) -> None:
-        """Settle the compression and read the first chunk."""
+        """Detect the compression and read the first chunk."""
         if self.is_stdin and sys.stdin is None:
-            raise InputRefused("Standard input is closed. Give a file or a pipe.", "E_NO_FILE")
-        self.packing: str | None = None
-        with self.faults():
-            self._raw = self._stream = _Rejoined(self._file or sys.stdin.buffer)
-            self.packing = _first_match(_COMPRESSED, self._raw.start)
-            if self.packing:
-                self._stream = _Rejoined(_unpacked(self._raw, self.packing))
+            raise InputRefused("Standard input is closed. Use a file or a pipe.", "E_NO_FILE")
+        self.compression: str | None = None
+        with self.translate_errors():
+            self._raw = self._stream = _PeekedStream(self._file or sys.stdin.buffer, self.chunk_bytes)
+            self.compression = _first_match(_COMPRESSED, self._raw.start)
+            if self.compression:
+                self._stream = _PeekedStream(_decompressed(self._raw, self.compression), self.chunk_bytes)
         self.start = self._stream.start
-        if self.packing and (inner := "Parquet" if self.is_parquet else _first_match(_COMPRESSED, self.start)):
-            message = f"{self.name} is a {inner} file inside a {self.packing} file. Unpack it once."
+        if self.compression and (inner := "Parquet" if self.is_parquet else _first_match(_COMPRESSED, self.start)):
+            message = f"{self.name} is a {inner} file inside a {self.compression} file. Decompress it once."
             raise InputRefused(message, "E_BINARY")
         for pattern, kind in _BINARY.items():
             if re.match(pattern, self.start):
-                remedy = _BINARY_REMEDIES.get(kind, "Unpack or export it, for example as CSV.")
+                remedy = _BINARY_REMEDIES.get(kind, "Extract or export the table, for example as CSV.")
                 raise InputRefused(f"{self.name} is {kind}. {remedy}", "E_BINARY")
 
     def _refuse_bomb(self) -> None:
-        unpacked, packed = self._stream.count, self._raw.count
-        if unpacked > RATIO_FLOOR_BYTES and unpacked > MAX_RATIO * packed:
+        decompressed, compressed = self._stream.count, self._raw.count
+        if decompressed > RATIO_FLOOR_BYTES and decompressed > MAX_RATIO * compressed:
             raise InputRefused(
-                f"{self.name} grows to more than {MAX_RATIO} times its size when it is unpacked. If it is what "
-                f"you meant, unpack it yourself and give the result.",
+                f"{self.name} decompresses to more than {MAX_RATIO} times its size. If that is expected, decompress "
+                "it yourself and use the result.",
                 "E_COMPRESSION_RATIO",
             )
 
@@ -238,12 +243,12 @@ def _first_match(patterns: dict[str, bytes], start: bytes) -> str | None:
     return next((name for name, pattern in patterns.items() if re.match(pattern, start)), None)
 
 
-def _unpacked(stream: _Readable, packing: str) -> _Readable:
-    if packing == "gzip":
+def _decompressed(stream: _Readable, compression: str) -> _Readable:
+    if compression == "gzip":
         return gzip.GzipFile(fileobj=stream, mode="rb")  # type: ignore[call-overload, no-any-return]
     makers: dict[str, Callable[[], Any]] = {
         "bzip2": bz2.BZ2Decompressor,
         "xz": lambda: lzma.LZMADecompressor(memlimit=MAX_XZ_MEMORY),
         "zstd": zstd.ZstdDecompressor,
     }
-    return _Members(stream, makers[packing])
+    return _Members(stream, makers[compression])

@@ -1,1 +1,1 @@
-"""The database of a workspace: schema, migrations, transactions, and what is read and written."""
+"""The database of a workspace: schema, migrations, engines, transactions, and what is stored."""

@@ -1,4 +1,4 @@
-"""Engines for SQLite and PostgreSQL, rows in bulk, and database errors in words for the user."""
+"""Engines for SQLite and PostgreSQL, bulk reads and writes, retries, and database errors as ours."""
 
 from __future__ import annotations
 
@@ -20,63 +20,66 @@ from indexer.store.schema import APPLICATION_ID
 
 CONNECT_TIMEOUT_S = 10
 BUSY_TIMEOUT_MS = 10_000
+"""How long SQLite waits for a lock that another process holds."""
+
+RETRY_PAUSES_S: tuple[float, ...] = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0)
+"""Pauses before each retry of a transaction that failed on PostgreSQL; jittered by ±50 %."""
+
 OLDEST_POSTGRESQL = 150_000
 SQLITE_CACHE_KIB = 64 * 1024
+PAGE = 20_000
+"""Rows read or looked up at once; SQLite takes 32,766 variables in one statement."""
 
 T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
-sqlite3.register_adapter(np.int64, int)  # else it is bound as a blob, which equals no integer
+sqlite3.register_adapter(np.int64, int)  # by default np.int64 is bound as a blob, which equals no integer
 
-RETRY_PAUSES_S: tuple[float, ...] = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0)
-"""How long to wait before a transaction is tried again that PostgreSQL gave up; each varied by a half."""
-
-# serialization_failure, deadlock_detected, lock_not_available, query_canceled, too_many_connections; 08 is
-# connection_exception, 57P operator_intervention: a server that stops, crashes or starts
+# serialization_failure, deadlock_detected, lock_not_available, query_canceled, too_many_connections; class 08 is
+# connection_exception, 57P operator_intervention (the server stops, crashes or starts)
 _TRANSIENT_SQLSTATES = ("40001", "40P01", "55P03", "57014", "53300", "08", "57P")
 _DAMAGED_SQLSTATES = ("XX001", "XX002")  # data_corrupted, index_corrupted
-_DAMAGE = ("malformed", "not a database", "Could not decode to UTF-8")
-_DENIED_SQLSTATE = "42501"  # a missing privilege: the driver calls it a programming error
+_DAMAGE_MESSAGES = ("malformed", "not a database", "Could not decode to UTF-8")
+_DENIED_SQLSTATE = "42501"  # insufficient_privilege, which the driver reports as a programming error
 
 
 def parse_url(address: str) -> URL:
-    """Return the URL of a SQLite file or of a PostgreSQL database, with the driver we use.
+    """Parse the URL of a SQLite file or a PostgreSQL database and set the driver we use.
 
     Raises:
-        UsageError: no URL, another kind of database, or a SQLite URL without a file.
+        UsageError: not a URL, another kind of database, or a SQLite URL without a file.
 
     """
     try:
         url = make_url(address)
     except (ArgumentError, ValueError):
-        raise UsageError(
-            "The database URL cannot be read; write postgresql://user@host/name or sqlite:///path."
-        ) from None
+        raise UsageError("The database URL is invalid; write postgresql://user@host/name or sqlite:///path.") from None
     backend = url.get_backend_name()
     if backend in ("postgresql", "postgres"):
         return url.set(drivername="postgresql+psycopg")
     if backend != "sqlite":
-        raise UsageError(f"A database of kind {backend!r} is not supported; use sqlite or postgresql.")
+        raise UsageError(f"Databases of type {backend!r} are not supported; use sqlite or postgresql.")
     if url.database in (None, "", ":memory:"):
-        raise UsageError("A SQLite database in memory keeps nothing; name a file: sqlite:///path.")
+        raise UsageError("A SQLite database in memory would not be saved; name a file: sqlite:///path.")
     return url.set(drivername="sqlite")
 
 
-def make_engine(url: URL) -> Engine:
-    """Return an engine for a URL of ``parse_url``; nothing is opened before its first connection.
+def make_engine(
+    url: URL, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS, oldest_postgresql: int = OLDEST_POSTGRESQL
+) -> Engine:
+    """Create an engine for a URL from ``parse_url``; it opens nothing before its first connection.
 
-    A SQLite file that belongs to another program is refused with ``VersionMismatch`` on connecting,
-    before anything is written to it.
-
-    Connecting to a PostgreSQL older than 15 raises ``VersionMismatch`` as well.
+    ``busy_timeout_ms`` is how long SQLite waits for a lock. ``oldest_postgresql`` is the oldest server version
+    accepted, as in ``server_version_num``. The first connection raises ``VersionMismatch`` for an older server, and
+    for a SQLite file of another program before anything is written to it.
 
     Raises:
         UsageError: the driver for PostgreSQL is not installed.
 
     """
     if url.get_backend_name() == "sqlite":
-        return _sqlite_engine(url)
+        return _sqlite_engine(url, busy_timeout_ms)
     arguments = {} if "connect_timeout" in url.query else {"connect_timeout": CONNECT_TIMEOUT_S}
     try:
         engine = create_engine(url, connect_args=arguments, hide_parameters=True, pool_pre_ping=True)
@@ -84,20 +87,23 @@ def make_engine(url: URL) -> Engine:
         raise UsageError("PostgreSQL needs the driver psycopg; run: pip install 'neardup[postgres]'") from None
 
     @event.listens_for(engine, "connect")
-    def check_version(connection: Any, _: object) -> None:  # noqa: ANN401 - psycopg is not always there
-        if connection.info.server_version < OLDEST_POSTGRESQL:
+    def check_version(connection: Any, _: object) -> None:  # noqa: ANN401 - psycopg may not be installed
+        if connection.info.server_version < oldest_postgresql:
             version = connection.info.parameter_status("server_version")
-            raise VersionMismatch(f"The server is PostgreSQL {version}; use 15 or a newer one.")
+            raise VersionMismatch(
+                f"The server is PostgreSQL {version}; use version {oldest_postgresql // 10_000} or newer."
+            )
 
     return engine
 
 
-def _sqlite_engine(url: URL) -> Engine:
+def _sqlite_engine(url: URL, busy_timeout_ms: int) -> Engine:
     engine = create_engine(url, hide_parameters=True)
 
     @event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, _: object) -> None:
-        connection.isolation_level = None  # the module would begin transactions at moments of its choice
+        connection.isolation_level = None  # by default sqlite3 begins transactions implicitly
+        connection.execute(f"PRAGMA busy_timeout={busy_timeout_ms}")
         _prepare_sqlite(connection, Path(str(url.database)))
 
     @event.listens_for(engine, "begin")
@@ -109,19 +115,18 @@ def _sqlite_engine(url: URL) -> Engine:
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, path: Path) -> None:
-    connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
     (application_id,) = connection.execute("PRAGMA application_id").fetchone()
     if application_id != APPLICATION_ID:
         (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
         if tables or application_id:
             raise VersionMismatch(
-                f"{path} is a SQLite file of another program; name another --workspace or --database."
+                f"{path} is a SQLite file of another program; choose another --workspace or --database."
             )
     connection.execute("PRAGMA foreign_keys=ON")
     connection.execute(f"PRAGMA cache_size=-{SQLITE_CACHE_KIB}")
     mode = journal_mode(sqlite3.sqlite_version_info, file_system(path))
-    # In DELETE mode only EXTRA syncs the directory after a commit has removed the journal; with FULL, a power
-    # cut can bring the journal back, and with it undo a commit that was acknowledged.
+    # In DELETE mode only EXTRA syncs the directory after a commit removes the journal. With FULL, a power cut can
+    # bring the journal back, and recovery would then undo an acknowledged commit.
     connection.execute(f"PRAGMA synchronous={'FULL' if mode == 'WAL' else 'EXTRA'}")
     if connection.execute("PRAGMA journal_mode").fetchone() != (mode.lower(),):
         connection.execute(f"PRAGMA journal_mode={mode}")
@@ -130,38 +135,45 @@ def _prepare_sqlite(connection: sqlite3.Connection, path: Path) -> None:
 def journal_mode(version: tuple[int, ...], file_system: str = "ext4") -> str:
     """Return ``WAL`` for a SQLite with the WAL-reset fix on a local file system, else ``DELETE``.
 
-    SQLite 3.7.0 to 3.51.2 can lose acknowledged commits in WAL mode when two connections write and
-    checkpoint at once; 3.51.3 has the fix, and so have 3.50.7 and 3.44.6. WAL needs shared memory, which a
-    network file system does not give to several machines.
+    SQLite 3.7.0 to 3.51.2 can lose acknowledged commits in WAL mode when two connections write and checkpoint at
+    the same time; it is fixed in 3.51.3, 3.50.7 and 3.44.6. WAL also needs shared memory, which a network file
+    system cannot provide across machines.
     """
     fixed = version >= (3, 51, 3) or (3, 50, 7) <= version < (3, 51) or (3, 44, 6) <= version < (3, 45)
     return "WAL" if fixed and not is_network(file_system) else "DELETE"
 
 
 def is_network(file_system: str) -> bool:
-    """Tell whether a file system of this type may be shared by several machines."""
+    """Return whether several machines may share a file system of this type."""
     return file_system.startswith(("nfs", "cifs", "smb", "9p", "fuse", "ceph", "afs", "lustre", "gluster"))
 
 
 def file_system(path: Path) -> str:
-    """Return the type of the file system that holds ``path``, empty if the system does not say."""
-    place, longest, found = str(path.resolve()), -1, ""
+    """Return the type of the file system that holds ``path``, empty if unknown."""
+    target, longest, found = str(path.resolve()), -1, ""
     try:
         mounts = Path("/proc/self/mounts").read_text(encoding="utf-8", errors="surrogateescape")
     except OSError:
         return ""
     for line in mounts.splitlines():
-        _, point, kind = line.split(" ")[:3]
-        point = point.replace(r"\040", " ").rstrip("/")
-        if (place == point or place.startswith(f"{point}/")) and len(point) >= longest:
-            longest, found = len(point), kind
+        _, mount, kind = line.split(" ")[:3]
+        mount = mount.replace(r"\040", " ").rstrip("/")
+        if (target == mount or target.startswith(f"{mount}/")) and len(mount) >= longest:
+            longest, found = len(mount), kind
     return found
 
 
-def insert_rows(connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
-    """Insert rows, each a tuple in the order of the table's columns: COPY on PostgreSQL, else executemany.
+def chunks(values: Iterable[Any]) -> Iterator[list[Any]]:
+    """Split values into lists of at most ``PAGE``; numpy integers become plain ones."""
+    listed = values.tolist() if isinstance(values, np.ndarray) else list(values)
+    for start in range(0, len(listed), PAGE):
+        yield listed[start : start + PAGE]
 
-    Measured on 1.1 million records, this is several times faster than ``insert()`` with dictionaries.
+
+def insert_rows(connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Insert tuples in the order of the table's columns, by COPY on PostgreSQL and executemany on SQLite.
+
+    On 1.1 million records this is several times faster than ``insert()`` with dictionaries.
     """
     if not rows:
         return
@@ -177,15 +189,15 @@ def insert_rows(connection: Connection, table: Table, rows: Sequence[tuple[Any, 
 def rows_with(
     connection: Connection, columns: Sequence[Column[Any]], key: Column[Any], values: Sequence[Any], **fixed: object
 ) -> list[tuple[Any, ...]]:
-    """Return ``columns`` of the rows of one table whose ``key`` is among ``values`` and others are as ``fixed``.
+    """Select ``columns`` of one table where ``key`` is in ``values`` and each column named in ``fixed`` has its value.
 
-    As ``select(...).where(key.in_(values))``, which spends more on its thousands of parameters than the
-    database on finding the rows. SQLite takes at most 32,766 values.
+    Equivalent to ``select(...).where(key.in_(values))``, where SQLAlchemy spends more time on thousands of
+    parameters than the database does on finding the rows. SQLite takes at most 32,766 values.
     """
     on_postgresql = connection.dialect.name == "postgresql"
     mark = "%s" if on_postgresql else "?"
-    among = "= ANY(%s)" if on_postgresql else f"IN ({', '.join('?' * len(values))})"
-    conditions = " AND ".join([*(f"{name} = {mark}" for name in fixed), f"{key.name} {among}"])
+    is_in = "= ANY(%s)" if on_postgresql else f"IN ({', '.join('?' * len(values))})"
+    conditions = " AND ".join([*(f"{name} = {mark}" for name in fixed), f"{key.name} {is_in}"])
     names = ", ".join(column.name for column in columns)
     parameters = (*fixed.values(), list(values)) if on_postgresql else (*fixed.values(), *values)
     cursor = connection.exec_driver_sql(f'SELECT {names} FROM "{key.table.name}" WHERE {conditions}', parameters)
@@ -199,12 +211,19 @@ def _copy(connection: Connection, statement: str, rows: Iterable[tuple[Any, ...]
             copy.write_row(row)
 
 
-def retrying(engine: Engine, attempt: Callable[[], T], renew: Callable[[], None] = lambda: None) -> T:
-    """Return what ``attempt`` returns; try again, after ``renew``, when PostgreSQL says or shows that it may help.
+def retrying(
+    engine: Engine,
+    attempt: Callable[[], T],
+    renew: Callable[[], None] = lambda: None,
+    *,
+    pauses_s: Iterable[float] = RETRY_PAUSES_S,
+) -> T:
+    """Call ``attempt`` and return its result; retry transient PostgreSQL errors, calling ``renew`` before each retry.
 
-    That is a connection that broke, a server that restarts, a deadlock, a timeout. SQLite's faults stay.
+    Transient errors are broken connections, server restarts, deadlocks and timeouts. The last error is raised when
+    ``pauses_s`` is used up. Errors on SQLite are never retried.
     """
-    pauses = iter(RETRY_PAUSES_S)
+    pauses = iter(pauses_s)
     is_first = True
     while True:
         try:
@@ -215,7 +234,7 @@ def retrying(engine: Engine, attempt: Callable[[], T], renew: Callable[[], None]
             pause = next(pauses, None)
             if pause is None or not _is_transient(engine, error):
                 raise
-            _log.warning("The database failed (%s); trying again.", _first_line(error))
+            _log.warning("The database failed (%s); retrying.", _first_line(error))
         time.sleep(pause * random.uniform(0.5, 1.5))
         is_first = False
 
@@ -237,37 +256,37 @@ def _first_line(error: BaseException) -> str:
 
 
 @contextmanager
-def errors_in_words(engine: Engine) -> Iterator[None]:
-    """Turn the database's errors into ours, with the password hidden.
+def translated_errors(engine: Engine) -> Iterator[None]:
+    """Translate database errors raised in a ``with`` block into ours, with the password hidden.
 
-    A violated constraint or a wrong statement is a bug of ours and passes unchanged.
+    Violated constraints and invalid statements are bugs of ours and pass unchanged.
 
     Raises:
-        EnvironmentFault: the database cannot be reached, is full or forbidden.
-        WriterBusy: another process keeps the database to itself.
-        CorruptStore: the database says that it is damaged.
+        EnvironmentFault: the database is unreachable, full or denies access.
+        WriterBusy: another process has locked the database.
+        CorruptStore: the database reports damage.
 
     """
     try:
         yield
     except (DBAPIError, engine.dialect.loaded_dbapi.Error) as error:
-        reported = _in_words(engine, getattr(error, "orig", None) or error)
-        if reported is None:
+        translated = _translate(engine, getattr(error, "orig", None) or error)
+        if translated is None:
             raise
-        raise reported from error
+        raise translated from error
 
 
-def _in_words(engine: Engine, error: BaseException) -> DedupError | None:
+def _translate(engine: Engine, error: BaseException) -> DedupError | None:
     where = engine.url.render_as_string(hide_password=True)
     line = _first_line(error)
     state = getattr(error, "sqlstate", None)
-    if state in _DAMAGED_SQLSTATES or any(sign in line for sign in _DAMAGE):
+    if state in _DAMAGED_SQLSTATES or any(message in line for message in _DAMAGE_MESSAGES):
         return CorruptStore(
             f"The database {where} is damaged ({line}); restore it from a backup, "
-            "or remove it and run `dedup index` again."
+            "or delete it and run `dedup index` again."
         )
     if "database is locked" in line:
-        return WriterBusy(f"The database {where} is busy with another process; try again later.")
+        return WriterBusy(f"The database {where} is in use by another process; try again later.")
     driver = engine.dialect.loaded_dbapi
     environment = (driver.OperationalError, driver.InternalError, driver.InterfaceError)
     if isinstance(error, environment) or state == _DENIED_SQLSTATE:

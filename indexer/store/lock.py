@@ -1,6 +1,6 @@
-"""The writer lock: at most one process writes to a workspace, and to its database.
+"""The writer lock: at most one process writes to a workspace and its database.
 
-The system frees the lock of a process that ends, in whatever way, so it is never taken by its age.
+The operating system releases the lock when its process ends, however it ends, so there are no stale locks to break.
 """
 
 from __future__ import annotations
@@ -26,11 +26,13 @@ _BACKEND = sql("SELECT pg_backend_pid()")
 
 @contextmanager
 def file_lock(path: Path, where: str) -> Iterator[None]:
-    """Hold a lock file; it says for people which process holds it.
+    """Hold a lock file for a ``with`` block; the file names its holder, for people to read.
+
+    ``where`` is what the lock protects, for messages.
 
     Raises:
-        WriterBusy: another process holds it; ``where`` is what that process writes to.
-        EnvironmentFault: the file cannot be opened.
+        WriterBusy: another process holds it.
+        EnvironmentFault: the file cannot be opened or locked.
 
     """
     try:
@@ -53,11 +55,11 @@ def file_lock(path: Path, where: str) -> Iterator[None]:
 
 
 class AdvisoryLock:
-    """PostgreSQL's advisory lock on a connection of its own; a context manager.
+    """A PostgreSQL advisory lock on its own connection; a context manager.
 
     Raises on entering:
         WriterBusy: another session holds it.
-        UsageError: sessions are not kept apart, as behind a pooler in transaction mode.
+        UsageError: connections share server sessions, as behind a pooler in transaction mode.
 
     """
 
@@ -82,16 +84,17 @@ class AdvisoryLock:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._session is not None:
-            with suppress(DBAPIError):  # a lost session has lost its lock, or will
-                # The server ends a session some time after it was closed; the next job may begin before that.
+            with suppress(DBAPIError):  # a broken session loses its lock anyway
+                # The server ends a closed session with a delay, and the next job may start before that.
                 self._session.execute(sql("SELECT pg_advisory_unlock(:key)"), {"key": _ADVISORY_LOCK})
         self._end_session()
 
     def renew(self) -> None:
         """Take the lock again if its session has ended.
 
-        Whether another process has taken it meanwhile does not matter here: if that one begins to write, the
-        fencing token (``Writer``) stops this one; and the holder may be our own session, dead but not buried.
+        It does not matter if the lock is held by then. If another process has taken it and begins to write, the
+        fencing token (``Writer``) stops this one; or the holder may be our own broken session, which the server has
+        not ended yet.
         """
         if self._session is not None:
             try:
@@ -113,15 +116,15 @@ class AdvisoryLock:
 
     def _check_session(self) -> None:
         assert self._session is not None
-        with self._engine.connect() as other:  # a session that shares our backend would share our lock
+        with self._engine.connect() as other:  # connections that share a backend share the lock
             if other.execute(_BACKEND).scalar_one() == self._session.execute(_BACKEND).scalar_one():
                 raise UsageError(
-                    f"{self._where} is reached through a pooler that shares sessions, and a lock would not hold; "
-                    "connect to the server itself, or use the pooler's session mode."
+                    f"{self._where} is behind a connection pooler that shares sessions, where the writer lock "
+                    "would have no effect; connect to the server directly, or use the pooler's session mode."
                 )
 
     def _end_session(self) -> None:
-        """Close the connection for good, and not only return it to the pool: the lock goes with it."""
+        """Close the connection instead of returning it to the pool, to release the lock."""
         if self._session is not None:
             self._session.invalidate()
             self._session = None

@@ -1,6 +1,6 @@
-"""The revision of a database: telling it without Alembic, raising it with Alembic.
+"""The schema revision of a database: read without Alembic, upgraded with Alembic.
 
-To write a new revision, change ``schema.py`` and run, on an up-to-date database::
+To write a new revision, change ``schema.py`` and run on an up-to-date database::
 
     with engine.begin() as connection:
         alembic.command.revision(configuration(connection), "what changes", autogenerate=True, rev_id="0002")
@@ -31,20 +31,20 @@ from indexer.store import schema
 if TYPE_CHECKING:
     from alembic.config import Config
 
-_FOREIGN = "{} holds tables of another program; name another --workspace or --database."
+_FOREIGN = "{} holds tables of another program; choose another --workspace or --database."
 _NEWER = (
-    "{} was written by a newer neardup (schema {!r}, this one knows up to {!r}); "
+    "{} was written by a newer neardup (schema {!r}; this version supports up to {!r}); "
     "upgrade neardup, or use another --workspace."
 )
-_OLDER = "{} has the older schema {!r}; run `dedup migrate` on it once, which upgrades it to {!r}."
+_OLDER = "{} has the older schema {!r}; run `dedup migrate` once to upgrade it to {!r}."
 
-_PAGES = 4_096
-"""Pages of a SQLite file that are copied between two steps of progress."""
+PAGES_PER_STEP = 4_096
+"""Pages of a SQLite file copied between two progress reports."""
 
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """Revisions of a schema before and after, and the copy that was kept of a SQLite file."""
+    """The schema revisions before and after a migration, and the backup of a SQLite file."""
 
     before: str
     after: str
@@ -52,10 +52,10 @@ class Migration:
 
 
 def revision_state(connection: Connection) -> Literal["empty", "older", "current"]:
-    """Tell how the schema of a database compares with this program's, without Alembic.
+    """Return how the schema of a database compares with this program's, without Alembic.
 
     Raises:
-        VersionMismatch: the schema is newer than this program, or the tables are not ours.
+        VersionMismatch: the schema is newer than this program's, or the tables belong to another program.
 
     """
     where = connection.engine.url.render_as_string(hide_password=True)
@@ -75,11 +75,11 @@ def revision_state(connection: Connection) -> Literal["empty", "older", "current
 
 
 def check_revision(connection: Connection) -> Literal["empty", "current"]:
-    """Tell whether a database is empty or of this program's schema.
+    """Return whether a database is empty or has this program's schema.
 
     Raises:
-        VersionMismatch: the schema is older (the message names the command that upgrades it) or newer than
-            this program's, the tables are not ours, or the texts were normalised by other rules.
+        VersionMismatch: the schema is older (the message names the command that upgrades it) or newer than this
+            program's, the tables belong to another program, or the texts were normalised by other rules.
 
     """
     state = revision_state(connection)
@@ -95,16 +95,23 @@ def _revision(connection: Connection) -> str:
     return str(connection.execute(sql("SELECT version_num FROM alembic_version")).scalar_one())
 
 
-def migrate(engine: Engine, sqlite_file: Path | None, progress: Progress = no_progress) -> Migration | None:
-    """Bring an older database to ``schema.HEAD``, after a copy of a SQLite file; None if it is empty.
+def migrate(
+    engine: Engine,
+    sqlite_file: Path | None,
+    progress: Progress = no_progress,
+    *,
+    pages_per_step: int = PAGES_PER_STEP,
+) -> Migration | None:
+    """Upgrade a database to ``schema.HEAD``, after a backup of a SQLite file; return None if it is empty.
 
-    Hold the writer lock. A process killed in between leaves the database as it was, perhaps with a copy, which
-    the next attempt makes anew. ``progress`` hears of ``copy``, in pages of the file, and ``upgrade``, in revisions.
+    The caller must hold the writer lock. A process killed on the way leaves the database unchanged, perhaps with a
+    backup that the next attempt replaces. Stages reported to ``progress``: ``copy``, in pages of the file, every
+    ``pages_per_step``; ``upgrade``, in revisions.
 
     Raises:
-        VersionMismatch: the schema is newer than this program's, or the tables are not ours.
-        EnvironmentFault: there is too little space for the copy, or it cannot be written.
-        CorruptStore: a row refers to one that is not there; nothing was changed.
+        VersionMismatch: the schema is newer than this program's, or the tables belong to another program.
+        EnvironmentFault: there is too little space for the backup, or it cannot be written.
+        CorruptStore: a row refers to a missing row; nothing was changed.
 
     """
     with engine.connect() as connection:
@@ -118,33 +125,33 @@ def migrate(engine: Engine, sqlite_file: Path | None, progress: Progress = no_pr
     if sqlite_file is not None:
         copy = sqlite_file.with_name(f"{sqlite_file.name}.{before}.backup")
         try:
-            _copy(engine, sqlite_file, copy, progress)
+            _copy(engine, sqlite_file, copy, progress, pages_per_step)
         except OSError as error:
             raise EnvironmentFault(f"{copy} cannot be written: {error.strerror}.") from error
     upgrade(engine, progress)
     return Migration(before, schema.HEAD, copy)
 
 
-def _copy(engine: Engine, file: Path, copy: Path, progress: Progress) -> None:
-    """Copy a SQLite database into a file that is either whole and safe on disk or absent."""
+def _copy(engine: Engine, file: Path, copy: Path, progress: Progress, pages_per_step: int) -> None:
+    """Copy a SQLite database to a file that is either complete and safely on disk or absent."""
 
-    def told(status: int, remaining: int, total: int) -> None:
-        if status in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):  # Python would try again for ever
+    def on_step(status: int, remaining: int, total: int) -> None:
+        if status in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):  # Python would retry forever
             raise sqlite3.OperationalError("database is locked")
         progress("copy", total - remaining, total)
 
-    needed = 5 * file.stat().st_size  # the copy, and in the database tables that are written twice, and their journal
+    needed = 5 * file.stat().st_size  # the copy, and in the database two rewrites of its tables and their journal
     free = shutil.disk_usage(file.parent).free
     if free < needed:
-        raise EnvironmentFault(f"{file.parent} has {free:,} bytes free, and migrating {file.name} takes {needed:,}.")
+        raise EnvironmentFault(f"{file.parent} has {free:,} bytes free, but migrating {file.name} needs {needed:,}.")
     temporary = copy.with_suffix(".tmp")
     temporary.unlink(missing_ok=True)
     handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with engine.connect() as connection, closing(sqlite3.connect(temporary)) as target:
-            target.execute("PRAGMA journal_mode=OFF")  # what is left of an attempt is thrown away
+            target.execute("PRAGMA journal_mode=OFF")  # an unfinished copy is discarded
             target.execute("PRAGMA synchronous=OFF")
-            _driver(connection).backup(target, pages=_PAGES, progress=told)
+            _driver(connection).backup(target, pages=pages_per_step, progress=on_step)
         os.fsync(handle)
         temporary.rename(copy)
     except BaseException:
@@ -161,28 +168,29 @@ def _check_normaliser(connection: Connection, where: str) -> None:
     found = connection.execute(statement).scalar()
     if found != str(NORMALISER_VERSION):
         raise VersionMismatch(
-            f"{where} holds texts normalised by rules {found}, and this neardup has rules "
+            f"{where} holds texts normalised by rules {found}, but this neardup uses rules "
             f"{NORMALISER_VERSION}; run `dedup index` on your files with a new --workspace."
         )
 
 
 def upgrade(engine: Engine, progress: Progress = no_progress) -> None:
-    """Bring a database to ``schema.HEAD`` in one transaction; an empty one becomes a new store.
+    """Upgrade a database to ``schema.HEAD`` in one transaction; an empty one becomes a new store.
 
-    Hold the writer lock. A process killed in between leaves the database as it was. ``progress`` hears of ``upgrade``.
+    The caller must hold the writer lock. A process killed on the way leaves the database unchanged. Stages reported
+    to ``progress``: ``upgrade``, in revisions.
     """
     from alembic import command
 
     done = total = 0
 
-    def told(**_: object) -> None:
+    def on_revision(**_: object) -> None:
         nonlocal done
         done += 1
         progress("upgrade", done, total)
 
     with engine.connect() as connection:
         on_sqlite = connection.dialect.name == "sqlite"
-        if on_sqlite:  # a table that is copied must not take its children along; no effect in a transaction
+        if on_sqlite:  # rebuilding a table must not cascade to its children; no effect inside a transaction
             _execute_alone(connection, "PRAGMA foreign_keys=OFF")
         try:
             with connection.begin():
@@ -190,13 +198,13 @@ def upgrade(engine: Engine, progress: Progress = no_progress) -> None:
                 past = 0 if is_new else schema.REVISIONS.index(_revision(connection)) + 1
                 total = len(schema.REVISIONS) - past
                 progress("upgrade", 0, total)
-                command.upgrade(configuration(connection, told), "head")
+                command.upgrade(configuration(connection, on_revision), "head")
                 if is_new:
                     _initialise(connection)
                 elif on_sqlite and (row := connection.exec_driver_sql("PRAGMA foreign_key_check").first()):
                     raise CorruptStore(
-                        f"Row {row[1]} of {row[0]} in {engine.url.database} refers to a row of {row[2]} that is not "
-                        "there, so nothing was changed; restore the database from a backup."
+                        f"Row {row[1]} of {row[0]} in {engine.url.database} refers to a missing row of {row[2]}, "
+                        "so nothing was changed; restore the database from a backup."
                     )
         finally:
             if on_sqlite:
@@ -204,9 +212,9 @@ def upgrade(engine: Engine, progress: Progress = no_progress) -> None:
 
 
 def configuration(connection: Connection, on_revision: Callable[..., None] | None = None) -> Config:
-    """Return an Alembic configuration that works through this live connection, and no ini file.
+    """Return an Alembic configuration that uses this open connection and no ini file.
 
-    ``on_revision`` is called after each revision, with what Alembic tells of it.
+    ``on_revision`` is called after each revision with Alembic's keyword arguments (``on_version_apply``).
     """
     from alembic.config import Config
 
@@ -218,7 +226,7 @@ def configuration(connection: Connection, on_revision: Callable[..., None] | Non
 
 
 def _script_location() -> Path:
-    """Find the revisions: in this package when installed, else at the top of the repository."""
+    """Return the directory of revisions: in this package when installed, else at the top of the repository."""
     package = Path(__file__).resolve().parents[1]
     installed = package / "migrations"
     return installed if installed.is_dir() else package.parent / "migrations"
@@ -239,7 +247,7 @@ def _initialise(connection: Connection) -> None:
 
 
 def _execute_alone(connection: Connection, statement: str) -> None:
-    """Run a statement outside any transaction, where SQLAlchemy would begin one."""
+    """Run a statement outside a transaction; SQLAlchemy would begin one."""
     _driver(connection).execute(statement).close()
 
 

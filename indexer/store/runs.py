@@ -1,35 +1,35 @@
-"""The jobs that were done to a store: when, with what outcome, and what each of their batches did.
+"""Runs: one row for each index, delete and report job, and one for each batch it committed.
 
-A run is ``running`` until it is ``done``, ``failed`` or ``interrupted``. There is one writer at a time, so a
-run that is found running by the next one was killed. A job that changes records notes its input's digest:
-the same job, begun again, goes on in the run that did not finish.
+A run is ``running`` until it is ``done``, ``failed`` or ``interrupted``. There is only one writer, so a run that the
+next job finds ``running`` was killed. A job that changes records stores a digest of its input: when the same job
+starts again, it resumes the unfinished run.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-import platform
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass, field
 from datetime import UTC, datetime
-from importlib import metadata
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy.exc import DBAPIError
 
 from dedup.errors import DedupError
+from dedup.runtime.versions import versions_of
 from indexer.store.schema import ingest_batch, run
-from indexer.store.store import Store, next_key, to_json
+from indexer.store.store import Store, to_json
+from indexer.store.transactions import next_key
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One index, delete or report job; times are ISO 8601 in UTC, ``finished_at`` None while it runs."""
+    """One index, delete or report job. Times are ISO 8601 in UTC; ``finished_at`` is None while it runs."""
 
     run_id: int
     kind: str
@@ -41,7 +41,7 @@ class Run:
 
 @dataclass(slots=True)
 class CurrentRun:
-    """The run of a job at work, and its manifest, to be filled with what JSON can hold."""
+    """The run of the current job; the job fills ``manifest`` with values that JSON can hold."""
 
     run_id: int
     manifest: dict[str, Any] = field(default_factory=dict)
@@ -49,7 +49,7 @@ class CurrentRun:
 
 @dataclass(frozen=True, slots=True)
 class Accounts:
-    """What became of rows: ``rows_in = rejected + added + changed + unchanged``; ``removed`` are records."""
+    """Row counts: ``rows_in = rejected + added + changed + unchanged``; ``removed`` counts deleted records."""
 
     rows_in: int = 0
     rejected: int = 0
@@ -61,7 +61,7 @@ class Accounts:
 
 @contextmanager
 def recorded_run(store: Store, kind: str) -> Iterator[CurrentRun]:
-    """Begin a run (``index``, ``delete`` or ``report``) and note after the block how it ended."""
+    """Record a ``with`` block as a run of this kind (``index``, ``delete`` or ``report``), with its outcome."""
     current = CurrentRun(begin_run(store, kind), {"versions": versions()})
     try:
         yield current
@@ -70,18 +70,18 @@ def recorded_run(store: Store, kind: str) -> Iterator[CurrentRun]:
         state = "failed" if isinstance(error, Exception) else "interrupted"
         try:
             finish_run(store, current.run_id, state, current.manifest)
-        except (DedupError, DBAPIError) as second:  # it ended because of the database: the first error matters
-            _log.warning("Run %d could not be noted as %s: %s", current.run_id, state, second)
+        except (DedupError, DBAPIError) as second:  # the database is the likely cause; report the first error
+            _log.warning("Could not record run %d as %s: %s", current.run_id, state, second)
         raise
     finish_run(store, current.run_id, "done", current.manifest)
 
 
 def begin_run(store: Store, kind: str) -> int:
-    """Note that a job of this kind starts, and that any that is still ``running`` was killed."""
+    """Record the start of a job and return its ``run_id``; mark runs still ``running`` as ``interrupted``."""
 
     def work(connection: Connection) -> int:
-        killed = update(run).where(run.c.state == "running").values(state="interrupted", finished_at=now())
-        connection.execute(killed)
+        mark_killed = update(run).where(run.c.state == "running").values(state="interrupted", finished_at=now())
+        connection.execute(mark_killed)
         run_id = next_key(connection, run.c.run_id)
         values = {"run_id": run_id, "kind": kind, "state": "running", "started_at": now(), "manifest": "{}"}
         connection.execute(insert(run).values(values))
@@ -91,22 +91,22 @@ def begin_run(store: Store, kind: str) -> int:
 
 
 def finish_run(store: Store, run_id: int, state: str, manifest: Mapping[str, Any]) -> None:
-    """Note how a job ended: ``done``, ``failed`` or ``interrupted``."""
+    """Record how a job ended: ``done``, ``failed`` or ``interrupted``."""
     values = {"state": state, "finished_at": now(), "manifest": to_json(manifest)}
     store.write(lambda connection: connection.execute(update(run).where(run.c.run_id == run_id).values(values)))
 
 
 def last_runs(store: Store, n: int) -> list[Run]:
-    """Return the last ``n`` runs, the latest first."""
+    """Return the last ``n`` runs, latest first."""
     fields = run.c["run_id", "kind", "state", "started_at", "finished_at", "manifest"]
     rows = store.read(select(*fields).order_by(run.c.run_id.desc()).limit(n))
     return [Run(*[*row[:-1], json.loads(row[-1])]) for row in rows]
 
 
-def go_on(connection: Connection, current: CurrentRun, source_id: int, input_digest: str) -> int:
-    """Note what a run does; if the last run of this source did the same and did not finish, become that one.
+def resume_run(connection: Connection, current: CurrentRun, source_id: int, input_digest: str) -> int:
+    """Resume the last run of this source if it had the same input and did not finish; return the ``run_id`` to use.
 
-    Returns the ``run_id`` from now on.
+    A resumed run replaces the current one. Otherwise the current run records its source and input.
     """
     last = connection.execute(
         select(run.c.run_id, run.c.state, run.c.input_digest)
@@ -124,33 +124,22 @@ def go_on(connection: Connection, current: CurrentRun, source_id: int, input_dig
 
 
 def add_batch(connection: Connection, run_id: int, batch_no: int, accounts: Accounts) -> None:
-    """Account for one batch of a run, in the transaction that does it."""
+    """Record the row counts of one batch, in the transaction that commits the batch."""
     connection.execute(insert(ingest_batch).values((run_id, batch_no, *astuple(accounts))))
 
 
 def batches(store: Store, run_id: int) -> tuple[int, Accounts]:
-    """Return how many batches of a run are committed, and what they did in all."""
+    """Return the number of committed batches of a run and their total row counts."""
     sums = (func.coalesce(func.sum(ingest_batch.c[name]), 0) for name in Accounts.__dataclass_fields__)
     n, *totals = store.read(select(func.count(), *sums).where(ingest_batch.c.run_id == run_id))[0]
     return n, Accounts(*map(int, totals))
 
 
 def now() -> str:
-    """Return the time in UTC, for people; nothing is ordered by it."""
+    """Return the current time as ISO 8601 in UTC, for display only: nothing is ordered by it."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def versions() -> dict[str, str]:
-    """Return the versions that a result depends on, without importing what they belong to."""
-    result = {"python": platform.python_version()}
-    for name, distribution in (
-        ("neardup", "neardup"),
-        ("faiss", "faiss-cpu"),
-        ("onnxruntime", "onnxruntime"),
-        ("numpy", "numpy"),
-    ):
-        try:
-            result[name] = metadata.version(distribution)
-        except metadata.PackageNotFoundError:
-            result[name] = "unknown"
-    return result
+    """Return the versions of everything a result depends on."""
+    return versions_of("faiss", "onnxruntime", "numpy")

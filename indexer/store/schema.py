@@ -1,12 +1,12 @@
-"""The tables, the same on SQLite and PostgreSQL.
+"""The database schema, the same on SQLite and PostgreSQL.
 
     source ─< record >─ text ── text_vector >─ model ─< snapshot     source ─< run ─< ingest_batch     store_meta
 
-A *text* is immutable: a ``text_id`` means the same normal form for ever and is never used again. A record
-whose text changes points to another text, and a text without any record is deleted with its vectors. So
-a FAISS snapshot can lag behind the database, but never disagree with it.
+A *text* is immutable: a ``text_id`` always means the same normal form and is never reused. A record whose text
+changes points to another text, and a text without records is deleted with its vectors. A FAISS snapshot can
+therefore lag behind the database but never contradict it.
 
-Every change of a table is a revision in ``migrations/versions``, whose name is added to ``REVISIONS``.
+Every schema change needs a revision in ``migrations/versions``, added to ``REVISIONS``.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ REVISIONS = ("0001", "0002", "0003")
 """Every revision of the schema, oldest first."""
 
 HEAD = REVISIONS[-1]
-"""The revision that this program reads and writes; tested to equal the head of ``migrations/``."""
+"""The revision that this program reads and writes; a test checks that it is the head of ``migrations/``."""
 
 APPLICATION_ID = 0x4E445550  # "NDUP"
-"""``PRAGMA application_id`` of our SQLite files: a file without it belongs to somebody else."""
+"""``PRAGMA application_id`` of our SQLite files; a file without it belongs to another program."""
 
 metadata = MetaData(
     naming_convention={
@@ -44,7 +44,7 @@ metadata = MetaData(
     }
 )
 
-# On SQLite only a column declared INTEGER is the key of the table itself; it holds 64 bits there.
+# On SQLite only a column declared INTEGER can be the rowid, which has 64 bits.
 Identifier = BigInteger().with_variant(Integer(), "sqlite")
 
 store_meta = Table(
@@ -68,14 +68,14 @@ run = Table(
     Column("run_id", Integer, primary_key=True),
     Column("kind", String(16), nullable=False),  # index | delete | report
     Column("state", String(16), nullable=False),  # running | done | failed | interrupted
-    Column("started_at", String(32), nullable=False),  # ISO 8601, UTC; for people, never for ordering
+    Column("started_at", String(32), nullable=False),  # ISO 8601, UTC; for display, never for ordering
     Column("finished_at", String(32)),
     Column("manifest", Text, nullable=False),  # a JSON object
-    Column("source_id", Integer, ForeignKey("source.source_id")),  # whose records it changes
-    Column("input_digest", String(64)),  # SHA-256 of all that decides what it does; the same job can go on
+    Column("source_id", Integer, ForeignKey("source.source_id")),  # the source it changes
+    Column("input_digest", String(64)),  # SHA-256 of the job's input; an unfinished run with the same one is resumed
 )
 
-# One transaction of a run that changed records: what it did is committed together with it.
+# One row for each transaction of a run that changed records, committed in that transaction.
 ingest_batch = Table(
     "ingest_batch",
     metadata,
@@ -94,7 +94,7 @@ text = Table(
     metadata,
     Column("text_id", Identifier, primary_key=True, autoincrement=False),
     Column("normal", Text, nullable=False),
-    Column("digest", BigInteger, nullable=False, index=True),  # of the normal form; two texts may share one
+    Column("digest", BigInteger, nullable=False, index=True),  # of the normal form; not unique
 )
 
 record = Table(
@@ -104,7 +104,7 @@ record = Table(
     Column("source_id", Integer, ForeignKey("source.source_id"), nullable=False),
     Column("external_id", Text, nullable=False),
     Column("raw", Text, nullable=False),
-    Column("fields", Text, nullable=False),  # a JSON object of strings: the other columns
+    Column("fields", Text, nullable=False),  # the other columns: a JSON object of strings
     Column("content_digest", LargeBinary(16), nullable=False),  # blake2b of raw and fields
     Column("text_id", Identifier, ForeignKey("text.text_id"), nullable=False),
     Column("changed_by_run", Integer, ForeignKey("run.run_id"), nullable=False),
@@ -119,7 +119,7 @@ model = Table(
     Column("model_id", String(64), nullable=False, unique=True),
 )
 
-# Not called "vector": PostgreSQL makes a type of every table, and pgvector has one of that name.
+# Not called "vector": PostgreSQL defines a type for every table, and pgvector has a type of that name.
 text_vector = Table(
     "text_vector",
     metadata,
@@ -138,7 +138,7 @@ snapshot = Table(
     Column("model_key", Integer, ForeignKey("model.model_key"), nullable=False),
     Column("max_text_id", BigInteger, nullable=False),
     Column("n_vectors", BigInteger, nullable=False),
-    Column("digest", String(32), nullable=False),  # of its ids and codes, see indexer.vectors.snapshot
+    Column("digest", String(32), nullable=False),  # of its ids and codes; see indexer.vectors.snapshot
     Column("parameters", Text, nullable=False),  # a JSON object
     Column("state", String(16), nullable=False),  # ready
     Column("created_at", String(32), nullable=False),

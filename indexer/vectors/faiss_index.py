@@ -1,8 +1,8 @@
-"""An index of int8 codes by FAISS: building it, and reading back what it holds.
+"""Build a FAISS index of int8 codes, and read its content back.
 
-The same codes give the same index, whatever the number of threads: all is exact integer arithmetic.
-The codes are stored as they are (``QT_8bit_direct_signed``), so FAISS returns exact integer products too.
-FAISS is given small blocks, because Ctrl-C waits for the end of a call.
+The same codes give the same index with any number of threads, because all arithmetic is exact. Codes are stored
+unchanged (``QT_8bit_direct_signed``), so FAISS returns exact integer products too. FAISS gets small blocks, because
+Ctrl-C waits for the end of a call.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from indexer.store.store import Codes, Ids
 from indexer.vectors.cells import nearest_cells
 
 FLAT_UP_TO = 50_000
-"""Most vectors that are scanned one by one; above, they are sorted into cells."""
+"""Up to this many vectors, a search scans all of them; more are divided into cells."""
 
 _BLOCK = 1 << 14
 
-Index = Any  # an index of FAISS, which has no types
+Index = Any  # a FAISS index; FAISS has no type hints
 Page = tuple[Ids, Codes]
 
 
 def build_index(ids: Ids, codes: Codes, centres: Codes | None, progress: Progress = no_progress) -> Index:
     """Return an index of ``codes`` (n, d) under their ``ids`` (n,).
 
-    It scans all of them, or, given ``centres`` (c, d), only cells, each code being in the one that is nearest.
-    ``progress`` hears of ``cells of texts`` and ``snapshot``.
+    With ``centres`` (c, d) it is an inverted index with each code in the nearest cell, otherwise a flat one. Stages
+    reported to ``progress``: ``assign to cells`` and ``snapshot``.
     """
     import faiss
 
@@ -47,27 +47,27 @@ def build_index(ids: Ids, codes: Codes, centres: Codes | None, progress: Progres
     quantiser = faiss.IndexFlatIP(dimension)
     quantiser.add(centres.astype(np.float32))
     index: Index = faiss.IndexIVFScalarQuantizer(quantiser, dimension, len(centres), kind, metric, False)
-    index.train(centres.astype(np.float32))  # the centres are there; this only marks the index as ready
+    index.train(centres.astype(np.float32))  # the quantiser has its centres; this only marks the index as trained
     cells = nearest_cells(codes, centres, 1, progress)[:, 0]
     order = np.argsort(cells, kind="stable")
     ends = np.cumsum(np.bincount(cells, minlength=len(centres))).tolist()
     for cell, (start, end) in enumerate(pairwise([0, *ends])):
         rows = order[start:end]
         if len(rows):
-            of_cell, stored = ids[rows], _stored(codes[rows])  # named, as a pointer keeps nothing alive
-            index.invlists.add_entries(cell, len(rows), faiss.swig_ptr(of_cell), faiss.swig_ptr(stored))
+            cell_ids, stored = ids[rows], _to_stored(codes[rows])  # variables, as a pointer keeps no array alive
+            index.invlists.add_entries(cell, len(rows), faiss.swig_ptr(cell_ids), faiss.swig_ptr(stored))
         progress("snapshot", end, len(codes))
     index.ntotal = len(codes)
     return index
 
 
 def blocks(count: int) -> Iterator[slice]:
-    """Yield the parts of ``count`` rows that are worked on at once."""
+    """Divide ``count`` rows into blocks."""
     return (slice(start, start + _BLOCK) for start in range(0, count, _BLOCK))
 
 
 def centres_of(index: Index) -> Codes:
-    """Return the centres (c, d) of an index with cells, scaled so that the largest value is 127."""
+    """Return the centres (c, d) of an inverted index, scaled so that the largest value is 127."""
     import faiss
 
     flat: Index = faiss.downcast_index(index.quantizer)
@@ -77,44 +77,44 @@ def centres_of(index: Index) -> Codes:
 
 
 def iter_content(index: Index) -> Iterator[Page]:
-    """Yield the ids (n,) and codes (n, d) of an index, one of its cells after the other."""
+    """Yield the ids (n,) and codes (n, d) of an index, cell by cell."""
     import faiss
 
     view = faiss.rev_swig_ptr
     if not hasattr(index, "nlist"):
         n = index.ntotal
         storage: Index = faiss.downcast_index(index.index)
-        yield faiss.vector_to_array(index.id_map), _signed(view(storage.codes.data(), n * index.d), n)
+        yield faiss.vector_to_array(index.id_map), _from_stored(view(storage.codes.data(), n * index.d), n)
         return
     lists = index.invlists
     for cell in range(index.nlist):
         if n := lists.list_size(cell):
-            yield view(lists.get_ids(cell), n), _signed(view(lists.get_codes(cell), n * index.d), n)
+            yield view(lists.get_ids(cell), n), _from_stored(view(lists.get_codes(cell), n * index.d), n)
 
 
-def _stored(codes: Codes) -> NDArray[np.uint8]:
-    """Return codes as FAISS stores them: -128 as 0."""
+def _to_stored(codes: Codes) -> NDArray[np.uint8]:
+    """Return codes as FAISS stores them: plus 128."""
     return codes.view(np.uint8) ^ np.uint8(128)
 
 
-def _signed(stored: NDArray[np.uint8], n: int) -> Codes:
-    """Return n codes that FAISS stores."""
+def _from_stored(stored: NDArray[np.uint8], n: int) -> Codes:
+    """Return the codes (n, d) that FAISS stores."""
     return (stored ^ np.uint8(128)).view(np.int8).reshape(n, -1)
 
 
 def row_digests(ids: Ids, codes: Codes) -> NDArray[np.uint64]:
-    """Return the 128-bit BLAKE2b hash of each id with its code, (n,) and (n, d), as (n, 2): low half, high half."""
+    """Return the 128-bit BLAKE2b digests (n, 2) of ``ids`` (n,) with their ``codes`` (n, d): low and high half."""
     rows = np.hstack([ids.astype("<i8").view(np.uint8).reshape(-1, 8), codes.view(np.uint8)])
     hashes = b"".join(blake2b(row, digest_size=16).digest() for row in rows)
     return np.frombuffer(hashes, "<u8").reshape(-1, 2)
 
 
 def total(digests: NDArray[np.uint64]) -> int:
-    """Return the sum modulo 2^128 of ``row_digests``: whatever their order, and additive over parts."""
+    """Return the sum of ``row_digests`` modulo 2^128, which does not depend on their order."""
     low, high = (int(sum(half.tolist())) for half in digests.T)
     return (low + (high << 64)) % (1 << 128)
 
 
 def digest_text(digest: int) -> str:
-    """Return a sum of ``total`` as the database holds it: modulo 2^128, in 32 hex digits."""
+    """Return a total, or a sum of totals, as the database stores it: modulo 2^128, in 32 hex digits."""
     return f"{digest % (1 << 128):032x}"

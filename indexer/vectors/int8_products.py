@@ -1,6 +1,6 @@
-"""Exact products of int8 vectors, by the integer matrix product of ONNX Runtime.
+"""Exact inner products of int8 vectors, by the integer matrix product of ONNX Runtime.
 
-With the VNNI instructions of today's processors it is several times as fast as SGEMM on the same numbers.
+With the VNNI instructions of current processors it is several times as fast as SGEMM on the same numbers.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
 _UINT8, _INT8, _INT32 = 2, 3, 6  # TensorProto.DataType
-_OPSET, _IR_VERSION = 10, 5  # the first that have MatMulInteger
+_OPSET, _IR_VERSION = 10, 5  # the first versions with MatMulInteger
 
 
 def products(left: NDArray[np.int8], right: NDArray[np.int8]) -> NDArray[np.int32]:
     """Return the inner product of each row of ``left`` (m, d) with each row of ``right`` (n, d): (m, n).
 
-    Runs in the calling thread alone, without the lock of the interpreter. Both must be contiguous.
+    Runs in the calling thread and releases the interpreter lock. Both arrays must be contiguous.
     """
     session, right_type = _session()
     if right_type == _UINT8:
@@ -37,10 +37,10 @@ def _unsigned(codes: NDArray[np.int8]) -> NDArray[np.uint8]:
 
 @cache
 def _session() -> tuple[InferenceSession, int]:
-    """Return what computes products, and the type of its right side.
+    """Return the session that computes products, and the type of its right side.
 
-    Bytes without a sign times bytes with one is fastest. Without VNNI, though, x86 adds such products in 16
-    bits that saturate (ONNX Runtime, "Quantize ONNX Models"); there both sides have no sign, which is exact.
+    Unsigned times signed bytes is fastest. On x86 without VNNI, however, the sums of such products saturate at 16 bits
+    (ONNX Runtime, "Quantize ONNX Models"), so a test decides; unsigned times unsigned bytes is always exact.
     """
     import onnxruntime
 
@@ -69,7 +69,7 @@ def _model(right_type: int) -> bytes:
 
 
 def _constant(name: str, data_type: int, value: int) -> bytes:
-    """Return an ``onnx.TensorProto`` of one number without a shape."""
+    """Return an ``onnx.TensorProto`` of a scalar."""
     return _field(2, data_type) + _field(5, _varint(value)) + _field(8, name.encode())
 
 
@@ -80,12 +80,13 @@ def _matrix(name: str, data_type: int) -> bytes:
 
 
 def _field(number: int, value: int | bytes) -> bytes:
-    """Return a field of a message of Protocol Buffers: an integer, or a string or message with its length."""
+    """Return a Protocol Buffers field: an integer, or a string or message with its length."""
     if isinstance(value, int):
         return _varint(number << 3) + _varint(value)
     return _varint(number << 3 | 2) + _varint(len(value)) + value
 
 
 def _varint(value: int) -> bytes:
+    """Return a Protocol Buffers varint: groups of 7 bits, lowest first."""
     low, rest = value & 127, value >> 7
     return bytes([low | 128]) + _varint(rest) if rest else bytes([low])

@@ -1,13 +1,11 @@
-"""The nearest neighbours of all texts among all: each text lies in several cells, and asks in the nearest of these.
+"""The k-nearest-neighbour graph of all texts.
 
-A text lies in the cells whose centres are nearest to it, and it is compared with all texts of the few cells that are
-nearest of all. So a pair is compared if one of the two asks in a cell in which the other lies. That is probing
-several cells of an inverted index (Jégou et al., "Product quantization for nearest neighbor search", PAMI 2011)
-whose lists overlap, with all queries of a cell answered at once.
+Each text is assigned to several cells and searches the nearest few, where it is compared with all texts assigned there.
+So a pair is compared if one of its texts searches a cell that the other is assigned to. This is an inverted index with
+several probes (Jégou et al., "Product quantization for nearest neighbor search", PAMI 2011), but its lists overlap, and
+all queries of a cell are answered together.
 
-All arithmetic is that of whole numbers, so the result does not depend on threads or on any order.
-A thread is given at most 8,192 texts to compare with 8,192, so memory stays small where a cell is large, and a
-signal is heard soon.
+All arithmetic is exact, so the graph does not depend on threads or on the order of comparisons.
 """
 
 from __future__ import annotations
@@ -16,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain, combinations_with_replacement, product
 from threading import Event, Lock
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,52 +22,74 @@ from numpy.typing import NDArray
 from dedup.encoder.cosine import norms
 from dedup.runtime import threads
 from indexer.store.store import Codes
-from indexer.vectors.cells import CELLS_ASKED, Cells
+from indexer.vectors.cells import CELLS_SEARCHED, Cells
 from indexer.vectors.int8_products import products
 from indexer.vectors.top_k import NeighbourLists
 
 Rows = NDArray[np.integer[Any]]
 Task = tuple[Rows, Rows]
-"""Rows that are compared with rows; with each other if both are the same object."""
+"""Rows to compare with other rows, or with each other if both are the same object."""
 
-_TILE_ROWS = 1 << 10
-_TILE_COLUMNS = 1 << 11
-"""Products worked out at once: so many that calls, and waiting for the interpreter between them, take little."""
-_PART = 1 << 13
-_MOST_FOUND = 1 << 17
+
+class Tiles(NamedTuple):
+    """How comparisons are divided, to limit memory and the time until Ctrl-C takes effect.
+
+    Attributes:
+        rows: Rows of a tile; a tile of products is computed at once, large enough that the overhead of calls and of
+            waiting for the interpreter lock is small.
+        columns: Columns of a tile.
+        task: Rows on either side of a task, the work that a thread takes at once.
+        pairs: Pairs collected before they are offered to the neighbour lists.
+
+    """
+
+    rows: int = 1 << 10
+    columns: int = 1 << 11
+    task: int = 1 << 13
+    pairs: int = 1 << 17
+
+
+TILES = Tiles()
+
 _GROUPS = 256
-"""Parts of the cells that threads take in turn; a number of a byte."""
-_PLACES = 1 << 20
+"""Groups of cells, which threads take in turn; the number of a group fits into a byte."""
+_ASSIGNMENTS = 1 << 20
 _BOUND_CELLS = 2
-"""Cells of each text that give the first bounds: they hold most neighbours. It asks in them, so bounds are kept."""
+"""Cells of each text used for the first bounds: they hold most neighbours. At most ``CELLS_SEARCHED``, so that the
+pairs behind a bound are compared later."""
 _MAXIMA = 64
 
 
-def all_neighbours(
+def build_knn_graph(
     codes: Codes,
     k: int,
     min_similarity: float,
     cells: Cells | None,
     *,
+    tiles: Tiles = TILES,
     progress: Callable[[int], None] = lambda done: None,
 ) -> NeighbourLists:
-    """Return the ``k`` nearest others of every row of ``codes`` (n, d), of those that it is compared with.
+    """Return the ``k`` nearest neighbours of every row of ``codes`` (n, d) among the rows that it is compared with.
 
-    ``cells`` (n, m) are the cells of each row, the most likely first; two rows are compared if they share one that is
-    among the first ``CELLS_ASKED`` of either. None: all are compared with all. Listed are those with a cosine of at
-    least ``min_similarity``, ties by the lower row.
-    Time Σ a s d over cells of s rows, a of which ask, each in one thread; memory 8 k + 3 m + 14 bytes a row.
-    ``progress`` hears how many rows are as good as done, all passes taken together.
+    ``cells`` (n, m) are the cells that each row is assigned to, nearest first; it searches the first
+    ``CELLS_SEARCHED``. None: every pair is compared. Neighbours have a cosine of at least ``min_similarity``; ties go
+    to the lower row. ``progress`` is called with the number of rows done, estimated from the share of the work.
+
+    Time: the sum of a·s·d over all cells, where s rows are assigned to a cell and a of them search it. Memory: 8 k + 3
+    m + 14 bytes per row.
+
+    Raises:
+        ValueError: ``min_similarity`` is negative.
     """
     if min_similarity < 0:
-        raise ValueError(f"{min_similarity} is no similarity of near texts")
+        raise ValueError(f"min_similarity is {min_similarity}, but it must not be negative")
     n = len(codes)
-    search = _Search(codes, NeighbourLists(n, k, min_similarity))
+    search = _Search(codes, NeighbourLists(n, k, min_similarity), tiles)
     if cells is None:
-        tasks = [[task] for task in _tasks(np.arange(n), np.arange(0))]
+        tasks = [[task] for task in _tasks(np.arange(n), np.arange(0), tiles.task)]
         search.run(search.compare, tasks, n * n / 2, lambda share: progress(int(share * n)))
         return search.lists
-    bounding, comparing = _Members(cells[:, :_BOUND_CELLS]), _Members(cells)
+    bounding, comparing = _InvertedLists(cells[:, :_BOUND_CELLS], tiles), _InvertedLists(cells, tiles)
     first = bounding.work / (bounding.work + comparing.work)
     search.run(search.bound, bounding.groups(), bounding.work, lambda share: progress(int(share * first * n)))
     del bounding
@@ -80,55 +100,57 @@ def all_neighbours(
     return search.lists
 
 
-class _Members:
-    """The rows of each cell: those that ask in it, and those that only lie in it.
+class _InvertedLists:
+    """The rows of each cell: those that search it, and the others assigned to it.
 
     ``work`` is the number of products that comparing them takes.
     """
 
-    def __init__(self, cells: Cells) -> None:
+    def __init__(self, cells: Cells, tiles: Tiles) -> None:
+        self._task = tiles.task
         self._cells = np.ascontiguousarray(cells)
         count = int(cells.max()) + 1
         self._size = -(-count // _GROUPS)
         self._group = np.empty(cells.size, np.uint8)
         np.floor_divide(self._cells.ravel(), self._size, out=self._group, casting="unsafe")
-        asking, lying = (_sizes(part, count) for part in (cells[:, :CELLS_ASKED], cells[:, CELLS_ASKED:]))
-        self._work = np.add.reduceat(asking * (asking / 2 + lying), np.arange(0, count, self._size))
+        searching, others = (_sizes(part, count) for part in (cells[:, :CELLS_SEARCHED], cells[:, CELLS_SEARCHED:]))
+        self._work = np.add.reduceat(searching * (searching / 2 + others), np.arange(0, count, self._size))
         self.work = float(self._work.sum())
 
     def groups(self) -> Iterator[Iterable[Task]]:
-        """Yield the tasks of each group of cells, most work first; nothing is worked out before these are asked for."""
-        return (self._of(group) for group in np.argsort(-self._work).tolist())
+        """Yield the tasks of each group of cells, most work first; the tasks of a group are created lazily."""
+        return (self._tasks_of(group) for group in np.argsort(-self._work).tolist())
 
-    def _of(self, group: int) -> Iterator[Task]:
-        blocks = ((at, self._group[at : at + _PLACES]) for at in range(0, len(self._group), _PLACES))
+    def _tasks_of(self, group: int) -> Iterator[Task]:
+        blocks = ((at, self._group[at : at + _ASSIGNMENTS]) for at in range(0, len(self._group), _ASSIGNMENTS))
         places = np.concatenate([at + np.flatnonzero(block == group) for at, block in blocks])
         rows, ranks = np.divmod(places, self._cells.shape[1])
         cells = self._cells.ravel()[places].astype(np.int64) - group * self._size
-        parts = (cells * 2 + (ranks >= CELLS_ASKED)).astype(np.uint16)  # a short sort
-        rows = rows[np.argsort(parts, kind="stable")].astype(np.int32)
-        ends = np.cumsum(np.bincount(parts, minlength=2 * self._size))
-        asking_and_lying = np.split(rows, ends[:-1])
-        for asking, lying in zip(asking_and_lying[::2], asking_and_lying[1::2], strict=True):
-            yield from _tasks(asking, lying)
+        lists = (cells * 2 + (ranks >= CELLS_SEARCHED)).astype(np.uint16)  # few bits are sorted faster
+        rows = rows[np.argsort(lists, kind="stable")].astype(np.int32)
+        ends = np.cumsum(np.bincount(lists, minlength=2 * self._size))
+        of_lists = np.split(rows, ends[:-1])
+        for searching, others in zip(of_lists[::2], of_lists[1::2], strict=True):
+            yield from _tasks(searching, others, self._task)
 
 
 def _sizes(cells: Cells, count: int) -> NDArray[np.float64]:
-    """Return how many rows lie in each of so many cells, given those of each row (n, m); a column at a time."""
+    """Return the number of rows (count,) in each cell, given the cells of each row (n, m)."""
     sizes = np.zeros(count)
-    for column in cells.T:
+    for column in cells.T:  # one column at a time saves memory
         sizes += np.bincount(column, minlength=count)
     return sizes
 
 
 class _Search:
-    """What the threads share: they read codes, and take turns in changing the lists."""
+    """State shared by the threads: they read the codes, and update the neighbour lists one at a time."""
 
-    def __init__(self, codes: Codes, lists: NeighbourLists) -> None:
+    def __init__(self, codes: Codes, lists: NeighbourLists, tiles: Tiles) -> None:
         self.lists = lists
         self._codes = codes
-        blocks = [norms(codes[start : start + _PART]) for start in range(0, len(codes), _PART)]
-        self._norms = np.concatenate(blocks)
+        self._tiles = tiles
+        blocks = [norms(codes[start : start + tiles.task]) for start in range(0, len(codes), tiles.task)]
+        self._norms = np.concatenate([np.empty(0, np.float32), *blocks])
         self._lock = Lock()
         self._stopped = Event()
 
@@ -139,9 +161,9 @@ class _Search:
         work: float,
         progress: Callable[[float], None],
     ) -> None:
-        """Give the tasks of each group to ``function``; ``progress`` hears of the share of the work that is done.
+        """Call ``function`` with each task of each group; ``progress`` gets the share of the ``work`` that is done.
 
-        Not ``threads.in_order``: what is at work has to hear of Ctrl-C before anyone waits for it.
+        This is not ``threads.in_order``, because running tasks must be told to stop before they are waited for.
         """
 
         def do(tasks: Iterable[Task]) -> float:
@@ -159,51 +181,51 @@ class _Search:
                 raise
 
     def bound(self, left: Rows, right: Rows) -> float:
-        """Let the lists of ``left`` expect what is nearest to them among each other; return how much work that was.
+        """Raise the thresholds of ``left`` to the cosine of their k-th nearest among each other; return the work.
 
-        Nothing is listed yet, but what comes later must be at least as near as these. Rounding is no matter: a cosine
-        of ``compare`` divides no smaller product by no larger norms.
+        Nothing is listed yet. The bound is safe under rounding: for the same pair, ``compare`` never divides a smaller
+        product or divides by larger norms.
         """
         if left is not right or len(left) <= self.lists.k:
             return _work(left, right)
         codes, lengths = self._codes[left], self._norms[left]
-        for start in range(0, len(left), _TILE_ROWS):
+        for start in range(0, len(left), self._tiles.rows):
             if self._stopped.is_set():
                 break
-            block = slice(start, start + _TILE_ROWS)
+            block = slice(start, start + self._tiles.rows)
             tile = products(codes[block], codes)
             own = np.arange(len(tile))
             tile[own, start + own] = 0
             cosines = _kth_largest(tile, self.lists.k) / (lengths[block] * lengths.max())
             with self._lock:
-                self.lists.expect(left[block], cosines.astype(np.float32))
+                self.lists.raise_thresholds(left[block], cosines.astype(np.float32))
         return _work(left, right)
 
     def compare(self, left: Rows, right: Rows) -> float:
-        """Offer to each other the rows of ``left`` and ``right`` that may be near enough; return how much work it was.
+        """Offer the rows of ``left`` and ``right`` to each other where they may be near enough; return the work.
 
-        Rows that need much of a neighbour come last, so that one bound for a block of ``left`` is close to that of its
-        rows. Those of ``right`` have a bound each.
+        Rows are sorted by threshold, so that one bound for a block of ``left`` is close to the thresholds of its rows.
+        Each row of ``right`` has its own bound.
         """
         is_one = left is right
-        left = self._by_need(left)
-        right = left if is_one else self._by_need(right)
+        left = self._by_threshold(left)
+        right = left if is_one else self._by_threshold(right)
         left_codes = self._codes[left]
         right_codes = left_codes if is_one else self._codes[right]
         left_norms, right_norms = self._norms[left], self._norms[right]
-        needed_left, needed_right = self.lists.worst(left), self.lists.worst(right)
+        left_thresholds, right_thresholds = self.lists.thresholds(left), self.lists.thresholds(right)
         found: list[tuple[Rows, Rows, NDArray[np.float32]]] = []
         count = 0
-        for start in range(0, len(left), _TILE_ROWS):
+        for start in range(0, len(left), self._tiles.rows):
             if self._stopped.is_set():
                 break
-            block = slice(start, start + _TILE_ROWS)
-            bounds = np.minimum(needed_right, needed_left[block].min()) * (right_norms * left_norms[block].min())
-            bounds = np.floor(bounds).astype(np.int32)
-            for column in range(start if is_one else 0, len(right), _TILE_COLUMNS):
-                columns = slice(column, column + _TILE_COLUMNS)
+            block = slice(start, start + self._tiles.rows)
+            cosines = np.minimum(right_thresholds, left_thresholds[block].min())
+            bounds = np.floor(cosines * (right_norms * left_norms[block].min())).astype(np.int32)
+            for column in range(start if is_one else 0, len(right), self._tiles.columns):
+                columns = slice(column, column + self._tiles.columns)
                 tile = products(left_codes[block], right_codes[columns])
-                for rows, others, dots in _reaching(tile, bounds[columns]):
+                for rows, others, dots in _reaching(tile, bounds[columns], self._tiles.pairs):
                     rows, others = rows + start, others + column
                     if is_one and column < block.stop:
                         once = others > rows
@@ -211,21 +233,21 @@ class _Search:
                     lengths = left_norms[rows] * right_norms[others]
                     found.append((left[rows], right[others], (dots / lengths).astype(np.float32)))
                     count += len(dots)
-                    if count > _MOST_FOUND:
+                    if count > self._tiles.pairs:
                         self._offer(found)
                         found, count = [], 0
         self._offer(found)
         return _work(left, right)
 
-    def _by_need(self, rows: Rows) -> Rows:
-        return rows[np.argsort(self.lists.worst(rows))]
+    def _by_threshold(self, rows: Rows) -> Rows:
+        return rows[np.argsort(self.lists.thresholds(rows))]
 
     def _offer(self, found: list[tuple[Rows, Rows, NDArray[np.float32]]]) -> None:
-        """Offer pairs to both of their rows: first rows, second rows and cosines, in parts."""
+        """Offer pairs to both of their rows; ``found`` has parts of first rows, second rows and cosines."""
         if not found:
             return
         first, second, cosines = (np.concatenate(parts) for parts in zip(*found, strict=True))
-        near = (cosines >= self.lists.worst(first)) | (cosines >= self.lists.worst(second))
+        near = (cosines >= self.lists.thresholds(first)) | (cosines >= self.lists.thresholds(second))
         first, second, cosines = first[near], second[near], cosines[near]
         with self._lock:
             self.lists.offer(first, second, cosines)
@@ -233,23 +255,25 @@ class _Search:
 
 
 def _work(left: Rows, right: Rows) -> float:
-    """Return how many products comparing takes."""
+    """Return the number of products that a comparison takes."""
     return len(left) * len(right) / (2 if left is right else 1)
 
 
-def _reaching(tile: NDArray[np.int32], bounds: NDArray[np.int32]) -> Iterator[tuple[Rows, Rows, NDArray[np.int32]]]:
-    """Yield the products that reach the bound of their column: rows, columns and products, in parts.
+def _reaching(
+    tile: NDArray[np.int32], bounds: NDArray[np.int32], at_once: int
+) -> Iterator[tuple[Rows, Rows, NDArray[np.int32]]]:
+    """Yield the products that reach the bound of their column: rows, columns and products, ``at_once`` of them.
 
-    Where texts are equal all do, which would take much memory at once.
+    Where many texts are almost equal, all products do, and would take much memory at once.
     """
     hits = np.flatnonzero(tile >= bounds)
-    for at in range(0, len(hits), _MOST_FOUND):
-        part = hits[at : at + _MOST_FOUND]
+    for at in range(0, len(hits), at_once):
+        part = hits[at : at + at_once]
         yield *np.divmod(part, tile.shape[1]), tile.ravel()[part]
 
 
 def _kth_largest(tile: NDArray[np.int32], k: int) -> NDArray[np.int32]:
-    """Return for each row a number that at least ``k`` of its products reach; of many, only maxima are looked at."""
+    """Return a lower bound of the ``k``-th largest product of each row; in a wide tile, that of the group maxima."""
     width = tile.shape[1] // _MAXIMA * _MAXIMA
     if width > _MAXIMA > k:
         tile = tile[:, :width].reshape(len(tile), -1, _MAXIMA).max(axis=1)
@@ -257,11 +281,11 @@ def _kth_largest(tile: NDArray[np.int32], k: int) -> NDArray[np.int32]:
     return largest
 
 
-def _tasks(asking: Rows, lying: Rows) -> Iterator[Task]:
-    """Divide the comparison of rows with each other, and of others with them, into parts that take a moment each."""
-    parts, others = _parts(asking), _parts(lying)
-    return chain(combinations_with_replacement(parts, 2), product(others, parts))
+def _tasks(searching: Rows, others: Rows, size: int) -> Iterator[Task]:
+    """Yield the comparisons of ``searching`` with each other and with ``others``, at most ``size`` rows a side."""
+    parts, other_parts = _split(searching, size), _split(others, size)
+    return chain(combinations_with_replacement(parts, 2), product(other_parts, parts))
 
 
-def _parts(rows: Rows) -> list[Rows]:
-    return np.array_split(rows, -(-len(rows) // _PART)) if len(rows) else []
+def _split(rows: Rows, size: int) -> list[Rows]:
+    return np.array_split(rows, -(-len(rows) // size)) if len(rows) else []

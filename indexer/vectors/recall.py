@@ -1,7 +1,7 @@
-"""How many of the nearest neighbours an approximate search finds, measured against an exact one on a sample.
+"""Measure the recall of approximate searches against exact search on a sample.
 
-One half of the sample tells in how many cells a text must lie for the search of all neighbours of all, so that number
-is not guessed: it is the least that finds enough. What it finds is measured on the other half, which had no say in it.
+One half of the sample decides how many cells a text is assigned to in the k-nearest-neighbour graph: the fewest with
+enough recall. The recall is measured on the other half, which has no influence on that choice.
 """
 
 from __future__ import annotations
@@ -16,20 +16,22 @@ from dedup.encoder.cosine import norms
 from dedup.runtime import threads
 from dedup.runtime.progress import Progress, no_progress
 from indexer.store.store import Codes, Ids
-from indexer.vectors.cells import CELLS_ASKED, Cells, nearest_cells
+from indexer.vectors.cells import CELLS_SEARCHED, Cells, nearest_cells
 from indexer.vectors.int8_products import products
 from indexer.vectors.sketch import Sketch, candidates_for
 from indexer.vectors.top_k import NeighbourLists
 
 NEIGHBOURS = 10
-"""Nearest texts of each text that can become pairs with it."""
-WANTED = 0.992
-"""Share of the neighbours of the first half that are compared; chance leaves about 0.99 or more of all."""
-PROMISED = 0.99
-"""A share below it is warned of."""
-MOST_CELLS = 64
+"""A text can become a pair with this many nearest neighbours."""
+TARGET_RECALL = 0.992
+"""Share of the first half's neighbours to find. Sampling error leaves about 0.99 or more over all texts."""
+MIN_RECALL = 0.99
+"""A lower recall is logged as a warning."""
+MAX_CELLS = 64
+"""A text is assigned to no more cells than this."""
 SAMPLE = 4_000
-"""Texts that both halves of the sample have at most."""
+"""Size of the sample, both halves together."""
+
 _COLUMNS = 1 << 10
 _QUERIES = 100
 _SEED = 21
@@ -38,11 +40,15 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Recall:
-    """What is found of the ``neighbours`` of ``texts`` texts, their nearest that are near enough.
+    """The measured recall of searches.
 
-    These texts are one half of the sample; the other has chosen ``cells_per_text``. ``of_all`` is the share found
-    when all texts are compared with all and each lies in so many cells; ``of_queries`` is the share among the
-    candidates of a query. Both are 1 where there are none.
+    Attributes:
+        texts: Size of the half of the sample that recall was measured on.
+        neighbours: Its true neighbours.
+        cells_per_text: Cells that a text is assigned to, chosen on the other half.
+        of_all: Share of the neighbours that the k-nearest-neighbour graph finds; 1 if there are none.
+        of_queries: Share of the neighbours among the candidates of a query; 1 if there are none.
+
     """
 
     texts: int
@@ -52,66 +58,76 @@ class Recall:
     of_queries: float
 
 
-def measure_recall(codes: Codes, centres: Codes, min_similarity: float, progress: Progress = no_progress) -> Recall:
-    """Measure the searches of ``codes`` (n, d) in the cells of ``centres`` (c, d).
+def measure_recall(
+    codes: Codes,
+    centres: Codes,
+    min_similarity: float,
+    progress: Progress = no_progress,
+    *,
+    max_cells: int = MAX_CELLS,
+    candidates: int | None = None,
+) -> Recall:
+    """Measure the recall of searches among ``codes`` (n, d) in the cells with ``centres`` (c, d).
 
-    A neighbour is one of a text's 10 nearest others, with a cosine of at least ``min_similarity``. The
-    sample is the same each time: 4,000 texts, however many there are, whose exact search takes 4,000 n products.
-    A share below ``PROMISED`` is reported as a warning through ``logging``. ``progress`` hears of ``recall`` and
-    ``recall of queries``.
+    The true neighbours of a text are its 10 nearest others with a cosine of at least ``min_similarity``. A text is
+    assigned to at most ``max_cells`` cells, and a query has ``candidates`` candidates (default ``candidates_for``). The
+    sample is always the same: up to 4,000 texts, whose exact search takes 4,000·n products. A recall below
+    ``MIN_RECALL`` is logged as a warning. Stages reported to ``progress``: ``recall`` and ``recall of queries``.
     """
     sampled = np.sort(np.random.default_rng(_SEED).choice(len(codes), min(len(codes), SAMPLE), replace=False))
     measured = sampled[1::2]
-    found = _exact(codes, sampled, min_similarity, progress)
+    found = _exact_neighbours(codes, sampled, min_similarity, progress)
     rows, columns = np.nonzero(found >= 0)
     neighbours = found[rows, columns]
     is_measured = rows % 2 == 1
     if not is_measured.any():
-        return Recall(len(measured), 0, CELLS_ASKED, 1.0, 1.0)
+        return Recall(len(measured), 0, CELLS_SEARCHED, 1.0, 1.0)
     others, which = np.unique(neighbours, return_inverse=True)
-    depth = min(MOST_CELLS, len(centres))
+    depth = min(max_cells, len(centres))
     own = nearest_cells(codes[sampled], centres, depth)[rows]
     needed = _cells_needed(own, nearest_cells(codes[others], centres, depth)[which])
-    cells = _enough(needed[~is_measured], depth)
+    cells = _cells_for_target(needed[~is_measured], depth)
     of_all = float(np.mean(needed[is_measured] < cells))
-    is_candidate = _candidates(codes, measured, progress)[rows[is_measured] // 2] == neighbours[is_measured, None]
+    of_texts = _candidates(codes, measured, candidates or candidates_for(NEIGHBOURS + 1), progress)
+    is_candidate = of_texts[rows[is_measured] // 2] == neighbours[is_measured, None]
     recall = Recall(len(measured), len(is_candidate), cells, of_all, float(is_candidate.any(axis=1).mean()))
     _warn_if_low(recall)
     return recall
 
 
 def _warn_if_low(recall: Recall) -> None:
-    sample = f"of {recall.neighbours:,} nearest neighbours in a sample, less than {PROMISED}"
-    if recall.of_all < PROMISED:
+    if recall.of_all < MIN_RECALL:
+        _log.warning("A report may miss about %s of close pairs (measured on a sample).", _percent(1 - recall.of_all))
+    if recall.of_queries < MIN_RECALL:
         _log.warning(
-            "A report of these texts finds %.4f %s, and so misses pairs; each text lies in %d of at most %d cells.",
-            *(recall.of_all, sample, recall.cells_per_text, MOST_CELLS),
-        )
-    if recall.of_queries < PROMISED:
-        _log.warning(
-            "A query of these texts finds %.4f %s; a large --limit, such as 50, makes it look further.",
-            *(recall.of_queries, sample),
+            "A query may miss about %s of close matches (measured on a sample). A larger --limit, such as 50, examines "
+            "more candidates.",
+            _percent(1 - recall.of_queries),
         )
 
 
-def _enough(needed: NDArray[np.int64], depth: int) -> int:
-    """Return the fewest of up to ``depth`` cells that suffice for the share ``WANTED`` of those ``needed``."""
-    enough = int(np.quantile(needed, WANTED, method="inverted_cdf")) + 1 if len(needed) else 0
-    return min(max(enough, CELLS_ASKED), depth)
+def _percent(share: float) -> str:
+    return f"{round(100 * share, 1):g} %"
 
 
-def _exact(codes: Codes, sampled: Ids, min_similarity: float, progress: Progress) -> Ids:
-    """Return the nearest rows of ``codes`` for each of those ``sampled``, but for itself, (n, 10); -1 for none."""
+def _cells_for_target(needed: NDArray[np.int64], depth: int) -> int:
+    """Return the fewest cells per text, up to ``depth``, that reach ``TARGET_RECALL``, given ``_cells_needed``."""
+    cells = int(np.quantile(needed, TARGET_RECALL, method="inverted_cdf")) + 1 if len(needed) else 0
+    return min(max(cells, CELLS_SEARCHED), depth)
+
+
+def _exact_neighbours(codes: Codes, sampled: Ids, min_similarity: float, progress: Progress) -> Ids:
+    """Return the nearest other rows of ``codes`` for each of ``sampled``, (n, 10); -1 for none."""
     lists = NeighbourLists(len(sampled), NEIGHBOURS, min_similarity)
-    everyone, left = np.arange(len(sampled)), codes[sampled]
+    all_rows, left = np.arange(len(sampled)), codes[sampled]
     lengths = norms(left)
 
     def near(start: int) -> tuple[Ids, Ids, NDArray[np.float32]]:
-        """Return who may be near a row of a block: the numbers of both, and their cosines."""
+        """Return candidates from a block of ``codes``: places in the sample, rows and cosines."""
         block = codes[start : start + _COLUMNS]
         block_lengths = norms(block)
         tile = products(left, block)
-        bounds = np.floor(lists.worst(everyone) * lengths * block_lengths.min()).astype(np.int32)
+        bounds = np.floor(lists.thresholds(all_rows) * lengths * block_lengths.min()).astype(np.int32)
         first, second = np.divmod(np.flatnonzero(tile >= bounds[:, None]), len(block))
         cosines = tile[first, second] / (lengths[first] * block_lengths[second])
         return first, start + second, cosines.astype(np.float32)
@@ -123,23 +139,27 @@ def _exact(codes: Codes, sampled: Ids, min_similarity: float, progress: Progress
     return lists.nearest()[0]
 
 
-def _candidates(codes: Codes, measured: Ids, progress: Progress) -> Ids:
-    """Return the rows that a query for each of ``measured`` looks at, (n, candidates); -1 for none."""
+def _candidates(codes: Codes, measured: Ids, count: int, progress: Progress) -> Ids:
+    """Return the rows (m, count) that a query for each of ``measured`` re-ranks, itself included; -1 for none."""
     progress("recall of queries", 0, len(measured))
     sketch, found = Sketch([codes]), []
     for start in range(0, len(measured), _QUERIES):
         queries = codes[measured[start : start + _QUERIES]]
-        found.append(sketch.candidates(queries, candidates_for(NEIGHBOURS + 1)))  # a text finds itself too
+        found.append(sketch.candidates(queries, count))
         progress("recall of queries", min(start + _QUERIES, len(measured)), len(measured))
     return np.concatenate(found)
 
 
 def _cells_needed(left: Cells, right: Cells) -> NDArray[np.int64]:
-    """Return how many cells of both rows (n, m) it takes until one asks where the other lies, less 1; m if none do."""
+    """Return the rank (n,) down to which both rows must be assigned to cells until one searches a cell of the other.
+
+    ``left`` and ``right`` (n, m) are the nearest cells of both rows of n pairs. Ranks start at 0; m if m cells are not
+    enough.
+    """
     depth = left.shape[1]
     needed = np.full(len(left), depth)
     for place in range(depth):
-        same = right[:, : depth if place < CELLS_ASKED else CELLS_ASKED] == left[:, place, None]
-        there = np.where(same.any(axis=1), np.maximum(same.argmax(axis=1), place), depth)
-        needed = np.minimum(needed, there)
+        same = right[:, : depth if place < CELLS_SEARCHED else CELLS_SEARCHED] == left[:, place, None]
+        ranks = np.where(same.any(axis=1), np.maximum(same.argmax(axis=1), place), depth)
+        needed = np.minimum(needed, ranks)
     return needed

@@ -1,8 +1,8 @@
-"""The nearest neighbours found so far of each of many rows.
+"""The k nearest neighbours of each of many rows, collected from candidates in any order.
 
-A neighbour is one number of 64 bits, so that the larger is the nearer: the bits of its cosine, ordered as
-integers are, above the complement of its id. Equal cosines thus go to the lower id, and what is found does
-not depend on the order in which it is offered.
+A neighbour is a 64-bit key: the bits of its cosine, mapped so that they sort as integers, above the complement of its
+id. A larger key is a nearer neighbour, ties go to the lower id, and the result does not depend on the order in which
+candidates are offered.
 """
 
 from __future__ import annotations
@@ -21,40 +21,40 @@ _BLOCK = 1 << 16
 
 
 class NearPairs(NamedTuple):
-    """Two rows each, ``pairs`` (p, 2), the lower first, and their ``cosines`` (p,)."""
+    """Pairs of rows ``pairs`` (p, 2), the lower row first, and their ``cosines`` (p,)."""
 
     pairs: NDArray[np.int32]
     cosines: NDArray[np.float32]
 
 
 class NeighbourLists:
-    """The ``k`` nearest of ``count`` rows among all that were offered with at least the cosine ``least``."""
+    """The ``k`` nearest neighbours of ``count`` rows among those offered with a cosine of at least ``min_cosine``."""
 
-    def __init__(self, count: int, k: int, least: float) -> None:
-        nothing = _keys(np.array([least], np.float32), np.array([_NO_ID.astype(np.int64)]))
+    def __init__(self, count: int, k: int, min_cosine: float) -> None:
+        empty = _keys(np.array([min_cosine], np.float32), np.array([_NO_ID.astype(np.int64)]))
         self.k = k
-        self._keys = np.full((count, k), nothing[0], np.uint64)  # ascending in each row
-        self._worst = np.full(count, least, np.float32)
+        self._keys = np.full((count, k), empty[0], np.uint64)  # ascending in each row
+        self._thresholds = np.full(count, min_cosine, np.float32)
 
-    def worst(self, rows: Rows) -> NDArray[np.float32]:
-        """Return the cosine that a neighbour of each of ``rows`` must have to be among its nearest."""
-        return self._worst[rows]
+    def thresholds(self, rows: Rows) -> NDArray[np.float32]:
+        """Return the cosine that a new neighbour of each of ``rows`` needs."""
+        return self._thresholds[rows]
 
-    def expect(self, rows: Rows, cosines: NDArray[np.float32]) -> None:
-        """Refuse from now on what is less near to ``rows`` (m,), each once, than ``cosines`` (m,).
+    def raise_thresholds(self, rows: Rows, cosines: NDArray[np.float32]) -> None:
+        """Reject, from now on, neighbours of distinct ``rows`` (m,) with a cosine below ``cosines`` (m,).
 
-        For a caller who knows that each has ``k`` neighbours as near as that, and will offer them.
+        The caller knows that each row has ``k`` neighbours at least that near, and will offer them.
         """
-        self._worst[rows] = np.maximum(self._worst[rows], cosines)
+        self._thresholds[rows] = np.maximum(self._thresholds[rows], cosines)
 
     def offer(self, rows: Rows, ids: Rows, cosines: NDArray[np.float32]) -> None:
-        """Offer neighbours: to ``rows`` (m,) those of ``ids`` (m,), below 2^32 - 1; no pair is in it twice."""
-        near = np.flatnonzero(cosines >= self._worst[rows])
+        """Offer to each of ``rows`` (m,) the neighbour in ``ids`` (m,), below 2^32 - 1; no pair may occur twice."""
+        near = np.flatnonzero(cosines >= self._thresholds[rows])
         rows, keys = rows[near], _keys(cosines[near], ids[near])
-        nearer = np.flatnonzero(keys > self._keys[rows, 0])  # of many equal cosines most go here
+        nearer = np.flatnonzero(keys > self._keys[rows, 0])  # rejects most of many equal cosines
         rows, keys = rows[nearer], keys[nearer]
         is_new = np.ones(len(rows), np.bool_)
-        is_new[np.flatnonzero(self._keys[rows] == keys[:, None]) // self.k] = False  # each is there once at most
+        is_new[np.flatnonzero(self._keys[rows] == keys[:, None]) // self.k] = False  # a list holds it at most once
         rows, keys = rows[is_new], keys[is_new]
         if not len(rows):
             return
@@ -69,13 +69,13 @@ class NeighbourLists:
         merged = np.hstack([self._keys[found], offered])
         merged.sort(axis=1)
         self._keys[found] = merged[:, -self.k :]
-        self.expect(found, _cosines(merged[:, -self.k]))
+        self.raise_thresholds(found, _cosines(merged[:, -self.k]))
 
     def pairs(self, progress: Callable[[int], None] = lambda done: None) -> NearPairs:
-        """Return each pair of a row and one that it lists, once.
+        """Return each pair of a row and a neighbour in its list, once.
 
-        In the order of the rows that list them; two that list each other come with the lower. ``progress`` hears
-        how many rows are done.
+        Pairs are in the order of the rows that list them; two rows that list each other are a pair of the lower one.
+        ``progress`` is called with the number of rows done.
         """
         found, cosines = [np.empty((0, 2), np.int32)], [np.empty(0, np.float32)]
         for start in range(0, len(self._keys), _BLOCK):
@@ -95,7 +95,7 @@ class NeighbourLists:
         return NearPairs(np.concatenate(found), np.concatenate(cosines))
 
     def nearest(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Return ids and cosines, both (count, k), nearest first; id -1 and cosine -1 for none."""
+        """Return ids and cosines, both (count, k), nearest first; id -1 and cosine -1 where there are fewer."""
         ids, cosines = np.empty(self._keys.shape, np.int64), np.empty(self._keys.shape, np.float32)
         for start in range(0, len(ids), _BLOCK):
             block = slice(start, start + _BLOCK)

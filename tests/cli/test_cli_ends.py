@@ -18,7 +18,7 @@ LEFT = f"{'0a' * 16}.tmp"
 
 def test_a_hard_end_shows_the_cursor_again() -> None:
     program = (
-        "import os, signal, threading\nfrom cli.show.progress_bar import progress_bar\n"
+        "import os, signal, threading\nfrom indexer.progress_bar import progress_bar\n"
         "def deaf():\n with progress_bar() as progress:\n"
         "  progress('read', 1, 2)\n"
         "  try: os.kill(os.getpid(), signal.SIGTERM)\n  except SystemExit: threading.Event().wait()\n"

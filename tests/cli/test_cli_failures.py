@@ -92,7 +92,7 @@ def test_a_report_into_a_file_is_refused(indexed: None) -> None:
     Path("out").write_text("x")
     result = dedup_("report", "--output", "out")
     assert result.exit_code == 2
-    assert "name a folder" in result.stderr
+    assert "give a directory" in result.stderr
 
 
 def test_a_bug_leaves_its_traceback_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from invocation import corpus, dedup_, rows_of, write
 
 from dedup.runtime import threads
 from indexer.store.workspace import Workspace
-from indexer.vectors import snapshot
+from indexer.vectors.snapshot import Snapshots
 
 
 def test_index_query_report_status(indexed: None) -> None:
@@ -54,7 +54,7 @@ def test_a_job_that_would_take_too_much_memory_changes_nothing(indexed: None) ->
     for command in (("index", write("more.csv", "id,name\n1,Acme\n")), ("report", "--output", "found")):
         refused = dedup_(*command, "--memory", "100M")
         assert refused.exit_code == 2
-        assert "--memory allows 100M; allow more" in refused.stderr
+        assert "--memory allows 100M. Allow more" in refused.stderr
         assert dedup_(*command, "--memory", "lots").exit_code == 2
     assert json.loads(dedup_("status", "--format", "json").stdout)["sources"] == {"companies": 30}
     assert not Path("found").exists()
@@ -78,7 +78,7 @@ def test_status_shows_what_a_search_in_cells_finds(indexed: None) -> None:
     place = Workspace(Path(".dedup"), None)
     with place.open(for_writing=True) as store:
         model_id = store.current_snapshot().model_id
-        snapshot.publish(store, place.snapshots, model_id, min_similarity=0.3, flat_up_to=16)
+        Snapshots(store, place.snapshots, flat_up_to=16).publish(model_id, min_similarity=0.3)
     shown = json.loads(dedup_("status", "--format", "json").stdout)["snapshot"]
     assert 0 < shown["recall_of_all"] <= 1
     assert shown["recall_of_queries"] == 1  # all cells are searched

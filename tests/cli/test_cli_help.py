@@ -1,4 +1,6 @@
-"""What ``--help`` and ``--version`` say, and the page of the documentation made of it."""
+"""``--help`` and ``--version``, and docs/cli.md, which is made of the help pages."""
+
+import re
 
 import pytest
 from invocation import ROOT, START, dedup_, start
@@ -8,12 +10,13 @@ from cli.main import app
 
 COMMANDS = ("index", "query", "report", "delete", "compare", "status", "migrate", "verify", "evaluate", "train")
 HEAVY = {"numpy", "scipy", "torch", "faiss", "onnxruntime", "sqlalchemy", "alembic", "rapidfuzz", "rich"}
-HEAVY |= {"pyarrow", "ftfy", "charset_normalizer", "backports"}
+HEAVY |= {"pyarrow", "ftfy", "charset_normalizer", "backports", "pydantic"}
 
 
-def test_help_imports_nothing_heavy() -> None:
+@pytest.mark.parametrize("arguments", [("--help",), ("index", "--help")], ids=" ".join)
+def test_help_imports_nothing_heavy(arguments: tuple[str, ...]) -> None:
     code = f"import sys\ntry:\n    {START.replace('; ', chr(10) + '    ')}\nfinally:\n    print(*sys.modules)"
-    run = start("--help", program=code)
+    run = start(*arguments, program=code)
     loaded = {name.split(".")[0] for name in run.stdout.splitlines()[-1].split()}
     assert not loaded & HEAVY
 
@@ -21,13 +24,29 @@ def test_help_imports_nothing_heavy() -> None:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help_with_an_example_and_is_documented(command: str) -> None:
     help_text = dedup_(command, "--help").stdout
-    assert f"Example:\n    dedup {command} " in help_text or f"Example:\n    dedup {command}\n" in help_text
+    assert f"Examples:\n  dedup {command} " in help_text or f"Examples:\n  dedup {command}\n" in help_text
     documented = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
     assert documented_help(command) in documented
 
 
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_option_has_a_metavar_and_each_short_option_one_meaning(command: str) -> None:
+    help_text = dedup_(command, "--help").stdout
+    assert not re.search(r"<\w|\{\w|x[<>]=", help_text)
+    short = {"-t": "--text", "-s": "--source", "-n": "--limit", "-o": "--output", "-w": "--workspace", "-q": "--quiet"}
+    found = dict(re.findall(r"^  (-\w), (--\S+)", help_text, re.MULTILINE))
+    assert found == {key: name for key, name in (short | {"-h": "--help"}).items() if f"{name} " in help_text}
+    assert dedup_(command, "-h").stdout == help_text
+
+
+def test_reading_options_come_last() -> None:
+    for command in ("index", "query"):
+        titles = re.findall(r"^(\w.*):$", dedup_(command, "-h").stdout, re.MULTILINE)
+        assert titles == ["Arguments", "Options", "Common options", "Reading options", "Examples"]
+
+
 def documented_help(command: str) -> str:
-    """The section of docs/cli.md on a command; ``python tests/command_line/test_cli_help.py`` writes them all."""
+    """The section of docs/cli.md on a command."""
     arguments = [command, "--help"] if command else ["--help"]
     result = CliRunner().invoke(app, arguments, prog_name="dedup", env={"COLUMNS": "100"})
     title = f"## dedup {command}\n\n" if command else ""
@@ -44,11 +63,12 @@ def test_version() -> None:
 
 
 def write_documentation() -> None:
-    """Write docs/cli.md anew."""
+    """Rewrite docs/cli.md."""
     intro = (
-        "# Command line\n\nData goes to standard output, everything else to standard error; "
-        "a progress bar is drawn on a terminal only.\nExit codes: [bad-input.md](bad-input.md). "
-        "This page is what `--help` says; `python tests/command_line/test_cli_help.py` writes it anew.\n\n"
+        "# Command line\n\nResults go to standard output, everything else to standard error; "
+        "progress bars are drawn on a terminal only.\nExit codes: [bad-input.md](bad-input.md). "
+        "This page is the output of `--help`. To rewrite it, run\n"
+        "`PYTHONPATH=.:tests/support python tests/cli/test_cli_help.py`.\n\n"
     )
     text = intro + "\n".join(documented_help(command) for command in ("", *COMMANDS))
     (ROOT / "docs" / "cli.md").write_text(text, encoding="utf-8")

@@ -10,7 +10,8 @@ import pytest
 from invocation import write
 
 from cli.main import app
-from cli.show.progress_bar import progress_bar, with_total
+from dedup.runtime.progress import with_total
+from indexer.progress_bar import progress_bar
 
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 

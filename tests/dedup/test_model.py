@@ -104,7 +104,7 @@ def test_a_changed_file_is_refused(model, tmp_path):
     copy = tmp_path / "model"
     shutil.copytree(model.directory, copy)
     (copy / "scorer.json").write_bytes((copy / "scorer.json").read_bytes() + b" ")
-    with pytest.raises(VersionMismatch, match=r"scorer\.json is not the file its manifest names"):
+    with pytest.raises(VersionMismatch, match=r"scorer\.json does not match the hash in the manifest"):
         load_model(copy)
 
 
@@ -118,7 +118,7 @@ def test_another_normaliser_is_refused(model, tmp_path):
 
 
 def test_a_missing_model_is_refused(tmp_path):
-    with pytest.raises(VersionMismatch, match="holds no readable model"):
+    with pytest.raises(VersionMismatch, match="contains no readable model"):
         load_model(tmp_path)
 
 

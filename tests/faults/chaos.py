@@ -28,13 +28,12 @@ from unittest.mock import patch
 
 from chaos_bench import SNAPSHOTS, Bench
 from chaos_faults import FAULTS, Fault
-from jobs import Job, make_job, small_batches
+from jobs import Job, make_job
 from judge import Stage, is_noted_as_done, judge
 from sabotage import CONTROLS
 from server import running_server
 
 from dedup.errors import EnvironmentFault, WriterBusy
-from indexer.store import engines
 
 JOBS = ("update", "delete", "purge", "model", "snapshot")
 MOST_ATTEMPTS = 200
@@ -62,14 +61,14 @@ def play(bench: Bench, kind: str, seed: str) -> Round:
     after_run = bench.reset(job)
     fault = FAULTS[kind](bench, rng, bench.sizes[job.kind])
     played = Round(kind, job.kind, seed)
-    with patch.object(engines, "RETRY_PAUSES_S", fault.pauses):
-        try:
-            _play(bench, job, fault, played, after_run)
-        except Exception:  # whatever it is: the round failed, and the next one can be played
-            fault.release()
-            played.problems["error"] += 1
-            played.fired = True
-            played.detail = traceback.format_exc()
+    bench.retry_pauses_s = fault.pauses
+    try:
+        _play(bench, job, fault, played, after_run)
+    except Exception:  # whatever it is: the round failed, and the next one can be played
+        fault.release()
+        played.problems["error"] += 1
+        played.fired = True
+        played.detail = traceback.format_exc()
     played.retries = bench.watch.states.total()
     return played
 
@@ -115,7 +114,6 @@ def _judge(bench: Bench, job: Job, played: Round, stage: Stage) -> None:
 def bench_at_work() -> Iterator[Bench]:
     """Start a server and measure every job once."""
     with ExitStack() as stack:
-        stack.enter_context(small_batches())
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="nd-chaos-")))
         bench = Bench(stack.enter_context(running_server()), directory)
         stack.enter_context(bench.watching())

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import psycopg
-from jobs import OTHER, OTHER_ROWS, RIVAL, RIVAL_ROWS, Job, ignore, index, small_batches
+from jobs import OTHER, OTHER_ROWS, RIVAL, RIVAL_ROWS, Job, ignore, index
 from proxy import Proxy
 from server import Server
 from sqlalchemy import Connection, Engine, event
@@ -109,9 +109,10 @@ class Bench:
         self.proxy = Proxy(server.socket)
         self.watch = Watch()
         self.sizes: dict[str, Sizes] = {}
+        self.retry_pauses_s = engines.RETRY_PAUSES_S
         self.direct_url = server.create(DATABASE)
-        place = f"postgresql://postgres@127.0.0.1:{self.proxy.port}/{DATABASE}?sslmode=disable&gssencmode=disable"
-        self._workspace = Workspace(directory / "workspace", place)
+        self._url = f"postgresql://postgres@127.0.0.1:{self.proxy.port}/{DATABASE}?sslmode=disable&gssencmode=disable"
+        self._directory = directory / "workspace"
         self.rival = Rival(self.direct_url, directory / "rival")
         self.places = [directory / name / "snapshots" for name in ("workspace", "rival")]
         """The folders in which a current snapshot may lie."""
@@ -128,7 +129,7 @@ class Bench:
                 session.execute("DELETE FROM store_meta WHERE key LIKE 'chaos%'")
         for place in self.places:
             shutil.rmtree(place, ignore_errors=True)
-        workspace = Workspace(self._workspace.directory, self.direct_url)
+        workspace = Workspace(self._directory, self.direct_url)
         job.prepare(workspace)
         index(workspace, ignore, rows=OTHER_ROWS, source=OTHER)
         return int(self.server.execute("SELECT max(run_id) FROM run", database=DATABASE)[0][0])
@@ -154,7 +155,7 @@ class Bench:
 
     def run(self, job: Job) -> Any:
         """Do a job through the proxy, as a new process would."""
-        return job.do(self._workspace, ignore)
+        return job.do(Workspace(self._directory, self._url, retry_pauses_s=self.retry_pauses_s), ignore)
 
     def measure(self, job: Job) -> None:
         """Do a job undisturbed and note its sizes."""
@@ -168,8 +169,8 @@ class Bench:
         """Attach the watch to every engine that goes through the proxy."""
         make_engine, is_transient = engines.make_engine, engines._is_transient
 
-        def make(url: Any) -> Engine:
-            engine = make_engine(url)
+        def make(url: Any, **options: Any) -> Engine:
+            engine = make_engine(url, **options)
             if url.port == self.proxy.port:
                 self.watch.attach(engine)
             return engine
@@ -221,10 +222,9 @@ class Rival:
 def _rival(pipe: Pipe, url: str, directory: str) -> None:
     logging.getLogger("indexer").setLevel(logging.ERROR)
     workspace = Workspace(Path(directory), url)
-    with small_batches():
-        while letter := pipe.recv():
-            try:
-                index(workspace, ignore, rows=RIVAL_ROWS, source=RIVAL, letter=letter)
-                pipe.send("done")
-            except DedupError as error:
-                pipe.send(type(error).__name__)
+    while letter := pipe.recv():
+        try:
+            index(workspace, ignore, rows=RIVAL_ROWS, source=RIVAL, letter=letter)
+            pipe.send("done")
+        except DedupError as error:
+            pipe.send(type(error).__name__)

@@ -32,9 +32,9 @@ from numpy.typing import NDArray
 from dedup.text.normalise import normalise
 from indexer.jobs.query import Match, Searcher
 from indexer.jobs.verify import verify, worst_kind
-from indexer.store.store import Store
 from indexer.store.workspace import Workspace
-from indexer.vectors import snapshot
+from indexer.vectors import snapshot, snapshot_file
+from indexer.vectors.snapshot import Snapshots
 
 TEXTS = 1_500  # from 512 to 2,000: in 128 cells, all of which a query searches, so its answers are exact
 QUERIES = ["granite 7", "granite willow 700", "north harbor 3", "copper", "summit meadow 1499 trading"]
@@ -48,25 +48,23 @@ MODEL = model()
 class Site:
     """A workspace with a published snapshot, and files that a careless program could take for it."""
 
-    place: Workspace
-    store: Store
+    snapshots: Snapshots
     texts: int
-    flat_up_to: int
     golden: bytes = b""
     older: list[bytes] = field(default_factory=list)
     foreign: bytes = b""
     answers: list[list[tuple[str, float]]] = field(default_factory=list)
 
     def publish(self) -> bytes:
-        snapshot.publish(self.store, self.place.snapshots, MODEL.model_id, flat_up_to=self.flat_up_to)
+        self.snapshots.publish(MODEL.model_id)
         return self.path.read_bytes()
 
     @property
     def path(self) -> Path:
         """The file that the database points to."""
-        current = self.store.current_snapshot()
+        current = self.snapshots.store.current_snapshot()
         assert current is not None
-        return self.place.snapshots / current.file_name
+        return self.snapshots.directory / current.file_name
 
 
 def brute_force(texts: list[str]) -> list[list[tuple[str, float]]]:
@@ -83,12 +81,13 @@ def sites(directory: Path, texts: int, url: Callable[[], str | None]) -> Iterato
         found = []
         for number, flat_up_to in enumerate((50_000, 100)):
             place = Workspace(directory / str(number), url())
-            site = Site(place, stack.enter_context(place.open(for_writing=True)), texts, flat_up_to)
+            store = stack.enter_context(place.open(for_writing=True))
+            site = Site(Snapshots(store, place.snapshots, flat_up_to=flat_up_to), texts)
             rng = random.Random(number)
             names = [f"{rng.choice(WORDS)} {rng.choice(WORDS)} {n}" for n in range(texts)]
             for some in (names[: texts // 2], names[:-1], [*names[:-1], "one that was renamed"], names):
                 rows = [(f"r{n}", name, "") for n, name in enumerate(some)]
-                load_rows(site.store, place.snapshots, rows, SOURCE)
+                load_rows(Snapshots(store, place.snapshots), rows, SOURCE)
                 site.older.append(site.publish())
             site.golden = site.older.pop()
             site.answers = brute_force(sorted(map(normalise, names)))
@@ -225,7 +224,7 @@ def watching() -> Iterator[Witness]:
 
 def same_answers(site: Site) -> bool:
     """Tell whether every query is answered as by brute force; equal similarities may come in any order."""
-    found = Searcher(site.store, site.place.snapshots, MODEL).query(QUERIES, limit=LIMIT)
+    found = Searcher(site.snapshots, MODEL).query(QUERIES, limit=LIMIT)
     return all(_agrees(matches, expected) for matches, expected in zip(found, site.answers, strict=True))
 
 
@@ -240,9 +239,9 @@ def _agrees(matches: list[Match], expected: list[tuple[str, float]]) -> bool:
 def play(site: Site, corrupt: Callable[[], object], witness: Witness) -> list[str]:
     """Corrupt, query, rebuild, query again; return what failed."""
     corrupt()
-    checks = verify(site.store, site.place.directory, MODEL.model_id, MODEL.dimension)
+    checks = verify(site.snapshots, site.snapshots.directory.parent, MODEL.model_id, MODEL.dimension)
     failures = [] if worst_kind(checks) == "snapshot" else ["verified as sound"]
-    if not snapshot.is_snapshot_due(site.store, site.place.snapshots, MODEL.model_id, min_similarity=0.0):
+    if not site.snapshots.is_due(MODEL.model_id, min_similarity=0.0):
         failures.append("not due")
     if not same_answers(site):
         failures.append("other answers")
@@ -265,7 +264,10 @@ def without_checksum() -> Iterator[None]:
     def read(*_: object, keep: bool) -> NDArray[np.uint8]:
         return np.zeros(1, np.uint8)
 
-    with patch.object(snapshot, "_check", read), patch.object(faiss, "read_index", refuse):
+    checks = (patch.object(module, "check_file", read) for module in (snapshot, snapshot_file))
+    with ExitStack() as stack:
+        for replaced in (*checks, patch.object(faiss, "read_index", refuse)):
+            stack.enter_context(replaced)
         yield
 
 

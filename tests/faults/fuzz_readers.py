@@ -27,7 +27,7 @@ import tempfile
 import time
 import traceback
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from types import FrameType
@@ -38,9 +38,9 @@ sys.path.append(str(Path(__file__).parents[1] / "support"))
 from tables import PACK
 
 from dedup.errors import InputRefused
-from indexer.reading import lines, streams
+from indexer.reading import lines
 from indexer.reading.formats import dialect, jsonl, parquet, parquet_worker
-from indexer.reading.open import Options, Row, open_table
+from indexer.reading.open import ReadOptions, Row, open_table
 
 SECONDS = 20
 MEMORY_MIB = 256
@@ -87,7 +87,7 @@ class Case:
     kind: str
     data: bytes
     text: bytes | None
-    options: Options
+    options: ReadOptions
 
 
 @dataclass
@@ -125,11 +125,11 @@ def mutated(data: bytes, chance: random.Random) -> bytes:
     return data
 
 
-def options_of(chance: random.Random) -> Options:
+def options_of(chance: random.Random) -> ReadOptions:
     """Draw how to read an input; mostly with the defaults."""
     if chance.random() < 0.6:
-        return Options()
-    return Options(
+        return ReadOptions()
+    return ReadOptions(
         text_columns=chance.choice(((), (), ("name",), ("name", "id"))),
         id_column=chance.choice((None, None, "id", "")),
         encoding=chance.choice((None, "auto", *ENCODINGS)) if chance.random() < 0.3 else None,
@@ -280,11 +280,12 @@ def check_row(row: Row, case: Case) -> None:
     assert case.text[row.byte_offset :].startswith(record), "a wrong byte offset"
 
 
-def draw_limits(chance: random.Random | None) -> None:
-    """Vary the sizes of chunks and limits, so that their edges are met; None restores them."""
-    streams.CHUNK_BYTES = chance.choice((1 << 20, 1 << 20, 37, 500)) if chance else 1 << 20
+def draw_limits(chance: random.Random | None) -> int:
+    """Vary the limits, so that their edges are met, and return the bytes of a chunk; None restores them."""
+    chunk_bytes = chance.choice((1 << 20, 1 << 20, 37, 500)) if chance else 1 << 20
     lines.MAX_LINE_BYTES = chance.choice((16 << 20, 2000)) if chance else 16 << 20
     dialect.MAX_CELL_CHARACTERS = jsonl.MAX_CELL_CHARACTERS = chance.choice((1 << 20, 300)) if chance else 1 << 20
+    return chunk_bytes
 
 
 def run(seed: int, start: int, count: int) -> Totals:
@@ -300,7 +301,8 @@ def run(seed: int, start: int, count: int) -> Totals:
         for number in range(start, start + count):
             chance = random.Random(f"{seed}:{number}")
             case = case_of(chance, tables)
-            draw_limits(chance if case.kind != "costly" else None)
+            chunk_bytes = draw_limits(None if case.kind == "costly" else chance)
+            case.options = replace(case.options, chunk_bytes=chunk_bytes)
             totals.kinds[case.kind] += 1
             began, before = time.perf_counter(), peak_mib()
             signal.setitimer(signal.ITIMER_REAL, SECONDS)

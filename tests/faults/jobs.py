@@ -6,14 +6,13 @@ of ``store_model``, and the texts are encoded by the stub model of ``doubles``.
 
 import random
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, partial, reduce
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import numpy as np
 
@@ -24,14 +23,13 @@ from first_schema import to_first_schema
 from store_model import NOTHING, Content, InputRow, as_rows, plus, read, upsert
 
 from dedup.errors import UsageError, WriterBusy
-from indexer.ingest import intake, load
-from indexer.jobs import delete
-from indexer.jobs import index as index_job
+from dedup.runtime.progress import Progress
+from indexer.jobs.delete import delete_records, delete_source
 from indexer.jobs.index import index_rows, refresh_snapshot
 from indexer.store.runs import Accounts
 from indexer.store.store import Store
 from indexer.store.workspace import Workspace
-from indexer.vectors import snapshot
+from indexer.vectors.snapshot import Snapshots
 
 SOURCE, OTHER, RIVAL = "names", "other", "rival"
 """The source that jobs work on, one that they must leave alone, and that of a second process."""
@@ -73,16 +71,9 @@ def ignore(*event: object) -> None:
     """Listen to nothing."""
 
 
-@contextmanager
-def small_batches() -> Iterator[None]:
-    """Make batches so small that few rows take several transactions, and publish a snapshot after every change."""
-    sizes = ((intake, "BATCH_ROWS"), (load, "SIZE_OF_REMOVAL"), (delete, "PAGE"), (index_job, "CHUNK"))
-    with ExitStack() as stack:
-        for owner, name in sizes:
-            stack.enter_context(patch.object(owner, name, BATCH))
-        for name in ("LEAST_CHANGES", "LARGEST_CHANGED_SHARE"):
-            stack.enter_context(patch.object(snapshot, name, 0))
-        yield
+def snapshots_of(workspace: Workspace, store: Store) -> Snapshots:
+    """Return the snapshots of an open store; one is due after every change."""
+    return Snapshots(store, workspace.snapshots, min_changes=0, max_changed_share=0)
 
 
 @dataclass(frozen=True)
@@ -181,33 +172,31 @@ def _removed(states: list[Content], accounts: list[Accounts], gone: list[Any]) -
 
 
 def load_rows(
-    store: Store, snapshots: Path, rows: Sequence[InputRow], source: str, letter: str = "a", tell: Tell = ignore
+    snapshots: Snapshots,
+    rows: Sequence[InputRow],
+    source: str,
+    letter: str = "a",
+    progress: Progress = ignore,
+    **sizes: Any,
 ) -> Accounts:
-    """Make ``rows`` the records of a source of an open store."""
-
-    def progress(stage: str, done: int, total: int | None) -> None:
-        if stage == "store":
-            tell("rows", done)
-
-    return index_rows(
-        store,
-        snapshots,
-        model(letter),
-        source,
-        as_rows(rows, "column"),
-        identity="column",
-        sync=True,
-        on_reject=ignore,
-        progress=progress,
-    ).rows
+    """Make ``rows`` the records of a source of an open store; ``sizes`` as for ``index_rows``."""
+    given = as_rows(rows, "column")
+    options: dict[str, Any] = {"identity": "column", "mirror": True, "on_reject": ignore, "progress": progress}
+    return index_rows(snapshots, model(letter), source, given, **options, **sizes).rows
 
 
 def index(
     workspace: Workspace, tell: Tell, *, rows: Sequence[InputRow], source: str = SOURCE, letter: str = "a"
 ) -> Accounts:
-    """Make ``rows`` the records of a source."""
+    """Make ``rows`` the records of a source, in transactions of ``BATCH`` rows."""
+
+    def progress(stage: str, done: int, total: int | None) -> None:
+        if stage == "store":
+            tell("rows", done)
+
+    sizes = dict.fromkeys(("batch_rows", "removal_rows", "texts_at_once"), BATCH)
     with workspace.open(for_writing=True) as store:
-        accounts = load_rows(store, workspace.snapshots, rows, source, letter, tell)
+        accounts = load_rows(snapshots_of(workspace, store), rows, source, letter, progress, **sizes)
         tell("done")
     return accounts
 
@@ -228,16 +217,16 @@ def _delete(workspace: Workspace, tell: Tell, *, ids: list[str], refresh: bool) 
     removed = 0
     with workspace.open(for_writing=True) as store:
         with suppress(UsageError):  # they are gone already: the job was killed after its last commit
-            removed = delete.delete_records(store, ids, SOURCE) if ids else delete.delete_source(store, SOURCE)
+            removed = delete_records(store, ids, SOURCE) if ids else delete_source(store, SOURCE, records_at_once=BATCH)
         if refresh:
-            refresh_snapshot(store, workspace.snapshots, model().model_id, min_similarity=MIN_SIMILARITY)
+            refresh_snapshot(snapshots_of(workspace, store), model().model_id, min_similarity=MIN_SIMILARITY)
         tell("done")
     return removed
 
 
 def _publish(workspace: Workspace, tell: Tell) -> str:
     with workspace.open(for_writing=True) as store:
-        snapshot.publish(store, workspace.snapshots, model().model_id)
+        snapshots_of(workspace, store).publish(model().model_id)
         tell("done")
     return "published"
 

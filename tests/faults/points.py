@@ -39,7 +39,7 @@ import faiss  # noqa: E402, F401
 import psycopg  # noqa: E402
 import sabotage  # noqa: E402
 from crash import FATAL, FLAVOURS, KEY  # noqa: E402
-from jobs import code, make_job, model, small_batches  # noqa: E402
+from jobs import code, make_job, model  # noqa: E402
 from judge import Dump, Problem, Stage, difference, dump, judge, judge_files, last_run  # noqa: E402
 from sqlalchemy import make_url  # noqa: E402
 
@@ -48,9 +48,11 @@ from dedup.errors import UsageError, VersionMismatch  # noqa: E402
 from indexer.jobs.verify import verify  # noqa: E402
 from indexer.store import engines  # noqa: E402
 from indexer.store.workspace import Workspace  # noqa: E402
+from indexer.vectors.snapshot import Snapshots  # noqa: E402
 
 LIMIT_S = 60
 """A child that takes longer hangs."""
+RETRY_PAUSES_S = (0.01,) * len(engines.RETRY_PAUSES_S)
 
 Tell = Callable[..., None]
 Work = Callable[[Tell, int], None]
@@ -157,7 +159,7 @@ class Bench:
             code(self._job.letter, normal)  # computed once for all children
         gc.freeze()  # a collection in a child would copy every page
         with place.new(None) as (path, url):
-            self._well(_in_child(path, lambda tell, report: self._job.prepare(Workspace(path, url))))
+            self._well(_in_child(path, lambda tell, report: self._job.prepare(_workspace(path, url))))
             place.settle()
             self._after_run = last_run(path, url)
             place.keep(kind)
@@ -200,7 +202,7 @@ class Bench:
     def _do(self, path: Path, url: str | None, tell: Tell, report: int, flavour: str, k: int, seed: int) -> None:
         injector = Injector()
         injector.arm(path.parent, k, flavour, seed=seed, sockets=url is not None, report=report)
-        self._job.do(Workspace(path, url), tell)
+        self._job.do(_workspace(path, url), tell)
         if flavour in FATAL:
             injector.strike()
 
@@ -208,13 +210,13 @@ class Bench:
         left = list(judge(path, url, self._job, Stage(broken.acked, broken.done, self._after_run, attempts=1)))
         with suppress(UsageError, VersionMismatch):  # nothing is indexed yet, or nothing migrated
             kinds = ("truth", "vectors") if self._job.letter == "a" else ("truth",)  # not while vectors are replaced
-            left += self._verify(Workspace(path, url), *kinds)
+            left += self._verify(_workspace(path, url), *kinds)
         if broken.done and self._final and not left and (found := difference(dump(path, url), self._final)):
             left.append(Problem("unequal", f"when it was done: {found}"))
-        self._job.do(Workspace(path, url), lambda *event: None)
+        self._job.do(_workspace(path, url), lambda *event: None)
         repeated = Stage(done=True, after_run=self._after_run, attempts=2, is_repeated=True)
         again = [*judge(path, url, self._job, repeated), *judge_files(path, url)]
-        again += self._verify(Workspace(path, url), "truth", "vectors", "snapshot", "note")
+        again += self._verify(_workspace(path, url), "truth", "vectors", "snapshot", "note")
         final = dump(path, url)
         if self._final and (found := difference(final, self._final)):
             again.append(Problem("unequal", found))
@@ -225,7 +227,9 @@ class Bench:
     def _verify(self, workspace: Workspace, *kinds: str) -> Iterator[Problem]:
         own = model(self._job.letter)
         with workspace.open(for_writing=False) as store:
-            for check in verify(store, workspace.directory, own.model_id, own.dimension):
+            for check in verify(
+                Snapshots(store, workspace.snapshots), workspace.directory, own.model_id, own.dimension
+            ):
                 if check.faults and check.kind in kinds:
                     yield Problem("verify", f"{check.name}: {check.examples}")
 
@@ -234,6 +238,10 @@ class Bench:
             state = f"{child.status} {child.raised} {child.errors}"
             raise RuntimeError(f"{self._job.kind}: nothing was broken, and yet {state}")
         return child
+
+
+def _workspace(path: Path, url: str | None) -> Workspace:
+    return Workspace(path, url, retry_pauses_s=RETRY_PAUSES_S)
 
 
 def _judge_end(broken: Child, flavour: str) -> Iterator[Problem]:
@@ -308,8 +316,7 @@ def main(task: dict[str, Any]) -> None:
     log = Path(task["log"])
     struck = map(json.loads, log.read_text().splitlines())
     known = {tuple(point[name] for name in KEY) for point in struck if not point["problems"]}
-    engines.RETRY_PAUSES_S = (0.01,) * len(engines.RETRY_PAUSES_S)
-    with small_batches(), log.open("a", buffering=1) as lines:
+    with log.open("a", buffering=1) as lines:
         bench = Bench(place, task["job"])
         for owner, name, new in sabotage.patches_of(task["sabotage"]):
             setattr(owner, name, new)

@@ -29,7 +29,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
-from jobs import SOURCE, load_rows, model
+from jobs import SOURCE, load_rows, model, snapshots_of
 from server import running_server
 from store_model import cosine
 
@@ -37,7 +37,7 @@ from dedup.text.normalise import normalise
 from indexer.jobs.delete import delete_records
 from indexer.jobs.query import Searcher
 from indexer.store.workspace import Workspace
-from indexer.vectors import snapshot
+from indexer.vectors.snapshot import Snapshots
 
 ROWS = 6_000
 PROGRAM = "import indexer.ingest.intake as i; i.BATCH_ROWS = 500; from cli.main import main; main()"
@@ -156,12 +156,10 @@ def random_name(rng: random.Random) -> str:
 def write(place: Workspace, until: float, seed: int) -> dict[str, int]:
     rng = random.Random(seed)
     jobs = 0
-    snapshot.LEAST_CHANGES = 0  # publish after every job
-    snapshot.LARGEST_CHANGED_SHARE = 0.0
     while time.time() < until:
         rows = [(f"r{n}", random_name(rng), "") for n in range(NAMES)]
         with place.open(for_writing=True) as store:
-            load_rows(store, place.snapshots, rows, SOURCE)
+            load_rows(snapshots_of(place, store), rows, SOURCE)
             delete_records(store, [f"r{n}" for n in rng.sample(range(NAMES), 50)], SOURCE)
         jobs += 1
     return {"jobs": jobs}
@@ -172,7 +170,7 @@ def read(place: Workspace, until: float, seed: int) -> dict[str, int]:
     answers = matches = 0
     while time.time() < until:
         with place.open(for_writing=False) as store:
-            searcher = Searcher(store, place.snapshots, model())
+            searcher = Searcher(Snapshots(store, place.snapshots), model())
             for query in [random_name(rng) for _ in range(5)]:
                 for match in searcher.query([query], limit=5)[0]:
                     assert match.records, (query, match)
@@ -187,11 +185,12 @@ def read(place: Workspace, until: float, seed: int) -> dict[str, int]:
 def readers(seconds: float, on_postgresql: bool) -> bool:
     with ExitStack() as stack:
         server = stack.enter_context(running_server()) if on_postgresql else None
-        place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="readers-"))) / "w"
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="readers-"))) / "w"
         url = server.create("readers") if server else ""
-        with Workspace(place, url or None).open(for_writing=True) as store:
-            load_rows(store, place / "snapshots", [("r1", "Company 1", "")], SOURCE)
-        command = [sys.executable, __file__, "--place", str(place), url, str(time.time() + seconds)]
+        place = Workspace(directory, url or None)
+        with place.open(for_writing=True) as store:
+            load_rows(snapshots_of(place, store), [("r1", "Company 1", "")], SOURCE)
+        command = [sys.executable, __file__, "--place", str(directory), url, str(time.time() + seconds)]
         workers = [
             subprocess.Popen([*command, role, "--seed", str(seed)], stdout=subprocess.PIPE, text=True)
             for seed, role in enumerate(("write", "read", "read"))

@@ -49,7 +49,14 @@ def store_rows(store: Store, n: int, scratch: Path) -> dict[str, float]:
         times[stage] = time.perf_counter() - start
 
     with recorded_run(store, "index") as run:
-        given: dict[str, Any] = {"model": MODEL, "run": run, "scratch": scratch, "on_reject": print, "progress": note}
+        given: dict[str, Any] = {
+            "model": MODEL,
+            "run": run,
+            "scratch": scratch,
+            "on_reject": print,
+            "progress": note,
+            "mirror": False,
+        }
         summary = ingest(store, "rate", generate(n), identity="column", **given)
     assert summary.accounts.rows_in == n
     total = time.perf_counter() - start

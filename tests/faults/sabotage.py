@@ -31,8 +31,8 @@ from indexer.store import engines, migrate, runs, schema, workspace
 from indexer.store.engines import retrying
 from indexer.store.runs import Accounts
 from indexer.store.store import Store
-from indexer.store.writer import Writer
-from indexer.vectors import snapshot
+from indexer.store.transactions import Writer
+from indexer.vectors import snapshot, snapshot_file
 
 Patches = list[tuple[Any, str, Any]]
 """Attributes to replace: the owner, the name, and the new value."""
@@ -67,15 +67,15 @@ def patches_of(name: str | None) -> Patches:
 
 def no_file_sync() -> Patches:
     without = {name: getattr(os, name) for name in dir(os)} | {"fsync": lambda handle: None}
-    return [(snapshot, "os", SimpleNamespace(**without))]
+    return [(snapshot_file, "os", SimpleNamespace(**without))]
 
 
 def no_directory_sync() -> Patches:
-    return [(module, "sync_directory", lambda path: None) for module in (migrate, snapshot, workspace)]
+    return [(module, "sync_directory", lambda path: None) for module in (migrate, snapshot_file, workspace)]
 
 
 def in_place() -> Patches:
-    write = snapshot._write
+    write = snapshot.write_index
 
     def write_in_place(path: Path, *rest: Any) -> Any:
         old = next(path.parent.glob("*.faiss"))
@@ -86,7 +86,7 @@ def in_place() -> Patches:
         old.replace(path)
         return result
 
-    return [(snapshot, "_write", write_in_place)]
+    return [(snapshot, "write_index", write_in_place)]
 
 
 def no_checksum() -> Patches:
@@ -94,11 +94,11 @@ def no_checksum() -> Patches:
         return np.fromfile(snapshots / published.file_name, np.uint8)
 
     # without it a sound program would find the damage when the job is repeated, and build the snapshot anew
-    return [*no_file_sync(), (snapshot, "_check", only_read)]
+    return [*no_file_sync(), *((module, "check_file", only_read) for module in (snapshot, snapshot_file))]
 
 
 def early_pointer() -> Patches:
-    write, publish = snapshot._write, Store.publish_snapshot
+    write, publish = snapshot.write_index, Store.publish_snapshot
     paths: list[Path] = []
 
     def write_and_hide(path: Path, *rest: Any) -> Any:
@@ -112,7 +112,7 @@ def early_pointer() -> Patches:
         paths[-1].with_suffix(".tmp").rename(paths[-1])
         return result
 
-    return [(snapshot, "_write", write_and_hide), (Store, "publish_snapshot", publish_and_name)]
+    return [(snapshot, "write_index", write_and_hide), (Store, "publish_snapshot", publish_and_name)]
 
 
 # The database
@@ -159,7 +159,7 @@ def statement_by_statement() -> Patches:
             with writer._engine.connect() as connection:
                 return work(connection.execution_options(isolation_level="AUTOCOMMIT"))
 
-        return retrying(writer._engine, attempt, writer._renew)
+        return retrying(writer._engine, attempt, writer._renew, pauses_s=writer._pauses_s)
 
     return [(Writer, "transact", transact)]
 
@@ -181,8 +181,8 @@ def failed_commit_is_done() -> Patches:
             with writer._engine.connect() as connection:
                 return str(connection.execute(select(_VALUE).where(_IS_WRITER)).scalar_one())
 
-        result = retrying(writer._engine, attempt, writer._renew)
-        writer._number = int(retrying(writer._engine, read, lambda: None).partition(":")[2])
+        result = retrying(writer._engine, attempt, writer._renew, pauses_s=writer._pauses_s)
+        writer._number = int(retrying(writer._engine, read, pauses_s=writer._pauses_s).partition(":")[2])
         return result
 
     return [(Writer, "transact", transact)]

@@ -15,6 +15,7 @@ from indexer.memory import INDEX, REPORT, parse_size
 from indexer.reading.open import Row
 from indexer.store.store import Store
 from indexer.store.workspace import Workspace
+from indexer.vectors.snapshot import Snapshots
 
 
 @pytest.mark.parametrize(
@@ -27,7 +28,7 @@ def test_sizes(text: str, size: int) -> None:
 
 @pytest.mark.parametrize("text", ["", "4", "G", "-1G", "4K", "4 G 5", "1e3M"])
 def test_what_is_no_size_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="no size of memory"):
+    with pytest.raises(UsageError, match="not a memory size"):
         parse_size(text)
 
 
@@ -45,15 +46,16 @@ def rows_of(length: int, n: int = 300) -> list[Row]:
 
 def fill(store: Store, scratch: Path, length: int, memory: int | None = None) -> None:
     index_rows(
-        *(store, scratch, fake_model(), "texts", rows_of(length)),
+        *(Snapshots(store, scratch), fake_model(), "texts", rows_of(length)),
         identity="column",
+        mirror=False,
         on_reject=lambda reject: None,
         memory=memory,
     )
 
 
 def test_long_texts_are_refused_where_as_many_short_ones_pass(store: Store, tmp_path: Path) -> None:
-    limit = INDEX.of(300, 300 * 4000, threads.count())
+    limit = INDEX.estimate(300, 300 * 4000, threads.count())
     fill(store, tmp_path, 20, limit - 1)
     with pytest.raises(UsageError, match="1,200,600 characters"):
         fill(store, tmp_path, 4000, limit - 1)
@@ -64,9 +66,9 @@ def test_a_report_of_long_texts_is_refused_where_one_of_short_texts_passes(
     store: Store, tmp_path: Path, length: int, is_refused: bool
 ) -> None:
     fill(store, tmp_path, length)
-    limit = REPORT.of(300, 300 * 1000, threads.count())
-    given = (store, tmp_path, fake_model(), tmp_path / "report")
-    with pytest.raises(UsageError, match="300 distinct texts, 600,000 char") if is_refused else nullcontext():
+    limit = REPORT.estimate(300, 300 * 1000, threads.count())
+    given = (Snapshots(store, tmp_path), fake_model(), tmp_path / "report")
+    with pytest.raises(UsageError, match="300 distinct texts with 600,000 char") if is_refused else nullcontext():
         report_workspace(*given, min_probability=0.99, memory=limit)
 
 
@@ -83,15 +85,15 @@ def test_a_report_of_long_texts_is_refused_where_one_of_short_texts_passes(
     ],
 )
 def test_estimates_are_near_what_names_took(texts: int, of_index: float | None, of_report: float) -> None:
-    assert of_index is None or 0.99 < INDEX.of(texts, 28 * 50_000, 2) / of_index < 1.12
-    assert 0.93 < REPORT.of(texts, (25 if texts < 2_000_000 else 27) * texts, 2) / of_report < 1.16
+    assert of_index is None or 0.99 < INDEX.estimate(texts, 28 * 50_000, 2) / of_index < 1.12
+    assert 0.93 < REPORT.estimate(texts, (25 if texts < 2_000_000 else 27) * texts, 2) / of_report < 1.16
 
 
 def test_the_estimate_is_near_what_documents_took() -> None:
-    assert 0.85 < REPORT.of(20_000, 20_000 * 1_000, 2) / 1240e6 < 1
+    assert 0.85 < REPORT.estimate(20_000, 20_000 * 1_000, 2) / 1240e6 < 1
 
 
 def test_a_million_names_fit_where_long_texts_do_not() -> None:
     names, characters = 1_074_230, 25 * 1_074_230
-    assert 1_420_000_000 < REPORT.of(names, characters, 2) < parse_size("1500M")  # what was measured
-    assert REPORT.of(names, 80 * characters, 2) > 2 * parse_size("1500M")
+    assert 1_420_000_000 < REPORT.estimate(names, characters, 2) < parse_size("1500M")  # what was measured
+    assert REPORT.estimate(names, 80 * characters, 2) > 2 * parse_size("1500M")

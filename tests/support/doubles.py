@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+
+from dedup.evidence.explain import Explanation
 
 
 class Encoder:
@@ -32,16 +34,27 @@ def _direction(trigram: str, dimension: int) -> np.ndarray:
     return np.random.default_rng(zlib.crc32(trigram.encode())).standard_normal(dimension)
 
 
-def fake_model(letter: str = "a") -> Any:
-    """A model whose probability is the similarity."""
-    model = SimpleNamespace(
-        model_id=letter * 64,
-        dimension=Encoder.dimension,
-        encoder=Encoder(),
-        min_similarity=0.3,
-        scorer=None,
-        default_probability=0.5,
-        compare=lambda left, right, similarities: np.clip(np.asarray(similarities, np.float64), 0, 1),
-    )
-    model.with_corpus = lambda counts, n_names: model
-    return model
+@dataclass
+class FakeModel:
+    """A ``Matcher`` whose probability is the similarity, and which knows no upper bound."""
+
+    model_id: str
+    encoder: Any = field(default_factory=Encoder)
+    dimension: int = Encoder.dimension
+    min_similarity: float = 0.3
+    default_probability: float = 0.5
+    scorer: None = None
+
+    def compare(self, left: Sequence[str], right: Sequence[str], similarities: np.ndarray) -> np.ndarray:
+        return np.clip(np.asarray(similarities, np.float64), 0, 1)
+
+    def explain(self, left: str, right: str, similarity: float) -> Explanation:
+        return Explanation(similarity, similarity, 0.0, ())
+
+    def with_corpus(self, counts: Mapping[str, int], n_names: int) -> FakeModel:
+        return self
+
+
+def fake_model(letter: str = "a") -> FakeModel:
+    """The fake model whose id is this letter."""
+    return FakeModel(letter * 64)

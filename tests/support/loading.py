@@ -43,6 +43,8 @@ class Load:
         identity: Identity = "column",
         source: str = "names",
         sync: bool = False,
+        batch_rows: int | None = None,
+        removal_rows: int | None = None,
     ) -> None:
         self.rejects: list[Reject] = []
         self.told: list[tuple[str, int, int | None]] = []
@@ -57,7 +59,9 @@ class Load:
                 identity=identity,
                 scratch=Path(tempfile.gettempdir()),
                 on_reject=self.rejects.append,
-                sync=sync,
+                mirror=sync or identity == "content",
+                batch_rows=batch_rows,
+                removal_rows=removal_rows,
                 progress=lambda *step: self.told.append(step),
             )
         self.summary, self.withheld = summary.accounts, summary.withheld

@@ -20,7 +20,7 @@ from indexer.reading.rejects import Reject
 from indexer.store import runs
 from indexer.store.runs import Accounts
 from indexer.store.store import Store
-from indexer.store.writer import Writer
+from indexer.store.transactions import Writer
 
 Key = tuple[str, ...]
 """What tells a record of a source from others: its id, or its content and the number of its repetition."""
@@ -139,7 +139,7 @@ class Process:
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self._transact = Writer.transact
-        self._go_on, self._add_batch, self._finish_run = runs.go_on, runs.add_batch, runs.finish_run
+        self._resume_run, self._add_batch, self._finish_run = runs.resume_run, runs.add_batch, runs.finish_run
         self._pending = Noted()
         self._is_finishing = False
         self.expect(0, "before")
@@ -149,7 +149,7 @@ class Process:
             return process._run(writer, work)
 
         patch.setattr(Writer, "transact", transact)
-        patch.setattr(runs, "go_on", self._noting_go_on)
+        patch.setattr(runs, "resume_run", self._noting_resume)
         patch.setattr(runs, "add_batch", self._noting_batch)
         patch.setattr(runs, "finish_run", self._noting_finish)
 
@@ -158,9 +158,9 @@ class Process:
         self._left, self._where, self._is_dead = number, where, False
         self.noted = Noted()
 
-    def _noting_go_on(self, *given: Any) -> int:
+    def _noting_resume(self, *given: Any) -> int:
         self._pending.has_begun = True
-        return self._go_on(*given)
+        return self._resume_run(*given)
 
     def _noting_batch(self, connection: Connection, run_id: int, number: int, accounts: Accounts) -> None:
         self._pending.batches.append(accounts)

@@ -14,7 +14,7 @@ import pytest
 from pyarrow import parquet as pq
 
 from dedup.errors import InputRefused
-from indexer.reading.open import Options, Row, Table, open_table
+from indexer.reading.open import ReadOptions, Row, Table, open_table
 from indexer.reading.rejects import Reject
 
 if sys.version_info >= (3, 14):
@@ -50,13 +50,13 @@ def drain(table: Table) -> list[Row | Reject]:
 
 
 def read(tmp_path: Path, data: bytes | str, **options) -> list[Row | Reject]:
-    items = drain(open_table(write(tmp_path, data), Options(**options)))
+    items = drain(open_table(write(tmp_path, data), ReadOptions(**options)))
     assert [item.record_no for item in items] == list(range(1, len(items) + 1))
     return items
 
 
 def warnings(source: Path, **options) -> list[str]:
-    with open_table(source, Options(**options)) as table:
+    with open_table(source, ReadOptions(**options)) as table:
         list(table)
         return [sentence.partition(":")[0] for sentence in table.warnings]
 

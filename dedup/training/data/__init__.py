@@ -1,1 +1,1 @@
-"""What a model is trained on: labelled sources, and generated variants and pairs."""
+"""Training data: labelled sources, and generated variants and pairs."""

@@ -1,6 +1,6 @@
-"""Generated pairs for the scorer: real names written another way, and names that are alike yet different.
+"""Generated pairs for the scorer: variants of real names, and similar but different names.
 
-Labelled files say little of funds, branches, places and one-word names; these pairs do.
+They cover funds, branches, places and one-word names, which are rare in the labelled files.
 """
 
 from __future__ import annotations
@@ -36,29 +36,31 @@ _BODIES = (
     "school foundation", "workers union", "supporters club", "veterans group", "savings plan", "charity trust",
 )  # fmt: skip
 _FORMS = ("inc", "llc", "ltd", "corp", "company", "gmbh", "ag", "sa", "plc", "co ltd", "limited")
-_LEAST_COUNT = 100
-_MOST_UNEVEN = 50
+_MIN_COUNT = 100
+_MAX_COUNT_RATIO = 50
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz"
-_SHORT = range(2, 6)
+_SHORT_LENGTHS = range(2, 6)
 _SHARE_WITHOUT_NUMBER = 0.15
 
 
 class Generator:
-    """Makes pairs out of real ``names``; ``counts`` says in how many names each word occurs."""
+    """Generates pairs from real ``names``; ``counts`` maps each word to the number of names that contain it."""
 
     def __init__(self, names: Sequence[str], counts: Mapping[str, int], seed: int) -> None:
         self._names = names
         self._rng = random.Random(seed)
-        self._common = sorted(word for word, count in counts.items() if count >= _LEAST_COUNT and word.isalpha())
+        self._common = sorted(word for word, count in counts.items() if count >= _MIN_COUNT and word.isalpha())
         self._near = _near_words(self._common, counts)
-        self._has_near = sorted(self._near)
-        self._short = [word for word in self._common if len(word) in _SHORT]
-        self._last = sorted({w for name in names[:50_000] if (w := parse(name).words[-1]) in counts and len(w) > 3})
+        self._words_with_near = sorted(self._near)
+        self._short_words = [word for word in self._common if len(word) in _SHORT_LENGTHS]
+        self._last_words = sorted(
+            {w for name in names[:50_000] if (w := parse(name).words[-1]) in counts and len(w) > 3}
+        )
         self._vocabulary = list(dict.fromkeys(w for name in names[:50_000] for w in name.split() if len(w) > 3))
         self._places = [place for place in places() if len(place) > 2]
 
     def pairs(self, count: int) -> LabelledPairs:
-        """Return up to ``count`` pairs of one name (label 1) and up to ``count`` of two (label 0)."""
+        """Return up to ``count`` pairs of the same name (label 1) and up to ``count`` of different names (label 0)."""
         same: list[tuple[Callable[[str], Pair | None], float]] = [
             (self._variant, 16), (self._with_form, 2), (self._short_with_form, 2), (self._initials, 0.6),
         ]  # fmt: skip
@@ -86,9 +88,9 @@ class Generator:
         return core, f"{core} {self._rng.choice(_FORMS)}"
 
     def _short_with_form(self, _: str) -> Pair | None:
-        if not self._short:
+        if not self._short_words:
             return None
-        word = self._rng.choice(self._short)
+        word = self._rng.choice(self._short_words)
         return word, f"{word} {self._rng.choice(_FORMS)}"
 
     def _initials(self, name: str) -> Pair | None:
@@ -126,10 +128,10 @@ class Generator:
         return f"{first} {core}", f"{second} {core}"
 
     def _other_last_word(self, name: str) -> Pair | None:
-        if len(self._last) < 2:
+        if len(self._last_words) < 2:
             return None
         words = parse(name).words
-        first, second = self._rng.sample(self._last, 2)
+        first, second = self._rng.sample(self._last_words, 2)
         start = " ".join(words[: self._rng.randint(1, 2)])
         return None if is_alike(first, second) else (f"{start} {first}", f"{start} {second}")
 
@@ -140,21 +142,25 @@ class Generator:
         return " ".join(words), " ".join((others[0], *words[1:]))
 
     def _near_word(self, name: str) -> Pair | None:
-        if not self._has_near:
+        if not self._words_with_near:
             return None
         words = list(parse(name).words[: self._rng.randint(1, 3)])
-        first = self._rng.choice(self._has_near)
+        first = self._rng.choice(self._words_with_near)
         second = self._rng.choice(self._near[first])
         at = self._rng.randint(0, len(words)) if self._rng.random() < 0.7 else 0
         left, right = ([*words[:at], new, *words[at:]] for new in (first, second))
         return (" ".join(left), " ".join(right)) if self._rng.random() < 0.8 else (first, second)
 
     def _short_names(self, _: str) -> Pair | None:
-        if not self._short:
+        if not self._short_words:
             return None
-        word = self._rng.choice(self._short)
+        word = self._rng.choice(self._short_words)
         at, letter = self._rng.randrange(len(word)), self._rng.choice(_ALPHABET)
-        edits = (word[:at] + letter + word[at + 1 :], word[:at] + letter + word[at:], self._rng.choice(self._short))
+        edits = (
+            word[:at] + letter + word[at + 1 :],
+            word[:at] + letter + word[at:],
+            self._rng.choice(self._short_words),
+        )
         other = self._rng.choice(edits)
         return None if is_known_spelling(*sorted((word, other), key=len)) else (word, other)
 
@@ -165,14 +171,14 @@ class Generator:
 
 
 def is_alike(first: str, second: str) -> bool:
-    """Return whether two words may be forms of one: a known spelling, or of one beginning."""
+    """Return whether two words may be forms of the same word: a known spelling, or the same first three letters."""
     return first[:3] == second[:3] or is_known_spelling(*sorted((first, second), key=len))
 
 
 def _near_words(words: Sequence[str], counts: Mapping[str, int]) -> dict[str, list[str]]:
-    """Map each common word of four letters or more to others that it becomes by a letter or two changed.
+    """Map each common word of four letters or more to the common words one or two edits away.
 
-    A word that is very much rarer than its neighbour is left out: it may be a common slip.
+    Words much rarer than their neighbour are left out: they may be frequent typos.
     """
     by_rest: dict[str, list[str]] = defaultdict(list)
     for word in words:
@@ -185,6 +191,6 @@ def _near_words(words: Sequence[str], counts: Mapping[str, int]) -> dict[str, li
             for second in group:
                 low, high = sorted((counts[first], counts[second]))
                 is_known = is_known_spelling(*sorted((first, second), key=len))
-                if first != second and high < low * _MOST_UNEVEN and not is_known:
+                if first != second and high < low * _MAX_COUNT_RATIO and not is_known:
                     near[first].append(second)
     return {word: sorted(set(others)) for word, others in near.items()}

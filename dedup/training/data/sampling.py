@@ -1,8 +1,8 @@
-"""Batches of positive pairs whose other members are hard negatives.
+"""Batches of positive pairs that are hard negatives for each other.
 
-A batch is made of neighbourhoods: a seed entity and the entities that the present encoder finds nearest to
-it. Every other member of the batch then serves as a negative, and most of them look alike. One pair in six
-is of texts that are no names.
+A batch consists of neighbourhoods: a seed entity and its nearest entities under the current encoder. Each pair's
+negatives are the other members of the batch, most of which look similar. One pair in six is of texts other than
+names.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dedup.training.data.sources import Entity, core_of
 from dedup.training.data.variants import sibling, variant
 
 NEIGHBOURS = 7
-_SEARCHED_AT_ONCE = 20_000
+_SEARCHED_TOGETHER = 20_000
 _OTHER_TEXTS = 1 / 6
 _VARIANT_OF_ALIAS = 0.15
 _TRADING_AS = 0.03
@@ -28,9 +28,9 @@ _SIBLINGS = 0.10
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """``left[i]`` and ``right[i]`` are one entity; ``right`` goes on with negatives of nobody.
+    """``left[i]`` and ``right[i]`` are the same entity; the rest of ``right`` are additional negatives.
 
-    ``same`` is (len(left), len(right)) bool: pairs that must not count as negatives, its diagonal included.
+    ``same`` is (len(left), len(right)) bool: pairs that must not count as negatives, including the diagonal.
     """
 
     left: list[str]
@@ -39,10 +39,10 @@ class Batch:
 
 
 class Sampler:
-    """Draws batches from entities (weighted by their source), generated variants of names, and other texts."""
+    """Draws batches from entities (weighted by source), generated variants of names, and other texts."""
 
     def __init__(self, entities: list[Entity], weights: NDArray[np.float64], names: list[str], seed: int) -> None:
-        """``entities`` come first in the pool; each name of ``names`` is an entity of its own after them."""
+        """Pool ``entities`` and one entity for each of ``names``; ``weights`` are those of the pool, in order."""
         self._pool = entities + [Entity("", (name,)) for name in names]
         self._cumulative = np.cumsum(weights / weights.sum())
         self._names = names
@@ -54,26 +54,26 @@ class Sampler:
 
     @property
     def anchors(self) -> list[str]:
-        """One name of each entity of the pool, in order: what neighbourhoods are found by."""
+        """The first name of each entity of the pool, in order; neighbourhoods are found with these."""
         return [entity.names[0] for entity in self._pool]
 
     def set_codes(self, codes: NDArray[np.int8], step: int) -> None:
-        """Find the neighbourhoods anew from the codes of ``anchors``, (n, d) int8.
+        """Find the neighbourhoods again from the codes of ``anchors``, (n, d) int8.
 
-        An entity is searched for among 20,000 of the pool, others at each ``step``: it is cheaper, and varies.
+        Each entity is searched among a random 20,000 of the pool, different at each ``step``, for speed and variety.
         """
         shuffled = np.random.default_rng([self._seed, step]).permutation(len(codes))
-        for part in np.array_split(shuffled, -(-len(codes) // _SEARCHED_AT_ONCE)):
+        for part in np.array_split(shuffled, -(-len(codes) // _SEARCHED_TOGETHER)):
             found = exact_neighbours(codes[part], codes[part], NEIGHBOURS)[0]
             self._neighbours[part] = np.where(found >= 0, part[found], -1)
 
     def batch(self, size: int, step: int) -> Batch:
-        """Return the batch of ``size`` pairs, at most, for ``step``: the same at every call."""
+        """Return the batch for ``step``, at most ``size`` pairs; the same at every call."""
         rng = random.Random(f"{self._seed} {step}")
         n_others = round(size * _OTHER_TEXTS)
         points = [rng.random() for _ in range(max(1, (size - n_others) // (NEIGHBOURS - 1)))]
         seeds = np.minimum(np.searchsorted(self._cumulative, points), len(self._pool) - 1)
-        near = np.concatenate([seeds, self._neighbours[seeds].ravel()])  # an entity is mostly its own neighbour
+        near = np.concatenate([seeds, self._neighbours[seeds].ravel()])  # an entity is usually its own neighbour
         chosen = list(dict.fromkeys(near[near >= 0].tolist()))
         rng.shuffle(chosen)
         chosen = chosen[: size - n_others]
@@ -100,7 +100,7 @@ class Sampler:
         return pair[0], pair[1]
 
     def _trading_as(self, name: str, rng: random.Random) -> str:
-        """Return the name, once in a while before or behind another that its owner has too."""
+        """Return the name, occasionally with a second name of the same owner before or after it."""
         if rng.random() >= _TRADING_AS:
             return name
         other = rng.choice(self._names)

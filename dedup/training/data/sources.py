@@ -1,6 +1,6 @@
-"""The training data: real aliases by entity, real names by the hundred thousand, labelled pairs.
+"""The training data: aliases by entity, hundreds of thousands of names, labelled pairs.
 
-Names of the validation files never enter: neither in a positive, nor as material for generated variants.
+Names of the validation files are excluded everywhere: from positives and from the names used to generate variants.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from pathlib import Path
 
 from rapidfuzz import fuzz
 
-from dedup.encoder.inputs import initials
+from dedup.encoder.tokens import initials
 from dedup.text.legal_forms import split_legal_forms
 from dedup.text.normalise import fold, normalise
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file of aliases: its licence, how often it is drawn, and how alike two aliases must be.
+    """A file of aliases: its licence, its share of the draws, and how similar two aliases must be.
 
-    ``least_ratio`` (0 to 100, RapidFuzz ``token_set_ratio`` of the folded forms) leaves out translations, which
-    no model can learn from characters; a name that is made of the initials of another stays.
+    ``min_ratio`` (0 to 100, RapidFuzz ``token_set_ratio`` of the folded forms) excludes translations, which cannot be
+    learnt from characters; names that are the initials of another are kept.
     """
 
     name: str
     licence: str
     weight: float
-    least_ratio: float = 0.0
+    min_ratio: float = 0.0
 
 
 ALIASES = (
@@ -47,7 +47,7 @@ PAIRS = (
     Source("toponyms", "MIT (repository), GeoNames CC BY 4.0", 0.06),
     Source("person_aliases", "MIT", 0.02),
 )
-"""Files of pairs whose true ones serve as aliases: other scripts, persons."""
+"""Files of pairs whose true pairs serve as aliases: other scripts, persons."""
 
 GENERATED_WEIGHT = 0.20
 NAME_SOURCES = {
@@ -63,14 +63,14 @@ NAME_SOURCES = {
     "isin_in": "MIT",
     "uk_gpg": "Open Government Licence",
 }
-"""Sources of ``names/organisations`` whose licence allows training; the others are left out."""
+"""Sources of ``names/organisations`` whose licence allows training; all others are left out."""
 
 VALIDATION_CLUSTERS = ("h1b_employers", "nber_assignees", "ror_organisations", "wikidata_companies")
 
 
 @dataclass(frozen=True, slots=True)
 class Entity:
-    """Names of one entity as normal forms; ``group`` is shared by entities that may be one company."""
+    """The names of an entity as normal forms; entities that may be the same company share a ``group``."""
 
     group: str
     names: tuple[str, ...]
@@ -85,7 +85,7 @@ class LabelledPairs:
     labels: list[int]
 
     def select(self, keep: Sequence[bool]) -> LabelledPairs:
-        """Return the pairs for which ``keep`` holds, in order."""
+        """Return the pairs where ``keep`` is true, in order."""
         return LabelledPairs(
             list(compress(self.left, keep)),
             list(compress(self.right, keep)),
@@ -100,15 +100,15 @@ def read_rows(path: Path) -> Iterator[dict[str, str]]:
 
 
 def is_held_back(entity: Entity) -> bool:
-    """Whether an entity is kept from the encoder, for the scorer to be fitted on; one in eight, by hash.
+    """Return whether an entity is held back from the encoder to fit the scorer on; one in eight, by hash.
 
-    Similarities of pairs that the encoder was trained on are too good to be true.
+    The similarities of pairs that the encoder was trained on are unrealistically good.
     """
     return hashlib.blake2b(entity.group.encode(), digest_size=1).digest()[0] % 8 == 0
 
 
 def core_of(normal_form: str) -> str:
-    """Return the folded core of a name: what is left without legal forms."""
+    """Return the folded name without its legal forms."""
     return fold(" ".join(split_legal_forms(normal_form)[0]))
 
 
@@ -122,7 +122,7 @@ def validation_cores(data: Path) -> frozenset[str]:
 
 
 def read_entities(data: Path, source: Source, held_out: frozenset[str]) -> list[Entity]:
-    """Return the entities of an alias file that have two names or more, without held-out names."""
+    """Return the entities of an alias file with at least two names, without held-out names."""
     by_entity: dict[str, list[str]] = {}
     for row in read_rows(data / "aliases" / f"{source.name}_train.csv.gz"):
         normal = normalise(row["name"])
@@ -132,14 +132,14 @@ def read_entities(data: Path, source: Source, held_out: frozenset[str]) -> list[
     for entity_id, names in by_entity.items():
         distinct = list(dict.fromkeys(names))
         folded = [fold(name) for name in distinct]
-        kept = [name for at, name in enumerate(distinct) if _is_learnable(at, folded, source.least_ratio)]
+        kept = [name for at, name in enumerate(distinct) if _is_learnable(at, folded, source.min_ratio)]
         if len(kept) > 1:
             entities.append(Entity(entity_id.split(".")[0], tuple(kept)))
     return entities
 
 
 def read_aliases_of_pairs(data: Path, source: Source, held_out: frozenset[str]) -> list[Entity]:
-    """Return the true pairs of a pair file as entities of two names; pairs with a name in common, as one group."""
+    """Return the true pairs of a pair file as entities of two names; pairs that share a name share a group."""
     pairs = read_pairs(data / "pairs" / f"{source.name}_train.csv.gz", held_out)
     group_of: dict[str, str] = {}
     entities = []
@@ -151,11 +151,11 @@ def read_aliases_of_pairs(data: Path, source: Source, held_out: frozenset[str]) 
     return entities
 
 
-def _is_learnable(at: int, folded: list[str], least_ratio: float) -> bool:
-    """Whether the name at a place is alike one of the other names, or one is made of the initials of the other."""
+def _is_learnable(at: int, folded: list[str], min_ratio: float) -> bool:
+    """Return whether the name at index ``at`` is similar to another name, or one is the initials of the other."""
     name, others = folded[at], folded[:at] + folded[at + 1 :]
-    return not least_ratio or any(
-        fuzz.token_set_ratio(name, other) >= least_ratio or _is_initials(name, other) for other in others
+    return not min_ratio or any(
+        fuzz.token_set_ratio(name, other) >= min_ratio or _is_initials(name, other) for other in others
     )
 
 
@@ -165,7 +165,7 @@ def _is_initials(left: str, right: str) -> bool:
 
 
 def read_names(data: Path, held_out: frozenset[str]) -> list[str]:
-    """Return the distinct normal forms of the permitted sources of ``names/organisations``."""
+    """Return the distinct normal forms from the permitted sources of ``names/organisations``."""
     names = (
         normalise(row["name"])
         for row in read_rows(data / "names" / "organisations.csv.gz")
@@ -175,7 +175,7 @@ def read_names(data: Path, held_out: frozenset[str]) -> list[str]:
 
 
 def read_pairs(path: Path, held_out: frozenset[str] = frozenset()) -> LabelledPairs:
-    """Return a labelled pair file as normal forms; pairs with an empty side or a held-out core are left out."""
+    """Read a labelled pair file as normal forms, without pairs that have an empty side or a held-out core."""
     left, right, labels = [], [], []
     for row in read_rows(path):
         first, second = normalise(row["name_1"]), normalise(row["name_2"])

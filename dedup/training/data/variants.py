@@ -1,7 +1,7 @@
-"""A seeded generator of the ways in which people write one name differently, and of near misses.
+"""Generated variants and near misses of a name, seeded.
 
-``variant`` gives another spelling of the same name; ``sibling`` gives another name that looks alike (a
-number, a place or a distinctive word exchanged). Both work on normal forms.
+``variant`` returns another spelling of the same name; ``sibling`` returns a different name that looks similar (a
+number, place or distinctive word replaced). Both work on normal forms.
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ _PLACES = (
 Edit = Callable[[list[str], random.Random], list[str]]
 
 
-def _longest(words: Sequence[str], rng: random.Random) -> int:
-    """Return the place of a word to misspell: any, longer ones oftener."""
+def _random_word(words: Sequence[str], rng: random.Random) -> int:
+    """Return the index of a random word, weighted by length."""
     return rng.choices(range(len(words)), weights=[len(word) for word in words])[0]
 
 
@@ -81,8 +81,8 @@ def _misspell(word: str, rng: random.Random) -> str:
 
 
 def _typo(words: list[str], rng: random.Random) -> list[str]:
-    at = _longest(words, rng)
-    if len(words[at]) < 4 or not words[at].isalpha():  # "3m" and "em", "101" and "102" are not one name
+    at = _random_word(words, rng)
+    if len(words[at]) < 4 or not words[at].isalpha():  # "3m" and "em", or "101" and "102", are different names
         return words
     return [*words[:at], _misspell(words[at], rng), *words[at + 1 :]]
 
@@ -91,7 +91,7 @@ def _abbreviate(words: list[str], rng: random.Random) -> list[str]:
     result = [rng.choice(ABBREVIATIONS[w]) if w in ABBREVIATIONS and rng.random() < 0.7 else w for w in words]
     if result != words:
         return result
-    at = _longest(words, rng)
+    at = _random_word(words, rng)
     if len(words[at]) < 7:
         return words
     return [*words[:at], words[at][: rng.randint(3, 5)], *words[at + 1 :]]
@@ -112,7 +112,8 @@ def _change_form(words: list[str], rng: random.Random) -> list[str]:
 
 def _drop_word(words: list[str], rng: random.Random) -> list[str]:
     at = rng.randrange(1, len(words)) if len(words) > 2 else len(words)
-    if any(word in _PLACES or not word.isalpha() for word in words[at : at + 1]):  # it tells two names apart
+    # Without a place or a number it may be a different name.
+    if any(word in _PLACES or not word.isalpha() for word in words[at : at + 1]):
         return words
     return [*words[:at], *words[at + 1 :]]
 
@@ -132,7 +133,7 @@ def _join_words(words: list[str], rng: random.Random) -> list[str]:
 
 
 def _split_word(words: list[str], rng: random.Random) -> list[str]:
-    at = _longest(words, rng)
+    at = _random_word(words, rng)
     if len(words[at]) < 6:
         return words
     cut = rng.randint(2, len(words[at]) - 2)
@@ -140,14 +141,14 @@ def _split_word(words: list[str], rng: random.Random) -> list[str]:
 
 
 def _cut(words: list[str], rng: random.Random) -> list[str]:
-    """Cut as fixed-width fields do (35 characters in the H-1B files, 30 in securities lists)."""
+    """Truncate as fixed-width fields do (35 characters in the H-1B files, 30 in securities lists)."""
     text = " ".join(words)
     width = rng.choice((24, 28, 30, 35, 35, 35))
     return text[:width].split() if len(text) > width else words
 
 
 def _transliterate(words: list[str], rng: random.Random) -> list[str]:
-    """Respell as another way of writing a foreign script in Latin letters would."""
+    """Respell as another romanisation of a foreign script would."""
     text = " ".join(words)
     for old, new in rng.sample(_TRANSLITERATED, 12):
         if old in text and rng.random() < 0.5:
@@ -156,7 +157,7 @@ def _transliterate(words: list[str], rng: random.Random) -> list[str]:
 
 
 def _without_vowels(words: list[str], rng: random.Random) -> list[str]:
-    """Write as transliterated Arabic or Hebrew reads: few vowels, and some letters for others."""
+    """Write as transliterated Arabic or Hebrew: few vowels, and some consonants replaced."""
     return [word[0] + "".join(_consonant(char, rng) for char in word[1:]) if word.isalpha() else word for word in words]
 
 
@@ -166,7 +167,7 @@ def _consonant(char: str, rng: random.Random) -> str:
 
 
 def _initial(words: list[str], rng: random.Random) -> list[str]:
-    """Write one word by its first letter, as first names often are."""
+    """Shorten one word to its first letter, as is common for first names."""
     at = rng.randrange(len(words))
     if len(words) < 2 or not words[at].isalpha():
         return words
@@ -188,13 +189,13 @@ _EDITS: list[tuple[Edit, float]] = [
     (_join_words, 1.2), (_split_word, 0.8), (_cut, 1.0), (_trade_name_tail, 0.3), (_ampersand, 0.7),
 ]  # fmt: skip
 _LOSING_EDITS: list[tuple[Edit, float]] = [(_transliterate, 0.8), (_without_vowels, 0.3), (_initial, 0.4)]
-"""Edits after which nobody could be sure that it is one name: an encoder should find it, no scorer accept it."""
+"""Edits that lose too much to be sure it is the same name: the encoder should find it, the scorer not accept it."""
 
 
 def variant(normal_form: str, rng: random.Random, *, is_sure: bool = False) -> str:
-    """Return another spelling of ``normal_form``: one to three edits, never empty.
+    """Return another spelling of ``normal_form``, by one to three edits; never empty.
 
-    With ``is_sure`` none of the edits that lose what tells names apart (vowels, all but the first letter).
+    ``is_sure`` excludes edits that lose what distinguishes names (vowels, all letters but the first).
     """
     words = normal_form.split()
     edits, weights = zip(*(_EDITS if is_sure else _EDITS + _LOSING_EDITS), strict=True)
@@ -204,10 +205,10 @@ def variant(normal_form: str, rng: random.Random, *, is_sure: bool = False) -> s
 
 
 def sibling(normal_form: str, rng: random.Random, vocabulary: Sequence[str]) -> str | None:
-    """Return a different name that looks like ``normal_form``, or None where none is sure to differ.
+    """Return a different name that looks like ``normal_form``, or None if no safe replacement exists.
 
-    A number or an ordinal is exchanged for another, a place for another place, or else one distinctive
-    word for a word of ``vocabulary``.
+    Replaces a number or ordinal with another, a place with another place, or else a distinctive word with a word of
+    ``vocabulary``.
     """
     words = normal_form.split()
     numbered = [i for i, word in enumerate(words) if word.isdigit()]
@@ -228,7 +229,7 @@ def sibling(normal_form: str, rng: random.Random, vocabulary: Sequence[str]) -> 
         new = rng.choice(vocabulary)
         if len(core[at]) < 4 or core[at] in ABBREVIATIONS or new[:2] == core[at][:2]:
             return None
-        if core[at] not in words:  # cut off a longer word of a script without spaces
+        if core[at] not in words:  # part of a longer word in a script without spaces
             return None
         words[words.index(core[at])] = new
     return " ".join(words)

@@ -1,4 +1,4 @@
-"""Several files, one after the other, as one table."""
+"""Read several inputs as one table."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from indexer.reading.records import Options, Row, Table
 from indexer.reading.rejects import Reject
+from indexer.reading.rows import ReadOptions, Row, Table
 
-Open = Callable[[str | Path, Options], Table]
+Open = Callable[[str | Path, ReadOptions], Table]
 
 
 class JoinedTable(Table):
-    """The records of several inputs in the order given; one input is open at a time.
+    """The records of several inputs in order; one input is open at a time.
 
-    The columns in use are those of the first input that is not empty, and each other one must have them.
-    Lines and numbers of records are those within their ``file``.
+    The text and id columns are those of the first input that is not empty; every other input must have them. Line and
+    record numbers count within each ``file``.
     """
 
-    def __init__(self, places: Sequence[str | Path], options: Options, open_one: Open) -> None:
+    def __init__(self, places: Sequence[str | Path], options: ReadOptions, open_one: Open) -> None:
         self._open_one = open_one
         self._options = options
         self._places = list(places)
@@ -65,7 +65,7 @@ class JoinedTable(Table):
         if self.columns and part.columns and set(part.columns) != set(self.columns):
             differ = ", ".join(map(repr, sorted(set(part.columns) ^ set(self.columns))[:30]))
             self._warnings.append(
-                f"W_COLUMNS_DIFFER: {part.name} has other columns than the input before it: {differ}."
+                f"W_COLUMNS_DIFFER: {part.name} and the first input do not have the same columns: {differ}."
             )
         return part
 

@@ -1,4 +1,4 @@
-"""JSON Lines: one JSON object a line, its values taken as text exactly as they are written."""
+"""Read JSON Lines: one JSON object per line; numbers are read as text, exactly as written."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from contextlib import suppress
 from typing import Any, Final, NoReturn
 
 from dedup.errors import InputRefused
+from indexer.reading.cell_warnings import CellWarnings
 from indexer.reading.columns import Columns
 from indexer.reading.lines import ByteLines, Lines, RecordTooLong
-from indexer.reading.records import MAX_CELL_CHARACTERS, MAX_COLUMNS, Options, Row, Table
 from indexer.reading.rejects import Reject
-from indexer.reading.remarks import Remarks
+from indexer.reading.rows import MAX_CELL_CHARACTERS, MAX_COLUMNS, ReadOptions, Row, Table
 from indexer.reading.streams import ByteSource
 
-_JQ = "Write one object a line, for example with: jq -c '.[]' FILE"
+_JQ = "Write one object per line, for example with: jq -c '.[]' FILE"
 
 
 class _Float(str):
@@ -30,8 +30,8 @@ class _Boolean(str):
 _BOOLEANS: Final = {True: _Boolean("true"), False: _Boolean("false")}
 
 
-class _Fault(Exception):
-    """What is wrong with one line: code, message and column."""
+class _BadRecord(Exception):
+    """One bad line: its error code, message and column."""
 
     def __init__(self, error: str, message: str, column: str | None = None) -> None:
         super().__init__(message)
@@ -39,7 +39,7 @@ class _Fault(Exception):
 
 
 def _no_number(name: str) -> NoReturn:
-    raise _Fault("E_JSON", f"{name} is no JSON; write null or a string.")
+    raise _BadRecord("E_JSON", f"{name} is not valid JSON. Use null or a string.")
 
 
 def _distinct_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -47,7 +47,7 @@ def _distinct_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(record) < len(pairs):
         seen: set[str] = set()
         twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise _Fault("E_JSON_DUPLICATE_KEY", f"The key {_cut(twice)} is there twice.", twice)
+        raise _BadRecord("E_JSON_DUPLICATE_KEY", f"The key {_cut(twice)} occurs twice. Remove one of them.", twice)
     return record
 
 
@@ -57,17 +57,17 @@ _decode = json.JSONDecoder(
 
 
 def looks_like_json(text: ByteLines) -> bool:
-    """Whether the first byte that is not blank opens an object; raises ``InputRefused`` for an array of them."""
+    """Whether the first non-blank byte opens an object; raises ``InputRefused`` for an array of objects."""
     start = b"".join(text.head).lstrip()[:200]
     if re.match(rb"\[\s*(\{|$)", start):
-        raise InputRefused(f"{text.name} is one JSON array. {_JQ}", "E_JSON_ARRAY")
+        raise InputRefused(f"{text.name} is a single JSON array. {_JQ}", "E_JSON_ARRAY")
     return start.startswith(b"{")
 
 
 class JsonLinesTable(Table):
     """The records of a JSON Lines file; ``columns`` are the keys of its first 200 lines."""
 
-    def __init__(self, source: ByteSource, text: ByteLines, options: Options) -> None:
+    def __init__(self, source: ByteSource, text: ByteLines, options: ReadOptions) -> None:
         self._source = source
         self.name, self.size, self.encoding = source.name, source.size, text.encoding
         self._lines = Lines(text)
@@ -78,8 +78,8 @@ class JsonLinesTable(Table):
         self._id_key = None if columns.id_at is None else header[columns.id_at]
         self._names = {header[place]: name for name, place in columns.others}
         self._used = {*self._text_keys, self._id_key}
-        self._remarks = Remarks(self.name, self.choice, self.columns, options.fix_mojibake)
-        self._remarks.general += [*text.warnings, *columns.warnings]
+        self._cell_warnings = CellWarnings(self.name, self.choice, self.columns, options.fix_mojibake)
+        self._cell_warnings.general += [*text.warnings, *columns.warnings]
 
     def close(self) -> None:  # noqa: D102
         self._source.close()
@@ -90,40 +90,40 @@ class JsonLinesTable(Table):
 
     @property
     def warnings(self) -> list[str]:  # noqa: D102
-        return self._remarks.sentences(self.rows_in)
+        return self._cell_warnings.messages(self.rows_in)
 
     def __iter__(self) -> Iterator[Row | Reject]:
         lines = self._lines
         for line in lines:
-            if line.strip() or lines.number in lines.faults:
+            if line.strip() or lines.number in lines.errors:
                 self.rows_in += 1
                 yield self._item(line)
             lines.held.clear()
 
     def _keys(self) -> list[str]:
-        """Return the keys of the first records, in order; raises ``InputRefused`` if none of them is one."""
+        """Return the keys of the first records in order; raises ``InputRefused`` if no record is valid."""
         keys: dict[str, None] = {}
-        fault = ""
-        with suppress(RecordTooLong):  # enough lines were seen
+        problem = ""
+        with suppress(RecordTooLong):  # enough lines were read
             for line in self._lines:
-                if line.strip() and self._lines.number not in self._lines.faults:
+                if line.strip() and self._lines.number not in self._lines.errors:
                     try:
                         keys.update(dict.fromkeys(_record(line)))
-                    except _Fault as error:
-                        fault = fault or error.message
+                    except _BadRecord as error:
+                        problem = problem or error.message
         self._lines.put_back(0)
         if not keys:
-            message = f"{self.name} begins with '{{', but none of its first lines is a JSON object of values. {fault}"
-            raise InputRefused(f"{message} {_JQ}", "E_JSON")
+            message = f"{self.name} begins with '{{', but none of its first lines is a valid record."
+            raise InputRefused(" ".join(filter(None, (message, problem, _JQ))), "E_JSON")
         return list(keys)
 
     def _item(self, line: str) -> Row | Reject:
         lines = self._lines
-        if fault := lines.faults.get(lines.number):
-            return self._reject(line, *fault)
+        if problem := lines.errors.get(lines.number):
+            return self._reject(line, *problem)
         try:
             return self._row(line, _record(line))
-        except _Fault as error:
+        except _BadRecord as error:
             return self._reject(line, error.error, error.message, error.column)
 
     def _row(self, line: str, record: dict[str, str]) -> Row:
@@ -131,11 +131,11 @@ class JsonLinesTable(Table):
         if self._id_key is not None:
             value = record.get(self._id_key, "")
             if isinstance(value, _Float | _Boolean):
-                message = f"The id is {value[:100]}; an id is a string or a whole number."
-                raise _Fault("E_ID_TYPE", message, self.choice.id)
-            external_id = self._remarks.on_id(value, number)
+                message = f"The id is {value[:100]}. Use a string or a whole number."
+                raise _BadRecord("E_ID_TYPE", message, self.choice.id)
+            external_id = self._cell_warnings.check_id(value, number)
             if not external_id or external_id.isspace():
-                raise _Fault("E_ID_EMPTY", "The id is empty.", self.choice.id)
+                raise _BadRecord("E_ID_EMPTY", "The id is empty.", self.choice.id)
         texts = [record.get(key, "") for key in self._text_keys]
         raw = texts[0] if len(texts) == 1 else " ".join(text for text in texts if text.strip())
         fields: dict[str, str] = {}
@@ -145,7 +145,7 @@ class JsonLinesTable(Table):
                 while name in fields:
                     name += "_"
                 fields[name] = value
-        raw = self._remarks.on_text(raw, fields, number)
+        raw = self._cell_warnings.check_text(raw, fields, number)
         return Row(number, self.rows_in, external_id, raw, fields, line, self._lines.offset, self.name)
 
     def _reject(self, line: str, error: str, message: str, column: str | None = None) -> Reject:
@@ -154,22 +154,22 @@ class JsonLinesTable(Table):
 
 
 def _record(line: str) -> dict[str, str]:
-    """Return the keys and values of one line as text; raises ``_Fault``."""
+    """Return the keys and values of one line as text; raises ``_BadRecord``."""
     try:
         record = _decode(line)
     except json.JSONDecodeError as error:
-        raise _Fault("E_JSON", f"The line is no JSON: {error.msg}, at character {error.colno}.") from None
+        raise _BadRecord("E_JSON", f"The line is not valid JSON: {error.msg} at character {error.colno}.") from None
     except RecursionError:
-        raise _Fault("E_NESTED", "The line is nested too deeply; give each column one value.") from None
+        raise _BadRecord("E_NESTED", "The line is nested too deeply. Give each column a single value.") from None
     if not isinstance(record, dict):
-        raise _Fault("E_JSON", 'The line is no JSON object, such as {"id": 1, "name": "Acme"}.')
+        raise _BadRecord("E_JSON", 'The line is not a JSON object such as {"id": 1, "name": "Acme"}.')
     if len(record) > MAX_COLUMNS:
-        raise _Fault("E_EXTRA_CELL", f"The record has {len(record)} keys; at most {MAX_COLUMNS} are read.")
+        raise _BadRecord("E_EXTRA_CELL", f"The record has {len(record)} keys; the maximum is {MAX_COLUMNS}.")
     for key, value in record.items():
         if not isinstance(value, str):
             record[key] = _as_text(key, value)
     if len(line) > MAX_CELL_CHARACTERS and max(map(len, record.values()), default=0) > MAX_CELL_CHARACTERS:
-        raise _Fault("E_FIELD_TOO_LONG", f"A value is longer than {MAX_CELL_CHARACTERS} characters.")
+        raise _BadRecord("E_FIELD_TOO_LONG", f"A value is longer than {MAX_CELL_CHARACTERS:,} characters.")
     if "\\u" in line:
         _refuse_unusable("".join([*record, *record.values()]))
     return record
@@ -181,16 +181,16 @@ def _as_text(key: str, value: object) -> str:
     if isinstance(value, bool):
         return _BOOLEANS[value]
     kind = "an object" if isinstance(value, dict) else "a list"
-    raise _Fault("E_NESTED", f"The value of {_cut(key)} is {kind}; give each column one value.", key)
+    raise _BadRecord("E_NESTED", f"The value of {_cut(key)} is {kind}. Give each column a single value.", key)
 
 
 def _refuse_unusable(text: str) -> None:
     if "\0" in text:
-        raise _Fault("E_NUL", "The line holds a NUL character (\\u0000), which a database cannot store.")
+        raise _BadRecord("E_NUL", "The line contains a NUL character (\\u0000), which a database cannot store.")
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise _Fault("E_ENCODING_ROW", "The line holds half of a surrogate pair (\\ud800 to \\udfff).") from None
+        raise _BadRecord("E_ENCODING_ROW", "The line contains half of a surrogate pair (\\ud800 to \\udfff).") from None
 
 
 def _cut(value: str) -> str:

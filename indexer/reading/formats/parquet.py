@@ -1,4 +1,4 @@
-"""Parquet as a table, read by a child process: see ``parquet_worker``."""
+"""Read Parquet in a child process; see ``parquet_worker``."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from typing import IO, Any
 from dedup.errors import InputRefused, UsageError
 from indexer.reading import columns, streams
 from indexer.reading.cell_table import CellTable, Unusable
-from indexer.reading.records import Options, Row
 from indexer.reading.rejects import Reject
+from indexer.reading.rows import ReadOptions, Row
 from indexer.reading.streams import ByteSource
 
 MAX_MESSAGE_BYTES = 1 << 28
 
 _WORKER = Path(__file__).with_name("parquet_worker.py")
-_NO_ID = {"float": "fractions", "boolean": "truth values"}
+_BAD_ID_KINDS = {"float": "fractions", "boolean": "truth values"}
 
 
 class ParquetTable(CellTable):
-    """The records of a Parquet file; columns of lists or structures are left out."""
+    """The records of a Parquet file without its columns of lists or structures."""
 
-    def __init__(self, source: ByteSource, options: Options) -> None:
+    def __init__(self, source: ByteSource, options: ReadOptions) -> None:
         if find_spec("pyarrow") is None:
             message = f"{source.name} is a Parquet file, which needs pyarrow; run: pip install 'neardup[parquet]'"
             raise UsageError(message)
@@ -37,7 +37,7 @@ class ParquetTable(CellTable):
         self._spool: IO[bytes] | None = None
         self._process = start(self._file())
         try:
-            self._settle_columns(options)
+            self._read_header(options)
         except BaseException:
             self.close()
             raise
@@ -53,7 +53,7 @@ class ParquetTable(CellTable):
 
     @property
     def bytes_read(self) -> int:
-        """Bytes of the file that the records given so far take, as an estimate."""
+        """An estimate of the bytes that the records yielded so far take in the file."""
         return (self.size or 0) * self.rows_in // max(1, self._total)
 
     def __iter__(self) -> Iterator[Row | Reject]:
@@ -61,57 +61,59 @@ class ParquetTable(CellTable):
             for record in message:
                 yield self.item([Unusable(*cell) if isinstance(cell, list) else cell for cell in record])
         if message.get("end") != self._total or (self.columns and self._total != self.rows_in):
-            raise self._damaged(f"it has {self.rows_in} of {self._total} records")
+            raise self._damaged(f"{self.rows_in} of {self._total} records found")
         self._source.refuse_if_changed()
 
     def _file(self) -> int:
-        """Return the descriptor of the file, or of a copy of what cannot be read twice."""
+        """Return the descriptor of the file, or of a copy if the input is a pipe."""
         descriptor = self._source.file_descriptor()
         if descriptor is not None:
             return descriptor
-        with self._source.faults():
+        with self._source.translate_errors():
             self._spool = tempfile.TemporaryFile()  # noqa: SIM115
             while data := self._source.read():
                 self._spool.write(data)
             self._spool.seek(0)
         return self._spool.fileno()
 
-    def _settle_columns(self, options: Options) -> None:
+    def _read_header(self, options: ReadOptions) -> None:
         start = self._next()
         assert isinstance(start, dict)
         self._total: int = start["rows"]
         names = columns.clean([name for name, _ in start["columns"]])
         nested = [name for name, (_, kind) in zip(names, start["columns"], strict=True) if kind == "nested"]
-        for asked in (*options.text_columns, options.id_column or ""):
-            if columns.find(nested, asked):
-                message = f"Column {asked!r} of {self.name} holds lists or structures. Choose a column of values."
+        for requested in (*options.text_columns, options.id_column or ""):
+            if columns.find(nested, requested):
+                message = (
+                    f"Column {requested!r} of {self.name} holds lists or structures. Choose a column of single values."
+                )
                 raise InputRefused(message, "E_COLUMN_TYPE")
-        left_out = f"W_COLUMN_NESTED: {self.name} has columns of lists or structures, which are left out: "
+        warning = f"W_COLUMN_NESTED: Columns of {self.name} with lists or structures are left out: "
         flat = [(name, kind) for name, kind in start["columns"] if kind != "nested"]
-        self.settle(
+        self.choose_columns(
             [name for name, _ in flat],
             options,
-            [left_out + ", ".join(map(repr, nested))] if nested else [],
+            [warning + ", ".join(map(repr, nested))] if nested else [],
         )
         kind = "text" if self._columns.id_at is None else flat[self._columns.id_at][1]
-        if kind in _NO_ID:
+        if kind in _BAD_ID_KINDS:
             raise InputRefused(
-                f"Column {self.choice.id!r} of {self.name} holds {_NO_ID[kind]}, which are no ids: their text may "
-                "change from one program to the next. Store the ids as strings or whole numbers.",
+                f"Column {self.choice.id!r} of {self.name} holds {_BAD_ID_KINDS[kind]}, which differ as text from one "
+                "program to the next. Store the ids as strings or whole numbers.",
                 "E_ID_TYPE",
             )
 
     def _next(self) -> list[list[str | list[str] | None]] | dict[str, Any]:
-        """Return the worker's next message; raises ``InputRefused`` for an error and for its death."""
+        """Return the next message of the worker; raises ``InputRefused`` if it reports an error or dies."""
         assert self._process.stdout is not None
         line = self._process.stdout.readline(MAX_MESSAGE_BYTES)
         self._received += len(line)
         if not line.endswith(b"\n"):
-            raise self._damaged(f"reading it ended with code {self._process.wait()}")
+            raise self._damaged(f"the reader ended with code {self._process.wait()}")
         if self._received > max(streams.RATIO_FLOOR_BYTES, streams.MAX_RATIO * (self.size or 0)) and self.size:
             raise InputRefused(
-                f"{self.name} grows to more than {streams.MAX_RATIO} times its size when it is read. If it is "
-                "what you meant, export it as CSV.",
+                f"{self.name} decompresses to more than {streams.MAX_RATIO} times its size. If that is expected, "
+                "export it as CSV.",
                 "E_COMPRESSION_RATIO",
             )
         message: list[list[str | list[str] | None]] | dict[str, Any] = json.loads(line)
@@ -121,11 +123,13 @@ class ParquetTable(CellTable):
 
     def _damaged(self, why: str) -> InputRefused:
         if "encrypt" in why.lower() or self._source.start.startswith(b"PARE"):
-            return InputRefused(f"{self.name} is encrypted. Give it decrypted.", "E_PARQUET")
-        return InputRefused(f"{self.name} is no sound Parquet file ({why.rstrip('.')}). Write it again.", "E_PARQUET")
+            return InputRefused(f"{self.name} is encrypted. Decrypt it first.", "E_PARQUET")
+        return InputRefused(
+            f"{self.name} is not a valid Parquet file ({why.rstrip('.')}). Export it again.", "E_PARQUET"
+        )
 
 
 def start(file: int) -> subprocess.Popen[bytes]:
-    """Start the child that reads the file with this descriptor."""
+    """Start the child process that reads the file with this descriptor."""
     command = [sys.executable, "-P", str(_WORKER)]
     return subprocess.Popen(command, stdin=file, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)

@@ -1,11 +1,11 @@
-"""Read one Parquet file and write its records as JSON lines: a program of its own, run by ``parquet``.
+"""Read one Parquet file and write its records as JSON lines: a program that ``parquet`` runs as a child process.
 
-A damaged file can crash the Parquet library, take all memory or never end; here that ends a child process.
-It gets the file as its standard input, which must be a file on disk, and imports nothing of this project.
+A damaged file can crash the Parquet library, exhaust memory or never end; here it can only end the child process.
+Standard input must be the file on disk. The program imports nothing of this project.
 
-The first line it writes is ``{"columns": [[name, kind], …], "rows": n}`` with the kinds of ``_kind``, the
-next are lists of records without the nested columns, and the last is ``{"end": n}``. A cell is a string, null,
-or a list of the code of a fault and a stand-in. ``{"error": sentence}`` ends it early.
+The first line it writes is ``{"columns": [[name, kind], …], "rows": n}`` with the kinds of ``_kind``. The next lines
+are lists of records without the nested columns, and the last line is ``{"end": n}``. A cell is a string, null, or a
+list of an error code and the beginning of the text. ``{"error": sentence}`` ends the output early.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 MEMORY_BYTES = 4 << 30
 SECONDS = 120
-"""Time for one batch; a file that takes longer is damaged."""
+"""Time limit for one batch; only a damaged file takes longer."""
 BATCH_CELLS = 1 << 13
 LINE_CHARACTERS = 1 << 22
 MAX_CELL_CHARACTERS = 1 << 20
@@ -35,13 +35,13 @@ Cell = str | list[str] | None
 
 
 def confine() -> None:
-    """Limit this process; it dies in silence when it is up to no good."""
+    """Limit the memory of this process and write no core file when it crashes."""
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def serve(file: BinaryIO, output: BinaryIO) -> None:
-    """Write what is in ``file`` to ``output``; a batch that takes too long ends the process by a signal."""
+    """Write the records of ``file`` to ``output``; a batch that takes too long ends the process by a signal."""
     import pyarrow as pa
 
     lines = _lines(file)
@@ -51,7 +51,7 @@ def serve(file: BinaryIO, output: BinaryIO) -> None:
             line = next(lines, None)
         except (pa.ArrowException, OSError, ValueError, MemoryError, UnicodeError, OverflowError) as error:
             line = {"error": " ".join(str(error).split())[:300] or type(error).__name__}
-        signal.alarm(0)  # the reader may take its time
+        signal.alarm(0)  # no time limit for the process that reads the output
         if line is None:
             return
         output.write(json.dumps(line, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n")
@@ -80,7 +80,7 @@ def _lines(file: BinaryIO) -> Iterator[Any]:
 
 
 def _pages(records: Iterable[Sequence[Cell]]) -> Iterator[list[Sequence[Cell]]]:
-    """Gather records into lists of bounded length; of a record that is too long, only stand-ins are left."""
+    """Group records into lists of bounded length; the cells of a record that is too long become errors."""
     page: list[Sequence[Cell]] = []
     room = LINE_CHARACTERS
     for record in records:
@@ -127,14 +127,14 @@ def _is_text(type_: pa.DataType) -> bool:
 
 
 def _texts(column: pa.Array) -> list[Cell]:
-    """Return a column as text: numbers in their shortest form, dates as in ISO 8601."""
+    """Return a column as text: numbers in their shortest form, dates in ISO 8601."""
     import pyarrow as pa
 
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     target = pa.large_binary() if _is_text(column.type) else pa.string()
     with suppress(pa.ArrowNotImplementedError, pa.ArrowInvalid):
-        column = column.cast(target)  # strings as bytes: a wrong one is then the fault of its record alone
+        column = column.cast(target)  # strings as bytes, so that invalid UTF-8 rejects only its record
     return list(map(_cell, column.to_pylist()))
 
 

@@ -1,4 +1,4 @@
-"""The result of a query as a table: straight from a database, read only, a page at a time."""
+"""Read the result of a query from a database, read only, page by page."""
 
 from __future__ import annotations
 
@@ -16,47 +16,47 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from dedup.errors import DedupError, EnvironmentFault, InputRefused, UsageError
 from indexer.reading.cell_table import CellTable, Unusable
-from indexer.reading.records import MAX_CELL_CHARACTERS, Options, Row
 from indexer.reading.rejects import MAX_RAW_BYTES, Reject
+from indexer.reading.rows import MAX_CELL_CHARACTERS, ReadOptions, Row
 
-ROWS_AT_ONCE = 2000
+PAGE_ROWS = 2000
 
-_FAULTS_OF_THE_QUERY = {  # of SQLite, which calls nearly everything an operational error
+_SQLITE_QUERY_ERRORS = {  # SQLite reports nearly everything as OperationalError
     *(sqlite3.SQLITE_ERROR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB),
     *(sqlite3.SQLITE_AUTH, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_MISMATCH),
 }
 
 
 class QueryTable(CellTable):
-    """The records that a query gives, in the order in which the database gives them.
+    """The records of a query in the order of the database.
 
-    Everything is text as the database has it, and NULL is the empty text. A database that is no SQLite file
-    is asked for a read-only transaction where it knows one; whatever the query did is rolled back.
+    Values are text as the database writes them; NULL is the empty text. SQLite files are opened read-only, and
+    PostgreSQL is asked for a read-only transaction. Whatever a query changes elsewhere is rolled back.
 
     Raises:
-        InputRefused: the query is wrong, gives no rows, or has fractions for ids.
-        EnvironmentFault: the database cannot be reached or fails.
-        UsageError: the URL is none, or its driver is not installed.
+        InputRefused: The query is bad, returns no rows, or has fractions as ids.
+        EnvironmentFault: The database is unreachable or fails.
+        UsageError: The URL is invalid, or its driver is not installed.
 
     """
 
-    def __init__(self, query: str, url: str, options: Options) -> None:
+    def __init__(self, query: str, url: str, options: ReadOptions) -> None:
         address = _parse(url)
         self._engine = _engine(address)
         self._connection: Connection | None = None
-        self.name = _shown(address)
+        self.name = _without_password(address)
         try:
             self._result = self._execute(query)
-            with self._faults():
+            with self._translate_errors():
                 header = list(self._result.keys())
-            self.settle(header, options)
+            self.choose_columns(header, options)
         except BaseException:
             self.close()
             raise
 
     def close(self) -> None:  # noqa: D102
         if self._connection is not None:
-            self._connection.invalidate()  # not asked to be orderly: it may be gone, or in the middle of a page
+            self._connection.invalidate()  # the connection may be lost or in the middle of a page
             self._connection.close()
             self._connection = None
         self._engine.dispose()
@@ -68,15 +68,15 @@ class QueryTable(CellTable):
     def __iter__(self) -> Iterator[Row | Reject]:
         id_at = self._columns.id_at
         while True:
-            with self._faults():
-                page = self._result.fetchmany(ROWS_AT_ONCE)
+            with self._translate_errors():
+                page = self._result.fetchmany(PAGE_ROWS)
             if not page:
                 return
             for record in page:
                 if id_at is not None and isinstance(record[id_at], float | bool):
                     raise InputRefused(
-                        f"Column {self.choice.id!r} of {self.name} holds {record[id_at]!r} in row "
-                        f"{self.rows_in + 1}, which is no id. Cast it to text or a whole number in the query.",
+                        f"Row {self.rows_in + 1} of {self.name} has the id {record[id_at]!r} in column "
+                        f"{self.choice.id!r}. Cast ids to text or whole numbers in the query.",
                         "E_ID_TYPE",
                     )
                 yield self.item([_as_text(value) for value in record])
@@ -90,26 +90,26 @@ class QueryTable(CellTable):
         options: dict[str, Any] = {"stream_results": True, "no_parameters": True}
         if self._engine.dialect.name == "postgresql":
             options["postgresql_readonly"] = True
-        with self._faults():
+        with self._translate_errors():
             result = self._connection.execution_options(**options).exec_driver_sql(query)
         if not result.returns_rows:
-            raise InputRefused("The query of --from-sql gives no rows. Write a SELECT.", "E_SQL")
+            raise InputRefused("The query of --from-sql returns no rows. Use a SELECT.", "E_SQL")
         return result
 
     @contextmanager
-    def _faults(self) -> Iterator[None]:
+    def _translate_errors(self) -> Iterator[None]:
         try:
             yield
         except (SQLAlchemyError, self._engine.dialect.loaded_dbapi.Error) as error:
-            raise self._in_words(error) from error
+            raise self._translated(error) from error
 
-    def _in_words(self, error: Exception) -> DedupError:
+    def _translated(self, error: Exception) -> DedupError:
         cause = getattr(error, "orig", None) or error
         driver = self._engine.dialect.loaded_dbapi
         is_environment = isinstance(cause, driver.OperationalError | driver.InterfaceError | driver.InternalError)
         if isinstance(cause, sqlite3.Error):
             code = getattr(cause, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
-            is_environment = code not in _FAULTS_OF_THE_QUERY
+            is_environment = code not in _SQLITE_QUERY_ERRORS
         if is_environment:
             return EnvironmentFault(f"The database {self.name} failed: {_first_line(error)}. Try again later.")
         return InputRefused(f"The query on {self.name} failed: {_first_line(error)}. Correct --from-sql.", "E_SQL")
@@ -125,17 +125,17 @@ def _parse(url: str) -> URL:
     try:
         address = make_url(url)
     except (ArgumentError, ValueError):
-        message = "The --source-url cannot be read; write postgresql://user@host/name or sqlite:///path."
+        message = "--source-url is not a valid URL. Use the form postgresql://user@host/name or sqlite:///path."
         raise UsageError(message) from None
     if address.get_backend_name() == "sqlite" and not Path(address.database or "").is_file():
-        raise InputRefused(f"There is no SQLite file {address.database!r}. Check --source-url.", "E_NO_FILE")
+        raise InputRefused(f"SQLite file {address.database!r} does not exist. Check --source-url.", "E_NO_FILE")
     if address.drivername in ("postgresql", "postgres"):
         return address.set(drivername="postgresql+psycopg")
     return address
 
 
-def _shown(address: URL) -> str:
-    """Return a URL without its password; the query may hold one, too."""
+def _without_password(address: URL) -> str:
+    """Return a URL without its password and query, which may contain one too."""
     return address.set(query={}).render_as_string(hide_password=True)
 
 
@@ -145,7 +145,7 @@ def _engine(address: URL) -> Engine:
             return create_engine(address, hide_parameters=True)
     except NoSuchModuleError:
         kind = address.get_backend_name()
-        raise UsageError(f"SQLAlchemy knows no database of kind {kind!r}; install its dialect.") from None
+        raise UsageError(f"SQLAlchemy does not know the database {kind!r}; install its dialect.") from None
     except ModuleNotFoundError as error:
         remedy = "pip install 'neardup[postgres]'" if error.name == "psycopg" else f"pip install {error.name}"
         raise UsageError(f"The driver {error.name} is not installed; run: {remedy}") from None
@@ -153,7 +153,7 @@ def _engine(address: URL) -> Engine:
 
     def connect() -> sqlite3.Connection:
         connection = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)
-        connection.text_factory = bytes  # a text that is not UTF-8 is the fault of its row alone
+        connection.text_factory = bytes  # so that text that is not UTF-8 rejects only its row
         return connection
 
     return create_engine("sqlite://", creator=connect, hide_parameters=True)
@@ -165,7 +165,7 @@ def _first_line(error: Exception) -> str:
 
 
 def _as_text(value: object) -> str | Unusable | None:
-    """Return a value as the database writes it."""
+    """Return a value as text."""
     if value is None or isinstance(value, str):
         text = value
     elif isinstance(value, bytes | memoryview):

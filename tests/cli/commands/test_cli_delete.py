@@ -11,6 +11,7 @@ from invocation import dedup_, rows_of
 from typer.testing import Result
 
 import dedup.model
+from indexer.vectors.snapshot import Snapshots
 
 
 @pytest.fixture(autouse=True)
@@ -47,7 +48,7 @@ def test_sync_says_what_it_kept() -> None:
     run("index", table("a.csv", "1,Acme,Oslo", "2,Acme Ltd,Rome"))
     result = run("index", table("a.csv", "1,Acme,Oslo", "ragged"), "--sync")
     assert result.exit_code == 3
-    assert "Kept 1 record that the input does not hold" in result.stderr
+    assert "Kept 1 record missing from the input" in result.stderr
     assert held() == [["a", "1"], ["a", "2"]]
 
 
@@ -67,7 +68,7 @@ def test_delete_by_id_and_by_source() -> None:
     [
         ([], "Say what to delete"),
         (["--id", "1"], "Several sources have records with these ids: a, b"),
-        (["--id", "9"], "no record with the id '9'"),
+        (["--id", "9"], "No source has a record with the id '9'"),
         (["--id", "9", "--source", "a"], "Source 'a' has no record with the id '9'"),
         (["--id", "1", "--id", "9", "--source", "a"], "nothing was deleted"),
         (["--source", "c"], "There is no source 'c'; there are 'a', 'b'"),
@@ -82,7 +83,7 @@ def test_what_cannot_be_deleted(arguments: list[str], message: str) -> None:
 
 
 def test_deleting_most_of_a_source_makes_a_new_snapshot(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("indexer.vectors.snapshot.LEAST_CHANGES", 1)
+    monkeypatch.setitem(Snapshots.__init__.__kwdefaults__, "min_changes", 1)
     run("index", table("a.csv", "1,Acme,Oslo", "2,Beta,Rome", "3,Gamma,Bern"))
     (before,) = Path(".dedup/snapshots").iterdir()
     run("delete", "--id", "2", "--id", "3")

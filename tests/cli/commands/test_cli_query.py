@@ -1,5 +1,7 @@
 """``dedup query`` and ``dedup compare``: answers in every format, one question or many."""
 
+import csv
+import io
 import json
 from pathlib import Path
 
@@ -30,16 +32,16 @@ def test_query_as_json_and_json_lines(indexed: None) -> None:
 
 def test_query_explains(indexed: None) -> None:
     table = dedup_("query", "acme widgets inc", "--limit", "2", "--explain").stdout
-    assert "the texts are equal once normalised" in table
+    assert "the texts are equal after normalisation" in table
     assert "+2.50 letters in common" in table
     assert "-1.00 starting point" in table
-    assert "+1.51 log-odds, all together" in table
+    assert "= +1.51 log-odds in total" in table
     rows = json.loads(dedup_("query", "acme widget", "--limit", "1", "--explain", "--format", "json").stdout)
     assert rows[0]["explanation"][1] == {"label": "letters in common", "log_odds": 2.504}
     assert rows[0]["log_odds"] == 1.512
     [row] = rows_of(dedup_("query", "acme widget", "--limit", "1", "--explain", "--format", "csv"))
     assert row["log_odds"] == "1.512"
-    assert row["explanation"] == "-1.00 starting point; +2.50 letters in common; +0.01 length"
+    assert row["explanation"] == "'-1.00 starting point; +2.50 letters in common; +0.01 length"
     [equal, *_] = json.loads(dedup_("query", "acme widgets inc", "--explain", "--format", "json").stdout)
     assert (equal["exact"], equal["log_odds"], len(equal["explanation"])) == (True, None, 1)
 
@@ -62,7 +64,7 @@ def test_a_text_with_many_records_is_cut_in_the_table_only() -> None:
 
 def test_no_match(indexed: None) -> None:
     result = dedup_("query", "zzzz", "--min-probability", "0.95")
-    assert (result.exit_code, result.stdout) == (0, "No match above probability 0.95.\n")
+    assert (result.exit_code, result.stdout) == (0, "No match with probability 0.95 or more.\n")
     result = dedup_("query", "zzzz", "--min-probability", "0.95", "--format", "json")
     assert (result.exit_code, result.stdout) == (0, "[]\n")
 
@@ -91,7 +93,7 @@ def test_compare() -> None:
         "  -1.00 starting point",
         "  +2.50 letters in common",
         "  +0.01 length",
-        "  +1.51 log-odds, all together",
+        "  = +1.51 log-odds in total",
     ]
     assert json.loads(dedup_("compare", "ACME", "acme.", "--format", "json").stdout)["probability"] == 1.0
 
@@ -112,6 +114,21 @@ def test_many_queries(indexed: None) -> None:
         '2,A,Acme Widgets Inc,1,1.0,1.0,true,companies,29,"ACME WIDGETS, INC.",city 29',
     ]
     assert sorted(path.name for path in Path().iterdir() if path.name.endswith(".tmp")) == []
+
+
+def test_matches_written_as_csv_are_safe_in_a_spreadsheet() -> None:
+    cells = ["=1+1", "Acme Widgets Inc", "\u202e+1\r\n", "-5", "@a\u2028b"]
+    quoted = ",".join(f'"{cell}"' for cell in cells)
+    write("evil.csv", f"id,name,=cmd,@b,+c\n{quoted}\n")
+    dedup_("index", "evil.csv")
+    arguments = ("query", "--input", write("asked.csv", "id,name\n-,Acme Widgets Inc\n"))
+    assert dedup_(*arguments, "--output", "matches.csv").exit_code == 0
+    written = Path("matches.csv").read_bytes()
+    assert written == dedup_(*arguments).stdout_bytes == dedup_(*arguments, "--format", "csv").stdout_bytes
+    header, cells = csv.reader(io.StringIO(written.decode(), newline=""))
+    row = dict(zip(header, cells, strict=True))
+    assert (row["query_id"], row["id"]) == ("'-", "'=1+1")
+    assert (row["'=cmd"], row["'@b"], row["'+c"]) == ("\u202e+1\r\n", "-5", "'@a\u2028b")
 
 
 def test_many_queries_by_name_of_the_output_and_from_standard_input(indexed: None) -> None:

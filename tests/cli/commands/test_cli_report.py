@@ -15,7 +15,7 @@ def test_components_that_are_too_large_are_told(monkeypatch: pytest.MonkeyPatch)
     asked = "report", "--min-probability", "0.5", "--quiet"
     assert dedup_(*asked).stderr == ""
     monkeypatch.setattr(cluster, "LARGEST_COMPONENT", 1)
-    monkeypatch.setattr(cluster, "_HIGHER", (0.6,))
+    monkeypatch.setattr(cluster, "_THRESHOLDS", (0.6,))
     result = dedup_(*asked)
     assert result.exit_code == 0
     assert result.stderr.startswith("Warning: 1 group of more than 1 texts each, 2 in all, ")

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 import dedup.model
 from cli.main import app
 from indexer.store.workspace import Workspace
-from indexer.vectors import snapshot
+from indexer.vectors.snapshot import Snapshots
 
 
 def test_the_recall_is_shown_with_the_similarity_that_it_is_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -26,6 +26,6 @@ def test_the_recall_is_shown_with_the_similarity_that_it_is_of(tmp_path: Path, m
     assert "recall_min_similarity" not in json.loads(run(app, [*status, "json"]).stdout)["snapshot"]
     place = Workspace(Path("held"))
     with place.open(for_writing=True) as store:
-        snapshot.publish(store, place.snapshots, model.model_id, min_similarity=0.4375, flat_up_to=16)
+        Snapshots(store, place.snapshots, flat_up_to=16).publish(model.model_id, min_similarity=0.4375)
     assert json.loads(run(app, [*status, "json"]).stdout)["snapshot"]["recall_min_similarity"] == 0.4375
-    assert "recall least similarity  0.438" in run(app, [*status, "table"]).stdout
+    assert "recall min similarity  0.438" in run(app, [*status, "table"]).stdout

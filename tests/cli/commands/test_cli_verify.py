@@ -29,8 +29,8 @@ def test_verify_and_repair(indexed: None) -> None:
         "files": 1,
     }
     repaired = dedup_("verify", "--repair")
-    assert (repaired.exit_code, repaired.stderr) == (0, "The snapshot was bad or missing, and has been built anew.\n")
-    assert "notes.txt is not neardup's." in repaired.stdout
+    assert (repaired.exit_code, repaired.stderr) == (0, "The snapshot was bad or missing and has been rebuilt.\n")
+    assert "notes.txt does not belong to neardup." in repaired.stdout
     assert snapshot_file().read_bytes() == whole
     assert dedup_("verify", "--repair").stderr == ""
 
@@ -42,7 +42,7 @@ def test_verify_leaves_a_damaged_database_alone(indexed: None) -> None:
     snapshot_file().unlink()
     result = dedup_("verify", "--repair")
     assert result.exit_code == 8
-    assert "Record 1 is not what its digest was made of." in result.stderr and "backup" in result.stderr
+    assert "Record 1 does not match its digest." in result.stderr and "backup" in result.stderr
     assert "And 3 more." in result.stdout
     assert not list(Path(".dedup/snapshots").iterdir())
 
@@ -76,7 +76,7 @@ def test_an_older_workspace_is_migrated_on_request_only(surroundings: Path) -> N
     shutil.copytree(ROOT / "tests" / "fixtures" / "schema-0001", ".dedup")
     for command in (("index", corpus()), ("query", "Contoso"), ("report",), ("status",), ("verify",)):
         result = dedup_(*command)
-        assert result.exit_code == 7 and "run `dedup migrate` on it once" in result.stderr
+        assert result.exit_code == 7 and "run `dedup migrate` once" in result.stderr
     result = dedup_("migrate")
     assert result.exit_code == 0
     assert ".dedup was upgraded from schema 0001 to " in result.stdout

@@ -9,13 +9,13 @@ from dedup.clustering import cluster
 from dedup.clustering.cluster import cluster_pairs
 
 
-class Asked:
-    """Answers for pairs with what a function says, and knows no better bound than 1."""
+class Source:
+    """Takes probabilities from a function; its upper bounds are all 1."""
 
-    def __init__(self, of_any):
-        self.of_any = of_any
+    def __init__(self, probabilities):
+        self.probabilities = probabilities
 
-    def at_most(self, pairs):
+    def upper_bounds(self, pairs):
         return np.ones(len(pairs))
 
 
@@ -26,7 +26,7 @@ def never(_pairs):
 def run(pairs, probabilities, n, compare=never, least=0.5):
     array = np.array(pairs, dtype=np.int64).reshape(-1, 2)
     values = np.array(probabilities, dtype=float)
-    return cluster_pairs(array, values, n, min_probability=least, comparison=Asked(compare))
+    return cluster_pairs(array, values, n, min_probability=least, comparison=Source(compare))
 
 
 def test_a_pair_is_a_cluster():
@@ -119,30 +119,30 @@ def test_clusters_are_those_of_plain_average_linkage(n, seed, spread, looseness)
     is_found = (probability[first, second] >= 0.5) & (random.random(len(first)) < 0.6)
     pairs = np.column_stack([first, second])[is_found]
 
-    class Comparison:
-        def of_any(self, asked):
+    class Known:
+        def probabilities(self, asked):
             return probability[tuple(asked.T)]
 
-        def at_most(self, asked):
+        def upper_bounds(self, asked):
             return at_most[tuple(asked.T)]
 
     values = probability[tuple(pairs.T)]
-    clusters = cluster_pairs(pairs, values, n, min_probability=0.5, comparison=Comparison())
+    clusters = cluster_pairs(pairs, values, n, min_probability=0.5, comparison=Known())
     assert (clusters.labels.tolist(), clusters.weakest) == plain_clusters(pairs, probability, n, 0.5)
 
 
 def test_pairs_that_cannot_matter_are_not_compared():
     compared = []
 
-    class Comparison:
-        def of_any(self, asked):
+    class Known:
+        def probabilities(self, asked):
             compared.extend(asked.tolist())
             return np.full(len(asked), 0.3)
 
-        def at_most(self, asked):
+        def upper_bounds(self, asked):
             return np.full(len(asked), 0.3)
 
     pairs = np.array([(0, 1), (1, 2), (2, 3)])
-    clusters = cluster_pairs(pairs, np.array([0.9, 0.6, 0.9]), 4, min_probability=0.5, comparison=Comparison())
+    clusters = cluster_pairs(pairs, np.array([0.9, 0.6, 0.9]), 4, min_probability=0.5, comparison=Known())
     assert clusters.labels.tolist() == [0, 0, 2, 2]
     assert compared == []

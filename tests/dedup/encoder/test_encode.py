@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dedup.encoder.cosine import cosine, exact_neighbours, norms
-from dedup.encoder.inputs import WINDOW, initials, symbols_and_grams, windows
 from dedup.encoder.onnx import batches_by_length
+from dedup.encoder.tokens import WINDOW, initials, symbols_and_grams, windows
 from dedup.model import load_model
 from dedup.text.normalise import normalise
 

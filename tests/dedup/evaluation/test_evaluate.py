@@ -1,4 +1,4 @@
-"""Evaluation of a model whose every answer can be worked out by hand: it compares counts of letters."""
+"""Evaluate a model that compares letter counts, so every expected value can be computed by hand."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rapidfuzz import fuzz
 from dedup.encoder.cosine import cosine
 from dedup.encoder.onnx import quantise
 from dedup.errors import InputRefused
-from dedup.evaluation import evaluate, measures
+from dedup.evaluation import measures
 from dedup.evaluation.evaluate import evaluate_clusters, evaluate_pairs
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz "
@@ -22,7 +22,7 @@ LETTERS = "abcdefghijklmnopqrstuvwxyz "
 
 @dataclass
 class LetterEncoder:
-    """Counts letters, so that anagrams have one vector; remembers what it was asked."""
+    """Counts letters, so anagrams have equal vectors; records the texts it encodes."""
 
     dimension: int = len(LETTERS)
     asked: list[str] = field(default_factory=list)
@@ -35,7 +35,7 @@ class LetterEncoder:
 
 @dataclass
 class LetterModel:
-    """The probability is the square of the cosine; it remembers the pairs it was asked about."""
+    """Its probability is the squared cosine; records the pairs it compares."""
 
     encoder: LetterEncoder = field(default_factory=LetterEncoder)
     default_probability: float = 0.5
@@ -120,24 +120,24 @@ def test_each_distinct_normal_form_is_encoded_once(model: LetterModel) -> None:
     assert sorted(model.encoder.asked) == ["acme limited", "acme ltd", "boreal", "borealis", "quux", "zenith"]
 
 
-def test_pairs_are_compared_part_by_part(model: LetterModel, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pairs_are_compared_in_steps(model: LetterModel) -> None:
     whole = evaluate_pairs(model, LEFT, RIGHT, LABELS)
-    monkeypatch.setattr(evaluate, "_PAIRS_AT_ONCE", 2)
-    told: list[tuple[str, int, int | None]] = []
-    assert evaluate_pairs(model, LEFT, RIGHT, LABELS, progress=lambda *step: told.append(step)) == whole
-    assert told == [("compare", 2, 5), ("compare", 4, 5), ("compare", 5, 5)]
+    steps: list[tuple[str, int, int | None]] = []
+    in_steps = evaluate_pairs(model, LEFT, RIGHT, LABELS, progress=lambda *step: steps.append(step), pairs_per_step=2)
+    assert in_steps == whole
+    assert steps == [("compare", 2, 5), ("compare", 4, 5), ("compare", 5, 5)]
 
 
 @pytest.mark.parametrize(
     ("left", "labels", "message"),
     [
-        (["acme", "***"], [1, 0], r"'\*\*\*' of row 2 holds no letter"),
-        (["acme", "acme"], [1, 3], "label 3 of row 2"),
+        (["acme", "***"], [1, 0], r"'\*\*\*' in row 2 has no letter"),
+        (["acme", "acme"], [1, 3], "label 3 in row 2"),
         (["acme", "acme"], [1, 1], "2 of 2 pairs have the label 1"),
         (["acme", "acme"], [0, 0], "0 of 2 pairs have the label 1"),
     ],
 )
-def test_pairs_that_cannot_be_measured_are_refused(model, left, labels, message) -> None:
+def test_invalid_pairs_are_refused(model, left, labels, message) -> None:
     with pytest.raises(InputRefused, match=message):
         evaluate_pairs(model, left, ["acme", "quux"], labels)
 
@@ -147,7 +147,7 @@ def test_an_empty_file_of_pairs_is_refused(model: LetterModel) -> None:
         evaluate_pairs(model, [], [], [])
 
 
-def test_columns_of_different_length_are_a_mistake_of_the_caller(model: LetterModel) -> None:
+def test_columns_of_different_length_are_refused(model: LetterModel) -> None:
     with pytest.raises(ValueError, match="do not fit"):
         evaluate_pairs(model, ["a"], ["a", "b"], [1, 0])
     with pytest.raises(ValueError, match="do not fit"):
@@ -179,7 +179,7 @@ def test_clusters_give_the_measures_in_their_order(model: LetterModel) -> None:
     json.dumps(result, allow_nan=False)
 
 
-def test_a_corpus_that_is_solved_has_ones_throughout(model: LetterModel) -> None:
+def test_a_perfect_result_has_measures_of_one(model: LetterModel) -> None:
     result = evaluate_clusters(model, TEXTS, CLUSTERS)
     assert (result["n"], result["distinct_texts"]) == (6, 5)
     assert result["recall_at"] == {"1": 1, "10": 1, "50": 1}
@@ -187,7 +187,7 @@ def test_a_corpus_that_is_solved_has_ones_throughout(model: LetterModel) -> None
     assert (result["b_cubed_precision"], result["b_cubed_recall"], result["b_cubed_f1"]) == (1, 1, 1)
 
 
-def test_equal_texts_are_one_cluster_whatever_the_truth_says(model: LetterModel) -> None:
+def test_equal_texts_are_one_cluster_even_if_their_labels_differ(model: LetterModel) -> None:
     result = evaluate_clusters(model, ["Quorn", "QUORN", "Zuyk", "Zuyki"], ["1", "2", "3", "3"])
     assert (result["pair_precision"], result["pair_recall"]) == (1 / 2, 1)
     assert result["b_cubed_precision"] == pytest.approx(3 / 4)
@@ -196,13 +196,13 @@ def test_equal_texts_are_one_cluster_whatever_the_truth_says(model: LetterModel)
 def test_a_text_of_two_clusters_has_the_mates_of_both(model: LetterModel) -> None:
     texts = ["abcd", "ABCD", "abce", "abcf"]
     result = evaluate_clusters(model, texts, ["1", "2", "1", "2"])
-    # abcd: both others are mates, one of which is its nearest. abce and abcf have abcd as their only mate,
-    # and each other as near as that: the lower number, which is abcd, comes first.
+    # Both others are mates of abcd, so its nearest is one. The only mate of abce and abcf is abcd, which is as near as
+    # the other one; ties go to the lower number, which is abcd.
     assert result["recall_at"]["1"] == 1
     assert result["distinct_texts"] == 3
 
 
-def test_distractors_take_places_and_win_ties(model: LetterModel) -> None:
+def test_distractors_take_ranks_and_win_ties(model: LetterModel) -> None:
     texts, clusters = ["abc", "cab"], ["1", "1"]  # anagrams: the encoder cannot tell them apart
     assert evaluate_clusters(model, texts, clusters)["recall_at"] == {"1": 1, "10": 1, "50": 1}
     result = evaluate_clusters(model, texts, clusters, ["bca"])
@@ -227,7 +227,7 @@ def test_distractors_equal_to_the_corpus_or_empty_are_left_out(model: LetterMode
     assert model.encoder.asked.count("borealis") == 1
 
 
-def test_only_corpus_pairs_above_the_least_similarity_are_compared(model: LetterModel) -> None:
+def test_only_corpus_pairs_above_the_minimum_similarity_are_compared(model: LetterModel) -> None:
     model.min_similarity = 0.5
     evaluate_clusters(model, TEXTS, CLUSTERS, ["Acme Limit", "Zuyk Inc"])
     assert {tuple(sorted(pair)) for pair in model.asked} == {("acme limited", "acme ltd"), ("zuyk", "zuyki")}
@@ -240,8 +240,8 @@ def test_clusters_are_made_at_the_default_probability(model: LetterModel) -> Non
     assert (result["pair_precision"], result["pair_recall"]) == (1, 1 / 4)  # the equal texts only
 
 
-def test_clusters_that_cannot_be_measured_are_refused(model: LetterModel) -> None:
-    with pytest.raises(InputRefused, match="'!!' of row 2 holds no letter"):
+def test_invalid_clusters_are_refused(model: LetterModel) -> None:
+    with pytest.raises(InputRefused, match="'!!' in row 2 has no letter"):
         evaluate_clusters(model, ["acme", "!!"], ["1", "1"])
     for texts, clusters in ([], []), (["acme", "quorn"], ["1", "2"]), (["acme", "ACME"], ["1", "1"]):
         with pytest.raises(InputRefused, match="No two different texts"):

@@ -1,4 +1,4 @@
-"""Each measure against its definition, worked out by brute force."""
+"""Each measure against a brute-force computation of its definition."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def f1_at(labels: list[int], scores: list[float], threshold: float) -> float:
 
 
 @given(labelled())
-def test_auc_is_the_share_of_true_false_couples_in_order(case: tuple[list[int], list[float]]) -> None:
+def test_auc_is_the_share_of_correctly_ordered_pairs(case: tuple[list[int], list[float]]) -> None:
     labels, scores = case
     true = [score for label, score in zip(labels, scores, strict=True) if label]
     false = [score for label, score in zip(labels, scores, strict=True) if not label]
@@ -116,7 +116,7 @@ def test_recall_counts_mates_among_the_nearest_up_to_k() -> None:
 
 
 @given(labellings())
-def test_pair_measures_are_those_of_listed_pairs(case: tuple[list[int], list[int]]) -> None:
+def test_pair_measures_equal_those_of_enumerated_pairs(case: tuple[list[int], list[int]]) -> None:
     truth, found = case
     couples = list(combinations(range(len(truth)), 2))
     expected = measures.precision_recall_f1(
@@ -139,7 +139,7 @@ def test_b_cubed_averages_over_records(case: tuple[list[int], list[int]]) -> Non
     assert measures.b_cubed(truth, found) == pytest.approx(expected)
 
 
-def test_b_cubed_of_the_example_of_its_authors() -> None:
+def test_b_cubed_of_the_published_example() -> None:
     truth = [1, 1, 1, 1, 1, 2, 2, 3, 3, 3, 3, 3]
     joined_small = [1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2]
     joined_large = [1, 1, 1, 1, 1, 2, 2, 1, 1, 1, 1, 1]
@@ -152,12 +152,12 @@ def test_clusters_may_have_names() -> None:
     assert measures.b_cubed(["x.0", "x.0", "y"], ["long name", "long name", "b"]) == (1, 1, 1)
 
 
-def test_a_share_of_nothing_is_zero() -> None:
+def test_a_zero_denominator_gives_zero() -> None:
     assert measures.pair_precision_recall_f1([0, 1], [0, 1]) == (0, 0, 0)
     assert measures.precision_recall_f1([], []) == (0, 0, 0)
 
 
-def test_a_million_records_need_no_list_of_pairs() -> None:
+def test_a_million_records_without_enumerating_pairs() -> None:
     ones = np.zeros(1_000_000, dtype=np.int64)
     assert measures.pair_precision_recall_f1(ones, ones) == (1, 1, 1)
     assert measures.b_cubed(ones, ones) == (1, 1, 1)
@@ -170,11 +170,11 @@ def test_a_million_records_need_no_list_of_pairs() -> None:
         ([1, 1], [0.1, 0.2], "both 0 and 1"),
         ([], [], "both 0 and 1"),
         ([0, 2], [0.1, 0.2], "neither 0 nor 1"),
-        ([0, 1], [0.1], "one length"),
+        ([0, 1], [0.1], "equal length"),
         ([0, 1], [0.1, math.nan], "not finite"),
     ],
 )
-def test_scores_that_cannot_be_measured_are_refused(measure, labels, scores, message) -> None:
+def test_invalid_scores_are_refused(measure, labels, scores, message) -> None:
     with pytest.raises(ValueError, match=message):
         measure(labels, scores)
 
@@ -184,12 +184,12 @@ def test_scores_that_cannot_be_measured_are_refused(measure, labels, scores, mes
     ("labels", "probabilities", "message"),
     [([0], [1.1], "outside 0 to 1"), ([0], [math.nan], "outside 0 to 1"), ([], [], "no probabilities")],
 )
-def test_probabilities_that_cannot_be_measured_are_refused(measure, labels, probabilities, message) -> None:
+def test_invalid_probabilities_are_refused(measure, labels, probabilities, message) -> None:
     with pytest.raises(ValueError, match=message):
         measure(labels, probabilities)
 
 
-def test_rankings_and_clusterings_that_cannot_be_measured_are_refused() -> None:
+def test_invalid_rankings_and_clusterings_are_refused() -> None:
     one = np.array([[1]])
     with pytest.raises(ValueError, match="needs 2 neighbours, not 1"):
         measures.recall_at(one, [{1}], 2)
@@ -200,5 +200,5 @@ def test_rankings_and_clusterings_that_cannot_be_measured_are_refused() -> None:
     for measure in (measures.pair_precision_recall_f1, measures.b_cubed):
         with pytest.raises(ValueError, match="no records"):
             measure([], [])
-        with pytest.raises(ValueError, match="one length"):
+        with pytest.raises(ValueError, match="equal length"):
             measure([0], [0, 1])

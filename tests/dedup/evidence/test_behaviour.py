@@ -1,9 +1,9 @@
-"""What the shipped model must say about curated pairs of names, row by row with the reason.
+"""What the shipped model must say about curated pairs of names; each row gives the reason.
 
-``behaviour.csv`` holds pairs that are the same or different; ``behaviour_order.csv`` holds two pairs in a row,
-of which the first must be the more probable one. STRONG rows are those no competent person would hesitate over;
-all of them must hold. MEDIUM rows are hard; a share of them must hold, so that a better model can be told from a
-worse one without a single debatable row standing in the way.
+``behaviour.csv`` holds pairs that are the same or different. Each row of ``behaviour_order.csv`` holds two pairs,
+of which the first must be more probable. STRONG rows are beyond doubt, and all of them must hold. MEDIUM rows are
+hard; a share of them must hold, so that the test separates better from worse models without depending on any
+single debatable row.
 """
 
 import csv
@@ -52,7 +52,7 @@ def model():
 
 @pytest.fixture(scope="module")
 def probabilities(model):
-    """A function of two columns of texts; every distinct text is encoded once, all in one call."""
+    """A function from two columns of texts to probabilities; each distinct text is encoded once, all in one call."""
     rows = [(row["left"], row["right"]) for row in PAIRS + ORDERS]
     rows += [(row["other_left"], row["other_right"]) for row in ORDERS]
     texts = sorted({normalise(text) for row in rows for text in row})

@@ -1,4 +1,4 @@
-"""Reasons: words that are true, weights whose signs agree with them and that add up to the log-odds."""
+"""Reasons must be true, agree with the sign of their weight, and add up to the log-odds."""
 
 import csv
 import re
@@ -10,15 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dedup.encoder.cosine import cosine
-from dedup.evidence.compare import DIRECTIONS
 from dedup.evidence.explain import explain
+from dedup.evidence.features import REGISTRY
 from dedup.evidence.scorer import Curve, Scorer
 from dedup.model import load_model
 from dedup.text.normalise import normalise
-from dedup.text.word_weights import Lexicon, Rarity, WordWeights
+from dedup.text.word_weights import InverseDocumentFrequency, WordModel, WordWeights
 
-FOR = re.compile(r"\b(on both sides|shared|alike|acronym|agree|seldom|consonants)\b")
-AGAINST = re.compile(r"\b(differ|on one side only|for|another body|often)\b")
+FOR = re.compile(r"\b(in both names|match|matched|similar|acronym|equivalent|often|sounds)\b")
+AGAINST = re.compile(r"\b(differ|in one name only|differently|separate|apart)\b")
 QUOTED = re.compile("‘.*?’")
 
 
@@ -28,7 +28,7 @@ def model():
 
 
 def check(explanation):
-    """Check that the reasons add up, and that each says what its sign does."""
+    """Check that the reasons add up, and that the wording of each agrees with its sign."""
     first, *others = explanation.contributions
     assert first.label.startswith("starting point")
     assert sum(c.log_odds for c in explanation.contributions) == pytest.approx(explanation.log_odds)
@@ -50,10 +50,10 @@ def test_the_reasons_of_every_behaviour_add_up_and_agree_with_their_signs(model)
 
 
 def scorer(slopes):
-    """Return a scorer of curves that are nowhere flat, and not 0 where there is nothing to see."""
+    """Return a scorer whose curves are nowhere flat, and not 0 for neutral evidence."""
     curves = (
-        Curve((-3.0, 15.0), (-slope, 17 * slope) if direction >= 0 else (slope, -17 * slope))
-        for slope, direction in zip(slopes, DIRECTIONS.values(), strict=True)
+        Curve((-3.0, 15.0), (-slope, 17 * slope) if feature.direction >= 0 else (slope, -17 * slope))
+        for slope, feature in zip(slopes, REGISTRY, strict=True)
     )
     return Scorer(-1.0, tuple(curves))
 
@@ -63,22 +63,22 @@ names = st.lists(
     min_size=1,
     max_size=6,
 ).map(" ".join)
-RARITY = Rarity({"bank": 1000, "royal": 300, "ii": 90}, 10_000)
-LEXICON = Lexicon(RARITY, WordWeights({("alone", "royal"): 0.5, ("exchanged", "iowa"): -0.7}))
+IDF = InverseDocumentFrequency({"bank": 1000, "royal": 300, "ii": 90}, 10_000)
+WORD_MODEL = WordModel(IDF, WordWeights({("alone", "royal"): 0.5, ("exchanged", "iowa"): -0.7}))
 
 
-@given(names, names, st.floats(-1, 1), st.lists(st.floats(0.1, 3), min_size=len(DIRECTIONS), max_size=len(DIRECTIONS)))
+@given(names, names, st.floats(-1, 1), st.lists(st.floats(0.1, 3), min_size=len(REGISTRY), max_size=len(REGISTRY)))
 def test_reasons_agree_with_their_signs_whatever_the_curves(left, right, similarity, slopes):
-    check(explain(left, right, similarity, scorer(slopes), LEXICON))
+    check(explain(left, right, similarity, scorer(slopes), WORD_MODEL))
 
 
 @pytest.fixture(scope="module")
 def reasons(model):
-    """A function of two texts to the labels of whatever is seen of them."""
+    """A function from two texts to the labels of all their evidence."""
 
     def labels(left, right):
-        every = scorer([1.0] * len(DIRECTIONS))
-        explanation = explain(normalise(left), normalise(right), 0.8, every, model.lexicon)
+        every = scorer([1.0] * len(REGISTRY))
+        explanation = explain(normalise(left), normalise(right), 0.8, every, model.word_model)
         return [c.label for c in explanation.contributions]
 
     return labels
@@ -93,33 +93,40 @@ def reasons(model):
         ("M Holloway", "J Holloway", "letters ‘m’ and ‘j’ differ"),
         ("Acme A", "Acme 2", "characters ‘a’ and ‘2’ differ"),
         ("John Smith Jr", "John Smith Sr", "generations ‘junior’ and ‘senior’ differ"),
-        ("Route 2 4 Diner", "Route 4 2 Diner", "numbers ‘2 4’ on both sides"),
-        ("Studio 3 D", "Studio 3D", "numbers ‘3 d’ on both sides"),
+        ("Route 2 4 Diner", "Route 4 2 Diner", "numbers ‘2 4’ in both names"),
+        ("Studio 3 D", "Studio 3D", "numbers ‘3 d’ in both names"),
         ("Delta Dental of Iowa", "Delta Rental of Ohio", "places ‘iowa’ and ‘ohio’ differ"),
-        ("Delta Dental of Iowa", "Delta Rental of Ohio", "‘dental’ for ‘rental’, both well known"),
-        ("Delta Rental of Ohio", "Delta Dental of Iowa", "‘rental’ for ‘dental’, both well known"),
+        ("Delta Dental of Iowa", "Delta Rental of Ohio", "spelt differently: ‘dental’ / ‘rental’ (both common words)"),
+        ("Delta Rental of Ohio", "Delta Dental of Iowa", "spelt differently: ‘rental’ / ‘dental’ (both common words)"),
         ("Royal Mail", "Royal Bank", "words ‘mail’ and ‘bank’ differ"),
-        ("Siemens (China) Co Ltd", "Siemens", "word ‘china’ on one side only"),
-        ("Siemens (China) Co Ltd", "Siemens", "legal form ‘co ltd’ in one of the names"),
+        ("Siemens (China) Co Ltd", "Siemens", "word ‘china’ in one name only"),
+        ("Siemens (China) Co Ltd", "Siemens", "legal form ‘co ltd’ in one name"),
         ("Deutsche Bank GmbH", "Deutsche Bank AG", "legal forms ‘gmbh’ and ‘ag’ differ"),
-        ("Acme Works Aktiengesellschaft", "Acme Works AG", "legal forms ‘aktiengesellschaft’ and ‘ag’ agree"),
-        ("日立製作所株式会社", "株式会社日立製作所", "legal form ‘株式会社’ on both sides"),
-        ("IBM", "International Business Machines", "‘ibm’ is the acronym of the other"),
-        ("General Electric", "General Electric Pension Plan", "‘pension’ may make it another body"),
+        ("Acme Works Aktiengesellschaft", "Acme Works AG", "legal forms ‘aktiengesellschaft’ and ‘ag’ are equivalent"),
+        ("日立製作所株式会社", "株式会社日立製作所", "legal form ‘株式会社’ in both names"),
+        ("IBM", "International Business Machines", "‘ibm’ is the other name's acronym"),
+        ("General Electric", "General Electric Pension Plan", "‘pension’ suggests a separate organisation"),
         ("HP", "BP", "short names ‘hp’ and ‘bp’ differ"),
-        ("Jubayliyah", "الجبيلية", "consonants ‘jbl’ and ‘ljbl’"),
-        ("Acme Inc dba Zenith", "Zenith 2006", "of several names, ‘zenith’ and ‘zenith 2006’ fit best"),
+        ("Jubayliyah", "الجبيلية", "sounds 86% similar"),
+        ("Acme Inc dba Zenith", "Zenith 2006", "several names given; compared ‘zenith’ with ‘zenith 2006’"),
+        ("Acme Inc dba Zenith", "Zenith", "several names given; both texts contain ‘zenith’"),
+        ("Acme", "Acme United", "‘united’ is often added or dropped"),
+        ("East Coast Seafood", "West Coast Seafood", "‘east’ and ‘west’ usually tell names apart"),
+        ("Advanced Technologies", "Advanced Technology", "‘technologies/technology’ usually tell names apart"),
+        ("Springfield School District", "Springfield School Dist", "‘dist/district’ often mean the same"),
+        ("Royal Mail Inc", "Royal Mail", "all words match (rarest: ‘mail’)"),
+        ("Royal Mail", "Royal Bank", "starting point for names of 10 characters"),
     ],
 )
 def test_reasons_name_what_differs_in_the_order_given(reasons, left, right, label):
     assert label in reasons(left, right)
 
 
-def test_what_is_not_seen_is_not_said(reasons):
+def test_absent_evidence_has_no_reason(reasons):
     assert {label.split(" ")[0] for label in reasons("Acme", "Acme Inc")} == {
-        *("starting", "siamese", "spelling", "words", "legal"),
+        *("starting", "vector", "spelling", "all", "legal"),
     }
-    assert not any("body" in label for label in reasons("Acme Pension Plan", "Acme Retirement Foundation"))
+    assert not any("organisation" in label for label in reasons("Acme Pension Plan", "Acme Retirement Foundation"))
     assert not any("differ" in label for label in reasons("Route 2 4 Diner", "Route 4 2 Diner"))
 
 

@@ -1,7 +1,10 @@
+"""Training: data, generated pairs, the encoder, its export, and the scorer."""
+
 import csv
 import gzip
 import json
 import random
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -10,7 +13,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from dedup.encoder.onnx import OnnxEncoder, quantise  # noqa: E402
-from dedup.evidence.compare import FEATURES  # noqa: E402
+from dedup.evidence.features import FEATURES  # noqa: E402
 from dedup.model import load_model  # noqa: E402
 from dedup.text.normalise import normalise  # noqa: E402
 from dedup.training.command import VALIDATION_PAIRS, train  # noqa: E402
@@ -35,6 +38,8 @@ from dedup.training.loop import contrastive_loss, embed  # noqa: E402
 from dedup.training.network import Tower  # noqa: E402
 from dedup.training.scorer_fitting import fit_scorer, fit_spelling, fit_vetoes, fit_word_weights  # noqa: E402
 
+KEPT = "keeping the encoder that was trained with these settings"
+train_small = partial(train, generated_pairs=200)
 WORDS = ["acme", "royal", "pioneer", "harbor", "summit", "granite", "meridian", "cobalt", "juniper", "falcon"]
 TRADES = ["bank", "foods", "systems", "consulting services", "logistics", "holdings international"]
 
@@ -47,7 +52,7 @@ def write(path, columns, rows):
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    """A training folder in miniature, with a validation name planted among the names."""
+    """A miniature training folder, with a validation name among the training names."""
     folder = tmp_path_factory.mktemp("data")
     rng = random.Random(1)
     names = [f"{a} {b} {t} inc" for a in WORDS for b in WORDS if a != b for t in TRADES]
@@ -72,12 +77,12 @@ def data(tmp_path_factory):
     return folder
 
 
-def test_validation_names_never_enter(data):
+def test_validation_names_are_excluded(data):
     held_out = validation_cores(data)
     names = read_names(data, held_out)
     assert core_of(normalise("planted NAME Inc.")) in held_out
     assert not {core_of(name) for name in names} & held_out
-    assert "x y" not in names  # of a source that states no licence
+    assert "x y" not in names  # its source states no licence
     for source in ALIASES:
         assert all(core_of(n) not in held_out for e in read_entities(data, source, held_out) for n in e.names)
     for source in PAIRS:
@@ -90,7 +95,7 @@ def test_validation_names_never_enter(data):
     assert left_out not in {core_of(name) for name in kept.left + kept.right}
 
 
-def test_acronyms_stay_and_translations_go(tmp_path):
+def test_acronyms_are_kept_and_translations_dropped(tmp_path):
     source = next(source for source in ALIASES if source.name == "ror_organisations")
     names = ("Acme Institute of Oil", "AIO", "Petrolforskning", "Acme Institute of Oils")
     rows = [("1", name) for name in names]
@@ -99,7 +104,7 @@ def test_acronyms_stay_and_translations_go(tmp_path):
     assert set(entity.names) == {"acme institute of oil", "aio", "acme institute of oils"}
 
 
-def test_a_batch_is_the_same_at_every_call_and_knows_what_is_the_same():
+def test_a_batch_is_reproducible_and_marks_pairs_of_the_same_entity():
     entities = [Entity(f"g{i // 2}", (f"acme {i} inc", f"acme {i} llc", f"akme {i}")) for i in range(40)]
     names = [f"{a} {b} {t}" for a in WORDS for b in WORDS for t in TRADES]
     sampler = Sampler(entities, np.ones(40 + len(names)), names, seed=5)
@@ -121,11 +126,10 @@ def test_other_texts_have_words_in_common():
     assert sum(bool(set(left.split()) & set(right.split())) for left, right in pairs) > 290
 
 
-def test_training_makes_a_model_that_loads_and_is_reproducible(data, tmp_path, monkeypatch):
-    monkeypatch.setattr("dedup.training.command._SCORER_VARIANTS", 200)
+def test_training_makes_a_model_that_loads_and_is_reproducible(data, tmp_path):
     lines = []
     for name in ("one", "two"):
-        train(data, tmp_path / name, steps=4, seed=7, progress=lines.append)
+        train_small(data, tmp_path / name, steps=4, seed=7, progress=lines.append)
     first, second = load_model(tmp_path / "one"), load_model(tmp_path / "two")
     assert first.manifest == second.manifest
     assert first.manifest["command"] == "dedup train DATA --output MODEL --steps 4 --seed 7"
@@ -133,28 +137,27 @@ def test_training_makes_a_model_that_loads_and_is_reproducible(data, tmp_path, m
     assert not (tmp_path / "one" / "checkpoint.pt").exists()
 
 
-def test_the_scorer_is_refitted_onto_a_finished_encoder(data, tmp_path, monkeypatch):
-    monkeypatch.setattr("dedup.training.command._SCORER_VARIANTS", 200)
+def test_the_scorer_is_refitted_with_a_finished_encoder(data, tmp_path, monkeypatch):
     lines = []
-    train(data, tmp_path / "model", steps=2, seed=7, progress=lines.append)
+    train_small(data, tmp_path / "model", steps=2, seed=7, progress=lines.append)
     before = {file.name: file.read_bytes() for file in (tmp_path / "model").iterdir()}
     (tmp_path / "model" / "scorer.json").unlink()
     monkeypatch.setattr("dedup.training.command.train_encoder", None)  # must not be called
-    train(data, tmp_path / "model", steps=2, seed=7, progress=lines.append)
+    train_small(data, tmp_path / "model", steps=2, seed=7, progress=lines.append)
+    assert KEPT in lines
     assert {file.name: file.read_bytes() for file in (tmp_path / "model").iterdir()} == before
     with pytest.raises(TypeError):
-        train(data, tmp_path / "model", steps=3, seed=7, progress=lines.append)  # other settings
+        train_small(data, tmp_path / "model", steps=3, seed=7, progress=lines.append)  # other settings
 
 
 @pytest.mark.parametrize("key", ["alphabet", "dimension", "architecture"])
-def test_an_encoder_of_another_architecture_is_not_kept(data, tmp_path, monkeypatch, key):
-    monkeypatch.setattr("dedup.training.command._SCORER_VARIANTS", 200)
-    train(data, tmp_path, steps=2, seed=7, progress=lambda _: None)
+def test_an_encoder_of_another_architecture_is_not_reused(data, tmp_path, key):
+    train_small(data, tmp_path, steps=2, seed=7, progress=lambda _: None)
     manifest = json.loads((tmp_path / "manifest.json").read_text(encoding="utf-8"))
     (tmp_path / "manifest.json").write_text(json.dumps({**manifest, key: "another"}), encoding="utf-8")
     lines = []
-    train(data, tmp_path, steps=2, seed=7, progress=lines.append)
-    assert "an encoder of these settings is there" not in lines
+    train_small(data, tmp_path, steps=2, seed=7, progress=lines.append)
+    assert KEPT not in lines
     assert json.loads((tmp_path / "manifest.json").read_text(encoding="utf-8")) == manifest
 
 
@@ -165,7 +168,7 @@ def test_word_weights_are_learnt_from_labelled_pairs():
     seen = [[("alone", "group" if label else "dental"), ("alone", f"rare{i}")] for i, label in enumerate(labels)]
     weights = fit_word_weights(rows, seen, labels)
     assert weights.of(("alone", "group")) > 0.5 > -0.5 > weights.of(("alone", "dental"))
-    assert len(weights.weights) == 2  # a word seen once has none
+    assert len(weights.weights) == 2  # words seen once have none
 
 
 def test_vetoes_are_fitted_without_touching_other_curves():
@@ -211,7 +214,7 @@ def test_generated_pairs_are_seeded_and_of_both_kinds():
     assert 0.3 < np.mean(pairs.labels) < 0.7
     assert all(a != b and a and b for a, b in zip(pairs.left, pairs.right, strict=True))
     different = {frozenset(p) for *p, label in zip(pairs.left, pairs.right, pairs.labels, strict=True) if not label}
-    assert not any({"bank", "banks"} == set(pair) for pair in different)  # a plural is no other name
+    assert not any({"bank", "banks"} == set(pair) for pair in different)  # a plural is not a different name
 
 
 def test_torch_and_onnx_agree(tmp_path):
@@ -226,7 +229,7 @@ def test_torch_and_onnx_agree(tmp_path):
     assert np.abs(by_torch.astype(int) - by_onnx).max() <= 2  # the trigram table is rounded to int8
 
 
-def test_other_names_of_the_entity_are_no_negatives():
+def test_other_names_of_the_entity_are_not_negatives():
     left = torch.nn.functional.normalize(torch.randn(3, 8), dim=1)
     same = torch.eye(3, dtype=torch.bool)
     loss = contrastive_loss(left, left[[0, 0, 2]], same, 0.1)
@@ -240,7 +243,7 @@ def test_variants_are_never_empty_and_seeded():
         assert variant(name, random.Random(seed)) == variant(name, random.Random(seed)) != ""
 
 
-def test_siblings_are_other_names():
+def test_siblings_are_different_names():
     rng = random.Random(0)
     for name in ("store 101 llc", "first national bank of dallas", "royal summit bank"):
         near = {sibling(name, rng, ["granite", "falcon"]) for _ in range(30)} - {None}

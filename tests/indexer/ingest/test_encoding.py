@@ -18,7 +18,7 @@ NORMALS = ["acme", "société générale", "blue ocean shipping", "株式会社 
 
 @pytest.fixture(params=["1", "3"])
 def workers(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setattr(encoding, "_AT_ONCE", 4)
+    monkeypatch.setattr(encoding, "_BATCH_TEXTS", 4)
     monkeypatch.setenv("OMP_NUM_THREADS", request.param)
     return request.param
 

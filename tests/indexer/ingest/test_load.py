@@ -11,7 +11,6 @@ from loading import MODEL, Load, content, normals, raws, row, with_ids, without_
 
 from dedup.errors import InputRefused, UsageError
 from dedup.text.normalise import normalise
-from indexer.ingest import intake
 from indexer.ingest.intake import Identity
 from indexer.reading.open import Row
 from indexer.reading.rejects import Reject
@@ -44,10 +43,10 @@ def test_second_run_writes_nothing(store: Store, identity: Identity) -> None:
     assert list(store.iter_records()) == before
 
 
-def test_a_text_that_one_batch_deletes_and_the_next_one_has(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_text_that_one_batch_deletes_and_the_next_one_has(store: Store) -> None:
     Load(store, with_ids(("1", "Acme"), ("2", "Beta")))
-    monkeypatch.setattr(intake, "BATCH_ROWS", 1)
-    load = Load(store, with_ids(("2", "Gamma"), ("3", "Beta"), ("4", "beta"), ("5", "BETA"), ("6", "Gamma")))
+    rows = with_ids(("2", "Gamma"), ("3", "Beta"), ("4", "beta"), ("5", "BETA"), ("6", "Gamma"))
+    load = Load(store, rows, batch_rows=1)
     assert load.summary == Accounts(5, added=4, changed=1, unchanged=0, removed=0, rejected=0)
     assert normals(store) == ["acme", "beta", "gamma"]
     assert (len(store.load_vectors(MODEL.model_id)[0]), len(raws(store))) == (3, 5)
@@ -121,15 +120,14 @@ def test_equal_rows_are_numbered(store: Store) -> None:
 
 
 @pytest.mark.parametrize("page", [1, 2, 3])
-def test_repeats_are_found_across_batches(store: Store, monkeypatch: pytest.MonkeyPatch, page: int) -> None:
-    monkeypatch.setattr(intake, "BATCH_ROWS", page)
+def test_repeats_are_found_across_batches(store: Store, page: int) -> None:
     rows = without_ids("Acme", "Beta", "Acme", "Beta", "Acme")
-    assert Load(store, rows, "content").summary.added == 5
-    assert Load(store, rows, "content").summary.unchanged == 5
-    assert Load(store, rows[:3], "content").summary.removed == 2
+    assert Load(store, rows, "content", batch_rows=page).summary.added == 5
+    assert Load(store, rows, "content", batch_rows=page).summary.unchanged == 5
+    assert Load(store, rows[:3], "content", batch_rows=page).summary.removed == 2
     ids = with_ids(("1", "Acme"), ("2", "Beta"), ("1", "Gamma"))
     for _ in range(2):
-        assert Load(store, ids, source="ids").errors == ["E_ID_DUPLICATE"]
+        assert Load(store, ids, source="ids", batch_rows=page).errors == ["E_ID_DUPLICATE"]
 
 
 def test_no_rows_never_remove_all(store: Store) -> None:
@@ -200,24 +198,19 @@ def test_few_rows_may_be_bad_but_not_all(store: Store) -> None:
 
 
 @pytest.mark.parametrize("error", [InputRefused("broken"), KeyboardInterrupt()])
-def test_input_that_breaks_off_leaves_nothing(
-    store: Store, monkeypatch: pytest.MonkeyPatch, error: BaseException
-) -> None:
-    monkeypatch.setattr(intake, "BATCH_ROWS", 1)
-
+def test_input_that_breaks_off_leaves_nothing(store: Store, error: BaseException) -> None:
     def rows() -> Iterator[Row | Reject]:
         yield from with_ids(("1", "Acme"), ("2", "Beta"))
         raise error
 
     with pytest.raises(type(error)):
-        Load(store, rows())
+        Load(store, rows(), batch_rows=1)
     assert store.counts().records == store.counts().texts == 0
     assert store.counts().sources == {}
     assert Load(store, with_ids(("1", "Acme"))).summary.added == 1
 
 
-def test_progress_is_told_after_each_batch(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(intake, "BATCH_ROWS", 2)
+def test_progress_is_told_after_each_batch(store: Store) -> None:
     rows = with_ids(*((str(i), f"Name {i}") for i in range(5)))
-    load = Load(store, rows)
+    load = Load(store, rows, batch_rows=2)
     assert [done for stage, done, total in load.told if (stage, total) == ("store", 5)] == [2, 4, 5]

@@ -14,10 +14,9 @@ from loading import Load, normals, row
 
 from dedup.errors import InputRefused
 from dedup.text.normalise import normalise
-from indexer.ingest import intake
 from indexer.ingest import load as ingest_module
 from indexer.ingest.intake import Identity
-from indexer.store import store as store_module
+from indexer.store import engines
 from indexer.store.runs import Accounts
 from indexer.store.workspace import Workspace
 
@@ -79,18 +78,17 @@ def test_store_equals_the_model(
     model = Model()
     workspace = Workspace(tmp_path / uuid.uuid4().hex, new_database())
     with pytest.MonkeyPatch.context() as patch, workspace.open(for_writing=True) as store:
-        patch.setattr(intake, "BATCH_ROWS", page)
         patch.setattr(ingest_module, "PAGE", page)
-        patch.setattr(ingest_module, "SIZE_OF_REMOVAL", page)
-        patch.setattr(store_module, "PAGE", page)
+        patch.setattr(engines, "PAGE", page)
         for identity, file in loads:
             rows = [row(i, key, raw, city=city) for i, (key, raw, city) in enumerate(file, 1)]
             expected = model.load(identity, file)
             if expected is None:
                 with pytest.raises(InputRefused):
-                    Load(store, rows, identity, source=identity)
+                    Load(store, rows, identity, source=identity, batch_rows=page, removal_rows=page)
             else:
-                assert Load(store, rows, identity, source=identity).summary == expected
+                load = Load(store, rows, identity, source=identity, batch_rows=page, removal_rows=page)
+                assert load.summary == expected
             records = list(store.iter_records())
             assert Counter((r.raw, r.fields["city"]) for r in records) == model.rows()
             assert normals(store) == sorted({normalise(raw) for raw, _ in model.rows()})

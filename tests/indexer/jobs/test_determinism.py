@@ -1,4 +1,4 @@
-"""The number of threads and processes changes nothing, from a file of names to a report."""
+"""The number of threads and processes changes no byte, from a file of names to a report."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from typer.testing import CliRunner
 from cli.main import app
 from dedup.runtime.processes import Processes
 from indexer.store.workspace import Workspace
+from indexer.vectors.knn_graph import Tiles, build_knn_graph
+from indexer.vectors.snapshot import Snapshots
 
 EXAMPLE = ROOT / "examples" / "companies.csv"
 SMALL = {
-    "dedup.evidence.compare._FEW": 10,
-    "dedup.matching.batch._AT_ONCE": 50,
-    "dedup.matching.batch._FEW_BLOCKS": 1,
-    "dedup.matching.batch._LEAST_AT_ONCE": 20,
-    "indexer.vectors.knn_graph._PART": 64,
-    "indexer.vectors.knn_graph._TILE_COLUMNS": 32,
-    "indexer.vectors.knn_graph._TILE_ROWS": 16,
+    "dedup.evidence.name_pairs._MIN_PAIRS_FOR_THREADS": 10,
+    "dedup.matching.batch._BLOCK_SIZE": 50,
+    "dedup.matching.batch._MIN_BLOCKS_FOR_PROCESSES": 1,
+    "dedup.matching.batch._MIN_BLOCK_SIZE": 20,
     "indexer.vectors.cells._ROWS": 64,
-    "indexer.jobs.duplicates.FLAT_UP_TO": 100,
-    "indexer.ingest.encoding._AT_ONCE": 100,
+    "indexer.ingest.encoding._BATCH_TEXTS": 100,
     "indexer.vectors.recall._COLUMNS": 64,
 }
-"""Parts so small that a few hundred names are divided as millions are."""
+"""Blocks so small that a few hundred names are divided as millions are."""
 
 
 def test_threads_change_no_byte_of_a_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        monkeypatch.setenv(name, "1")  # so that it is as before when the test is over
+        monkeypatch.setenv(name, "1")  # restores the value after the test
     for name, value in SMALL.items():
         monkeypatch.setattr(name, value)
+    monkeypatch.setitem(build_knn_graph.__kwdefaults__, "tiles", Tiles(16, 32, 64))
+    monkeypatch.setitem(Snapshots.__init__.__kwdefaults__, "flat_up_to", 100)
     started: list[str] = []
-    connections = Processes._connections
-    monkeypatch.setattr(Processes, "_connections", lambda self: [started.append(number), connections(self)][1])
+    pipes = Processes._pipes
+    monkeypatch.setattr(Processes, "_pipes", lambda self: [started.append(number), pipes(self)][1])
     monkeypatch.chdir(tmp_path)
     lines = EXAMPLE.read_text(encoding="utf-8").splitlines()
     Path("names.csv").write_text("\n".join(lines[:801]), encoding="utf-8")
@@ -50,11 +50,11 @@ def test_threads_change_no_byte_of_a_report(tmp_path: Path, monkeypatch: pytest.
         assert reported.exit_code == 0, reported.stderr
         with Workspace(Path(number)).open(for_writing=False) as store:
             snapshot = store.current_snapshot()
-        assert snapshot is not None
+        assert snapshot is not None and snapshot.parameters["cells"]
         summary = json.loads(Path(f"report-{number}", "summary.json").read_text(encoding="utf-8"))
         del summary["seconds"], summary["finished_at"]
         files = [Path(f"report-{number}", name).read_bytes() for name in ("pairs.csv", "clusters.csv")]
         results.append((files, summary, snapshot.sha256, snapshot.digest))
     assert results[0] == results[1]
     assert results[0][1]["near_pairs"] > 50
-    assert started == ["3"] * 3  # to encode, to take names apart, and to compare
+    assert started == ["3"] * 3  # encode, parse names, compare

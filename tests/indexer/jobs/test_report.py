@@ -1,9 +1,10 @@
-"""What a report writes."""
+"""The files that a report writes."""
 
 from __future__ import annotations
 
 import csv
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +14,11 @@ from indexed import MODEL, NAMES, index
 from dedup.errors import EnvironmentFault, UsageError
 from indexer.jobs import report
 from indexer.jobs.index import index_rows
-from indexer.jobs.report import report_workspace, safe_cell
+from indexer.jobs.report import report_workspace
 from indexer.reading.open import Row
 from indexer.store.runs import last_runs
 from indexer.store.store import Store
-from indexer.store.workspace import Workspace
-
-
-@pytest.fixture
-def snapshots(workspace: Workspace) -> Path:
-    return workspace.snapshots
+from indexer.vectors.snapshot import Snapshots
 
 
 def read(path: Path) -> list[dict[str, str]]:
@@ -30,15 +26,15 @@ def read(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def write(store: Store, snapshots: Path, output: Path, **options: Any) -> dict[str, Any]:
-    return report_workspace(store, snapshots, MODEL, output, min_probability=0.5, **options)
+def write(snapshots: Snapshots, output: Path, **options: Any) -> dict[str, Any]:
+    return report_workspace(snapshots, MODEL, output, min_probability=0.5, **options)
 
 
-def test_pairs_clusters_and_summary(store: Store, snapshots: Path, tmp_path: Path) -> None:
-    index(store, snapshots, NAMES, identity="column")
+def test_pairs_clusters_and_summary(store: Store, snapshots: Snapshots, tmp_path: Path) -> None:
+    index(snapshots, NAMES, identity="column")
     output = tmp_path / "new" / "report"
     steps: set[str] = set()
-    summary = write(store, snapshots, output, progress=lambda stage, done, total: steps.add(stage))
+    summary = write(snapshots, output, progress=lambda stage, done, total: steps.add(stage))
     assert sorted(path.name for path in output.iterdir()) == sorted(report.FILES)
     assert steps >= {"search", "compare", "cluster", "write pairs", "write clusters"}
 
@@ -81,19 +77,19 @@ def test_pairs_clusters_and_summary(store: Store, snapshots: Path, tmp_path: Pat
     assert (run.kind, run.state, run.manifest["near_pairs"]) == ("report", "done", 2)
 
 
-def test_only_exact_duplicates(store: Store, snapshots: Path, tmp_path: Path) -> None:
-    index(store, snapshots, ["Acme", "ACME", "Zebra Oil Drilling"], identity="column")
-    summary = write(store, snapshots, tmp_path)
+def test_only_exact_duplicates(store: Store, snapshots: Snapshots, tmp_path: Path) -> None:
+    index(snapshots, ["Acme", "ACME", "Zebra Oil Drilling"], identity="column")
+    summary = write(snapshots, tmp_path)
     assert (summary["near_pairs"], summary["pairs_total"], summary["clusters"]) == (0, 1, 1)
     assert {row["weakest_probability"] for row in read(tmp_path / "clusters.csv")} == {"1.000000"}
 
 
-def test_columns_that_are_called_like_ours(store: Store, snapshots: Path, tmp_path: Path) -> None:
+def test_input_columns_with_the_names_of_ours(store: Store, snapshots: Snapshots, tmp_path: Path) -> None:
     fields = {"text": "=1+1", "column_text": "-5", "source": "@x", "=note": "n"}
     rows = [Row(n, n, str(n), "+Acme", fields, ["+Acme"]) for n in (1, 2)]
-    index_rows(store, snapshots, MODEL, "-files", rows, identity="column", on_reject=lambda reject: None)
-    index(store, snapshots, ["Other"], identity="column")
-    write(store, snapshots, tmp_path)
+    index_rows(snapshots, MODEL, "-files", rows, identity="column", mirror=False, on_reject=lambda reject: None)
+    index(snapshots, ["Other"], identity="column")
+    write(snapshots, tmp_path)
     first = read(tmp_path / "clusters.csv")[0]
     assert first == {
         "cluster_id": "c1",
@@ -109,7 +105,7 @@ def test_columns_that_are_called_like_ours(store: Store, snapshots: Path, tmp_pa
     }
 
 
-def test_columns_that_come_up_late(store: Store, snapshots: Path, tmp_path: Path) -> None:
+def test_columns_that_first_occur_late(store: Store, snapshots: Snapshots, tmp_path: Path) -> None:
     named: list[tuple[str, dict[str, str]]] = [
         ("Acme", {}),
         ("Acme", {"a": 'x, "y"'}),
@@ -117,40 +113,30 @@ def test_columns_that_come_up_late(store: Store, snapshots: Path, tmp_path: Path
         ("Zebra", {"c": "z"}),
     ]
     rows = [Row(n, n, str(n), name, fields, [name]) for n, (name, fields) in enumerate(named, 1)]
-    index_rows(store, snapshots, MODEL, "files", rows, identity="column", on_reject=lambda reject: None)
-    write(store, snapshots, tmp_path)
+    index_rows(snapshots, MODEL, "files", rows, identity="column", mirror=False, on_reject=lambda reject: None)
+    write(snapshots, tmp_path)
     found = [tuple(row[column] for column in ("id", "a", "b", "c")) for row in read(tmp_path / "clusters.csv")]
     assert found == [("1", "", "", ""), ("2", 'x, "y"', "", ""), ("3", "", "", ""), ("4", "", "", "z")]
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+x", "-2+3", "@sum", "\tx", "\rx", "＝1", "-", "+49 30 1", "-1e5x"])
-def test_cells_that_spreadsheets_would_run(text: str) -> None:
-    assert safe_cell(text) == f"'{text}"
-
-
-@pytest.mark.parametrize("text", ["", "Acme", "-5", "+4930", "-1.25", "a=b", "'x"])
-def test_cells_that_are_safe(text: str) -> None:
-    assert safe_cell(text) == text
-
-
-def test_nothing_is_indexed(store: Store, snapshots: Path, tmp_path: Path) -> None:
+def test_nothing_is_indexed(store: Store, snapshots: Snapshots, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"(?i)nothing is indexed"):
-        write(store, snapshots, tmp_path / "out")
+        write(snapshots, tmp_path / "out")
     assert not (tmp_path / "out").exists()
     assert last_runs(store, 1)[0].state == "failed"
 
 
-def test_a_report_is_never_half_there(
-    store: Store, snapshots: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_failed_report_keeps_the_files_of_the_last_one(
+    store: Store, snapshots: Snapshots, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    index(store, snapshots, NAMES)
-    write(store, snapshots, tmp_path / "out")
+    index(snapshots, NAMES)
+    write(snapshots, tmp_path / "out")
     before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
 
-    def full_disk(*_: object) -> None:
+    def full_disk(handle: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(report, "_write_clusters", full_disk)
+    monkeypatch.setattr(os, "fsync", full_disk)
     with pytest.raises(EnvironmentFault, match="No space left"):
-        write(store, snapshots, tmp_path / "out")
+        write(snapshots, tmp_path / "out")
     assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before

@@ -1,9 +1,9 @@
-"""Any sequence of jobs, crashes and damage leaves the store that a plain model says, and true answers.
+"""After any sequence of jobs, crashes and damage, the store agrees with a simple model, and answers are correct.
 
-After every step: each acknowledged record is there once (V1), and nothing that was never sent (V2); every text
-has its vector, and the snapshot holds what it should (V3); a query answers as brute force does (V4); the rows of
-every finished run add up (V5); and the workspace holds no unknown file (V6). ``NEARDUP_MORE_EXAMPLES=100`` plays a
-hundred times as many sequences.
+After every step: each acknowledged record is stored once (V1), and nothing that was never sent (V2); every text has its
+vector, and the snapshot is valid (V3); a query answers as brute force does (V4); the rows of every finished run add up
+(V5); and the workspace holds no unknown file (V6). ``NEARDUP_MORE_EXAMPLES=100`` runs a hundred times as many
+sequences.
 """
 
 from __future__ import annotations
@@ -48,10 +48,6 @@ from store_model import (
 
 from dedup.errors import InputRefused, UsageError, WriterBusy
 from dedup.text.normalise import normalise
-from indexer.ingest import intake
-from indexer.ingest import load as ingest_module
-from indexer.jobs import delete
-from indexer.jobs import query as query_job
 from indexer.jobs.delete import delete_records, delete_source
 from indexer.jobs.index import index_rows
 from indexer.jobs.query import Match, Searcher
@@ -60,7 +56,7 @@ from indexer.store import engines, schema
 from indexer.store.runs import Accounts
 from indexer.store.store import Record
 from indexer.store.workspace import Workspace
-from indexer.vectors import snapshot
+from indexer.vectors.snapshot import Snapshots
 
 MODEL = fake_model()
 SOURCES: dict[str, Identity] = {"ids": "column", "more": "column", "contents": "content", "stock": "column"}
@@ -70,7 +66,7 @@ SNAPSHOT_AFTER = 3
 STOCK = [
     f"{first} {second}" for first in ("Nova", "Luna", "Terra", "Sol") for second in ("Trade", "Steel", "Oil", "Tea")
 ]
-"""As many texts as it takes to sort them into cells."""
+"""Enough texts to divide them into cells."""
 
 few = ["Acme", "ACME", "acme ltd", "Acme Limited", "Beta", "Beta AG", "Gamma Foods", "Gama Foods", "3M", "?", ""]
 QUERIES = ["Acme", "Luna Steal", "Beta Foods"]
@@ -80,30 +76,29 @@ entries = st.lists(st.tuples(identifiers, names, st.sampled_from(["", "Oslo"])),
 places = st.sampled_from(["before", "inside", "after", "after", "reply lost"])
 faults = st.tuples(st.integers(2, 7), places) | st.just((0, "before"))
 NONE: tuple[int, Where] = (0, "before")
+NO_PAUSES = (0.0, 0.0, 0.0)
 
 
 class StoreMachine(RuleBasedStateMachine):
-    """A workspace, which is empty when it comes from ``new_place``, and the model of it."""
+    """A workspace, initially the empty one of ``new_place``, and its model."""
 
     new_place: Callable[[], Workspace]
 
     def __init__(self) -> None:
         super().__init__()
         self.patch = pytest.MonkeyPatch()
-        self.patch.setattr(engines, "RETRY_PAUSES_S", (0.0, 0.0, 0.0))
-        self.patch.setattr(delete, "PAGE", REMOVED_AT_ONCE)
-        self.patch.setattr(ingest_module, "SIZE_OF_REMOVAL", REMOVED_AT_ONCE)
-        self.patch.setattr(snapshot, "LEAST_CHANGES", SNAPSHOT_AFTER)
-        self.patch.setattr(query_job, "LEAST_CANDIDATES", 1)
-        self.patch.setattr(query_job, "CANDIDATES_PER_MATCH", 1)
         self.process = Process(self.patch)
         self.workspace = type(self).new_place()
         self.opened = ExitStack()
         self.model: dict[str, Content] = {}
         self.begun: dict[str, Begun] = {}
         self.is_unseen = False
-        self.damaged = 0  # generation of the snapshot whose file is not what it was
+        self.damaged = 0  # generation of the snapshot whose file was damaged
         self.reopen()
+
+    @property
+    def snapshots(self) -> Snapshots:
+        return Snapshots(self.store, self.workspace.snapshots, min_changes=SNAPSHOT_AFTER)
 
     def teardown(self) -> None:
         self.opened.close()
@@ -146,10 +141,9 @@ class StoreMachine(RuleBasedStateMachine):
         refused = 0 < load.rows_in == load.rejected or (mirrors and not load.rows_in and bool(before))
 
         def job() -> Accounts:
-            given = self.store, self.workspace.snapshots, MODEL, source, as_rows(rows, identity)
-            with self.patch.context() as patch:
-                patch.setattr(intake, "BATCH_ROWS", size)
-                return index_rows(*given, identity=identity, on_reject=lambda reject: None, sync=sync).rows
+            given = self.snapshots, MODEL, source, as_rows(rows, identity)
+            sizes = {"batch_rows": size, "removal_rows": REMOVED_AT_ONCE}
+            return index_rows(*given, identity=identity, on_reject=lambda reject: None, mirror=mirrors, **sizes).rows
 
         try:
             done = self.run(job, fault)
@@ -205,7 +199,7 @@ class StoreMachine(RuleBasedStateMachine):
                 with pytest.raises(UsageError, match="no source"):
                     delete_source(self.store, source)
                 return
-            done = self.run(lambda: delete_source(self.store, source), of)
+            done = self.run(lambda: delete_source(self.store, source, records_at_once=REMOVED_AT_ONCE), of)
             begun = self.note_begun(source, "purge")
             if begun is not None:
                 self.removed(source, set(self.model[source]), is_done=done is not None)
@@ -214,8 +208,8 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(in_cells=st.booleans(), fault=st.tuples(st.sampled_from([0, 1]), places))
     def publish(self, in_cells: bool, fault: tuple[int, Where]) -> None:
         flat_up_to = 0 if in_cells and len(self.normals()) >= len(STOCK) else 1000
-        given = self.store, self.workspace.snapshots, MODEL.model_id
-        self.run(lambda: snapshot.publish(*given, flat_up_to=flat_up_to), fault)
+        snapshots = Snapshots(self.store, self.workspace.snapshots, flat_up_to=flat_up_to)
+        self.run(lambda: snapshots.publish(MODEL.model_id), fault)
 
     @rule(how=st.sampled_from(["flip", "flip", "flip", "cut", "remove", "junk"]), seed=st.integers(0, 1 << 16))
     def damage(self, how: str, seed: int) -> None:
@@ -233,7 +227,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule(rows=entries)
     def overtake(self, rows: list[InputRow]) -> None:
-        """A second writer opens the store; the first one can commit nothing more."""
+        """A second writer opens the store; the first one cannot commit any more."""
         with self.patch.context() as patch, ExitStack() as second:
             patch.setattr("indexer.store.workspace.file_lock", lambda path, where: nullcontext())
             patch.setattr("indexer.store.lock.AdvisoryLock._try", lambda self: True)
@@ -243,7 +237,7 @@ class StoreMachine(RuleBasedStateMachine):
                 first.write(lambda connection: None)
         self.reopen()
 
-    # What holds after every step
+    # Invariants
 
     @invariant()
     def records_are_those_that_were_sent(self) -> None:
@@ -255,11 +249,13 @@ class StoreMachine(RuleBasedStateMachine):
 
     @invariant()
     def answers_are_those_of_brute_force(self) -> None:
-        if self.is_unseen:  # what was damaged is found by the next job, and not by a query
+        if self.is_unseen:  # here the next job finds the damage, not a query
             self.is_unseen = False
             return
         for limit in (2, 30):
-            answers = Searcher(self.store, self.workspace.snapshots, MODEL).query(QUERIES, limit=limit)
+            answers = Searcher(self.snapshots, MODEL, min_candidates=1, candidates_per_match=1).query(
+                QUERIES, limit=limit
+            )
             for query, matches in zip(QUERIES, answers, strict=True):
                 self.check_answer(normalise(query), matches, limit)
 
@@ -284,7 +280,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     @invariant()
     def the_workspace_is_sound(self) -> None:
-        checks = verify(self.store, self.workspace.directory, MODEL.model_id, MODEL.dimension)
+        checks = verify(self.snapshots, self.workspace.directory, MODEL.model_id, MODEL.dimension)
         current = self.store.current_snapshot()
         is_bad = current is None or current.generation == self.damaged
         for check in checks:
@@ -302,10 +298,10 @@ class StoreMachine(RuleBasedStateMachine):
         running = select(func.count()).where(schema.run.c.state == "running")
         assert self.store.read(running)[0][0] <= 1
 
-    # How
+    # Helpers
 
     def run(self, job: Callable[[], Any], fault: tuple[int, Where]) -> Any:
-        """Return what a job returns; None if it was struck, and the workspace is open anew."""
+        """Return the result of a job; None if a fault hit it, in which case the workspace was reopened."""
         self.process.expect(*fault)
         try:
             return job()
@@ -320,7 +316,7 @@ class StoreMachine(RuleBasedStateMachine):
         return None
 
     def note_begun(self, source: str, what: Any) -> Begun | None:
-        """Note the last job of a source, perhaps one that goes on; None if it was struck before it had begun."""
+        """Record the last job of a source, perhaps a continued one; None if a fault hit it before it began."""
         if not self.noted.has_begun:
             return None
         last = self.begun.get(source)
@@ -332,7 +328,7 @@ class StoreMachine(RuleBasedStateMachine):
         return last
 
     def removed(self, source: str, gone: set[Key], *, is_done: bool) -> None:
-        """Take what was removed out of the model; in which order a job removes is up to it."""
+        """Remove from the model what a job removed; its order is not specified."""
         number = sum(accounts.removed for accounts in self.noted.batches)
         assert all(accounts == Accounts(removed=accounts.removed) for accounts in self.noted.batches)
         left = {record_key(record) for record in self.store.iter_records() if record.source == source}
@@ -356,14 +352,14 @@ class StoreMachine(RuleBasedStateMachine):
 
 
 def record_key(record: Record) -> Key:
-    """Return what the model calls a record."""
+    """Return the key of a record in the model."""
     if SOURCES[record.source] == "column":
         return (record.external_id,)
     return (record.raw, record.fields["city"], record.external_id.partition("-")[2] or "1")
 
 
 def play(new_place: Callable[[], Workspace], examples: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    # An engine for each URL, and one URL for all: to compile the statements anew takes longer than to run them.
+    # One engine per URL, and one URL for all examples: compiling the statements takes longer than running them.
     monkeypatch.setattr(engines, "make_engine", cache(engines.make_engine))
     machine = type("Machine", (StoreMachine,), {"new_place": staticmethod(new_place)})
     run_state_machine_as_test(
@@ -379,15 +375,15 @@ def play(new_place: Callable[[], Workspace], examples: int, monkeypatch: pytest.
 def test_on_sqlite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def new_place() -> Workspace:
         shutil.rmtree(tmp_path / "workspace", ignore_errors=True)
-        return Workspace(tmp_path / "workspace")
+        return Workspace(tmp_path / "workspace", retry_pauses_s=NO_PAUSES)
 
     play(new_place, 15, monkeypatch)
 
 
 @pytest.mark.parametrize("new_database", ["postgresql"], indirect=True)
 def test_on_postgresql(new_database: Callable[[], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One database for all: to make one takes longer than an example."""
-    workspace = Workspace(tmp_path / "workspace", new_database())
+    """All examples share a database, because creating one takes longer than an example."""
+    workspace = Workspace(tmp_path / "workspace", new_database(), retry_pauses_s=NO_PAUSES)
     with workspace.open(for_writing=True):
         pass
 

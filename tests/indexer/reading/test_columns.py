@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tables import BASIC, names, read, refused, refused_data, write
 
-from indexer.reading.open import Choice, Options, open_table
+from indexer.reading.open import ColumnChoice, ReadOptions, open_table
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ from indexer.reading.open import Choice, Options, open_table
 )
 def test_columns_are_found(tmp_path, header, text, id_):
     with open_table(write(tmp_path, header + "\n")) as table:
-        assert table.choice == Choice((text,), True, id_, id_ is not None)
+        assert table.choice == ColumnChoice((text,), True, id_, id_ is not None)
 
 
 def test_no_sensible_text_column(tmp_path):
@@ -35,8 +35,10 @@ def test_no_sensible_text_column(tmp_path):
 
 def test_asked_columns(tmp_path):
     data = "id,name,street,city,key\n1,Acme,, Bonn,k1\n2,Beta,Via 1,Rome,k2\n"
-    with open_table(write(tmp_path, data), Options(text_columns=["name", "Street", "city"], id_column="KEY")) as table:
-        assert table.choice == Choice(("name", "street", "city"), False, "key", False)
+    with open_table(
+        write(tmp_path, data), ReadOptions(text_columns=["name", "Street", "city"], id_column="KEY")
+    ) as table:
+        assert table.choice == ColumnChoice(("name", "street", "city"), False, "key", False)
         assert [(row.external_id, row.raw, row.fields) for row in table] == [
             ("k1", "Acme  Bonn", {"id": "1"}),
             ("k2", "Beta Via 1 Rome", {"id": "2"}),
@@ -48,9 +50,9 @@ def test_a_column_asked_for_twice_counts_once(tmp_path):
 
 
 def test_the_text_is_not_also_taken_for_the_id(tmp_path):
-    with open_table(write(tmp_path, BASIC), Options(text_columns=["ID"])) as table:
-        assert table.choice == Choice(("id",), False, None, False)
-    with open_table(write(tmp_path, BASIC), Options(text_columns=["id"], id_column="id")) as table:
+    with open_table(write(tmp_path, BASIC), ReadOptions(text_columns=["ID"])) as table:
+        assert table.choice == ColumnChoice(("id",), False, None, False)
+    with open_table(write(tmp_path, BASIC), ReadOptions(text_columns=["id"], id_column="id")) as table:
         assert [(row.external_id, row.raw) for row in table] == [("1", "1"), ("2", "2")]
 
 

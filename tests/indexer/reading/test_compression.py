@@ -12,7 +12,7 @@ from tables import BASIC, PACK, names, read, refused, refused_data, write, zstd
 
 from dedup.errors import InputRefused
 from indexer.reading import streams
-from indexer.reading.open import open_table
+from indexer.reading.open import ReadOptions, open_table
 
 
 @pytest.mark.parametrize("packing", PACK)
@@ -111,10 +111,10 @@ def test_truncated_gzip_is_refused(tmp_path, keep):
     assert "gzip" in refused_data(tmp_path, packed[: int(len(packed) * keep)], "E_COMPRESSION")
 
 
-def test_gzip_damaged_behind_the_first_chunk_is_refused_while_reading(tmp_path, monkeypatch):
-    monkeypatch.setattr(streams, "CHUNK_BYTES", 4096)
+def test_gzip_damaged_behind_the_first_chunk_is_refused_while_reading(tmp_path):
     packed = gzip.compress(b"name\n" + b"".join(b"%s\n" % os.urandom(30).hex().encode() for _ in range(2000)))
-    with open_table(write(tmp_path, packed[:-9])) as table, pytest.raises(InputRefused, match="incomplete"):
+    table = open_table(write(tmp_path, packed[:-9]), ReadOptions(chunk_bytes=4096))
+    with table, pytest.raises(InputRefused, match="incomplete"):
         list(table)
 
 

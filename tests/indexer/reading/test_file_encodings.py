@@ -8,8 +8,7 @@ import pytest
 from tables import BASIC, drain, errors, names, read, refused, refused_data, warnings, write
 
 from dedup.errors import UsageError
-from indexer.reading import streams
-from indexer.reading.open import Options, open_table
+from indexer.reading.open import ReadOptions, open_table
 from indexer.reading.rejects import Reject
 
 WORDS = "id,name\n1,Müller\n2,Газпром\n3,株式会社\n"
@@ -74,9 +73,8 @@ def test_few_bad_rows_among_many_are_rejected(tmp_path):
     assert [code for _, code in errors(items)] == ["E_ENCODING_ROW"] * 4
 
 
-def test_bad_bytes_behind_the_first_chunk(tmp_path, monkeypatch):
-    monkeypatch.setattr(streams, "CHUNK_BYTES", 64)
-    items = read(tmp_path, b"name\n" + b"Acme\n" * 40 + b"M\xfcller\n" * 3 + b"Beta\n")
+def test_bad_bytes_behind_the_first_chunk(tmp_path):
+    items = read(tmp_path, b"name\n" + b"Acme\n" * 40 + b"M\xfcller\n" * 3 + b"Beta\n", chunk_bytes=64)
     assert errors(items) == [(42, "E_ENCODING_ROW"), (43, "E_ENCODING_ROW"), (44, "E_ENCODING_ROW")]
     assert len(names(items)) == 41
 
@@ -115,15 +113,15 @@ def test_a_refusal_names_the_likely_encoding(tmp_path):
 
 def test_a_good_guess_is_taken_if_asked(tmp_path):
     path = write(tmp_path, GERMAN.encode("cp1252"))
-    assert names(drain(open_table(path, Options(encoding="auto")))) == ["Müller & Söhne", "Café Zürich"]
+    assert names(drain(open_table(path, ReadOptions(encoding="auto")))) == ["Müller & Söhne", "Café Zürich"]
     assert warnings(path, encoding="auto") == ["W_ENCODING"]
     for encoding in ("utf-8", "utf-8-sig", "utf-16"):
         path = write(tmp_path, GERMAN.encode(encoding))
-        assert names(drain(open_table(path, Options(encoding="auto")))) == ["Müller & Söhne", "Café Zürich"]
+        assert names(drain(open_table(path, ReadOptions(encoding="auto")))) == ["Müller & Söhne", "Café Zürich"]
         assert warnings(path, encoding="auto") == []
 
 
 def test_a_poor_guess_is_not_taken(tmp_path):
     noise = bytes(random.Random(1).choices(range(128, 256), k=400))
     message = refused(lambda: read(tmp_path, b"name\n" + noise + b"\n", encoding="auto"), "E_ENCODING")
-    assert "cannot be told" in message
+    assert "Cannot detect the encoding" in message

@@ -14,7 +14,6 @@ from pyarrow import parquet as pq
 from tables import PACK, read
 
 from dedup.errors import DedupError
-from indexer.reading import streams
 
 QUIET = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 CELL = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=12)
@@ -52,9 +51,8 @@ def test_what_was_written_comes_back(tmp_path, rows, format_, packing, chunk):
         "ascii": lambda rows: _as_jsonl(rows, True),
     }[format_]
     data = make(rows)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(streams, "CHUNK_BYTES", chunk)
-        items = read(tmp_path, PACK[packing](data) if packing else data, delimiter="\t" if format_ == "tsv" else None)
+    delimiter = "\t" if format_ == "tsv" else None
+    items = read(tmp_path, PACK[packing](data) if packing else data, delimiter=delimiter, chunk_bytes=chunk)
     assert [[item.raw, *item.fields.values()] for item in items] == rows
     for item in items:
         assert data[item.byte_offset :].startswith(item.record.encode())

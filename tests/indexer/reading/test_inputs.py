@@ -14,7 +14,7 @@ from tables import BASIC, names, read, refused, refused_data, write
 
 from dedup.errors import EnvironmentFault, InputRefused
 from indexer.reading import streams
-from indexer.reading.open import Options, open_table
+from indexer.reading.open import ReadOptions, open_table
 
 
 def feed_stdin(monkeypatch, data: bytes) -> None:
@@ -98,7 +98,7 @@ def test_empty(tmp_path, data):
 @pytest.mark.parametrize("data", [b"", b"\n\n", b"\xef\xbb\xbf", b"\xff\xfe", gzip.compress(b"")])
 def test_an_empty_file_may_be_allowed(tmp_path, data):
     assert "--allow-empty" in refused(lambda: read(tmp_path, data), "E_EMPTY")
-    with open_table(write(tmp_path, data), Options(allow_empty=True)) as table:
+    with open_table(write(tmp_path, data), ReadOptions(allow_empty=True)) as table:
         assert (table.columns, list(table), table.rows_in) == ((), [], 0)
         assert table.warnings[0].startswith("W_EMPTY")
 
@@ -121,10 +121,9 @@ def test_nul_filled_file(tmp_path):
 
 
 @pytest.mark.parametrize("change", ["grow", "touch", "replace", "remove"])
-def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path, monkeypatch, change):
-    monkeypatch.setattr(streams, "CHUNK_BYTES", 100)
+def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path, change):
     path = write(tmp_path, "name\n" + "Acme\n" * 500)
-    with open_table(path) as table:
+    with open_table(path, ReadOptions(chunk_bytes=100)) as table:
         rows = iter(table)
         next(rows)
         if change == "grow":

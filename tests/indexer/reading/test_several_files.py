@@ -7,7 +7,7 @@ import gzip
 from tables import BASIC, drain, names, refused, write, write_parquet
 
 from indexer.ingest.identity import with_identity
-from indexer.reading.open import Options, Row, Table, open_tables
+from indexer.reading.open import ReadOptions, Row, Table, open_tables
 
 
 def test_several_files_are_one_table(tmp_path):
@@ -37,7 +37,7 @@ def test_several_files_are_one_table(tmp_path):
 def test_the_columns_of_the_first_file_are_asked_of_the_others(tmp_path):
     first = write(tmp_path, "firm,key\nAcme,1\n", "a.csv")
     second = write(tmp_path, "name,key\nBeta,2\n", "b.csv")
-    table = open_tables([first, second], Options(text_columns=["firm"], id_column="key"))
+    table = open_tables([first, second], ReadOptions(text_columns=["firm"], id_column="key"))
     assert "b.csv" in refused(lambda: drain(table), "E_MISSING_COLUMN")
     without = write(tmp_path, "name\nBeta\n", "c.csv")
     with_id = write(tmp_path, "name,id\nBeta,2\n", "d.csv")
@@ -57,10 +57,10 @@ def test_empty_files_among_several(tmp_path):
     empty, full = write(tmp_path, b"", "empty"), write(tmp_path, BASIC, "full")
     refused(lambda: drain(open_tables([full, empty])), "E_EMPTY")
     for files in ([empty, full, empty], [full, empty, empty]):
-        with open_tables(files, Options(allow_empty=True)) as table:
+        with open_tables(files, ReadOptions(allow_empty=True)) as table:
             assert names(table) == ["Acme", "Beta"]
             assert [sentence[:7] for sentence in table.warnings] == ["W_EMPTY", "W_EMPTY"]
-    with open_tables([empty, empty], Options(allow_empty=True)) as table:
+    with open_tables([empty, empty], ReadOptions(allow_empty=True)) as table:
         assert (table.columns, list(table)) == ((), [])
 
 
@@ -68,14 +68,14 @@ def test_a_guessed_id_is_judged_over_all_files(tmp_path):
     rows = "".join(f"{n},Company {n}\n" for n in range(60))
     files = [write(tmp_path, "id,name\n" + rows, name) for name in ("a.csv", "b.csv")]
 
-    def opener(options: Options) -> Table:
+    def opener(options: ReadOptions) -> Table:
         return open_tables(files, options)
 
-    table, note = with_identity(opener(Options()), opener, Options(), None)
+    table, note = with_identity(opener(ReadOptions()), opener, ReadOptions(), None)
     assert table.choice.id is None
     assert "50.0%" in note
     assert len(drain(table)) == 120
-    table, note = with_identity(opener(Options()), opener, Options(), "column")
+    table, note = with_identity(opener(ReadOptions()), opener, ReadOptions(), "column")
     assert (table.choice.id, note) == ("id", None)
     table.close()
 

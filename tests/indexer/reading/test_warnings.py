@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tables import drain, names, read, warnings, write
 
-from indexer.reading.open import Options, open_table
+from indexer.reading.open import ReadOptions, open_table
 
 
 def test_sound_rows_give_no_warning(tmp_path):
@@ -18,7 +18,7 @@ def test_damaged_ids_are_warned_of_once(tmp_path):
         assert [row.external_id for row in table] == ["1.23E+15", "00123", "4.5e+10"]
         [sentence] = table.warnings
     assert sentence.startswith("W_ID_SCIENTIFIC")
-    assert ": 2, the first on line 2" in sentence
+    assert ": 2 (first on line 2)" in sentence
     assert [row.fields["x"] for row in drain(open_table(path))] == ["", '="0"', '="1"']
 
 
@@ -27,7 +27,7 @@ def test_names_like_null_are_counted(tmp_path):
     assert names(read(tmp_path, data)) == ["NULL", "n/a", "None", "Nan Inc"]
     with open_table(write(tmp_path, data)) as table:
         list(table)
-        assert ": 3, the first on line 2" in table.warnings[0]
+        assert ": 3 (first on line 2)" in table.warnings[0]
 
 
 @pytest.mark.parametrize("name", ["MÃ¼ller", "SociÃ©tÃ© GÃ©nÃ©rale", "â€œAcmeâ€\x9d", "ÐŸÑ€Ð¸"])
@@ -36,7 +36,7 @@ def test_mojibake_is_kept_or_repaired(tmp_path, name):
     first, second = drain(open_table(path))
     assert (first.raw, first.fields) == (name, {})
     assert warnings(path) == ["W_MOJIBAKE"]
-    first, second = drain(open_table(path, Options(fix_mojibake=True)))
+    first, second = drain(open_table(path, ReadOptions(fix_mojibake=True)))
     assert first.fields == {"name_as_read": name}
     assert first.raw in ("Müller", "Société Générale", "“Acme”", "При")
     assert (second.raw, second.fields) == ("Müller", {})

@@ -1,4 +1,4 @@
-"""What a model learns from the words of the corpus that it is asked about."""
+"""Word counts of a corpus and their effect on comparisons."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ from indexer.jobs.duplicates import find_duplicates
 from indexer.jobs.index import index_rows
 from indexer.jobs.query import Searcher
 from indexer.reading.open import Row
-from indexer.store.corpus_words import model_of
+from indexer.store.corpus_words import model_with_corpus
 from indexer.store.schema import store_meta
 from indexer.store.store import Store
 from indexer.store.workspace import Workspace
+from indexer.vectors.snapshot import Snapshots
 
 WORDS = ("amber", "birch", "cobalt", "drift", "ember", "fjord", "garnet", "harbor", "indigo", "juniper")
 PAIR = ("kelvorin tools", "kelvarin tools")
@@ -32,7 +33,15 @@ def model() -> Model:
 
 def fill(store: Store, directory: Path, model: Model, names: Iterable[str]) -> None:
     rows = [Row(line, line, str(line), name, {}, name) for line, name in enumerate(names, 2)]
-    index_rows(store, directory / "snapshots", model, "names", rows, identity="column", on_reject=lambda _: None)
+    index_rows(
+        Snapshots(store, directory / "snapshots"),
+        model,
+        "names",
+        rows,
+        identity="column",
+        mirror=False,
+        on_reject=lambda _: None,
+    )
 
 
 def ways(name: str) -> list[str]:
@@ -44,33 +53,33 @@ def explained(model: Model) -> Explanation:
 
 
 @pytest.fixture
-def small_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Twenty texts are a corpus to learn from."""
+def few_texts_suffice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make twenty texts enough to count words in."""
     for module in ("dedup.text.word_weights", "indexer.store.corpus_words"):
         monkeypatch.setattr(f"{module}.LEAST_CORPUS", 20)
 
 
-def test_a_word_that_the_corpus_has_often_is_no_slip_of_the_pen(
-    model: Model, engine_url: str, directory: Path, small_is_large: None
+def test_a_word_frequent_in_the_corpus_is_not_taken_for_a_typo(
+    model: Model, engine_url: str, directory: Path, few_texts_suffice: None
 ) -> None:
     with Workspace(directory, engine_url).open(for_writing=True) as store:
         fill(store, directory, model, [PAIR[0], *WORDS])
-        first = model_of(store, model)
+        first = model_with_corpus(store, model)
         fill(store, directory, model, [*ways("kelvorin"), *ways("kelvarin")])
-        second = model_of(store, model)
+        second = model_with_corpus(store, model)
     assert explained(first).probability == explained(model).probability
     assert explained(second).probability < explained(first).probability - 0.1
-    assert any("both well known" in reason.label for reason in explained(second).contributions)
+    assert any("both common words" in reason.label for reason in explained(second).contributions)
 
 
-def test_a_small_corpus_teaches_nothing(model: Model, engine_url: str, directory: Path) -> None:
+def test_a_small_corpus_has_no_effect(model: Model, engine_url: str, directory: Path) -> None:
     with Workspace(directory, engine_url).open(for_writing=True) as store:
         fill(store, directory, model, [*ways("kelvorin"), *ways("kelvarin")])
-        assert model_of(store, model) is model
+        assert model_with_corpus(store, model) is model
 
 
-def test_one_job_or_two_make_no_difference(
-    model: Model, new_database: Callable[[], str], tmp_path: Path, small_is_large: None
+def test_counts_do_not_depend_on_the_number_of_jobs(
+    model: Model, new_database: Callable[[], str], tmp_path: Path, few_texts_suffice: None
 ) -> None:
     names = [*ways("kelvorin"), *ways("kelvarin")]
     found = []
@@ -79,17 +88,17 @@ def test_one_job_or_two_make_no_difference(
         with Workspace(place, new_database()).open(for_writing=True) as store:
             fill(store, place, model, names[:n])
             fill(store, place, model, names)
-            found.append(explained(model_of(store, model)).probability)
+            found.append(explained(model_with_corpus(store, model)).probability)
     assert found[0] == found[1] == found[2] < explained(model).probability
 
 
-def test_a_query_and_its_reasons_know_the_corpus(
-    model: Model, engine_url: str, directory: Path, small_is_large: None
+def test_queries_and_reasons_use_the_corpus(
+    model: Model, engine_url: str, directory: Path, few_texts_suffice: None
 ) -> None:
     names = [PAIR[0], *ways("kelvorin"), *ways("kelvarin")]
     with Workspace(directory, engine_url).open(for_writing=True) as store:
         fill(store, directory, model, names)
-        searcher = Searcher(store, directory / "snapshots", model)
+        searcher = Searcher(Snapshots(store, directory / "snapshots"), model)
         (found,) = searcher.query([PAIR[1]], limit=100)
     (match,) = [match for match in found if match.normal == PAIR[0]]
     reasons = searcher.model.explain(*PAIR, match.similarity)
@@ -98,7 +107,7 @@ def test_a_query_and_its_reasons_know_the_corpus(
 
 
 def test_many_texts_are_sampled(
-    model: Model, engine_url: str, directory: Path, small_is_large: None, monkeypatch: pytest.MonkeyPatch
+    model: Model, engine_url: str, directory: Path, few_texts_suffice: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("indexer.store.corpus_words.CORPUS_SAMPLE", 25)
     with Workspace(directory, engine_url).open(for_writing=True) as store:
@@ -107,8 +116,8 @@ def test_many_texts_are_sampled(
     assert (kept["texts"], kept["sample"], kept["counts"]["kelvorin"]) == (60, 20, 10)
 
 
-def test_damaged_counts_are_told_of_and_made_anew(
-    model: Model, engine_url: str, directory: Path, small_is_large: None, caplog: pytest.LogCaptureFixture
+def test_damaged_counts_are_reported_and_rebuilt(
+    model: Model, engine_url: str, directory: Path, few_texts_suffice: None, caplog: pytest.LogCaptureFixture
 ) -> None:
     names = [*ways("kelvorin"), *ways("kelvarin")]
     with Workspace(directory, engine_url).open(for_writing=True) as store:
@@ -116,7 +125,7 @@ def test_damaged_counts_are_told_of_and_made_anew(
         sound = store.meta("words")
         spoil = update(store_meta).where(store_meta.c.key == "words").values(value='{"texts": 60')
         store.write(lambda connection: connection.execute(spoil))
-        assert model_of(store, model) is model
+        assert model_with_corpus(store, model) is model
         assert "dedup index" in caplog.text
         fill(store, directory, model, names)
         assert store.meta("words") == sound
@@ -130,5 +139,7 @@ def test_whole_paragraphs_are_found_and_compared(model: Model, engine_url: str, 
     assert min(map(len, texts)) > 2_500
     with Workspace(directory, engine_url).open(for_writing=True) as store:
         fill(store, directory, model, texts)
-        found = find_duplicates(store, directory / "snapshots", model, min_probability=model.default_probability)
-    assert found.text_ids[found.pairs[np.argmax(found.probabilities)]].tolist() == [1, 5]
+        found = find_duplicates(
+            Snapshots(store, directory / "snapshots"), model, min_probability=model.default_probability
+        )
+    assert found.text_ids[found.near.pairs[np.argmax(found.near.probabilities)]].tolist() == [1, 5]

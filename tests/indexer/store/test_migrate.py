@@ -1,4 +1,4 @@
-"""Databases of every released schema, upgraded on both engines with nothing lost."""
+"""Upgrade databases of every released schema, on both engines, without loss."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from indexer.jobs.query import Searcher
 from indexer.jobs.verify import verify, worst_kind
 from indexer.store import engines, migrate, schema
 from indexer.store.workspace import Workspace
-from indexer.vectors.snapshot import publish
+from indexer.vectors.snapshot import Snapshots
 
 MODEL = fake_model()
 KEPT = {
@@ -74,8 +74,8 @@ def content(workspace: Workspace) -> dict[str, list[tuple[Any, ...]]]:
     return rows
 
 
-def test_there_and_back(old: Workspace) -> None:
-    """A schema can be taken back to the first one, as the proof of crashes in migrations does, and forth again."""
+def test_downgrade_and_upgrade(old: Workspace) -> None:
+    """Downgrade to the first schema, as the crash tests of migrations do, and upgrade again."""
     old.migrate()
     before = content(old)
     to_first_schema(old)
@@ -99,17 +99,19 @@ def test_nothing_is_lost_and_everything_works(old: Workspace, revision: str) -> 
     assert (done.before, done.after) == (revision, schema.HEAD)
     assert content(old) == before
     with old.open(for_writing=False) as store:
-        (found,) = Searcher(store, old.snapshots, MODEL).query(["Contoso Food"], limit=1)
+        (found,) = Searcher(Snapshots(store, old.snapshots), MODEL).query(["Contoso Food"], limit=1)
         assert [record.source for record in found[0].records] == ["names", "suppliers"]
     with old.open(for_writing=True) as store:
-        assert publish(store, old.snapshots, MODEL.model_id) is not None
-        assert worst_kind(verify(store, old.directory, MODEL.model_id, MODEL.dimension)) is None
+        assert Snapshots(store, old.snapshots).publish(MODEL.model_id) is not None
+        assert (
+            worst_kind(verify(Snapshots(store, old.snapshots), old.directory, MODEL.model_id, MODEL.dimension)) is None
+        )
     again = old.migrate()
     assert (again.before, again.after, again.copy) == (schema.HEAD, schema.HEAD, None)
 
 
 @pytest.mark.parametrize("for_writing", [False, True])
-def test_nothing_else_upgrades(old: Workspace, revision: str, for_writing: bool) -> None:
+def test_opening_does_not_upgrade(old: Workspace, revision: str, for_writing: bool) -> None:
     before = content(old)
     with (
         pytest.raises(VersionMismatch, match=rf"older schema '{revision}'; run `dedup migrate`"),
@@ -122,7 +124,7 @@ def test_nothing_else_upgrades(old: Workspace, revision: str, for_writing: bool)
 def test_the_tables_are_those_of_a_new_database(
     old: Workspace, new_database: Callable[[], str], tmp_path: Path
 ) -> None:
-    """The same constraints under the same names: those of the naming convention."""
+    """They have the same constraints with the same names, which follow the naming convention."""
     old.migrate()
     new = Workspace(tmp_path / "new", new_database())
     with new.open(for_writing=True):
@@ -182,7 +184,7 @@ Workspace(Path(sys.argv[1]), sys.argv[2]).migrate()
 
 
 @pytest.mark.parametrize("at", ["batch_alter_table", "create_table", "execute"])
-def test_killed_and_run_again(old: Workspace, revision: str, engine_url: str, at: str) -> None:
+def test_a_killed_migration_can_be_repeated(old: Workspace, revision: str, engine_url: str, at: str) -> None:
     before = content(old)
     command_line = [sys.executable, "-c", KILLED, str(old.directory), engine_url, at]
     assert subprocess.run(command_line, check=False).returncode == 9
@@ -191,7 +193,7 @@ def test_killed_and_run_again(old: Workspace, revision: str, engine_url: str, at
     assert (content(old), revision_of(old)) == (before, schema.HEAD)
 
 
-def test_a_second_process_waits_its_turn(old: Workspace) -> None:
+def test_a_second_writer_is_refused(old: Workspace) -> None:
     old.migrate()
     with old.open(for_writing=True), pytest.raises(WriterBusy):
         old.migrate()
@@ -211,7 +213,7 @@ def test_nothing_to_migrate(workspace: Workspace) -> None:
         workspace.migrate()
 
 
-# The copy of a SQLite file
+# The backup of a SQLite file
 
 
 @pytest.fixture
@@ -220,15 +222,15 @@ def old_file(revision: str, directory: Path) -> Path:
     return directory / "neardup.sqlite"
 
 
-def test_a_copy_is_kept(old_file: Path, revision: str) -> None:
+def test_a_backup_is_kept(old_file: Path, revision: str) -> None:
     workspace = Workspace(old_file.parent)
     before = content(workspace)
-    (old_file.parent / f"neardup.sqlite.{revision}.tmp").write_bytes(b"left by a killed attempt")
+    (old_file.parent / f"neardup.sqlite.{revision}.tmp").write_bytes(b"left by a killed process")
     copy = workspace.migrate().copy
     assert copy == old_file.parent / f"neardup.sqlite.{revision}.backup"
     assert copy.stat().st_mode & 0o777 == 0o600
     assert not copy.with_suffix(".tmp").exists()
-    shutil.move(copy, old_file)  # it is a whole database, ours, and of the older schema
+    shutil.move(copy, old_file)  # the backup is a complete database of the older schema
     assert (content(workspace), revision_of(workspace)) == (before, revision)
     assert workspace.migrate().before == revision
 
@@ -236,33 +238,29 @@ def test_a_copy_is_kept(old_file: Path, revision: str) -> None:
 def test_too_little_space(old_file: Path, revision: str, monkeypatch: pytest.MonkeyPatch) -> None:
     needed = 5 * old_file.stat().st_size
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10, 9, 1))
-    with pytest.raises(EnvironmentFault, match=f"has 1 bytes free, and migrating neardup.sqlite takes {needed:,}"):
+    with pytest.raises(EnvironmentFault, match=f"has 1 bytes free, but migrating neardup.sqlite needs {needed:,}"):
         Workspace(old_file.parent).migrate()
     assert revision_of(Workspace(old_file.parent)) == revision
 
 
-def test_a_file_that_is_locked_while_it_is_copied(
-    old_file: Path, revision: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(migrate, "_PAGES", 1)
-    monkeypatch.setattr(engines, "BUSY_TIMEOUT_MS", 20)
+def test_a_file_that_is_locked_while_it_is_copied(old_file: Path, revision: str) -> None:
     other = sqlite3.connect(old_file, isolation_level=None)
 
     def lock(stage: str, done: int, total: int | None) -> None:
         if done == 1:
             other.execute("BEGIN EXCLUSIVE")
 
-    with pytest.raises(WriterBusy, match="busy with another process"):
-        Workspace(old_file.parent).migrate(lock)
+    with pytest.raises(WriterBusy, match="in use by another process"):
+        Workspace(old_file.parent, busy_timeout_ms=20).migrate(lock, pages_per_step=1)
     other.close()
     assert revision_of(Workspace(old_file.parent)) == revision
     assert not list(old_file.parent.glob("*.tmp")) and not list(old_file.parent.glob("*.backup"))
 
 
-def test_rows_without_their_parents_stop_it(old_file: Path, revision: str) -> None:
+def test_dangling_references_stop_it(old_file: Path, revision: str) -> None:
     with sqlite3.connect(old_file) as connection:
         connection.execute("DELETE FROM text WHERE text_id = 1")
     connection.close()
-    with pytest.raises(CorruptStore, match="refers to a row of text that is not there"):
+    with pytest.raises(CorruptStore, match="refers to a missing row of text"):
         Workspace(old_file.parent).migrate()
     assert revision_of(Workspace(old_file.parent)) == revision

@@ -1,4 +1,4 @@
-"""What the store keeps: runs, texts, vectors, records and snapshots."""
+"""Reading and writing runs, texts, vectors, records and snapshots."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ def fill(store: Store, *names: str, source: str = "names") -> None:
             model=fake_model("f"),
             run=run,
             identity="column",
+            mirror=False,
             scratch=Path(tempfile.gettempdir()),
             on_reject=lambda reject: None,
         )
@@ -44,7 +45,7 @@ def test_runs(store: Store) -> None:
     assert last_runs(store, 1) == [last]
 
 
-def test_a_text_has_the_vector_of_one_model(store: Store) -> None:
+def test_a_text_has_a_vector_of_one_model(store: Store) -> None:
     fill(store, "Acme", "Beta", "ACME", "Gamma")
     ids, normals = store.texts_without_vectors(MODEL, 0, 2)
     assert normals == ["acme", "beta"]
@@ -104,8 +105,8 @@ def test_texts_and_records(store: Store) -> None:
     assert store.live_texts_up_to(1) == 1
 
 
-def test_texts_of_one_digest(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("store", "upsert"):
+def test_texts_with_equal_digests(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("store.texts", "ingest.upsert"):
         monkeypatch.setattr(f"indexer.{module}.text_digest", lambda normal: -len(normal))
     fill(store, "Acme", "Beta")
     fill(store, "Beta", "Gama", "Delta", source="others")

@@ -1,4 +1,4 @@
-"""The search of all neighbours of all texts: exact where it claims to be, the same with any number of threads."""
+"""The k-nearest-neighbour graph: exact where it claims to be, and the same with any number of threads."""
 
 from __future__ import annotations
 
@@ -11,19 +11,22 @@ from clustered_vectors import clustered, faked_store
 from numpy.typing import NDArray
 
 from indexer.store.store import Codes
-from indexer.vectors import knn_graph as search
-from indexer.vectors import snapshot
-from indexer.vectors.cells import CELLS_ASKED, find_centres, nearest_cells
+from indexer.vectors.cells import CELLS_SEARCHED, find_centres, nearest_cells
 from indexer.vectors.faiss_index import centres_of
 from indexer.vectors.int8_products import products
-from indexer.vectors.recall import MOST_CELLS, WANTED, measure_recall
+from indexer.vectors.knn_graph import TILES, Tiles, build_knn_graph
+from indexer.vectors.recall import MAX_CELLS, TARGET_RECALL, measure_recall
+from indexer.vectors.snapshot import Snapshots
+from indexer.vectors.snapshot_file import read_index
 from indexer.vectors.top_k import NeighbourLists
 
-LEAST = 0.5
+MIN_SIMILARITY = 0.5
 
 
-def brute_force(codes: Codes, k: int, least: float, may_compare: NDArray[np.bool_] | None = None) -> tuple[Any, Any]:
-    """Every cosine, then a sort: by cosine, ties by the lower row."""
+def brute_force(
+    codes: Codes, k: int, min_similarity: float, may_compare: NDArray[np.bool_] | None = None
+) -> tuple[Any, Any]:
+    """Sort all cosines, ties by the lower row."""
     wide = codes.astype(np.int64)
     lengths = np.sqrt(np.maximum((wide**2).sum(axis=1), 1).astype(np.float32))
     cosines = ((wide @ wide.T) / (lengths[:, None] * lengths)).astype(np.float32)
@@ -32,7 +35,7 @@ def brute_force(codes: Codes, k: int, least: float, may_compare: NDArray[np.bool
         cosines[~may_compare] = -1
     order = np.argsort(-cosines, axis=1, kind="stable")[:, :k]
     cosines = np.take_along_axis(cosines, order, axis=1)
-    return np.where(cosines >= least, order, -1), np.where(cosines >= least, cosines, -1)
+    return np.where(cosines >= min_similarity, order, -1), np.where(cosines >= min_similarity, cosines, -1)
 
 
 def same(found: tuple[Any, Any], expected: tuple[Any, Any]) -> bool:
@@ -67,11 +70,11 @@ def test_lists_do_not_depend_on_the_order_of_offers() -> None:
     assert same(lists.nearest(), (np.array([[8, -1]]), np.array([[0.5, -1]], np.float32)))
 
 
-def test_each_pair_that_is_listed_comes_once() -> None:
-    """Whether one of the two lists the other or both do, and in the order of those that list it."""
+def test_each_listed_pair_is_returned_once() -> None:
+    """Whether one row lists the other or both do, and in the order of the rows that list it."""
     codes = clustered(1000)[1]
     codes[100:130] = codes[99]
-    lists = search.all_neighbours(codes, 4, LEAST, None)
+    lists = build_knn_graph(codes, 4, MIN_SIMILARITY, None)
     ids, cosines = lists.nearest()
     listed = [
         (row, int(other), cosine)
@@ -86,48 +89,41 @@ def test_each_pair_that_is_listed_comes_once() -> None:
     assert same(NeighbourLists(3, 2, 0.5).pairs(), (np.empty((0, 2), np.int32), np.empty(0, np.float32)))
 
 
-@pytest.mark.parametrize(("rows", "columns", "part"), [(1024, 2048, 8192), (16, 32, 64), (32, 16, 64), (16, 16, 40)])
-def test_one_cell_is_exact(monkeypatch: pytest.MonkeyPatch, rows: int, columns: int, part: int) -> None:
-    monkeypatch.setattr(search, "_TILE_ROWS", rows)
-    monkeypatch.setattr(search, "_TILE_COLUMNS", columns)
-    monkeypatch.setattr(search, "_PART", part)
+@pytest.mark.parametrize("tiles", [TILES, Tiles(16, 32, 64), Tiles(32, 16, 64), Tiles(16, 16, 40)])
+def test_one_cell_is_exact(tiles: Tiles) -> None:
     codes = clustered(1000)[1]
     codes[500:510] = codes[0]
     codes[7] = 0
-    assert same(search.all_neighbours(codes, 10, LEAST, None).nearest(), brute_force(codes, 10, LEAST))
+    found = build_knn_graph(codes, 10, MIN_SIMILARITY, None, tiles=tiles).nearest()
+    assert same(found, brute_force(codes, 10, MIN_SIMILARITY))
 
 
-@pytest.mark.parametrize(("count", "lying"), [(12, 3), (40, 9), (700, 20)])
-def test_texts_are_compared_if_one_asks_where_the_other_lies(
-    monkeypatch: pytest.MonkeyPatch, count: int, lying: int
-) -> None:
-    """Whatever the cells are, and also where one of them is larger than a part."""
-    monkeypatch.setattr(search, "_TILE_ROWS", 16)
-    monkeypatch.setattr(search, "_TILE_COLUMNS", 24)
-    monkeypatch.setattr(search, "_PART", 40)
+@pytest.mark.parametrize(("n_cells", "per_text"), [(12, 3), (40, 9), (700, 20)])
+def test_texts_are_compared_if_one_searches_a_cell_of_the_other(n_cells: int, per_text: int) -> None:
+    """Whatever the cells are, and even if a cell is larger than a task."""
     codes = clustered(1000)[1]
-    cells = np.random.default_rng(0).permuted(np.tile(np.arange(count, dtype=np.uint16), (1000, 1)), axis=1)[:, :lying]
-    asks = np.zeros((1000, count), np.bool_)
-    lies = np.zeros((1000, count), np.bool_)
-    np.put_along_axis(asks, cells[:, :CELLS_ASKED].astype(np.int64), True, axis=1)
-    np.put_along_axis(lies, cells.astype(np.int64), True, axis=1)
-    compared = asks.astype(np.int32) @ lies.T.astype(np.int32) > 0
+    all_cells = np.tile(np.arange(n_cells, dtype=np.uint16), (1000, 1))
+    cells = np.random.default_rng(0).permuted(all_cells, axis=1)[:, :per_text]
+    searches = np.zeros((1000, n_cells), np.bool_)
+    is_assigned = np.zeros((1000, n_cells), np.bool_)
+    np.put_along_axis(searches, cells[:, :CELLS_SEARCHED].astype(np.int64), True, axis=1)
+    np.put_along_axis(is_assigned, cells.astype(np.int64), True, axis=1)
+    compared = searches.astype(np.int32) @ is_assigned.T.astype(np.int32) > 0
     shares: list[int] = []
-    found = search.all_neighbours(codes, 4, LEAST, cells, progress=shares.append).nearest()
-    assert same(found, brute_force(codes, 4, LEAST, compared | compared.T))
+    lists = build_knn_graph(codes, 4, MIN_SIMILARITY, cells, tiles=Tiles(16, 24, 40), progress=shares.append)
+    assert same(lists.nearest(), brute_force(codes, 4, MIN_SIMILARITY, compared | compared.T))
     assert shares == sorted(shares) and shares[-1] == 1000
-    if lying > CELLS_ASKED:
+    if per_text > CELLS_SEARCHED:
         assert not compared.all() and (compared != compared.T).any()
 
 
 @pytest.mark.parametrize("k", [10, 70])
-def test_bounds_keep_the_neighbours(monkeypatch: pytest.MonkeyPatch, k: int) -> None:
-    """Of texts whose first cell holds all that are near to them, so that each bound is met by the ``k``-th neighbour.
+def test_bounds_keep_the_neighbours(k: int) -> None:
+    """The first cell of each text holds all near texts, so the ``k``-th neighbour meets the bound exactly.
 
-    Bounds come from maxima of groups, or for the larger ``k`` from all. All vectors are of one length, but for one of
-    zeros; some are equal. Pairs are offered in many parts.
+    Bounds come from the maxima of groups, or from all products for the larger ``k``. All vectors have the same norm,
+    except for one of zeros; some are equal. Pairs are offered in many parts.
     """
-    monkeypatch.setattr(search, "_MOST_FOUND", 10)
     rng = np.random.default_rng(5)
     codes = np.repeat(rng.permuted(np.tile(np.arange(-20, 28, dtype=np.int8), (4, 1)), axis=1), 150, axis=0)
     for row in codes:
@@ -137,31 +133,29 @@ def test_bounds_keep_the_neighbours(monkeypatch: pytest.MonkeyPatch, k: int) -> 
     codes[215] = 0
     others = rng.permuted(np.tile(np.arange(4, 40, dtype=np.uint16), (600, 1)), axis=1)[:, :7]
     cells = np.hstack([np.repeat(np.arange(4, dtype=np.uint16), 150)[:, None], others])
-    ids, cosines = search.all_neighbours(codes, k, LEAST, cells).nearest()
-    expected = brute_force(codes, k, LEAST)
+    ids, cosines = build_knn_graph(codes, k, MIN_SIMILARITY, cells, tiles=Tiles(pairs=10)).nearest()
+    expected = brute_force(codes, k, MIN_SIMILARITY)
     assert (np.delete(expected[0], 215, axis=0) >= 0).all()
     assert same((ids, cosines), expected)
 
 
-def test_lists_expect_what_comes() -> None:
-    """What is less near than what a list expects is refused, and the list is as it would have been."""
+def test_a_raised_threshold_changes_no_list() -> None:
+    """Less near neighbours are rejected, and the list is the same as without the threshold."""
     rng = np.random.default_rng(6)
     cosines = rng.random(50).astype(np.float32)
-    expecting, waiting = NeighbourLists(1, 5, 0.1), NeighbourLists(1, 5, 0.1)
-    expecting.expect(np.array([0]), np.sort(cosines)[-5:-4])
-    assert expecting.worst(np.array([0])) == np.sort(cosines)[-5]
-    for lists in (expecting, waiting):
+    raised, plain = NeighbourLists(1, 5, 0.1), NeighbourLists(1, 5, 0.1)
+    raised.raise_thresholds(np.array([0]), np.sort(cosines)[-5:-4])
+    assert raised.thresholds(np.array([0])) == np.sort(cosines)[-5]
+    for lists in (raised, plain):
         for ids in np.array_split(np.arange(50), 7):
             lists.offer(np.zeros(len(ids), np.int64), ids, cosines[ids])
-    assert same(expecting.nearest(), waiting.nearest())
-    expecting.expect(np.array([0]), np.float32([0.0]))
-    assert expecting.worst(np.array([0])) == np.sort(cosines)[-5]
+    assert same(raised.nearest(), plain.nearest())
+    raised.raise_thresholds(np.array([0]), np.float32([0.0]))
+    assert raised.thresholds(np.array([0])) == np.sort(cosines)[-5]
 
 
-@pytest.mark.parametrize("tile", [1024, 16])
-def test_threads_change_nothing(monkeypatch: pytest.MonkeyPatch, tile: int) -> None:
-    monkeypatch.setattr(search, "_TILE_ROWS", tile)
-    monkeypatch.setattr(search, "_TILE_COLUMNS", 2 * tile)
+@pytest.mark.parametrize("tiles", [TILES, Tiles(16, 32)])
+def test_threads_change_nothing(monkeypatch: pytest.MonkeyPatch, tiles: Tiles) -> None:
     _, codes = clustered()
     codes[1000:1200] = codes[1000]
     results = []
@@ -169,70 +163,69 @@ def test_threads_change_nothing(monkeypatch: pytest.MonkeyPatch, tile: int) -> N
         monkeypatch.setenv("OMP_NUM_THREADS", number)
         centres = find_centres(codes)
         cells = nearest_cells(codes, centres, 6)
-        results.append((centres, cells, *search.all_neighbours(codes, 10, LEAST, cells).nearest()))
+        results.append((centres, cells, *build_knn_graph(codes, 10, MIN_SIMILARITY, cells, tiles=tiles).nearest()))
     for other in results[1:]:
         assert all(np.array_equal(one, two) for one, two in zip(results[0], other, strict=True))
 
 
-def test_a_fault_stops_the_search(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(search, "_PART", 50)
-
+def test_an_error_stops_the_search() -> None:
     def stop(done: int) -> None:
         raise KeyboardInterrupt
 
     cells = np.random.default_rng(0).permuted(np.tile(np.arange(12, dtype=np.uint16), (1000, 1)), axis=1)
     for given in (None, cells):
         with pytest.raises(KeyboardInterrupt):
-            search.all_neighbours(clustered(1000)[1], 10, LEAST, given, progress=stop)
-    with pytest.raises(ValueError, match="no similarity"):
-        search.all_neighbours(clustered(1000)[1], 10, -0.1, None)
+            build_knn_graph(clustered(1000)[1], 10, MIN_SIMILARITY, given, tiles=Tiles(task=50), progress=stop)
+    with pytest.raises(ValueError, match="must not be negative"):
+        build_knn_graph(clustered(1000)[1], 10, -0.1, None)
 
 
 @pytest.mark.parametrize("count", [1, 5, 32])
 def test_nearest_cells(count: int) -> None:
     _, codes = clustered()
-    codes[10:40] = 0  # every product is 0: the lowest cells
+    codes[10:40] = 0  # every product is 0, so the lowest cells win
     centres = find_centres(codes)
     expected = np.argsort(-(codes.astype(np.int64) @ centres.T.astype(np.int64)), axis=1, kind="stable")[:, :count]
     assert np.array_equal(nearest_cells(codes, centres, count), expected)
 
 
 def test_recall_is_measured_when_a_snapshot_is_built(tmp_path: Path) -> None:
-    """What is measured on a sample is, very nearly, what a search of all finds of all."""
+    """The recall measured on a sample is close to the recall of the graph of all texts."""
     ids, codes = clustered()
-    published = snapshot.publish(faked_store(ids, codes), tmp_path, "a" * 64, min_similarity=LEAST, flat_up_to=1000)
+    published = Snapshots(faked_store(ids, codes), tmp_path, flat_up_to=1000).publish(
+        "a" * 64, min_similarity=MIN_SIMILARITY
+    )
     assert published is not None
     recall = published.parameters["recall"]
-    assert (recall["texts"], recall["least_similarity"]) == (2000, LEAST)
-    index = snapshot.read_index(tmp_path, published)
+    assert (recall["texts"], recall["least_similarity"]) == (2000, MIN_SIMILARITY)
+    index = read_index(tmp_path, published)
     cells = nearest_cells(codes, centres_of(index), published.parameters["cells_per_text"])
-    near, _ = search.all_neighbours(codes, 10, LEAST, cells).nearest()
-    exact, _ = brute_force(codes, 10, LEAST)
+    near, _ = build_knn_graph(codes, 10, MIN_SIMILARITY, cells).nearest()
+    exact, _ = brute_force(codes, 10, MIN_SIMILARITY)
     assert recall["neighbours"] == pytest.approx(0.4 * np.count_nonzero(exact >= 0), rel=0.1)
     found = np.mean([other in row for row, others in zip(near, exact, strict=True) for other in others[others >= 0]])
-    assert recall["of_all"] >= WANTED
+    assert recall["of_all"] >= TARGET_RECALL
     assert found == pytest.approx(recall["of_all"], abs=0.005)
     assert recall["of_queries"] > 0.99  # half of all cells are searched
 
 
-def test_recall_of_nothing() -> None:
+def test_recall_without_neighbours() -> None:
     _, codes = clustered()
     centres = find_centres(codes)
     recall = measure_recall(codes, centres, 0.9999)
     assert (recall.neighbours, recall.of_all, recall.of_queries) == (0, 1.0, 1.0)
 
 
-def test_a_hard_corpus_takes_more_cells(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Directions at random lie in no groups that a cell could keep together."""
+def test_a_hard_corpus_takes_more_cells() -> None:
+    """Random directions form no groups that a cell could keep together."""
     _, easy = clustered()
     hard = np.random.default_rng(2).integers(-60, 60, easy.shape).astype(np.int8)
     recalls = []
     for codes in (easy, hard):
         centres = find_centres(codes)
         recalls.append(measure_recall(codes, centres, 0.3))
-    assert recalls[0].cells_per_text < recalls[1].cells_per_text < MOST_CELLS
-    assert all(WANTED <= recall.of_all < 1 for recall in recalls)
-    monkeypatch.setattr("indexer.vectors.recall.MOST_CELLS", 7)
-    limited = measure_recall(codes, centres, 0.3)
+    assert recalls[0].cells_per_text < recalls[1].cells_per_text < MAX_CELLS
+    assert all(TARGET_RECALL <= recall.of_all < 1 for recall in recalls)
+    limited = measure_recall(codes, centres, 0.3, max_cells=7)
     assert limited.cells_per_text == 7
-    assert limited.of_all < WANTED
+    assert limited.of_all < TARGET_RECALL

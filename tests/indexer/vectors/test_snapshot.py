@@ -1,4 +1,4 @@
-"""The FAISS snapshot: what is built, when it is due, and that no file is trusted that is not what was published."""
+"""The FAISS snapshot: its content, when a new one is due, and that no altered file is trusted."""
 
 from __future__ import annotations
 
@@ -12,21 +12,18 @@ import faiss
 import pytest
 from clustered_vectors import CELLS_ABOVE, clustered, damage, faked_store
 from doubles import fake_model
-from indexed import MODEL, NAMES, index
+from indexed import MODEL, NAMES, index, with_cells
 
 from dedup.errors import EnvironmentFault
 from indexer.jobs import duplicates
 from indexer.jobs.query import Searcher
 from indexer.store.store import Store
 from indexer.store.workspace import Workspace
-from indexer.vectors import faiss_index, snapshot
+from indexer.vectors import faiss_index, snapshot, snapshot_file
+from indexer.vectors.snapshot import Snapshots
+from indexer.vectors.snapshot_file import BadSnapshot, read_index
 
 QUERIES = ["Northwind Trading Co", "Blue Ocean", "Initech"]
-
-
-@pytest.fixture
-def snapshots(workspace: Workspace) -> Path:
-    return workspace.snapshots
 
 
 # Build
@@ -34,14 +31,14 @@ def snapshots(workspace: Workspace) -> Path:
 
 @pytest.mark.parametrize("flat_up_to", [CELLS_ABOVE, 10_000])
 def test_the_same_vectors_give_the_same_bytes(tmp_path: Path, flat_up_to: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And the same recall is measured, whatever the number of threads."""
+    """And the same recall, with any number of threads."""
     ids, codes = clustered()
     threads = faiss.omp_get_max_threads()
     published = []
     for number in (1, 2, 4, 2):
         monkeypatch.setenv("OMP_NUM_THREADS", str(number))
         faiss.omp_set_num_threads(number)
-        published.append(snapshot.publish(faked_store(ids, codes), tmp_path, "a" * 64, flat_up_to=flat_up_to))
+        published.append(Snapshots(faked_store(ids, codes), tmp_path, flat_up_to=flat_up_to).publish("a" * 64))
     faiss.omp_set_num_threads(threads)
     assert len({(one.sha256, one.digest, one.n_bytes, str(one.parameters)) for one in published}) == 1
     (file,) = tmp_path.iterdir()
@@ -50,11 +47,11 @@ def test_the_same_vectors_give_the_same_bytes(tmp_path: Path, flat_up_to: int, m
 
 
 @pytest.mark.parametrize("flat_up_to", [CELLS_ABOVE, 10_000])
-def test_what_is_read_back_is_what_was_stored(tmp_path: Path, flat_up_to: int) -> None:
+def test_an_index_reads_back_as_it_was_stored(tmp_path: Path, flat_up_to: int) -> None:
     ids, codes = clustered()
     codes[3, :4] = -128, -127, 127, 0
-    published = snapshot.publish(faked_store(ids, codes), tmp_path, "a" * 64, flat_up_to=flat_up_to)
-    opened = snapshot.read_index(tmp_path, published)
+    published = Snapshots(faked_store(ids, codes), tmp_path, flat_up_to=flat_up_to).publish("a" * 64)
+    opened = read_index(tmp_path, published)
     found = {id: code.tobytes() for page in faiss_index.iter_content(opened) for id, code in zip(*page, strict=True)}
     assert found == {id: code.tobytes() for id, code in zip(ids.tolist(), codes, strict=True)}
     digests = [faiss_index.total(faiss_index.row_digests(*page)) for page in faiss_index.iter_content(opened)]
@@ -62,96 +59,96 @@ def test_what_is_read_back_is_what_was_stored(tmp_path: Path, flat_up_to: int) -
     assert (published.max_text_id, published.n_vectors) == (ids[-1], len(ids))
 
 
-def test_every_stage_of_a_publication_says_how_far_it_is(tmp_path: Path) -> None:
-    heard: dict[str, list[tuple[int, int | None]]] = {}
+def test_every_stage_of_a_publication_reports_progress(tmp_path: Path) -> None:
+    reported: dict[str, list[tuple[int, int | None]]] = {}
 
-    def hear(stage: str, done: int, total: int | None) -> None:
-        heard.setdefault(stage, []).append((done, total))
+    def progress(stage: str, done: int, total: int | None) -> None:
+        reported.setdefault(stage, []).append((done, total))
 
-    snapshot.publish(faked_store(*clustered()), tmp_path, "a" * 64, flat_up_to=CELLS_ABOVE, progress=hear)
-    of_index, of_recall = ["cells", "cells of texts", "snapshot"], ["recall", "recall of queries"]
-    assert list(heard) == [*of_index, "write snapshot", "checksum", *of_recall]
-    for steps in heard.values():
+    Snapshots(faked_store(*clustered()), tmp_path, flat_up_to=CELLS_ABOVE).publish("a" * 64, progress=progress)
+    of_index, of_recall = ["cells", "assign to cells", "snapshot"], ["recall", "recall of queries"]
+    assert list(reported) == [*of_index, "write snapshot", "checksum", *of_recall]
+    for steps in reported.values():
         assert steps == sorted(steps)
         assert len({total for _, total in steps}) == 1
         assert steps[-1][0] == steps[-1][1]
 
 
-def test_a_snapshot_is_due_after_many_changes(store: Store, snapshots: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    index(store, snapshots, NAMES)
-    assert not index(store, snapshots, NAMES).snapshot_built
-    monkeypatch.setattr(snapshot, "LEAST_CHANGES", 1)
-    assert not index(store, snapshots, [*NAMES, "Acme"]).snapshot_built
-    assert index(store, snapshots, [*NAMES[1:], "Acme", "Beta"]).snapshot_built
+def test_a_snapshot_is_due_after_many_changes(store: Store, workspace: Workspace) -> None:
+    snapshots = Snapshots(store, workspace.snapshots, min_changes=1)
+    index(snapshots, NAMES)
+    assert not index(snapshots, NAMES).snapshot_built
+    assert not index(snapshots, [*NAMES, "Acme"]).snapshot_built
+    assert index(snapshots, [*NAMES[1:], "Acme", "Beta"]).snapshot_built
     current = store.current_snapshot()
     assert current is not None and (current.generation, current.n_vectors) == (2, 9)
 
 
-def test_a_snapshot_is_due_if_its_recall_was_measured_for_another_model(store: Store, snapshots: Path) -> None:
-    """The same encoder with a scorer that looks at other pairs."""
+def test_a_snapshot_is_due_if_its_recall_was_measured_for_another_model(store: Store, snapshots: Snapshots) -> None:
+    """The same encoder with a scorer that has another ``min_similarity``."""
     names = [f"Harbour Works {number}" for number in range(40)]
-    index(store, snapshots, names)
-    snapshot.publish(store, snapshots, MODEL.model_id, min_similarity=MODEL.min_similarity, flat_up_to=16)
-    assert not index(store, snapshots, names).snapshot_built
+    index(snapshots, names)
+    with_cells(snapshots).publish(MODEL.model_id, min_similarity=MODEL.min_similarity)
+    assert not index(snapshots, names).snapshot_built
     stricter = fake_model()
     stricter.min_similarity = 0.5
-    assert index(store, snapshots, names, stricter).snapshot_built
-    assert not index(store, snapshots, names).snapshot_built  # it scans all, whatever the threshold
+    assert index(snapshots, names, stricter).snapshot_built
+    assert not index(snapshots, names).snapshot_built  # a flat snapshot does not depend on it
 
 
-def test_a_snapshot_of_another_search_is_due_and_its_cells_are_not_used(
-    store: Store, snapshots: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+def test_a_snapshot_of_an_older_version_is_due_and_its_cells_are_not_used(
+    store: Store, snapshots: Snapshots, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """An older version measured in how many cells a text must lie for a search that asked in others."""
+    """Its number of cells per text was chosen for texts that search another number of cells."""
     names = [f"Harbour Works {number}" for number in range(40)]
-    index(store, snapshots, names)
+    index(snapshots, names)
     with monkeypatch.context() as older_version:
-        older_version.setattr(snapshot, "CELLS_ASKED", 1)
-        snapshot.publish(store, snapshots, MODEL.model_id, min_similarity=MODEL.min_similarity, flat_up_to=16)
-    monkeypatch.setattr(duplicates, "FLAT_UP_TO", 16)
-    older = duplicates.find_duplicates(store, snapshots, MODEL, min_probability=0.5)
-    monkeypatch.undo()
+        older_version.setattr(snapshot, "CELLS_SEARCHED", 1)
+        with_cells(snapshots).publish(MODEL.model_id, min_similarity=MODEL.min_similarity)
+    older = duplicates.find_duplicates(with_cells(snapshots), MODEL, min_probability=0.5)
     assert older.generation is None
     assert "of an older version" in caplog.text
-    assert index(store, snapshots, names).snapshot_built
-    assert not index(store, snapshots, names).snapshot_built
+    assert index(snapshots, names).snapshot_built
+    assert not index(snapshots, names).snapshot_built
 
 
 # Publish
 
 
-def test_publication_sweeps_what_is_ours(store: Store, snapshots: Path) -> None:
-    index(store, snapshots, NAMES)
+def test_publication_removes_only_our_files(store: Store, snapshots: Snapshots) -> None:
+    index(snapshots, NAMES)
     for name in ("idx-1-{}.tmp", "idx-3-{}.bad", "idx-20-{}.bad", "idx-1-{}.txt", "notes.tmp"):
-        (snapshots / name.format("a" * 32)).touch()
-    (snapshots / f"idx-4-{'b' * 32}.faiss").mkdir()
-    published = snapshot.publish(store, snapshots, MODEL.model_id)
+        (snapshots.directory / name.format("a" * 32)).touch()
+    (snapshots.directory / f"idx-4-{'b' * 32}.faiss").mkdir()
+    published = snapshots.publish(MODEL.model_id)
     assert published is not None
     expected = {published.file_name, f"idx-20-{'a' * 32}.bad", f"idx-1-{'a' * 32}.txt", "notes.tmp"}
-    assert {path.name for path in snapshots.iterdir() if path.is_file()} == expected
+    assert {path.name for path in snapshots.directory.iterdir() if path.is_file()} == expected
 
 
-def test_files_left_by_a_killed_job_go_with_the_next_one(store: Store, snapshots: Path) -> None:
-    index(store, snapshots, NAMES)
-    (current,) = snapshots.iterdir()
+def test_the_next_job_removes_files_left_by_a_killed_one(store: Store, snapshots: Snapshots) -> None:
+    index(snapshots, NAMES)
+    (current,) = snapshots.directory.iterdir()
     for name in ("idx-1-{}.tmp", "idx-0-{}.faiss"):
-        (snapshots / name.format("a" * 32)).touch()
-    assert not index(store, snapshots, NAMES).snapshot_built
-    assert list(snapshots.iterdir()) == [current]
+        (snapshots.directory / name.format("a" * 32)).touch()
+    assert not index(snapshots, NAMES).snapshot_built
+    assert list(snapshots.directory.iterdir()) == [current]
 
 
-def test_a_full_disk_leaves_the_last_snapshot(store: Store, snapshots: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    index(store, snapshots, NAMES)
-    before, files = store.current_snapshot(), list(snapshots.iterdir())
+def test_a_full_disk_keeps_the_last_snapshot(
+    store: Store, snapshots: Snapshots, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index(snapshots, NAMES)
+    before, files = store.current_snapshot(), list(snapshots.directory.iterdir())
 
     def full(handle: int) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(EnvironmentFault, match=r"No space left on device; it takes about 1 MiB"):
-        snapshot.publish(store, snapshots, MODEL.model_id)
+        snapshots.publish(MODEL.model_id)
     assert store.current_snapshot() == before
-    assert list(snapshots.iterdir()) == files
+    assert list(snapshots.directory.iterdir()) == files
 
 
 # Open
@@ -159,55 +156,55 @@ def test_a_full_disk_leaves_the_last_snapshot(store: Store, snapshots: Path, mon
 
 @pytest.mark.parametrize("how", ["missing", "cut", "longer", "empty", "one bit", "other", "folder", "pipe", "link"])
 def test_damaged_snapshots_never_reach_faiss(
-    store: Store, snapshots: Path, how: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    store: Store, snapshots: Snapshots, how: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    index(store, snapshots, [*NAMES, "Acme"])
-    other = next(snapshots.iterdir()).read_bytes()
-    index(store, snapshots, NAMES)
-    snapshot.publish(store, snapshots, MODEL.model_id)
-    expected = Searcher(store, snapshots, MODEL).query(QUERIES)
-    (path,) = snapshots.iterdir()
+    index(snapshots, [*NAMES, "Acme"])
+    other = next(snapshots.directory.iterdir()).read_bytes()
+    index(snapshots, NAMES)
+    snapshots.publish(MODEL.model_id)
+    expected = Searcher(snapshots, MODEL).query(QUERIES)
+    (path,) = snapshots.directory.iterdir()
     damage(path, how, other)
     with monkeypatch.context() as patch, caplog.at_level(logging.WARNING):
         patch.setattr(faiss, "read_index", lambda reader: pytest.fail("FAISS got unverified bytes"))
-        assert Searcher(store, snapshots, MODEL).query(QUERIES) == expected
+        assert Searcher(snapshots, MODEL).query(QUERIES) == expected
     assert "dedup verify --repair" in caplog.text
-    left = {found.suffix for found in snapshots.iterdir()} - {""}
+    left = {found.suffix for found in snapshots.directory.iterdir()} - {""}
     assert left == (set() if how == "missing" else {".bad"})
-    assert index(store, snapshots, NAMES).snapshot_built
-    assert Searcher(store, snapshots, MODEL).query(QUERIES) == expected
+    assert index(snapshots, NAMES).snapshot_built
+    assert Searcher(snapshots, MODEL).query(QUERIES) == expected
 
 
 @pytest.mark.parametrize("at_once", [7, 64])
-def test_a_file_is_checked_whole_however_it_is_read(
-    store: Store, snapshots: Path, at_once: int, monkeypatch: pytest.MonkeyPatch
+def test_every_byte_of_a_file_is_checked(
+    store: Store, snapshots: Snapshots, at_once: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One changed byte is seen at either end of the first parts and at the end, whether bytes are kept or read over."""
-    monkeypatch.setattr(snapshot, "_READ_BYTES", at_once)
-    index(store, snapshots, NAMES)
-    expected = Searcher(store, snapshots, MODEL).query(QUERIES)
-    is_due = partial(snapshot.is_snapshot_due, store, snapshots, MODEL.model_id, min_similarity=0.0)
+    """A changed byte is found at both ends of the first blocks and at the end, whether bytes are kept or not."""
+    monkeypatch.setattr(snapshot_file, "_READ_BYTES", at_once)
+    index(snapshots, NAMES)
+    expected = Searcher(snapshots, MODEL).query(QUERIES)
+    is_due = partial(snapshots.is_due, MODEL.model_id, min_similarity=0.0)
     current = store.current_snapshot()
     assert current is not None and current.n_bytes > 2 * at_once and not is_due()
-    path = snapshots / current.file_name
+    path = snapshots.directory / current.file_name
     content = path.read_bytes()
     for at in (0, at_once - 1, at_once, 2 * at_once - 1, 2 * at_once, len(content) - 1):
         path.write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
         assert is_due()
-        with pytest.raises(snapshot.BadSnapshot, match="damaged"):
-            snapshot.read_index(snapshots, current)
+        with pytest.raises(BadSnapshot, match="damaged"):
+            snapshots.read(current)
     path.write_bytes(content)
     assert not is_due()
-    assert Searcher(store, snapshots, MODEL).query(QUERIES) == expected
+    assert Searcher(snapshots, MODEL).query(QUERIES) == expected
 
 
-def test_a_file_that_changes_while_it_is_read(
-    store: Store, snapshots: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+def test_a_file_that_changes_after_its_check(
+    store: Store, snapshots: Snapshots, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """FAISS gets the bytes that were checked, not those that are there a moment later."""
-    index(store, snapshots, NAMES)
-    expected = Searcher(store, snapshots, MODEL).query(QUERIES)
-    (path,) = snapshots.iterdir()
+    """FAISS gets the bytes that were checked, not those in the file a moment later."""
+    index(snapshots, NAMES)
+    expected = Searcher(snapshots, MODEL).query(QUERIES)
+    (path,) = snapshots.directory.iterdir()
     read_index = faiss.read_index
 
     def too_late(reader: object) -> object:
@@ -215,44 +212,44 @@ def test_a_file_that_changes_while_it_is_read(
         return read_index(reader)
 
     monkeypatch.setattr(faiss, "read_index", too_late)
-    assert Searcher(store, snapshots, MODEL).query(QUERIES) == expected
+    assert Searcher(snapshots, MODEL).query(QUERIES) == expected
     assert not caplog.text
-    assert Searcher(store, snapshots, MODEL).query(QUERIES) == expected
+    assert Searcher(snapshots, MODEL).query(QUERIES) == expected
     assert "is damaged" in caplog.text
-    assert [found.suffix for found in snapshots.iterdir()] == [".bad"]
+    assert [found.suffix for found in snapshots.directory.iterdir()] == [".bad"]
 
 
 def test_a_reader_follows_a_writer(
-    store: Store, snapshots: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    store: Store, snapshots: Snapshots, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever read the pointer before a publication, and looks for the file after it, takes the new one."""
-    index(store, snapshots, NAMES)
+    """A reader that read the pointer before a publication, and opens the file after it, takes the new file."""
+    index(snapshots, NAMES)
     old = store.current_snapshot()
-    new = snapshot.publish(store, snapshots, MODEL.model_id)
+    new = snapshots.publish(MODEL.model_id)
     answers = iter([old, new])
     reader = Store(store.engine)
     monkeypatch.setattr(reader, "current_snapshot", lambda: next(answers))
-    opened = snapshot.open_snapshot(reader, snapshots, MODEL.model_id)
+    opened = Snapshots(reader, snapshots.directory).open(MODEL.model_id)
     assert opened is not None and opened[0] == new
     assert not caplog.text
 
 
-def test_a_row_that_does_not_describe_its_file(store: Store, snapshots: Path) -> None:
+def test_a_row_that_does_not_describe_its_file(store: Store, snapshots: Snapshots) -> None:
     from dataclasses import replace
 
-    index(store, snapshots, NAMES)
+    index(snapshots, NAMES)
     current = store.current_snapshot()
-    assert current is not None and snapshot.read_index(snapshots, current).ntotal == 7
+    assert current is not None and snapshots.read(current).ntotal == 7
     wrong = [
         {"n_vectors": 8},
         {"parameters": {**current.parameters, "dimension": 16}},
         {"parameters": {**current.parameters, "cells": 4}},
-        {"file_name": f"../{snapshots.name}/{current.file_name}"},
+        {"file_name": f"../{snapshots.directory.name}/{current.file_name}"},
         {"n_bytes": 64},
         {"n_bytes": 1 << 50},
         {"n_bytes": -5},
         {"sha256": "0" * 64},
     ]
     for values in wrong:
-        with pytest.raises(snapshot.BadSnapshot):
-            snapshot.read_index(snapshots, replace(current, **values))
+        with pytest.raises(BadSnapshot):
+            snapshots.read(replace(current, **values))

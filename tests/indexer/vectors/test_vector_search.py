@@ -1,4 +1,4 @@
-"""The nearest vectors: that all ways to find them, and the plain one, give the same."""
+"""The nearest vectors: every search path gives the result of brute force."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from clustered_vectors import CELLS_ABOVE, clustered
 from dedup.encoder.cosine import cosine, exact_neighbours
 from dedup.runtime.progress import Progress
 from indexer.store.store import Codes, Ids
-from indexer.vectors import search, snapshot
-from indexer.vectors.search import Vectors
+from indexer.vectors.search import StoredVectors
 from indexer.vectors.sketch import Sketch
+from indexer.vectors.snapshot import Snapshots
 
 MODEL_ID = "a" * 64
 K = 20
 
 
 class Corpus:
-    """A store that has only vectors; those from ``later`` on came after the snapshot."""
+    """A store that has only vectors; those from position ``later`` on are newer than the snapshot."""
 
     def __init__(self, directory: Path, ids: Ids, codes: Codes, later: int, flat_up_to: int) -> None:
         self.directory, self.ids, self.codes = directory, ids, codes
@@ -35,7 +35,7 @@ class Corpus:
             current_snapshot=lambda: None,
             publish_snapshot=lambda **values: SimpleNamespace(**values),
         )
-        self.published: Any = snapshot.publish(before, directory, MODEL_ID, flat_up_to=flat_up_to)
+        self.published: Any = Snapshots(before, directory, flat_up_to=flat_up_to).publish(MODEL_ID)
 
     def current_snapshot(self) -> Any:
         return self.published
@@ -50,6 +50,10 @@ class Corpus:
     def normals(self, ids: Any) -> dict[int, str]:
         return {text_id: f"text {text_id}" for text_id in ids if text_id not in self.deleted}
 
+    def open(self, scanned_queries: int) -> StoredVectors:
+        snapshots = Snapshots(self, self.directory)  # type: ignore[arg-type]
+        return StoredVectors(snapshots, MODEL_ID, scanned_queries=scanned_queries)
+
     def expected(self, queries: Codes) -> tuple[Ids, Any]:
         live = ~np.isin(self.ids, list(self.deleted))
         ids, codes = self.ids[live], self.codes[live]
@@ -60,13 +64,13 @@ class Corpus:
 
 @pytest.mark.parametrize("flat_up_to", [CELLS_ABOVE, 10_000])
 @pytest.mark.parametrize("threads", ["1", "4"])
-def test_every_way_finds_the_same(
+def test_every_path_finds_the_same(
     tmp_path: Path, flat_up_to: int, threads: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", threads)
     faiss.omp_set_num_threads(int(threads))
     ids, codes = clustered()
-    codes[1000:1300] = codes[1000]  # more equals than are ranked, ties go to the lower id
+    codes[1000:1300] = codes[1000]  # more ties than candidates; the lower ids win
     corpus = Corpus(tmp_path, ids, codes, 4900, flat_up_to)
     corpus.deleted = set(ids[::7].tolist()) | set(ids[:200].tolist())
     rng = np.random.default_rng(3)
@@ -74,12 +78,10 @@ def test_every_way_finds_the_same(
     queries[40] = codes[1000]
     expected = corpus.expected(queries)
     for scanned in (100 * len(queries), 0):
-        monkeypatch.setattr(search, "_SCANNED", scanned)
-        found = Vectors(corpus, tmp_path, MODEL_ID)  # type: ignore[arg-type]
-        several = found.search(queries, K)
-        one = [Vectors(corpus, tmp_path, MODEL_ID).search(queries[at : at + 1], K) for at in (0, 40)]  # type: ignore[arg-type]
+        several = corpus.open(scanned).search(queries, K)
+        one = [corpus.open(scanned).search(queries[at : at + 1], K) for at in (0, 40)]
         for values, wanted in zip(several, expected, strict=False):
-            assert np.mean(values == wanted) > (0.995 if scanned else 0.97)  # a sketch may miss what is not quite near
+            assert np.mean(values == wanted) > (0.995 if scanned else 0.97)  # sketches may miss a few
         assert np.array_equal(several[0][40], expected[0][40])
         assert several[2].keys() >= set(several[0].ravel().tolist())
         for at, alone in zip((0, 40), one, strict=True):
@@ -87,14 +89,13 @@ def test_every_way_finds_the_same(
             assert np.array_equal(alone[1][0], several[1][at])
 
 
-def test_there_may_be_fewer_than_wanted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fewer_texts_than_requested(tmp_path: Path) -> None:
     ids, codes = clustered(40)
     corpus = Corpus(tmp_path, ids, codes, 30, CELLS_ABOVE)
     corpus.deleted = set(ids[3:].tolist())
     results = []
     for scanned in (100, 0):
-        monkeypatch.setattr(search, "_SCANNED", scanned)
-        found, similarities, normals = Vectors(corpus, tmp_path, MODEL_ID).search(codes[:1], K)  # type: ignore[arg-type]
+        found, similarities, normals = corpus.open(scanned).search(codes[:1], K)
         assert set(normals) == set(ids[:3].tolist()) == set(found[0, :3].tolist())
         assert (found[0, 3:] == -1).all() and (similarities[0, 3:] == -1).all()
         results.append((found, similarities))
@@ -102,17 +103,16 @@ def test_there_may_be_fewer_than_wanted(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("later", [0, 20_000, 40_000])
-def test_vectors_are_held_once_beside_the_snapshot(tmp_path: Path, later: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While they are sketched; ``later`` of them are not in the snapshot."""
-    monkeypatch.setattr(search, "_SCANNED", 0)
+def test_vectors_are_held_once_beside_the_snapshot(tmp_path: Path, later: int) -> None:
+    """Even while they are sketched; ``later`` of them are newer than the snapshot."""
     ids = np.arange(1, 40_001)
     codes = np.random.default_rng(5).integers(-60, 60, (len(ids), 48)).astype(np.int8)
     corpus = Corpus(tmp_path, ids, codes, max(1, len(ids) - later), CELLS_ABOVE)
     tracemalloc.start()
-    found = Vectors(corpus, tmp_path, MODEL_ID)  # type: ignore[arg-type]
+    vectors = corpus.open(0)
     before = tracemalloc.get_traced_memory()[0]
     tracemalloc.reset_peak()
-    found.search(codes[:1], K)
+    vectors.search(codes[:1], K)
     grown = tracemalloc.get_traced_memory()[1] - before
     tracemalloc.stop()
     assert grown < 1.3 * (ids.nbytes + codes.nbytes)

@@ -6,7 +6,7 @@ import pytest
 from tables import BASIC, errors, names, read, refused, refused_data, write
 
 from dedup.errors import UsageError
-from indexer.reading.open import Choice, open_table
+from indexer.reading.open import ColumnChoice, open_table
 
 # Delimiters
 
@@ -41,7 +41,7 @@ def test_undecided_delimiter_is_refused(tmp_path):
 def test_one_column_needs_no_delimiter(tmp_path):
     with open_table(write(tmp_path, 'Firma\nAcme, Inc.\n"Beta; ""B"" | Co"\n')) as table:
         assert table.delimiter is None
-        assert table.choice == Choice(("Firma",), True, None, False)
+        assert table.choice == ColumnChoice(("Firma",), True, None, False)
         assert names(table) == ["Acme, Inc.", 'Beta; "B" | Co']
     assert names(read(tmp_path, "legal, full\nAcme\n", text_columns=["legal, full"])) == ["Acme"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tables import errors, names, read, refused_data
 
-from indexer.reading import lines, streams
+from indexer.reading import lines
 from indexer.reading.formats import dialect
 from indexer.reading.lines import MAX_RECORD_LINES
 from indexer.reading.rejects import CUT_MARK, Reject
@@ -85,19 +85,18 @@ def test_nul_in_a_row(tmp_path):
 
 
 def test_long_cells_and_lines(tmp_path, monkeypatch):
-    monkeypatch.setattr(streams, "CHUNK_BYTES", 1000)
     monkeypatch.setattr(dialect, "MAX_CELL_CHARACTERS", 3000)
     monkeypatch.setattr(lines, "MAX_LINE_BYTES", 8000)
     for quote in ("", '"'):
         rows = [f"{n},{quote}{'x' * size}{quote}" for n, size in enumerate((3000, 3001, 7500, 9000, 80000, 1))]
-        items = read(tmp_path, "id,name\n" + "\n".join(rows))
+        items = read(tmp_path, "id,name\n" + "\n".join(rows), chunk_bytes=1000)
         assert errors(items) == [(line, "E_FIELD_TOO_LONG") for line in (3, 4, 5, 6)]
         assert [len(name) for name in names(items)] == [3000, 1]
         cut = [item.raw.endswith(CUT_MARK) for item in items if isinstance(item, Reject)]
         assert cut == [False, True, True, True]
-    items = read(tmp_path, 'id,name\n1,"' + "x" * 90000 + "\n2,Beta\n")
+    items = read(tmp_path, 'id,name\n1,"' + "x" * 90000 + "\n2,Beta\n", chunk_bytes=1000)
     assert errors(items) == [(2, "E_FIELD_TOO_LONG")]
-    refused_data(tmp_path, "id," + "x" * 5000 + "\n", "E_HEADER")
+    refused_data(tmp_path, "id," + "x" * 5000 + "\n", "E_HEADER", chunk_bytes=1000)
 
 
 def test_what_is_left_of_a_long_line_opens_no_quote(tmp_path, monkeypatch):

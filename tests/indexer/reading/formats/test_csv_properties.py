@@ -7,13 +7,11 @@ import gzip
 import io
 import re
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tables import names, read
 
 from dedup.errors import DedupError
-from indexer.reading import streams
 from indexer.reading.rejects import Reject
 
 QUIET = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -39,9 +37,8 @@ def test_what_csv_writes_comes_back(tmp_path, width, data, delimiter, end, quoti
     writer = csv.writer(text, delimiter=delimiter, lineterminator=end, quoting=quoting)
     writer.writerows([header, *rows])
     stated = encoding if encoding == "gb18030" else None
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(streams, "CHUNK_BYTES", chunk)
-        items = read(tmp_path, text.getvalue().encode(encoding), delimiter=delimiter, encoding=stated)
+    data = text.getvalue().encode(encoding)
+    items = read(tmp_path, data, delimiter=delimiter, encoding=stated, chunk_bytes=chunk)
     for item, row in zip(items, rows, strict=True):
         assert item.raw == row[0]
         assert list(item.fields.values()) == row[1:]
@@ -82,13 +79,11 @@ def test_mutated_input_is_accounted_for(tmp_path, edits, wrapping, chunk):
         data = gzip.compress(data)[:-4] + data[:3]
     elif wrapping == 3:
         data = b"\xff\xfe" + data
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(streams, "CHUNK_BYTES", chunk)
-        try:
-            items = read(tmp_path, data)
-        except DedupError as error:
-            assert str(error)
-            return
+    try:
+        items = read(tmp_path, data, chunk_bytes=chunk)
+    except DedupError as error:
+        assert str(error)
+        return
     lines = [item.line for item in items]
     assert lines == sorted(set(lines))
     for item in items:

@@ -12,14 +12,13 @@ import pytest
 from paths import ROOT
 from tables import BASIC, names, read, write
 
-from indexer.reading import streams
-from indexer.reading.open import Choice, Row, open_table
+from indexer.reading.open import ColumnChoice, ReadOptions, Row, open_table
 
 
 def test_rows_come_out_as_they_are(tmp_path):
     with open_table(write(tmp_path, BASIC)) as table:
         assert table.columns == ("id", "name", "city")
-        assert table.choice == Choice(("name",), True, "id", True)
+        assert table.choice == ColumnChoice(("name",), True, "id", True)
         assert (table.delimiter, table.encoding, table.size) == (",", "utf-8", len(BASIC))
         assert list(table) == [
             Row(2, 1, "1", "Acme", {"city": "Bonn"}, "1,Acme,Bonn\n", 13, table.name),
@@ -70,21 +69,18 @@ def test_header_only_gives_no_rows(tmp_path):
     assert read(tmp_path, "id,name") == []
 
 
-def test_crossing_chunks_changes_nothing(tmp_path, monkeypatch):
+def test_crossing_chunks_changes_nothing(tmp_path):
     data = "id,name\r\n" + "".join(f'{n},"Ünï\r\ncode {n}"\r\n' for n in range(50))
     whole = read(tmp_path, data)
     for size in (200, 201, 202, 203):
-        monkeypatch.setattr(streams, "CHUNK_BYTES", size)
-        assert read(tmp_path, data) == whole
+        assert read(tmp_path, data, chunk_bytes=size) == whole
 
 
-def test_memory_does_not_grow_with_the_file(tmp_path, monkeypatch):
-    monkeypatch.setattr(streams, "CHUNK_BYTES", 20_000)
-
+def test_memory_does_not_grow_with_the_file(tmp_path):
     def peak(rows: int) -> int:
         path = write(tmp_path, gzip.compress(b"id,name\n" + b"1,Acme and Sons\n" * rows))
         tracemalloc.start()
-        with open_table(path) as table:
+        with open_table(path, ReadOptions(chunk_bytes=20_000)) as table:
             count = sum(1 for _ in table)
         used = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
@@ -98,7 +94,7 @@ def test_rare_libraries_are_imported_only_when_they_are_needed(tmp_path):
     path = write(tmp_path, BASIC)
     code = f"""
 import sys
-from indexer.reading.open import Options, open_table
+from indexer.reading.open import ReadOptions, open_table
 with open_table({str(path)!r}) as table:
     assert len(list(table)) == 2
 print(*sys.modules)

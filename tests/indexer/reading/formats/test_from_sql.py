@@ -10,7 +10,7 @@ from sqlalchemy import text as sql
 from tables import drain, errors, names, refused, write
 
 from dedup.errors import EnvironmentFault, UsageError
-from indexer.reading.open import Options, Row, default_source, open_query
+from indexer.reading.open import ReadOptions, Row, default_source, open_query
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_percent_signs_and_colons_in_a_query(database):
     ],
 )
 def test_a_wrong_query_is_refused_and_writes_nothing(database, query):
-    refused(lambda: drain(open_query(query, database, Options(text_columns=["name"]))), "E_SQL")
+    refused(lambda: drain(open_query(query, database, ReadOptions(text_columns=["name"]))), "E_SQL")
     path = database.removeprefix("sqlite:///")
     with sqlite3.connect(path) as connection:
         assert connection.execute("SELECT count(*) FROM customers").fetchone() == (5,)
@@ -74,7 +74,7 @@ def test_a_fraction_is_no_id_of_a_query(database):
 
 def test_columns_of_a_query(database):
     refused(lambda: open_query("SELECT id, id, name FROM customers", database), "E_DUPLICATE_COLUMN")
-    refused(lambda: open_query("SELECT name FROM customers", database, Options(id_column="id")), "E_MISSING_COLUMN")
+    refused(lambda: open_query("SELECT name FROM customers", database, ReadOptions(id_column="id")), "E_MISSING_COLUMN")
     table = open_query("SELECT name FROM customers WHERE 0", database)
     assert drain(table) == []
     assert table.warnings[0].startswith("W_NO_ROWS")

@@ -7,7 +7,6 @@ import json
 import pytest
 from tables import errors, names, read, refused, write
 
-from indexer.reading import streams
 from indexer.reading.open import Row, open_table
 
 
@@ -73,10 +72,9 @@ def test_numbers_are_taken_as_written(tmp_path):
     assert errors(items) == [(2, "E_JSON")]
 
 
-def test_a_first_line_longer_than_a_chunk(tmp_path, monkeypatch):
-    monkeypatch.setattr(streams, "CHUNK_BYTES", 30)
+def test_a_first_line_longer_than_a_chunk(tmp_path):
     line = json.dumps({"id": "1", "name": "Acme", "note": "x" * 100})
-    assert [row.external_id for row in read(tmp_path, f"{line}\n{line}\n")] == ["1", "1"]
+    assert [row.external_id for row in read(tmp_path, f"{line}\n{line}\n", chunk_bytes=30)] == ["1", "1"]
 
 
 def test_bytes_of_another_encoding_in_json_lines(tmp_path):
@@ -97,7 +95,7 @@ def test_an_array_of_objects_is_refused_with_the_remedy(tmp_path, data):
 
 @pytest.mark.parametrize("data", ['{\n"id": 1\n}\n', "{", "{}\n{}\n", '{"name": "' + "x" * (1 << 24)])
 def test_what_only_begins_like_json_lines_is_refused(tmp_path, data):
-    assert "one object a line" in refused(lambda: read(tmp_path, data), "E_JSON")
+    assert "one object per line" in refused(lambda: read(tmp_path, data), "E_JSON")
 
 
 def test_columns_of_json_lines_are_chosen_as_those_of_csv(tmp_path):

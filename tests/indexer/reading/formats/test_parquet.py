@@ -20,7 +20,7 @@ from tables import PACK, drain, errors, names, read, refused, warnings, write_pa
 from dedup.errors import UsageError
 from indexer.reading import streams
 from indexer.reading.formats import parquet, parquet_worker
-from indexer.reading.open import Options, open_table
+from indexer.reading.open import ReadOptions, open_table
 
 
 def test_parquet(tmp_path):
@@ -51,14 +51,14 @@ def test_parquet(tmp_path):
 def test_fractions_and_truth_values_are_no_ids(tmp_path, values):
     path = write_parquet(tmp_path, id=values, name=["a", "b"])
     assert "strings or whole numbers" in refused(lambda: open_table(path), "E_ID_TYPE")
-    assert len(drain(open_table(path, Options(id_column="")))) == 2
+    assert len(drain(open_table(path, ReadOptions(id_column="")))) == 2
 
 
 def test_nested_columns_are_left_out_or_refused(tmp_path):
     path = write_parquet(tmp_path, tags=[["a"], []], name=["a", "b"], place=[{"x": 1}, None])
     assert warnings(path) == ["W_COLUMN_NESTED"]
     assert [row.fields for row in drain(open_table(path))] == [{}, {}]
-    refused(lambda: open_table(path, Options(text_columns=["tags"])), "E_COLUMN_TYPE")
+    refused(lambda: open_table(path, ReadOptions(text_columns=["tags"])), "E_COLUMN_TYPE")
 
 
 def test_a_binary_value_that_is_no_text_costs_its_row(tmp_path):
@@ -119,7 +119,7 @@ def test_damaged_parquet_is_refused(tmp_path):
 
 def test_encrypted_parquet_is_refused(tmp_path):
     data = b"PARE" + write_parquet(tmp_path, name=["a"]).read_bytes()[4:-4] + b"PARE"
-    assert "decrypted" in refused(lambda: read(tmp_path, data), "E_PARQUET")
+    assert "is encrypted" in refused(lambda: read(tmp_path, data), "E_PARQUET")
 
 
 def _child(program: str) -> Callable[[int], subprocess.Popen[bytes]]:

@@ -1,0 +1,74 @@
+"""Matches and explanations as rows to print."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from cli.show.render import DIGITS, Row, contributions, rounded
+from cli.show.table import NOTE
+
+if TYPE_CHECKING:
+    from dedup.evidence.explain import Explanation
+    from indexer.jobs.query import Match
+
+MAX_RECORDS_IN_TABLE = 5
+"""A table lists at most this many records of one text."""
+_RESERVED = {
+    *("query_line", "query_id", "query", "rank", "probability", "similarity", "exact"),
+    *("source", "id", "text", "log_odds", "explanation"),
+}
+_EQUAL = "the texts are equal after normalisation"
+
+
+def match_rows(match: Match, reasons: Row) -> Iterator[dict[str, Any]]:
+    """Yield a row for each record of a match; a column whose name is reserved gets the prefix ``column_``."""
+    scores = {
+        "probability": round(match.probability, DIGITS),
+        "similarity": round(match.similarity, DIGITS),
+        "exact": match.exact,
+    }
+    for record in match.records:
+        own = {"source": record.source, "id": record.external_id, "text": record.raw}
+        yield {**scores, **own, **_renamed(record.fields), **reasons}
+
+
+def table_rows(match: Match, reasons: Row) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a table for one match: its first records, then the reasons."""
+    rows = list(match_rows(match, {}))
+    yield from rows[:MAX_RECORDS_IN_TABLE]
+    if len(rows) > MAX_RECORDS_IN_TABLE:
+        yield {NOTE: f"… and {len(rows) - MAX_RECORDS_IN_TABLE} more"}
+    for line in lines(reasons):
+        yield {NOTE: line}
+
+
+def reasons_of(explanation: Explanation | None) -> dict[str, Any]:
+    """Return the log-odds and the evidence, whose rounded weights still add up; ``None`` stands for equal texts."""
+    if explanation is None:
+        return {"log_odds": None, "explanation": [{"label": _EQUAL, "log_odds": None}]}
+    weights = rounded([item.log_odds for item in explanation.contributions], DIGITS)
+    evidence = [
+        {"label": item.label, "log_odds": weight}
+        for item, weight in zip(explanation.contributions, weights, strict=True)
+        if weight
+    ]
+    return {"log_odds": round(sum(weights), DIGITS), "explanation": evidence}
+
+
+def lines(reasons: Row) -> list[str]:
+    """Return reasons as lines of text; the last line is their sum."""
+    evidence = reasons.get("explanation", ())
+    if reasons.get("log_odds") is None:
+        return contributions(evidence)
+    total = sum(rounded([item["log_odds"] for item in evidence], 2))
+    return [*contributions(evidence), f"= {total:+.2f} log-odds in total"]
+
+
+def _renamed(fields: dict[str, str]) -> dict[str, str]:
+    renamed: dict[str, str] = {}
+    for name, value in fields.items():
+        while name in _RESERVED or (name in renamed):
+            name = f"column_{name}"
+        renamed[name] = value
+    return renamed

@@ -1,0 +1,157 @@
+"""The registry of features: every piece of evidence on a pair of names, defined once.
+
+A new feature takes one entry in ``REGISTRY``, a function that computes it and a function that puts it into
+words. The scorer, the explanations, the training and the upper bounds read the rest from here. A model is
+tied to its features, so a change of their names or order needs a new model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dedup.evidence import qualifiers, spelling, words
+from dedup.evidence.name_pairs import NamePair, PairBatch, pair_names
+from dedup.evidence.phrases import ExplainedPair
+from dedup.text.word_weights import WordModel
+
+Compute = Callable[[PairBatch], Mapping[str, NDArray[Any]]]
+"""Returns columns (n,) by feature name. Features that are cheaper to compute together share one function."""
+
+Label = Callable[[ExplainedPair], str]
+"""Puts the evidence of one pair into words. Features that share a label count as one reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """One piece of evidence, a column of the evidence matrix.
+
+    ``direction``: 1 if more of it can only support a match, -1 if it can only count against one, 0 if either.
+    ``neutral``: the value that shows nothing; None if every value does.
+    ``one_script_only``: whether it is 0 for names in two scripts, because a word and its transliteration are
+    seldom spelt alike.
+    ``decided_by``: the pairs that its curve is fitted to last. Labelled company pairs hardly ever show some
+    features, and say less about spelling than place names in many scripts do.
+    """
+
+    name: str
+    direction: Literal[1, 0, -1]
+    compute: Compute
+    label: Label | None
+    neutral: float | None = 0.0
+    one_script_only: bool = False
+    decided_by: Literal["labelled", "generated", "places"] = "labelled"
+
+
+class Registry:
+    """An ordered set of features, which are the columns of the evidence matrix."""
+
+    def __init__(self, features: Iterable[Feature]) -> None:
+        self._features = tuple(features)
+        self.names = tuple(feature.name for feature in self._features)
+        self._computations = tuple(dict.fromkeys(feature.compute for feature in self._features))
+        self._one_script_only = [i for i, feature in enumerate(self._features) if feature.one_script_only]
+
+    def __iter__(self) -> Iterator[Feature]:
+        return iter(self._features)
+
+    def __len__(self) -> int:
+        return len(self._features)
+
+    def evidence(self, batch: PairBatch) -> NDArray[np.float32]:
+        """Return the evidence on n pairs, (n, features) float32."""
+        rows = np.zeros((len(batch.pairs), len(self)), dtype=np.float32)
+        if len(rows):
+            columns: dict[str, NDArray[Any]] = {}
+            for compute in self._computations:
+                columns.update(compute(batch))
+            for i, name in enumerate(self.names):
+                rows[:, i] = columns[name]
+            rows[np.ix_([pair.are_of_two_scripts for pair in batch.pairs], self._one_script_only)] = 0
+        return rows
+
+    def neutral(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return ``rows`` (n, features) with every feature at the value that shows nothing."""
+        result = rows.copy()
+        for i, feature in enumerate(self._features):
+            if feature.neutral is not None:
+                result[:, i] = feature.neutral
+        return result
+
+    def reasons(self) -> Mapping[Label, Sequence[str]]:
+        """Return the names of the features that each label puts into words."""
+        result: dict[Label, list[str]] = {}
+        for feature in self._features:
+            if feature.label is not None:
+                result.setdefault(feature.label, []).append(feature.name)
+        return result
+
+
+REGISTRY = Registry((
+    Feature("similarity", 1, spelling.similarity, spelling.similarity_label, decided_by="places"),
+    Feature("ratio", 1, spelling.string_measures, spelling.string_label),
+    Feature("core_ratio", 1, spelling.string_measures, spelling.string_label),
+    Feature("joined_ratio", 1, spelling.string_measures, spelling.string_label),
+    Feature("partial_ratio", 1, spelling.string_measures, spelling.string_label),
+    Feature("first_word", 1, spelling.string_measures, spelling.string_label),
+    Feature("first_part_ratio", 1, spelling.string_measures, spelling.string_label),
+    Feature("length", 0, spelling.string_measures, None, neutral=None),
+    Feature("shared_words", 1, words.word_measures, words.shared_label),
+    Feature("contained_words", 1, words.word_measures, words.shared_label),
+    Feature("shared_rarity", 1, words.word_measures, words.shared_label),
+    Feature("rarest_shared_word", 1, words.word_measures, words.shared_label),
+    Feature("rare_words_on_both_sides", -1, words.word_measures, words.unpaired_label, one_script_only=True),
+    Feature("rare_word_on_one_side", -1, words.word_measures, words.unpaired_label, one_script_only=True),
+    Feature(
+        "word_exchanged", -1, words.word_measures, words.unpaired_label,
+        one_script_only=True, decided_by="generated",
+    ),
+    Feature("word_weights", 1, words.word_measures, words.weights_label, one_script_only=True),
+    Feature("respelling", 1, words.word_measures, words.respelt_label, neutral=1.0),
+    Feature(
+        "known_words_respelt", -1, words.word_measures, words.respelt_label,
+        one_script_only=True, decided_by="generated",
+    ),
+    Feature(
+        "short_names_differ", -1, qualifiers.short_names, qualifiers.short_names_label,
+        one_script_only=True, decided_by="generated",
+    ),
+    Feature("numbers_differ", -1, qualifiers.numbers, qualifiers.numbers_differ_label, decided_by="generated"),
+    Feature("number_on_one_side", -1, qualifiers.numbers, qualifiers.number_on_one_side_label, decided_by="generated"),
+    Feature("numbers_equal", 1, qualifiers.numbers, qualifiers.numbers_equal_label, decided_by="generated"),
+    Feature("places_differ", -1, qualifiers.places, qualifiers.places_label, decided_by="generated"),
+    Feature("place_on_one_side", -1, qualifiers.places, qualifiers.places_label, decided_by="generated"),
+    Feature("forms_differ", -1, qualifiers.legal_forms, qualifiers.legal_forms_label),
+    Feature("form_on_one_side", 0, qualifiers.legal_forms, qualifiers.legal_forms_label),
+    Feature("forms_equal", 1, qualifiers.legal_forms, qualifiers.legal_forms_label),
+    Feature("another_body", -1, qualifiers.another_body, qualifiers.another_body_label, decided_by="generated"),
+    Feature("acronym", 1, qualifiers.acronym, qualifiers.acronym_label, decided_by="generated"),
+    Feature("trade_names", 0, qualifiers.trade_names, qualifiers.trade_names_label),
+    Feature("consonants", 1, spelling.consonants, spelling.consonants_label, decided_by="places"),
+))  # fmt: skip
+"""The features of this version, in the order of the evidence matrix and of ``scorer.json``."""
+
+FEATURES = REGISTRY.names
+"""Names of the columns; a scorer that was trained on others is refused."""
+
+
+def evidence(
+    left: Sequence[str], right: Sequence[str], similarities: NDArray[np.float32], word_model: WordModel
+) -> NDArray[np.float32]:
+    """Return the evidence on n pairs of normal forms, (n, features) float32; the order of the two sides is irrelevant.
+
+    ``similarities`` (n,) are the siamese cosines, -1 to 1. String measures and shares run from 0 to 1,
+    rarities and weights are in nats, length is the logarithm of the shorter core's character count.
+    """
+    return evidence_of(pair_names(left, right), similarities, word_model)
+
+
+def evidence_of(
+    pairs: Sequence[NamePair], similarities: NDArray[np.float32], word_model: WordModel
+) -> NDArray[np.float32]:
+    """Return the ``evidence`` on name pairs."""
+    return REGISTRY.evidence(PairBatch(pairs, similarities, word_model))

@@ -1,0 +1,106 @@
+"""Pairs of names: which of their parts fit best, and how the words of these parts pair up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from rapidfuzz import fuzz
+from rapidfuzz.process import cpdist
+
+from dedup.runtime import threads
+from dedup.text.names import Name, Parts, take_apart
+from dedup.text.pairing import Pairing, pair_parts
+from dedup.text.word_weights import WordModel
+
+_MIN_PAIRS_FOR_THREADS = 2_000
+"""Starting a thread takes as long as comparing some hundred pairs."""
+
+_MIN_INITIALS = 3
+_MAX_INITIALS = 6
+
+
+class NamePair(NamedTuple):
+    """Two names, the part of each that fits the other best, and how the words of these parts pair up."""
+
+    left: Parts
+    right: Parts
+    left_part: Name
+    right_part: Name
+    pairing: Pairing
+
+    @property
+    def are_of_two_scripts(self) -> bool:
+        """Whether exactly one of the names is in Latin letters."""
+        return self.left.is_latin != self.right.is_latin
+
+    @property
+    def is_acronym(self) -> bool:
+        """Whether one name is a single word, of 3 to 6 letters, made of the initials of the other."""
+        short, long = self.left_part, self.right_part
+        if len(short.core) >= len(long.core):
+            short, long = long, short
+        return (
+            len(short.words) == 1
+            and len(long.words) > 1
+            and _MIN_INITIALS <= len(short.core) <= _MAX_INITIALS
+            and short.core == long.initials
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PairBatch:
+    """What evidence is computed from: n name pairs, their siamese cosines (n,), and what is known about words."""
+
+    pairs: Sequence[NamePair]
+    similarities: NDArray[np.float32]
+    word_model: WordModel
+
+
+def pair_names(left: Sequence[str], right: Sequence[str]) -> list[NamePair]:
+    """Parse pairs of normal forms and pair up their best fitting parts.
+
+    The two names of a pair are sorted first, because some measures are not quite symmetric.
+    """
+    ordered = [(b, a) if b < a else (a, b) for a, b in zip(left, right, strict=True)]
+    names = [(take_apart(a), take_apart(b)) for a, b in ordered]
+    return [
+        NamePair(a, b, left_part, right_part, pair_parts(a, b, left_part, right_part))
+        for (a, b), (left_part, right_part) in zip(names, _best_parts(names), strict=True)
+    ]
+
+
+def _best_parts(names: list[tuple[Parts, Parts]]) -> list[tuple[Name, Name]]:
+    """Return the two parts of each pair of names whose sorted words are most alike, the first in case of a tie."""
+    best = [(a.parts[0], b.parts[0]) for a, b in names]
+    options = [
+        (row, left_part, right_part)
+        for row, (a, b) in enumerate(names)
+        if len(a.parts) + len(b.parts) > 2
+        for left_part in a.parts
+        for right_part in b.parts
+    ]
+    if options:
+        ratios = string_similarities(
+            fuzz.token_sort_ratio, [left.core for _, left, _ in options], [right.core for _, _, right in options]
+        )
+        highest: dict[int, float] = {}
+        for (row, left_part, right_part), ratio in zip(options, ratios.tolist(), strict=True):
+            if ratio > highest.get(row, -1.0):
+                highest[row], best[row] = ratio, (left_part, right_part)
+    return best
+
+
+def named_columns(names: Sequence[str], rows: Sequence[tuple[float, ...]]) -> Mapping[str, NDArray[np.float32]]:
+    """Return the columns (n,) of n rows by name."""
+    columns = np.array(rows, dtype=np.float32).reshape(-1, len(names)).T
+    return dict(zip(names, columns, strict=True))
+
+
+def string_similarities(scorer: Callable[..., float], left: list[str], right: list[str]) -> NDArray[np.float32]:
+    """Apply a RapidFuzz scorer to each pair of strings, (n,); large batches use several threads."""
+    workers = threads.count() if len(left) > _MIN_PAIRS_FOR_THREADS else 1
+    return cpdist(left, right, scorer=scorer, workers=workers, dtype=np.float32)

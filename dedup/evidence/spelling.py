@@ -1,0 +1,90 @@
+"""Evidence from the names as strings: vector similarity, RapidFuzz measures, consonants."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+from rapidfuzz import fuzz
+from rapidfuzz.distance import JaroWinkler
+
+from dedup.evidence.name_pairs import NamePair, PairBatch, string_similarities
+from dedup.evidence.phrases import ExplainedPair
+from dedup.evidence.qualifiers import shortness
+
+_MAX_PARTIAL_RATIO = 256
+"""Length, in characters, of the longest core searched for within another; the search takes quadratic time."""
+
+
+def similarity(batch: PairBatch) -> Mapping[str, NDArray[np.float32]]:
+    """Return the cosine of the two vectors."""
+    return {"similarity": batch.similarities}
+
+
+def similarity_label(pair: ExplainedPair) -> str:
+    """Give the cosine."""
+    return f"vector similarity {pair.values['similarity']:.2f}"
+
+
+def string_measures(batch: PairBatch) -> Mapping[str, NDArray[np.float32]]:
+    """Return how alike the names, their cores and their first words are, 0 to 1, and the log of the shorter length."""
+    pairs = batch.pairs
+    cores = [p.left_part.core for p in pairs], [p.right_part.core for p in pairs]
+    joined = [core.replace(" ", "") for core in cores[0]], [core.replace(" ", "") for core in cores[1]]
+    first_parts = [p.left.parts[0].core for p in pairs], [p.right.parts[0].core for p in pairs]
+    first_words = [p.left_part.words[0] for p in pairs], [p.right_part.words[0] for p in pairs]
+    whole = [p.left.whole.folded for p in pairs], [p.right.whole.folded for p in pairs]
+    shorter = np.array([list(map(len, side)) for side in cores], dtype=np.float32).min(axis=0)
+    core_ratios = string_similarities(fuzz.ratio, *cores) / np.float32(100)
+    return {
+        "ratio": string_similarities(fuzz.ratio, *whole) / np.float32(100),
+        "core_ratio": core_ratios,
+        "joined_ratio": string_similarities(fuzz.ratio, *joined) / np.float32(100),
+        "partial_ratio": _partial_ratios(*cores, core_ratios),
+        "first_word": string_similarities(JaroWinkler.normalized_similarity, *first_words),
+        "first_part_ratio": string_similarities(fuzz.token_sort_ratio, *first_parts) / np.float32(100),
+        "length": np.log(shorter),
+    }
+
+
+def string_label(pair: ExplainedPair) -> str:
+    """Say how alike the two cores are."""
+    return f"spelling {pair.values['core_ratio']:.0%} similar"
+
+
+def _partial_ratios(left: list[str], right: list[str], ratios: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return how alike, 0 to 1, the shorter core is to the best fitting part of the other.
+
+    For two long documents this is ``ratios``.
+    """
+    at = [row for row, sides in enumerate(zip(left, right, strict=True)) if min(map(len, sides)) <= _MAX_PARTIAL_RATIO]
+    result = ratios.copy()
+    result[at] = string_similarities(fuzz.partial_ratio, [left[row] for row in at], [right[row] for row in at]) / 100
+    return result
+
+
+def consonants(batch: PairBatch) -> Mapping[str, NDArray[np.float32]]:
+    """Return how alike, 0 to 1, the consonants of names are that have no other evidence in common.
+
+    These are names in two scripts, and names in Latin letters that share no word and have no legal form; for
+    short ones the value is scaled down. All other pairs have 0.
+    """
+    weights = np.array([_consonant_weight(pair) for pair in batch.pairs], dtype=np.float32)
+    chosen = [pair for pair, weight in zip(batch.pairs, weights.tolist(), strict=True) if weight]
+    left, right = [pair.left.consonants for pair in chosen], [pair.right.consonants for pair in chosen]
+    weights[weights > 0] *= string_similarities(fuzz.ratio, left, right) / 100
+    return {"consonants": weights}
+
+
+def _consonant_weight(pair: NamePair) -> float:
+    if pair.are_of_two_scripts:
+        return 1.0
+    if pair.pairing.shared or pair.left_part.forms or pair.right_part.forms or not pair.left.is_latin:
+        return 0.0
+    return 1 - shortness(pair)
+
+
+def consonants_label(pair: ExplainedPair) -> str:
+    """Say how alike the names sound."""
+    return f"sounds {pair.values['consonants']:.0%} similar"

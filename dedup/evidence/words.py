@@ -1,0 +1,137 @@
+"""Evidence from the words of two names: shared, unpaired, respelt, and their learnt weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dedup.evidence.name_pairs import PairBatch, named_columns
+from dedup.evidence.phrases import ExplainedPair, heaviest, listed, quote
+from dedup.text.pairing import Pairing, Respelling
+from dedup.text.word_weights import Clue, InverseDocumentFrequency, WordModel, clues
+
+_DISTINCTIVE = 5.0
+"""Inverse document frequency, in nats, from which a shared word starts to excuse two known words that are alike.
+
+At twice this they are no evidence against the pair: one of them is probably a misspelling.
+"""
+
+
+_COLUMNS = (
+    "shared_words", "contained_words", "shared_rarity", "rarest_shared_word", "rare_words_on_both_sides",
+    "rare_word_on_one_side", "word_exchanged", "word_weights", "respelling", "known_words_respelt",
+)  # fmt: skip
+
+
+def word_measures(batch: PairBatch) -> Mapping[str, NDArray[np.float32]]:
+    """Return the columns that depend on how words pair up.
+
+    Shares and ratios run from 0 to 1; rarities (inverse document frequencies) and weights are in nats.
+    """
+    return named_columns(_COLUMNS, [_columns_of(pair.pairing, batch.word_model) for pair in batch.pairs])
+
+
+def _columns_of(pairing: Pairing, word_model: WordModel) -> tuple[float, ...]:
+    """Return the values of ``_COLUMNS`` for one pair."""
+    idf_of = word_model.idf.of
+    shared = [idf_of(word) for word in pairing.shared]
+    left, right = [idf_of(word) for word in pairing.left_only], [idf_of(word) for word in pairing.right_only]
+    matched = sum(shared)
+    total = 2 * matched + sum(left) + sum(right)
+    lowest_ratio, known = 1.0, 0.0
+    for spelt in pairing.respelt:
+        weight = (idf_of(spelt.left) + idf_of(spelt.right)) / 2
+        matched += spelt.ratio * weight
+        total += 2 * weight
+        lowest_ratio = min(lowest_ratio, spelt.ratio)
+        if not spelt.is_short_form:
+            known = max(known, commonness(word_model.idf, spelt.left, spelt.right))
+    rarest_shared = max(shared, default=0.0)
+    lower, higher = sorted((max(left, default=0.0), max(right, default=0.0)))
+    smaller_side = min(matched + sum(left), matched + sum(right))
+    return (
+        2 * matched / total if total > 0 else 1.0,
+        matched / smaller_side if smaller_side > 0 else 1.0,
+        matched,
+        rarest_shared,
+        lower,
+        higher,
+        float(len(left) == len(right) == 1),
+        word_model.weights.total(pairing),
+        lowest_ratio,
+        known * min(1.0, max(0.0, 1 - (rarest_shared - _DISTINCTIVE) / _DISTINCTIVE)),
+    )
+
+
+def commonness(idf: InverseDocumentFrequency, left: str, right: str) -> float:
+    """Return how common the rarer of two words is, relative to the other: log(count / sqrt(other count)).
+
+    A typing error makes a word that hardly anyone else writes, least of all next to a common word. If both are
+    common, they are two words. 0 for a word never seen.
+    """
+    rarer, commoner = sorted((idf.unseen - idf.of(left), idf.unseen - idf.of(right)))
+    return max(0.0, rarer - commoner / 2)
+
+
+def shared_label(pair: ExplainedPair) -> str:
+    """Say what share of the words match, and which shared word is the rarest."""
+    pairing = pair.names.pairing
+    if not (pairing.shared or pairing.respelt):
+        return "every word of one name is matched"
+    share = pair.values["shared_words"]
+    if not pairing.shared:
+        return f"words {share:.0%} similar, weighted by rarity"
+    rarest = quote(max(pairing.shared, key=lambda word: (pair.rarity(word), word)))
+    if share == 1:
+        return f"all words match (rarest: {rarest})"
+    return f"{share:.0%} of the words match, weighted by rarity (rarest: {rarest})"
+
+
+def unpaired_label(pair: ExplainedPair) -> str:
+    """Name the words without a counterpart."""
+    return pair.contrasted("word", pair.unpaired)
+
+
+def weights_label(pair: ExplainedPair) -> str:
+    """Name the words whose learnt weights decide the sign, and say what was learnt about them."""
+    sign = 1 if pair.values["word_weights"] > 0 else -1
+    weights = {clue: sign * pair.word_model.weights.of(clue) for clue in clues(pair.names.pairing)}
+    decisive = {clue: weight for clue, weight in weights.items() if weight > 0}
+    if sign < 0:
+        return _habit(decisive, "usually tells names apart", "usually tell names apart")
+    by_kind = {kind: {clue: weight for clue, weight in decisive.items() if clue[0] == kind} for kind in _HABITS}
+    return "; ".join(_habit(found, *_HABITS[kind]) for kind, found in by_kind.items() if found)
+
+
+_HABITS = {
+    "alone": ("is often added or dropped", "are often added or dropped"),
+    "exchanged": ("is often replaced", "are often replaced"),
+    "respelt": ("often mean the same", "often mean the same"),
+}
+"""What a positive weight of each kind of clue means, about one clue and about several."""
+
+
+def _habit(weights: Mapping[Clue, float], singular: str, plural: str) -> str:
+    by_words = {words.replace("|", "/"): weight for (_, words), weight in weights.items()}
+    is_one_word = len(by_words) == 1 and "/" not in "".join(by_words)
+    return f"{listed(by_words, by_words.__getitem__)} {singular if is_one_word else plural}"
+
+
+def respelt_label(pair: ExplainedPair) -> str:
+    """Name the words that are spelt differently; of many, the most common ones."""
+    idf = pair.word_model.idf
+
+    def weight(spelt: Respelling) -> tuple[float, float]:
+        known = 0.0 if spelt.is_short_form else commonness(idf, spelt.left, spelt.right)
+        return known, max(idf.of(spelt.left), idf.of(spelt.right))
+
+    chosen, more = heaviest(pair.names.pairing.respelt, weight)
+    are_known = pair.values["known_words_respelt"] > 0
+    spellings = [
+        f"{quote(spelt.left)} / {quote(spelt.right)}"
+        + (" (both common words)" if are_known and weight(spelt)[0] else "")
+        for spelt in chosen
+    ]
+    return f"spelt differently: {', '.join(spellings)}{more}"

@@ -1,0 +1,377 @@
+"""Bounds on the evidence of pairs of names, computed on arrays at a fraction of the cost of the evidence itself.
+
+Similarities of strings are bounded by the bag distance, which counts letters: every letter that two strings do
+not share is an edit between them (Bartolini, Ciaccia, Patella, "String matching with metric trees using an
+approximate distance", SPIRE 2002). Words are bounded one by one: a word that resembles no word of the other
+name stays unpaired, however the other words pair up.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from rapidfuzz.distance import Indel
+from rapidfuzz.process import cpdist
+
+from dedup.evidence.qualifiers import LONGEST_SHORT_NAME
+from dedup.matching.name_table import Bools, Floats, Ints, NameTable, WordTable
+from dedup.runtime.arrays import ranges
+from dedup.text.pairing import ABBREVIATION_RATIO, KNOWN_SPELLING_RATIO, MIN_RATIO
+
+Bound = tuple[NDArray[np.floating], Literal["exactly", "at most", "at least"]]
+"""A bound on one feature: values (n,), and how the feature relates to them."""
+
+Tokens = NDArray[np.int32]
+
+_SLACK = 1e-6
+_PLURAL_OF_Y = np.uint64(sum({1 << (ord(char) & 63) for char in "yies"}))
+
+
+class _Side:
+    """The tokens of one side of m pairs of parts, in order; ``pair`` is the number of the pair that each belongs to.
+
+    A token is ``unshared`` if the other side does not have it. An unshared token ``may_be_paired`` with another
+    word, or left out by the pairing; otherwise it ``is_unpaired`` for certain.
+    """
+
+    def __init__(self, table: NameTable, parts: Ints) -> None:
+        words = table.words
+        self.table, self.words, self.parts = table, words, parts
+        self.m = len(parts)
+        self.counts = table.starts[parts + 1] - table.starts[parts]
+        self.ends = np.cumsum(self.counts)
+        self.places = ranges(table.starts[parts], self.counts)
+        self.tokens = table.tokens[self.places]
+        self.pair = np.repeat(np.arange(self.m), self.counts)
+        self.unshared = np.ones(len(self.tokens), np.bool_)
+        self.may_be_paired = np.zeros(len(self.tokens), np.bool_)
+        self.idf = words.idf[self.tokens]
+
+    @property
+    def firsts(self) -> Ints:
+        """Return the position of the first token of each pair, (m,)."""
+        result: Ints = self.ends - self.counts
+        return result
+
+    @cached_property
+    def is_unpaired(self) -> Bools:
+        """Whether each token is unpaired for certain; valid once ``may_be_paired`` is complete."""
+        return self.unshared & ~self.may_be_paired
+
+    def sum(self, values: NDArray[np.generic]) -> Floats:
+        """Return the sum over the tokens of each pair, (m,)."""
+        return np.bincount(self.pair, values, self.m).astype(np.float64, copy=False)
+
+    def highest(self, values: Floats) -> Floats:
+        """Return the maximum over the tokens of each pair, (m,)."""
+        result: Floats = np.maximum.reduceat(values, self.firsts)
+        return result
+
+    def any(self, which: Bools) -> Bools:
+        """Return whether each pair has a token in ``which``, (m,)."""
+        result = np.zeros(self.m, np.bool_)
+        result[self.pair[which]] = True
+        return result
+
+    def rest_may_follow(self) -> Bools:
+        """Return whether no certainly unpaired token of a pair precedes its last shared one, (m,)."""
+        at = np.arange(len(self.tokens))
+        last_shared = self.highest(np.where(self.unshared, -1, at))
+        return ~self.any(self.unshared & ~self.may_be_paired & (at < last_shared[self.pair]))
+
+
+class _TokenPairs:
+    """All k pairs of an unshared left and an unshared right token of the same pair of parts, as positions.
+
+    ``may_be_respelt`` tells whether they may be spellings of one word, ``ratio`` how alike they can be at most,
+    and ``begins`` whether the shorter word may be the beginning or a short form of the longer.
+    """
+
+    def __init__(self, left: _Side, right: _Side) -> None:
+        words = left.words
+        first, second = _share(left, right)
+        self.left, self.right, self.pair = first, second, left.pair[first]
+        one, other = words.word[left.tokens[first]], words.word[right.tokens[second]]
+        self.words = (one, other)
+        self.lengths = words.length[one], words.length[other]
+        self.letters = words.letters[one], words.letters[other]
+        missing = self.letters[0] & ~self.letters[1], self.letters[1] & ~self.letters[0]
+        same_first = words.first[one] == words.first[other]
+        self.left_begins = same_first & (missing[0] == 0) & (self.lengths[0] < self.lengths[1])
+        self.right_begins = same_first & (missing[1] == 0) & (self.lengths[1] < self.lengths[0])
+        self.begins = self.left_begins | self.right_begins
+        edits = np.bitwise_count(missing[0]) + np.bitwise_count(missing[1])
+        edits = np.maximum(edits, np.abs(self.lengths[0] - self.lengths[1]))
+        is_usual = _known(words, one, other) | (((missing[0] | missing[1]) & ~_PLURAL_OF_Y) == 0)
+        self.ratio = self._with_fixed_ratios(1 - edits / (self.lengths[0] + self.lengths[1]), is_usual, self.begins)
+        self.may_be_respelt = (self.ratio >= MIN_RATIO - _SLACK) & words.is_alpha[one] & words.is_alpha[other]
+        self.may_be_respelt &= ~(words.is_place[one] & words.is_place[other])
+        self._compare_spellings(words, is_usual)
+
+    @staticmethod
+    def _with_fixed_ratios(ratio: Floats, is_usual: Bools, is_short_form: Bools) -> Floats:
+        """Raise the ratios of usual spellings and of short forms to those that the pairing of words assigns."""
+        ratio = np.where(is_short_form, np.maximum(ratio, ABBREVIATION_RATIO), ratio)
+        return np.where(is_usual, np.maximum(ratio, KNOWN_SPELLING_RATIO), ratio)
+
+    def _compare_spellings(self, words: WordTable, is_usual: Bools) -> None:
+        """Tighten the bounds of the pairs left by the letter counts; a short form has its letters in order."""
+        at = np.flatnonzero(self.may_be_respelt)
+        spellings = [words.spelling[side[at]].tolist() for side in self.words]
+        similarity = cpdist(*spellings, scorer=Indel.normalized_similarity, dtype=np.float32)
+        lengths = self.lengths[0][at], self.lengths[1][at]
+        in_order = similarity * (lengths[0] + lengths[1]) / 2
+        is_short_form = self.begins[at] & (in_order > np.minimum(*lengths) - 0.5)
+        self.ratio[at] = self._with_fixed_ratios(similarity + _SLACK, is_usual[at], is_short_form)
+        self.may_be_respelt[at] = self.ratio[at] >= MIN_RATIO
+
+
+def _share(left: _Side, right: _Side) -> tuple[Ints, Ints]:
+    """Mark the shared tokens; return the positions of all pairs of unshared ones."""
+    counts = right.counts[left.pair]
+    first = np.repeat(np.arange(len(left.tokens)), counts)
+    second = ranges(right.firsts[left.pair], counts)
+    equal = left.tokens[first] == right.tokens[second]
+    left.unshared[first[equal]] = False
+    right.unshared[second[equal]] = False
+    rest = left.unshared[first] & right.unshared[second]
+    return first[rest], second[rest]
+
+
+def _known(words: WordTable, one: Tokens, other: Tokens) -> Bools:
+    result = words.has_known[one] & words.has_known[other]
+    result[result] = _find(words.known, words, one[result], other[result])[1]
+    return result
+
+
+def _respelt_weights(words: WordTable, one: Tokens, other: Tokens) -> Floats:
+    result = np.zeros(len(one))
+    at = np.flatnonzero(words.has_respelt[one] & words.has_respelt[other])
+    places, found = _find(words.respelt, words, one[at], other[at])
+    result[at[found]] = words.respelt_weights[places[found]]
+    return result
+
+
+def _find(keys: Ints, words: WordTable, one: Tokens, other: Tokens) -> tuple[Ints, Bools]:
+    """Return the position of each pair of words among the sorted keys, and whether it is there."""
+    wanted = one.astype(np.int64) * len(words.word) + other
+    places = np.searchsorted(keys, wanted)
+    found = places < len(keys)
+    found[found] = keys[places[found]] == wanted[found]
+    return places, found
+
+
+def bounds_of_names(table: NameTable, first: Ints, second: Ints) -> dict[str, Bound]:
+    """Return bounds on the features that do not depend on which parts fit best, for n pairs of names."""
+    edits = _bag_distance(table.letters[first], table.letters[second])
+    parts = table.parts[first], table.parts[second]
+    edits_of_parts = _bag_distance(*(table.core_letters[part] for part in parts))
+    length = table.core_length[parts[0]] + table.core_length[parts[1]]
+    trade_names = [(table.parts[names + 1] - table.parts[names] > 1).astype(float) for names in (first, second)]
+    return {
+        "ratio": (1 - edits / (table.size[first] + table.size[second]), "at most"),
+        "first_part_ratio": (1 - edits_of_parts / length, "at most"),
+        "trade_names": (trade_names[0] + trade_names[1], "exactly"),
+    }
+
+
+def _bag_distance(left: NDArray[np.uint8], right: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Return the bag distance, (n,), of texts with these letter counts (n, ``BINS``).
+
+    It is a lower bound on the number of insertions and deletions between them. The paper takes the larger of the
+    two differences, because its edits include substitutions; the Indel distance allows their sum.
+    """
+    result: Ints = np.abs(left.astype(np.int16) - right).sum(axis=1)
+    return result
+
+
+def consonant_bounds(table: NameTable, first: Ints, second: Ints) -> Floats:
+    """Return upper bounds, 0 to 1, on the similarity of the consonants of n pairs of names."""
+    edits = _bag_distance(table.consonants[first], table.consonants[second])
+    return 1 - edits / (table.n_consonants[first] + table.n_consonants[second])
+
+
+def bounds_of_parts(table: NameTable, first: Ints, second: Ints, consonants: Floats) -> dict[str, Bound]:
+    """Return bounds on the features of two parts, for m pairs of parts.
+
+    ``consonants`` (m,) are the ``consonant_bounds`` of their names. Both names must be in Latin letters, or
+    neither.
+    """
+    left, right = _Side(table, first), _Side(table, second)
+    token_pairs = _TokenPairs(left, right)
+    joined = _mark_pairable(left, right, token_pairs)
+    acronym = _may_be_acronym(left, right)
+    shortness = _short_names_differ(left, right, joined | acronym)
+    consonants_count = (table.forms[first] == 0) & (table.forms[second] == 0) & ~left.any(~left.unshared)
+    return {
+        **_letter_bounds(left, right),
+        **_form_bounds(table, first, second),
+        **_idf_bounds(left, right, token_pairs, joined),
+        **_rest_bounds(left, right, acronym),
+        "word_weights": (_word_weights(left, right, token_pairs), "at most"),
+        "numbers_equal": ((table.has_numbers[first] | table.has_numbers[second]).astype(float), "at most"),
+        "acronym": (acronym.astype(float), "at most"),
+        "short_names_differ": (shortness, "at least"),
+        "consonants": (consonants * consonants_count, "at most"),
+    }
+
+
+def _mark_pairable(left: _Side, right: _Side, token_pairs: _TokenPairs) -> Bools:
+    """Mark the tokens that may be paired or left out; return which pairs (m,) may have joined words."""
+    joins = _joins(left, right, token_pairs)
+    joined = np.zeros(left.m, np.bool_)
+    joined[token_pairs.pair[joins]] = True
+    paired = token_pairs.may_be_respelt | joins
+    # The last word of a truncated name is paired with a longer word that it begins.
+    paired |= token_pairs.left_begins & left.table.may_be_cut[left.parts][token_pairs.pair]
+    paired |= token_pairs.right_begins & left.table.may_be_cut[right.parts][token_pairs.pair]
+    for side, other, places in ((left, right, token_pairs.left), (right, left, token_pairs.right)):
+        side.may_be_paired[places[paired]] = True
+        initials = side.table.initials[other.parts][side.pair]
+        word = side.words.word[side.tokens]
+        side.may_be_paired |= joined[side.pair] | side.table.is_own_initials[side.places] | (word == initials)
+    # Words that would follow the end of a truncated name are left out.
+    cut = [
+        side.table.may_be_cut[side.parts] & ~side.any(side.unshared & ~side.may_be_paired) & other.rest_may_follow()
+        for side, other in ((left, right), (right, left))
+    ]
+    left.may_be_paired |= cut[1][left.pair]
+    right.may_be_paired |= cut[0][right.pair]
+    return joined
+
+
+def _joins(left: _Side, right: _Side, token_pairs: _TokenPairs) -> Bools:
+    """Return which token pairs (k,) may be a compound word and the first of the two words it is made of."""
+    letters = [side.sum(side.words.length[side.tokens] * side.unshared) for side in (left, right)]
+    result: Bools = token_pairs.begins & (letters[0] == letters[1])[token_pairs.pair]
+    for side, at, begins, own, other in (
+        (left, token_pairs.left, token_pairs.left_begins, 0, 1),
+        (right, token_pairs.right, token_pairs.right_begins, 1, 0),
+    ):
+        following = np.minimum(at + 1, len(side.tokens) - 1)
+        is_next = (following > at) & (side.pair[following] == token_pairs.pair) & side.unshared[following]
+        word = side.tokens[following]
+        is_compound = token_pairs.lengths[own] + side.words.length[word] == token_pairs.lengths[other]
+        is_compound &= (side.words.letters[word] & ~token_pairs.letters[other]) == 0
+        result |= begins & is_next & is_compound
+    return result
+
+
+def _may_be_acronym(left: _Side, right: _Side) -> Bools:
+    result = np.zeros(left.m, np.bool_)
+    for short, long in ((left, right), (right, left)):
+        initials = long.table.initials[long.parts]
+        result |= (short.counts == 1) & (long.counts > 1) & (short.tokens[short.firsts] == initials)
+    return result
+
+
+def _letter_bounds(left: _Side, right: _Side) -> dict[str, Bound]:
+    table = left.table
+    letters = [table.core_letters[side.parts] for side in (left, right)]
+    size = [table.core_size[side.parts] for side in (left, right)]
+    length = [table.core_length[side.parts] for side in (left, right)]
+    edits = _bag_distance(*letters)
+    common = (size[0] + size[1] - edits) / 2
+    core_ratio = 1 - edits / (length[0] + length[1])
+    shorter = np.minimum(*length)
+    matching = shorter - np.minimum(*size) + common  # spaces can match, too
+    return {
+        "core_ratio": (core_ratio, "at most"),
+        "joined_ratio": (1 - edits / (size[0] + size[1]), "at most"),
+        "partial_ratio": (2 * matching / (shorter + matching), "at most"),
+        "first_word": (_first_word_bounds(left, right), "at most"),
+        "length": (np.log(shorter), "exactly"),
+    }
+
+
+def _first_word_bounds(left: _Side, right: _Side) -> Floats:
+    """Return upper bounds on the Jaro-Winkler similarity of the first words."""
+    words = left.words
+    first, second = (words.word[side.tokens[side.firsts]] for side in (left, right))
+    one, other = words.letters[first], words.letters[second]
+    sizes = words.length[first], words.length[second]
+    common = np.minimum(sizes[0] - np.bitwise_count(one & ~other), sizes[1] - np.bitwise_count(other & ~one))
+    jaro = np.where(common > 0, (common / sizes[0] + common / sizes[1] + 1) / 3, 0.0)
+    return np.where(words.first[first] == words.first[second], jaro + 0.4 * (1 - jaro), jaro)
+
+
+def _form_bounds(table: NameTable, first: Ints, second: Ints) -> dict[str, Bound]:
+    one, other = table.forms[first], table.forms[second]
+    both = (one > 0) & (other > 0)
+    return {
+        "forms_differ": ((both & (one != other)).astype(float), "exactly"),
+        "form_on_one_side": (((one > 0) != (other > 0)).astype(float), "exactly"),
+        "forms_equal": ((both & (one == other)).astype(float), "exactly"),
+    }
+
+
+def _idf_bounds(left: _Side, right: _Side, token_pairs: _TokenPairs, joined: Bools) -> dict[str, Bound]:
+    unpaired = [side.sum(side.idf * side.is_unpaired) for side in (left, right)]
+    rarest_unpaired = [side.highest(side.idf * side.is_unpaired) for side in (left, right)]
+    mean_idf = (left.idf[token_pairs.left] + right.idf[token_pairs.right]) / 2
+    gain = mean_idf * token_pairs.ratio * token_pairs.may_be_respelt
+    gains = []
+    for side, places in ((left, token_pairs.left), (right, token_pairs.right)):
+        best = np.zeros(len(side.tokens))  # a word is paired only once
+        np.maximum.at(best, places, gain)
+        gains.append(side.sum(best))
+    matched = left.sum(left.idf * ~left.unshared) + np.minimum(*gains)
+    rarest = left.highest(left.idf * ~left.unshared)
+    for side in (left, right):
+        may_be_joined = side.idf * (side.unshared & joined[side.pair])
+        matched += side.sum(may_be_joined)
+        rarest = np.maximum(rarest, side.highest(may_be_joined))
+    return {
+        "shared_words": (_share_of(2 * matched, unpaired[0] + unpaired[1]), "at most"),
+        "contained_words": (_share_of(matched, np.minimum(*unpaired)), "at most"),
+        "shared_rarity": (matched, "at most"),
+        "rarest_shared_word": (rarest, "at most"),
+        "rare_words_on_both_sides": (np.minimum(*rarest_unpaired), "at least"),
+        "rare_word_on_one_side": (np.maximum(*rarest_unpaired), "at least"),
+    }
+
+
+def _share_of(part: Floats, rest: Floats) -> Floats:
+    whole = part + rest
+    return np.divide(part, whole, out=np.ones_like(whole), where=rest > 0)
+
+
+def _rest_bounds(left: _Side, right: _Side, acronym: Bools) -> dict[str, Bound]:
+    words = left.words
+    is_settled = ~(left.any(left.unshared & left.may_be_paired) | right.any(right.unshared & right.may_be_paired))
+    one_each = is_settled & (left.sum(left.is_unpaired) == 1) & (right.sum(right.is_unpaired) == 1)
+    of_one_letter = [side.sum(words.length[side.tokens] * side.is_unpaired) == 1 for side in (left, right)]
+    numbers = [side.any(side.is_unpaired & side.table.is_number[side.places]) for side in (left, right)]
+    places = [side.any(side.is_unpaired & words.is_place[side.tokens]) for side in (left, right)]
+    bodies = [side.any(side.is_unpaired & words.is_body[side.tokens]) for side in (left, right)]
+    differ = (numbers[0] & numbers[1]) | (one_each & of_one_letter[0] & of_one_letter[1])
+    return {
+        "word_exchanged": (one_each.astype(float), "at least"),
+        "numbers_differ": (differ.astype(float), "at least"),
+        "places_differ": ((places[0] & places[1]).astype(float), "at least"),
+        "another_body": ((is_settled & ~acronym & (bodies[0] != bodies[1])).astype(float), "at least"),
+    }
+
+
+def _word_weights(left: _Side, right: _Side, token_pairs: _TokenPairs) -> Floats:
+    words = left.words
+    both_certain = left.any(left.is_unpaired) & right.any(right.is_unpaired)
+    both_possible = left.any(left.unshared) & right.any(right.unshared)
+    total = np.zeros(left.m)
+    for side in (left, right):
+        alone, exchanged = words.alone[side.tokens], words.exchanged[side.tokens]
+        highest = np.where(both_possible[side.pair], np.maximum(alone, exchanged), alone)
+        highest = np.where(both_certain[side.pair], exchanged, highest)
+        total += side.sum(highest * side.is_unpaired + np.maximum(highest, 0) * (side.unshared & side.may_be_paired))
+    weights = np.maximum(_respelt_weights(words, *token_pairs.words), 0) * token_pairs.may_be_respelt
+    return total + np.bincount(token_pairs.pair, weights, left.m)
+
+
+def _short_names_differ(left: _Side, right: _Side, excused: Bools) -> Floats:
+    """Return lower bounds on ``short_names_differ``; 0 if the names may have a word in common or be ``excused``."""
+    size = np.minimum(*(side.table.core_size[side.parts] for side in (left, right)))
+    excused = excused | left.any(~left.unshared)
+    return np.where(excused, 0.0, np.maximum(0.0, 1 - (size - 1) / (LONGEST_SHORT_NAME - 1)))

@@ -1,0 +1,59 @@
+"""The job ``dedup compare``: compare pairs of texts without an index."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dedup.encoder.cosine import cosine
+from dedup.errors import InputRefused
+from dedup.evidence.explain import Explanation
+from dedup.matching.batch import BatchComparison
+from dedup.matching.matcher import Matcher
+from dedup.text.normalise import normalise
+from indexer.jobs.duplicates import encode_in_blocks
+
+
+def compare(model: Matcher, left: str, right: str) -> Explanation | None:
+    """Return the probability that two texts are the same and the reasons; None if they are equal once normalised.
+
+    Raises:
+        InputRefused: a text holds no letter, digit or symbol.
+    """
+    normals = [_normal_form(text) for text in (left, right)]
+    if normals[0] == normals[1]:
+        return None
+    codes = model.encoder.encode(normals)
+    return model.explain(normals[0], normals[1], float(cosine(codes[:1], codes[1:])[0]))
+
+
+def compare_many(
+    model: Matcher, left: Sequence[str], right: Sequence[str]
+) -> tuple[NDArray[np.float64], NDArray[np.float32], NDArray[np.bool_]]:
+    """Compare n pairs of texts: return probabilities, similarities, and whether normal forms are equal, (n,) each.
+
+    Raises:
+        InputRefused: a text holds no letter, digit or symbol.
+        ValueError: the sides differ in length.
+    """
+    if len(left) != len(right):
+        raise ValueError(f"cannot compare {len(left)} texts with {len(right)}; give the same number on both sides")
+    normals = [[_normal_form(text) for text in side] for side in (left, right)]
+    at = {text: place for place, text in enumerate(dict.fromkeys([*normals[0], *normals[1]]))}
+    pairs = np.array([[at[text] for text in side] for side in normals], np.int64).T.reshape(-1, 2)
+    codes = encode_in_blocks(model, list(at))
+    exact = pairs[:, 0] == pairs[:, 1]
+    probabilities, similarities = np.ones(len(pairs)), np.ones(len(pairs), np.float32)
+    similarities[~exact] = cosine(*(codes[side] for side in pairs[~exact].T))
+    with BatchComparison(model, codes, list(at)) as comparison:
+        probabilities[~exact] = comparison.probabilities(pairs[~exact])
+    return probabilities, similarities, exact
+
+
+def _normal_form(text: str) -> str:
+    normal = normalise(text)
+    if not normal:
+        raise InputRefused(f"{text!r} has no letter, digit or symbol to compare.", "E_NAME_EMPTY")
+    return normal

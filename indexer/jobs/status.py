@@ -1,0 +1,66 @@
+"""The job ``dedup status``: the contents of a workspace."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from indexer.jobs.index import recall_of
+from indexer.store.runs import Run, last_runs
+from indexer.store.store import Snapshot, Store
+from indexer.store.workspace import Workspace
+
+N_RUNS = 5
+
+
+def status(workspace: Workspace, model_id: str) -> dict[str, Any]:
+    """Return the counts, snapshot and last ``N_RUNS`` runs of a workspace, as plain JSON data.
+
+    Raises:
+        UsageError: nothing is indexed here yet.
+    """
+    with workspace.open(for_writing=False) as store:
+        counts = store.counts()
+        return {
+            "workspace": str(workspace.directory),
+            "database": workspace.url.render_as_string(hide_password=True),
+            "records": counts.records,
+            "distinct_texts": counts.texts,
+            "vectors": counts.vectors,
+            "sources": counts.sources,
+            "model": model_id[:12],
+            "snapshot": _snapshot(store, counts.texts),
+            "runs": [_run(run) for run in last_runs(store, N_RUNS)],
+        }
+
+
+def _snapshot(store: Store, texts: int) -> dict[str, Any]:
+    snapshot = store.current_snapshot()
+    newer = texts - (store.live_texts_up_to(snapshot.max_text_id) if snapshot else 0)
+    if snapshot is None:
+        return {"generation": None, "texts_not_in_it": newer}
+    return {
+        "generation": snapshot.generation,
+        "model": snapshot.model_id[:12],
+        "vectors": snapshot.n_vectors,
+        "bytes": snapshot.n_bytes,
+        "created": snapshot.created_at,
+        "texts_not_in_it": newer,
+        **recall_of(store),
+        **_min_similarity(snapshot),
+    }
+
+
+def _min_similarity(snapshot: Snapshot) -> dict[str, float]:
+    """Return the ``min_similarity`` that recall was measured for."""
+    recall = snapshot.parameters.get("recall")
+    return {"recall_min_similarity": recall["least_similarity"]} if recall else {}
+
+
+def _run(run: Run) -> dict[str, Any]:
+    return {
+        "run": run.run_id,
+        "kind": run.kind,
+        "state": run.state,
+        "started": run.started_at,
+        "rows": run.manifest.get("rows", {}).get("rows_in"),
+    }

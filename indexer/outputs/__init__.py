@@ -1,0 +1,1 @@
+"""Writers of files that people and other programs read."""

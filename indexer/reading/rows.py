@@ -1,0 +1,123 @@
+"""The table of rows and rejects that every reader returns, and the options for reading it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType, TracebackType
+from typing import NamedTuple, Self
+
+from indexer.outputs.csv import csv_line
+from indexer.reading.rejects import Reject
+
+CHUNK_BYTES = 1 << 20
+"""Bytes read at a time."""
+MAX_CELL_CHARACTERS = 1 << 20
+MAX_COLUMNS = 4096
+
+
+class Row(NamedTuple):
+    """One accepted record.
+
+    ``raw`` is its text as read, ``fields`` the columns that are neither text nor id, and ``record`` the whole record as
+    it is in the file, or its cells if it comes from Parquet or a database. ``line``, ``record_no``, ``byte_offset`` and
+    ``file`` are as in ``Reject``.
+    """
+
+    line: int
+    record_no: int
+    external_id: str | None
+    raw: str
+    fields: dict[str, str]
+    record: str | Sequence[str]
+    byte_offset: int | None = None
+    file: str | None = None
+
+    def reject(self, error: str, column: str | None, message: str) -> Reject:
+        """Return this row as a reject."""
+        raw = self.record if isinstance(self.record, str) else csv_line(self.record)
+        return Reject(
+            self.line, self.record_no, error, column, message, raw.rstrip("\r\n"), self.byte_offset, self.file
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnChoice:
+    """The text and id columns, and whether each was guessed rather than requested."""
+
+    text: tuple[str, ...]
+    text_guessed: bool
+    id: str | None
+    id_guessed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadOptions:
+    """How to read an input; whatever is None or empty is detected.
+
+    ``id_column=""`` means that there is no id column, and ``quote=""`` that no cell is quoted. ``encoding="auto"``
+    guesses the encoding of a file that is not UTF-8. ``delimiter``, ``quote``, ``header``, ``skip_lines`` and
+    ``lenient`` apply to CSV only. ``chunk_bytes`` are read at a time; encoding and delimiter are detected in the first
+    chunk.
+    """
+
+    text_columns: Sequence[str] = ()
+    id_column: str | None = None
+    encoding: str | None = None
+    delimiter: str | None = None
+    quote: str = '"'
+    header: bool = True
+    skip_lines: int = 0
+    lenient: bool = False
+    fix_mojibake: bool = False
+    allow_empty: bool = False
+    chunk_bytes: int = CHUNK_BYTES
+
+
+class Table(ABC):
+    """The records of one input; iterate over it once. A context manager.
+
+    Attributes:
+        name: The name of the input for messages.
+        columns: The column names, made distinct; empty for an empty input (``ReadOptions.allow_empty``).
+        choice: The text and id columns.
+        size: The size of the input on disk in bytes, or None if it has none.
+        rows_in: The number of records yielded so far, rows and rejects.
+        rows_of: The same by input name, if several inputs are read as one.
+
+    Iterating raises ``InputRefused`` if the rest of the input cannot be read and ``EnvironmentFault`` if the disk
+    fails. The caller should then discard the records yielded before.
+    """
+
+    name: str
+    size: int | None = None
+    columns: tuple[str, ...] = ()
+    choice: ColumnChoice
+    rows_in: int = 0
+    rows_of: Mapping[str, int] = MappingProxyType({})
+
+    @property
+    @abstractmethod
+    def bytes_read(self) -> int:
+        """Bytes read so far of the input on disk, which may be compressed."""
+
+    @property
+    @abstractmethod
+    def warnings(self) -> list[str]:
+        """The warnings so far, one message each; complete after the last record."""
+
+    @abstractmethod
+    def __iter__(self) -> Iterator[Row | Reject]: ...
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close the input, if it is still open; standard input stays open."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,135 @@
+"""Rows as a sequence that converts to a table of pandas, Polars or Arrow, and shows itself in a notebook.
+
+None of these libraries is a dependency: each is imported by the method that makes its table.
+"""
+
+from __future__ import annotations
+
+import html
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+
+from dedup.errors import UsageError
+
+if TYPE_CHECKING:
+    import pandas
+    import polars
+    import pyarrow
+
+R = TypeVar("R")
+
+_ROWS_SHOWN = 10
+_LONGEST_CELL = 80
+
+
+class Tabular(ABC):
+    """Something with rows, each a mapping of column names to values."""
+
+    @abstractmethod
+    def table_rows(self) -> Iterable[Mapping[str, Any]]:
+        """Return the rows of the table."""
+
+    def to_dict(self) -> dict[str, list[Any]]:
+        """Return a list of values for each column."""
+        rows = list(self.table_rows())
+        names = dict.fromkeys(name for row in rows for name in row)
+        return {name: [row.get(name) for row in rows] for name in names}
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """Return a pandas data frame. Raises ``UsageError`` if pandas is not installed."""
+        frame: pandas.DataFrame = _library("pandas").DataFrame(self.to_dict())
+        return frame
+
+    def to_polars(self) -> polars.DataFrame:
+        """Return a Polars data frame. Raises ``UsageError`` if Polars is not installed."""
+        frame: polars.DataFrame = _library("polars").DataFrame(self.to_dict(), strict=False)
+        return frame
+
+    def to_arrow(self) -> pyarrow.Table:
+        """Return an Arrow table. Raises ``UsageError`` if pyarrow is not installed."""
+        table: pyarrow.Table = _library("pyarrow").table(self.to_dict())
+        return table
+
+    def _repr_html_(self) -> str:
+        """Show the first rows as a table in a notebook; every cell is escaped."""
+        rows = list(islice(self.table_rows(), _ROWS_SHOWN + 1))
+        shown = rows[:_ROWS_SHOWN]
+        names = list(dict.fromkeys(name for row in shown for name in row))
+        head = "".join(f"<th>{html.escape(name)}</th>" for name in names)
+        body = "".join(f"<tr>{''.join(f'<td>{_cell(row.get(name))}</td>' for name in names)}</tr>" for row in shown)
+        more = "<p>…</p>" if len(rows) > len(shown) else ""
+        table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>" if shown else ""
+        return f"<p>{html.escape(self._title())}</p>{table}{more}"
+
+    def _title(self) -> str:
+        return repr(self)
+
+
+class Rows(Tabular, Sequence[R], Generic[R]):
+    """``count`` rows, each made when it is asked for; ``columns`` gives the cells of a row of the table."""
+
+    def __init__(self, count: int, make: Callable[[int], R], columns: Callable[[R], Mapping[str, Any]]) -> None:
+        self._count = count
+        self._make = make
+        self._columns = columns
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, place: int) -> R: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[R]: ...
+    def __getitem__(self, place: int | slice) -> R | list[R]:
+        if isinstance(place, slice):
+            return [self._make(at) for at in range(*place.indices(self._count))]
+        return self._make(range(self._count)[place])
+
+    def __iter__(self) -> Iterator[R]:
+        return map(self._make, range(self._count))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and len(self) == len(other) and all(map(_equal, self, other))
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        shown = ",\n ".join(map(repr, self[:_ROWS_SHOWN]))
+        more = f",\n … and {self._count - _ROWS_SHOWN:,} more" if self._count > _ROWS_SHOWN else ""
+        return f"[{shown}{more}]"
+
+    def table_rows(self) -> Iterator[Mapping[str, Any]]:  # noqa: D102
+        return map(self._columns, self)
+
+    def _title(self) -> str:
+        return counted(self, "row")
+
+
+def rows_of(items: Sequence[R], columns: Callable[[R], Mapping[str, Any]]) -> Rows[R]:
+    """Return rows that exist already."""
+    return Rows(len(items), items.__getitem__, columns)
+
+
+def counted(items: Sequence[object], noun: str) -> str:
+    """Return how many items there are, in words."""
+    return f"{len(items):,} {noun}{'' if len(items) == 1 else 's'}"
+
+
+def _equal(left: object, right: object) -> bool:
+    return left == right
+
+
+def _cell(value: object) -> str:
+    text = f"{value:.3f}" if isinstance(value, float) else "" if value is None else str(value)
+    return html.escape(text if len(text) <= _LONGEST_CELL else f"{text[: _LONGEST_CELL - 1]}…")
+
+
+def _library(name: str) -> Any:  # noqa: ANN401 - a library that need not be installed
+    from importlib import import_module
+
+    try:
+        return import_module(name)
+    except ModuleNotFoundError:
+        raise UsageError(f"This needs {name}; run: pip install {name}") from None

@@ -1,0 +1,146 @@
+"""Transactions: those that read are retried, and each that writes takes effect exactly once or not at all.
+
+Every writing transaction advances the row ``writer`` of ``store_meta``, which holds ``epoch:number``. Opening a store
+for writing begins a new epoch, so a process that lost its lock without noticing (after a server restart, behind a
+pooler) cannot commit any more: the epoch is a fencing token. Within an epoch, the number tells whether a transaction
+whose COMMIT was sent but never answered took effect, so that it can be retried safely.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+from sqlalchemy import Column, Connection, Engine, Select, func, select, update
+
+from dedup.errors import WriterBusy
+from indexer.store import schema
+from indexer.store.engines import RETRY_PAUSES_S, chunks, retrying, rows_with
+
+T = TypeVar("T")
+
+_KEY = schema.store_meta.c.key == "writer"
+_VALUE = schema.store_meta.c.value
+
+
+class Writer:
+    """The writing side of a store; created by ``Workspace.open`` under the writer lock.
+
+    ``renew`` is called before each retry: it takes the lock again if it was lost with the connection, or raises
+    ``WriterBusy``. ``retry_pauses_s`` as for ``engines.retrying``.
+    """
+
+    def __init__(
+        self, engine: Engine, renew: Callable[[], None], *, retry_pauses_s: Iterable[float] = RETRY_PAUSES_S
+    ) -> None:
+        self._engine = engine
+        self._renew = renew
+        self._pauses_s = tuple(retry_pauses_s)
+        self._number = 0
+        self._is_number_known = True
+        self._epoch = retrying(engine, self._begin_epoch, pauses_s=self._pauses_s)
+
+    def transact(self, work: Callable[[Connection], T]) -> T:
+        """Run ``work`` in one transaction and return its result.
+
+        ``work`` may be called several times, each time in a new transaction of which only the last counts, so its
+        only side effects must be those on the connection.
+
+        Raises:
+            WriterBusy: another process has begun to write; nothing was written.
+
+        """
+        if not self._is_number_known:
+            self._number = retrying(self._engine, self._read_number, self._renew, pauses_s=self._pauses_s)
+        results: list[T] = []
+
+        def attempt() -> T:
+            with self._engine.connect() as connection:
+                connection = connection.execution_options(sqlite_begin="IMMEDIATE")
+                with connection.begin():
+                    if self._move_on(connection):
+                        results[:] = [work(connection)]
+            return results[0]
+
+        self._is_number_known = False  # after an error the transaction may still have been committed
+        result = retrying(self._engine, attempt, self._renew, pauses_s=self._pauses_s)
+        self._is_number_known = True
+        self._number += 1
+        return result
+
+    def _move_on(self, connection: Connection) -> bool:
+        """Take the next number; return False if this very transaction was already committed."""
+        now, following = f"{self._epoch}:{self._number}", f"{self._epoch}:{self._number + 1}"
+        statement = update(schema.store_meta).where(_KEY, _VALUE.in_([now])).values(value=following)
+        if connection.execute(statement).rowcount == 1:
+            return True
+        if connection.execute(select(_VALUE).where(_KEY)).scalar_one() == following:
+            return False
+        raise self._overtaken()
+
+    def _read_number(self) -> int:
+        with self._engine.connect() as connection:
+            locked = select(_VALUE).where(_KEY).with_for_update()  # waits for a COMMIT still in progress
+            epoch, _, number = connection.execute(locked).scalar_one().partition(":")
+        if int(epoch) != self._epoch:
+            raise self._overtaken()
+        return int(number)
+
+    def _overtaken(self) -> WriterBusy:
+        where = self._engine.url.render_as_string(hide_password=True)
+        return WriterBusy(f"Another process has begun to write to {where}; try again when it is done.")
+
+    def _begin_epoch(self) -> int:
+        with self._engine.connect() as connection:
+            connection = connection.execution_options(sqlite_begin="IMMEDIATE")
+            with connection.begin():
+                value = connection.execute(select(_VALUE).where(_KEY).with_for_update()).scalar_one()
+                epoch = int(value.partition(":")[0]) + 1
+                connection.execute(update(schema.store_meta).where(_KEY).values(value=f"{epoch}:0"))
+        return epoch
+
+
+class Database:
+    """Reads and writes on one engine; without a ``writer`` it is read-only, and ``write`` is a bug.
+
+    ``retry_pauses_s`` as for ``engines.retrying``; a ``writer`` has its own.
+    """
+
+    def __init__(
+        self, engine: Engine, writer: Writer | None = None, *, retry_pauses_s: Iterable[float] = RETRY_PAUSES_S
+    ) -> None:
+        self.engine = engine
+        self._writer = writer
+        self._pauses_s = tuple(retry_pauses_s)
+
+    def write(self, work: Callable[[Connection], T]) -> T:
+        """Run ``work`` in one transaction, exactly once (``Writer.transact``), and return its result."""
+        if self._writer is None:
+            raise RuntimeError("this store was opened for reading")
+        return self._writer.transact(work)
+
+    def read(self, *statements: Select[Any]) -> list[Any]:
+        """Return the rows of all ``statements``, read in one transaction that is retried if the connection breaks."""
+
+        def attempt() -> list[Any]:
+            with self.engine.connect() as connection:
+                return [row for statement in statements for row in connection.execute(statement).all()]
+
+        return retrying(self.engine, attempt, pauses_s=self._pauses_s)
+
+    def find(
+        self, columns: Iterable[Column[Any]], key: Column[Any], values: Iterable[Any], **fixed: object
+    ) -> list[tuple[Any, ...]]:
+        """Select ``columns`` of one table where ``key`` is in ``values`` and each column in ``fixed`` has its value."""
+        listed, parts = list(columns), list(chunks(values))
+
+        def attempt() -> list[tuple[Any, ...]]:
+            with self.engine.connect() as connection:
+                return [row for part in parts for row in rows_with(connection, listed, key, part, **fixed)]
+
+        return retrying(self.engine, attempt, pauses_s=self._pauses_s)
+
+
+def next_key(connection: Connection, column: Column[int]) -> int:
+    """Return the key after the largest; unlike a sequence's, it is the same when a transaction is retried."""
+    return int(connection.execute(select(func.coalesce(func.max(column), 0) + 1)).scalar_one())

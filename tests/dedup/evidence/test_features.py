@@ -1,0 +1,175 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dedup.errors import VersionMismatch
+from dedup.evidence.features import FEATURES, REGISTRY, evidence
+from dedup.evidence.scorer import Curve, Scorer
+from dedup.text.names import parse
+from dedup.text.pairing import abbreviates, pair_up, respelling
+from dedup.text.word_weights import InverseDocumentFrequency, WordModel, WordWeights, clues
+
+IDF = InverseDocumentFrequency({"bank": 1000, "royal": 300, "inc": 5000, "mercury": 80, "mercy": 90}, 10_000)
+WORD_MODEL = WordModel(IDF, WordWeights({("alone", "group"): 0.5, ("exchanged", "dental"): -0.7}))
+
+
+def value(left, right, feature, similarity=0.5):
+    rows = evidence([left], [right], np.array([similarity], dtype=np.float32), WORD_MODEL)
+    return float(rows[0, FEATURES.index(feature)])
+
+
+names = st.lists(
+    st.sampled_from(["royal", "bank", "mail", "101", "102", "ii", "ag", "intl", "international", "a", "dba", "iowa"]),
+    min_size=1,
+    max_size=5,
+).map(" ".join)
+
+
+@given(names, names)
+def test_evidence_does_not_depend_on_the_side(left, right):
+    similarity = np.array([0.3], dtype=np.float32)
+    assert np.array_equal(
+        evidence([left], [right], similarity, WORD_MODEL), evidence([right], [left], similarity, WORD_MODEL)
+    )
+
+
+@given(names)
+def test_a_name_agrees_with_itself(name):
+    rows = evidence([name], [name], np.array([1.0], dtype=np.float32), WORD_MODEL)[0]
+    value = dict(zip(FEATURES, rows.tolist(), strict=True))
+    assert value["ratio"] == value["core_ratio"] == value["shared_words"] == 1.0
+    assert value["numbers_differ"] == value["forms_differ"] == value["rare_word_on_one_side"] == 0.0
+    assert value["places_differ"] == value["short_names_differ"] == value["word_weights"] == 0.0
+
+
+def test_a_rare_word_weighs_more_than_a_common_one():
+    assert value("royal bank", "royal mail", "rare_words_on_both_sides") > 0
+    assert value("royal mail", "royal", "rare_word_on_one_side") > value("royal bank", "royal", "rare_word_on_one_side")
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "feature"),
+    [
+        ("store 101", "store 102", "numbers_differ"),
+        ("fund ii", "fund iii", "numbers_differ"),
+        ("store 101", "store", "number_on_one_side"),
+        ("route 66", "route 66 inc", "numbers_equal"),
+        ("deutsche bank ag", "deutsche bank gmbh", "forms_differ"),
+        ("deutsche bank ag", "deutsche bank aktiengesellschaft", "forms_equal"),
+        ("international business machines", "ibm", "acronym"),
+        ("receivables 2003 a", "receivables 2003 b", "numbers_differ"),
+        ("j holloway", "m holloway", "numbers_differ"),
+        ("aaa locksmith", "aaaa locksmith", "numbers_differ"),
+        ("delta of iowa", "delta of ohio", "places_differ"),
+        ("delta", "delta ohio", "place_on_one_side"),
+        ("deutsche bank ag", "deutsche bank", "form_on_one_side"),
+        ("royal smith bank", "royal jones bank", "word_exchanged"),
+        ("general electric", "general electric pension plan", "another_body"),
+    ],
+)
+def test_features_of_a_pair(left, right, feature):
+    assert value(left, right, feature) == 1.0
+    assert value(left, left, feature) in (0.0, 1.0)
+
+
+def test_words_of_one_spelling():
+    assert abbreviates("intl", "international")
+    assert not abbreviates("intl", "national")
+    assert respelling("pak", "park").ratio > 0.75
+    assert respelling("101", "102") is None
+    assert respelling("austria", "australia") is None  # two places
+    assert respelling("technology", "technologies").is_short_form
+    assert respelling("muller", "mueller").is_short_form
+    assert respelling("aaa", "aaaa") is None
+    assert value("青木", "鈴木", "shared_words") == 0.0  # alike in sound only
+    assert value("aero jet", "aerojet", "shared_words") == 1.0
+    assert value("natl assn", "national association", "core_ratio") == 1.0
+
+
+def test_the_words_of_an_acronym_are_not_another_body():
+    assert value("ubs", "union bank of switzerland", "another_body") == 0.0
+    assert value("ups", "union bank of switzerland", "another_body") == 1.0
+
+
+def test_two_common_words_are_not_a_misspelling():
+    assert value("mercury bank", "mercy bank", "known_words_respelt") > 0
+    assert value("mercury bank", "mecury bank", "known_words_respelt") == 0  # a word that occurs nowhere else
+
+
+def test_short_names_differ_by_little():
+    shortness = [value(*pair, "short_names_differ") for pair in (("hp", "bp"), ("dell", "bell"), ("adidas", "addidas"))]
+    assert shortness == sorted(shortness, reverse=True) and shortness[-1] > 0
+    assert value("3m", "3m company", "short_names_differ") == 0
+
+
+def test_the_best_fitting_parts_are_compared():
+    assert value("build grp inc", "spark svcs dba build group inc", "core_ratio") == 1.0
+    assert value("build grp inc", "spark svcs dba build group inc", "first_part_ratio") < 1.0
+
+
+def test_truncation_is_no_evidence_against_a_pair():
+    whole = "international brotherhood of electrical workers"
+    for cut in ("international brotherhood of electr", "international brotherhood of electrical"):
+        assert value(whole, cut, "rare_word_on_one_side") == 0.0
+    assert value("royal bank", "royal bank of scotland", "rare_word_on_one_side") > 0.0  # too short to be cut
+    assert value("union bank serial no 205", "union bank serial no 2058", "numbers_differ") == 0.0
+    for whole, end in (("meridian steel works company inc", "pension fund"), ("meridian steel works company", "union")):
+        assert value(whole, f"{whole} {end}", "rare_word_on_one_side") > 0.0  # ends in a legal form; another body
+
+
+def test_consonants_count_where_words_cannot():
+    assert value("газпром", "gazprom", "consonants") == 1.0
+    assert value("البرتشاسن", "albershausen", "consonants") > 0.8  # hardly a vowel is written
+    assert value("al jubayliyah", "el jubeiliya", "consonants") == 1.0
+    assert value("wiesbaden", "visbadn", "consonants") == pytest.approx(6 / 7)  # as far as the names are long
+    assert value("ford", "fjord", "consonants") < 0.4 < value("ravensford", "ravensfjord", "consonants")
+    assert value("royal wiesbaden", "royal visbadn", "consonants") == 0.0  # a word in common
+    assert value("wiesbaden inc", "visbadn", "consonants") == 0.0  # a company
+    assert value("北京银行", "南京银行", "consonants") == 0.0  # a transliteration of either
+
+
+def test_unpaired_words_do_not_count_across_scripts():
+    for feature in ("word_exchanged", "short_names_differ", "rare_words_on_both_sides"):
+        assert value("تل", "tell", feature) == 0.0 < value("tal", "mell", feature)
+
+
+def test_word_weights_depend_on_how_the_word_appears():
+    assert value("acme", "acme group", "word_weights") == 0.5
+    assert value("acme dental", "acme zebra", "word_weights") == pytest.approx(-0.7)
+    assert value("acme dental", "acme", "word_weights") == 0.0
+    pairing = pair_up(parse("acme svcs dental"), parse("acme service zebra"), (False, False))
+    assert set(clues(pairing)) == {("exchanged", "dental"), ("exchanged", "zebra"), ("respelt", "service|services")}
+
+
+def test_weights_survive_json():
+    weights = WORD_MODEL.weights
+    assert WordWeights.from_json(weights.to_json()) == weights
+
+
+def test_the_corpus_of_a_user_changes_what_is_rare():
+    assert IDF.with_corpus({}, 0).of("bank") == pytest.approx(IDF.of("bank"))
+    assert IDF.with_corpus({"acme": 9_000}, 10_000).of("acme") < IDF.of("bank") < IDF.of("acme")
+    small = IDF.with_corpus({"acme": 9}, 10)
+    assert small.of("acme") > IDF.of("royal")
+
+
+def test_an_empty_list_of_pairs():
+    assert evidence([], [], np.zeros(0, dtype=np.float32), WORD_MODEL).shape == (0, len(FEATURES))
+
+
+def scorer():
+    return Scorer(-1.0, tuple(Curve((0.0, 1.0), (0.0, 2.0 if f.direction > 0 else -2.0)) for f in REGISTRY))
+
+
+def test_contributions_add_up_to_the_log_odds():
+    rows = evidence(["royal bank"], ["royal mail 2"], np.array([0.4], dtype=np.float32), WORD_MODEL)
+    total = scorer().contributions(rows).sum() + scorer().intercept
+    assert total == pytest.approx(scorer().log_odds(rows)[0])
+
+
+def test_a_scorer_survives_json_and_refuses_other_features():
+    data = scorer().to_json()
+    assert Scorer.from_json(data) == scorer()
+    with pytest.raises(VersionMismatch, match="trained on the features colour"):
+        Scorer.from_json({**data, "features": ["colour"]})

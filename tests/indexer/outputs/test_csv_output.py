@@ -1,0 +1,64 @@
+"""Whatever is written as CSV is read back, and no cell is a formula."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from indexer.outputs.csv import csv_line, safe_cell
+
+LINE_ENDS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
+CELL = st.text(st.sampled_from(f"a1é名 ,\"'=+-@\t.eE＝＋－＠\0{LINE_ENDS}") | st.characters(), max_size=8)
+ROW = st.lists(CELL, min_size=1, max_size=5)
+
+
+def parse(text: str) -> list[list[str]]:
+    return list(csv.reader(io.StringIO(text, newline="")))
+
+
+@given(st.lists(ROW, max_size=8))
+@example([[""], ["", ""], ["\r"], ["a\rb", "c"], ["'"], ['"'], [" a "]])
+def test_rows_are_read_back(rows):
+    assert parse("".join(f"{csv_line(row)}\n" for row in rows)) == rows
+
+
+@given(ROW)
+def test_quotes_are_those_of_csv_writer(row):
+    """A writer with all line ends as its own quotes each of them, in every version of Python."""
+    expected = io.StringIO(newline="")
+    csv.writer(expected, lineterminator=LINE_ENDS).writerow(row)
+    assert csv_line(row) == expected.getvalue().removesuffix(LINE_ENDS)
+
+
+@given(st.lists(ROW, max_size=8))
+@example([["=1+1", "+x", "\t=1", "\n=1", "\r=1", "＝1", "-1e5", "-2+3"]])
+def test_no_cell_is_a_formula(rows):
+    written = parse("".join(f"{csv_line(list(map(safe_cell, row)))}\n" for row in rows))
+    for row, original in zip(written, rows, strict=True):
+        for cell, before in zip(row, original, strict=True):
+            assert cell in (before, f"'{before}")
+            if cell[:1] in set("=+-@\t\r\n＝＋－＠"):
+                float(cell.replace(",", "."))
+
+
+@given(ROW)
+def test_every_line_end_is_quoted(row):
+    line = csv_line(row)
+    outside = "".join(line.split('"')[::2])
+    assert not set(LINE_ENDS) & set(outside)
+
+
+@pytest.mark.parametrize(
+    "text", ["=1+1", "+x", "-2+3", "@sum", "\tx", "\rx", "\nx", "＝1", "＋1", "－1", "＠x", "-", "+49 30 1", "-1e5x"]
+)
+def test_cells_that_spreadsheets_would_run(text):
+    assert safe_cell(text) == f"'{text}"
+
+
+@pytest.mark.parametrize("text", ["", "Acme", "-5", "+4930", "-1.25", "-1,25", "-5e-06", "a=b", "'x", " =1"])
+def test_cells_that_are_safe(text):
+    assert safe_cell(text) == text

@@ -1,0 +1,197 @@
+"""A persistent index from Python: the same jobs as the commands."""
+
+from __future__ import annotations
+
+import csv
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import neardup
+
+ROWS = [
+    {"id": 1, "name": "Acme Holdings Inc", "city": "Ulm"},
+    {"id": 2, "name": "Zenith Bank", "city": "Bern"},
+    {"id": 3, "name": "ACME HOLDINGS INCORPORATED", "city": "Ulm"},
+    {"id": 4, "name": "acme holdings, inc.", "city": ""},
+]
+
+
+@pytest.fixture
+def index(directory: Path, engine_url: str) -> Iterator[neardup.Index]:
+    with neardup.Index(engine_url, workspace=directory) as opened:
+        yield opened
+
+
+def ids(matches: Any) -> list[Any]:
+    return [match.record.id for match in matches]
+
+
+def test_rows_are_added_found_changed_and_deleted(index: neardup.Index) -> None:
+    added = index.add(ROWS)
+    assert (added.rows, added.added, added.source) == (4, 4, "python")
+    found = index.query("Acme Holdings Inc")
+    assert ids(found)[:2] == [1, 4]
+    assert found[0].exact and found[0].probability == 1.0
+    assert found[0].record.fields == {"city": "Ulm"}
+    assert found.explain(found[2]).probability == pytest.approx(found[2].probability)
+    assert ids(found.at(1.0)) == [1, 4]
+
+    assert index.add([{"id": 2, "name": "Zenith Bank of Ohio", "city": "Bern"}]).changed == 1
+    assert index.query("Zenith Bank of Ohio")[0].record.id == 2
+    assert index.delete([1, 3]) == 2
+    assert ids(index.query("Acme Holdings Inc")) == [4]
+    assert index.delete(source="python") == 2
+    assert list(index.query("Acme Holdings Inc")) == []
+
+
+def test_many_queries_are_answered_in_order(index: neardup.Index) -> None:
+    index.add(ROWS)
+    found = index.query(["zenith bank", "nobody at all", "acme holdings inc"], limit=1)
+    assert [ids(matches) for matches in found] == [[2], [], [1, 4]]
+    assert found.to_dict()["query"] == ["zenith bank", "acme holdings inc", "acme holdings inc"]
+    assert len(found.matches) == 3
+    assert len(found.at(1.0)) == 3
+
+
+def test_duplicates_equal_those_in_memory(index: neardup.Index) -> None:
+    index.add(ROWS)
+    stored, in_memory = index.duplicates(), neardup.deduplicate(ROWS)
+    assert [(p.left.id, p.right.id, p.probability, p.exact) for p in stored.pairs] == [
+        (p.left.id, p.right.id, p.probability, p.exact) for p in in_memory.pairs
+    ]
+    assert [[r.id for r in c.records] for c in stored.clusters] == [
+        [r.id for r in c.records] for c in in_memory.clusters
+    ]
+    assert stored.at(0.99).pairs == index.duplicates(min_probability=0.99).pairs
+
+
+def test_another_index_sees_and_shows_what_is_written(tmp_path: Path) -> None:
+    with neardup.Index(tmp_path / "w") as writer, neardup.Index(tmp_path / "w") as reader:
+        writer.add(ROWS[:1])
+        assert ids(reader.query("Acme Holdings Inc")) == [1]
+        writer.add(ROWS[3:])
+        assert ids(reader.query("Acme Holdings Inc")) == [1, 4]
+
+
+IDS = [
+    [1, 2],
+    ["1", "02"],
+    [1.5, 2.0],
+    [uuid.UUID(int=1), uuid.UUID(int=2)],
+    [Decimal("1.10"), Decimal("2")],
+    [date(2026, 1, 1), date(2026, 1, 2)],
+    [datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC)],
+]
+
+
+@pytest.mark.parametrize("given", IDS, ids=lambda given: type(given[0]).__name__)
+def test_ids_come_back_as_they_were_given(given: list[Any], tmp_path: Path) -> None:
+    with neardup.Index(tmp_path / "w") as index:
+        index.add({"id": given, "name": ["Acme Inc", "Zenith Bank"]})
+        found = [index.query(name)[0].record.id for name in ("Acme Inc", "Zenith Bank")]
+        assert found == given
+        assert list(map(type, found)) == list(map(type, given))
+        assert index.delete(given[1:]) == 1
+
+
+def test_an_id_that_cannot_be_given_back_is_refused(tmp_path: Path) -> None:
+    with neardup.Index(tmp_path / "w") as index, pytest.raises(neardup.UsageError, match="of type tuple"):
+        index.add([{"id": (1, 2), "name": "Acme"}])
+
+
+def test_rows_without_ids_are_added_to_those_that_are_there(tmp_path: Path) -> None:
+    with neardup.Index(tmp_path / "w") as index:
+        assert index.add(["Acme Inc", "Zenith Bank"]).added == 2
+        assert index.add(["Acme Inc", "Borealis"]).added == 1
+        assert index.status().records == 3
+        assert index.add(["Borealis"], sync=True).removed == 2
+
+
+def test_no_rows_change_nothing(tmp_path: Path) -> None:
+    with neardup.Index(tmp_path / "w") as index:
+        index.add(ROWS)
+        assert index.add({"id": [], "name": []}).rows == 0
+        assert index.status().records == 4
+        with pytest.raises(neardup.InputRefused, match="would remove all 4 records"):
+            index.add({"id": [], "name": []}, sync=True)
+
+
+def test_a_file_is_indexed_as_by_the_command(tmp_path: Path) -> None:
+    file = tmp_path / "firms.csv"
+    with file.open("w", newline="", encoding="utf-8") as out:
+        writer = csv.DictWriter(out, ["id", "name", "city"])
+        writer.writeheader()
+        writer.writerows([*ROWS, {"id": 5, "name": "--"}])
+    with neardup.Index(tmp_path / "w") as index:
+        added = index.add(file)
+        assert (added.source, added.rows, added.added, len(added.rejected)) == ("firms", 5, 4, 1)
+        assert added.notes == ("Text from column 'name', id from column 'id'.",)
+        assert added.rejected[0].error == "E_NAME_EMPTY"
+        assert index.query("zenith bank")[0].record.id == "2"
+        with pytest.raises(neardup.UsageError, match="no option 'separator'"):
+            index.add(file, separator=";")
+        report = index.report(tmp_path / "found")
+        assert report["clusters"] == 1
+        assert (tmp_path / "found" / "pairs.csv").exists()
+
+
+def test_status_and_verification_tell_what_is_there(index: neardup.Index) -> None:
+    index.add(ROWS)
+    status = index.status()
+    assert (status.records, status.distinct_texts, status.sources) == (4, 3, {"python": 4})
+    assert index.verify()
+
+
+def test_a_damaged_snapshot_is_told_and_repaired(tmp_path: Path) -> None:
+    with neardup.Index(tmp_path / "w") as index:
+        index.add(ROWS)
+        for file in (tmp_path / "w" / "snapshots").glob("*.faiss"):
+            file.write_bytes(b"damaged")
+        found = index.verify()
+        assert not found
+        assert "is damaged" in found.faults[0]
+        assert index.verify(repair=True).repaired
+        assert index.verify()
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda index: index.query("Acme"), "Nothing is indexed"),
+        (lambda index: index.duplicates(), "Nothing is indexed"),
+        (lambda index: index.status(), "Nothing is indexed"),
+        (lambda index: index.verify(), "Nothing is indexed"),
+        (lambda index: index.report("found"), "Nothing is indexed"),
+        (lambda index: index.delete([1]), "Nothing is indexed"),
+        (lambda index: index.delete(), "Say what to delete"),
+        (lambda index: index.query("Acme", limit=0), "limit is 0"),
+        (lambda index: index.query("Acme", min_probability=2), "min_probability is 2"),
+        (lambda index: index.add({}), "No rows were given, and so no columns either"),
+    ],
+)
+def test_what_cannot_be_done_is_said_and_makes_no_workspace(call: Any, message: str, tmp_path: Path) -> None:
+    with neardup.Index(tmp_path / "w") as index, pytest.raises(neardup.DedupError, match=message):
+        call(index)
+    assert not (tmp_path / "w" / "neardup.sqlite").exists()
+
+
+def test_a_workspace_belongs_to_a_url(tmp_path: Path) -> None:
+    with pytest.raises(neardup.UsageError, match="workspace="):
+        neardup.Index(tmp_path, workspace=tmp_path)
+
+
+def test_a_second_writer_is_refused_and_readers_are_not(tmp_path: Path) -> None:
+    from indexer.store.workspace import Workspace
+
+    with neardup.Index(tmp_path / "w") as index:
+        index.add(ROWS)
+        with Workspace(tmp_path / "w").open(for_writing=True):
+            assert index.query("Zenith Bank")
+            with pytest.raises(neardup.WriterBusy):
+                index.add(ROWS)
