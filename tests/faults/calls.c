@@ -34,18 +34,6 @@ static ssize_t put(const char *call, int fd, int node, const void *bytes, size_t
     return written;
 }
 
-static ssize_t put_parts(const char *call, int fd, int node, const struct iovec *parts, int n, off_t at) {
-    size_t length = 0;
-    for (int part = 0; part < n; part++)
-        length += parts[part].iov_len;
-    char *bytes = malloc(length + 1), *end = bytes;
-    for (int part = 0; part < n; part++)
-        end = mempcpy(end, parts[part].iov_base, parts[part].iov_len);
-    ssize_t written = put(call, fd, node, bytes, length, at);
-    free(bytes);
-    return written;
-}
-
 /* Send a message; "sending" sends "length" bytes. */
 #define MESSAGE(call, fd, length, sending)                                                                          \
     do {                                                                                                            \
@@ -73,40 +61,12 @@ ssize_t send(int fd, const void *bytes, size_t length, int flags) {
     MESSAGE("send", fd, length, REAL(send)(fd, bytes, length, flags));
 }
 
-ssize_t sendto(int fd, const void *bytes, size_t length, int flags, const struct sockaddr *to, socklen_t size) {
-    if (!is_our_socket(fd))
-        return REAL(sendto)(fd, bytes, length, flags, to, size);
-    MESSAGE("sendto", fd, length, REAL(sendto)(fd, bytes, length, flags, to, size));
-}
-
-ssize_t sendmsg(int fd, const struct msghdr *message, int flags) {
-    if (is_our_socket(fd))
-        refuse("sendmsg", "a socket");
-    return REAL(sendmsg)(fd, message, flags);
-}
-
 ssize_t pwrite(int fd, const void *bytes, size_t length, off_t at) {
     int node = find(fd);
     if (node == NOT_OURS)
         return REAL(pwrite)(fd, bytes, length, at);
     ALONE;
     return put("pwrite", fd, node, bytes, length, at);
-}
-
-ssize_t writev(int fd, const struct iovec *parts, int n) {
-    int node = find(fd);
-    if (node == NOT_OURS)
-        return REAL(writev)(fd, parts, n);
-    ALONE;
-    return put_parts("writev", fd, node, parts, n, -1);
-}
-
-ssize_t pwritev(int fd, const struct iovec *parts, int n, off_t at) {
-    int node = find(fd);
-    if (node == NOT_OURS)
-        return REAL(pwritev)(fd, parts, n, at);
-    ALONE;
-    return put_parts("pwritev", fd, node, parts, n, at);
 }
 
 int ftruncate(int fd, off_t size) {
@@ -253,17 +213,6 @@ int renameat(int from, const char *old, int to, const char *new) {
 
 int rename(const char *old, const char *new) { return renameat(AT_FDCWD, old, AT_FDCWD, new); }
 
-int linkat(int from, const char *old, int to, const char *new, int flags) {
-    char path[PATH_MAX], old_path[PATH_MAX];
-    if (!resolve(to, new, path))
-        return REAL(linkat)(from, old, to, new, flags);
-    if (!resolve(from, old, old_path))
-        refuse("linkat from elsewhere", old);
-    NAME("link", CREATE, ROOM, disk_pin_path(old_path), path, NULL, REAL(linkat)(from, old, to, new, flags));
-}
-
-int link(const char *old, const char *new) { return linkat(AT_FDCWD, old, AT_FDCWD, new, 0); }
-
 /* ---- calls that are refused, or end the process, because they are not followed ---- */
 
 void *mmap(void *address, size_t length, int protection, int flags, int fd, off_t at) {
@@ -274,19 +223,29 @@ void *mmap(void *address, size_t length, int protection, int flags, int fd, off_
     return REAL(mmap)(address, length, protection, flags, fd, at);
 }
 
-FILE *fopen(const char *given, const char *mode) {
-    char path[PATH_MAX];
-    if (strpbrk(mode, "wa+") && resolve(AT_FDCWD, given, path))
-        refuse("fopen", path);
-    return REAL(fopen)(given, mode);
-}
+#define REFUSED(result, name, is_ours_now, what, parameters, ...)                                                   \
+    result name parameters {                                                                                        \
+        if (is_ours_now)                                                                                            \
+            refuse(#name, what);                                                                                    \
+        return REAL(name)(__VA_ARGS__);                                                                             \
+    }
+#define OPEN_HERE(fd) (find(fd) != NOT_OURS || is_our_socket(fd))
+#define NAMED_HERE(directory, given) resolve(directory, given, (char[PATH_MAX]){0})
 
-int truncate(const char *given, off_t size) {
-    char path[PATH_MAX];
-    if (resolve(AT_FDCWD, given, path))
-        refuse("truncate", path);
-    return REAL(truncate)(given, size);
-}
+REFUSED(FILE *, fopen, strpbrk(mode, "wa+") && NAMED_HERE(AT_FDCWD, given), given,
+        (const char *given, const char *mode), given, mode)
+REFUSED(int, truncate, NAMED_HERE(AT_FDCWD, given), given, (const char *given, off_t size), given, size)
+REFUSED(int, link, NAMED_HERE(AT_FDCWD, new), new, (const char *old, const char *new), old, new)
+REFUSED(int, linkat, NAMED_HERE(to, new), new, (int from, const char *old, int to, const char *new, int flags),
+        from, old, to, new, flags)
+REFUSED(ssize_t, writev, OPEN_HERE(fd), "a file or socket", (int fd, const struct iovec *parts, int n), fd, parts, n)
+REFUSED(ssize_t, pwritev, OPEN_HERE(fd), "a file", (int fd, const struct iovec *parts, int n, off_t at), fd, parts, n,
+        at)
+REFUSED(ssize_t, sendmsg, OPEN_HERE(fd), "a socket", (int fd, const struct msghdr *message, int flags), fd, message,
+        flags)
+REFUSED(ssize_t, sendto, OPEN_HERE(fd), "a socket",
+        (int fd, const void *bytes, size_t length, int flags, const struct sockaddr *to, socklen_t size), fd, bytes,
+        length, flags, to, size)
 
 ssize_t sendfile(int to, int from, off_t *at, size_t length) { /* callers fall back on read and write */
     if (find(to) == NOT_OURS)

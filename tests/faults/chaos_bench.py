@@ -6,9 +6,9 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -194,37 +194,26 @@ class Rival:
     """A second process that writes to the same database from a directory of its own."""
 
     def __init__(self, url: str, directory: Path) -> None:
-        self._arguments = (url, str(directory))
-        self._process: Any = None
-        self._pipe: Any = None
+        self._arguments = url, directory
+        self._process = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
 
     def begin(self, letter: str) -> None:
         """Have it index its source with the model of this letter, in the background."""
-        if self._process is None:
-            context = multiprocessing.get_context("spawn")
-            self._pipe, theirs = context.Pipe()
-            self._process = context.Process(target=_rival, args=(theirs, *self._arguments), daemon=True)
-            self._process.start()
-        self._pipe.send(letter)
+        self._outcome = self._process.submit(_index_rival, *self._arguments, letter)
 
     def end(self) -> str:
         """Wait until it is done; return ``done`` or the name of its error."""
-        return str(self._pipe.recv())
+        return self._outcome.result()
 
     def close(self) -> None:
         """Let the process end."""
-        if self._process is not None:
-            self._pipe.send("")
-            self._process.join()
-            self._process = None
+        self._process.shutdown()
 
 
-def _rival(pipe: Pipe, url: str, directory: str) -> None:
+def _index_rival(url: str, directory: Path, letter: str) -> str:
     logging.getLogger("indexer").setLevel(logging.ERROR)
-    workspace = Workspace(Path(directory), url)
-    while letter := pipe.recv():
-        try:
-            index(workspace, ignore, rows=RIVAL_ROWS, source=RIVAL, letter=letter)
-            pipe.send("done")
-        except DedupError as error:
-            pipe.send(type(error).__name__)
+    try:
+        index(Workspace(directory, url), ignore, rows=RIVAL_ROWS, source=RIVAL, letter=letter)
+    except DedupError as error:
+        return type(error).__name__
+    return "done"

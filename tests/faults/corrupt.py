@@ -22,7 +22,7 @@ from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
+from unittest.mock import Mock, patch
 
 import faiss
 import numpy as np
@@ -191,15 +191,18 @@ class Witness(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__()
-        self.reads = self.warnings = 0
+        self.readers = {name: Mock(wraps=getattr(faiss, name)) for name in ("read_index", "deserialize_index")}
+        self._warnings = 0
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.warnings += 1
+        self._warnings += 1
 
     def seen(self) -> tuple[int, int]:
         """Return and forget the reads and warnings so far."""
-        result = self.reads, self.warnings
-        self.reads = self.warnings = 0
+        result = sum(reader.call_count for reader in self.readers.values()), self._warnings
+        self._warnings = 0
+        for reader in self.readers.values():
+            reader.reset_mock()
         return result
 
 
@@ -208,17 +211,7 @@ def watching() -> Iterator[Witness]:
     """Count what FAISS reads, and take the warnings instead of printing them."""
     witness = Witness()
     log = logging.getLogger("indexer")
-
-    def counting(function: Callable[..., Any]) -> Callable[..., Any]:
-        def called(*arguments: object) -> object:
-            witness.reads += 1
-            return function(*arguments)
-
-        return called
-
-    names = ("read_index", "deserialize_index")
-    replaced = {name: counting(getattr(faiss, name)) for name in names}
-    with patch.multiple(faiss, **replaced), patch.multiple(log, propagate=False, handlers=[witness]):
+    with patch.multiple(faiss, **witness.readers), patch.multiple(log, propagate=False, handlers=[witness]):
         yield witness
 
 
@@ -264,10 +257,11 @@ def without_checksum() -> Iterator[None]:
     def read(*_: object, keep: bool) -> NDArray[np.uint8]:
         return np.zeros(1, np.uint8)
 
-    checks = (patch.object(module, "check_file", read) for module in (snapshot, snapshot_file))
-    with ExitStack() as stack:
-        for replaced in (*checks, patch.object(faiss, "read_index", refuse)):
-            stack.enter_context(replaced)
+    with (
+        patch.object(snapshot, "check_file", read),
+        patch.object(snapshot_file, "check_file", read),
+        patch.object(faiss, "read_index", refuse),
+    ):
         yield
 
 

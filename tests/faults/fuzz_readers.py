@@ -335,20 +335,18 @@ def main() -> int:
     asked = parser.parse_args()
     start = time.perf_counter()
     totals = run(asked.seed, asked.start, asked.count)
-    slowest_s, slowest_input = totals.slowest
     result = {
         **vars(asked),
         "failures": len(totals.failures),
         "rows": totals.rows,
         "rejected": totals.rejects.total(),
         "refused": totals.refused.total(),
-        "slowest_s": round(slowest_s, 2),
-        "slowest_input": slowest_input,
+        "slowest": totals.slowest,
         "peak_mib": peak_mib(),
         "seconds": round(time.perf_counter() - start),
-        "inputs_by_kind": dict(totals.kinds.most_common()),
-        "refused_by_code": dict(totals.refused.most_common()),
-        "rejected_by_code": dict(totals.rejects.most_common()),
+        "inputs_by_kind": totals.kinds,
+        "refused_by_code": totals.refused,
+        "rejected_by_code": totals.rejects,
         "first_failures": totals.failures[:20],
     }
     print(json.dumps(result))

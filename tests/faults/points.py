@@ -52,6 +52,8 @@ from indexer.vectors.snapshot import Snapshots  # noqa: E402
 
 LIMIT_S = 60
 """A child that takes longer hangs."""
+INJECTOR = ctypes.CDLL(None)
+"""This process, which was started with ``LD_PRELOAD`` set to the library."""
 RETRY_PAUSES_S = (0.01,) * len(engines.RETRY_PAUSES_S)
 
 Tell = Callable[..., None]
@@ -73,24 +75,10 @@ class Child:
     errors: str = ""
 
 
-class Injector:
-    """The injector of this process, which was started with ``LD_PRELOAD`` set to the library."""
-
-    def __init__(self) -> None:
-        self._library = ctypes.CDLL(None)
-
-    def arm(self, root: Path, k: int, flavour: str, *, seed: int, sockets: bool, report: int) -> None:
-        """Count calls from now on and break the ``k``-th one, which is named in a line written to ``report``."""
-        number = FLAVOURS.index(flavour)
-        self._library.faults_arm(os.fsencode(root), ctypes.c_long(k), number, seed, int(sockets), report)
-
-    def disarm(self) -> None:
-        """Stop counting and breaking."""
-        self._library.faults_disarm()
-
-    def strike(self) -> None:
-        """Die now, in the way of the flavour."""
-        self._library.faults_now()
+def arm(root: Path, k: int, flavour: str, *, seed: int, sockets: bool, report: int) -> None:
+    """Count calls from now on and break the ``k``-th one, which is named in a line written to ``report``."""
+    number = FLAVOURS.index(flavour)
+    INJECTOR.faults_arm(os.fsencode(root), ctypes.c_long(k), number, seed, int(sockets), report)
 
 
 class Place:
@@ -200,11 +188,10 @@ class Bench:
         return dict(zip(KEY, key, strict=True)) | {"version": self._place.version} | found
 
     def _do(self, path: Path, url: str | None, tell: Tell, report: int, flavour: str, k: int, seed: int) -> None:
-        injector = Injector()
-        injector.arm(path.parent, k, flavour, seed=seed, sockets=url is not None, report=report)
+        arm(path.parent, k, flavour, seed=seed, sockets=url is not None, report=report)
         self._job.do(_workspace(path, url), tell)
         if flavour in FATAL:
-            injector.strike()
+            INJECTOR.faults_now()
 
     def _judge(self, path: Path, url: str | None, tell: Tell, broken: Child) -> None:
         left = list(judge(path, url, self._job, Stage(broken.acked, broken.done, self._after_run, attempts=1)))
@@ -286,7 +273,7 @@ def _work(work: Work, report: int) -> None:
     try:
         work(tell, report)
     except BaseException as error:  # whatever it is, it is judged by the exit code that a user sees
-        Injector().disarm()
+        INJECTOR.faults_disarm()
         tell("raised", (exit_code(error), f"{type(error).__name__}: {error}"))
 
 

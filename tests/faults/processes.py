@@ -17,6 +17,7 @@ readers   One process changes, adds and deletes records and publishes a snapshot
 import argparse
 import csv
 import json
+import multiprocessing
 import random
 import signal
 import sqlite3
@@ -25,6 +26,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
@@ -153,8 +155,8 @@ def random_name(rng: random.Random) -> str:
     return f"Company {rng.randrange(NAMES)} of {rng.randrange(20)}"
 
 
-def write(place: Workspace, until: float, seed: int) -> dict[str, int]:
-    rng = random.Random(seed)
+def write(directory: Path, url: str | None, until: float, seed: int) -> dict[str, int]:
+    place, rng = Workspace(directory, url), random.Random(seed)
     jobs = 0
     while time.time() < until:
         rows = [(f"r{n}", random_name(rng), "") for n in range(NAMES)]
@@ -165,8 +167,8 @@ def write(place: Workspace, until: float, seed: int) -> dict[str, int]:
     return {"jobs": jobs}
 
 
-def read(place: Workspace, until: float, seed: int) -> dict[str, int]:
-    rng = random.Random(seed)
+def read(directory: Path, url: str | None, until: float, seed: int) -> dict[str, int]:
+    place, rng = Workspace(directory, url), random.Random(seed)
     answers = matches = 0
     while time.time() < until:
         with place.open(for_writing=False) as store:
@@ -182,42 +184,34 @@ def read(place: Workspace, until: float, seed: int) -> dict[str, int]:
     return {"answers": answers, "matches": matches}
 
 
-def readers(seconds: float, on_postgresql: bool) -> bool:
+def readers(seconds: float, on_postgresql: bool) -> dict[str, object]:
     with ExitStack() as stack:
         server = stack.enter_context(running_server()) if on_postgresql else None
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="readers-"))) / "w"
-        url = server.create("readers") if server else ""
-        place = Workspace(directory, url or None)
+        url = server.create("readers") if server else None
+        place = Workspace(directory, url)
         with place.open(for_writing=True) as store:
             load_rows(snapshots_of(place, store), [("r1", "Company 1", "")], SOURCE)
-        command = [sys.executable, __file__, "--place", str(directory), url, str(time.time() + seconds)]
-        workers = [
-            subprocess.Popen([*command, role, "--seed", str(seed)], stdout=subprocess.PIPE, text=True)
-            for seed, role in enumerate(("write", "read", "read"))
-        ]
-        outcomes = [json.loads(worker.communicate()[0] or "null") for worker in workers]
-    print(json.dumps({"engine": "postgresql" if url else "sqlite", "outcomes": outcomes}))
-    return not any(worker.returncode for worker in workers)
+        pool = stack.enter_context(ProcessPoolExecutor(3, multiprocessing.get_context("spawn")))
+        until = time.time() + seconds
+        jobs = [pool.submit(do, directory, url, until, seed) for seed, do in enumerate((write, read, read))]
+        outcomes = [job.result() for job in jobs]
+    return {"engine": "postgresql" if url else "sqlite", "outcomes": outcomes}
 
 
 def main() -> None:
     options = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    options.add_argument("what", choices=["signals", "overlaps", "readers", "write", "read"], metavar="WHAT")
+    options.add_argument("what", choices=["signals", "overlaps", "readers"], metavar="WHAT")
     options.add_argument("--rounds", type=int, default=200)
     options.add_argument("--seconds", type=float, default=120)
     options.add_argument("--postgresql", action="store_true")
     options.add_argument("--seed", type=int, default=1)
-    options.add_argument("--place", nargs=3, help=argparse.SUPPRESS)
     asked = options.parse_args()
     if asked.what == "readers":
-        sys.exit(not readers(asked.seconds, asked.postgresql))
-    if asked.place:
-        directory, url, until = asked.place
-        do = write if asked.what == "write" else read
-        print(json.dumps(do(Workspace(Path(directory), url or None), float(until), asked.seed)))
-        return
-    do = interrupt if asked.what == "signals" else overlap
-    print(json.dumps(do(asked.rounds, random.Random(asked.seed))))
+        outcome = readers(asked.seconds, asked.postgresql)
+    else:
+        outcome = (interrupt if asked.what == "signals" else overlap)(asked.rounds, random.Random(asked.seed))
+    print(json.dumps(outcome))
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from server import running_server
 
+from dedup.runtime import threads
 from indexer.ingest.load import ingest
 from indexer.reading.open import Row
 from indexer.store import schema
@@ -49,15 +50,8 @@ def store_rows(store: Store, n: int, scratch: Path) -> dict[str, float]:
         times[stage] = time.perf_counter() - start
 
     with recorded_run(store, "index") as run:
-        given: dict[str, Any] = {
-            "model": MODEL,
-            "run": run,
-            "scratch": scratch,
-            "on_reject": print,
-            "progress": note,
-            "mirror": False,
-        }
-        summary = ingest(store, "rate", generate(n), identity="column", **given)
+        given: dict[str, Any] = {"model": MODEL, "run": run, "scratch": scratch, "mirror": False}
+        summary = ingest(store, "rate", generate(n), identity="column", on_reject=print, progress=note, **given)
     assert summary.accounts.rows_in == n
     total = time.perf_counter() - start
     return {"store": total - times["read"], "total": total}
@@ -88,6 +82,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     asked = parser.parse_args()
     gc.set_threshold(200_000, 20, 100)  # as cli.main does
+    threads.compute_with(1)  # with more, other processes would encode, and passing texts to them is not free
     for engine in ("sqlite", "postgresql"):
         with running_server(durable=True) if engine == "postgresql" else nullcontext() as server:
             results = []
