@@ -7,7 +7,6 @@ missed. ``docs/measures.md`` defines the measures, ``methods.py`` the methods. T
 `--alone` leaves them out.
 """
 
-import argparse
 import json
 import sys
 import tempfile
@@ -297,8 +296,7 @@ PARTS = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="the data folder")
+    parser = results.arguments(__doc__)
     parser.add_argument("--model", type=Path, help="the folder of the model; default: the shipped one")
     parser.add_argument("--only", nargs="+", choices=PARTS, metavar="PART", help=f"of {', '.join(PARTS)}; default all")
     parser.add_argument("--alone", action="store_true", help="without rivals")

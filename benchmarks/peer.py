@@ -3,8 +3,8 @@
     python benchmarks/peer.py METHOD NAMES.csv --threshold 0.7 --output FOUND.npz --training ALIASES.csv.gz
 
 Prints the seconds of the matching alone: importing, reading the names and training are not counted. FOUND.npz holds
-``pairs`` (p, 2), places in the file, and their ``scores`` (p,), none below the threshold. Imports nothing of neardup,
-since emm needs an environment of its own.
+``pairs`` (p, 2), places in the file, and their ``scores`` (p,), none below the threshold. Only ``deduplicate``
+imports anything of neardup, since emm needs an environment of its own.
 """
 
 import argparse
@@ -146,7 +146,21 @@ def emm(training: Path, learnt: Path) -> Match:
     return match
 
 
+def deduplicate(training: Path, learnt: Path) -> Match:
+    """``neardup.deduplicate``, in memory; the threshold is that of the probability."""
+    import neardup
+
+    neardup.deduplicate(["Acme Inc", "Acme Incorporated", "Zenith Ltd"])  # loads the model, and imports the rest
+
+    def match(names: list[str], threshold: float) -> Found:
+        pairs = neardup.deduplicate(names, min_probability=threshold).pairs
+        return [pair.left.id for pair in pairs], [pair.right.id for pair in pairs], [one.probability for one in pairs]
+
+    return match
+
+
 METHODS: dict[str, Callable[[Path, Path], Match]] = {
+    "deduplicate": deduplicate,
     "string_grouper": string_grouper,
     "rapidfuzz": rapidfuzz,
     "datasketch": datasketch,

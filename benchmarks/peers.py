@@ -8,7 +8,6 @@ smaller size, is skipped. Exits with 1 if a bar is missed. Needs `neardup[bench]
 those of neardup, is installed into an environment in DIR.
 """
 
-import argparse
 import csv
 import json
 import os
@@ -22,7 +21,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib import metadata
-from itertools import product
+from itertools import chain, product
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +59,9 @@ class Peer:
 
 OURS = "neardup"
 THEIRS = "string_grouper at 0.7"  # the peer that sets a bar
+IN_MEMORY = "neardup.deduplicate"
 PEERS = (
+    Peer(IN_MEMORY, "deduplicate", "neardup", 0.5),
     Peer("string_grouper, its default 0.8", "string_grouper", "string-grouper", 0.8),
     Peer(THEIRS, "string_grouper", "string-grouper", 0.7),
     Peer("string_grouper, best threshold", "string_grouper", "string-grouper"),
@@ -309,10 +310,15 @@ def judged(records: dict[str, dict[str, Any]]) -> Iterator[Result]:
         yield result("planted pairs", f"precision of {file}.csv", verdict.precision)
 
 
+def judged_in_memory(records: dict[str, dict[str, Any]]) -> Iterator[Result]:
+    """Yield how long ``neardup.deduplicate`` takes beside string_grouper, of runs on ``TUNED_ON`` names."""
+    ours, theirs = records[IN_MEMORY], records[THEIRS]
+    if ours["runs"] and theirs["runs"]:
+        yield result(f"{TUNED_ON:,} names", f"{IN_MEMORY}, times string_grouper", seconds_of(ours) / seconds_of(theirs))
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="the data folder")
-    parser.add_argument("--work", type=Path, required=True, help="folder for results and 3 GB of files")
+    parser = results.arguments(__doc__, work="results and 3 GB of files")
     parser.add_argument("--size", type=int, nargs="+", default=list(SIZES), help="records; default %(default)s")
     parser.add_argument("--only", nargs="+", choices=NAMES, default=NAMES, metavar="NAME", help=f"of {NAMES}")
     parser.add_argument("--limit", type=float, default=3600, help="seconds of one run; default %(default)s")
@@ -327,7 +333,8 @@ def main() -> None:
     if all(is_done(record) for size in SIZES for record in records_of(asked.work, size).values()):
         results.put("peers", text)
     print(text, flush=True)
-    results.show(judged(records_of(asked.work, ALL)), to=sys.stderr)
+    in_memory = judged_in_memory(records_of(asked.work, TUNED_ON))
+    results.show(chain(judged(records_of(asked.work, ALL)), in_memory), to=sys.stderr)
 
 
 if __name__ == "__main__":

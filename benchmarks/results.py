@@ -5,6 +5,7 @@
 A file of kept results names the code it was measured on, so that no table mixes two versions.
 """
 
+import argparse
 import hashlib
 import json
 import operator
@@ -20,7 +21,7 @@ from typing import Any, NoReturn, TextIO
 import dedup
 
 PAGES = Path(__file__).parent / "results"
-PACKAGES = ("dedup", "indexer", "cli", "migrations")
+PACKAGES = ("dedup", "indexer", "cli", "neardup", "migrations")
 
 BARS = {
     # speed.py, on two cores
@@ -95,6 +96,15 @@ class Result:
 def result(bench: str, measure: str, value: float) -> Result:
     """Return a result with its bar, if ``BARS`` has one."""
     return Result(bench, measure, value, BARS.get((bench, measure), ""))
+
+
+def arguments(doc: str | None, *, work: str = "") -> argparse.ArgumentParser:
+    """Return a parser with the options that benchmarks share; ``work`` says what its folder is for."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="the data folder")
+    if work:
+        parser.add_argument("--work", type=Path, required=True, help=f"folder for {work}")
+    return parser
 
 
 def show(results: Iterable[Result], output: Path | None = None, *, to: TextIO | None = None) -> NoReturn:

@@ -7,7 +7,6 @@ three of four join the first words of one real name to the last of another, the 
 kept in DIR/scaling-SIZE.json, so that an interrupted run resumes. Exits with 1 if a bar is missed.
 """
 
-import argparse
 import random
 import shutil
 import sys
@@ -132,9 +131,7 @@ def judged(measured: Sequence[Mapping[str, Any]]) -> Iterator[Result]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="the data folder")
-    parser.add_argument("--work", type=Path, required=True, help="folder for results and the workspace")
+    parser = results.arguments(__doc__, work="results and the workspace")
     parser.add_argument("--size", type=int, nargs="+", default=list(SIZES), help="names; default %(default)s")
     asked = parser.parse_args()
     asked.work.mkdir(parents=True, exist_ok=True)

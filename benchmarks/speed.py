@@ -13,7 +13,6 @@ floors   each stage of the whole job beside the least it could take; writes resu
 Exits with 1 if a bar is missed. OMP_NUM_THREADS limits the threads.
 """
 
-import argparse
 import csv
 import random
 import shutil
@@ -295,10 +294,8 @@ BENCHES: dict[str, Callable[[Asked], Iterator[Result]]] = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = results.arguments(__doc__, work="the workspace, 2 GB")
     parser.add_argument("what", nargs="+", choices=BENCHES, metavar="WHAT", help="one or more of these")
-    parser.add_argument("--data", type=Path, required=True, help="the data folder")
-    parser.add_argument("--work", type=Path, required=True, help="folder for the workspace, 2 GB")
     parser.add_argument("--size", type=int, default=ALL, help="names of job and floors; default %(default)s, all")
     parser.add_argument("--output", type=Path, help="also write the results to this JSON file")
     asked = parser.parse_args()
