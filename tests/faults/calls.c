@@ -148,19 +148,13 @@ int openat(int directory, const char *given, int flags, ...) {
     return open_ours(directory, given, path, flags, mode);
 }
 
-#define OPEN(name, directory, ...)                                                                                  \
-    int name(__VA_ARGS__ const char *path, int flags, ...) {                                                        \
-        va_list rest;                                                                                               \
-        va_start(rest, flags);                                                                                      \
-        mode_t mode = flags & O_CREAT || (flags & O_TMPFILE) == O_TMPFILE ? va_arg(rest, mode_t) : 0;               \
-        va_end(rest);                                                                                               \
-        return openat(directory, path, flags, mode);                                                                \
-    }
-
-#define COMMA ,
-OPEN(open, AT_FDCWD)
-OPEN(open64, AT_FDCWD)
-OPEN(openat64, at, int at COMMA)
+int open(const char *path, int flags, ...) {
+    va_list rest;
+    va_start(rest, flags);
+    mode_t mode = flags & O_CREAT || (flags & O_TMPFILE) == O_TMPFILE ? va_arg(rest, mode_t) : 0;
+    va_end(rest);
+    return openat(AT_FDCWD, path, flags, mode);
+}
 
 int creat(const char *path, mode_t mode) { return openat(AT_FDCWD, path, O_CREAT | O_WRONLY | O_TRUNC, mode); }
 
@@ -262,6 +256,8 @@ int posix_fallocate(int fd, off_t at, off_t length) {
 
 #define ALSO(name, plain) extern __typeof__(plain) name __attribute__((alias(#plain)))
 
+ALSO(open64, open);
+ALSO(openat64, openat);
 ALSO(pwrite64, pwrite);
 ALSO(pwritev64, pwritev);
 ALSO(ftruncate64, ftruncate);

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import psycopg
 from jobs import OTHER, OTHER_ROWS, RIVAL, RIVAL_ROWS, Job, ignore, index
 from proxy import Proxy
-from server import Server
+from server import Server, connect
 from sqlalchemy import Connection, Engine, event
 
 from dedup.errors import DedupError
@@ -151,7 +151,7 @@ class Bench:
 
     def session(self) -> psycopg.Connection[Any]:
         """Return a new session that is no part of the job."""
-        return self.server.connect(DATABASE)
+        return connect(self.direct_url)
 
     def run(self, job: Job) -> Any:
         """Do a job through the proxy, as a new process would."""

@@ -36,11 +36,11 @@ import sqlite3  # noqa: E402
 import alembic.command  # noqa: E402
 import alembic.config  # noqa: E402, F401 - imported once, before the children are made, as faiss is
 import faiss  # noqa: E402, F401
-import psycopg  # noqa: E402
 import sabotage  # noqa: E402
 from crash import FATAL, FLAVOURS, KEY  # noqa: E402
 from jobs import code, make_job, model  # noqa: E402
 from judge import Dump, Problem, Stage, difference, dump, judge, judge_files, last_run  # noqa: E402
+from server import execute  # noqa: E402
 from sqlalchemy import make_url  # noqa: E402
 
 from cli.exit_codes import ENVIRONMENT, exit_code  # noqa: E402
@@ -97,7 +97,7 @@ class Place:
         self._server = server if self.is_shared else None
         self._database = f"crash_{base.name}"
         if self._server:
-            self.version = f"PostgreSQL {self._administer('SHOW server_version')[0][0]}"
+            self.version = f"PostgreSQL {execute(self._server, 'SHOW server_version')[0][0]}"
         else:
             engines.journal_mode = lambda *known: "DELETE" if kind == "delete" else "WAL"
 
@@ -112,8 +112,8 @@ class Place:
         url = None
         if self._server:
             template = f"TEMPLATE {self._database}_{kept}" if kept else ""
-            self._administer(f"DROP DATABASE IF EXISTS {self._database} WITH (FORCE)")
-            self._administer(f"CREATE DATABASE {self._database} {template} STRATEGY FILE_COPY")
+            execute(self._server, f"DROP DATABASE IF EXISTS {self._database} WITH (FORCE)")
+            execute(self._server, f"CREATE DATABASE {self._database} {template} STRATEGY FILE_COPY")
             url = make_url(self._server).set(database=self._database).render_as_string(hide_password=False)
         yield root / "workspace", url
 
@@ -123,18 +123,13 @@ class Place:
         if made.exists():
             made.rename(self._base / f"kept-{name}")
         if self._server:
-            self._administer(f"ALTER DATABASE {self._database} RENAME TO {self._database}_{name}")
+            execute(self._server, f"ALTER DATABASE {self._database} RENAME TO {self._database}_{name}")
 
     def settle(self) -> None:
         """Wait until the server has noticed that the client is gone."""
         query = f"SELECT FROM pg_stat_activity WHERE datname = '{self._database}'"
-        while self._server and self._administer(query):
+        while self._server and execute(self._server, query):
             time.sleep(0.001)
-
-    def _administer(self, statement: Any) -> list[tuple[Any, ...]]:
-        with psycopg.connect(str(self._server), autocommit=True) as connection:
-            cursor = connection.execute(statement)
-            return cursor.fetchall() if cursor.description else []
 
 
 class Bench:

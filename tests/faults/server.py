@@ -10,6 +10,18 @@ from typing import Any
 import psycopg
 
 
+def connect(url: str) -> psycopg.Connection[Any]:
+    """Return a new session in autocommit."""
+    return psycopg.connect(url, autocommit=True, connect_timeout=10)
+
+
+def execute(url: str, statement: Any, parameters: Sequence[Any] = ()) -> list[Any]:
+    """Run one statement in a session of its own and return its rows."""
+    with connect(url) as session:
+        cursor = session.execute(statement, parameters or None)
+        return cursor.fetchall() if cursor.description else []
+
+
 class Server:
     """A server on a Unix socket below ``directory``; ``socket`` is the path of that socket.
 
@@ -60,15 +72,9 @@ class Server:
                 output.seek(0)
                 raise RuntimeError(f"pg_ctl {' '.join(arguments)}: {output.read().decode()}")
 
-    def connect(self, database: str = "postgres") -> psycopg.Connection[Any]:
-        """Return a new session of the administrator, in autocommit."""
-        return psycopg.connect(self.url(database), autocommit=True, connect_timeout=10)
-
     def execute(self, statement: Any, parameters: Sequence[Any] = (), database: str = "postgres") -> list[Any]:
         """Run one statement in a session of its own and return its rows."""
-        with self.connect(database) as session:
-            cursor = session.execute(statement, parameters or None)
-            return cursor.fetchall() if cursor.description else []
+        return execute(self.url(database), statement, parameters)
 
     def close(self) -> None:
         """Stop for good; the package can stop only the process that it started."""
