@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -44,6 +45,9 @@ class Model:
     manifest: dict[str, Any]
     scorer: Scorer
     word_model: WordModel
+
+    def __repr__(self) -> str:
+        return f"Model({str(self.directory)!r}, model_id={self.model_id[:12]!r}, dimension={self.dimension})"
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out the encoder, which cannot be pickled; the copy loads it again."""
@@ -94,7 +98,7 @@ class Model:
         return explain(left, right, similarity, self.scorer, self.word_model)
 
 
-def load_model(directory: Path | None = None) -> Model:
+def load_model(directory: str | os.PathLike[str] | None = None) -> Model:
     """Load the model in ``directory``, or the one that ships with neardup.
 
     >>> load_model().dimension
@@ -103,8 +107,7 @@ def load_model(directory: Path | None = None) -> Model:
     Raises:
         VersionMismatch: a file is missing, damaged or of an unsupported version.
     """
-    if directory is None:
-        directory = Path(str(resources.files("dedup"))) / "data" / "model"
+    directory = Path(str(resources.files("dedup"))) / "data" / "model" if directory is None else Path(directory)
     try:
         manifest = json.loads((directory / "manifest.json").read_text(encoding="utf-8"))
         contents = {name: (directory / name).read_bytes() for name in FILES}

@@ -6,15 +6,27 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Self, overload
+from typing import Any, Self, TypedDict, Unpack, overload
 
 import numpy as np
-from numpy.typing import NDArray
-from sqlalchemy import func, select
+from sqlalchemy import URL
 
-from dedup.errors import UsageError
+from dedup.errors import UsageError, WriterBusy
 from dedup.matching.matcher import Matcher
-from indexer.in_memory import TextColumns, checked_probability, default_model
+from indexer.arguments import (
+    Label,
+    ModelOption,
+    TextColumns,
+    id_column_of,
+    limit_of,
+    model_of,
+    probability_of,
+    share_of,
+    source_of,
+    text_columns_of,
+    text_of,
+    texts_of,
+)
 from indexer.ingest import id_types
 from indexer.jobs import delete as delete_job
 from indexer.jobs.duplicates import find_duplicates
@@ -28,19 +40,35 @@ from indexer.progress_bar import ProgressOption, progress_of
 from indexer.reading.formats.python_rows import PythonTable, rows_of
 from indexer.reading.inputs import Input, inputs_of_files
 from indexer.reading.rejects import Reject
-from indexer.reading.rows import ReadOptions, Table
+from indexer.reading.rows import ReadOptions
 from indexer.results.deduplication import Duplicates
 from indexer.results.indexing import Added, Status, Verification
 from indexer.results.matches import ManyMatches, Matches
-from indexer.results.records import Match, Record
-from indexer.store import schema
+from indexer.results.records import Match, Record, Rejected
 from indexer.store import store as stored
-from indexer.store.store import Ids, Store
+from indexer.store.engines import parse_url
+from indexer.store.store import Store
 from indexer.store.workspace import Workspace
 from indexer.vectors.snapshot import Snapshots
 
 DEFAULT_SOURCE = "python"
 """Source of rows that are given as Python objects, unless one is named."""
+
+
+class ReadingOptions(TypedDict, total=False):
+    """How to read a file; what is not given is detected. See docs/cli.md."""
+
+    encoding: str
+    delimiter: str
+    quote: str
+    header: bool
+    skip_lines: int
+    lenient: bool
+    fix_mojibake: bool
+    allow_empty: bool
+
+
+_OF_FILES = ReadingOptions.__annotations__.keys() - {"fix_mojibake"}
 
 
 class Index:
@@ -49,7 +77,7 @@ class Index:
     ``location`` is the directory of a workspace, or the URL of a PostgreSQL or SQLite database; then ``workspace`` is
     the directory for its FAISS snapshots. Each method is the job of the command of that name: it takes the writer lock
     only while it writes, so other processes can use the index between calls. Close the index, or use it as a context
-    manager.
+    manager. ``progress=True`` draws a bar in a terminal or notebook; a function gets (stage, done, total).
 
     >>> import neardup, tempfile
     >>> with neardup.Index(tempfile.mkdtemp()) as index:
@@ -67,15 +95,15 @@ class Index:
         location: str | os.PathLike[str] = ".dedup",
         *,
         workspace: str | os.PathLike[str] | None = None,
-        model: Matcher | None = None,
+        model: ModelOption = None,
         progress: ProgressOption = None,
     ) -> None:
         is_url = isinstance(location, str) and "://" in location
         if workspace is not None and not is_url:
             raise UsageError("workspace= goes with the URL of a database; a directory is its own workspace.")
         directory = Path(workspace or ".dedup") if is_url else Path(location)
-        self._workspace = Workspace(directory, str(location) if is_url else None)
-        self._model = model or default_model()
+        self._workspace = Workspace(directory.absolute(), _absolute(str(location)) if is_url else None)
+        self._model = model_of(model)
         self._progress = progress
         self._reader: _Reader | None = None
 
@@ -84,6 +112,10 @@ class Index:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what is open; a copy opens the index for itself."""
+        return {**self.__dict__, "_reader": None}
 
     def __repr__(self) -> str:
         return f"Index({self._workspace.where!r})"
@@ -99,32 +131,41 @@ class Index:
         data: Any,  # noqa: ANN401 - a path or a table of any library
         *,
         text: TextColumns = None,
-        id: str | None = None,
+        id: Label | None = None,
         source: str | None = None,
         sync: bool = False,
         max_reject_rate: float = 0.05,
-        **reading: Any,  # noqa: ANN401 - as in ReadOptions
+        **reading: Unpack[ReadingOptions],
     ) -> Added:
         """Add the rows of a file or of Python objects; rows with known ids are updated.
 
         ``data`` is a path, or rows as ``deduplicate`` takes them. Columns that are not named are found by their names.
         ``source`` is the collection the rows belong to: the name of the file, or ``python``. Without an id column a
         row is known by its content. With ``sync``, records of the source that are not in ``data`` are removed; a file
-        without ids always replaces its source. ``reading`` are further options for files: ``encoding``, ``delimiter``,
-        ``quote``, ``header``, ``skip_lines``, ``lenient``, ``fix_mojibake`` and ``allow_empty``.
+        without ids always replaces its source. Of 100 rows or more, at most the share ``max_reject_rate`` may be
+        rejected. ``reading`` are further options for files: ``encoding``, ``delimiter``, ``quote``, ``header``,
+        ``skip_lines``, ``lenient``, ``fix_mojibake`` and ``allow_empty``.
 
         Raises:
             UsageError, InputRefused: the rows cannot be read, or too many are rejected; nothing was changed.
             WriterBusy: another process is writing to this index.
             EnvironmentFault: the disk or the database fails.
         """
-        options = _options(text, id, reading)
-        rejects = _Kept()
+        if unknown := sorted(reading.keys() - ReadingOptions.__annotations__.keys()):
+            known = ", ".join(ReadingOptions.__annotations__)
+            raise UsageError(f"There is no option {unknown[0]!r}; the options of reading are {known}.")
+        options = ReadOptions(text_columns=text_columns_of(text), id_column=id_column_of(id), **reading)
+        rejects = _Rejects()
+        mirror, table = None, None
         if isinstance(data, str | os.PathLike):
-            (given,) = inputs_of_files([os.fspath(data)], source)
-            mirror, id_type = None, None
+            (given,) = inputs_of_files([os.fspath(data)], None if source is None else source_of(source))
         else:
-            given, id_type = _rows_input(data, options, source or DEFAULT_SOURCE)
+            if for_files := sorted(reading.keys() & _OF_FILES):
+                raise UsageError(f"{for_files[0]}= is for files; these rows are read already.")
+            rows = rows_of(data)
+            table = PythonTable(rows, options, id_types.to_text)
+            name = source_of(DEFAULT_SOURCE if source is None else source)
+            given = Input(name, (), lambda wanted: PythonTable(rows, wanted, id_types.to_text))
             mirror = sync
         notes: list[str] = []
         with progress_of(self._progress) as progress:
@@ -136,24 +177,34 @@ class Index:
                 options=options,
                 sync=sync,
                 mirror=mirror,
-                id_type=id_type,
-                max_reject_rate=max_reject_rate,
+                id_type=id_types.type_of(table.ids) if table and table.ids else None,
+                max_reject_rate=share_of(max_reject_rate, "max_reject_rate"),
                 notify=notes.append,
                 progress=progress,
             )
         self.close()
-        return _added(done, rejects.rejects, notes)
+        return _added(done, [_rejected(reject, table) for reject in rejects.rows], notes)
 
-    def delete(self, ids: Iterable[Any] | None = None, *, source: str | None = None) -> int:
+    def delete(
+        self,
+        ids: Any = None,  # noqa: ANN401 - one id or several
+        *,
+        source: str | None = None,
+    ) -> int:
         """Delete the records with these ids, all or none of them, or a whole ``source``; return how many there were.
+
+        ``ids`` is one id or several; an empty list deletes nothing.
 
         Raises:
             UsageError: neither is given, or there is no such record or source; nothing was deleted.
             WriterBusy: another process is writing to this index.
         """
-        wanted = [id_types.to_text(one) for one in ids] if ids is not None else []
+        one = isinstance(ids, str) or not isinstance(ids, Iterable)
+        wanted = None if ids is None else [id_types.to_text(id) for id in ([ids] if one else ids)]
+        if wanted == []:
+            return 0
         with progress_of(self._progress) as progress:
-            deleted = delete_job.delete(self._workspace, wanted, source, progress)
+            deleted = delete_job.delete(self._workspace, wanted or [], source, progress)
         self.close()
         return deleted.records
 
@@ -172,36 +223,48 @@ class Index:
         for the next query; what other processes write is seen.
 
         Raises:
-            UsageError: nothing is indexed, ``limit`` is less than 1, or ``min_probability`` is not between 0 and 1.
+            UsageError: nothing is indexed, a query is no text, ``limit`` is less than 1, or ``min_probability`` is not
+                between 0 and 1.
             InputRefused: a text holds no letter, digit or symbol, or is too long.
             VersionMismatch: the index was made with another model.
         """
-        if limit < 1:
-            raise UsageError(f"limit is {limit}; give at least 1.")
-        least = checked_probability(min_probability)
-        texts = [text] if isinstance(text, str) else list(text)
+        limit, least = limit_of(limit), probability_of(min_probability, 0)
+        single = isinstance(text, str) or not isinstance(text, Iterable)
+        texts = [text_of(text, "text")] if single else texts_of(text, "text")
         reader = self._open_reader()
         found = reader.searcher.query(texts, limit=limit, min_probability=least)
+        parsers, model = reader.parsers(), reader.searcher.model
         results = [
-            Matches(query, _matches(query, hits, reader.parsers), least, reader.searcher.model.explain)
+            Matches(query, least, _matches(query, hits, parsers), model)
             for query, hits in zip(texts, found, strict=True)
         ]
-        return results[0] if isinstance(text, str) else ManyMatches(tuple(results))
+        return results[0] if single else ManyMatches(tuple(results), model)
 
     def duplicates(self, *, min_probability: float | None = None) -> Duplicates:
         """Find all duplicates in the index. Pairs have at least ``min_probability`` (default: that of the model).
 
+        The result holds every record of the index in memory; ``report`` does not.
+
         Raises:
             UsageError: nothing is indexed.
             VersionMismatch: the index was made with another model.
+            WriterBusy: another process has changed the index meanwhile.
         """
-        least = checked_probability(self._model.default_probability if min_probability is None else min_probability)
+        least = probability_of(min_probability, self._model.default_probability)
         with self._workspace.open(for_writing=False) as store, progress_of(self._progress) as progress:
+            before = _state(store)
             snapshots = Snapshots(store, self._workspace.snapshots)
             found = find_duplicates(snapshots, self._model, min_probability=least, progress=progress)
-            near = found.near
-            records, of_text = _records_of_duplicates(store, found.text_ids, near.pairs, near.clusters.labels)
-        return Duplicates(least, records, (), near, of_text, len(found.text_ids), near.model.explain)
+            parsers = id_types.parsers(store)
+            stored_records = sorted(store.iter_records(), key=lambda one: one.record_id)
+            if _state(store) != before:
+                raise WriterBusy("Another process has changed the index while its duplicates were searched; try again.")
+        places = np.searchsorted(found.text_ids, [one.text_id for one in stored_records]).tolist()
+        records = [_record(one, parsers) for one in stored_records]
+        of_text: dict[int, list[Record]] = {}
+        for place, record in zip(places, records, strict=True):
+            of_text.setdefault(place, []).append(record)
+        return Duplicates(records, (), least, (), None, found.near, of_text, len(found.text_ids))
 
     def report(self, output: str | os.PathLike[str], *, min_probability: float | None = None) -> dict[str, Any]:
         """Write ``pairs.csv``, ``clusters.csv`` and ``summary.json`` into the directory ``output``; return the summary.
@@ -210,7 +273,7 @@ class Index:
             UsageError: nothing is indexed.
             EnvironmentFault: the files cannot be written.
         """
-        least = None if min_probability is None else checked_probability(min_probability)
+        least = probability_of(min_probability, self._model.default_probability)
         with progress_of(self._progress) as progress:
             return report_job(self._workspace, self._model, Path(output), min_probability=least, progress=progress)
 
@@ -257,10 +320,13 @@ class _Reader:
             self._state = _state(self._store)
             snapshots = Snapshots(self._store, workspace.snapshots)
             self.searcher = self._opened.enter_context(Searcher(snapshots, model, report))
-            self.parsers = id_types.parsers(self._store)
         except BaseException:
             self._opened.close()
             raise
+
+    def parsers(self) -> dict[str, Callable[[str], Any]]:
+        """Return what turns texts of ids into ids, by source; not kept, because a source may be new."""
+        return id_types.parsers(self._store)
 
     def is_current(self) -> bool:
         """Return whether nothing was written since this was opened."""
@@ -276,43 +342,39 @@ def _state(store: Store) -> str | None:
     return store.meta("writer")
 
 
-class _Kept:
-    """Keeps the rows that are refused."""
+class _Rejects:
+    """Keeps the rows that are rejected."""
 
     def __init__(self) -> None:
-        self.rejects: list[Reject] = []
+        self.rows: list[Reject] = []
 
     def add(self, reject: Reject) -> None:
-        self.rejects.append(reject)
+        self.rows.append(reject)
 
 
-def _options(text: TextColumns, id: str | None, reading: dict[str, Any]) -> ReadOptions:
-    columns = [text] if isinstance(text, str) else text or ()
-    try:
-        return ReadOptions(text_columns=columns, id_column=id, **reading)
-    except TypeError:
-        known = ", ".join(name for name in ReadOptions.__dataclass_fields__ if not name.endswith(("columns", "column")))
-        unknown = next(name for name in reading if name not in ReadOptions.__dataclass_fields__)
-        raise UsageError(f"There is no option {unknown!r}; the options of reading are {known}.") from None
+def _absolute(url: str) -> str:
+    """Return the URL of a SQLite file with an absolute path, so that it stays the same file in another directory."""
+    parsed: URL = parse_url(url)
+    if parsed.get_backend_name() == "sqlite" and parsed.database:
+        parsed = parsed.set(database=os.path.abspath(parsed.database))
+    return parsed.render_as_string(hide_password=False)
 
 
-def _rows_input(data: object, options: ReadOptions, source: str) -> tuple[Input, str | None]:
-    """Return Python rows as an input, and the type of their ids."""
-    rows = rows_of(data)
-
-    def opened(wanted: ReadOptions) -> Table:
-        return PythonTable(rows, wanted, id_types.to_text)
-
-    column = opened(options).choice.id
-    return Input(source, (), opened), id_types.type_of(rows.columns[column]) if column else None
+def _rejected(reject: Reject, table: PythonTable | None) -> Rejected:
+    """Return a rejected row, with its id if it comes from Python."""
+    place = reject.record_no - 1
+    if table is None:
+        return Rejected(place, None, reject.message, reject.error, reject.line)
+    return Rejected(place, table.ids[place] if table.ids else None, reject.message, reject.error)
 
 
-def _added(done: InputIndexed, rejects: Sequence[Reject], notes: Sequence[str]) -> Added:
+def _added(done: InputIndexed, rejected: Sequence[Rejected], notes: Sequence[str]) -> Added:
     if done.result is None:
         return Added(done.source, 0, 0, 0, 0, 0, (), tuple(notes))
     rows = done.result.rows
+    notes = (*notes, *done.result.notes)
     return Added(
-        done.source, rows.rows_in, rows.added, rows.changed, rows.unchanged, rows.removed, tuple(rejects), tuple(notes)
+        done.source, rows.rows_in, rows.added, rows.changed, rows.unchanged, rows.removed, tuple(rejected), notes
     )
 
 
@@ -321,33 +383,9 @@ def _record(record: stored.Record, parsers: dict[str, Callable[[str], Any]]) -> 
 
 
 def _matches(query: str, hits: list[Found], parsers: dict[str, Callable[[str], Any]]) -> tuple[Match, ...]:
+    """Return a match for each record of each hit."""
     return tuple(
         Match(query, _record(record, parsers), hit.probability, hit.similarity, hit.exact)
         for hit in hits
         for record in hit.records
     )
-
-
-def _records_of_duplicates(
-    store: Store, text_ids: Ids, pairs: NDArray[np.int64], labels: NDArray[np.int64]
-) -> tuple[list[Record], dict[int, list[Record]]]:
-    """Return the records of texts that are in a pair or a cluster or have several records, in the order of their ids.
-
-    Also by position of their text.
-    """
-    involved = (np.bincount(labels, minlength=len(labels)) > 1)[labels]
-    involved[pairs.ravel()] = True
-    several = select(schema.record.c.text_id).group_by(schema.record.c.text_id).having(func.count() > 1)
-    ids = np.union1d(text_ids[involved], np.array([row[0] for row in store.read(several)], np.int64))
-    parsers = id_types.parsers(store)
-    places = dict(zip(ids.tolist(), np.searchsorted(text_ids, ids).tolist(), strict=True))
-    found = [
-        (record.record_id, places[text_id], _record(record, parsers))
-        for text_id, records in store.records_of_texts(ids).items()
-        for record in records
-    ]
-    found.sort(key=lambda one: one[0])
-    of_text: dict[int, list[Record]] = {}
-    for _, place, record in found:
-        of_text.setdefault(place, []).append(record)
-    return [record for _, _, record in found], of_text

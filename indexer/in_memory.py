@@ -2,38 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from functools import cache
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from dedup.errors import UsageError
-from dedup.matching.matcher import Matcher
-from dedup.model import load_model
 from dedup.text.normalise import normalise
+from indexer.arguments import (
+    Label,
+    ModelOption,
+    TextColumns,
+    id_column_of,
+    limit_of,
+    model_of,
+    probability_of,
+    text_columns_of,
+    text_of,
+    texts_of,
+)
 from indexer.ingest.intake import fault_of
 from indexer.jobs import compare as compare_job
 from indexer.jobs.duplicates import duplicates_of_texts
 from indexer.jobs.link import link_texts
 from indexer.progress_bar import ProgressOption, progress_of
+from indexer.reading.cell_table import Unusable
 from indexer.reading.columns import Columns
-from indexer.reading.formats.python_rows import is_missing, rows_of, to_text
+from indexer.reading.formats.python_rows import PythonRows, cell_of, is_missing, rows_of
 from indexer.reading.rows import ReadOptions
 from indexer.results.comparison import Comparison, Comparisons
 from indexer.results.deduplication import Duplicates
 from indexer.results.links import Links
 from indexer.results.records import Record, Rejected
 
-TextColumns = str | Sequence[str] | None
-"""A column, several to be joined with a space, or None: the column is found by its name."""
 
-
-@cache
-def default_model() -> Matcher:
-    """Return the model that ships with neardup, loaded once."""
-    return load_model()
-
-
-def compare(left: str, right: str, *, model: Matcher | None = None) -> Comparison:
+def compare(left: str, right: str, *, model: ModelOption = None) -> Comparison:
     """Compare two texts and say why.
 
     >>> import neardup
@@ -44,12 +45,14 @@ def compare(left: str, right: str, *, model: Matcher | None = None) -> Compariso
     vector similarity 0.99
 
     Raises:
-        InputRefused: a text holds no letter, digit or symbol.
+        InputRefused: a text holds no letter, digit or symbol, or is too long.
+        UsageError: one is no text.
     """
-    return Comparison.of(left, right, compare_job.compare(model or default_model(), left, right))
+    left, right = text_of(left, "left"), text_of(right, "right")
+    return Comparison.of(left, right, compare_job.compare(model_of(model), left, right))
 
 
-def compare_many(left: Iterable[str], right: Iterable[str], *, model: Matcher | None = None) -> Comparisons:
+def compare_many(left: Iterable[str], right: Iterable[str], *, model: ModelOption = None) -> Comparisons:
     """Compare pairs of texts: the first of ``left`` with the first of ``right``, and so on.
 
     >>> import neardup
@@ -58,30 +61,30 @@ def compare_many(left: Iterable[str], right: Iterable[str], *, model: Matcher | 
     [True, False]
 
     Raises:
-        InputRefused: a text holds no letter, digit or symbol.
-        UsageError: the sides differ in length.
+        InputRefused: a text holds no letter, digit or symbol, or is too long.
+        UsageError: the sides differ in length, or hold something that is no text.
     """
-    left, right = list(left), list(right)
+    left, right = texts_of(left, "left"), texts_of(right, "right")
     if len(left) != len(right):
         raise UsageError(f"{len(left)} texts cannot be compared with {len(right)}; give as many on both sides.")
-    return Comparisons(left, right, *compare_job.compare_many(model or default_model(), left, right))
+    return Comparisons(left, right, *compare_job.compare_many(model_of(model), left, right))
 
 
 def deduplicate(
     data: Any,  # noqa: ANN401 - a table of any library
     *,
     text: TextColumns = None,
-    id: str | None = None,
+    id: Label | None = None,
     min_probability: float | None = None,
-    model: Matcher | None = None,
+    model: ModelOption = None,
     progress: ProgressOption = None,
 ) -> Duplicates:
     """Find all duplicates in a list of texts or a table, in memory.
 
     ``data`` is a list of texts or of dicts, a dict of columns, or a data frame of pandas, Polars, Arrow or DuckDB.
-    Without ``text`` and ``id`` the columns are found by their names; without an id column a row's id is its position,
-    from 0. Pairs have at least ``min_probability`` (default: that of the model). ``progress=True`` draws a bar; a
-    function gets (stage, done, total).
+    Without ``text`` and ``id`` the columns are found by their names; without an id column (or with ``id=""``) the id of
+    a row is its position, from 0. Pairs have at least ``min_probability`` (default: that of the model).
+    ``progress=True`` draws a bar in a terminal or notebook; a function gets (stage, done, total).
 
     >>> import neardup
     >>> names = ["Acme Holdings Inc", "ACME HOLDINGS INCORPORATED", "Zenith Bank", "acme holdings, inc."]
@@ -95,13 +98,14 @@ def deduplicate(
         UsageError: the rows cannot be read, or ``min_probability`` is not between 0 and 1.
         InputRefused: a column is missing, or none looks like the text.
     """
-    model = model or default_model()
-    least = checked_probability(model.default_probability if min_probability is None else min_probability)
-    side = _Side(data, text, id)
+    matcher = model_of(model)
+    least = probability_of(min_probability, matcher.default_probability)
+    table = _TextsOf(data, text, id, "The table")
     with progress_of(progress) as report:
-        near = duplicates_of_texts(list(side.groups), model, min_probability=least, progress=report)
-    of_text = dict(enumerate(side.groups.values()))
-    return Duplicates(least, side.records, tuple(side.rejected), near, of_text, len(of_text), near.model.explain)
+        near = duplicates_of_texts(list(table.groups), matcher, min_probability=least, progress=report)
+    of_text = dict(enumerate(table.groups.values()))
+    choice = table.columns.choice
+    return Duplicates(table.records, tuple(table.rejected), least, choice.text, choice.id, near, of_text, len(of_text))
 
 
 def link(
@@ -109,18 +113,18 @@ def link(
     right: Any,  # noqa: ANN401
     *,
     text: TextColumns = None,
-    id: str | None = None,
+    id: Label | None = None,
     right_text: TextColumns = None,
-    right_id: str | None = None,
+    right_id: Label | None = None,
     min_probability: float | None = None,
     limit: int = 10,
-    model: Matcher | None = None,
+    model: ModelOption = None,
     progress: ProgressOption = None,
 ) -> Links:
     """Find the records of ``right`` that are the same as those of ``left``, in memory.
 
-    Both are given as to ``deduplicate``; ``right_text`` and ``right_id`` default to ``text`` and ``id``. Each left
-    text gets at most ``limit`` right texts.
+    Both are given as to ``deduplicate``. ``right_text`` and ``right_id`` default to ``text`` and ``id``;
+    ``right_id=""`` means that the right rows have no ids. Each left text gets at most ``limit`` right texts.
 
     >>> import neardup
     >>> found = neardup.link(["Acme Hldgs Inc", "Nobody Knows"], ["Zenith Bank", "Acme Holdings Incorporated"])
@@ -132,53 +136,78 @@ def link(
     Raises:
         UsageError, InputRefused: as ``deduplicate``.
     """
-    model = model or default_model()
-    least = checked_probability(model.default_probability if min_probability is None else min_probability)
-    if limit < 1:
-        raise UsageError(f"limit is {limit}; give at least 1.")
-    first, second = _Side(left, text, id), _Side(right, right_text or text, right_id or id)
+    matcher = model_of(model)
+    least = probability_of(min_probability, matcher.default_probability)
+    limit = limit_of(limit)
+    first = _TextsOf(left, text, id, "The left table")
+    second = _TextsOf(
+        right,
+        text if right_text is None else right_text,
+        id if right_id is None else right_id,
+        "The right table",
+        lambda: " For the right table, use right_text= and right_id=; right_id='' means that it has no ids.",
+    )
     with progress_of(progress) as report:
         linked = link_texts(
-            list(first.groups), list(second.groups), model, min_probability=least, limit=limit, progress=report
+            list(first.groups), list(second.groups), matcher, min_probability=least, limit=limit, progress=report
         )
     return Links(
-        least,
         first.records,
         second.records,
-        (*first.rejected, *second.rejected),
+        tuple(first.rejected),
+        tuple(second.rejected),
+        least,
         list(first.groups.values()),
         list(second.groups.values()),
         linked,
     )
 
 
-def checked_probability(min_probability: float) -> float:
-    """Return a probability. Raises ``UsageError`` if it is not between 0 and 1."""
-    if not 0 <= min_probability <= 1:
-        raise UsageError(f"min_probability is {min_probability}; give a number from 0 to 1.")
-    return min_probability
+class _TextsOf:
+    """The texts of the rows that were given.
 
+    Attributes:
+        columns: The columns that were chosen.
+        records: The records, in the order of the rows.
+        groups: The records by normal form, in the order of their first record.
+        rejected: The rows without a text.
 
-class _Side:
-    """The rows that were given: the records with a text, grouped by normal form, and those that were rejected."""
+    """
 
-    def __init__(self, data: object, text: TextColumns, id: str | None) -> None:
+    def __init__(
+        self, data: object, text: TextColumns, id: Label | None, name: str, hint: Callable[[], str] = lambda: ""
+    ) -> None:
         rows = rows_of(data)
-        wanted = ReadOptions(text_columns=[text] if isinstance(text, str) else text or (), id_column=id)
-        columns = Columns("The table", list(rows.columns), wanted)
-        values = list(rows.columns.values())
+        wanted = ReadOptions(text_columns=text_columns_of(text), id_column=id_column_of(id))
+        self.columns = Columns(name, rows.names, wanted, hint)
         self.records: list[Record] = []
         self.groups: dict[str, list[Record]] = {}
         self.rejected: list[Rejected] = []
-        for at in range(len(rows)):
-            record_id = at if columns.id_at is None else values[columns.id_at][at]
-            written = [to_text(values[place][at]) for place in columns.text_at]
-            raw = " ".join(cell for cell in written if cell.strip()) if len(written) > 1 else written[0]
-            normal = normalise(raw)
-            if fault := fault_of(normal):
-                self.rejected.append(Rejected(at + 1, record_id, fault[1]))
-                continue
-            fields = {name: values[place][at] for name, place in columns.others if not is_missing(values[place][at])}
-            record = Record(record_id, raw, "", fields)
-            self.records.append(record)
-            self.groups.setdefault(normal, []).append(record)
+        for place in range(len(rows)):
+            self._take(rows, place)
+
+    def _take(self, rows: PythonRows, place: int) -> None:
+        columns = self.columns
+        record_id = place if columns.id_at is None else rows.columns[columns.id_at][place]
+        cells = [cell_of(rows.columns[at][place]) for at in columns.text_at]
+        written = [cell for cell in cells if isinstance(cell, str)]
+        bad = next((cell for cell in cells if isinstance(cell, Unusable)), None)
+        raw = written[0] if len(cells) == 1 and written else " ".join(cell for cell in written if cell.strip())
+        normal = normalise(raw)
+        fault = (bad.error, bad.message(columns.choice.text[0])) if bad else _surrogate(raw) or fault_of(normal)
+        if fault:
+            self.rejected.append(Rejected(place, record_id, fault[1], fault[0]))
+            return
+        values = [(name, rows.columns[at][place]) for name, at in columns.others]
+        record = Record(record_id, raw, "", {name: one for name, one in values if not is_missing(one)}, place)
+        self.records.append(record)
+        self.groups.setdefault(normal, []).append(record)
+
+
+def _surrogate(raw: str) -> tuple[str, str] | None:
+    """Return the error of a text that is not valid Unicode."""
+    try:
+        raw.encode()
+    except UnicodeEncodeError:
+        return "E_ENCODING_ROW", "The text contains half of a surrogate pair."
+    return None

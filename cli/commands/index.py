@@ -207,17 +207,8 @@ def _print(done: InputIndexed, *, alone: bool) -> None:
     head = {} if alone else {"source": done.source}
     summary = head | _parts(done) | _summary(done.result, spaced(done.recall))
     write_summary(summary, sys.stdout, as_json=False)
-    _say_notes(done.result)
-
-
-def _say_notes(result: IndexResult) -> None:
-    if result.went_on:
-        say("Continued an interrupted run; the figures cover both parts.")
-    if result.withheld:
-        say(
-            f"Kept {result.withheld:,} {'record' if result.withheld == 1 else 'records'} missing from the input: "
-            "they may belong to rejected rows without a readable id. Correct these rows and run the command again."
-        )
+    for note in done.result.notes:
+        say(note)
 
 
 def _parts(done: InputIndexed) -> dict[str, str]:

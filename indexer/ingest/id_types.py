@@ -1,7 +1,7 @@
 """Ids that are no text: stored as text, and given back as they were given.
 
-A source whose first rows come from Python remembers the type of their ids in ``store_meta``. The ids of a source that
-was read from a file are text.
+A source that was filled from Python when it was empty remembers the type of its ids in ``store_meta``. An id that does
+not have this type, of a later input, is given back as text; so are all ids of a source that was read from a file.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, delete, insert, select
 
 from dedup.errors import UsageError
 from indexer.store import schema
@@ -34,32 +34,42 @@ _KEY = "id_type:"
 
 
 def plain(value: object) -> object:
-    """Return an id of NumPy as the equal one of Python."""
+    """Return an id of NumPy or pandas as the equal one of Python."""
+    if type(value).__name__ == "Timestamp" and hasattr(value, "to_pydatetime"):
+        value = value.to_pydatetime()
     item = getattr(value, "item", None)
     return item() if callable(item) and type(value).__module__ == "numpy" else value
 
 
 def to_text(value: object) -> str:
-    """Return the text under which an id is stored.
+    """Return the text under which an id is stored; 1.0, as pandas makes of 1, is stored as 1.
 
     Raises:
-        UsageError: it is of a type that cannot be given back.
+        UsageError: it is of a type that cannot be given back, or too long.
     """
     value = plain(value)
     if type(value).__name__ not in _PARSERS:
         raise UsageError(f"The id {value!r} is of type {type(value).__name__}; give ids of type {', '.join(_PARSERS)}.")
-    return value.isoformat() if isinstance(value, date) else str(value)
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        value = int(value)
+    try:
+        return value.isoformat() if isinstance(value, date) else str(value)
+    except ValueError as error:  # an int of more than 4,300 digits
+        raise UsageError(f"An id cannot be stored: {error}") from error
 
 
-def type_of(values: list[object]) -> str:
-    """Return the type of ids; that of the first, and text if they differ. None has no type."""
-    names = {type(plain(value)).__name__ for value in values if value is not None}
-    return names.pop() if len(names) == 1 else TEXT
+def type_of(values: list[Any]) -> str | None:
+    """Return the type of ids, text if they differ; None if there are none."""
+    names = {type(plain(value)).__name__ for value in values if value is not None and value == value}
+    return TEXT if len(names) > 1 else next(iter(names), None)
 
 
-def record(connection: Connection, source_id: int, id_type: str) -> None:
-    """Remember the type of the ids of a source."""
-    connection.execute(insert(schema.store_meta).values(key=f"{_KEY}{source_id}", value=id_type))
+def record(connection: Connection, source_id: int, id_type: str | None) -> None:
+    """Remember the type of the ids of an empty source, whatever it was before; None is for text."""
+    key = f"{_KEY}{source_id}"
+    connection.execute(delete(schema.store_meta).where(schema.store_meta.c.key == key))
+    if id_type is not None:
+        connection.execute(insert(schema.store_meta).values(key=key, value=id_type))
 
 
 def parsers(store: Store) -> dict[str, Callable[[str], Any]]:
@@ -67,6 +77,19 @@ def parsers(store: Store) -> dict[str, Callable[[str], Any]]:
     meta, source = schema.store_meta.c, schema.source.c
     types = dict(tuple(row) for row in store.read(select(meta.key, meta.value).where(meta.key.startswith(_KEY))))
     return {
-        name: _PARSERS.get(types.get(f"{_KEY}{source_id}", TEXT), str)
+        name: _parser(types.get(f"{_KEY}{source_id}", TEXT))
         for source_id, name in store.read(select(source.source_id, source.name))
     }
+
+
+def _parser(id_type: str) -> Callable[[str], Any]:
+    parse = _PARSERS.get(id_type, str)
+
+    def parsed(text: str) -> Any:  # noqa: ANN401 - an id of this type
+        try:
+            value = parse(text)
+            return value if to_text(value) == text else text
+        except (ValueError, ArithmeticError, UsageError):
+            return text
+
+    return parsed

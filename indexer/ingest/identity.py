@@ -42,7 +42,7 @@ def with_identity(
         return opener(options), None
     return opener(replace(options, id_column="")), (
         f"Column {column!r} repeats a value in {share:.1%} of the rows, so it is not used as the id. "
-        f"Use --id {column} to use it anyway."
+        f"To use it anyway, name it: --id {column}, or id={column!r} in Python."
     )
 
 

@@ -103,6 +103,7 @@ class _Batches:
     ) -> None:
         self.rows_in = self.rejected = self.unidentified = self.largest_batch = 0
         self.keys = KeySet()
+        self._first_message = ""
         self._spool = spool
         self._by_content = identity == "content"
         self._on_reject = on_reject
@@ -138,8 +139,8 @@ class _Batches:
             self._end_batch()
         if 0 < self.rows_in == self.rejected:
             raise InputRefused(
-                f"All {self.rows_in} rows were rejected, so nothing was written. "
-                "Look at the rejects, and check --text, --id, --delimiter and --encoding.",
+                f"All {self.rows_in} rows were rejected, so nothing was written. The first: {self._first_message} "
+                "Check the text and id columns, the delimiter and the encoding.",
                 "E_TOO_MANY_REJECTS",
             )
         self.keys.add(keys_of(self._rejected_ids))
@@ -149,7 +150,8 @@ class _Batches:
         if self.rows_in >= MIN_ROWS_FOR_RATE and self.rejected > self._max_reject_rate * self.rows_in:
             raise InputRefused(
                 f"{self.rejected} of the first {self.rows_in} rows were rejected, a share above "
-                f"{self._max_reject_rate:.3g}, so nothing was written. Correct the input, or raise --max-reject-rate.",
+                f"{self._max_reject_rate:.3g}, so nothing was written. The first: {self._first_message} Correct the "
+                "input, or allow more with --max-reject-rate, or max_reject_rate= in Python.",
                 "E_TOO_MANY_REJECTS",
             )
         self.largest_batch = max(self.largest_batch, _BATCH_CHARACTERS - self._room)
@@ -181,6 +183,7 @@ class _Batches:
 
     def _reject(self, reject: Reject) -> None:
         self.rejected += 1
+        self._first_message = self._first_message or reject.message
         self._on_reject(reject)
 
 

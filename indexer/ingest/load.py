@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
@@ -38,6 +39,12 @@ from indexer.store.transactions import next_key
 
 SIZE_OF_REMOVAL = PAGE
 """Records removed in one transaction."""
+
+_OTHER_IDENTITY: dict[Identity, str] = {
+    "content": "with ids from a column, but this input has no id column. Name it with --id (id= in Python)",
+    "column": "without an id column, but this input has one. Ignore it with --id '' (id='' in Python)",
+}
+"""For the identity of an input, how its source and the input differ, and the remedy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,22 +86,22 @@ def ingest(
 ) -> IngestSummary:
     """Store the rows of one input as records of the source ``source_name``.
 
-    Records of the source that are not in the input are removed with ``mirror``. ``id_type`` is recorded for a new
-    source (``id_types``). ``run`` becomes the earlier run if the same input was begun before. ``scratch`` is the
-    directory for a temporary file, and ``memory`` limits the estimated peak memory in bytes (``indexer.memory``).
+    Records of the source that are not in the input are removed with ``mirror``. ``id_type`` is recorded for a source
+    without records (``id_types``). ``run`` becomes the earlier run if the same input was begun before. ``scratch`` is
+    the directory for a temporary file, and ``memory`` limits the estimated peak memory in bytes (``indexer.memory``).
     ``on_reject`` is called with every rejected row. One transaction stores ``batch_rows`` rows (default
     ``BATCH_ROWS``) or removes ``removal_rows`` records (default ``SIZE_OF_REMOVAL``). Stages reported to ``progress``:
     ``read``, ``store`` (after each commit), ``remove``.
 
     Raises:
         InputRefused: All rows were rejected, or more than ``max_reject_rate`` of at least 100; or the input is empty
-            and would remove every record of the source. Nothing was written.
+            and would remove every record of the source, or the source has the other identity. Nothing was written.
         UsageError: The source was indexed with the other identity, or the job would need more than ``memory``.
         VersionMismatch: The model has no vector for a text; earlier batches are stored.
         WriterBusy: Another process has started writing; earlier batches are stored.
 
     """
-    size = _check_source(store, source_name, identity)
+    size = _check_source(store, source_name, identity, rows)
     with Spool(scratch) as spool:
         intake = take_in(
             rows,
@@ -108,14 +115,15 @@ def ingest(
         if mirror and intake.rows_in == 0 and size:
             raise InputRefused(
                 f"The input has no rows, which would remove all {size} records of source "
-                f"{source_name!r}. Check the file, or index into a new --workspace.",
+                f"{source_name!r}. Check the input, or index it into a new workspace.",
                 "E_EMPTY",
             )
         if memory is not None:
             texts = _most_texts(store, source_name, intake, mirror=mirror)
             check_memory(INDEX, texts, intake.largest_batch, memory)
         digest = sha256("\0".join((source_name, identity, str(mirror), spool.digest)).encode()).hexdigest()
-        source_id, run.run_id = store.write(lambda c: _begin(c, source_name, identity, id_type, run, digest))
+        begin = partial(_begin, name=source_name, identity=identity, run=run, digest=digest)
+        source_id, run.run_id = store.write(partial(begin, is_empty=size == 0, id_type=id_type))
         loading = _Loading(store, source_id, run.run_id, model)
         went_on = loading.number > 0
         loading.store(spool, intake.rows_in, is_new=size == 0, progress=progress)
@@ -140,34 +148,48 @@ def _most_texts(store: Store, name: str, intake: Intake, *, mirror: bool) -> int
     return int(of_others) + stay + intake.rows_in
 
 
-def _check_source(store: Store, name: str, identity: Identity) -> int:
-    """Return the number of records of a source; raises ``UsageError`` if it has the other identity."""
+def _check_source(store: Store, name: str, identity: Identity, rows: Iterable[Row | Reject]) -> int:
+    """Return the number of records of a source.
+
+    Raises:
+        UsageError: The source has the other identity.
+        InputRefused: The source has the other identity and there are no rows; they may lack columns for that reason.
+
+    """
     counted = select(func.count()).where(record.c.source_id == source.c.source_id).scalar_subquery()
     found = store.read(select(source.c.identity, counted).where(source.c.name == name))
     if not found:
         return 0
     before, size = found[0]
     if size and before != identity:
-        was, now = ("ids from a column", "no id column") if identity == "content" else ("no id column", "one")
+        if next(iter(rows), None) is None:
+            raise InputRefused(f"The input has no rows, so source {name!r} was not changed.", "E_EMPTY")
         raise UsageError(
-            f"Source {name!r} was indexed with {was}, but this input has {now}. "
-            "Name the id column with --id, or use another source with --source NAME."
+            f"Source {name!r} was indexed {_OTHER_IDENTITY[identity]}, or use another source with --source (source= in "
+            "Python)."
         )
     return int(size)
 
 
 def _begin(
-    connection: Connection, name: str, identity: Identity, id_type: str | None, run: CurrentRun, digest: str
+    connection: Connection,
+    *,
+    name: str,
+    identity: Identity,
+    run: CurrentRun,
+    digest: str,
+    is_empty: bool,
+    id_type: str | None,
 ) -> tuple[int, int]:
     """Return the keys of the source, created if it is new, and of the run to continue."""
     source_id = connection.execute(select(source.c.source_id).where(source.c.name == name)).scalar()
     if source_id is None:
         source_id = next_key(connection, source.c.source_id)
         connection.execute(insert(source).values(source_id=source_id, name=name, identity=identity))
-        if id_type is not None:
-            id_types.record(connection, source_id, id_type)
     else:
         connection.execute(update(source).where(source.c.source_id == source_id).values(identity=identity))
+    if is_empty:
+        id_types.record(connection, source_id, id_type)
     return source_id, runs.resume_run(connection, run, source_id, digest)
 
 

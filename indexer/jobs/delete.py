@@ -40,7 +40,10 @@ def delete(
         UsageError: neither is given, nothing is indexed, or there is no such source or record; nothing was deleted.
     """
     if not external_ids and not source_name:
-        raise UsageError("Say what to delete: --id ID, or --source NAME for all records of a source.")
+        raise UsageError(
+            "Say what to delete: records by their ids (--id, or ids= in Python), or a whole source (--source, or "
+            "source= in Python)."
+        )
     workspace.check_readable()
     with workspace.open(for_writing=True) as store:
         name = source_name or _only_source(store, external_ids)
@@ -109,7 +112,10 @@ def _only_source(store: Store, external_ids: Sequence[str]) -> str:
     if not names:
         raise UsageError(f"No source has a record with the id {external_ids[0]!r}; nothing was deleted.")
     if len(names) > 1:
-        raise UsageError(f"Several sources have records with these ids: {', '.join(names)}. Choose one with --source.")
+        raise UsageError(
+            f"Several sources have records with these ids: {', '.join(names)}. Choose one with --source, or source= in "
+            "Python."
+        )
     return names[0]
 
 

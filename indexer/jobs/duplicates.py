@@ -239,12 +239,17 @@ def _load(store: Store, model_id: str, progress: Progress) -> tuple[Ids, Codes, 
     for ids, page in store.iter_texts():
         place = slice(done, done + len(ids))
         if not np.array_equal(text_ids[place], ids):
-            raise UsageError("Not every text is encoded yet; run `dedup index` again to finish.")
+            raise UsageError(
+                "Not every text is encoded yet; index an input again to finish (`dedup index`, or `Index.add` in "
+                "Python)."
+            )
         normals[place] = page
         done += len(ids)
         progress("read texts", done, len(text_ids))
     if not done:
-        raise UsageError("Nothing is indexed in this workspace; run `dedup index FILE` first.")
+        raise UsageError(
+            "Nothing is indexed in this workspace; index an input first: `dedup index FILE`, or `Index.add` in Python."
+        )
     return text_ids, codes, normals
 
 
@@ -259,8 +264,8 @@ def _centres(snapshots: Snapshots, model_id: str, progress: Progress) -> tuple[i
     snapshot, index = opened
     if not has_current_cells(snapshot):
         _log.warning(
-            "The snapshot %s is of an older version, so the cells are computed again, which takes a while. The next "
-            "`dedup index` builds a new snapshot.",
+            "The snapshot %s is of an older version, so the cells are computed again, which takes a while. Indexing an "
+            "input (`dedup index`, or `Index.add` in Python) builds a new snapshot.",
             snapshot.file_name,
         )
         return None, None, 0

@@ -59,6 +59,19 @@ class IndexResult:
     snapshot_built: bool
     seconds: dict[str, float]
 
+    @property
+    def notes(self) -> list[str]:
+        """What the user should know besides the figures."""
+        notes = []
+        if self.went_on:
+            notes.append("Continued an interrupted run; the figures cover both parts.")
+        if self.withheld:
+            notes.append(
+                f"Kept {self.withheld:,} {'record' if self.withheld == 1 else 'records'} missing from the input: "
+                "they may belong to rejected rows without a readable id. Correct these rows and index the input again."
+            )
+        return notes
+
 
 @dataclass(frozen=True, slots=True)
 class InputIndexed:

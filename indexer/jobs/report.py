@@ -177,7 +177,7 @@ def _files(output: Path) -> Iterator[Sequence[TextIO]]:
                 Path(file.name).replace(output / name)
     except OSError as error:
         raise EnvironmentFault(
-            f"The report cannot be written to {output}: {error.strerror}; choose another --output."
+            f"The report cannot be written to {output}: {error.strerror}; choose another output directory."
         ) from error
     finally:
         for file in files:

@@ -25,6 +25,10 @@ class Unusable(NamedTuple):
     error: str
     stand_in: str
 
+    def message(self, column: str) -> str:
+        """Say what is wrong with the value of a column, and what to do."""
+        return _MESSAGES[self.error].format(column)
+
 
 class CellTable(Table):
     """A table of records made of cells; ``line`` is the record number, and there is no byte offset."""
@@ -47,7 +51,7 @@ class CellTable(Table):
         cells = [value if isinstance(value, str) else "" if value is None else value.stand_in for value in values]
         for name, value in zip(self.columns, values, strict=True):
             if isinstance(value, Unusable):
-                return self._reject(cells, value.error, _MESSAGES[value.error].format(name), name)
+                return self._reject(cells, value.error, value.message(name), name)
             if value and "\0" in value:
                 return self._reject(cells, "E_NUL", _MESSAGES["E_NUL"].format(name), name)
         external_id, raw, fields = self._columns.row_of(cells)

@@ -70,7 +70,7 @@ class CellWarnings:
         messages = list(self.general)
         if self._scientific.times:
             messages.append(
-                f"W_ID_SCIENTIFIC: Column {self._id!r} of {self._name} has ids like 1.23E+15: {self._scientific}. "
+                f"W_ID_SCIENTIFIC: {self._name} has ids like 1.23E+15 in column {self._id!r}: {self._scientific}. "
                 "A spreadsheet has probably shortened them; export the column as text."
             )
         if self._null.times:
@@ -79,12 +79,14 @@ class CellWarnings:
                 "remove them if they mean that there is no name."
             )
         if self._mojibake.times:
-            outcome = "They were repaired" if self._fix else "They are kept; repair them with --fix-mojibake"
+            outcome = "They were repaired"
+            if self._fix is None:
+                outcome = "They are kept; repair them with --fix-mojibake, or fix_mojibake=True in Python"
             messages.append(
                 f"W_MOJIBAKE: {self._name} has UTF-8 texts that were decoded as cp1252: {self._mojibake}. {outcome}."
             )
         if not rows_in:
-            messages.append(f"W_NO_ROWS: {self._name} has a header but no rows.")
+            messages.append(f"W_NO_ROWS: {self._name} has no rows.")
         return messages
 
 
@@ -102,5 +104,5 @@ def _mojibake_repair() -> Callable[[str], str]:
     try:
         from ftfy import fix_encoding
     except ModuleNotFoundError:
-        raise UsageError("--fix-mojibake needs ftfy; run: pip install 'neardup[mojibake]'") from None
+        raise UsageError("Repairing texts needs ftfy; run: pip install 'neardup[mojibake]'") from None
     return fix_encoding

@@ -55,16 +55,18 @@ class Columns:
         self._header = clean(header)
         if len(header) > MAX_COLUMNS:
             message = f"{owner} has {len(header)} columns; the maximum is {MAX_COLUMNS}."
-            raise InputRefused(f"{message} Check --delimiter, or remove some columns.", "E_HEADER")
+            raise InputRefused(f"{message} Check the delimiter, or remove some columns.", "E_HEADER")
         self.names = tuple(_distinct(self._header))
         text = list(options.text_columns) or [_guess_text(self._header) or ""]
         if not text[0]:
-            message = f"Cannot tell which column of {owner} holds the text. Choose one with --text: {self._listing()}."
-            raise InputRefused(message, "E_NO_TEXT_COLUMN")
-        self.text_at = list(dict.fromkeys(self._place(name, "--text") for name in text))
+            message = f"{owner} has no column with a usual name for the text, such as 'name'."
+            raise InputRefused(
+                f"{message} Choose one with --text, or text= in Python: {self._listing()}.", "E_NO_TEXT_COLUMN"
+            )
+        self.text_at = list(dict.fromkeys(self._place(name, "text") for name in text))
         unused = [name for place, name in enumerate(self._header) if place not in self.text_at]
         found_id = _guess(unused, ID_NAMES) if options.id_column is None else options.id_column
-        self.id_at = self._place(found_id, "--id") if found_id else None
+        self.id_at = self._place(found_id, "id") if found_id else None
         used = {*self.text_at, self.id_at}
         self.others = [(name, place) for place, name in enumerate(self.names) if place not in used]
         self.choice = ColumnChoice(
@@ -95,8 +97,8 @@ class Columns:
             )
         if data := [name for name in self._header if _DATA.fullmatch(name)]:
             warnings.append(
-                f"W_HEADER_DATA: The header of {self._owner} looks like data ({_quoted_list(data)}). "
-                "If the first line is a record, use --no-header."
+                f"W_HEADER_DATA: {self._owner} has column names that look like data ({_quoted_list(data)}). "
+                "If the first line is a record, use --no-header, or header=False in Python."
             )
         return warnings
 
@@ -107,7 +109,9 @@ class Columns:
         places = find(self._header, requested)
         if not places:
             message = f"{self._owner} has no column {requested!r}; it has {self._listing()}."
-            raise InputRefused(f"{message} Name one with {option}.{self._hint()}", "E_MISSING_COLUMN")
+            raise InputRefused(
+                f"{message} Name one with --{option}, or {option}= in Python.{self._hint()}", "E_MISSING_COLUMN"
+            )
         if len(places) > 1:
             message = f"{self._owner} has {len(places)} columns called {requested!r}. Rename all but one of them."
             raise InputRefused(message, "E_DUPLICATE_COLUMN")

@@ -64,7 +64,9 @@ def source_name(file: str) -> str:
     """
     name = Path(file).name
     if name != name.encode(errors="replace").decode():
-        raise UsageError(f"The name of {file!r} is not valid UTF-8; name the source with --source NAME.")
+        raise UsageError(
+            f"The name of {file!r} is not valid UTF-8; name the source with --source, or source= in Python."
+        )
     extensions = r"(\.([a-z]{1,4}|jsonl|ndjson|parquet))?(\.(gz|bgz|bz2|xz|zst))?$"
     return "stdin" if file == "-" else re.sub(extensions, "", name, flags=re.IGNORECASE) or name
 

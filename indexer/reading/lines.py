@@ -16,7 +16,8 @@ MAX_LINE_BYTES = 16 << 20
 MAX_RECORD_LINES = 200
 """Most lines of one record; a quote that stays open for longer was not meant to open a cell."""
 
-_OTHER_ENCODING = "If the file has another encoding, set it, e.g. --encoding cp1252."
+_OTHER_ENCODING = "If the file has another encoding, set it, e.g. --encoding cp1252, or encoding='cp1252' in Python."
+_SET_ENCODING = "Set the encoding with --encoding, or encoding= in Python."
 
 
 class RecordTooLong(Exception):
@@ -124,7 +125,7 @@ class ByteLines:
         if confidence < encodings.MIN_CONFIDENCE:
             raise InputRefused(
                 f"Cannot detect the encoding of {self.name}; best guess: {name} (confidence {confidence:.2f}). "
-                "Set it with --encoding.",
+                f"{_SET_ENCODING}",
                 "E_ENCODING",
             )
         self.warnings.append(
@@ -138,7 +139,7 @@ class ByteLines:
             before = error.object[: error.start].decode(error.encoding, "ignore")
             line, byte = line + before.count("\n"), byte - len(error.object) + error.start + 1
         message = f"{self.name} is not {self.encoding}: cannot decode line {line}, byte {byte} of the file."
-        return InputRefused(f"{message} Set the encoding with --encoding.", "E_ENCODING")
+        return InputRefused(f"{message} {_SET_ENCODING}", "E_ENCODING")
 
     def _position(self, number: int, line: bytes, error: UnicodeError) -> str:
         at = error.start if isinstance(error, UnicodeDecodeError) else 0
@@ -147,8 +148,11 @@ class ByteLines:
     def _refuse_wrong_encoding(self) -> None:
         """Refuse the file if at least two lines, and over 1 %, of the first chunk cannot be decoded."""
         if self._first.count(0) > 0.3 * len(self._first):
-            message = f"{self.name} is mostly NUL bytes. If it is UTF-16, use --encoding utf-16-le."
-            raise InputRefused(message, "E_ENCODING")
+            raise InputRefused(
+                f"{self.name} is mostly NUL bytes. If it is UTF-16, use --encoding utf-16-le, or encoding='utf-16-le' "
+                "in Python.",
+                "E_ENCODING",
+            )
         wrong: list[str] = []
         for number, line in enumerate(self.head, 1):
             try:
@@ -157,10 +161,10 @@ class ByteLines:
                 wrong.append(self._position(number, line, error))
         total = sum(not line.isspace() for line in self.head)
         if len(wrong) >= 2 and len(wrong) > 0.01 * total:
-            guessed = encodings.guess(b"".join(self.head))
-            remedy = (
-                f"It may be {guessed[0]}: --encoding {guessed[0]}." if guessed else "Set the encoding with --encoding."
-            )
+            remedy = _SET_ENCODING
+            if guessed := encodings.guess(b"".join(self.head)):
+                name = guessed[0]
+                remedy = f"It may be {name}: set --encoding {name}, or encoding={name!r} in Python."
             raise InputRefused(
                 f"{self.name} is not {self.encoding}: cannot decode {len(wrong)} of the first {total} lines, "
                 f"the first at {wrong[0]}. {remedy}",

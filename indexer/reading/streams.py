@@ -43,7 +43,8 @@ _BINARY = {
     rb"%PDF-": "a PDF document",
 }
 _BINARY_REMEDIES = {
-    "an SQLite database": "Query it with --from-sql 'SELECT …' and --source-url sqlite:///FILE.",
+    "an SQLite database": "Query it with --from-sql 'SELECT …' and --source-url sqlite:///FILE; in Python, add the "
+    "rows of a query.",
     "a PDF document": "Export the table, for example as CSV.",
 }
 _PARQUET = rb"PAR[1E][^\n]{0,7}[\0-\x08]"  # the last byte is not in any line of text

@@ -85,8 +85,11 @@ class Comparisons(Tabular, Sequence[float]):
     def __repr__(self) -> str:
         return f"Comparisons({len(self):,} pairs)"
 
+    column_names = ("left", "right", "probability", "similarity", "exact")
+
     def table_rows(self) -> Iterator[Mapping[str, Any]]:
         """Return a row for each pair."""
-        names = ("left", "right", "probability", "similarity", "exact")
         columns = self.probability.tolist(), self.similarity.tolist(), self.exact.tolist()
-        return (dict(zip(names, row, strict=True)) for row in zip(self.left, self.right, *columns, strict=True))
+        return (
+            dict(zip(self.column_names, row, strict=True)) for row in zip(self.left, self.right, *columns, strict=True)
+        )

@@ -2,49 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
-from dedup.errors import UsageError
-from dedup.evidence.explain import Explanation
 from dedup.text.normalise import normalise
 from indexer.jobs.duplicates import NearDuplicates
 from indexer.results.comparison import Comparison
-from indexer.results.records import Cluster, Pair, Record, Rejected
-from indexer.results.tables import Rows, Tabular, counted
-
-Explain = Callable[[str, str, float], Explanation]
-"""Explains two normal forms, given their cosine."""
+from indexer.results.records import CLUSTER_COLUMNS, PAIR_COLUMNS, Cluster, Pair, Record, Rejected
+from indexer.results.tables import Rows, Tabular, check_threshold, counted, rows_of
 
 
-@dataclass(frozen=True)
-class Duplicates(Tabular):
-    """The duplicates among records, as pairs and as clusters; as a sequence and as a table it is its pairs.
+@dataclass(frozen=True, eq=False)
+class Duplicates(Tabular, Sequence[Pair]):
+    """The duplicates among records, as pairs and as clusters. As a sequence and as a table it is its pairs.
 
-    ``records`` are all records in the order given (of an index: those in a pair or a cluster). ``rejected`` are rows
-    that were not used because they have no text.
+    A cluster joins two groups of records while the average probability between them is high enough, so a pair may lie
+    across two clusters, and two records of a cluster need not be a pair.
+
+    Attributes:
+        records: All records, in the order given.
+        rejected: The rows that were not used because they have no text.
+        min_probability: The probability from which on a pair is a duplicate.
+        text_columns: The columns that were used as the text; empty for an index.
+        id_column: The column that was used as the id; None if there is none, and for an index.
+
     """
 
-    min_probability: float
     records: Sequence[Record]
     rejected: tuple[Rejected, ...]
-    near: NearDuplicates
-    of_text: Mapping[int, Sequence[Record]]
-    n_texts: int
-    explain_normals: Explain
+    min_probability: float
+    text_columns: tuple[str, ...]
+    id_column: str | None
+    _near: NearDuplicates
+    _of_text: Mapping[int, Sequence[Record]]
+    _n_texts: int
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what is computed from the fields."""
+        return {one.name: self.__dict__[one.name] for one in fields(self)}
 
     def __len__(self) -> int:
         return len(self.pairs)
+
+    @overload
+    def __getitem__(self, place: int) -> Pair: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[Pair]: ...
+    def __getitem__(self, place: int | slice) -> Pair | list[Pair]:
+        return self.pairs[place]
+
+    def __iter__(self) -> Iterator[Pair]:
+        return iter(self.pairs)
 
     def __repr__(self) -> str:
         pairs, clusters = counted(self.pairs, "pair"), counted(self.clusters, "cluster")
         return f"Duplicates({pairs}, {clusters}, min_probability={self.min_probability:g})"
 
-    def table_rows(self) -> Any:  # noqa: ANN401, D102
+    column_names = PAIR_COLUMNS
+
+    def table_rows(self) -> Iterator[Mapping[str, Any]]:  # noqa: D102
         return self.pairs.table_rows()
 
     @cached_property
@@ -54,45 +74,50 @@ class Duplicates(Tabular):
         Where several records have one text, its first record stands for all of them in a near pair, and each further
         one makes an exact pair with the first.
         """
-        near = self.near
+        near = self._near
         order = np.lexsort((-near.similarities, -near.probabilities))  # stable: ties by text
-        exact = [(group[0], other) for _, group in sorted(self.of_text.items()) for other in group[1:]]
+        exact = [(group[0], other) for _, group in sorted(self._of_text.items()) for other in group[1:]]
 
         def make(place: int) -> Pair:
             if place >= len(order):
                 return Pair(*exact[place - len(order)], 1.0, 1.0, True)
             at = order[place]
-            left, right = (self.of_text[text][0] for text in near.pairs[at].tolist())
+            left, right = (self._of_text[text][0] for text in near.pairs[at].tolist())
             return Pair(left, right, float(near.probabilities[at]), float(near.similarities[at]), False)
 
-        return Rows(len(order) + len(exact), make, Pair.columns)
+        return Rows(len(order) + len(exact), make, Pair.columns, PAIR_COLUMNS)
 
     @cached_property
     def clusters(self) -> Rows[Cluster]:
         """The clusters of two records or more, in the order of their first record."""
-        labels, weakest = self.near.clusters.labels, self.near.clusters.weakest
-        label_of = {id(record): int(labels[text]) for text, group in self.of_text.items() for record in group}
+        labels, weakest = self._near.clusters.labels, self._near.clusters.weakest
+        label_of = {id(record): int(labels[text]) for text, group in self._of_text.items() for record in group}
         members: dict[int, list[Record]] = {}
         for record in self.records:
             members.setdefault(label_of[id(record)], []).append(record)
-        found = [
-            Cluster(records[0].id, tuple(records), weakest.get(label, 1.0))
-            for label, records in members.items()
-            if len(records) > 1
-        ]
-        return _ClusterRows(found)
+        found = [(label, tuple(records)) for label, records in members.items() if len(records) > 1]
+        return _ClusterRows(
+            [Cluster(place, records, weakest.get(label, 1.0)) for place, (label, records) in enumerate(found)]
+        )
 
     @cached_property
-    def unique(self) -> list[Record]:
+    def unique(self) -> Rows[Record]:
         """The records that are left if of each cluster only the first is kept, in the order given."""
         dropped = {id(record) for cluster in self.clusters for record in cluster.records[1:]}
-        return [record for record in self.records if id(record) not in dropped]
+        kept = [record for record in self.records if id(record) not in dropped]
+        return rows_of(kept, Record.columns, ("id", "text"))
 
     @cached_property
-    def cluster_ids(self) -> list[Any]:
-        """For each of ``records`` the id of its cluster; None for a record that has no duplicate."""
+    def cluster_ids(self) -> list[int | None]:
+        """For each row given the id of its cluster; None for a row in no cluster, such as a rejected one.
+
+        Of an index: for each of ``records``.
+        """
         of_record = {id(record): cluster.id for cluster in self.clusters for record in cluster.records}
-        return [of_record.get(id(record)) for record in self.records]
+        ids: list[int | None] = [None] * (len(self.records) + len(self.rejected))
+        for place, record in enumerate(self.records):
+            ids[place if record.position is None else record.position] = of_record.get(id(record))
+        return ids
 
     def at(self, min_probability: float) -> Duplicates:
         """Return the duplicates at a higher threshold; nothing is encoded or searched again.
@@ -100,20 +125,14 @@ class Duplicates(Tabular):
         Raises:
             UsageError: the threshold is lower than that of this result, or above 1.
         """
-        if not self.min_probability <= min_probability <= 1:
-            raise UsageError(
-                f"This result holds pairs from {self.min_probability:g} to 1; to see others, compute again with "
-                f"min_probability={min_probability:g}."
-            )
-        near = self.near.at(min_probability, self.n_texts)
-        return Duplicates(
-            min_probability, self.records, self.rejected, near, self.of_text, self.n_texts, self.explain_normals
-        )
+        check_threshold(min_probability, self.min_probability)
+        near = self._near.at(min_probability, self._n_texts)
+        return replace(self, min_probability=min_probability, _near=near)
 
     def explain(self, pair: Pair) -> Comparison:
         """Return the reasons for the probability of a pair."""
         left, right = normalise(pair.left.text), normalise(pair.right.text)
-        found = None if left == right else self.explain_normals(left, right, pair.similarity)
+        found = None if left == right else self._near.model.explain(left, right, pair.similarity)
         return Comparison.of(pair.left.text, pair.right.text, found)
 
 
@@ -121,9 +140,12 @@ class _ClusterRows(Rows[Cluster]):
     """Clusters; as a table, a row for each of their records."""
 
     def __init__(self, clusters: Sequence[Cluster]) -> None:
-        super().__init__(len(clusters), clusters.__getitem__, lambda cluster: {})
+        super().__init__(len(clusters), clusters.__getitem__, lambda cluster: {}, CLUSTER_COLUMNS)
 
-    def table_rows(self) -> Any:  # noqa: ANN401
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _ClusterRows, (list(self),)
+
+    def table_rows(self) -> Iterator[Mapping[str, Any]]:
         return (
             {"cluster_id": cluster.id, **record.columns(), "weakest_probability": cluster.weakest_probability}
             for cluster in self

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from indexer.jobs.verify import Check
+from indexer.results.records import Rejected
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +14,7 @@ class Added:
     """What became of the rows of one input: ``rows = added + changed + unchanged + len(rejected)``.
 
     ``removed`` counts records that were removed because the input does not hold them. ``notes`` are sentences on the
-    columns that were used and on anything odd about the input.
+    columns that were used, and on anything odd about the input or left undone.
     """
 
     source: str
@@ -22,8 +23,13 @@ class Added:
     changed: int
     unchanged: int
     removed: int
-    rejected: tuple[Any, ...]
+    rejected: tuple[Rejected, ...]
     notes: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        counts = ("rows", "added", "changed", "unchanged", "removed")
+        shown = ", ".join(f"{name}={getattr(self, name):,}" for name in counts)
+        return f"Added(source={self.source!r}, {shown}, rejected={len(self.rejected):,}, notes={list(self.notes)})"
 
 
 @dataclass(frozen=True, slots=True)

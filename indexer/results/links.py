@@ -3,38 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
-from dedup.errors import UsageError
 from dedup.text.normalise import normalise
 from indexer.jobs.link import LinkedTexts
 from indexer.results.comparison import Comparison
-from indexer.results.records import Pair, Record, Rejected
-from indexer.results.tables import Rows, Tabular, counted, rows_of
+from indexer.results.records import PAIR_COLUMNS, Pair, Record, Rejected
+from indexer.results.tables import Rows, Tabular, check_threshold, counted, rows_of
 
 
-@dataclass(frozen=True)
-class Links(Tabular):
-    """The pairs across two lists; as a sequence and as a table it is its pairs.
+@dataclass(frozen=True, eq=False)
+class Links(Tabular, Sequence[Pair]):
+    """The pairs across two lists. As a sequence and as a table it is its pairs.
 
-    ``left`` and ``right`` are the records of both lists in the order given, and the groups those with one text.
-    ``rejected`` are rows of either list that were not used because they have no text.
+    Attributes:
+        left, right: The records of both lists, in the order given.
+        rejected_left, rejected_right: The rows that were not used because they have no text.
+        min_probability: The probability from which on two records are linked.
+
     """
 
-    min_probability: float
     left: Sequence[Record]
     right: Sequence[Record]
-    rejected: tuple[Rejected, ...]
-    left_groups: Sequence[Sequence[Record]]
-    right_groups: Sequence[Sequence[Record]]
-    linked: LinkedTexts
+    rejected_left: tuple[Rejected, ...]
+    rejected_right: tuple[Rejected, ...]
+    min_probability: float
+    _left_groups: Sequence[Sequence[Record]]
+    _right_groups: Sequence[Sequence[Record]]
+    _linked: LinkedTexts
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what is computed from the fields."""
+        return {one.name: self.__dict__[one.name] for one in fields(self)}
 
     def __len__(self) -> int:
         return len(self.pairs)
+
+    @overload
+    def __getitem__(self, place: int) -> Pair: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[Pair]: ...
+    def __getitem__(self, place: int | slice) -> Pair | list[Pair]:
+        return self.pairs[place]
+
+    def __iter__(self) -> Iterator[Pair]:
+        return iter(self.pairs)
 
     def __repr__(self) -> str:
         return (
@@ -42,23 +59,25 @@ class Links(Tabular):
             f"min_probability={self.min_probability:g})"
         )
 
+    column_names = PAIR_COLUMNS
+
     def table_rows(self) -> Iterator[Mapping[str, Any]]:  # noqa: D102
         return self.pairs.table_rows()
 
     @cached_property
     def pairs(self) -> Rows[Pair]:
         """Every pair of a left and a right record, the pairs of a left text together, most probable first."""
-        linked = self.linked
-        sizes = [len(self.left_groups[left]) * len(self.right_groups[right]) for left, right in linked.pairs.tolist()]
+        groups = self._left_groups, self._right_groups
+        sizes = [len(groups[0][left]) * len(groups[1][right]) for left, right in self._linked.pairs.tolist()]
         ends = np.cumsum(sizes, dtype=np.int64)
 
         def make(place: int) -> Pair:
             at = int(np.searchsorted(ends, place, side="right"))
-            left, right = linked.pairs[at].tolist()
-            first, second = divmod(place - int(ends[at]) + sizes[at], len(self.right_groups[right]))
-            return self._pair(at, self.left_groups[left][first], self.right_groups[right][second])
+            left, right = self._linked.pairs[at].tolist()
+            first, second = divmod(place - int(ends[at]) + sizes[at], len(groups[1][right]))
+            return self._pair(at, groups[0][left][first], groups[1][right][second])
 
-        return Rows(sum(sizes), make, Pair.columns)
+        return Rows(sum(sizes), make, Pair.columns, PAIR_COLUMNS)
 
     @cached_property
     def matches(self) -> Rows[Pair]:
@@ -67,18 +86,22 @@ class Links(Tabular):
         Of right records that are equally good the one with the higher similarity counts, then the one given first.
         """
         found: dict[int, Pair] = {}
-        lefts, firsts = np.unique(self.linked.pairs[:, 0], return_index=True)
+        lefts, firsts = np.unique(self._linked.pairs[:, 0], return_index=True)
         for left, at in zip(lefts.tolist(), firsts.tolist(), strict=True):
-            right = self.right_groups[int(self.linked.pairs[at, 1])][0]
-            for record in self.left_groups[left]:
+            right = self._right_groups[int(self._linked.pairs[at, 1])][0]
+            for record in self._left_groups[left]:
                 found[id(record)] = self._pair(at, record, right)
-        return rows_of([found[id(record)] for record in self.left if id(record) in found], Pair.columns)
+        return rows_of([found[id(record)] for record in self.left if id(record) in found], Pair.columns, PAIR_COLUMNS)
 
     @cached_property
-    def unmatched(self) -> list[Record]:
+    def unmatched(self) -> Rows[Record]:
         """The left records without a match, in the order given."""
-        matched = {id(pair.left) for pair in self.matches}
-        return [record for record in self.left if id(record) not in matched]
+        return _without(self.left, self._left_groups, self._linked.pairs[:, 0].tolist())
+
+    @cached_property
+    def unmatched_right(self) -> Rows[Record]:
+        """The right records that are in no pair, in the order given."""
+        return _without(self.right, self._right_groups, self._linked.pairs[:, 1].tolist())
 
     def at(self, min_probability: float) -> Links:
         """Return the links at a higher threshold; nothing is encoded or compared again.
@@ -86,29 +109,32 @@ class Links(Tabular):
         Raises:
             UsageError: the threshold is lower than that of this result, or above 1.
         """
-        if not self.min_probability <= min_probability <= 1:
-            raise UsageError(
-                f"This result holds pairs from {self.min_probability:g} to 1; to see others, compute again with "
-                f"min_probability={min_probability:g}."
-            )
-        keep = self.linked.probabilities >= min_probability
+        check_threshold(min_probability, self.min_probability)
+        linked = self._linked
+        keep = linked.probabilities >= min_probability
         linked = LinkedTexts(
-            self.linked.pairs[keep],
-            self.linked.probabilities[keep],
-            self.linked.similarities[keep],
-            self.linked.exact[keep],
-            self.linked.model,
+            linked.pairs[keep],
+            linked.probabilities[keep],
+            linked.similarities[keep],
+            linked.exact[keep],
+            linked.model,
         )
-        return replace(self, min_probability=min_probability, linked=linked)
+        return replace(self, min_probability=min_probability, _linked=linked)
 
     def explain(self, pair: Pair) -> Comparison:
         """Return the reasons for the probability of a pair."""
         left, right = normalise(pair.left.text), normalise(pair.right.text)
-        found = None if left == right else self.linked.model.explain(left, right, pair.similarity)
+        found = None if left == right else self._linked.model.explain(left, right, pair.similarity)
         return Comparison.of(pair.left.text, pair.right.text, found)
 
     def _pair(self, at: int, left: Record, right: Record) -> Pair:
-        linked = self.linked
+        linked = self._linked
         return Pair(
             left, right, float(linked.probabilities[at]), float(linked.similarities[at]), bool(linked.exact[at])
         )
+
+
+def _without(records: Sequence[Record], groups: Sequence[Sequence[Record]], linked: list[int]) -> Rows[Record]:
+    """Return the records that are in none of the groups at these positions."""
+    dropped = {id(record) for place in set(linked) for record in groups[place]}
+    return rows_of([record for record in records if id(record) not in dropped], Record.columns, ("id", "text"))

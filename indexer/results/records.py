@@ -6,15 +6,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+MEASURES = ("probability", "similarity", "exact")
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Record:
-    """A row that was given: its ``id`` as given, its text, its source (empty outside an index), its other columns."""
+    """A row that was given, with a text.
+
+    Attributes:
+        id: Its id as given; without an id column, its position.
+        text: Its text as given; several text columns are joined with a space.
+        source: The source it belongs to; empty outside an index.
+        fields: Its other columns, without missing values.
+        position: Its position in the rows given, from 0; None for a record of an index.
+
+    """
 
     id: Any
     text: str
     source: str = ""
     fields: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    position: int | None = None
 
     def __repr__(self) -> str:
         source = f", source={self.source!r}" if self.source else ""
@@ -30,7 +42,7 @@ class Record:
 class Pair:
     """Two records, the probability (0 to 1) that they are the same, and the cosine of their vectors (-1 to 1).
 
-    ``exact`` tells that their texts are equal once normalised.
+    ``exact`` is whether their texts are equal once normalised.
     """
 
     left: Record
@@ -41,23 +53,29 @@ class Pair:
 
     def columns(self) -> dict[str, Any]:
         """Return the columns of a table of pairs."""
-        measures = {"probability": self.probability, "similarity": self.similarity, "exact": self.exact}
-        return self.left.columns("_1") | self.right.columns("_2") | measures
+        return self.left.columns("_1") | self.right.columns("_2") | {name: getattr(self, name) for name in MEASURES}
+
+
+PAIR_COLUMNS = ("id_1", "text_1", "id_2", "text_2", *MEASURES)
+"""The columns of a table without pairs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """Records that are the same. ``weakest_probability`` is the lowest of any pair of their texts.
+    """Records that are the same. ``weakest_probability`` is the lowest of any two of their texts.
 
-    ``id`` is that of the first record.
+    ``id`` is its position in ``Duplicates.clusters``, from 0.
     """
 
-    id: Any
+    id: int
     records: tuple[Record, ...]
     weakest_probability: float
 
     def __len__(self) -> int:
         return len(self.records)
+
+
+CLUSTER_COLUMNS = ("cluster_id", "id", "text", "weakest_probability")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,16 +89,32 @@ class Match:
     exact: bool
 
     def columns(self) -> dict[str, Any]:
-        """Return the columns of a table of matches."""
-        measures = {"probability": self.probability, "similarity": self.similarity, "exact": self.exact}
+        """Return the columns of a table of matches; a field with one of our names gets the prefix ``column_``."""
+        measures = {name: getattr(self, name) for name in MEASURES}
         own = {"query": self.query, **measures, **self.record.columns()}
-        return own | {name: value for name, value in self.record.fields.items() if name not in own}
+        return own | {
+            name if name not in own else f"column_{name}": value for name, value in self.record.fields.items()
+        }
+
+
+MATCH_COLUMNS = ("query", *MEASURES, "source", "id", "text")
 
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A row that was not used: its number (from 1), its id as given, and what is wrong with it."""
+    """A row that was not used.
 
-    row: int
+    Attributes:
+        position: Its position in the rows given, from 0.
+        id: Its id as given; None if it has none, or comes from a file.
+        message: What is wrong with it.
+        code: The error code, as ``E_NAME_EMPTY``; see docs/bad-input.md.
+        line: The line of the file on which it begins, from 1; None for rows of Python.
+
+    """
+
+    position: int
     id: Any
     message: str
+    code: str
+    line: int | None = None

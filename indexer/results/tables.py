@@ -27,6 +27,9 @@ _LONGEST_CELL = 80
 class Tabular(ABC):
     """Something with rows, each a mapping of column names to values."""
 
+    column_names: Sequence[str] = ()
+    """Names of the columns that a table without rows has, too."""
+
     @abstractmethod
     def table_rows(self) -> Iterable[Mapping[str, Any]]:
         """Return the rows of the table."""
@@ -34,7 +37,7 @@ class Tabular(ABC):
     def to_dict(self) -> dict[str, list[Any]]:
         """Return a list of values for each column."""
         rows = list(self.table_rows())
-        names = dict.fromkeys(name for row in rows for name in row)
+        names = dict.fromkeys(name for row in rows for name in row) or self.column_names
         return {name: [row.get(name) for row in rows] for name in names}
 
     def to_pandas(self) -> pandas.DataFrame:
@@ -43,13 +46,25 @@ class Tabular(ABC):
         return frame
 
     def to_polars(self) -> polars.DataFrame:
-        """Return a Polars data frame. Raises ``UsageError`` if Polars is not installed."""
-        frame: polars.DataFrame = _library("polars").DataFrame(self.to_dict(), strict=False)
+        """Return a Polars data frame.
+
+        Raises:
+            UsageError: Polars is not installed, or a column holds values of several types, such as ids 1 and 'a'.
+        """
+        library = _library("polars")
+        columns = {name: _column(library.Series, name, values) for name, values in self.to_dict().items()}
+        frame: polars.DataFrame = library.DataFrame(columns)
         return frame
 
     def to_arrow(self) -> pyarrow.Table:
-        """Return an Arrow table. Raises ``UsageError`` if pyarrow is not installed."""
-        table: pyarrow.Table = _library("pyarrow").table(self.to_dict())
+        """Return an Arrow table.
+
+        Raises:
+            UsageError: pyarrow is not installed, or a column holds values of several types, such as ids 1 and 'a'.
+        """
+        library = _library("pyarrow")
+        arrays = {name: _column(_arrow_array, name, values) for name, values in self.to_dict().items()}
+        table: pyarrow.Table = library.table(arrays)
         return table
 
     def _repr_html_(self) -> str:
@@ -70,10 +85,17 @@ class Tabular(ABC):
 class Rows(Tabular, Sequence[R], Generic[R]):
     """``count`` rows, each made when it is asked for; ``columns`` gives the cells of a row of the table."""
 
-    def __init__(self, count: int, make: Callable[[int], R], columns: Callable[[R], Mapping[str, Any]]) -> None:
+    def __init__(
+        self,
+        count: int,
+        make: Callable[[int], R],
+        columns: Callable[[R], Mapping[str, Any]],
+        column_names: Sequence[str] = (),
+    ) -> None:
         self._count = count
         self._make = make
         self._columns = columns
+        self.column_names = column_names
 
     def __len__(self) -> int:
         return self._count
@@ -95,6 +117,10 @@ class Rows(Tabular, Sequence[R], Generic[R]):
 
     __hash__ = None  # type: ignore[assignment]
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the rows themselves, not what makes them."""
+        return rows_of, (list(self), self._columns, self.column_names)
+
     def __repr__(self) -> str:
         shown = ",\n ".join(map(repr, self[:_ROWS_SHOWN]))
         more = f",\n … and {self._count - _ROWS_SHOWN:,} more" if self._count > _ROWS_SHOWN else ""
@@ -107,9 +133,18 @@ class Rows(Tabular, Sequence[R], Generic[R]):
         return counted(self, "row")
 
 
-def rows_of(items: Sequence[R], columns: Callable[[R], Mapping[str, Any]]) -> Rows[R]:
+def rows_of(items: Sequence[R], columns: Callable[[R], Mapping[str, Any]], names: Sequence[str]) -> Rows[R]:
     """Return rows that exist already."""
-    return Rows(len(items), items.__getitem__, columns)
+    return Rows(len(items), items.__getitem__, columns, names)
+
+
+def check_threshold(min_probability: float, computed: float) -> None:
+    """Raise ``UsageError`` if a result that was computed with one threshold does not hold all pairs of another."""
+    if not computed <= min_probability <= 1:
+        raise UsageError(
+            f"This result holds what has a probability from {computed:g} to 1; to see more, compute it again with "
+            f"min_probability={min_probability:g}."
+        )
 
 
 def counted(items: Sequence[object], noun: str) -> str:
@@ -124,6 +159,20 @@ def _equal(left: object, right: object) -> bool:
 def _cell(value: object) -> str:
     text = f"{value:.3f}" if isinstance(value, float) else "" if value is None else str(value)
     return html.escape(text if len(text) <= _LONGEST_CELL else f"{text[: _LONGEST_CELL - 1]}…")
+
+
+def _arrow_array(name: str, values: list[Any]) -> Any:  # noqa: ANN401 - an array of pyarrow
+    return _library("pyarrow").array(values)
+
+
+def _column(make: Callable[[str, list[Any]], Any], name: str, values: list[Any]) -> Any:  # noqa: ANN401
+    try:
+        return make(name, values)
+    except (TypeError, ValueError, OverflowError) as error:  # those of pyarrow are ValueErrors
+        types = ", ".join(sorted({type(value).__name__ for value in values if value is not None}))
+        raise UsageError(
+            f"The values of {name!r} ({types}) do not fit into one column. Use to_pandas(), or give them one type."
+        ) from error
 
 
 def _library(name: str) -> Any:  # noqa: ANN401 - a library that need not be installed

@@ -75,6 +75,6 @@ def _read(store: Store) -> dict[str, Any]:
         if words and not (words["texts"] and words["sample"] and isinstance(words["counts"], dict)):
             raise ValueError("counts are missing")
     except (ValueError, KeyError, TypeError) as error:
-        _log.warning("The word counts of this index are damaged (%s); the next `dedup index` rebuilds them.", error)
+        _log.warning("The word counts of this index are damaged (%s); indexing an input rebuilds them.", error)
         return {}
     return words

@@ -119,9 +119,7 @@ def _prepare_sqlite(connection: sqlite3.Connection, path: Path) -> None:
     if application_id != APPLICATION_ID:
         (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
         if tables or application_id:
-            raise VersionMismatch(
-                f"{path} is a SQLite file of another program; choose another --workspace or --database."
-            )
+            raise VersionMismatch(f"{path} is a SQLite file of another program; choose another workspace or database.")
     connection.execute("PRAGMA foreign_keys=ON")
     connection.execute(f"PRAGMA cache_size=-{SQLITE_CACHE_KIB}")
     mode = journal_mode(sqlite3.sqlite_version_info, file_system(path))
@@ -282,8 +280,8 @@ def _translate(engine: Engine, error: BaseException) -> DedupError | None:
     state = getattr(error, "sqlstate", None)
     if state in _DAMAGED_SQLSTATES or any(message in line for message in _DAMAGE_MESSAGES):
         return CorruptStore(
-            f"The database {where} is damaged ({line}); restore it from a backup, "
-            "or delete it and run `dedup index` again."
+            f"The database {where} is damaged ({line}); restore it from a backup, or delete it and index all inputs "
+            "again."
         )
     if "database is locked" in line:
         return WriterBusy(f"The database {where} is in use by another process; try again later.")

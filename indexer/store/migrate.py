@@ -31,10 +31,10 @@ from indexer.store import schema
 if TYPE_CHECKING:
     from alembic.config import Config
 
-_FOREIGN = "{} holds tables of another program; choose another --workspace or --database."
+_FOREIGN = "{} holds tables of another program; choose another workspace or database."
 _NEWER = (
     "{} was written by a newer neardup (schema {!r}; this version supports up to {!r}); "
-    "upgrade neardup, or use another --workspace."
+    "upgrade neardup, or use another workspace."
 )
 _OLDER = "{} has the older schema {!r}; run `dedup migrate` once to upgrade it to {!r}."
 
@@ -169,7 +169,7 @@ def _check_normaliser(connection: Connection, where: str) -> None:
     if found != str(NORMALISER_VERSION):
         raise VersionMismatch(
             f"{where} holds texts normalised by rules {found}, but this neardup uses rules "
-            f"{NORMALISER_VERSION}; run `dedup index` on your files with a new --workspace."
+            f"{NORMALISER_VERSION}; index the inputs again into a new workspace."
         )
 
 

@@ -148,7 +148,8 @@ class Workspace:
         raise UsageError(self._empty_message())
 
     def _empty_message(self) -> str:
-        return f"Nothing is indexed in {self.where} yet; run `dedup index FILE` first."
+        remedy = "index an input first: `dedup index FILE`, or `Index.add` in Python."
+        return f"Nothing is indexed in {self.where} yet; {remedy}"
 
     def _create(self) -> None:
         """Create the directories and the SQLite file, accessible to their owner only."""
@@ -164,7 +165,7 @@ class Workspace:
                     _log.warning("%s is on a %s file system, where locks are unreliable; use a local disk.", path, kind)
         except OSError as error:
             raise EnvironmentFault(
-                f"{path} cannot be created or written: {error.strerror}; choose another --workspace."
+                f"{path} cannot be created or written: {error.strerror}; choose another directory."
             ) from error
 
     def _create_schema(self, engine: Engine) -> None:

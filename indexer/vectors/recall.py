@@ -100,7 +100,7 @@ def _warn_if_low(recall: Recall) -> None:
         _log.warning("A report may miss about %s of close pairs (measured on a sample).", _percent(1 - recall.of_all))
     if recall.of_queries < MIN_RECALL:
         _log.warning(
-            "A query may miss about %s of close matches (measured on a sample). A larger --limit, such as 50, examines "
+            "A query may miss about %s of close matches (measured on a sample). A larger limit, such as 50, examines "
             "more candidates.",
             _percent(1 - recall.of_queries),
         )

@@ -73,7 +73,8 @@ class StoredVectors:
         if len(store.texts_without_vectors(model_id, in_snapshot, 1)[0]):
             check_model(store, model_id)
             raise VersionMismatch(
-                f"Model {model_id[:12]} has not encoded every text yet; run `dedup index` again to finish."
+                f"Model {model_id[:12]} has not encoded every text yet; index an input again to finish "
+                "(`dedup index`, or `Index.add` in Python)."
             )
 
     def search(self, codes: Codes, k: int) -> tuple[Ids, Similarities, dict[int, str]]:
@@ -172,7 +173,7 @@ def check_model(store: Store, model_id: str) -> None:
     if snapshot is not None and snapshot.model_id != model_id:
         raise VersionMismatch(
             f"The texts were indexed with model {snapshot.model_id[:12]}, but this program has model "
-            f"{model_id[:12]}; run `dedup index` again to encode them with it."
+            f"{model_id[:12]}; index an input again to encode them with it (`dedup index`, or `Index.add` in Python)."
         )
 
 

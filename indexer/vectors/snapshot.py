@@ -138,8 +138,8 @@ class Snapshots:
             return self.read_current(model_id, progress)
         except BadSnapshot as error:
             _log.warning(
-                "%s Every vector is scanned instead, which is slower. The next `dedup index`, or `dedup verify "
-                "--repair`, builds a new snapshot.",
+                "%s Every vector is scanned instead, which is slower. To build a new snapshot, run `dedup verify "
+                "--repair`, or `Index.verify(repair=True)` in Python; indexing an input does so too.",
                 error,
             )
             path = self.directory / error.snapshot.file_name

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pickle
 import uuid
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -41,7 +43,10 @@ def test_duplicates_are_pairs_and_clusters_of_the_rows_given() -> None:
     }
     assert len(found) == len(found.pairs) == 3
     assert texts(found.unique) == ["Acme Holdings Inc", "Zenith Bank", "Borealis Shipping Ltd"]
-    assert found.cluster_ids == [0, None, 0, 0, 4, 4]
+    assert found.cluster_ids == [0, None, 0, 0, 1, 1]
+    assert [pair.left.text for pair in found] == [pair.left.text for pair in found.pairs]
+    assert found[0] == found.pairs[0]
+    assert (found.text_columns, found.id_column) == (("text",), None)
     assert repr(found) == "Duplicates(3 pairs, 2 clusters, min_probability=0.5)"
     assert all(pair.probability >= 0.5 for pair in found.pairs)
 
@@ -81,8 +86,14 @@ def test_several_columns_are_joined() -> None:
 
 def test_rows_without_a_text_are_rejected_by_name() -> None:
     found = neardup.deduplicate(["Acme Inc", None, "--", float("nan"), "ACME, INC."])
-    assert [(one.row, one.id) for one in found.rejected] == [(2, 1), (3, 2), (4, 3)]
+    assert [(one.position, one.id, one.code) for one in found.rejected] == [
+        (1, 1, "E_NAME_EMPTY"),
+        (2, 2, "E_NAME_EMPTY"),
+        (3, 3, "E_NAME_EMPTY"),
+    ]
     assert [(pair.left.id, pair.right.id) for pair in found.pairs] == [(0, 4)]
+    assert found.cluster_ids == [0, None, None, None, 0]
+    assert [record.position for record in found.records] == [0, 4]
 
 
 def test_a_higher_threshold_gives_what_computing_with_it_gives() -> None:
@@ -93,7 +104,7 @@ def test_a_higher_threshold_gives_what_computing_with_it_gives() -> None:
         assert low.at(least).pairs == again.pairs
         assert low.at(least).clusters == again.clusters
         assert low.at(least).at(1.0).pairs == again.at(1.0).pairs
-    with pytest.raises(neardup.UsageError, match=r"compute again with min_probability=0\.01"):
+    with pytest.raises(neardup.UsageError, match=r"compute it again with min_probability=0\.01"):
         low.at(0.01)
 
 
@@ -149,8 +160,12 @@ def test_links_are_all_pairs_across_the_best_match_and_the_rest() -> None:
     assert {(pair.left.id, pair.right.id) for pair in found.at(1.0).pairs} == {("l1", 3), ("l3", 3)}
     near = next(pair for pair in found.pairs if not pair.exact)
     assert found.explain(near).probability == pytest.approx(near.probability)
-    with pytest.raises(neardup.UsageError, match="compute again"):
+    with pytest.raises(neardup.UsageError, match="compute it again"):
         found.at(0.1)
+    assert list(found) == list(found.pairs)
+    assert [record.id for record in neardup.link(right, left).unmatched_right] == ["l2"]
+    refused = neardup.link(["Acme", "--"], ["", "Acme"])
+    assert [one.position for one in refused.rejected_left + refused.rejected_right] == [1, 0]
 
 
 def test_links_take_columns_of_their_own_names_on_the_right() -> None:
@@ -193,7 +208,19 @@ def test_a_comparison_says_why() -> None:
     [
         (lambda: neardup.deduplicate("Acme Inc"), "A single text was given"),
         (lambda: neardup.deduplicate(7), "Rows of type int cannot be read"),
+        (lambda: neardup.deduplicate(Path("names.csv")), "read it into a table"),
         (lambda: neardup.deduplicate(["Acme", 7]), "The item 7 is neither a text nor a dict"),
+        (lambda: neardup.deduplicate({"name": "Acme"}), "The column 'name' is 'Acme'"),
+        (lambda: neardup.deduplicate({"a": {"name": "Acme"}}), "give a dict of lists"),
+        (lambda: neardup.deduplicate(["Acme"], min_probability="0.5"), "min_probability is '0.5'"),
+        (lambda: neardup.deduplicate(["Acme"], text=5.0), r"text is 5\.0"),
+        (lambda: neardup.deduplicate([{"id": 1, "name": "Acme"}], id=1.5), r"id is 1\.5"),
+        (lambda: neardup.deduplicate(["Acme"], model="no/such/model"), "no readable model"),
+        (lambda: neardup.link([{"no": 1, "name": "A"}], ["A"], id="no"), "right_id="),
+        (lambda: neardup.link(["A"], ["A"], limit=1.5), r"limit is 1\.5"),
+        (lambda: neardup.compare(None, "x"), "left is None; give a str"),
+        (lambda: neardup.compare_many("Acme", "Acne"), "left is 'Acme'; give a list of str"),
+        (lambda: neardup.compare_many(["Acme"], [None]), r"right\[0\] is None"),
         (lambda: neardup.deduplicate({"a": ["x"], "b": []}), "The columns differ in length"),
         (lambda: neardup.deduplicate(["Acme"], min_probability=1.5), r"min_probability is 1\.5"),
         (lambda: neardup.deduplicate([{"a": "x", "b": "y"}]), "--text"),
@@ -211,3 +238,55 @@ def test_progress_is_reported_to_a_function() -> None:
     steps: list[tuple[str, int, int | None]] = []
     neardup.deduplicate(NAMES, progress=lambda *step: steps.append(step))
     assert {"encode", "search", "compare", "cluster"} <= {stage for stage, _, _ in steps}
+
+
+def test_values_that_are_no_text_are_rejected_with_the_column() -> None:
+    names = [b"Acme Inc", b"\xff", ["Acme"], {"a": 1}, "Acm\ud800e", 7, "ACME INC."]
+    found = neardup.deduplicate({"name": names})
+    assert [record.text for record in found.records] == ["Acme Inc", "7", "ACME INC."]
+    assert [(one.position, one.code) for one in found.rejected] == [
+        (1, "E_ENCODING_ROW"),
+        (2, "E_NESTED"),
+        (3, "E_NESTED"),
+        (4, "E_ENCODING_ROW"),
+    ]
+    assert "'name'" in found.rejected[1].message
+
+
+def test_right_rows_of_a_link_may_have_no_ids() -> None:
+    found = neardup.link([{"no": 7, "name": "Acme Inc"}], ["ACME, INC."], id="no", right_text="text", right_id="")
+    assert [(pair.left.id, pair.right.id) for pair in found] == [(7, 0)]
+
+
+def test_columns_are_numbered_where_their_names_are_numbers() -> None:
+    found = neardup.deduplicate([{0: "a", 1: "Acme Inc"}, {0: "b", 1: "ACME INC"}], text=1, id=0)
+    assert [(pair.left.id, pair.right.id) for pair in found] == [("a", "b")]
+
+
+@pytest.mark.parametrize("looked_at", [False, True])
+def test_results_can_be_pickled(looked_at: bool) -> None:
+    found, linked = neardup.deduplicate(NAMES), neardup.link(NAMES[:2], NAMES[2:])
+    if looked_at:
+        assert len(found.clusters) == 2
+        assert len(linked.matches) == 1
+    again, linked_again = pickle.loads(pickle.dumps((found, linked)))
+    assert (again.pairs, again.clusters, again.unique) == (found.pairs, found.clusters, found.unique)
+    assert again.at(0.9).pairs == found.at(0.9).pairs
+    assert linked_again.matches == linked.matches
+    assert pickle.loads(pickle.dumps(found.pairs)) == found.pairs
+    assert pickle.loads(pickle.dumps(found.clusters)) == found.clusters
+
+
+def test_a_result_is_equal_to_itself_only() -> None:
+    found = neardup.deduplicate(NAMES)
+    assert found == found
+    assert found != neardup.deduplicate(NAMES)
+    assert hash(found) == hash(found)
+
+
+def test_a_model_is_given_by_its_directory_and_shows_itself_in_a_line() -> None:
+    model = neardup.load_model()
+    assert repr(model).count("\n") == 0
+    assert "dimension=128" in repr(model)
+    other = neardup.deduplicate(NAMES, model=str(model.directory))
+    assert other.pairs == neardup.deduplicate(NAMES).pairs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import pickle
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
@@ -35,6 +36,8 @@ def ids(matches: Any) -> list[Any]:
 def test_rows_are_added_found_changed_and_deleted(index: neardup.Index) -> None:
     added = index.add(ROWS)
     assert (added.rows, added.added, added.source) == (4, 4, "python")
+    shown = "source='python', rows=4, added=4, changed=0, unchanged=0, removed=0, rejected=0, notes=["
+    assert repr(added).startswith(f"Added({shown}")
     found = index.query("Acme Holdings Inc")
     assert ids(found)[:2] == [1, 4]
     assert found[0].exact and found[0].probability == 1.0
@@ -120,6 +123,9 @@ def test_no_rows_change_nothing(tmp_path: Path) -> None:
         assert index.status().records == 4
         with pytest.raises(neardup.InputRefused, match="would remove all 4 records"):
             index.add({"id": [], "name": []}, sync=True)
+        with pytest.raises(neardup.InputRefused, match="The input has no rows, so source 'python' was not changed"):
+            index.add([])
+        assert index.status().records == 4
 
 
 def test_a_file_is_indexed_as_by_the_command(tmp_path: Path) -> None:
@@ -132,7 +138,7 @@ def test_a_file_is_indexed_as_by_the_command(tmp_path: Path) -> None:
         added = index.add(file)
         assert (added.source, added.rows, added.added, len(added.rejected)) == ("firms", 5, 4, 1)
         assert added.notes == ("Text from column 'name', id from column 'id'.",)
-        assert added.rejected[0].error == "E_NAME_EMPTY"
+        assert [(one.position, one.line, one.code) for one in added.rejected] == [(4, 6, "E_NAME_EMPTY")]
         assert index.query("zenith bank")[0].record.id == "2"
         with pytest.raises(neardup.UsageError, match="no option 'separator'"):
             index.add(file, separator=";")
@@ -171,7 +177,17 @@ def test_a_damaged_snapshot_is_told_and_repaired(tmp_path: Path) -> None:
         (lambda index: index.delete([1]), "Nothing is indexed"),
         (lambda index: index.delete(), "Say what to delete"),
         (lambda index: index.query("Acme", limit=0), "limit is 0"),
+        (lambda index: index.query("Acme", limit=None), "limit is None"),
         (lambda index: index.query("Acme", min_probability=2), "min_probability is 2"),
+        (lambda index: index.query(None), "text is None"),
+        (lambda index: index.query(["Acme", None]), r"text\[1\] is None"),
+        (lambda index: index.query({"name": ["Acme"]}), "give a list of str"),
+        (lambda index: index.add(ROWS, id_column="id"), "no option 'id_column'"),
+        (lambda index: index.add(ROWS, encoding="utf-8"), "encoding= is for files"),
+        (lambda index: index.add(ROWS, source=""), "source is ''"),
+        (lambda index: index.add(ROWS, source="a\0b"), "source is"),
+        (lambda index: index.add(ROWS, source=5), "source is 5"),
+        (lambda index: index.add(ROWS, max_reject_rate="a"), "max_reject_rate is 'a'"),
         (lambda index: index.add({}), "No rows were given, and so no columns either"),
     ],
 )
@@ -195,3 +211,116 @@ def test_a_second_writer_is_refused_and_readers_are_not(tmp_path: Path) -> None:
             assert index.query("Zenith Bank")
             with pytest.raises(neardup.WriterBusy):
                 index.add(ROWS)
+
+
+def test_ids_of_another_type_are_given_back_as_text(index: neardup.Index) -> None:
+    index.add([{"id": 1, "name": "Acme Inc"}])
+    index.add([{"id": "A7", "name": "Zenith Bank"}, {"id": "007", "name": "Borealis Shipping"}])
+    assert [matches[0].record.id for matches in index.query(["acme inc", "zenith bank", "borealis shipping"])] == [
+        1,
+        "A7",
+        "007",
+    ]
+    assert index.delete("007") == index.delete(1) == 1
+    assert [record.id for record in index.duplicates().records] == ["A7"]
+
+
+def test_the_type_of_ids_is_that_of_the_first_rows(tmp_path: Path) -> None:
+    with neardup.Index(tmp_path / "w") as index:
+        index.add({"id": [], "name": []})
+        index.add([{"id": 7, "name": "Acme Inc"}])
+        assert index.query("acme inc")[0].record.id == 7
+        index.delete(source="python")
+        index.add([{"id": "8", "name": "Acme Inc"}])
+        assert index.query("acme inc")[0].record.id == "8"
+
+
+def test_whole_numbers_that_pandas_turned_into_floats_are_the_same_ids(tmp_path: Path) -> None:
+    with neardup.Index(tmp_path / "w") as index:
+        index.add([{"id": 1, "name": "Acme Inc"}])
+        assert index.add([{"id": 1.0, "name": "Acme Inc"}, {"id": float("nan"), "name": "X"}]).unchanged == 1
+        assert index.query("acme inc")[0].record.id == 1
+
+
+def test_a_header_with_blanks_names_the_same_column(tmp_path: Path) -> None:
+    with neardup.Index(tmp_path / "w") as index:
+        index.add([{" id": 1, "company  name": "Acme"}])
+        assert index.query("acme")[0].record.id == 1
+
+
+@pytest.mark.parametrize("ids", [[], ()])
+def test_no_ids_delete_nothing(index: neardup.Index, ids: Any) -> None:
+    index.add(ROWS, source="crm")
+    assert index.delete(ids, source="crm") == 0
+    assert index.delete(2, source="crm") == 1
+    assert index.status().records == 3
+
+
+def test_all_records_are_in_the_duplicates_of_an_index(index: neardup.Index) -> None:
+    index.add(ROWS)
+    found = index.duplicates()
+    assert [record.id for record in found.records] == [1, 2, 3, 4]
+    assert [record.id for record in found.unique] == [1, 2]
+    assert found.cluster_ids == [0, None, 0, 0]
+
+
+def test_duplicates_of_an_index_that_changes_meanwhile_are_refused(tmp_path: Path) -> None:
+    def write(stage: str, done: int, total: int | None) -> None:
+        if stage == "search":
+            neardup.Index(tmp_path / "w").add(["Red Apple", "Blue Ocean"], source="other")
+
+    neardup.Index(tmp_path / "w").add(ROWS)
+    with (
+        neardup.Index(tmp_path / "w", progress=write) as index,
+        pytest.raises(neardup.WriterBusy, match="try again"),
+    ):
+        index.duplicates()
+
+
+def test_records_that_are_kept_for_a_row_without_an_id_are_mentioned(tmp_path: Path) -> None:
+    with neardup.Index(tmp_path / "w") as index:
+        index.add(ROWS)
+        added = index.add([*ROWS[:2], {"id": None, "name": "Acme"}], sync=True)
+        assert added.removed == 0
+        assert "Kept 2 records missing from the input" in added.notes[-1]
+        assert [(one.position, one.id, one.code) for one in added.rejected] == [(2, None, "E_ID_EMPTY")]
+
+
+def test_a_location_is_meant_from_where_the_index_was_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    indexes = [neardup.Index("w"), neardup.Index("sqlite:///one.db", workspace="snapshots")]
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    for index in indexes:
+        index.add(ROWS)
+        assert ids(index.query("zenith bank")) == [2]
+        index.close()
+    assert sorted(path.name for path in tmp_path.iterdir() if path.suffix != ".lock") == [
+        "elsewhere",
+        "one.db",
+        "snapshots",
+        "w",
+    ]
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_an_index_can_be_sent_to_another_process(tmp_path: Path) -> None:
+    with neardup.Index(tmp_path / "w") as index:
+        index.add(ROWS)
+        index.query("zenith bank")
+        with pickle.loads(pickle.dumps(index)) as copy:
+            assert ids(copy.query("zenith bank")) == [2]
+
+
+def test_columns_with_names_of_ours_are_kept(index: neardup.Index) -> None:
+    index.add([{"id": 1, "name": "Acme", "text": "long", "probability": "high"}], text="name")
+    columns = index.query("acme").to_dict()
+    assert columns["text"] == ["Acme"]
+    assert (columns["column_text"], columns["column_probability"]) == (["long"], ["high"])
+
+
+def test_a_query_without_texts_has_no_matches(index: neardup.Index) -> None:
+    index.add(ROWS)
+    match = index.query("zenith bank")[0]
+    assert index.query([]).explain(match).exact
+    assert list(index.query([]).to_dict()) == ["query", "probability", "similarity", "exact", "source", "id", "text"]

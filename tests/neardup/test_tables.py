@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import uuid
 from typing import Any
 
 import pytest
@@ -88,3 +89,68 @@ def test_many_rows_are_shown_by_the_first() -> None:
     assert [pair.right.id for pair in pairs[:2]] == [1, 2]
     with pytest.raises(IndexError):
         pairs[29]
+
+
+def test_an_index_of_pandas_is_no_column() -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"firm": ["Acme Inc", "Zenith", "ACME INC."], "x": [1, 2, 3]}, index=[7, 8, 9])
+    found = neardup.deduplicate(frame[frame.x != 2], text="firm")
+    assert [(pair.left.id, pair.right.id) for pair in found] == [(0, 1)]
+    assert dict(found.records[0].fields) == {"x": 1}
+    assert pairs_of(frame[["firm"]]) == pairs_of(frame["firm"]) == [(0, 2)]
+    assert neardup.deduplicate(frame["firm"], text="firm").text_columns == ("firm",)
+
+
+def test_a_column_that_is_there_twice_is_refused() -> None:
+    duckdb, pandas, pyarrow = map(pytest.importorskip, ("duckdb", "pandas", "pyarrow"))
+    frames = [
+        duckdb.sql("SELECT 'Acme' AS name, 'Zenith' AS name, 1 AS id"),
+        pandas.DataFrame([["Acme", "Zenith", 1]], columns=["name", "name", "id"]),
+        pyarrow.Table.from_arrays([["Acme"], ["Zenith"], [1]], names=["name", "name", "id"]),
+    ]
+    for frame in frames:
+        with pytest.raises(neardup.InputRefused, match="2 columns"):
+            neardup.deduplicate(frame)
+
+
+def test_a_stream_that_breaks_off_is_an_error() -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    schema = pyarrow.schema([("name", pyarrow.string())])
+
+    def batches() -> Any:
+        yield pyarrow.record_batch({"name": ["Acme", "Acme Inc"]}, schema=schema)
+        raise ValueError("line 3 has 2 columns")
+
+    with pytest.raises(neardup.UsageError, match="line 3 has 2 columns"):
+        neardup.deduplicate(pyarrow.RecordBatchReader.from_batches(schema, batches()))
+
+
+def test_a_lazy_frame_is_collected() -> None:
+    polars = pytest.importorskip("polars")
+    assert pairs_of(polars.LazyFrame(ROWS)) == [(10, 12)]
+
+
+def test_values_keep_their_types() -> None:
+    polars = pytest.importorskip("polars")
+    frame = polars.DataFrame({"id": [uuid.UUID(int=1), uuid.UUID(int=2)], "name": ["Acme", "ACME"]})
+    assert [record.id for record in neardup.deduplicate(frame).records] == [uuid.UUID(int=1), uuid.UUID(int=2)]
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow"])
+def test_tables_without_rows_have_their_columns(library: str) -> None:
+    pytest.importorskip(library)
+    method = {"pandas": "to_pandas", "polars": "to_polars", "pyarrow": "to_arrow"}[library]
+    found = neardup.deduplicate(["Zenith", "Qwerty"])
+    for result in (found, found.pairs, neardup.link(["Zenith"], ["Qwerty"])):
+        table = getattr(result, method)()
+        assert "probability" in (table.columns if library != "pyarrow" else table.column_names)
+    clusters = getattr(found.clusters, method)()
+    assert "cluster_id" in (clusters.columns if library != "pyarrow" else clusters.column_names)
+
+
+@pytest.mark.parametrize("method", ["to_polars", "to_arrow"])
+def test_ids_of_several_types_are_refused_by_typed_tables(method: str) -> None:
+    found = neardup.deduplicate([{"id": 1, "name": "Acme"}, {"id": 2, "name": "ACME"}, {"id": "a", "name": "acme."}])
+    assert set(found.clusters.to_pandas()["id"]) == {1, 2, "a"}
+    with pytest.raises(neardup.UsageError, match=r"'id_2' \(int, str\) do not fit into one column"):
+        getattr(found, method)()

@@ -145,7 +145,9 @@ class DelimitedTable(Table):
         if "field limit" in error:
             return self._reject("E_FIELD_TOO_LONG", f"A cell is longer than {MAX_CELL_CHARACTERS:,} characters.")
         return self._reject(
-            "E_QUOTE", "Text follows a closing quote. Double the quotes inside a quoted cell, or use --lenient."
+            "E_QUOTE",
+            "Text follows a closing quote. Double the quotes inside a quoted cell. To accept them as they are, use "
+            "--lenient, or lenient=True in Python.",
         )
 
     def _unclosed(self) -> Reject:
@@ -163,8 +165,11 @@ class DelimitedTable(Table):
 def refuse_empty(name: str, options: ReadOptions) -> None:
     """Raise ``InputRefused`` for an empty input unless ``options.allow_empty``."""
     if not options.allow_empty:
-        message = f"{name} is empty, which usually means a failed export. Use --allow-empty to accept it."
-        raise InputRefused(message, "E_EMPTY")
+        raise InputRefused(
+            f"{name} is empty, which usually means a failed export. To accept it, use --allow-empty, or "
+            "allow_empty=True in Python.",
+            "E_EMPTY",
+        )
 
 
 def empty_warning(name: str) -> list[str]:

@@ -73,10 +73,10 @@ def detect(owner: str, head: Sequence[str], options: ReadOptions) -> Dialect:
     """
     quote = options.quote
     if len(quote) > 1 or quote in ("\r", "\n"):
-        raise UsageError(f"--quote {quote!r} is not a single character. Use one such as \"'\", or '' for none.")
+        raise UsageError(f"The quote {quote!r} is not a single character. Use one such as \"'\", or '' for none.")
     delimiter = "\t" if options.delimiter in ("\\t", "tab") else options.delimiter
     if delimiter is not None and (len(delimiter) != 1 or delimiter in (quote, "\r", "\n")):
-        raise UsageError(f"--delimiter {delimiter!r} is not a single character. Use one such as ';' or tab.")
+        raise UsageError(f"The delimiter {delimiter!r} is not a single character. Use one such as ';' or tab.")
     dialect = Dialect(delimiter or _NO_DELIMITER, quote)
     return dialect if delimiter else replace(dialect, delimiter=_guess(owner, head, options, dialect))
 
@@ -85,10 +85,11 @@ def hint(head: Sequence[str], options: ReadOptions, quote: str) -> str:
     """Return a sentence with the delimiter or the number of skipped lines that gives the requested columns."""
     for delimiter in DELIMITERS:
         if _fit(head, Dialect(delimiter, quote), options)[0]:
-            return f" With --delimiter {delimiter!r} the file has the column."
+            return f" With --delimiter {delimiter!r}, or delimiter={delimiter!r} in Python, the file has the column."
     for skipped in range(1, min(_MAX_PREAMBLE_LINES, len(head))):
         if any(_fit(head[skipped : skipped + 1], Dialect(each, quote), options)[0] for each in DELIMITERS):
-            return f" Line {skipped + 1} has the column: --skip-lines {options.skip_lines + skipped}."
+            lines = options.skip_lines + skipped
+            return f" Line {skipped + 1} has the column: use --skip-lines {lines}, or skip_lines={lines} in Python."
     return ""
 
 
@@ -102,8 +103,11 @@ def _guess(owner: str, head: Sequence[str], options: ReadOptions, bare: Dialect)
             _refuse_preamble(owner, head, options, bare)
         return _NO_DELIMITER
     if len(ranked) > 1 and ranked[0][:2] == ranked[1][:2]:
-        message = f"The delimiter of {owner} may be {ranked[0][2]!r} or {ranked[1][2]!r}. Choose one with --delimiter."
-        raise InputRefused(message, "E_DELIMITER")
+        raise InputRefused(
+            f"The delimiter of {owner} may be {ranked[0][2]!r} or {ranked[1][2]!r}. Choose one with --delimiter, or "
+            "delimiter= in Python.",
+            "E_DELIMITER",
+        )
     return ranked[0][2]
 
 
@@ -147,9 +151,10 @@ def _refuse_preamble(owner: str, head: Sequence[str], options: ReadOptions, bare
         if not start or len(widths) < 2:
             continue
         if sum(width == widths[0] for width in widths) >= _MIN_PREAMBLE_AGREEMENT * len(widths):
+            lines = options.skip_lines + start
             raise InputRefused(
                 f"The first line of {owner} is a single cell, but later lines are delimited by {delimiter!r}. If the "
-                f"table starts further down, use --skip-lines {options.skip_lines + start}. If every line is a single "
-                "cell, set a delimiter that does not occur, such as --delimiter '|'.",
+                f"table starts further down, use --skip-lines {lines}, or skip_lines={lines} in Python. If every line "
+                "is a single cell, set a delimiter that does not occur, such as '|'.",
                 "E_HEADER",
             )

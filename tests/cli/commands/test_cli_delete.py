@@ -115,5 +115,5 @@ def test_a_file_name_that_is_no_text_needs_a_source() -> None:
 
 def test_delete_before_anything_is_indexed() -> None:
     result = run("delete", "--source", "a")
-    assert result.exit_code == 2 and "run `dedup index FILE` first" in result.stderr
+    assert result.exit_code == 2 and "index an input first" in result.stderr
     assert not Path(".dedup").exists()

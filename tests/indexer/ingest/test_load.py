@@ -144,8 +144,11 @@ def test_other_kind_of_identity_is_refused(store: Store, first: Identity) -> Non
     second: Identity = "content" if first == "column" else "column"
     rows = with_ids(("1", "Acme"))
     Load(store, rows, first)
-    with pytest.raises(UsageError, match=r"'names' was indexed with .* --source NAME"):
+    with pytest.raises(UsageError, match=r"'names' was indexed with.* id column.* --source \(source= in Python\)"):
         Load(store, rows, second)
+    with pytest.raises(InputRefused, match=r"The input has no rows, so source 'names' was not changed") as caught:
+        Load(store, [], second)
+    assert caught.value.code == "E_EMPTY"
     Load(store, rows, second, source="other")
 
 
@@ -182,7 +185,7 @@ def names_with_rejects(total: int, bad: int) -> list[Row | Reject]:
 
 def test_too_many_rejects_roll_everything_back(store: Store) -> None:
     Load(store, with_ids(("1", "Acme")))
-    with pytest.raises(InputRefused, match="6 of the first 100 rows") as caught:
+    with pytest.raises(InputRefused, match=r"6 of the first 100 rows .* The first: The name is empty") as caught:
         Load(store, names_with_rejects(100, 6))
     assert caught.value.code == "E_TOO_MANY_REJECTS"
     assert content(store) == {("names", "1"): "Acme"}

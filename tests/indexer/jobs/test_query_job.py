@@ -77,9 +77,9 @@ def test_deleted_and_new_texts_before_the_next_snapshot(store: Store, snapshots:
 def test_another_model(store: Store, snapshots: Snapshots) -> None:
     index(snapshots, NAMES)
     other = fake_model("b")
-    with pytest.raises(VersionMismatch, match="run `dedup index` again"):
+    with pytest.raises(VersionMismatch, match="index an input again"):
         Searcher(snapshots, other)
-    with pytest.raises(VersionMismatch, match="run `dedup index` again"):
+    with pytest.raises(VersionMismatch, match="index an input again"):
         duplicates.find_duplicates(snapshots, other, min_probability=0.5)
     result = index(snapshots, NAMES, other)
     assert (result.rows.unchanged, result.texts_encoded, result.snapshot_built) == (8, 7, True)
@@ -136,7 +136,7 @@ def test_a_query_is_refused_until_every_text_is_encoded(store: Store, snapshots:
     with pytest.raises(KeyboardInterrupt):
         index(snapshots, NAMES, other, texts_at_once=2)
     assert store.count_vectors(other.model_id) == 4
-    with pytest.raises(VersionMismatch, match="run `dedup index` again"):
+    with pytest.raises(VersionMismatch, match="index an input again"):
         Searcher(snapshots, other)
     assert len(Searcher(snapshots, MODEL).query(["Contoso"])[0]) == 7
 
@@ -179,7 +179,7 @@ def test_another_model_encodes_page_by_page(store: Store, snapshots: Snapshots) 
     other.encoder = Killed()
     with pytest.raises(KeyboardInterrupt):
         index_job.encode_texts(store, other, texts_at_once=2)
-    with pytest.raises(UsageError, match="run `dedup index` again"):
+    with pytest.raises(UsageError, match="index an input again"):
         duplicates.find_duplicates(snapshots, other, min_probability=0.5)
     steps: list[tuple[str, int, int | None]] = []
     assert index_job.encode_texts(store, fake_model("b"), lambda *step: steps.append(step), texts_at_once=2) == 3

@@ -144,7 +144,7 @@ def test_a_file_that_is_not_a_database(directory: Path) -> None:
 
 def test_nothing_indexed_yet(workspace: Workspace) -> None:
     with (
-        pytest.raises(UsageError, match=r"Nothing is indexed in .* run `dedup index FILE` first"),
+        pytest.raises(UsageError, match=r"Nothing is indexed in .* index an input first: `dedup index FILE`"),
         workspace.open(for_writing=False),
     ):
         pass

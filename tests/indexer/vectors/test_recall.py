@@ -64,7 +64,7 @@ def test_a_low_recall_is_logged_when_a_snapshot_is_built(
         missed = [f"{round(100 * (1 - recall[of]), 1):g} %" for of in ("of_all", "of_queries")]
         assert of_all == f"A report may miss about {missed[0]} of close pairs (measured on a sample)."
         assert of_queries.startswith(f"A query may miss about {missed[1]} of close matches (measured on a sample).")
-        assert "--limit" in of_queries
+        assert "larger limit" in of_queries
     else:
         assert min(recall["of_all"], recall["of_queries"]) >= MIN_RECALL
         assert not caplog.records

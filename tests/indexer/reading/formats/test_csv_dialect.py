@@ -86,8 +86,9 @@ def test_lines_before_the_header_are_skipped(tmp_path):
 def test_a_preamble_is_refused_with_the_remedy(tmp_path, preamble):
     data = f"{preamble}id,name\n1,Acme\n2,Beta\n"
     skip = preamble.count("\n")
-    assert f"--skip-lines {skip}." in refused(lambda: read(tmp_path, data), "E_HEADER")
-    assert f"--skip-lines {skip}." in refused(lambda: read(tmp_path, data, text_columns=["name"]), "E_MISSING_COLUMN")
+    remedy = f"--skip-lines {skip}, or skip_lines={skip} in Python."
+    assert remedy in refused(lambda: read(tmp_path, data), "E_HEADER")
+    assert remedy in refused(lambda: read(tmp_path, data, text_columns=["name"]), "E_MISSING_COLUMN")
     assert names(read(tmp_path, data, skip_lines=skip)) == ["Acme", "Beta"]
 
 
