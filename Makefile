@@ -70,23 +70,22 @@ lint: .venv/.installed
 	$(BIN)/lint-imports
 
 ratios: .venv/.installed
-	$(BIN)/python benchmarks/regressions.py
+	$(BIN)/python benchmarks/hot_paths.py
 
 .venv/.bench: .venv/.installed
 	$(INSTALL) --editable '.[$(EXTRAS),bench]'
 	@touch $@
 
-# Hours. What the last three measure is kept in BENCH: begun again they go on where they stopped, unless the code is
-# another. A bar that is missed is printed, and ends none of the others.
+# Hours. What floors, peers and scaling measure is kept in BENCH, so that an interrupted run resumes, unless the code
+# has changed. A missed bar is printed and does not stop the others.
+MEASURED := --data '$(DATA)' --work $(BENCH)
+
 bench: .venv/.bench
 	@mkdir -p $(BENCH)
-	-$(BIN)/python benchmarks/run.py --data '$(DATA)' --work $(BENCH)
-	-$(BIN)/python benchmarks/latency.py --workspace $(BENCH)/job/workspace --texts $(BENCH)/job/names.csv
-	-$(BIN)/python benchmarks/search.py --data '$(DATA)' --workspace $(BENCH)/job/workspace
-	-$(BIN)/python benchmarks/accuracy.py --data '$(DATA)' --bars
-	-$(BIN)/python benchmarks/floors.py --data '$(DATA)' --work $(BENCH)
-	-$(BIN)/python benchmarks/peers.py --data '$(DATA)' --work $(BENCH)
-	-$(BIN)/python benchmarks/curve.py --data '$(DATA)' --work $(BENCH)
+	-$(BIN)/python benchmarks/speed.py job start latency search floors $(MEASURED)
+	-$(BIN)/python benchmarks/accuracy.py --data '$(DATA)'
+	-$(BIN)/python benchmarks/peers.py $(MEASURED)
+	-$(BIN)/python benchmarks/scaling.py $(MEASURED)
 
 lock:
 	rm -rf build/lock

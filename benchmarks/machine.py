@@ -1,6 +1,4 @@
-"""What this machine can do, measured now: the floors that work on it can be held against."""
-
-from __future__ import annotations
+"""What this machine can do, measured now: bare operations to compare stages and hot paths with."""
 
 import csv
 import hashlib
@@ -61,7 +59,7 @@ def cpdist_rate(left: Sequence[str], right: Sequence[str]) -> float:
 
 
 def tower_operations(model: Model, normals: Iterable[str]) -> float:
-    """Return the floating-point operations that the tower cannot do without.
+    """Return the floating-point operations that the tower cannot avoid.
 
     Those are the product of each step of the recurrence, [hidden] × [hidden, 4 hidden] (the input's share is a
     table to look up), and one projection of each text, [2 hidden] × [2 hidden, dimension].
@@ -74,16 +72,15 @@ def tower_operations(model: Model, normals: Iterable[str]) -> float:
 def bare_store(
     path: Path, names: Sequence[str], text_of_record: Sequence[int], texts: Sequence[str], codes: Any
 ) -> Work:
-    """Return the writing of the names of n records, m distinct texts and their codes (m, d) to a new SQLite file.
+    """Write the names of n records, m distinct texts and their codes (m, d) to a new SQLite file.
 
     Three ``executemany`` in one transaction, digests included, no index and no check; the file stays.
     """
     digests = [hashlib.blake2b(text.encode(), digest_size=16).digest() for text in texts]
-    rows_of_text = list(zip(range(len(texts)), texts, digests, strict=True))
-    vectors = [(number, code.tobytes()) for number, code in enumerate(codes)]
-    records = [
-        (number, str(number), name, digests[text], text)
-        for number, (name, text) in enumerate(zip(names, text_of_record, strict=True))
+    rows: list[list[tuple[Any, ...]]] = [
+        list(zip(range(len(texts)), texts, digests, strict=True)),
+        [(number, code.tobytes()) for number, code in enumerate(codes)],
+        [(n, str(n), names[n], digests[text], text) for n, text in enumerate(text_of_record)],
     ]
 
     def write() -> None:
@@ -92,39 +89,30 @@ def bare_store(
         with connection:
             for statement in _TABLES:
                 connection.execute(statement)
-            connection.executemany("INSERT INTO text VALUES (?, ?, ?)", rows_of_text)
-            connection.executemany("INSERT INTO text_vector VALUES (?, ?)", vectors)
-            connection.executemany("INSERT INTO record VALUES (?, ?, ?, ?, ?)", records)
+            for name, of_table in zip(("text", "text_vector", "record"), rows, strict=True):
+                connection.executemany(f"INSERT INTO {name} VALUES ({', '.join('?' * len(of_table[0]))})", of_table)
         connection.close()
 
     return write
 
 
-def bare_load(path: Path) -> Work:
-    """Return the reading of the texts and vectors of ``bare_store``."""
-
-    def read() -> None:
-        connection = sqlite3.connect(path)
-        connection.execute("SELECT text_id, normal FROM text").fetchall()
-        connection.execute("SELECT text_id, code FROM text_vector").fetchall()
-        connection.close()
-
-    return read
+def bare_load(path: Path) -> None:
+    """Read the texts and vectors of ``bare_store``."""
+    connection = sqlite3.connect(path)
+    connection.execute("SELECT text_id, normal FROM text").fetchall()
+    connection.execute("SELECT text_id, code FROM text_vector").fetchall()
+    connection.close()
 
 
-def bare_read(path: Path) -> Work:
-    """Return the reading of a file by the ``csv`` module."""
-
-    def read() -> None:
-        with path.open(encoding="utf-8", newline="") as file:
-            for _ in csv.reader(file):
-                pass
-
-    return read
+def bare_read(path: Path) -> None:
+    """Read a file by the ``csv`` module."""
+    with path.open(encoding="utf-8", newline="") as file:
+        for _ in csv.reader(file):
+            pass
 
 
 def bare_rewrite(path: Path, copy: Path) -> Work:
-    """Return the writing of the rows of a file to another one by the ``csv`` module."""
+    """Write the rows of a file to another one by the ``csv`` module."""
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.reader(file))
 
@@ -135,15 +123,11 @@ def bare_rewrite(path: Path, copy: Path) -> Work:
     return write
 
 
-def durable_write(path: Path, n_bytes: int) -> Work:
-    """Return the hashing of so many bytes (SHA-256) and their way to the disk."""
+def durable_write(path: Path, n_bytes: int) -> None:
+    """Hash so many bytes (SHA-256) and write them to the disk."""
     content = bytes(n_bytes)
-
-    def write() -> None:
-        hashlib.sha256(content).digest()
-        with path.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-
-    return write
+    hashlib.sha256(content).digest()
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())

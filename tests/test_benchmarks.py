@@ -2,20 +2,16 @@
 
 import gzip
 import json
-from pathlib import Path
 
-import bars
-import curve
-import floors
-import kept
 import numpy as np
-import page
 import peers
 import pytest
-import search
-from bars import Result
-from curve import exponent
-from planted import Planted
+import results
+import scaling
+import speed
+from corpora import TRUTH, Planted, script_of
+from results import BARS, Result, result
+from scaling import exponent
 
 PLANTED = Planted(
     ["Acme Inc", "ACME, INC.", "Acme Incorporated", "Acme Holdings", "Zenith Ltd", "Acme Inc", "!", "Other Name"],
@@ -76,26 +72,32 @@ def test_a_value_reaches_its_bar_or_not(value, bar, passed):
 @pytest.mark.parametrize(("value", "code"), [(2.0, 0), (4.0, 1)])
 def test_a_missed_bar_is_printed_and_told_by_the_exit_code(value, code, tmp_path, capsys):
     with pytest.raises(SystemExit) as ended:
-        bars.show([Result("query", "p50, ms", value, "<= 3"), Result("query", "p90, ms", 9.0)], tmp_path / "all.json")
+        measured = [Result("query", "p50, ms", value, "<= 3"), Result("query", "p90, ms", 9.0)]
+        results.show(measured, tmp_path / "all.json")
     assert int(ended.value.code) == code
     assert ("MISSED" in capsys.readouterr().out) is bool(code)
     assert [row["passed"] for row in json.loads((tmp_path / "all.json").read_text())["results"]] == [not code, None]
+
+
+def test_a_result_has_the_bar_of_its_measure():
+    assert result("help", "median, s", 0.2) == Result("help", "median, s", 0.2, BARS["help", "median, s"])
+    assert result("help", "slowest, s", 0.2).bar == ""
 
 
 # What is kept
 
 
 def test_what_is_kept_of_this_code_is_read_again(tmp_path):
-    kept.write(tmp_path / "one.json", {"seconds": 1.0})
-    assert kept.read(tmp_path / "one.json") == {"seconds": 1.0, "code": kept.code()}
-    assert kept.read(tmp_path / "none.json") is None
+    results.keep(tmp_path / "one.json", {"seconds": 1.0})
+    assert results.kept(tmp_path / "one.json") == {"seconds": 1.0, "code": results.code()}
+    assert results.kept(tmp_path / "none.json") is None
 
 
 @pytest.mark.parametrize("of_other_code", [{"seconds": 1.0}, {"seconds": 1.0, "code": "0" * 16}])
 def test_what_is_kept_of_other_code_is_not_used_and_that_is_said(of_other_code, tmp_path, capsys):
     path = tmp_path / "one.json"
     path.write_text(json.dumps(of_other_code))
-    assert kept.read(path) is None
+    assert results.kept(path) is None
     assert f"{path} is of other code" in capsys.readouterr().err
 
 
@@ -105,18 +107,18 @@ def of_size(size):
     return {"size": size, "seconds": seconds, "bytes": peaks, "counts": {"clusters": size}}
 
 
-def test_the_curve_is_of_one_code(tmp_path):
+def test_the_scaling_table_is_of_one_code(tmp_path):
     for size in (10, 100):
-        kept.write(tmp_path / f"curve-{size}.json", of_size(size))
-    (tmp_path / "curve-1000.json").write_text(json.dumps(of_size(1000)))
-    results = curve.results_of(tmp_path)
-    assert [result["size"] for result in results] == [10, 100]
-    assert "1,000" not in curve.document(results)
-    assert [(one.measure, one.passed) for one in curve.judged(results)] == [("exponent", True)]
+        results.keep(tmp_path / f"scaling-{size}.json", of_size(size))
+    (tmp_path / "scaling-1000.json").write_text(json.dumps(of_size(1000)))
+    measured = scaling.measured_in(tmp_path)
+    assert [one["size"] for one in measured] == [10, 100]
+    assert "1,000" not in scaling.page(measured)
+    assert [(one.measure, one.passed) for one in scaling.judged(measured)] == [("exponent", True)]
 
 
 def test_ten_million_names_have_bars_of_their_own():
-    judged = {one.measure: one.passed for one in curve.judged([of_size(1_000), of_size(10_000_000)])}
+    judged = {one.measure: one.passed for one in scaling.judged([of_size(1_000), of_size(10_000_000)])}
     assert judged == {"exponent": True, "index and report, min": False, "peak GB": False}
 
 
@@ -129,7 +131,7 @@ def run_of(seconds, true=9, false=1):
 
 
 def keep_runs(work, name, size, **record):
-    kept.write(peers.kept_at(work, name, size), {"name": name, "size": size, "runs": [], **record})
+    results.keep(peers.kept_at(work, name, size), {"name": name, "size": size, "runs": [], **record})
 
 
 def test_a_method_that_was_not_run_has_no_row(tmp_path):
@@ -155,21 +157,22 @@ def test_the_bars_beside_a_peer_are_of_the_median_of_runs_of_this_code(tmp_path)
     assert not list(peers.judged(peers.records_of(tmp_path, 50)))
 
 
-# Pages, the search
+# Pages, groups, the search
 
 
-def test_what_is_written_by_hand_stays_below_a_new_table():
-    old = f"# Old\n\n| old |\n\n{page.BY_HAND}\nBy hand.\n"
-    assert page.renewed(old, "# New\n\n| new |\n") == f"# New\n\n| new |\n\n{page.BY_HAND}\nBy hand.\n"
+def test_a_page_of_results_replaces_the_one_before(tmp_path, monkeypatch):
+    monkeypatch.setattr(results, "PAGES", tmp_path / "results")
+    results.put("one", "old")
+    results.put("one", results.table(("a", "b"), [(1, "x")]))
+    assert (tmp_path / "results" / "one.md").read_text() == "| a | b |\n| --- | --- |\n| 1 | x |\n"
 
 
-@pytest.mark.parametrize("module", [floors, peers, curve])
-def test_a_page_holds_nothing_by_hand_that_a_new_table_would_take_away(module):
-    text = Path(module.__file__).with_suffix(".md").read_text(encoding="utf-8")
-    measured, mark, _ = text.partition(page.BY_HAND)
-    assert mark
-    after = measured.rpartition("|\n")[2].strip()
-    assert after == "" or (after.startswith(peers.LEFT_OUT) and "\n" not in after)
+@pytest.mark.parametrize(
+    ("text", "script"),
+    [("acme", "Latin, ASCII"), ("müller", "Latin, diacritics"), ("会社トヨタ", "Hiragana, Katakana"), ("3", "other")],
+)
+def test_the_script_of_a_text_is_that_of_most_letters(text, script):
+    assert script_of(text) == script
 
 
 def test_the_exact_search_of_some_rows_leaves_out_each_itself():
@@ -178,8 +181,8 @@ def test_the_exact_search_of_some_rows_leaves_out_each_itself():
     wide = codes.astype(float) / np.linalg.norm(codes.astype(float), axis=1)[:, None]
     cosines = wide[rows] @ wide.T
     cosines[np.arange(3), rows] = -2
-    assert search.exact_neighbours_of(rows, codes).tolist() == np.argsort(-cosines, axis=1)[:, :10].tolist()
-    assert search.exact_neighbours_of(np.array([1]), codes[:3]).tolist()[0][2:] == [-1] * 8
+    assert speed.exact_neighbours_of(rows, codes).tolist() == np.argsort(-cosines, axis=1)[:, :10].tolist()
+    assert speed.exact_neighbours_of(np.array([1]), codes[:3]).tolist()[0][2:] == [-1] * 8
 
 
 class Known:
@@ -191,9 +194,9 @@ class Known:
 
 
 def test_planted_texts_and_their_mates_are_known_by_row(tmp_path):
-    path = tmp_path / search.TRUTH
+    path = tmp_path / TRUTH
     path.parent.mkdir()
     rows = ["Acme Inc,a", "ACME INC.,a", "Acme Incorporated,a", "Acme Holdings,a", "Zenith Ltd,b"]
     path.write_bytes(gzip.compress("\n".join(["text,cluster_id", *rows]).encode()))
-    found, mates = search.planted(tmp_path, Known(), np.array([10, 20, 30, 40]))
+    found, mates = speed.planted_rows(tmp_path, Known(), np.array([10, 20, 30, 40]))
     assert dict(zip(found.tolist(), mates, strict=True)) == {3: {0}, 0: {3}}

@@ -14,7 +14,7 @@ DIMENSION = 128
 
 
 class Tower(nn.Module):
-    """Maps the characters and grams of a text to a unit vector; ``benchmarks/encoders.md`` compares alternatives.
+    """Maps the characters and grams of a text to a unit vector; ``docs/notes/encoders.md`` compares alternatives.
 
     The LSTM is unidirectional, so padding on the right cannot affect the characters before it; maximum and mean
     pooling skip the padding. The embeddings of the grams are summed and divided by the square root of their number.

@@ -34,18 +34,6 @@ static ssize_t put(const char *call, int fd, int node, const void *bytes, size_t
     return written;
 }
 
-static ssize_t put_parts(const char *call, int fd, int node, const struct iovec *parts, int n, off_t at) {
-    size_t length = 0;
-    for (int part = 0; part < n; part++)
-        length += parts[part].iov_len;
-    char *bytes = malloc(length + 1), *end = bytes;
-    for (int part = 0; part < n; part++)
-        end = mempcpy(end, parts[part].iov_base, parts[part].iov_len);
-    ssize_t written = put(call, fd, node, bytes, length, at);
-    free(bytes);
-    return written;
-}
-
 /* Send a message; "sending" sends "length" bytes. */
 #define MESSAGE(call, fd, length, sending)                                                                          \
     do {                                                                                                            \
@@ -73,18 +61,6 @@ ssize_t send(int fd, const void *bytes, size_t length, int flags) {
     MESSAGE("send", fd, length, REAL(send)(fd, bytes, length, flags));
 }
 
-ssize_t sendto(int fd, const void *bytes, size_t length, int flags, const struct sockaddr *to, socklen_t size) {
-    if (!is_our_socket(fd))
-        return REAL(sendto)(fd, bytes, length, flags, to, size);
-    MESSAGE("sendto", fd, length, REAL(sendto)(fd, bytes, length, flags, to, size));
-}
-
-ssize_t sendmsg(int fd, const struct msghdr *message, int flags) {
-    if (is_our_socket(fd))
-        refuse("sendmsg", "a socket");
-    return REAL(sendmsg)(fd, message, flags);
-}
-
 ssize_t pwrite(int fd, const void *bytes, size_t length, off_t at) {
     int node = find(fd);
     if (node == NOT_OURS)
@@ -92,26 +68,6 @@ ssize_t pwrite(int fd, const void *bytes, size_t length, off_t at) {
     ALONE;
     return put("pwrite", fd, node, bytes, length, at);
 }
-
-ssize_t pwrite64(int fd, const void *bytes, size_t length, off_t at) { return pwrite(fd, bytes, length, at); }
-
-ssize_t writev(int fd, const struct iovec *parts, int n) {
-    int node = find(fd);
-    if (node == NOT_OURS)
-        return REAL(writev)(fd, parts, n);
-    ALONE;
-    return put_parts("writev", fd, node, parts, n, -1);
-}
-
-ssize_t pwritev(int fd, const struct iovec *parts, int n, off_t at) {
-    int node = find(fd);
-    if (node == NOT_OURS)
-        return REAL(pwritev)(fd, parts, n, at);
-    ALONE;
-    return put_parts("pwritev", fd, node, parts, n, at);
-}
-
-ssize_t pwritev64(int fd, const struct iovec *parts, int n, off_t at) { return pwritev(fd, parts, n, at); }
 
 int ftruncate(int fd, off_t size) {
     char path[PATH_MAX];
@@ -128,8 +84,6 @@ int ftruncate(int fd, off_t size) {
         die();
     return result;
 }
-
-int ftruncate64(int fd, off_t size) { return ftruncate(fd, size); }
 
 /* ---- synchronisation ---- */
 
@@ -194,23 +148,15 @@ int openat(int directory, const char *given, int flags, ...) {
     return open_ours(directory, given, path, flags, mode);
 }
 
-#define OPEN(name, directory, ...)                                                                                  \
-    int name(__VA_ARGS__ const char *path, int flags, ...) {                                                        \
-        va_list rest;                                                                                               \
-        va_start(rest, flags);                                                                                      \
-        mode_t mode = flags & O_CREAT || (flags & O_TMPFILE) == O_TMPFILE ? va_arg(rest, mode_t) : 0;               \
-        va_end(rest);                                                                                               \
-        return openat(directory, path, flags, mode);                                                                \
-    }
-
-#define COMMA ,
-OPEN(open, AT_FDCWD)
-OPEN(open64, AT_FDCWD)
-OPEN(openat64, at, int at COMMA)
+int open(const char *path, int flags, ...) {
+    va_list rest;
+    va_start(rest, flags);
+    mode_t mode = flags & O_CREAT || (flags & O_TMPFILE) == O_TMPFILE ? va_arg(rest, mode_t) : 0;
+    va_end(rest);
+    return openat(AT_FDCWD, path, flags, mode);
+}
 
 int creat(const char *path, mode_t mode) { return openat(AT_FDCWD, path, O_CREAT | O_WRONLY | O_TRUNC, mode); }
-
-int creat64(const char *path, mode_t mode) { return creat(path, mode); }
 
 /* Change one name (or "to", if not NULL, from "path"), and note it if that went well. */
 #define NAME(call, kind, need, node, path, to, changing)                                                            \
@@ -261,17 +207,6 @@ int renameat(int from, const char *old, int to, const char *new) {
 
 int rename(const char *old, const char *new) { return renameat(AT_FDCWD, old, AT_FDCWD, new); }
 
-int linkat(int from, const char *old, int to, const char *new, int flags) {
-    char path[PATH_MAX], old_path[PATH_MAX];
-    if (!resolve(to, new, path))
-        return REAL(linkat)(from, old, to, new, flags);
-    if (!resolve(from, old, old_path))
-        refuse("linkat from elsewhere", old);
-    NAME("link", CREATE, ROOM, disk_pin_path(old_path), path, NULL, REAL(linkat)(from, old, to, new, flags));
-}
-
-int link(const char *old, const char *new) { return linkat(AT_FDCWD, old, AT_FDCWD, new, 0); }
-
 /* ---- calls that are refused, or end the process, because they are not followed ---- */
 
 void *mmap(void *address, size_t length, int protection, int flags, int fd, off_t at) {
@@ -282,27 +217,29 @@ void *mmap(void *address, size_t length, int protection, int flags, int fd, off_
     return REAL(mmap)(address, length, protection, flags, fd, at);
 }
 
-void *mmap64(void *address, size_t length, int protection, int flags, int fd, off_t at) {
-    return mmap(address, length, protection, flags, fd, at);
-}
+#define REFUSED(result, name, is_ours_now, what, parameters, ...)                                                   \
+    result name parameters {                                                                                        \
+        if (is_ours_now)                                                                                            \
+            refuse(#name, what);                                                                                    \
+        return REAL(name)(__VA_ARGS__);                                                                             \
+    }
+#define OPEN_HERE(fd) (find(fd) != NOT_OURS || is_our_socket(fd))
+#define NAMED_HERE(directory, given) resolve(directory, given, (char[PATH_MAX]){0})
 
-FILE *fopen(const char *given, const char *mode) {
-    char path[PATH_MAX];
-    if (strpbrk(mode, "wa+") && resolve(AT_FDCWD, given, path))
-        refuse("fopen", path);
-    return REAL(fopen)(given, mode);
-}
-
-FILE *fopen64(const char *path, const char *mode) { return fopen(path, mode); }
-
-int truncate(const char *given, off_t size) {
-    char path[PATH_MAX];
-    if (resolve(AT_FDCWD, given, path))
-        refuse("truncate", path);
-    return REAL(truncate)(given, size);
-}
-
-int truncate64(const char *path, off_t size) { return truncate(path, size); }
+REFUSED(FILE *, fopen, strpbrk(mode, "wa+") && NAMED_HERE(AT_FDCWD, given), given,
+        (const char *given, const char *mode), given, mode)
+REFUSED(int, truncate, NAMED_HERE(AT_FDCWD, given), given, (const char *given, off_t size), given, size)
+REFUSED(int, link, NAMED_HERE(AT_FDCWD, new), new, (const char *old, const char *new), old, new)
+REFUSED(int, linkat, NAMED_HERE(to, new), new, (int from, const char *old, int to, const char *new, int flags),
+        from, old, to, new, flags)
+REFUSED(ssize_t, writev, OPEN_HERE(fd), "a file or socket", (int fd, const struct iovec *parts, int n), fd, parts, n)
+REFUSED(ssize_t, pwritev, OPEN_HERE(fd), "a file", (int fd, const struct iovec *parts, int n, off_t at), fd, parts, n,
+        at)
+REFUSED(ssize_t, sendmsg, OPEN_HERE(fd), "a socket", (int fd, const struct msghdr *message, int flags), fd, message,
+        flags)
+REFUSED(ssize_t, sendto, OPEN_HERE(fd), "a socket",
+        (int fd, const void *bytes, size_t length, int flags, const struct sockaddr *to, socklen_t size), fd, bytes,
+        length, flags, to, size)
 
 ssize_t sendfile(int to, int from, off_t *at, size_t length) { /* callers fall back on read and write */
     if (find(to) == NOT_OURS)
@@ -311,10 +248,22 @@ ssize_t sendfile(int to, int from, off_t *at, size_t length) { /* callers fall b
     return -1;
 }
 
-ssize_t sendfile64(int to, int from, off_t *at, size_t length) { return sendfile(to, from, at, length); }
-
 int posix_fallocate(int fd, off_t at, off_t length) {
     return find(fd) == NOT_OURS ? REAL(posix_fallocate)(fd, at, length) : EINVAL;
 }
 
-int posix_fallocate64(int fd, off_t at, off_t length) { return posix_fallocate(fd, at, length); }
+/* ---- the same by their 64-bit names ---- */
+
+#define ALSO(name, plain) extern __typeof__(plain) name __attribute__((alias(#plain)))
+
+ALSO(open64, open);
+ALSO(openat64, openat);
+ALSO(pwrite64, pwrite);
+ALSO(pwritev64, pwritev);
+ALSO(ftruncate64, ftruncate);
+ALSO(creat64, creat);
+ALSO(mmap64, mmap);
+ALSO(fopen64, fopen);
+ALSO(truncate64, truncate);
+ALSO(sendfile64, sendfile);
+ALSO(posix_fallocate64, posix_fallocate);

@@ -1,18 +1,16 @@
-"""The faults of a database server and of the way to it, each placed by a seeded generator."""
-
-from __future__ import annotations
+"""Faults of a database server and of the connection to it, each placed by a seeded generator."""
 
 import random
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import psycopg
 from chaos_bench import DATABASE, Bench, Sizes
-from proxy import Cut, Way, is_commit
+from proxy import Cut, is_any, is_commit
 from sqlalchemy import Connection
 
 QUICK = (0.0, 0.01, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8)
@@ -25,30 +23,36 @@ _LOCKED = "LOCK TABLE run, snapshot, text_vector IN ACCESS EXCLUSIVE MODE NOWAIT
 
 
 class Fault:
-    """One fault, ready to strike a job of these ``sizes`` once; ``fired`` tells whether it did."""
+    """One fault, ready to strike a job of these ``sizes`` once, at a random place of a kind; ``way`` is its variant."""
 
     pauses: tuple[float, ...] = QUICK
+    place = "statement"  # or transaction, begin: see ``Watch``
 
-    def __init__(self, bench: Bench, rng: random.Random, sizes: Sizes) -> None:
-        self.bench, self.rng, self.sizes = bench, rng, sizes
+    def __init__(self, way: Any, bench: Bench, rng: random.Random, sizes: Sizes) -> None:
+        self.way, self.bench, self.rng, self.sizes = way, bench, rng, sizes
         self.fired = False
         self._threads: list[threading.Thread] = []
 
     def arm(self) -> None:
         """Choose the place."""
+        n = self.sizes.statements if self.place == "statement" else self.sizes.transactions
+        getattr(self.bench.watch, f"at_{self.place}")[self.rng.randint(1, n)] = self.strike
+
+    def strike(self, connection: Connection) -> None:
+        """Do the harm."""
         raise NotImplementedError
 
     def release(self) -> None:
-        """Wait for what still goes on, and put everything right again; done twice, it changes nothing."""
+        """Wait for what still runs and put everything right again; repeating it changes nothing."""
         for thread in self._threads:
             thread.join()
 
     def has_fired(self) -> bool:
-        """Tell whether the job met the fault; asked when it has ended."""
+        """Tell, once the job has ended, whether it met the fault."""
         return self.fired
 
     def later(self, action: Callable[[], None]) -> None:
-        """Do something beside the job; the server may be away for it."""
+        """Do something while the job runs; the server may be away then."""
 
         def quietly() -> None:
             with suppress(psycopg.Error):
@@ -57,36 +61,21 @@ class Fault:
         self._threads.append(threading.Thread(target=quietly))
         self._threads[-1].start()
 
-    def at_statement(self, strike: Callable[[Connection], None]) -> None:
-        self.bench.watch.at_statement[self.rng.randint(1, self.sizes.statements)] = strike
-
-    def at_transaction(self, strike: Callable[[Connection], None]) -> None:
-        self.bench.watch.at_transaction[self.rng.randint(1, self.sizes.transactions)] = strike
-
 
 class Terminate(Fault):
-    """``pg_terminate_backend`` of the session at work, of that which holds the lock, or of both."""
+    """``pg_terminate_backend`` of the session at work, of the one that holds the lock, or of both."""
 
-    def __init__(self, victims: str, *given: Any) -> None:
-        super().__init__(*given)
-        self._victims = victims
-        self._is_late = self.rng.random() < 0.5
-
-    def arm(self) -> None:
-        self.at_statement(self._strike)
-
-    def _strike(self, connection: Connection) -> None:
-        pids = [backend(connection)] if self._victims in ("work", "both") else []
-        delay = self.rng.uniform(0, 0.003)
+    def strike(self, connection: Connection) -> None:
+        pids = [backend(connection)] if self.way in ("work", "both") else []
+        delay = self.rng.choice([0, self.rng.uniform(0, 0.003)])
 
         def end() -> None:
-            time.sleep(delay if self._is_late else 0)
-            found = lock_holders(self.bench) if self._victims in ("lock", "both") else []
+            time.sleep(delay)
+            found = lock_holders(self.bench) if self.way in ("lock", "both") else []
             for pid in {*pids, *found}:
-                (row,) = self.bench.server.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
-                self.fired |= row[0]
+                self.fired |= terminate(self.bench, pid)
 
-        if self._is_late:
+        if delay:
             self.later(end)
         else:
             with suppress(psycopg.Error):
@@ -94,23 +83,16 @@ class Terminate(Fault):
 
 
 class Restart(Fault):
-    """The server is restarted in the middle, while the job waits or while it works."""
+    """The server restarts in the middle, while the job waits or while it works."""
 
     pauses = PATIENT
 
-    def __init__(self, mode: str, *given: Any) -> None:
-        super().__init__(*given)
-        self._mode = mode
-
-    def arm(self) -> None:
-        self.at_statement(self._strike)
-
-    def _strike(self, connection: Connection) -> None:
+    def strike(self, connection: Connection) -> None:
         self.fired = True
         if self.rng.random() < 0.5:
-            self.later(lambda: self.bench.server.restart(self._mode))
+            self.later(lambda: self.bench.server.restart(self.way))
         else:
-            self.bench.server.restart(self._mode)
+            self.bench.server.restart(self.way)
 
 
 class Away(Fault):
@@ -119,10 +101,7 @@ class Away(Fault):
     pauses = IMPATIENT
     _is_stopped = False
 
-    def arm(self) -> None:
-        self.at_statement(self._strike)
-
-    def _strike(self, connection: Connection) -> None:
+    def strike(self, connection: Connection) -> None:
         self.fired = self._is_stopped = True
         self.bench.server.stop(self.rng.choice(["fast", "immediate"]))
 
@@ -130,50 +109,55 @@ class Away(Fault):
         if self._is_stopped:
             self.bench.server.start()
             self._is_stopped = False
-        super().release()
 
 
 class Cutting(Fault):
-    """The proxy ends the connection at a random message, or at a random COMMIT; perhaps nothing is tried again."""
+    """The proxy ends the connection at a random message, or at a random COMMIT."""
 
-    def __init__(self, way: Way, is_at_commit: bool, is_patient: bool, *given: Any) -> None:
-        super().__init__(*given)
-        if not is_patient:
-            self.pauses = ()
-        if is_at_commit:
-            self._cut = Cut(self.rng.randint(1, self.sizes.commits), way, is_commit)
-        else:
-            self._cut = Cut(self.rng.randint(1, self.sizes.messages), way)
+    matches = staticmethod(is_any)
 
     def arm(self) -> None:
+        most = self.sizes.messages if self.matches is is_any else self.sizes.commits
+        self._cut = Cut(self.rng.randint(1, most), self.way, self.matches)
         self.bench.proxy.cuts.append(self._cut)
 
     def has_fired(self) -> bool:
         return self._cut.fired
 
 
-class Conflict(Fault):
-    """Another session is in the way of a transaction, which fails with ``state``.
+class AtCommit(Cutting):
+    """The same at a random COMMIT."""
 
-    ``deadlock``: that session waits for the writer's row and holds what the writer needs next.
-    ``lock_timeout``, ``statement_timeout``: it holds that for longer than the database allows to wait.
+    matches = staticmethod(is_commit)
+
+
+class Final(AtCommit):
+    """The same, and nothing is tried again."""
+
+    pauses = ()
+
+
+class Conflict(Fault):
+    """Another session is in the way of a transaction, which fails with this SQLSTATE.
+
+    ``deadlock``: that session waits for the writer's row and holds a lock that the writer needs next.
+    ``lock_timeout``, ``statement_timeout``: it holds that lock for longer than the database allows to wait.
     ``cancel``: the writer's statement is cancelled while it waits.
     """
 
-    def __init__(self, way: str, state: str, *given: Any) -> None:
-        super().__init__(*given)
-        self._way, self._state = way, state
-        self._session: psycopg.Connection[Any] | None = None
-        self._lock = threading.Lock()
+    place = "transaction"
 
     def arm(self) -> None:
-        if self._way == "deadlock":
+        self._kind, self._state = self.way
+        self._session: psycopg.Connection[Any] | None = None
+        self._lock = threading.Lock()
+        if self._kind == "deadlock":
             self.bench.set("deadlock_timeout", "10ms")
-        elif self._way != "cancel":
-            self.bench.set(self._way, "100ms")
-        self.at_transaction(self._strike)
+        elif self._kind != "cancel":
+            self.bench.set(self._kind, "100ms")
+        super().arm()
 
-    def _strike(self, connection: Connection) -> None:
+    def strike(self, connection: Connection) -> None:
         session = self._session = self.bench.session()
         session.autocommit = False
         try:
@@ -182,17 +166,17 @@ class Conflict(Fault):
         except psycopg.errors.LockNotAvailable:
             self._give_way()
             return
-        if self._way == "deadlock":
-            self.later(self._wait_for_writer)
+        if self._kind == "deadlock":
+            self.later(lambda: self._wait_for_writer(session))
             wait_for_lock(self.bench, session.info.backend_pid)
             return
         self.bench.watch.on_error.append(self._give_way)
-        if self._way == "cancel":
-            self.later(lambda: self._cancel(backend(connection)))
+        if self._kind == "cancel":
+            pid = backend(connection)
+            self.later(lambda: self._cancel(pid))
 
-    def _wait_for_writer(self) -> None:
-        assert self._session is not None
-        self._session.execute("UPDATE store_meta SET value = value WHERE key = 'writer'")
+    def _wait_for_writer(self, session: psycopg.Connection[Any]) -> None:
+        session.execute("UPDATE store_meta SET value = value WHERE key = 'writer'")
         self._give_way()
 
     def _cancel(self, pid: int) -> None:
@@ -214,13 +198,15 @@ class Conflict(Fault):
 
 
 class Serialization(Fault):
-    """All transactions are serializable, and another one reads what the writer writes, and the reverse."""
+    """All transactions are serializable, and another one reads what the writer writes and vice versa."""
+
+    place = "transaction"
 
     def arm(self) -> None:
         self.bench.set("default_transaction_isolation", "serializable")
-        self.at_transaction(self._strike)
+        super().arm()
 
-    def _strike(self, connection: Connection) -> None:
+    def strike(self, connection: Connection) -> None:
         with self.bench.session() as session, session.transaction():
             for table in ("run", "ingest_batch", "record", "text", "text_vector", "snapshot", "source"):
                 session.execute(f"SELECT count(*) FROM {table}")
@@ -231,59 +217,23 @@ class Serialization(Fault):
 
 
 class Overtaken(Fault):
-    """The lock goes with its session, and another process becomes the writer.
+    """The lock is lost with its session, and another process becomes the writer, before the job or beside it."""
 
-    It is done before the job's next transaction, or goes on at the same time (``is_beside``).
-    """
+    place = "begin"
+    outcome: str | None = ""  # None while the other process works
 
-    def __init__(self, is_beside: bool, *given: Any) -> None:
-        super().__init__(*given)
-        self._is_beside = is_beside
-        self._begun = False
-        self.outcome = ""
-
-    def arm(self) -> None:
-        self.bench.watch.at_begin[self.rng.randint(1, self.sizes.transactions)] = self._strike
-
-    def _strike(self, connection: Connection) -> None:
+    def strike(self, connection: Connection) -> None:
         for pid in lock_holders(self.bench):
-            self.bench.server.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
-        self._begun = True
-        self.bench.rival.begin(self.sizes.model_id[0])
-        if not self._is_beside:
-            self.outcome = self.bench.rival.end()
+            terminate(self.bench, pid)
+        self.bench.rival.begin(self.sizes.letter)
+        self.outcome = None if self.way == "beside" else self.bench.rival.end()
 
     def release(self) -> None:
-        if self._begun and not self.outcome:
+        if self.outcome is None:
             self.outcome = self.bench.rival.end()
-        super().release()
 
     def has_fired(self) -> bool:
-        return self._begun and self.outcome == "done"
-
-
-def backend(connection: Connection) -> int:
-    """Return the process id of the server's end of a connection."""
-    driver: Any = connection.connection.driver_connection
-    return int(driver.info.backend_pid)
-
-
-def lock_holders(bench: Bench) -> list[int]:
-    """Return the backends that hold the writer lock."""
-    query = (
-        "SELECT pid FROM pg_locks l JOIN pg_database d ON d.oid = l.database WHERE locktype = 'advisory' AND granted"
-    )
-    return [pid for (pid,) in bench.server.execute(f"{query} AND datname = %s", [DATABASE])]
-
-
-def wait_for_lock(bench: Bench, pid: int) -> bool:
-    """Wait until a backend waits for a lock, at most two seconds; tell whether it does."""
-    deadline = time.monotonic() + 2
-    while time.monotonic() < deadline:
-        if bench.server.execute("SELECT wait_event_type FROM pg_stat_activity WHERE pid = %s", [pid]) == [("Lock",)]:
-            return True
-        time.sleep(0.002)
-    return False
+        return self.outcome == "done"
 
 
 class Storm(Fault):
@@ -292,10 +242,8 @@ class Storm(Fault):
     pauses = PATIENT
 
     def arm(self) -> None:
-        self.bench.set(
-            "default_transaction_isolation",
-            self.rng.choice(["read committed", "repeatable read", "serializable"]),
-        )
+        isolation = self.rng.choice(["read committed", "repeatable read", "serializable"])
+        self.bench.set("default_transaction_isolation", isolation)
         kinds = self.rng.sample(STORM_KINDS, self.rng.randint(2, 4))
         self._faults = [FAULTS[kind](self.bench, self.rng, self.sizes) for kind in kinds]
         for fault in self._faults:
@@ -309,45 +257,58 @@ class Storm(Fault):
         return sum(fault.has_fired() for fault in self._faults) >= 2
 
 
-@dataclass(frozen=True, slots=True)
-class _Kind:
-    """Makes faults of one class with what tells them from others of that class."""
-
-    of: Any
-    given: tuple[Any, ...] = ()
-
-    def __call__(self, bench: Bench, rng: random.Random, sizes: Sizes) -> Fault:
-        fault: Fault = self.of(*self.given, bench, rng, sizes)
-        return fault
+def backend(connection: Connection) -> int:
+    """Return the process id of the server's end of a connection."""
+    driver: Any = connection.connection.driver_connection
+    return int(driver.info.backend_pid)
 
 
-FAULTS = {
-    "work session ended": _Kind(Terminate, ("work",)),
-    "lock session ended": _Kind(Terminate, ("lock",)),
-    "both sessions ended": _Kind(Terminate, ("both",)),
-    "restart, fast": _Kind(Restart, ("fast",)),
-    "restart, immediate": _Kind(Restart, ("immediate",)),
-    "server away": _Kind(Away),
-    "COMMIT never arrives": _Kind(Cutting, ("drop", True, True)),
-    "COMMIT done, reply lost": _Kind(Cutting, ("swallow the reply", True, True)),
-    "COMMIT done, half a reply": _Kind(Cutting, ("half the reply", True, True)),
-    "COMMIT under way, cut": _Kind(Cutting, ("forward and drop", True, True)),
-    "COMMIT lost, not tried again": _Kind(Cutting, ("drop", True, False)),
-    "reply lost, not tried again": _Kind(Cutting, ("swallow the reply", True, False)),
-    "under way, not tried again": _Kind(Cutting, ("forward and drop", True, False)),
-    "cut at a message": _Kind(Cutting, ("drop", False, True)),
-    "reset at a message": _Kind(Cutting, ("reset", False, True)),
-    "reply to a message lost": _Kind(Cutting, ("swallow the reply", False, True)),
-    "deadlock 40P01": _Kind(Conflict, ("deadlock", "40P01")),
-    "lock_timeout 55P03": _Kind(Conflict, ("lock_timeout", "55P03")),
-    "statement_timeout 57014": _Kind(Conflict, ("statement_timeout", "57014")),
-    "cancelled 57014": _Kind(Conflict, ("cancel", "57014")),
-    "serialization 40001": _Kind(Serialization),
-    "overtaken": _Kind(Overtaken, (False,)),
-    "overtaken at work": _Kind(Overtaken, (True,)),
-    "storm": _Kind(Storm),
+def terminate(bench: Bench, pid: int) -> bool:
+    return bool(bench.server.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])[0][0])
+
+
+def lock_holders(bench: Bench) -> list[int]:
+    """Return the backends that hold the writer lock."""
+    locks = "SELECT pid FROM pg_locks l JOIN pg_database d ON d.oid = l.database WHERE locktype = 'advisory'"
+    return [pid for (pid,) in bench.server.execute(f"{locks} AND granted AND datname = %s", [DATABASE])]
+
+
+def wait_for_lock(bench: Bench, pid: int) -> bool:
+    """Wait until a backend waits for a lock, at most two seconds; tell whether it does."""
+    deadline = time.monotonic() + 2
+    while time.monotonic() < deadline:
+        if bench.server.execute("SELECT wait_event_type FROM pg_stat_activity WHERE pid = %s", [pid]) == [("Lock",)]:
+            return True
+        time.sleep(0.002)
+    return False
+
+
+FAULTS: dict[str, Callable[..., Fault]] = {
+    "work session ended": partial(Terminate, "work"),
+    "lock session ended": partial(Terminate, "lock"),
+    "both sessions ended": partial(Terminate, "both"),
+    "restart, fast": partial(Restart, "fast"),
+    "restart, immediate": partial(Restart, "immediate"),
+    "server away": partial(Away, ""),
+    "COMMIT never arrives": partial(AtCommit, "drop"),
+    "COMMIT done, reply lost": partial(AtCommit, "swallow the reply"),
+    "COMMIT done, half a reply": partial(AtCommit, "half the reply"),
+    "COMMIT under way, cut": partial(AtCommit, "forward and drop"),
+    "COMMIT lost, not tried again": partial(Final, "drop"),
+    "reply lost, not tried again": partial(Final, "swallow the reply"),
+    "under way, not tried again": partial(Final, "forward and drop"),
+    "cut at a message": partial(Cutting, "drop"),
+    "reset at a message": partial(Cutting, "reset"),
+    "reply to a message lost": partial(Cutting, "swallow the reply"),
+    "deadlock 40P01": partial(Conflict, ("deadlock", "40P01")),
+    "lock_timeout 55P03": partial(Conflict, ("lock_timeout", "55P03")),
+    "statement_timeout 57014": partial(Conflict, ("statement_timeout", "57014")),
+    "cancelled 57014": partial(Conflict, ("cancel", "57014")),
+    "serialization 40001": partial(Serialization, ""),
+    "overtaken": partial(Overtaken, "before"),
+    "overtaken at work": partial(Overtaken, "beside"),
+    "storm": partial(Storm, ""),
 }
-
 STORM_KINDS = [
     kind for kind in FAULTS if "session" in kind or "COMMIT" in kind or "message" in kind or kind == "restart, fast"
 ]

@@ -1,14 +1,12 @@
-"""Corrupt the snapshot's file: each time it must be noticed before FAISS sees a byte, and cost nothing but time.
+"""Corrupt the snapshot's file: it must be noticed before FAISS sees a byte, and cost nothing but time.
 
     python tests/faults/corrupt.py --rounds 10000 [--seed 1] [--output FILE]
 
-Each round corrupts the file that is current, in one of two workspaces (one is scanned, one has cells). Then
-``dedup verify``'s checks must call it bad, a query must warn once and answer as brute force does, FAISS must
-not have been asked to read anything, and the snapshot that is built anew must have the same bytes as before.
-``--control`` takes the checksum out: every round must then be reported as a failure.
+Each round corrupts the current file of one of two workspaces (one is scanned, one has cells). Then the checks of
+``dedup verify`` must call it bad, a query must warn once and answer as brute force does, FAISS must not have been
+asked to read anything, and the rebuilt snapshot must have the same bytes as before. ``--control`` removes the
+checksum: every round must then fail.
 """
-
-from __future__ import annotations
 
 import argparse
 import json
@@ -20,91 +18,53 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
-from unittest.mock import patch
+from unittest.mock import Mock, patch
 
 import faiss
 import numpy as np
+from jobs import SOURCE, load_rows, model
 from numpy.typing import NDArray
 
 from dedup.text.normalise import normalise
-from indexer.jobs.index import index_rows
 from indexer.jobs.query import Match, Searcher
 from indexer.jobs.verify import verify, worst_kind
-from indexer.reading.open import Row
-from indexer.store.store import Store
 from indexer.store.workspace import Workspace
-from indexer.vectors import snapshot
+from indexer.vectors import snapshot, snapshot_file
+from indexer.vectors.snapshot import Snapshots
 
 TEXTS = 1_500  # from 512 to 2,000: in 128 cells, all of which a query searches, so its answers are exact
 QUERIES = ["granite 7", "granite willow 700", "north harbor 3", "copper", "summit meadow 1499 trading"]
+LIMIT = 20
 WORDS = ("granite", "willow", "harbor", "copper", "summit", "meadow", "falcon", "north", "cobalt", "birch")
 PAGE = 4096
-
-
-class Directions:
-    """Vectors of words: a random direction for each, summed; all of the same length, like those of a real model."""
-
-    def encode(self, normals: list[str]) -> np.ndarray:
-        sums = [np.sum([self._direction(word) for word in normal.split()], axis=0) for normal in normals]
-        return np.clip(np.rint([254 * total / np.linalg.norm(total) for total in sums]), -127, 127).astype(np.int8)
-
-    @staticmethod
-    @cache
-    def _direction(word: str) -> np.ndarray:
-        return np.random.default_rng(list(word.encode())).standard_normal(32)
-
-
-MODEL: Any = SimpleNamespace(
-    model_id="d" * 64,
-    dimension=32,
-    encoder=Directions(),
-    min_similarity=0.3,
-    with_corpus=lambda counts, n_names: MODEL,
-    compare=lambda left, right, similarities: np.clip(np.asarray(similarities, np.float64), 0, 1),
-)
+MODEL = model()
 
 
 @dataclass
 class Site:
-    """A workspace with a published snapshot, and what a careless program could take for it."""
+    """A workspace with a published snapshot, and files that a careless program could take for it."""
 
-    place: Workspace
-    store: Store
+    snapshots: Snapshots
     texts: int
-    flat_up_to: int
     golden: bytes = b""
     older: list[bytes] = field(default_factory=list)
     foreign: bytes = b""
     answers: list[list[tuple[str, float]]] = field(default_factory=list)
 
-    def index(self, names: list[str]) -> None:
-        rows = [Row(n, n, f"r{n}", name, {}, []) for n, name in enumerate(names, 1)]
-        index_rows(
-            self.store, self.place.snapshots, MODEL, "names", rows, identity="column", sync=True, on_reject=print
-        )
-
     def publish(self) -> bytes:
-        published = snapshot.publish(self.store, self.place.snapshots, MODEL.model_id, flat_up_to=self.flat_up_to)
-        assert published is not None
-        return (self.place.snapshots / published.file_name).read_bytes()
+        self.snapshots.publish(MODEL.model_id)
+        return self.path.read_bytes()
 
     @property
     def path(self) -> Path:
         """The file that the database points to."""
-        current = self.store.current_snapshot()
+        current = self.snapshots.store.current_snapshot()
         assert current is not None
-        return self.place.snapshots / current.file_name
-
-
-def names(texts: int, seed: int) -> list[str]:
-    generator = random.Random(seed)
-    return [f"{generator.choice(WORDS)} {generator.choice(WORDS)} {n}" for n in range(texts)]
+        return self.snapshots.directory / current.file_name
 
 
 def brute_force(texts: list[str]) -> list[list[tuple[str, float]]]:
@@ -121,13 +81,16 @@ def sites(directory: Path, texts: int, url: Callable[[], str | None]) -> Iterato
         found = []
         for number, flat_up_to in enumerate((50_000, 100)):
             place = Workspace(directory / str(number), url())
-            site = Site(place, stack.enter_context(place.open(for_writing=True)), texts, flat_up_to)
-            final = names(texts, number)
-            for some in (final[: texts // 2], final[:-1], [*final[:-1], "one that was renamed"], final):
-                site.index(some)
+            store = stack.enter_context(place.open(for_writing=True))
+            site = Site(Snapshots(store, place.snapshots, flat_up_to=flat_up_to), texts)
+            rng = random.Random(number)
+            names = [f"{rng.choice(WORDS)} {rng.choice(WORDS)} {n}" for n in range(texts)]
+            for some in (names[: texts // 2], names[:-1], [*names[:-1], "one that was renamed"], names):
+                rows = [(f"r{n}", name, "") for n, name in enumerate(some)]
+                load_rows(Snapshots(store, place.snapshots), rows, SOURCE)
                 site.older.append(site.publish())
             site.golden = site.older.pop()
-            site.answers = brute_force(sorted(map(normalise, final)))
+            site.answers = brute_force(sorted(map(normalise, names)))
             found.append(site)
         found[0].foreign, found[1].foreign = found[1].golden, found[0].golden
         yield found
@@ -159,18 +122,22 @@ def other_index(site: Site, rng: random.Random) -> bytes:
     """Return a sound file of FAISS of as many vectors, but of another type."""
     index = faiss.IndexFlatIP(rng.choice((8, 16, 32)))
     index.add(np.zeros((site.texts, index.d), np.float32))
-    return faiss.serialize_index(index).tobytes()
+    return bytes(faiss.serialize_index(index).tobytes())
+
+
+def copy_of(site: Site) -> bytearray:
+    return bytearray(site.golden)
 
 
 CONTENTS: dict[str, tuple[int, Callable[[Site, random.Random], bytes]]] = {
-    "one bit flipped": (30, lambda site, rng: flip(bytearray(site.golden), 1, rng)),
-    "2 to 64 bits flipped": (10, lambda site, rng: flip(bytearray(site.golden), rng.randint(2, 64), rng)),
+    "one bit flipped": (30, lambda site, rng: flip(copy_of(site), 1, rng)),
+    "2 to 64 bits flipped": (10, lambda site, rng: flip(copy_of(site), rng.randint(2, 64), rng)),
     "cut anywhere": (8, lambda site, rng: site.golden[: rng.randrange(1, len(site.golden))]),
     "bytes appended": (8, lambda site, rng: site.golden + rng.randbytes(rng.randint(1, 2 * PAGE))),
     "zeros appended": (2, lambda site, rng: site.golden + bytes(rng.choice((1, 512, PAGE)))),
-    "block of zeros": (8, lambda site, rng: overwrite(bytearray(site.golden), bytes(rng.choice((1, 512, PAGE))), rng)),
-    "block of noise": (8, lambda site, rng: overwrite(bytearray(site.golden), rng.randbytes(rng.randint(1, 999)), rng)),
-    "two blocks swapped": (6, lambda site, rng: swap(bytearray(site.golden), rng.choice((8, 64, 512, PAGE)), rng)),
+    "block of zeros": (8, lambda site, rng: overwrite(copy_of(site), bytes(rng.choice((1, 512, PAGE))), rng)),
+    "block of noise": (8, lambda site, rng: overwrite(copy_of(site), rng.randbytes(rng.randint(1, 999)), rng)),
+    "two blocks swapped": (6, lambda site, rng: swap(copy_of(site), rng.choice((8, 64, 512, PAGE)), rng)),
     "noise of the same size": (2, lambda site, rng: rng.randbytes(len(site.golden))),
     "zeros of the same size": (1, lambda site, rng: bytes(len(site.golden))),
     "an older generation": (4, lambda site, rng: rng.choice(site.older)),
@@ -179,103 +146,64 @@ CONTENTS: dict[str, tuple[int, Callable[[Site, random.Random], bytes]]] = {
     "another type of index": (2, other_index),
     "empty": (1, lambda site, rng: b""),
 }
-FILES: dict[str, tuple[int, Callable[[Path, bytes], object]]] = {
-    "missing": (1, lambda path, golden: None),
-    "a folder": (1, lambda path, golden: path.mkdir()),
-    "a pipe": (1, lambda path, golden: os.mkfifo(path)),
-    "a link to nowhere": (1, lambda path, golden: path.symlink_to("nowhere")),
-    "a link to the same bytes": (1, lambda path, golden: (_beside(path, golden), path.symlink_to("elsewhere"))),
+"""The weight of each kind, and the bytes that the file then holds."""
+FILES: dict[str, tuple[int, Callable[[Path], object]]] = {
+    "missing": (1, lambda path: None),
+    "a folder": (1, lambda path: path.mkdir()),
+    "a pipe": (1, os.mkfifo),
+    "a link to nowhere": (1, lambda path: path.symlink_to("nowhere")),
+    "a link to the same bytes": (1, lambda path: path.symlink_to("elsewhere")),
 }
+"""The same, for what replaces the file; ``elsewhere`` holds its bytes."""
 CUT_AT_PAGES = "cut at each 4 KiB"
-
-
-def _beside(path: Path, golden: bytes) -> None:
-    path.with_name("elsewhere").write_bytes(golden)
 
 
 def schedule(found: list[Site], rounds: int, seed: int) -> Iterator[tuple[Site, str, Callable[[], object]]]:
     """Yield the corruptions: all cuts at multiples of 4 KiB first, then others at random."""
-    for site in found:
-        for size in range(0, len(site.golden), PAGE):
-            yield site, CUT_AT_PAGES, lambda site=site, size=size: site.path.write_bytes(site.golden[:size])
+    cuts = [(site, size) for site in found for size in range(0, len(site.golden), PAGE)]
+    for site, size in cuts:
+        yield site, CUT_AT_PAGES, lambda site=site, size=size: site.path.write_bytes(site.golden[:size])
     rng = random.Random(seed)
     kinds = CONTENTS | FILES
-    cuts = sum(-(-len(site.golden) // PAGE) for site in found)
-    for kind in rng.choices(list(kinds), [weight for weight, _ in kinds.values()], k=max(0, rounds - cuts)):
+    for kind in rng.choices(list(kinds), [weight for weight, _ in kinds.values()], k=max(0, rounds - len(cuts))):
         site = rng.choice(found)
-        if kind in CONTENTS:
+        if kind in FILES:
+            yield site, kind, lambda site=site, kind=kind: replace_file(site, kind)
+            continue
+        content = site.golden
+        while content == site.golden:  # zeros where there were zeros
             content = CONTENTS[kind][1](site, rng)
-            while content == site.golden:  # zeros where there were zeros
-                content = CONTENTS[kind][1](site, rng)
-            yield site, kind, lambda site=site, content=content: site.path.write_bytes(content)
-        else:
-            yield (
-                site,
-                kind,
-                lambda site=site, kind=kind: (
-                    site.path.unlink(missing_ok=True),
-                    FILES[kind][1](site.path, site.golden),
-                ),
-            )
+        yield site, kind, lambda site=site, content=content: site.path.write_bytes(content)
+
+
+def replace_file(site: Site, kind: str) -> None:
+    path = site.path
+    path.with_name("elsewhere").write_bytes(site.golden)
+    path.unlink(missing_ok=True)
+    FILES[kind][1](path)
 
 
 # One round
 
 
 class Witness(logging.Handler):
-    """Counts what FAISS was asked to read, and the warnings."""
+    """Counts the warnings, and what FAISS was asked to read."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.reads = self.warnings = 0
+        self.readers = {name: Mock(wraps=getattr(faiss, name)) for name in ("read_index", "deserialize_index")}
+        self._warnings = 0
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.warnings += 1
-
-    def watch(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        def called(*arguments: object) -> object:
-            self.reads += 1
-            return function(*arguments)
-
-        return called
+        self._warnings += 1
 
     def seen(self) -> tuple[int, int]:
         """Return and forget the reads and warnings so far."""
-        result = self.reads, self.warnings
-        self.reads = self.warnings = 0
+        result = sum(reader.call_count for reader in self.readers.values()), self._warnings
+        self._warnings = 0
+        for reader in self.readers.values():
+            reader.reset_mock()
         return result
-
-
-def same_answers(site: Site) -> bool:
-    """Tell whether every query is answered as by brute force; equal similarities may come in any order."""
-    found = Searcher(site.store, site.place.snapshots, MODEL).query(QUERIES, limit=20)
-    return all(_agrees(matches, expected) for matches, expected in zip(found, site.answers, strict=True))
-
-
-def _agrees(matches: list[Match], expected: list[tuple[str, float]]) -> bool:
-    cosines = dict(expected)
-    return len(matches) == 20 and all(
-        abs(match.similarity - nearest) < 1e-6 and abs(match.similarity - cosines[match.normal]) < 1e-6
-        for match, (_, nearest) in zip(matches, expected, strict=False)
-    )
-
-
-def play(site: Site, corrupt: Callable[[], object], witness: Witness) -> list[str]:
-    """Corrupt, ask, build anew, ask again; return what failed."""
-    corrupt()
-    checks = verify(site.store, site.place.directory, MODEL.model_id, MODEL.dimension)
-    failures = [] if worst_kind(checks) == "snapshot" else ["verified as sound"]
-    if not snapshot.is_snapshot_due(site.store, site.place.snapshots, MODEL.model_id, min_similarity=0.0):
-        failures.append("not due")
-    if not same_answers(site):
-        failures.append("other answers")
-    reads, warnings = witness.seen()
-    failures += ["read by FAISS"] * (reads > 0) + ["not warned once"] * (warnings != 1)
-    if site.publish() != site.golden:
-        failures.append("rebuilt otherwise")
-    if not same_answers(site) or witness.seen() != (1, 0):
-        failures.append("not well again")
-    return failures
 
 
 @contextmanager
@@ -283,21 +211,45 @@ def watching() -> Iterator[Witness]:
     """Count what FAISS reads, and take the warnings instead of printing them."""
     witness = Witness()
     log = logging.getLogger("indexer")
-    log.addHandler(witness)
-    log.propagate = False
-    with ExitStack() as stack:
-        for name in ("read_index", "deserialize_index"):
-            stack.enter_context(patch.object(faiss, name, witness.watch(getattr(faiss, name))))
-        try:
-            yield witness
-        finally:
-            log.removeHandler(witness)
-            log.propagate = True
+    with patch.multiple(faiss, **witness.readers), patch.multiple(log, propagate=False, handlers=[witness]):
+        yield witness
+
+
+def same_answers(site: Site) -> bool:
+    """Tell whether every query is answered as by brute force; equal similarities may come in any order."""
+    found = Searcher(site.snapshots, MODEL).query(QUERIES, limit=LIMIT)
+    return all(_agrees(matches, expected) for matches, expected in zip(found, site.answers, strict=True))
+
+
+def _agrees(matches: list[Match], expected: list[tuple[str, float]]) -> bool:
+    cosines = dict(expected)
+    return len(matches) == LIMIT and all(
+        abs(match.similarity - nearest) < 1e-6 and abs(match.similarity - cosines[match.normal]) < 1e-6
+        for match, (_, nearest) in zip(matches, expected, strict=False)
+    )
+
+
+def play(site: Site, corrupt: Callable[[], object], witness: Witness) -> list[str]:
+    """Corrupt, query, rebuild, query again; return what failed."""
+    corrupt()
+    checks = verify(site.snapshots, site.snapshots.directory.parent, MODEL.model_id, MODEL.dimension)
+    failures = [] if worst_kind(checks) == "snapshot" else ["verified as sound"]
+    if not site.snapshots.is_due(MODEL.model_id, min_similarity=0.0):
+        failures.append("not due")
+    if not same_answers(site):
+        failures.append("other answers")
+    reads, warnings = witness.seen()
+    failures += ["read by FAISS"] * (reads > 0) + ["not warned once"] * (warnings != 1)
+    if site.publish() != site.golden:
+        failures.append("rebuilt differently")
+    if not same_answers(site) or witness.seen() != (1, 0):
+        failures.append("not well again")
+    return failures
 
 
 @contextmanager
 def without_checksum() -> Iterator[None]:
-    """Give whatever the file holds to FAISS, which is then replaced by one that refuses it: it might crash."""
+    """Hand any content of the file to FAISS, replaced by a function that refuses it, as FAISS itself might crash."""
 
     def refuse(reader: object) -> None:
         raise RuntimeError("not read in a control")
@@ -305,53 +257,47 @@ def without_checksum() -> Iterator[None]:
     def read(*_: object, keep: bool) -> NDArray[np.uint8]:
         return np.zeros(1, np.uint8)
 
-    with patch.object(snapshot, "_check", read), patch.object(faiss, "read_index", refuse):
+    with (
+        patch.object(snapshot, "check_file", read),
+        patch.object(snapshot_file, "check_file", read),
+        patch.object(faiss, "read_index", refuse),
+    ):
         yield
 
 
 def run(
     rounds: int, seed: int, directory: Path, *, texts: int = TEXTS, url: Callable[[], str | None] = lambda: None
 ) -> dict[str, Any]:
-    """Play ``rounds`` rounds; return how many there were of each kind, and every failure with its round."""
+    """Play the rounds; return how many there were of each kind, and every failure with its round."""
     counts: Counter[str] = Counter()
     failures = []
-    begin = time.time()
+    start = time.time()
     with sites(directory, texts, url) as found, watching() as witness:
         for number, (site, kind, corrupt) in enumerate(schedule(found, rounds, seed)):
             counts[kind] += 1
             failures += [{"round": number, "kind": kind, "failure": what} for what in play(site, corrupt, witness)]
         sizes = [len(site.golden) for site in found]
-    return {
-        "rounds": sum(counts.values()),
-        "seed": seed,
-        "file_bytes": sizes,
-        "seconds": round(time.time() - begin, 1),
-        "failed_rounds": len({failure["round"] for failure in failures}),
-        "kinds": dict(counts.most_common()),
-        "failures": failures,
-    }
+    failed = len({failure["round"] for failure in failures})
+    result = {"rounds": counts.total(), "seed": seed, "file_bytes": sizes, "seconds": round(time.time() - start, 1)}
+    return result | {"failed_rounds": failed, "kinds": dict(counts.most_common()), "failures": failures}
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     options.add_argument("--rounds", type=int, default=10_000)
     options.add_argument("--seed", type=int, default=1)
-    options.add_argument("--output", type=Path, help="write the outcome here as JSON")
-    options.add_argument("--control", action="store_true", help="take the checksum out: every round must fail")
+    options.add_argument("--output", type=Path, help="JSON file for the outcome")
+    options.add_argument("--control", action="store_true", help="remove the checksum: every round must fail")
     asked = options.parse_args()
-    with tempfile.TemporaryDirectory(prefix="corrupt-") as directory, ExitStack() as stack:
-        if asked.control:
-            stack.enter_context(without_checksum())
-        outcome = run(asked.rounds, asked.seed, Path(directory))
+    with tempfile.TemporaryDirectory(prefix="corrupt-") as name, without_checksum() if asked.control else nullcontext():
+        outcome = run(asked.rounds, asked.seed, Path(name))
     failed = Counter(failure["kind"] for failure in outcome["failures"])
-    print(f"{'corruption':<26}{'rounds':>8}{'failures':>10}")
     for kind, count in outcome["kinds"].items():
-        print(f"{kind:<26}{count:>8,}{failed[kind]:>10,}")
+        print(f"{kind:<26}{count:>8,} rounds{failed[kind]:>10,} failures")
     print(f"{outcome['rounds']:,} rounds, {outcome['failed_rounds']:,} failed, {outcome['seconds']:,} s")
     if asked.output:
         asked.output.write_text(json.dumps(outcome, indent=1) + "\n")
-    expected = outcome["rounds"] if asked.control else 0
-    sys.exit(outcome["failed_rounds"] != expected)
+    sys.exit(outcome["failed_rounds"] != (outcome["rounds"] if asked.control else 0))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@
  * A name that was synchronised is safe only if its directory is: that of a directory made by mkdir has to be
  * synchronised in its own parent. */
 
-#include "disk.h"
+#include "faults.h"
 
 #include <fcntl.h>
 #include <ftw.h>

@@ -1,7 +1,7 @@
 /* Break a process at the k-th call that changes a disk or talks to a server.
  *
- * Loaded with LD_PRELOAD and driven through faults_arm, faults_count, faults_now and faults_disarm. It counts
- * the calls that change something under one directory and, if asked, the messages sent over sockets; calls
+ * Loaded with LD_PRELOAD and driven through faults_arm, faults_now and faults_disarm. It counts the
+ * calls that change something under one directory and, if asked, the messages sent over sockets; calls
  * that change nothing (opening a file that exists) do not count. What happens at the k-th call:
  *
  *   TRACE    nothing; every counted call is reported
@@ -52,7 +52,6 @@ void die(void) {
     pause();
 }
 
-/* Count a call, and tell what becomes of it. */
 enum verdict judge(const char *call, const char *path, long bytes, enum need need) {
     bool is_target = ++count == target;
     if (is_target || flavour == TRACE)
@@ -107,8 +106,6 @@ void faults_arm(const char *directory, long k, int how, unsigned seed, int socke
 
 void faults_disarm(void) { root_length = 0; }
 
-long faults_count(void) { return count; }
-
 /* Die at once, as the flavour asks. */
 void faults_now(void) {
     say("end", "-", 0);
@@ -129,7 +126,6 @@ const char *path_of(int fd, char *path) {
     return path;
 }
 
-/* Make a path absolute, and tell whether it is under the root. */
 bool resolve(int directory, const char *path, char *absolute) {
     char base[PATH_MAX] = "";
     if (!root_length || !path)

@@ -1,28 +1,23 @@
-"""Throw damaged inputs at the readers: nothing but a stated refusal or a full account of the rows may come out.
+"""Feed damaged inputs to the readers: each must be refused with a reason, or all of its rows accounted for.
 
     python tests/faults/fuzz_readers.py --count 200000
 
-Each input is a seed of some format, mutated, packed or not, mutated once more or not, and read with some options.
-Input number ``n`` depends on ``--seed`` and ``n`` alone, so ``--start n --count 1`` repeats it and a run can be
-resumed. One JSON line of totals is printed; the exit code is 1 if an input failed. A failure is:
+Each input is a seed of some format, mutated, perhaps compressed, perhaps mutated once more, and read with random
+options. Input number ``n`` depends only on ``--seed`` and ``n``, so ``--start n --count 1`` repeats it. One JSON line
+of totals is printed; the exit code is 1 if an input failed. A failure is:
 
 - an exception other than ``InputRefused``;
 - a count that does not add up: rows given = rows counted, numbered 1, 2, 3 …, lines in order;
-- a row that does not stand in the input at the byte offset it names (where the input is plain UTF-8);
-- a text that no database takes: a NUL character or half of a surrogate pair;
-- more than ``SECONDS``, or ``MEMORY_MIB`` more than any input before needed.
+- a row that is not in the input at the byte offset it names (where the input is plain UTF-8);
+- a text that no database accepts: a NUL character or half of a surrogate pair;
+- more than ``SECONDS``, or ``MEMORY_MIB`` more than any earlier input needed.
 
-Parquet is read as it always is, in a child process, but one that is forked and not started anew.
+Parquet is read in a child process as always, but one that is forked instead of started anew.
 """
 
-from __future__ import annotations
-
 import argparse
-import bz2
-import gzip
 import io
 import json
-import lzma
 import os
 import random
 import resource
@@ -32,22 +27,20 @@ import tempfile
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
+sys.path.append(str(Path(__file__).parents[1] / "support"))
+
+from tables import PACK
+
 from dedup.errors import InputRefused
 from indexer.reading import lines
 from indexer.reading.formats import dialect, jsonl, parquet, parquet_worker
 from indexer.reading.open import ReadOptions, Row, open_table
-
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
 
 SECONDS = 20
 MEMORY_MIB = 256
@@ -81,21 +74,15 @@ TOKENS = (
     *(b'=""', b"sep=,\n", b"1.5E+10", b"\xe2\x80\xa8", b"\xc2\x85", b" " * 300, b"," * 300, b'"\n' * 250, b"9" * 5000),
 )
 ENCODINGS = ("utf-8", "utf-8-sig", "utf-16", "utf-32", "utf-16-le", "cp1252", "shift_jis", "gb18030", "cp037")
-PACKINGS: dict[str, Callable[[bytes], bytes]] = {
-    "gz": lambda data: gzip.compress(data, 1),
-    "bz2": lambda data: bz2.compress(data, 1),
-    "xz": lambda data: lzma.compress(data, preset=0),
-    "zst": lambda data: zstd.compress(data, 1),
-}
 
 
-class _Hang(BaseException):
+class Hang(BaseException):
     """An input took too long."""
 
 
 @dataclass
 class Case:
-    """One input: its bytes, the text in it if that is known, and how to read it."""
+    """One input: its bytes, its text if that is known, and how to read it."""
 
     kind: str
     data: bytes
@@ -139,7 +126,7 @@ def mutated(data: bytes, chance: random.Random) -> bytes:
 
 
 def options_of(chance: random.Random) -> ReadOptions:
-    """Draw how to read an input; mostly with nothing asked."""
+    """Draw how to read an input; mostly with the defaults."""
     if chance.random() < 0.6:
         return ReadOptions()
     return ReadOptions(
@@ -167,12 +154,12 @@ def case_of(chance: random.Random, tables: list[bytes]) -> Case:
     kind, seeds = chance.choice((("csv", CSV), ("csv", CSV), ("jsonl", JSONL), ("jsonl", JSONL[:1])))
     text = chance.choice(seeds).encode(chance.choice(ENCODINGS[:5]) if chance.random() < 0.1 else "utf-8")
     text = mutated(text, chance)
-    packing = chance.choice(("", "", "", *PACKINGS))
+    packing = chance.choice(("", "", "", *PACK))
     if not packing:
         return Case(kind, text, text, options)
-    data = PACKINGS[packing](text)
+    data = PACK[packing](text)
     if chance.random() < 0.2:  # several members
-        data = PACKINGS[packing](text[: len(text) // 2]) + PACKINGS[packing](text[len(text) // 2 :])
+        data = PACK[packing](text[: len(text) // 2]) + PACK[packing](text[len(text) // 2 :])
     if chance.random() < 0.25:
         return Case(f"{kind}.{packing}", mutated(data, chance), None, options)
     return Case(f"{kind}.{packing}", data, text, options)
@@ -180,7 +167,7 @@ def case_of(chance: random.Random, tables: list[bytes]) -> Case:
 
 @cache
 def costly_inputs() -> list[bytes]:
-    """Return inputs that are meant to take time or memory."""
+    """Return inputs meant to cost time or memory."""
     nested = [b'{"name": ' + start * 100_000 + b"\n" for start in (b"[", b'{"a":')]
     blocks = [b"\0" * (1 << 20), b" " * (1 << 20), (b"1," + b"a" * 1021 + b"\n") * 1024]
     return [
@@ -193,8 +180,8 @@ def costly_inputs() -> list[bytes]:
         b'{"name": ' + b"9" * (2 << 20) + b'}\n{"name": "b"}\n',
         b"," * (2 << 20),
         b"name\n" * 300_000 + b'"x""\n' * 100_000,
-        zstd.compress(b"x", 1) * 300_000,
-        *(pack(b"id,name\n") + pack(block) * 96 for pack in PACKINGS.values() for block in blocks),
+        PACK["zstd"](b"x") * 300_000,
+        *(pack(b"id,name\n") + pack(block) * 96 for pack in PACK.values() for block in blocks),
     ]
 
 
@@ -203,12 +190,11 @@ def parquet_seeds() -> list[bytes]:
     import pyarrow as pa
     from pyarrow import parquet as pq
 
-    rows = {"id": list(range(60)), "name": [f"Company {n % 7}" for n in range(60)], "share": [n / 7 for n in range(60)]}
-    plain = pa.table(rows)
+    names = [f"Company {n % 7}" for n in range(60)]
+    plain = pa.table({"id": range(60), "name": names, "share": [n / 7 for n in range(60)]})
     nested = pa.table({"name": ["a", None], "l": [[1], []], "s": [{"x": 1}, {"x": 2}], "m": [b"\xff", b"ok"]})
-    dated = pa.table(
-        {"id": ["1", "2"], "name": pa.array(["a", "b"]).dictionary_encode(), "day": pa.array([1, 2], "date32")}
-    )
+    coded = pa.array(["a", "b"]).dictionary_encode()
+    dated = pa.table({"id": ["1", "2"], "name": coded, "day": pa.array([1, 2], "date32")})
     layouts: list[tuple[Any, dict[str, Any]]] = [
         (plain, {}),
         (plain, {"compression": "none", "row_group_size": 7, "use_dictionary": False}),
@@ -218,16 +204,14 @@ def parquet_seeds() -> list[bytes]:
         (nested, {}),
         (dated, {"compression": "none"}),
     ]
-    files = []
-    for table, options in layouts:
-        file = io.BytesIO()
+    files = [io.BytesIO() for _ in layouts]
+    for file, (table, options) in zip(files, layouts, strict=True):
         pq.write_table(table, file, **options)
-        files.append(file.getvalue())
-    return files
+    return [file.getvalue() for file in files]
 
 
-class _Forked:
-    """A child that reads a Parquet file, in the place of the ``Popen`` of one that is started anew."""
+class Forked:
+    """A forked child that reads a Parquet file, in place of the ``Popen`` of one that is started anew."""
 
     def __init__(self, file: int) -> None:
         reading, writing = os.pipe()
@@ -248,7 +232,6 @@ class _Forked:
         self._code: int | None = None
 
     def kill(self) -> None:
-        """End it if it has not ended."""
         if self._code is None:
             os.kill(self._pid, signal.SIGKILL)
 
@@ -260,7 +243,7 @@ class _Forked:
 
 
 def check(case: Case, path: Path, totals: Totals) -> None:
-    """Read one input; raises ``AssertionError`` for an account that does not add up."""
+    """Read one input; raise ``AssertionError`` if an account does not add up."""
     path.write_bytes(case.data)
     given = line = 0
     try:
@@ -284,7 +267,7 @@ def check(case: Case, path: Path, totals: Totals) -> None:
 
 
 def check_row(row: Row, case: Case) -> None:
-    """Make sure that a row can be stored and stands where it says."""
+    """Check that a row can be stored and is where it says."""
     content = "\n".join((row.external_id or "", row.raw, *row.fields, *row.fields.values()))
     content.encode()
     assert "\0" not in content, "a NUL character in a row"
@@ -298,10 +281,7 @@ def check_row(row: Row, case: Case) -> None:
 
 
 def draw_limits(chance: random.Random | None) -> int:
-    """Let chunks and limits end at other places each time, so that their edges are met; return the bytes of a chunk.
-
-    None: as they are.
-    """
+    """Vary the limits, so that their edges are met, and return the bytes of a chunk; None restores them."""
     chunk_bytes = chance.choice((1 << 20, 1 << 20, 37, 500)) if chance else 1 << 20
     lines.MAX_LINE_BYTES = chance.choice((16 << 20, 2000)) if chance else 16 << 20
     dialect.MAX_CELL_CHARACTERS = jsonl.MAX_CELL_CHARACTERS = chance.choice((1 << 20, 300)) if chance else 1 << 20
@@ -312,16 +292,16 @@ def run(seed: int, start: int, count: int) -> Totals:
     """Read inputs ``start`` to ``start + count - 1``."""
     totals = Totals()
     tables = parquet_seeds()
-    costly_inputs()  # so that their making does not count as the readers' memory
-    parquet.start = _Forked  # type: ignore[assignment]
-    signal.signal(signal.SIGALRM, _alarm)
+    costly_inputs()  # so that making them does not count as the readers' memory
+    parquet.start = Forked  # type: ignore[assignment]
+    signal.signal(signal.SIGALRM, alarm)
     folder = "/dev/shm" if Path("/dev/shm").is_dir() else None
     with tempfile.TemporaryDirectory(dir=folder, prefix="neardup-fuzz-") as directory:
         path = Path(directory) / "input"
         for number in range(start, start + count):
             chance = random.Random(f"{seed}:{number}")
             case = case_of(chance, tables)
-            chunk_bytes = draw_limits(chance if case.kind != "costly" else None)
+            chunk_bytes = draw_limits(None if case.kind == "costly" else chance)
             case.options = replace(case.options, chunk_bytes=chunk_bytes)
             totals.kinds[case.kind] += 1
             began, before = time.perf_counter(), peak_mib()
@@ -329,7 +309,7 @@ def run(seed: int, start: int, count: int) -> Totals:
             try:
                 check(case, path, totals)
                 assert peak_mib() - before < MEMORY_MIB, f"{peak_mib() - before} MiB more"
-            except (Exception, _Hang) as error:
+            except (Exception, Hang) as error:
                 where = traceback.format_exc().strip().splitlines()[-3:]
                 totals.failures.append({"input": number, "kind": case.kind, "error": repr(error)[:300], "where": where})
             finally:
@@ -339,36 +319,34 @@ def run(seed: int, start: int, count: int) -> Totals:
 
 
 def peak_mib() -> int:
-    """Return the most memory that this process ever had."""
+    """Return the peak memory of this process."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
 
 
-def _alarm(signum: int, frame: FrameType | None) -> None:
-    raise _Hang(f"more than {SECONDS} s")
+def alarm(signum: int, frame: FrameType | None) -> None:
+    raise Hang(f"more than {SECONDS} s")
 
 
 def main() -> int:
-    """Run and print the totals."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--start", type=int, default=0)
     parser.add_argument("--count", type=int, default=200_000)
     asked = parser.parse_args()
-    began = time.perf_counter()
+    start = time.perf_counter()
     totals = run(asked.seed, asked.start, asked.count)
     result = {
         **vars(asked),
         "failures": len(totals.failures),
         "rows": totals.rows,
-        "rejected": sum(totals.rejects.values()),
-        "refused": sum(totals.refused.values()),
-        "slowest_s": round(totals.slowest[0], 2),
-        "slowest_input": totals.slowest[1],
+        "rejected": totals.rejects.total(),
+        "refused": totals.refused.total(),
+        "slowest": totals.slowest,
         "peak_mib": peak_mib(),
-        "seconds": round(time.perf_counter() - began),
-        "inputs_by_kind": dict(totals.kinds.most_common()),
-        "refused_by_code": dict(totals.refused.most_common()),
-        "rejected_by_code": dict(totals.rejects.most_common()),
+        "seconds": round(time.perf_counter() - start),
+        "inputs_by_kind": totals.kinds,
+        "refused_by_code": totals.refused,
+        "rejected_by_code": totals.rejects,
         "first_failures": totals.failures[:20],
     }
     print(json.dumps(result))

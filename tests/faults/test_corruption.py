@@ -1,7 +1,5 @@
 """A few hundred corruptions of the snapshot; ``tests/faults/corrupt.py`` plays ten thousand."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The crash proof of tests/faults on a sample: nothing is lost, and a broken program is noticed."""
 
-from __future__ import annotations
-
 import json
 import shutil
 import subprocess

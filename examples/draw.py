@@ -1,35 +1,32 @@
 """Draw `examples/companies.csv` and `examples/truth.csv` from the data folder.
 
-Only names out of US-government records are taken: employers of H-1B petitions and tax-exempt organisations of
-the IRS. The draw is seeded, and a record keeps the number that its name has in `names/organisations`, so the
-same data folder gives the same files, byte for byte.
+    python examples/draw.py --data ../shared/data --output examples
 
-    python benchmarks/make_example_corpus.py --data ../shared/data --output examples
+Only names from US-government records are taken: employers of H-1B petitions and tax-exempt organisations of the IRS.
+The draw is seeded, and a record keeps the number of its name in `names/organisations`, so the same data folder gives
+the same files, byte for byte.
 """
-
-from __future__ import annotations
 
 import argparse
 import csv
-import gzip
 import random
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from rapidfuzz import fuzz, process
 
+from dedup.training.data.sources import read_rows
+
 SOURCES = {"h1b": "h1b_employers", "irs": "irs_nonprofits"}  # as named in record ids, and in the alias files
 SEED = 2026
-MOST_NAMES = 8  # of one entity
-MOST_OF_A_STEM = 4  # entities that begin with the same telling word
-SAME = 90  # RapidFuzz token sort ratio, 0-100, from which two names may be one in truth
-
+MAX_NAMES = 8  # of one entity
+MAX_OF_A_STEM = 4  # entities that begin with the same distinctive word
+SAME = 90  # RapidFuzz token sort ratio, 0-100, from which two names may belong to one entity
 WORD = re.compile(r"[A-Z0-9]+")
-# words that do not tell two organisations apart
-COMMON = frozenset(
+COMMON = frozenset(  # words that do not distinguish two organisations
     WORD.findall(
         "A AND ASSOC ASSOCIATES ASSOCIATION CO COMPANY CORP CORPORATION DBA FOUNDATION GROUP INC "
         "INCORPORATED LIMITED LLC LLP LP LTD NA OF PA PC PLC PLLC THE US USA"
@@ -47,30 +44,29 @@ class Entity:
 
     @property
     def stem(self) -> str:
-        """The first telling word of the first name."""
+        """The first distinctive word of the first name."""
         return next(word for word in WORD.findall(self.names[0][0]) if word not in COMMON)
 
 
-def rows(path: Path) -> Iterator[dict[str, str]]:
-    """Yield the rows of a gzipped CSV file."""
-    with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
-        yield from csv.DictReader(file)
-
-
 def words(name: str) -> frozenset[str]:
-    """Return the telling words of a name."""
+    """Return the distinctive words of a name."""
     return frozenset(WORD.findall(name)) - COMMON
 
 
 def usable(name: str) -> bool:
-    """Tell whether a name starts like a name and has a telling word."""
+    """Tell whether a name starts like a name and has a distinctive word."""
     return name[0].isalnum() and bool(words(name))
 
 
+def alias_file(data: Path, source: str) -> Path:
+    """Return the path of the alias file of a source."""
+    return data / "aliases" / f"{SOURCES[source]}_train.csv.gz"
+
+
 def read_entities(path: Path, source: str) -> list[Entity]:
-    """Return the entities of an alias file whose outside key (the id up to the dot) stands for them alone."""
+    """Return the entities of an alias file whose outside key (the id up to the dot) is theirs alone."""
     names: dict[str, list[tuple[str, str]]] = defaultdict(list)
-    for row in rows(path):
+    for row in read_rows(path):
         names[row["entity_id"]].append((row["name"], row.get("count", "")))
     owners = Counter(name for members in names.values() for name, _ in members)
     groups = Counter(key.partition(".")[0] for key in names)
@@ -78,13 +74,13 @@ def read_entities(path: Path, source: str) -> list[Entity]:
         Entity(key, source, tuple(members))
         for key, members in names.items()
         if groups[key.partition(".")[0]] == 1
-        and 2 <= len(members) <= MOST_NAMES
+        and 2 <= len(members) <= MAX_NAMES
         and all(usable(name) and owners[name] == 1 for name, _ in members)
     ]
 
 
 class Draw:
-    """The entities taken so far, none of which can be taken for another."""
+    """The entities taken so far, none of which can be mistaken for another."""
 
     def __init__(self) -> None:
         self.entities: list[Entity] = []
@@ -101,11 +97,10 @@ class Draw:
                 self._add(entity)
             if len(self.entities) == wanted:
                 return
-        missing = wanted - len(self.entities)
-        raise SystemExit(f"The data folder has {missing} organisations too few for this draw.")
+        raise SystemExit(f"The data folder has {wanted - len(self.entities)} organisations too few for this draw.")
 
     def _fits(self, entity: Entity) -> bool:
-        if self._stems[entity.stem] >= MOST_OF_A_STEM:
+        if self._stems[entity.stem] >= MAX_OF_A_STEM:
             return False
         return not any(self._may_be_known(name) for name, _ in entity.names)
 
@@ -126,27 +121,17 @@ class Draw:
             self._names.append(name)
 
 
-def read_singles(data: Path, numbers: dict[str, str]) -> list[Entity]:
-    """Return the names that no file ties to another one, each as an entity of its own."""
-    tied = {row["name"] for source in SOURCES for row in rows(alias_file(data, source))}
-    tied.update(row["text"] for row in rows(data / "clusters" / "h1b_employers_validation.csv.gz"))
-    return [
-        Entity(number, number.partition("-")[0], ((name, ""),))
-        for name, number in numbers.items()
-        if name not in tied and usable(name)
-    ]
-
-
-def alias_file(data: Path, source: str) -> Path:
-    """Return the path of the alias file of a source."""
-    return data / "aliases" / f"{SOURCES[source]}_train.csv.gz"
-
-
 def draw(data: Path, numbers: dict[str, str]) -> list[Entity]:
     """Return the drawn entities: about 1,150 with two names or more, and 1,350 with one."""
     rng = random.Random(SEED)
     employers, nonprofits = (read_entities(alias_file(data, source), source) for source in SOURCES)
-    singles = read_singles(data, numbers)
+    tied = {row["name"] for source in SOURCES for row in read_rows(alias_file(data, source))}
+    tied.update(row["text"] for row in read_rows(data / "clusters" / "h1b_employers_validation.csv.gz"))
+    singles = [
+        Entity(number, number.partition("-")[0], ((name, ""),))
+        for name, number in numbers.items()
+        if name not in tied and usable(name)
+    ]
     for pool in (employers, nonprofits, singles):
         rng.shuffle(pool)
     drawn = Draw()
@@ -163,35 +148,26 @@ def draw(data: Path, numbers: dict[str, str]) -> list[Entity]:
 def write(path: Path, header: list[str], lines: Iterable[tuple[str, ...]]) -> None:
     """Write a CSV file with Unix line ends."""
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows(lines)
+        csv.writer(file, lineterminator="\n").writerows([header, *lines])
 
 
 def main() -> None:
-    """Read the arguments, draw, and write both files."""
+    """Draw, and write both files."""
     parser = argparse.ArgumentParser(description="Draw the example corpus from the data folder.")
     parser.add_argument("--data", type=Path, required=True, help="the data folder")
-    parser.add_argument("--output", type=Path, required=True, help="the folder to write the two files to")
-    arguments = parser.parse_args()
-
+    parser.add_argument("--output", type=Path, required=True, help="the folder for the two files")
+    asked = parser.parse_args()
     numbers = {}
-    for row in rows(arguments.data / "names" / "organisations.csv.gz"):
-        if row["source"] in ("h1b", "irs"):
+    for row in read_rows(asked.data / "names" / "organisations.csv.gz"):
+        if row["source"] in SOURCES:
             source, _, number = row["id"].partition(":")
             numbers[row["name"]] = f"{source}-{int(number):06d}"
-    entities = draw(arguments.data, numbers)
-    records = [
-        (numbers[name], name, entity.source, occurrences, entity.key)
-        for entity in entities
-        for name, occurrences in entity.names
-    ]
+    entities = draw(asked.data, numbers)
+    records = [(numbers[name], name, one.source, count, one.key) for one in entities for name, count in one.names]
     random.Random(SEED).shuffle(records)
-    companies = (record[:4] for record in records)
-    write(arguments.output / "companies.csv", ["id", "name", "source", "occurrences"], companies)
+    write(asked.output / "companies.csv", ["id", "name", "source", "occurrences"], (record[:4] for record in records))
     truth = ((number, name, key) for number, name, _, _, key in records)
-    write(arguments.output / "truth.csv", ["id", "text", "cluster_id"], truth)
-    print(f"{len(records)} records of {len(entities)} organisations")
+    write(asked.output / "truth.csv", ["id", "text", "cluster_id"], truth)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The way back to the first schema, for those who have to see a workspace come from there."""
+"""The way back to the schema of the first release, for tests of upgrades."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from indexer.store.workspace import Workspace
 
 
 def to_first_schema(workspace: Workspace) -> None:
-    """Take the database of a workspace back to the first schema."""
+    """Take the database of a workspace back to the schema of the first release."""
     from alembic import command
 
     engine = make_engine(workspace.url)

@@ -1,0 +1,236 @@
+"""The jobs that every proof breaks, and what each of their batches should leave behind.
+
+The data are small, so that a job takes a tenth of a second: 36 rows in batches of 12. The model of a store is that
+of ``store_model``, and the texts are encoded by the stub model of ``doubles``.
+"""
+
+import random
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache, partial, reduce
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+sys.path.append(str(Path(__file__).parents[1] / "support"))
+
+from doubles import Encoder, fake_model
+from first_schema import to_first_schema
+from store_model import NOTHING, Content, InputRow, as_rows, plus, read, upsert
+
+from dedup.errors import UsageError, WriterBusy
+from dedup.runtime.progress import Progress
+from indexer.jobs.delete import delete_records, delete_source
+from indexer.jobs.index import index_rows, refresh_snapshot
+from indexer.store.runs import Accounts
+from indexer.store.store import Store
+from indexer.store.workspace import Workspace
+from indexer.vectors.snapshot import Snapshots
+
+SOURCE, OTHER, RIVAL = "names", "other", "rival"
+"""The source that jobs work on, one that they must leave alone, and that of a second process."""
+BATCH = 12
+MIN_SIMILARITY = 0.3
+WORDS = ("Acme", "Beta", "Gamma", "Delta", "Omega", "Nova", "Solar", "Luna", "Terra", "Vista", "Atlas", "Orion")
+OTHER_ROWS: list[InputRow] = [(f"{n}", f"{WORDS[n]} {WORDS[n]}", "") for n in range(3)]
+RIVAL_ROWS: list[InputRow] = [(f"{n}", f"Rival {WORDS[n]}", "") for n in range(2)]
+
+Tell = Callable[..., None]
+"""Called with ``rows`` and n once the job says that the first n rows are stored, with ``done`` at its end."""
+
+
+class _Rotated(Encoder):
+    """The stub's vectors, different for each model: rotated by its letter."""
+
+    def __init__(self, letter: str) -> None:
+        self._shift = ord(letter)
+
+    def encode(self, normals: Sequence[str]) -> np.ndarray:
+        return np.roll(super().encode(normals), self._shift, axis=1)
+
+
+@cache
+def model(letter: str = "a") -> Any:
+    """Return the stub model whose id consists of this letter."""
+    made = fake_model(letter)
+    made.encoder = _Rotated(letter)
+    return made
+
+
+@cache
+def code(letter: str, normal: str) -> bytes:
+    """Return the vector of a normal form."""
+    return bytes(model(letter).encoder.encode([normal]).tobytes())
+
+
+def ignore(*event: object) -> None:
+    """Listen to nothing."""
+
+
+def snapshots_of(workspace: Workspace, store: Store) -> Snapshots:
+    """Return the snapshots of an open store; one is due after every change."""
+    return Snapshots(store, workspace.snapshots, min_changes=0, max_changed_share=0)
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job on ``SOURCE``, which first holds ``start``.
+
+    ``states[n]`` is the content of the source after n batches, ``accounts[n]`` what the next batch does to it.
+    ``do`` can be repeated after a fault and returns ``result``: accounts, or the number of removed records.
+    """
+
+    kind: str
+    start: list[InputRow]
+    do: Callable[[Workspace, Tell], Any]
+    result: Any
+    states: list[Content]
+    accounts: list[Accounts]
+    letter: str = "a"
+    publishes: bool = True
+    is_old: bool = False
+
+    def prepare(self, workspace: Workspace) -> None:
+        """Bring a new workspace to where the job starts."""
+        if self.start:
+            index(workspace, ignore, rows=self.start)
+        if self.is_old:
+            to_first_schema(workspace)
+
+    def done_by(self, rows: int) -> int:
+        """Return how many batches the first ``rows`` rows of the input are."""
+        ends = accumulate(accounts.rows_in for accounts in self.accounts if accounts.rows_in)
+        return sum(end <= rows for end in ends)
+
+
+def make_job(kind: str, rng: random.Random, *, refresh: bool = True) -> Job:
+    """Return a job of one of ``KINDS`` on random names; without ``refresh``, deletions leave the snapshot as it is."""
+    first = _first_input(rng)
+    known = expected({}, first)[0][-1]
+    ids = sorted(key for (key,) in known)
+    if kind in ("index", "update", "overlap", "model"):
+        rows = _second_input(rng, first) if kind in ("update", "overlap") else first
+        states, accounts = expected({} if kind == "index" else known, rows)
+        letter = "b" if kind == "model" else "a"
+        do = partial(_overlap, first=first) if kind == "overlap" else partial(index, letter=letter)
+        start = [] if kind == "index" else first
+        return Job(kind, start, partial(do, rows=rows), reduce(plus, accounts, NOTHING), states, accounts, letter)
+    if kind in ("delete", "purge"):
+        gone = sorted(rng.sample(ids, BATCH - 1)) if kind == "delete" else ids
+        states, accounts = _removed([known], [], [(key,) for key in gone])
+        do = partial(_delete, ids=gone if kind == "delete" else [], refresh=refresh)
+        return Job(kind, first, do, len(gone), states, accounts, publishes=refresh and kind == "delete")
+    do = _migrate if kind == "migrate" else _publish
+    return Job(kind, first, do, "published", [known], [], is_old=kind == "migrate")
+
+
+KINDS = ("index", "update", "overlap", "delete", "purge", "snapshot", "migrate", "model")
+"""A first input, another one with ``--sync``, the same beside a second writer, some records or all of them deleted,
+a snapshot, an upgrade from the first schema, and all vectors computed anew."""
+
+
+def _first_input(rng: random.Random) -> list[InputRow]:
+    return [(f"r{n:02}", "" if n % 10 == 9 else _name(rng), f"City {n % 7}") for n in range(36)]
+
+
+def _second_input(rng: random.Random, first: list[InputRow]) -> list[InputRow]:
+    """Rows of which some are as before, some changed, some new, and some no longer there, in a random order."""
+    rows = [
+        (key, f"Renamed {name}" if name and n % 8 == 3 else name, "Moved" if n % 11 == 0 else city)
+        for n, (key, name, city) in enumerate(first)
+        if n % 13 != 4
+    ]
+    rows += [(f"r{n}", "" if n == 39 else _name(rng), "") for n in range(36, 42)]
+    return rng.sample(rows, len(rows))
+
+
+def _name(rng: random.Random) -> str:
+    return f"{rng.choice(WORDS)} {rng.choice(WORDS)}"
+
+
+def expected(before: Content, rows: Sequence[InputRow]) -> tuple[list[Content], list[Accounts]]:
+    """Return the contents of a source after each batch of an input with ``--sync``, and the accounts."""
+    given = read(rows, "column", BATCH)
+    states, accounts = [before], []
+    for batch in given.batches:
+        now = dict(states[-1])
+        accounts.append(upsert(now, batch))
+        states.append(now)
+    return _removed(states, accounts, sorted(set(states[-1]) - given.held))
+
+
+def _removed(states: list[Content], accounts: list[Accounts], gone: list[Any]) -> tuple[list[Content], list[Accounts]]:
+    for start in range(0, len(gone), BATCH):
+        page = gone[start : start + BATCH]
+        states.append({key: value for key, value in states[-1].items() if key not in page})
+        accounts.append(Accounts(removed=len(page)))
+    return states, accounts
+
+
+def load_rows(
+    snapshots: Snapshots,
+    rows: Sequence[InputRow],
+    source: str,
+    letter: str = "a",
+    progress: Progress = ignore,
+    **sizes: Any,
+) -> Accounts:
+    """Make ``rows`` the records of a source of an open store; ``sizes`` as for ``index_rows``."""
+    given = as_rows(rows, "column")
+    options: dict[str, Any] = {"identity": "column", "mirror": True, "on_reject": ignore, "progress": progress}
+    return index_rows(snapshots, model(letter), source, given, **options, **sizes).rows
+
+
+def index(
+    workspace: Workspace, tell: Tell, *, rows: Sequence[InputRow], source: str = SOURCE, letter: str = "a"
+) -> Accounts:
+    """Make ``rows`` the records of a source, in transactions of ``BATCH`` rows."""
+
+    def progress(stage: str, done: int, total: int | None) -> None:
+        if stage == "store":
+            tell("rows", done)
+
+    sizes = dict.fromkeys(("batch_rows", "removal_rows", "texts_at_once"), BATCH)
+    with workspace.open(for_writing=True) as store:
+        accounts = load_rows(snapshots_of(workspace, store), rows, source, letter, progress, **sizes)
+        tell("done")
+    return accounts
+
+
+def _overlap(workspace: Workspace, tell: Tell, *, rows: Sequence[InputRow], first: Sequence[InputRow]) -> Accounts:
+    """Index ``rows`` while a second writer tries to bring back the ``first`` ones halfway."""
+
+    def tell_and_compete(*event: object) -> None:
+        tell(*event)
+        if event == ("rows", 2 * BATCH):
+            with suppress(WriterBusy):
+                index(workspace, ignore, rows=first)
+
+    return index(workspace, tell_and_compete, rows=rows)
+
+
+def _delete(workspace: Workspace, tell: Tell, *, ids: list[str], refresh: bool) -> int:
+    removed = 0
+    with workspace.open(for_writing=True) as store:
+        with suppress(UsageError):  # they are gone already: the job was killed after its last commit
+            removed = delete_records(store, ids, SOURCE) if ids else delete_source(store, SOURCE, records_at_once=BATCH)
+        if refresh:
+            refresh_snapshot(snapshots_of(workspace, store), model().model_id, min_similarity=MIN_SIMILARITY)
+        tell("done")
+    return removed
+
+
+def _publish(workspace: Workspace, tell: Tell) -> str:
+    with workspace.open(for_writing=True) as store:
+        snapshots_of(workspace, store).publish(model().model_id)
+        tell("done")
+    return "published"
+
+
+def _migrate(workspace: Workspace, tell: Tell) -> str:
+    workspace.migrate()
+    return _publish(workspace, tell)
