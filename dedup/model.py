@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from dedup.encoder.onnx import CODE_SCALE, Encoder, OnnxEncoder
 from dedup.encoder.tokens import ALPHABET
-from dedup.errors import VersionMismatch
+from dedup.errors import UsageError, VersionMismatch
 from dedup.evidence.explain import Explanation, explain
 from dedup.evidence.features import evidence
 from dedup.evidence.scorer import Scorer
@@ -105,8 +105,11 @@ def load_model(directory: str | os.PathLike[str] | None = None) -> Model:
     128
 
     Raises:
+        UsageError: there is no such directory.
         VersionMismatch: a file is missing, damaged or of an unsupported version.
     """
+    if directory is not None and not Path(directory).is_dir():
+        raise UsageError(f"There is no model in {os.fspath(directory)}: it is not a directory; check the path.")
     directory = Path(str(resources.files("dedup"))) / "data" / "model" if directory is None else Path(directory)
     try:
         manifest = json.loads((directory / "manifest.json").read_text(encoding="utf-8"))

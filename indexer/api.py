@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from pathlib import Path
 from threading import RLock
@@ -31,7 +31,7 @@ from indexer.arguments import (
 from indexer.ingest import id_types
 from indexer.jobs import delete as delete_job
 from indexer.jobs.duplicates import find_duplicates
-from indexer.jobs.index import InputIndexed, index_input
+from indexer.jobs.index import index_input
 from indexer.jobs.query import Match as Found
 from indexer.jobs.query import Searcher
 from indexer.jobs.report import report as report_job
@@ -82,10 +82,17 @@ class Index:
 
     >>> import neardup, tempfile
     >>> with neardup.Index(tempfile.mkdtemp()) as index:
-    ...     added = index.add([{"id": 7, "name": "Acme Holdings Inc"}, {"id": 8, "name": "Zenith Bank"}])
-    ...     match = index.query("ACME Holdings Incorporated")[0]
-    >>> (added.added, match.record.id, match.probability > 0.9)
-    (2, 7, True)
+    ...     added = index.add([{"id": 7, "name": "Acme Holdings Inc"}, {"id": 8, "name": "ACME HOLDINGS INCORPORATED"}])
+    ...     match = index.query("Acme Hldgs")[0]
+    ...     found = index.duplicates()
+    ...     status, verification = index.status(), index.verify()
+    ...     deleted = index.delete(8)
+    >>> (added, match.record.id)
+    (Added(2 rows: 2 added, 0 changed, 0 unchanged, 0 removed, 0 rejected; source 'python'), 7)
+    >>> found, deleted
+    (Duplicates(1 pair, 1 cluster, min_probability=0.5), 1)
+    >>> status, verification
+    (Status(2 records, 2 texts, 1 source), Verification(no faults))
 
     Raises:
         UsageError: the URL cannot be used, or its driver is not installed.
@@ -99,9 +106,11 @@ class Index:
         model: ModelOption = None,
         progress: ProgressOption = None,
     ) -> None:
+        if not isinstance(location, str | os.PathLike) or not os.fspath(location):
+            raise UsageError(f"location is {location!r}; give a directory, or the URL of a database.")
         is_url = isinstance(location, str) and "://" in location
         if workspace is not None and not is_url:
-            raise UsageError("workspace= goes with the URL of a database; a directory is its own workspace.")
+            raise UsageError("workspace= applies only to the URL of a database; a directory is its own workspace.")
         directory = Path(workspace or ".dedup") if is_url else Path(location)
         self._workspace = Workspace(directory.absolute(), _absolute(str(location)) if is_url else None)
         self._model = model_of(model)
@@ -168,7 +177,7 @@ class Index:
             (given,) = inputs_of_files([os.fspath(data)], None if source is None else source_of(source))
         else:
             if for_files := sorted(reading.keys() & _OF_FILES):
-                raise UsageError(f"{for_files[0]}= is for files; these rows are read already.")
+                raise UsageError(f"{for_files[0]}= applies only to files.")
             rows = rows_of(data)
             table = PythonTable(rows, options, id_types.to_text)
             name = source_of(DEFAULT_SOURCE if source is None else source)
@@ -190,7 +199,7 @@ class Index:
                 progress=progress,
             )
         self.close()
-        return _added(done, [_rejected(reject, table) for reject in rejects.rows], notes)
+        return Added.of(done, [_rejected(reject, table) for reject in rejects.rows], notes)
 
     def delete(
         self,
@@ -228,8 +237,8 @@ class Index:
         for the next query; what other processes write is seen.
 
         Raises:
-            UsageError: nothing is indexed, a query is no text, ``limit`` is less than 1, or ``min_probability`` is not
-                between 0 and 1.
+            UsageError: nothing is indexed, a query is not a string, ``limit`` is less than 1, or ``min_probability`` is
+                not between 0 and 1.
             InputRefused: a text holds no letter, digit or symbol, or is too long.
             VersionMismatch: the index was made with another model.
         """
@@ -247,9 +256,10 @@ class Index:
         return results[0] if single else ManyMatches(tuple(results), model)
 
     def duplicates(self, *, min_probability: float | None = None) -> Duplicates:
-        """Find all duplicates in the index. Pairs have at least ``min_probability`` (default: that of the model).
+        """Find all duplicates in the index.
 
-        The result holds every record of the index in memory; ``report`` does not.
+        Pairs have at least ``min_probability`` (default: the model's, 0.5 for the one that ships with neardup). The
+        result holds every record of the index in memory; ``report`` does not.
 
         Raises:
             UsageError: nothing is indexed.
@@ -331,7 +341,7 @@ class _Reader:
             raise
 
     def parsers(self) -> dict[str, Callable[[str], Any]]:
-        """Return what turns texts of ids into ids, by source; not kept, because a source may be new."""
+        """Return the id parsers by source; not kept, because a source may be new."""
         return id_types.parsers(self._store)
 
     def is_current(self) -> bool:
@@ -374,18 +384,9 @@ def _rejected(reject: Reject, table: PythonTable | None) -> Rejected:
     return Rejected(place, table.ids[place] if table.ids else None, reject.message, reject.error)
 
 
-def _added(done: InputIndexed, rejected: Sequence[Rejected], notes: Sequence[str]) -> Added:
-    if done.result is None:
-        return Added(done.source, 0, 0, 0, 0, 0, (), tuple(notes))
-    rows = done.result.rows
-    notes = (*notes, *done.result.notes)
-    return Added(
-        done.source, rows.rows_in, rows.added, rows.changed, rows.unchanged, rows.removed, tuple(rejected), notes
-    )
-
-
 def _record(record: stored.Record, parsers: dict[str, Callable[[str], Any]]) -> Record:
-    return Record(parsers[record.source](record.external_id), record.raw, record.source, record.fields)
+    fields = {name: value for name, value in record.fields.items() if value}
+    return Record(parsers[record.source](record.external_id), record.raw, record.source, fields)
 
 
 def _matches(query: str, hits: list[Found], parsers: dict[str, Callable[[str], Any]]) -> tuple[Match, ...]:

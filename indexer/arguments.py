@@ -26,7 +26,7 @@ def _default_model() -> Matcher:
 
 
 def model_of(model: ModelOption) -> Matcher:
-    """Return the model that is meant. Raises ``VersionMismatch`` if a directory holds none."""
+    """Return the requested model. Raises ``VersionMismatch`` if a directory holds none."""
     if model is None:
         return _default_model()
     return load_model(model) if isinstance(model, str | os.PathLike) else model
@@ -38,7 +38,7 @@ def probability_of(min_probability: float | None, default: float) -> float:
 
 
 def share_of(value: float, name: str) -> float:
-    """Return a number from 0 to 1. Raises ``UsageError`` if it is none; ``name`` is that of the argument."""
+    """Return a number from 0 to 1. Raises ``UsageError`` if it is not one; ``name`` is that of the argument."""
     if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= value <= 1:
         raise UsageError(f"{name} is {value!r}; give a number from 0 to 1.")
     return float(value)
@@ -69,7 +69,7 @@ def id_column_of(id: Label | None) -> str | None:
 
 
 def source_of(source: str) -> str:
-    """Return the name of a source. Raises ``UsageError`` if it is not a text that can be stored."""
+    """Return the name of a source. Raises ``UsageError`` if it is not a string that can be stored."""
     if (
         not isinstance(source, str)
         or not source
@@ -88,7 +88,7 @@ def text_of(text: object, name: str) -> str:
 
 
 def texts_of(texts: Iterable[object], name: str) -> list[str]:
-    """Return a list of texts. Raises ``UsageError`` if it is no list, or one of its items is no text."""
+    """Return a list of texts. Raises ``UsageError`` if it is not a list of strings."""
     is_table = isinstance(texts, str | bytes | Mapping) or hasattr(texts, "columns")
     if is_table or not isinstance(texts, Iterable):
         raise UsageError(f"{name} is {_shown(texts)}; give a list of str, or one column of a table.")

@@ -46,7 +46,7 @@ def compare(left: str, right: str, *, model: ModelOption = None) -> Comparison:
 
     Raises:
         InputRefused: a text holds no letter, digit or symbol, or is too long.
-        UsageError: one is no text.
+        UsageError: one is not a string.
     """
     left, right = text_of(left, "left"), text_of(right, "right")
     return Comparison.of(left, right, compare_job.compare(model_of(model), left, right))
@@ -62,7 +62,7 @@ def compare_many(left: Iterable[str], right: Iterable[str], *, model: ModelOptio
 
     Raises:
         InputRefused: a text holds no letter, digit or symbol, or is too long.
-        UsageError: the sides differ in length, or hold something that is no text.
+        UsageError: the sides differ in length, or hold something that is not a string.
     """
     left, right = texts_of(left, "left"), texts_of(right, "right")
     if len(left) != len(right):
@@ -83,8 +83,8 @@ def deduplicate(
 
     ``data`` is a list of texts or of dicts, a dict of columns, or a data frame of pandas, Polars, Arrow or DuckDB.
     Without ``text`` and ``id`` the columns are found by their names; without an id column (or with ``id=""``) the id of
-    a row is its position, from 0. Pairs have at least ``min_probability`` (default: that of the model).
-    ``progress=True`` draws a bar in a terminal or notebook; a function gets (stage, done, total).
+    a row is its position, from 0. Pairs have at least ``min_probability`` (default: the model's, 0.5 for the one that
+    ships with neardup). ``progress=True`` draws a bar in a terminal or notebook; a function gets (stage, done, total).
 
     >>> import neardup
     >>> names = ["Acme Holdings Inc", "ACME HOLDINGS INCORPORATED", "Zenith Bank", "acme holdings, inc."]
@@ -123,7 +123,7 @@ def link(
 ) -> Links:
     """Find the records of ``right`` that are the same as those of ``left``, in memory.
 
-    Both are given as to ``deduplicate``. ``right_text`` and ``right_id`` default to ``text`` and ``id``;
+    Both take the same input as ``deduplicate``. ``right_text`` and ``right_id`` default to ``text`` and ``id``;
     ``right_id=""`` means that the right rows have no ids. Each left text gets at most ``limit`` right texts.
 
     >>> import neardup

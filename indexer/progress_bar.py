@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from dedup.errors import UsageError
 from dedup.runtime.progress import Progress, no_progress
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ def progress_of(option: ProgressOption) -> Iterator[Progress]:
     if option is True:
         with progress_bar() as progress:
             yield progress
+    elif option and not callable(option):
+        raise UsageError(f"progress is {option!r}; give True for a bar, or a function of (stage, done, total).")
     else:
         yield option or no_progress
 

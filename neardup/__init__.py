@@ -103,4 +103,4 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 - any of the names above
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted(__all__)

@@ -1,4 +1,4 @@
-"""``dedup compare``: the probability that two texts mean the same, and why."""
+"""``dedup compare``: the probability that two texts are the same, and why."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def compare(
 ) -> None:
     """Compare two texts and explain the result.
 
-    Prints the probability that the texts mean the same, and the evidence. Needs no index.
+    Prints the probability that the texts are the same, and the evidence. Needs no index.
 
-    Each piece of evidence has a weight in log-odds, positive if it suggests that the texts mean the same,
+    Each piece of evidence has a weight in log-odds, positive if it suggests that the texts are the same,
     negative if not. The starting point holds for texts of this length without any evidence; the total is the
     log-odds of the probability. A query may give a slightly different result, because it also takes into account
     which words are common in the index.

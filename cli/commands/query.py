@@ -1,4 +1,4 @@
-"""``dedup query``: find the records that mean the same as a text, or as each text of a file."""
+"""``dedup query``: find the records that are the same as a text, or as each text of a file."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def query(
 ) -> None:
     """Find the best matches for a text or a file.
 
-    Prints each matching record with the probability that it means the same (0 to 1), the similarity of the
+    Prints each matching record with the probability that it is the same (0 to 1), the similarity of the
     vectors (-1 to 1), whether both are equal after normalisation (exact), and its other columns. A column whose
     name is already taken gets the prefix column_.
 

@@ -188,7 +188,7 @@ def mates_of(text_of_record: NDArray[np.int64], cluster_ids: Sequence[str]) -> l
     if not any(mates):
         raise InputRefused(
             f"No two different texts of the {len(text_of_record)} rows share a cluster_id; use the same "
-            "cluster_id for all rows that mean the same thing."
+            "cluster_id for all rows that are the same thing."
         )
     return mates
 

@@ -33,7 +33,7 @@ class Feature:
     ``direction``: 1 if more of it can only support a match, -1 if it can only count against one, 0 if either.
     ``neutral``: the value that shows nothing; None if every value does.
     ``one_script_only``: whether it is 0 for names in two scripts, because a word and its transliteration are
-    seldom spelt alike.
+    rarely spelt alike.
     ``decided_by``: the pairs that its curve is fitted to last. Labelled company pairs hardly ever show some
     features, and say less about spelling than place names in many scripts do.
     """

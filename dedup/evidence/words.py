@@ -108,7 +108,7 @@ def weights_label(pair: ExplainedPair) -> str:
 _HABITS = {
     "alone": ("is often added or dropped", "are often added or dropped"),
     "exchanged": ("is often replaced", "are often replaced"),
-    "respelt": ("often mean the same", "often mean the same"),
+    "respelt": ("are often spellings of one word", "are often spellings of one word"),
 }
 """What a positive weight of each kind of clue means, about one clue and about several."""
 

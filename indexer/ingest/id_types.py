@@ -1,4 +1,4 @@
-"""Ids that are no text: stored as text, and given back as they were given.
+"""Ids that are not strings: stored as text, and returned as they were given.
 
 A source that was filled from Python when it was empty remembers the type of its ids in ``store_meta``. An id that does
 not have this type, of a later input, is given back as text; so are all ids of a source that was read from a file.

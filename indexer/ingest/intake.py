@@ -138,8 +138,9 @@ class _Batches:
         if self.rows_in > self._start[0]:
             self._end_batch()
         if 0 < self.rows_in == self.rejected:
+            rows = "The only row was" if self.rows_in == 1 else f"All {self.rows_in} rows were"
             raise InputRefused(
-                f"All {self.rows_in} rows were rejected, so nothing was written. The first: {self._first_message} "
+                f"{rows} rejected, so nothing was written. The first: {self._first_message} "
                 "Check the text and id columns, the delimiter and the encoding.",
                 "E_TOO_MANY_REJECTS",
             )

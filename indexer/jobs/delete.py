@@ -125,7 +125,7 @@ def _source(store: Store, name: str) -> int:
     rows = store.read(select(source.c.source_id, source.c.name).order_by(source.c.name))
     keys = {known: source_id for source_id, known in rows}
     if name not in keys:
-        raise UsageError(f"There is no source {name!r}; there are {', '.join(map(repr, keys)) or 'none'}.")
+        raise UsageError(f"There is no source {name!r}. Sources: {', '.join(map(repr, keys)) or 'none'}.")
     return int(keys[name])
 
 

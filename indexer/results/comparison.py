@@ -30,7 +30,7 @@ class Reason:
 class Comparison(Tabular):
     """Two texts, the probability (0 to 1) that they are the same, and the reasons for it.
 
-    ``similarity`` is the cosine of their vectors (-1 to 1), ``exact`` tells that they are equal once normalised. The
+    ``similarity`` is the cosine of their vectors (-1 to 1), ``exact`` is whether they are equal once normalised. The
     log-odds of the reasons add up to ``log_odds``, those of the probability; it is None for equal texts.
     """
 
@@ -44,7 +44,7 @@ class Comparison(Tabular):
 
     @classmethod
     def of(cls, left: str, right: str, explanation: Explanation | None) -> Comparison:
-        """Return the comparison that an explanation tells of; None is for texts that are equal once normalised."""
+        """Build a comparison from an explanation; None stands for texts that are equal once normalised."""
         if explanation is None:
             return cls(left, right, 1.0, 1.0, True, None, (Reason(EQUAL, None),))
         reasons = tuple(Reason(item.label, item.log_odds) for item in explanation.contributions)

@@ -26,7 +26,7 @@ class Duplicates(Tabular, Sequence[Pair]):
     Attributes:
         records: All records, in the order given.
         rejected: The rows that were not used because they have no text.
-        min_probability: The probability from which on a pair is a duplicate.
+        min_probability: The lowest probability of a pair.
         text_columns: The columns that were used as the text; empty for an index.
         id_column: The column that was used as the id; None if there is none, and for an index.
 
@@ -102,7 +102,7 @@ class Duplicates(Tabular, Sequence[Pair]):
 
     @cached_property
     def unique(self) -> Rows[Record]:
-        """The records that are left if of each cluster only the first is kept, in the order given."""
+        """The first record of each cluster and all records in no cluster, in the order given."""
         dropped = {id(record) for cluster in self.clusters for record in cluster.records[1:]}
         kept = [record for record in self.records if id(record) not in dropped]
         return rows_of(kept, Record.columns, ("id", "text"))

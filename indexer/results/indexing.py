@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from indexer.jobs.index import InputIndexed
 from indexer.jobs.verify import Check
 from indexer.results.records import Rejected
+from indexer.results.tables import count_of
 
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """What became of the rows of one input: ``rows = added + changed + unchanged + len(rejected)``.
+    """Counts for the rows of one input: ``rows = added + changed + unchanged + len(rejected)``.
 
     ``removed`` counts records that were removed because the input does not hold them. ``notes`` are sentences on the
     columns that were used, and on anything odd about the input or left undone.
@@ -26,10 +29,19 @@ class Added:
     rejected: tuple[Rejected, ...]
     notes: tuple[str, ...]
 
+    @classmethod
+    def of(cls, done: InputIndexed, rejected: Sequence[Rejected], notes: Sequence[str]) -> Added:
+        """Build the counts from the result of a job, its rejected rows and the notes on the input."""
+        if done.result is None:
+            return cls(done.source, 0, 0, 0, 0, 0, (), tuple(notes))
+        rows, notes = done.result.rows, (*notes, *done.result.notes)
+        counts = rows.rows_in, rows.added, rows.changed, rows.unchanged, rows.removed
+        return cls(done.source, *counts, tuple(rejected), notes)
+
     def __repr__(self) -> str:
-        counts = ("rows", "added", "changed", "unchanged", "removed")
-        shown = ", ".join(f"{name}={getattr(self, name):,}" for name in counts)
-        return f"Added(source={self.source!r}, {shown}, rejected={len(self.rejected):,}, notes={list(self.notes)})"
+        counts = ", ".join(f"{getattr(self, name):,} {name}" for name in ("added", "changed", "unchanged", "removed"))
+        rejected = f"{len(self.rejected):,} rejected"
+        return f"Added({count_of(self.rows, 'row')}: {counts}, {rejected}; source {self.source!r})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +54,25 @@ class Status:
     snapshot: dict[str, Any]
     runs: list[dict[str, Any]]
 
+    def __repr__(self) -> str:
+        counts = (self.records, "record"), (self.distinct_texts, "text"), (len(self.sources), "source")
+        return f"Status({', '.join(count_of(number, noun) for number, noun in counts)})"
+
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """The checks of ``verify``; true if nothing is wrong. ``repaired`` tells that a snapshot was built again."""
+    """The checks of ``verify``; true if nothing is wrong. ``repaired`` is whether a snapshot was built again."""
 
     checks: tuple[Check, ...]
     repaired: bool
 
     def __bool__(self) -> bool:
         return not any(check.faults for check in self.checks if check.kind != "note")
+
+    def __repr__(self) -> str:
+        faults = sum(check.faults for check in self.checks if check.kind != "note")
+        repaired = ", snapshot built again" if self.repaired else ""
+        return f"Verification({count_of(faults, 'fault') if faults else 'no faults'}{repaired})"
 
     @property
     def faults(self) -> list[str]:

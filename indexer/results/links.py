@@ -23,7 +23,7 @@ class Links(Tabular, Sequence[Pair]):
     Attributes:
         left, right: The records of both lists, in the order given.
         rejected_left, rejected_right: The rows that were not used because they have no text.
-        min_probability: The probability from which on two records are linked.
+        min_probability: The lowest probability of a pair.
 
     """
 

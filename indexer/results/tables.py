@@ -142,14 +142,19 @@ def check_threshold(min_probability: float, computed: float) -> None:
     """Raise ``UsageError`` if a result that was computed with one threshold does not hold all pairs of another."""
     if not computed <= min_probability <= 1:
         raise UsageError(
-            f"This result holds what has a probability from {computed:g} to 1; to see more, compute it again with "
+            f"This result has only pairs of probability {computed:g} or more; for others, compute it again with "
             f"min_probability={min_probability:g}."
         )
 
 
 def counted(items: Sequence[object], noun: str) -> str:
     """Return how many items there are, in words."""
-    return f"{len(items):,} {noun}{'' if len(items) == 1 else 's'}"
+    return count_of(len(items), noun)
+
+
+def count_of(number: int, noun: str) -> str:
+    """Return a number of things, in words."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _equal(left: object, right: object) -> bool:

@@ -36,14 +36,15 @@ def ids(matches: Any) -> list[Any]:
 def test_rows_are_added_found_changed_and_deleted(index: neardup.Index) -> None:
     added = index.add(ROWS)
     assert (added.rows, added.added, added.source) == (4, 4, "python")
-    shown = "source='python', rows=4, added=4, changed=0, unchanged=0, removed=0, rejected=0, notes=["
-    assert repr(added).startswith(f"Added({shown}")
+    shown = "Added(4 rows: 4 added, 0 changed, 0 unchanged, 0 removed, 0 rejected; source 'python')"
+    assert repr(added) == shown
     found = index.query("Acme Holdings Inc")
     assert ids(found)[:2] == [1, 4]
     assert found[0].exact and found[0].probability == 1.0
     assert found[0].record.fields == {"city": "Ulm"}
     assert found.explain(found[2]).probability == pytest.approx(found[2].probability)
     assert ids(found.at(1.0)) == [1, 4]
+    assert found[1].record.fields == {}
 
     assert index.add([{"id": 2, "name": "Zenith Bank of Ohio", "city": "Bern"}]).changed == 1
     assert index.query("Zenith Bank of Ohio")[0].record.id == 2
@@ -151,7 +152,10 @@ def test_status_and_verification_tell_what_is_there(index: neardup.Index) -> Non
     index.add(ROWS)
     status = index.status()
     assert (status.records, status.distinct_texts, status.sources) == (4, 3, {"python": 4})
-    assert index.verify()
+    assert repr(status) == "Status(4 records, 3 texts, 1 source)"
+    verified = index.verify()
+    assert verified
+    assert repr(verified) == "Verification(no faults)"
 
 
 def test_a_damaged_snapshot_is_told_and_repaired(tmp_path: Path) -> None:
@@ -162,7 +166,7 @@ def test_a_damaged_snapshot_is_told_and_repaired(tmp_path: Path) -> None:
         found = index.verify()
         assert not found
         assert "is damaged" in found.faults[0]
-        assert index.verify(repair=True).repaired
+        assert repr(index.verify(repair=True)) == "Verification(no faults, snapshot built again)"
         assert index.verify()
 
 
@@ -183,18 +187,24 @@ def test_a_damaged_snapshot_is_told_and_repaired(tmp_path: Path) -> None:
         (lambda index: index.query(["Acme", None]), r"text\[1\] is None"),
         (lambda index: index.query({"name": ["Acme"]}), "give a list of str"),
         (lambda index: index.add(ROWS, id_column="id"), "no option 'id_column'"),
-        (lambda index: index.add(ROWS, encoding="utf-8"), "encoding= is for files"),
+        (lambda index: index.add(ROWS, encoding="utf-8"), "encoding= applies only to files"),
         (lambda index: index.add(ROWS, source=""), "source is ''"),
         (lambda index: index.add(ROWS, source="a\0b"), "source is"),
         (lambda index: index.add(ROWS, source=5), "source is 5"),
         (lambda index: index.add(ROWS, max_reject_rate="a"), "max_reject_rate is 'a'"),
-        (lambda index: index.add({}), "No rows were given, and so no columns either"),
+        (lambda index: index.add({}), "The table has no rows and no columns"),
     ],
 )
 def test_what_cannot_be_done_is_said_and_makes_no_workspace(call: Any, message: str, tmp_path: Path) -> None:
     with neardup.Index(tmp_path / "w") as index, pytest.raises(neardup.DedupError, match=message):
         call(index)
     assert not (tmp_path / "w" / "neardup.sqlite").exists()
+
+
+@pytest.mark.parametrize("location", [None, "", 5])
+def test_a_location_is_a_directory_or_a_url(location: Any) -> None:
+    with pytest.raises(neardup.UsageError, match="location is"):
+        neardup.Index(location)
 
 
 def test_a_workspace_belongs_to_a_url(tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ def rows_of(data: object) -> PythonRows:
 
 
 def is_missing(value: object) -> bool:
-    """Return whether a value stands for nothing: None, NaN, or the missing values of pandas."""
+    """Return whether a value is missing: None, NaN, or the missing values of pandas."""
     if isinstance(value, float | np.floating | Decimal):
         return bool(value != value)
     return value is None or type(value).__name__ in ("NAType", "NaTType")
@@ -90,7 +90,7 @@ class PythonTable(CellTable):
         self._rows = rows
         self._id_text = id_text
         if not rows.names:
-            raise UsageError("No rows were given, and so no columns either.")
+            raise UsageError("The table has no rows and no columns.")
         self.choose_columns(rows.names, options)
 
     @property

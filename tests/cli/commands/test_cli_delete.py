@@ -71,7 +71,7 @@ def test_delete_by_id_and_by_source() -> None:
         (["--id", "9"], "No source has a record with the id '9'"),
         (["--id", "9", "--source", "a"], "Source 'a' has no record with the id '9'"),
         (["--id", "1", "--id", "9", "--source", "a"], "nothing was deleted"),
-        (["--source", "c"], "There is no source 'c'; there are 'a', 'b'"),
+        (["--source", "c"], "There is no source 'c'. Sources: 'a', 'b'"),
     ],
 )
 def test_what_cannot_be_deleted(arguments: list[str], message: str) -> None:

@@ -113,7 +113,7 @@ def reasons(model):
         ("Acme", "Acme United", "‘united’ is often added or dropped"),
         ("East Coast Seafood", "West Coast Seafood", "‘east’ and ‘west’ usually tell names apart"),
         ("Advanced Technologies", "Advanced Technology", "‘technologies/technology’ usually tell names apart"),
-        ("Springfield School District", "Springfield School Dist", "‘dist/district’ often mean the same"),
+        ("Springfield School District", "Springfield School Dist", "‘dist/district’ are often spellings of one word"),
         ("Royal Mail Inc", "Royal Mail", "all words match (rarest: ‘mail’)"),
         ("Royal Mail", "Royal Bank", "starting point for names of 10 characters"),
     ],

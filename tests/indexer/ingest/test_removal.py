@@ -73,7 +73,7 @@ def test_records_are_deleted_all_or_none(store: Store) -> None:
     Load(store, with_ids(("1", "Gamma")), source="other")
     with pytest.raises(UsageError, match="no record with the id '9'"):
         delete_records(store, ["1", "9"], "names")
-    with pytest.raises(UsageError, match="no source 'nams'; there are 'names', 'other'"):
+    with pytest.raises(UsageError, match=r"no source 'nams'\. Sources: 'names', 'other'"):
         delete_records(store, ["1"], "nams")
     assert len(content(store)) == 4
     assert delete_records(store, ["1", "3", "1"], "names") == 2

@@ -126,7 +126,7 @@ def test_damaged_counts_are_reported_and_rebuilt(
         spoil = update(store_meta).where(store_meta.c.key == "words").values(value='{"texts": 60')
         store.write(lambda connection: connection.execute(spoil))
         assert model_with_corpus(store, model) is model
-        assert "dedup index" in caplog.text
+        assert "indexing an input rebuilds them" in caplog.text
         fill(store, directory, model, names)
         assert store.meta("words") == sound
 
