@@ -145,6 +145,9 @@ class _ClusterRows(Rows[Cluster]):
     def __reduce__(self) -> tuple[Any, ...]:
         return _ClusterRows, (list(self),)
 
+    def _title(self) -> str:
+        return counted(self, "cluster")
+
     def table_rows(self) -> Iterator[Mapping[str, Any]]:
         return (
             {"cluster_id": cluster.id, **record.columns(), "weakest_probability": cluster.weakest_probability}

@@ -10,7 +10,7 @@ from dedup.matching.matcher import Matcher
 from dedup.text.normalise import normalise
 from indexer.results.comparison import Comparison
 from indexer.results.records import MATCH_COLUMNS, Match
-from indexer.results.tables import Rows, Tabular, check_threshold, rows_of
+from indexer.results.tables import Rows, Tabular, check_threshold, count_of, rows_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +33,7 @@ class Matches(Tabular, Sequence[Match]):
         return self._found[place]
 
     def __repr__(self) -> str:
-        count = f"{len(self)} {'match' if len(self) == 1 else 'matches'}"
+        count = count_of(len(self), "match", "matches")
         best = f", best {self._found[0].record.text!r} {self._found[0].probability:.3f}" if self._found else ""
         return f"Matches({self.query!r}: {count}{best})"
 
@@ -80,7 +80,9 @@ class ManyMatches(Tabular, Sequence[Matches]):
         return self._of_queries[place]
 
     def __repr__(self) -> str:
-        return f"ManyMatches({len(self):,} queries, {len(self.matches):,} matches)"
+        return (
+            f"ManyMatches({count_of(len(self), 'query', 'queries')}, {count_of(len(self.matches), 'match', 'matches')})"
+        )
 
     @property
     def matches(self) -> Rows[Match]:

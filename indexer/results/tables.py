@@ -152,9 +152,9 @@ def counted(items: Sequence[object], noun: str) -> str:
     return count_of(len(items), noun)
 
 
-def count_of(number: int, noun: str) -> str:
-    """Return a number of things, in words."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+def count_of(number: int, noun: str, plural: str = "") -> str:
+    """Return a number of things, in words; ``plural`` is given where it is not the noun and an s."""
+    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
 
 
 def _equal(left: object, right: object) -> bool:

@@ -60,6 +60,8 @@ def test_many_queries_are_answered_in_order(index: neardup.Index) -> None:
     assert [ids(matches) for matches in found] == [[2], [], [1, 4]]
     assert found.to_dict()["query"] == ["zenith bank", "acme holdings inc", "acme holdings inc"]
     assert len(found.matches) == 3
+    assert repr(found) == "ManyMatches(3 queries, 3 matches)"
+    assert repr(index.query(["zenith bank"])) == "ManyMatches(1 query, 1 match)"
     assert len(found.at(1.0)) == 3
 
 

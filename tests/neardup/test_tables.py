@@ -80,6 +80,7 @@ def test_a_notebook_shows_an_escaped_table() -> None:
     assert "&lt;script&gt;alert(1)" in shown
     assert neardup.compare("Acme", "Acmee")._repr_html_().count("<tr>") > 2
     assert "0 rows" in neardup.deduplicate([]).pairs._repr_html_()
+    assert found.clusters._repr_html_().startswith("<p>1 cluster</p>")
 
 
 def test_many_rows_are_shown_by_the_first() -> None:
