@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 
-from dedup.text.normalise import normalise
+from dedup.matching.matcher import Matcher
 from indexer.jobs.duplicates import NearDuplicates
-from indexer.results.comparison import Comparison
+from indexer.results.pairs import PairSequence
 from indexer.results.records import CLUSTER_COLUMNS, PAIR_COLUMNS, Cluster, Pair, Record, Rejected
-from indexer.results.tables import Rows, Tabular, check_threshold, counted, rows_of
+from indexer.results.tables import Rows, check_threshold, counted, rows_of
 
 
 @dataclass(frozen=True, eq=False)
-class Duplicates(Tabular, Sequence[Pair]):
+class Duplicates(PairSequence):
     """The duplicates among records, as pairs and as clusters. As a sequence and as a table it is its pairs.
 
     A cluster joins two groups of records while the average probability between them is high enough, so a pair may lie
@@ -41,31 +41,9 @@ class Duplicates(Tabular, Sequence[Pair]):
     _of_text: Mapping[int, Sequence[Record]]
     _n_texts: int
 
-    def __getstate__(self) -> dict[str, Any]:
-        """Leave out what is computed from the fields."""
-        return {one.name: self.__dict__[one.name] for one in fields(self)}
-
-    def __len__(self) -> int:
-        return len(self.pairs)
-
-    @overload
-    def __getitem__(self, place: int) -> Pair: ...
-    @overload
-    def __getitem__(self, place: slice) -> list[Pair]: ...
-    def __getitem__(self, place: int | slice) -> Pair | list[Pair]:
-        return self.pairs[place]
-
-    def __iter__(self) -> Iterator[Pair]:
-        return iter(self.pairs)
-
     def __repr__(self) -> str:
         pairs, clusters = counted(self.pairs, "pair"), counted(self.clusters, "cluster")
         return f"Duplicates({pairs}, {clusters}, min_probability={self.min_probability:g})"
-
-    column_names = PAIR_COLUMNS
-
-    def table_rows(self) -> Iterator[Mapping[str, Any]]:  # noqa: D102
-        return self.pairs.table_rows()
 
     @cached_property
     def pairs(self) -> Rows[Pair]:
@@ -129,11 +107,9 @@ class Duplicates(Tabular, Sequence[Pair]):
         near = self._near.at(min_probability, self._n_texts)
         return replace(self, min_probability=min_probability, _near=near)
 
-    def explain(self, pair: Pair) -> Comparison:
-        """Return the reasons for the probability of a pair."""
-        left, right = normalise(pair.left.text), normalise(pair.right.text)
-        found = None if left == right else self._near.model.explain(left, right, pair.similarity)
-        return Comparison.of(pair.left.text, pair.right.text, found)
+    @property
+    def _matcher(self) -> Matcher:
+        return self._near.model
 
 
 class _ClusterRows(Rows[Cluster]):

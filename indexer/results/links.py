@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, overload
 
 import numpy as np
 
-from dedup.text.normalise import normalise
+from dedup.matching.matcher import Matcher
 from indexer.jobs.link import LinkedTexts
-from indexer.results.comparison import Comparison
+from indexer.results.pairs import PairSequence
 from indexer.results.records import PAIR_COLUMNS, Pair, Record, Rejected
-from indexer.results.tables import Rows, Tabular, check_threshold, counted, rows_of
+from indexer.results.tables import Rows, check_threshold, counted, rows_of
 
 
 @dataclass(frozen=True, eq=False)
-class Links(Tabular, Sequence[Pair]):
+class Links(PairSequence):
     """The pairs across two lists. As a sequence and as a table it is its pairs.
 
     Attributes:
@@ -36,33 +35,11 @@ class Links(Tabular, Sequence[Pair]):
     _right_groups: Sequence[Sequence[Record]]
     _linked: LinkedTexts
 
-    def __getstate__(self) -> dict[str, Any]:
-        """Leave out what is computed from the fields."""
-        return {one.name: self.__dict__[one.name] for one in fields(self)}
-
-    def __len__(self) -> int:
-        return len(self.pairs)
-
-    @overload
-    def __getitem__(self, place: int) -> Pair: ...
-    @overload
-    def __getitem__(self, place: slice) -> list[Pair]: ...
-    def __getitem__(self, place: int | slice) -> Pair | list[Pair]:
-        return self.pairs[place]
-
-    def __iter__(self) -> Iterator[Pair]:
-        return iter(self.pairs)
-
     def __repr__(self) -> str:
         return (
             f"Links({counted(self.pairs, 'pair')}, {len(self.matches):,} of {len(self.left):,} rows matched, "
             f"min_probability={self.min_probability:g})"
         )
-
-    column_names = PAIR_COLUMNS
-
-    def table_rows(self) -> Iterator[Mapping[str, Any]]:  # noqa: D102
-        return self.pairs.table_rows()
 
     @cached_property
     def pairs(self) -> Rows[Pair]:
@@ -121,11 +98,9 @@ class Links(Tabular, Sequence[Pair]):
         )
         return replace(self, min_probability=min_probability, _linked=linked)
 
-    def explain(self, pair: Pair) -> Comparison:
-        """Return the reasons for the probability of a pair."""
-        left, right = normalise(pair.left.text), normalise(pair.right.text)
-        found = None if left == right else self._linked.model.explain(left, right, pair.similarity)
-        return Comparison.of(pair.left.text, pair.right.text, found)
+    @property
+    def _matcher(self) -> Matcher:
+        return self._linked.model
 
     def _pair(self, at: int, left: Record, right: Record) -> Pair:
         linked = self._linked

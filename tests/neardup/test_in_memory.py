@@ -219,6 +219,7 @@ def test_a_comparison_says_why() -> None:
         (lambda: neardup.link([{"no": 1, "name": "A"}], ["A"], id="no"), "right_id="),
         (lambda: neardup.deduplicate(["A"], progress="yes"), "progress is 'yes'"),
         (lambda: neardup.link(["A"], ["A"], limit=1.5), r"limit is 1\.5"),
+        (lambda: neardup.deduplicate(NAMES).explain((0, 2)), "Only a pair can be explained"),
         (lambda: neardup.compare(None, "x"), "left is None; give a str"),
         (lambda: neardup.compare_many("Acme", "Acne"), "left is 'Acme'; give a list of str"),
         (lambda: neardup.compare_many(["Acme"], [None]), r"right\[0\] is None"),
