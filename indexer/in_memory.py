@@ -25,7 +25,7 @@ from indexer.jobs.duplicates import duplicates_of_texts
 from indexer.jobs.link import link_texts
 from indexer.progress_bar import ProgressOption, progress_of
 from indexer.reading.cell_table import Unusable
-from indexer.reading.columns import Columns
+from indexer.reading.columns import Columns, joined
 from indexer.reading.formats.python_rows import PythonRows, cell_of, is_missing, rows_of
 from indexer.reading.rows import ReadOptions
 from indexer.results.comparison import Comparison, Comparisons
@@ -192,7 +192,7 @@ class _TextsOf:
         cells = [cell_of(rows.columns[at][place]) for at in columns.text_at]
         written = [cell for cell in cells if isinstance(cell, str)]
         bad = next((cell for cell in cells if isinstance(cell, Unusable)), None)
-        raw = written[0] if len(cells) == 1 and written else " ".join(cell for cell in written if cell.strip())
+        raw = written[0] if len(cells) == 1 and written else joined(written)
         normal = normalise(raw)
         fault = (bad.error, bad.message(columns.choice.text[0])) if bad else _surrogate(raw) or fault_of(normal)
         if fault:

@@ -231,6 +231,18 @@ def _check(row: Row, by_content: bool) -> Item | Reject:
     return Item(external_id, row.raw, _to_json(row.fields), digest, normal)
 
 
+def normal_form_of(text: str, if_empty: str) -> str:
+    """Return the normal form of a text to search for or to compare.
+
+    Raises:
+        InputRefused: it cannot be used; ``if_empty`` is the message if nothing of the text is left.
+    """
+    normal = normalise(text)
+    if fault := fault_of(normal):
+        raise InputRefused(fault[1] if normal else if_empty, fault[0])
+    return normal
+
+
 def fault_of(normal: str) -> tuple[str, str] | None:
     """Return the error code and message for a text that cannot be stored; None for a valid text."""
     if not normal:

@@ -8,12 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedup.encoder.cosine import cosine
-from dedup.errors import InputRefused
 from dedup.evidence.explain import Explanation
 from dedup.matching.batch import BatchComparison
 from dedup.matching.matcher import Matcher
-from dedup.text.normalise import normalise
-from indexer.ingest.intake import fault_of
+from indexer.ingest.intake import normal_form_of
 from indexer.jobs.duplicates import encode_in_blocks
 
 
@@ -54,9 +52,4 @@ def compare_many(
 
 
 def _normal_form(text: str) -> str:
-    normal = normalise(text)
-    if not normal:
-        raise InputRefused(f"{text!r} has no letter, digit or symbol to compare.", "E_NAME_EMPTY")
-    if fault := fault_of(normal):
-        raise InputRefused(fault[1], fault[0])
-    return normal
+    return normal_form_of(text, f"{text!r} has no letter, digit or symbol to compare.")

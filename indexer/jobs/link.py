@@ -42,6 +42,13 @@ class LinkedTexts:
     exact: NDArray[np.bool_]
     model: Matcher
 
+    def at(self, min_probability: float) -> LinkedTexts:
+        """Return the links of at least ``min_probability``, a higher threshold, without a new search."""
+        keep = self.probabilities >= min_probability
+        return LinkedTexts(
+            self.pairs[keep], self.probabilities[keep], self.similarities[keep], self.exact[keep], self.model
+        )
+
 
 def link_texts(
     left: Sequence[str],

@@ -17,14 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedup.encoder.onnx import Encoder
-from dedup.errors import InputRefused
 from dedup.evidence.explain import Explanation
 from dedup.matching.matcher import Matcher
 from dedup.runtime import threads
 from dedup.runtime.processes import Processes
 from dedup.runtime.progress import Progress, no_progress
 from dedup.text.normalise import normalise
-from indexer.ingest.intake import fault_of
+from indexer.ingest.intake import fault_of, normal_form_of
 from indexer.reading.rejects import Reject
 from indexer.reading.rows import Row, Table
 from indexer.store.corpus_words import model_with_corpus
@@ -247,12 +246,6 @@ def _searchable(table: Table, on_reject: Callable[[Reject], None]) -> Iterator[t
 
 
 def _normal_form(text: str) -> str:
-    normal = normalise(text)
-    if not normal:
-        raise InputRefused(
-            f"The query {text!r} is empty or has only punctuation; give at least one letter or digit.",
-            "E_NAME_EMPTY",
-        )
-    if fault := fault_of(normal):
-        raise InputRefused(fault[1], fault[0])
-    return normal
+    return normal_form_of(
+        text, f"The query {text!r} is empty or has only punctuation; give at least one letter or digit."
+    )

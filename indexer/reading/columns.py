@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 
 from dedup.errors import InputRefused
@@ -30,6 +30,11 @@ def find(columns: Sequence[str], requested: str) -> list[int]:
     requested = " ".join(requested.split())
     exact = [place for place, name in enumerate(columns) if name == requested]
     return exact or [place for place, name in enumerate(columns) if name.casefold() == requested.casefold()]
+
+
+def joined(cells: Iterable[str]) -> str:
+    """Return the text of a record with several text columns: their cells, blank ones left out."""
+    return " ".join(cell for cell in cells if cell.strip())
 
 
 class Columns:
@@ -79,10 +84,7 @@ class Columns:
 
     def row_of(self, cells: Sequence[str]) -> tuple[str | None, str, dict[str, str]]:
         """Return the id, text and other columns of a record with one cell for each column."""
-        if len(self.text_at) == 1:
-            raw = cells[self.text_at[0]]
-        else:
-            raw = " ".join(cells[place] for place in self.text_at if cells[place].strip())
+        raw = cells[self.text_at[0]] if len(self.text_at) == 1 else joined(cells[place] for place in self.text_at)
         fields = {name: cells[place] for name, place in self.others}
         return None if self.id_at is None else cells[self.id_at], raw, fields
 

@@ -12,7 +12,7 @@ import numpy as np
 from dedup.matching.matcher import Matcher
 from indexer.jobs.duplicates import NearDuplicates
 from indexer.results.pairs import PairSequence
-from indexer.results.records import CLUSTER_COLUMNS, PAIR_COLUMNS, Cluster, Pair, Record, Rejected
+from indexer.results.records import CLUSTER_COLUMNS, PAIR_COLUMNS, RECORD_COLUMNS, Cluster, Pair, Record, Rejected
 from indexer.results.tables import Rows, check_threshold, counted, rows_of
 
 
@@ -83,7 +83,7 @@ class Duplicates(PairSequence):
         """The first record of each cluster and all records in no cluster, in the order given."""
         dropped = {id(record) for cluster in self.clusters for record in cluster.records[1:]}
         kept = [record for record in self.records if id(record) not in dropped]
-        return rows_of(kept, Record.columns, ("id", "text"))
+        return rows_of(kept, Record.columns, RECORD_COLUMNS)
 
     @cached_property
     def cluster_ids(self) -> list[int | None]:

@@ -67,14 +67,19 @@ class Verification:
     repaired: bool
 
     def __bool__(self) -> bool:
-        return not any(check.faults for check in self.checks if check.kind != "note")
+        return not any(check.faults for check in self._counting)
 
     def __repr__(self) -> str:
-        faults = sum(check.faults for check in self.checks if check.kind != "note")
+        faults = sum(check.faults for check in self._counting)
         repaired = ", snapshot built again" if self.repaired else ""
         return f"Verification({count_of(faults, 'fault') if faults else 'no faults'}{repaired})"
 
     @property
     def faults(self) -> list[str]:
         """What is wrong, in words: the first few faults of each check."""
-        return [example for check in self.checks if check.kind != "note" for example in check.examples]
+        return [example for check in self._counting for example in check.examples]
+
+    @property
+    def _counting(self) -> list[Check]:
+        """The checks whose faults count: all but notes."""
+        return [check for check in self.checks if check.kind != "note"]

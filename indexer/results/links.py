@@ -11,7 +11,7 @@ import numpy as np
 from dedup.matching.matcher import Matcher
 from indexer.jobs.link import LinkedTexts
 from indexer.results.pairs import PairSequence
-from indexer.results.records import PAIR_COLUMNS, Pair, Record, Rejected
+from indexer.results.records import PAIR_COLUMNS, RECORD_COLUMNS, Pair, Record, Rejected
 from indexer.results.tables import Rows, check_threshold, counted, rows_of
 
 
@@ -87,16 +87,7 @@ class Links(PairSequence):
             UsageError: the threshold is lower than that of this result, or above 1.
         """
         check_threshold(min_probability, self.min_probability)
-        linked = self._linked
-        keep = linked.probabilities >= min_probability
-        linked = LinkedTexts(
-            linked.pairs[keep],
-            linked.probabilities[keep],
-            linked.similarities[keep],
-            linked.exact[keep],
-            linked.model,
-        )
-        return replace(self, min_probability=min_probability, _linked=linked)
+        return replace(self, min_probability=min_probability, _linked=self._linked.at(min_probability))
 
     @property
     def _matcher(self) -> Matcher:
@@ -112,4 +103,4 @@ class Links(PairSequence):
 def _without(records: Sequence[Record], groups: Sequence[Sequence[Record]], linked: list[int]) -> Rows[Record]:
     """Return the records that are in none of the groups at these positions."""
     dropped = {id(record) for place in set(linked) for record in groups[place]}
-    return rows_of([record for record in records if id(record) not in dropped], Record.columns, ("id", "text"))
+    return rows_of([record for record in records if id(record) not in dropped], Record.columns, RECORD_COLUMNS)

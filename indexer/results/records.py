@@ -38,6 +38,10 @@ class Record:
         return {**source, f"id{suffix}": self.id, f"text{suffix}": self.text}
 
 
+RECORD_COLUMNS = ("id", "text")
+"""The columns of a table without records."""
+
+
 @dataclass(frozen=True, slots=True)
 class Pair:
     """Two records, the probability (0 to 1) that they are the same, and the cosine of their vectors (-1 to 1).
