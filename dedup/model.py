@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import resources
@@ -30,6 +30,7 @@ from dedup.errors import UsageError, VersionMismatch
 from dedup.evidence.explain import Explanation, explain
 from dedup.evidence.features import evidence
 from dedup.evidence.scorer import Scorer
+from dedup.text.corpus import Corpus
 from dedup.text.normalise import NORMALISER_VERSION
 from dedup.text.word_weights import InverseDocumentFrequency, WordModel, WordWeights
 
@@ -87,11 +88,9 @@ class Model:
         """
         return self.scorer.probabilities(evidence(left, right, similarities, self.word_model))
 
-    def with_corpus(self, counts: Mapping[str, int], n_names: int) -> Model:
-        """Return this model with the word counts of a corpus added (``InverseDocumentFrequency.with_corpus``)."""
-        return replace(
-            self, word_model=WordModel(self.word_model.idf.with_corpus(counts, n_names), self.word_model.weights)
-        )
+    def with_corpus(self, corpus: Corpus) -> Model:
+        """Return this model with what a corpus says about its own names."""
+        return replace(self, word_model=replace(self.word_model, idf=self.word_model.idf.with_corpus(corpus)))
 
     def explain(self, left: str, right: str, similarity: float) -> Explanation:
         """Return the probability of one pair of normal forms, and the reasons for it."""

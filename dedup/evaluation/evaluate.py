@@ -24,8 +24,8 @@ from dedup.matching.batch import BatchComparison
 from dedup.model import Model
 from dedup.runtime.progress import Progress, no_progress
 from dedup.runtime.stopwatch import Stopwatch
+from dedup.text.corpus import describe_corpus
 from dedup.text.normalise import normalise
-from dedup.text.word_weights import CORPUS_SAMPLE, count_words
 
 RECALL_DEPTHS = (1, 10, 50)
 N_CANDIDATES = max(RECALL_DEPTHS)
@@ -122,7 +122,7 @@ def evaluate_clusters(
         codes = _encode(model, corpus, progress)
     with clock.stage("search"):
         neighbours, similarities = nearest_others(codes, len(others), progress)
-    model = model.with_corpus(*count_words(corpus[:: -(-len(corpus) // CORPUS_SAMPLE)], least=2))
+    model = model.with_corpus(describe_corpus(corpus))
     pairs, cosines = _candidate_pairs(neighbours, similarities, model.min_similarity)
     labels = _cluster(model, distinct, codes[len(others) :], pairs, cosines, clock, progress)
 

@@ -43,11 +43,12 @@ def explain(
 
     ``scorer`` must have one curve for each feature of ``registry``.
     """
-    (names,) = pair_names([left], [right])
+    widths = word_model.corpus.widths
+    (names,) = pair_names([left], [right], widths)
     row = registry.evidence(PairBatch([names], np.array([similarity], dtype=np.float32), word_model))
     start, shares = scorer.contributions(np.vstack([registry.neutral(row), row]))
     added = dict(zip(registry.names, (shares - start).tolist(), strict=True))
-    if names.left != take_apart(left):
+    if names.left != take_apart(left, widths):
         names = _swapped(names)
     values = dict(zip(registry.names, row[0].tolist(), strict=True))
     pair = ExplainedPair((left, right), names, values, word_model)

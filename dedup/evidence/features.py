@@ -106,6 +106,9 @@ REGISTRY = Registry((
     Feature("rarest_shared_word", 1, words.word_measures, words.shared_label),
     Feature("rare_words_on_both_sides", -1, words.word_measures, words.unpaired_label, one_script_only=True),
     Feature("rare_word_on_one_side", -1, words.word_measures, words.unpaired_label, one_script_only=True),
+    Feature("rarest_exchanged_word", -1, words.word_measures, words.unpaired_label, one_script_only=True),
+    Feature("distinctive_word_shared", 1, words.word_measures, words.shared_label, one_script_only=True),
+    Feature("words_added", -1, words.word_measures, words.unpaired_label, one_script_only=True),
     Feature(
         "word_exchanged", -1, words.word_measures, words.unpaired_label,
         one_script_only=True, decided_by="generated",
@@ -116,6 +119,16 @@ REGISTRY = Registry((
         "known_words_respelt", -1, words.word_measures, words.respelt_label,
         one_script_only=True, decided_by="generated",
     ),
+    Feature(
+        "unusual_short_form", -1, words.word_measures, words.respelt_label,
+        one_script_only=True, decided_by="generated",
+    ),
+    Feature(
+        "short_form_is_word", -1, words.word_measures, words.respelt_label,
+        one_script_only=True, decided_by="generated",
+    ),
+    Feature("frame_exchanged", -1, words.word_measures, words.frame_label),
+    Feature("frame_extended", -1, words.word_measures, words.frame_label),
     Feature(
         "short_names_differ", -1, qualifiers.short_names, qualifiers.short_names_label,
         one_script_only=True, decided_by="generated",
@@ -147,7 +160,7 @@ def evidence(
     ``similarities`` (n,) are the siamese cosines, -1 to 1. String measures and shares run from 0 to 1,
     rarities and weights are in nats, length is the logarithm of the shorter core's character count.
     """
-    return evidence_of(pair_names(left, right), similarities, word_model)
+    return evidence_of(pair_names(left, right, word_model.corpus.widths), similarities, word_model)
 
 
 def evidence_of(

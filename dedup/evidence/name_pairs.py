@@ -12,15 +12,12 @@ from rapidfuzz import fuzz
 from rapidfuzz.process import cpdist
 
 from dedup.runtime import threads
-from dedup.text.names import Name, Parts, take_apart
+from dedup.text.names import NO_WIDTHS, Name, Parts, initials_of, take_apart
 from dedup.text.pairing import Pairing, pair_parts
 from dedup.text.word_weights import WordModel
 
 _MIN_PAIRS_FOR_THREADS = 2_000
 """Starting a thread takes as long as comparing some hundred pairs."""
-
-_MIN_INITIALS = 3
-_MAX_INITIALS = 6
 
 
 class NamePair(NamedTuple):
@@ -34,8 +31,8 @@ class NamePair(NamedTuple):
 
     @property
     def are_of_two_scripts(self) -> bool:
-        """Whether exactly one of the names is in Latin letters."""
-        return self.left.is_latin != self.right.is_latin
+        """Whether exactly one of the names is in Latin letters, and the other one does not spell all sounds."""
+        return self.left.is_latin != self.right.is_latin and not (self.left.is_spelt and self.right.is_spelt)
 
     @property
     def is_acronym(self) -> bool:
@@ -43,12 +40,7 @@ class NamePair(NamedTuple):
         short, long = self.left_part, self.right_part
         if len(short.core) >= len(long.core):
             short, long = long, short
-        return (
-            len(short.words) == 1
-            and len(long.words) > 1
-            and _MIN_INITIALS <= len(short.core) <= _MAX_INITIALS
-            and short.core == long.initials
-        )
+        return len(short.words) == 1 < len(long.words) and short.core == initials_of(long)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +52,14 @@ class PairBatch:
     word_model: WordModel
 
 
-def pair_names(left: Sequence[str], right: Sequence[str]) -> list[NamePair]:
+def pair_names(left: Sequence[str], right: Sequence[str], widths: frozenset[int] = NO_WIDTHS) -> list[NamePair]:
     """Parse pairs of normal forms and pair up their best fitting parts.
 
-    The two names of a pair are sorted first, because some measures are not quite symmetric.
+    ``widths`` are the lengths at which the corpus of the names cuts them off. The two names of a pair are sorted
+    first, because some measures are not quite symmetric.
     """
     ordered = [(b, a) if b < a else (a, b) for a, b in zip(left, right, strict=True)]
-    names = [(take_apart(a), take_apart(b)) for a, b in ordered]
+    names = [(take_apart(a, widths), take_apart(b, widths)) for a, b in ordered]
     return [
         NamePair(a, b, left_part, right_part, pair_parts(a, b, left_part, right_part))
         for (a, b), (left_part, right_part) in zip(names, _best_parts(names), strict=True)

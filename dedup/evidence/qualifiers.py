@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any
@@ -14,6 +15,9 @@ from dedup.evidence.phrases import MAX_WORDS, ExplainedPair, listed, quote
 from dedup.text import gazetteer
 from dedup.text.legal_forms import split_legal_forms
 from dedup.text.names import Name, Parts
+
+NATS_OF_AN_INITIAL = 2.0
+"""How unlikely it is, in nats, that an initial is a given letter."""
 
 LONGEST_SHORT_NAME = 8
 """Number of letters from which a name no longer counts as short."""
@@ -167,13 +171,29 @@ def another_body_label(pair: ExplainedPair) -> str:
 
 
 def acronym(batch: PairBatch) -> Columns:
-    """Return whether one name is the acronym of the other: 0 or 1."""
-    return {"acronym": np.array([pair.is_acronym for pair in batch.pairs], np.bool_)}
+    """Return how much it says that a word of one name has the initials of words of the other, in nats.
+
+    Two more for each letter, less for initials that many names of the corpus have; 0 if there is no such word.
+    """
+    initials = batch.word_model.corpus.initials
+    return {"acronym": np.array([_acronym_of(pair, initials) for pair in batch.pairs], np.float32)}
+
+
+def _acronym_of(pair: NamePair, initials: Mapping[str, int]) -> float:
+    found = [acronym.word for acronym in pair.pairing.acronyms]
+    if pair.is_acronym:
+        found.append(min(pair.left_part.core, pair.right_part.core, key=len))
+    if not found:
+        return 0.0
+    return max(0.5, max(NATS_OF_AN_INITIAL * len(word) - math.log(initials.get(word, 1)) for word in found))
 
 
 def acronym_label(pair: ExplainedPair) -> str:
     """Name the acronym."""
-    return f"{quote(min(pair.names.left_part.core, pair.names.right_part.core, key=len))} is the other name's acronym"
+    if pair.names.is_acronym:
+        return f"{quote(min(pair.names.left_part.core, pair.names.right_part.core, key=len))} is the other name's acronym"
+    found = [f"{quote(word)} for {quote(' '.join(words))}" for word, words in pair.names.pairing.acronyms]
+    return f"acronym {', '.join(found)}"
 
 
 def trade_names(batch: PairBatch) -> Columns:

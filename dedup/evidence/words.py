@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -19,9 +20,16 @@ At twice this they are no evidence against the pair: one of them is probably a m
 """
 
 
+_MAX_RESPELT = 10.0
+"""Rarity, in nats, that a word spelt in two ways can count with: misspelt, every word is rare."""
+
+ACRONYM_RATIO = 0.5
+"""How much an acronym says of what the words it stands for would say."""
+
 _COLUMNS = (
     "shared_words", "contained_words", "shared_rarity", "rarest_shared_word", "rare_words_on_both_sides",
-    "rare_word_on_one_side", "word_exchanged", "word_weights", "respelling", "known_words_respelt",
+    "rare_word_on_one_side", "rarest_exchanged_word", "distinctive_word_shared", "words_added", "word_exchanged", "word_weights", "respelling", "known_words_respelt",
+    "unusual_short_form", "short_form_is_word", "frame_exchanged", "frame_extended",
 )  # fmt: skip
 
 
@@ -38,16 +46,25 @@ def _columns_of(pairing: Pairing, word_model: WordModel) -> tuple[float, ...]:
     idf_of = word_model.idf.of
     shared = [idf_of(word) for word in pairing.shared]
     left, right = [idf_of(word) for word in pairing.left_only], [idf_of(word) for word in pairing.right_only]
-    matched = sum(shared)
+    matched = word_model.idf.of_all(pairing.shared)
     total = 2 * matched + sum(left) + sum(right)
-    lowest_ratio, known = 1.0, 0.0
+    for acronym in pairing.acronyms:
+        weight = word_model.idf.of_all(acronym.words)
+        matched += ACRONYM_RATIO * weight
+        total += 2 * weight
+    lowest_ratio, known, unusual, own_word, rarest_respelt = 1.0, 0.0, 0.0, 0.0, 0.0
     for spelt in pairing.respelt:
         weight = (idf_of(spelt.left) + idf_of(spelt.right)) / 2
         matched += spelt.ratio * weight
         total += 2 * weight
         lowest_ratio = min(lowest_ratio, spelt.ratio)
+        rarest_respelt = max(rarest_respelt, min(weight, _MAX_RESPELT * spelt.ratio))
+        common = 0.0 if spelt.is_usual else commonness(word_model.idf, spelt.left, spelt.right)
         if not spelt.is_short_form:
-            known = max(known, commonness(word_model.idf, spelt.left, spelt.right))
+            known = max(known, common)
+        elif not spelt.is_usual:
+            unusual = max(unusual, idf_of(max(spelt.left, spelt.right, key=len)))
+            own_word = max(own_word, common)
     rarest_shared = max(shared, default=0.0)
     lower, higher = sorted((max(left, default=0.0), max(right, default=0.0)))
     smaller_side = min(matched + sum(left), matched + sum(right))
@@ -57,12 +74,29 @@ def _columns_of(pairing: Pairing, word_model: WordModel) -> tuple[float, ...]:
         matched,
         rarest_shared,
         lower,
-        higher,
+        0.0 if left and right else higher,
+        higher if left and right else 0.0,
+        max(rarest_shared, rarest_respelt) - higher,
+        0.0 if left and right else float(min(4, len(left) + len(right))),
         float(len(left) == len(right) == 1),
         word_model.weights.total(pairing),
         lowest_ratio,
         known * min(1.0, max(0.0, 1 - (rarest_shared - _DISTINCTIVE) / _DISTINCTIVE)),
+        unusual,
+        own_word,
+        *_frame(pairing, word_model),
     )
+
+
+def _frame(pairing: Pairing, word_model: WordModel) -> tuple[float, float]:
+    """Return how many names of the corpus have the shared words, as log(1 + number), if other words differ.
+
+    The first value is for names that exchange words (``Bank Spółdzielczy w X``), the second for one that adds some.
+    """
+    if not pairing.shared or not (pairing.left_only or pairing.right_only):
+        return 0.0, 0.0
+    size = math.log1p(word_model.corpus.n_names * math.exp(-word_model.idf.of_all(pairing.shared)))
+    return (size, 0.0) if pairing.left_only and pairing.right_only else (0.0, size)
 
 
 def commonness(idf: InverseDocumentFrequency, left: str, right: str) -> float:
@@ -92,6 +126,13 @@ def shared_label(pair: ExplainedPair) -> str:
 def unpaired_label(pair: ExplainedPair) -> str:
     """Name the words without a counterpart."""
     return pair.contrasted("word", pair.unpaired)
+
+
+def frame_label(pair: ExplainedPair) -> str:
+    """Say in how many names of the corpus the shared words occur with others."""
+    size = math.expm1(max(pair.values["frame_exchanged"], pair.values["frame_extended"]))
+    shared = quote(" ".join(pair.names.pairing.shared))
+    return f"about {max(2, round(size))} names of the corpus share {shared}"
 
 
 def weights_label(pair: ExplainedPair) -> str:

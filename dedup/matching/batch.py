@@ -180,7 +180,7 @@ def _blocks_of_weight(weights: NDArray[np.int64], size: int) -> list[slice]:
 
 
 def _describe(model: Matcher, normal_forms: Sequence[str]) -> Block:
-    return describe(normal_forms)
+    return describe(normal_forms, model.word_model.corpus.widths)
 
 
 def _compare(model: Matcher, left: list[str], right: list[str], similarities: NDArray[np.float32]) -> Floats:

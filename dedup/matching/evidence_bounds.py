@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 from rapidfuzz.distance import Indel
 from rapidfuzz.process import cpdist
 
-from dedup.evidence.qualifiers import LONGEST_SHORT_NAME
+from dedup.evidence.qualifiers import LONGEST_SHORT_NAME, NATS_OF_AN_INITIAL
+from dedup.evidence.words import ACRONYM_RATIO
 from dedup.matching.name_table import Bools, Floats, Ints, NameTable, WordTable
 from dedup.runtime.arrays import ranges
-from dedup.text.pairing import ABBREVIATION_RATIO, KNOWN_SPELLING_RATIO, MIN_RATIO
+from dedup.text.pairing import ABBREVIATION_RATIO, KNOWN_SPELLING_RATIO, LONGEST_ACRONYM, MIN_RATIO, TYPO_RATIO
 
 Bound = tuple[NDArray[np.floating], Literal["exactly", "at most", "at least"]]
 """A bound on one feature: values (n,), and how the feature relates to them."""
@@ -106,14 +107,17 @@ class _TokenPairs:
         edits = np.bitwise_count(missing[0]) + np.bitwise_count(missing[1])
         edits = np.maximum(edits, np.abs(self.lengths[0] - self.lengths[1]))
         is_usual = _known(words, one, other) | (((missing[0] | missing[1]) & ~_PLURAL_OF_Y) == 0)
-        self.ratio = self._with_fixed_ratios(1 - edits / (self.lengths[0] + self.lengths[1]), is_usual, self.begins)
+        self.ratio = self._with_fixed_ratios(
+            1 - edits / (self.lengths[0] + self.lengths[1]), is_usual, self.begins, edits <= 2
+        )
         self.may_be_respelt = (self.ratio >= MIN_RATIO - _SLACK) & words.is_alpha[one] & words.is_alpha[other]
         self.may_be_respelt &= ~(words.is_place[one] & words.is_place[other])
         self._compare_spellings(words, is_usual)
 
     @staticmethod
-    def _with_fixed_ratios(ratio: Floats, is_usual: Bools, is_short_form: Bools) -> Floats:
-        """Raise the ratios of usual spellings and of short forms to those that the pairing of words assigns."""
+    def _with_fixed_ratios(ratio: Floats, is_usual: Bools, is_short_form: Bools, is_typo: Bools) -> Floats:
+        """Raise the ratios of usual spellings, short forms and typos to those that the pairing of words assigns."""
+        ratio = np.where(is_typo, np.maximum(ratio, TYPO_RATIO), ratio)
         ratio = np.where(is_short_form, np.maximum(ratio, ABBREVIATION_RATIO), ratio)
         return np.where(is_usual, np.maximum(ratio, KNOWN_SPELLING_RATIO), ratio)
 
@@ -125,7 +129,8 @@ class _TokenPairs:
         lengths = self.lengths[0][at], self.lengths[1][at]
         in_order = similarity * (lengths[0] + lengths[1]) / 2
         is_short_form = self.begins[at] & (in_order > np.minimum(*lengths) - 0.5)
-        self.ratio[at] = self._with_fixed_ratios(similarity + _SLACK, is_usual[at], is_short_form)
+        is_typo = (1 - similarity) * (lengths[0] + lengths[1]) < 2.5
+        self.ratio[at] = self._with_fixed_ratios(similarity + _SLACK, is_usual[at], is_short_form, is_typo)
         self.may_be_respelt[at] = self.ratio[at] >= MIN_RATIO
 
 
@@ -202,18 +207,18 @@ def bounds_of_parts(table: NameTable, first: Ints, second: Ints, consonants: Flo
     """
     left, right = _Side(table, first), _Side(table, second)
     token_pairs = _TokenPairs(left, right)
+    acronym = _mark_acronyms(left, right)
     joined = _mark_pairable(left, right, token_pairs)
-    acronym = _may_be_acronym(left, right)
     shortness = _short_names_differ(left, right, joined | acronym)
     consonants_count = (table.forms[first] == 0) & (table.forms[second] == 0) & ~left.any(~left.unshared)
     return {
         **_letter_bounds(left, right),
         **_form_bounds(table, first, second),
-        **_idf_bounds(left, right, token_pairs, joined),
+        **_idf_bounds(left, right, token_pairs, joined, acronym),
         **_rest_bounds(left, right, acronym),
         "word_weights": (_word_weights(left, right, token_pairs), "at most"),
         "numbers_equal": ((table.has_numbers[first] | table.has_numbers[second]).astype(float), "at most"),
-        "acronym": (acronym.astype(float), "at most"),
+        "acronym": (NATS_OF_AN_INITIAL * LONGEST_ACRONYM * acronym, "at most"),
         "short_names_differ": (shortness, "at least"),
         "consonants": (consonants * consonants_count, "at most"),
     }
@@ -260,11 +265,23 @@ def _joins(left: _Side, right: _Side, token_pairs: _TokenPairs) -> Bools:
     return result
 
 
-def _may_be_acronym(left: _Side, right: _Side) -> Bools:
+def _mark_acronyms(left: _Side, right: _Side) -> Bools:
+    """Mark words that may be the initials of words of the other name; return which pairs (m,) may have any."""
     result = np.zeros(left.m, np.bool_)
     for short, long in ((left, right), (right, left)):
+        words = long.words
+        firsts = np.where(long.unshared, np.uint64(1) << (words.first[long.tokens] & 63).astype(np.uint64), np.uint64(0))
+        firsts_of_pairs = np.bitwise_or.reduceat(firsts, long.firsts)[short.pair]
+        word, size = words.word[short.tokens], words.length[short.tokens]
+        fits = (words.letters[word] & ~firsts_of_pairs) == 0
+        may_be = short.unshared & words.is_alpha[word] & (size <= LONGEST_ACRONYM) & fits
+        may_be &= (size > 1) & (long.sum(long.unshared)[short.pair] >= size)
         initials = long.table.initials[long.parts]
-        result |= (short.counts == 1) & (long.counts > 1) & (short.tokens[short.firsts] == initials)
+        may_be |= ((short.counts == 1) & (short.tokens[short.firsts] == initials))[short.pair]
+        short.may_be_paired |= may_be
+        found = short.any(may_be)
+        long.may_be_paired |= found[long.pair]
+        result |= found
     return result
 
 
@@ -308,7 +325,9 @@ def _form_bounds(table: NameTable, first: Ints, second: Ints) -> dict[str, Bound
     }
 
 
-def _idf_bounds(left: _Side, right: _Side, token_pairs: _TokenPairs, joined: Bools) -> dict[str, Bound]:
+def _idf_bounds(
+    left: _Side, right: _Side, token_pairs: _TokenPairs, joined: Bools, acronym: Bools
+) -> dict[str, Bound]:
     unpaired = [side.sum(side.idf * side.is_unpaired) for side in (left, right)]
     rarest_unpaired = [side.highest(side.idf * side.is_unpaired) for side in (left, right)]
     mean_idf = (left.idf[token_pairs.left] + right.idf[token_pairs.right]) / 2
@@ -324,6 +343,8 @@ def _idf_bounds(left: _Side, right: _Side, token_pairs: _TokenPairs, joined: Boo
         may_be_joined = side.idf * (side.unshared & joined[side.pair])
         matched += side.sum(may_be_joined)
         rarest = np.maximum(rarest, side.highest(may_be_joined))
+    of_acronyms = np.maximum(*(side.sum(side.idf * side.unshared) for side in (left, right)))
+    matched += ACRONYM_RATIO * of_acronyms * acronym
     return {
         "shared_words": (_share_of(2 * matched, unpaired[0] + unpaired[1]), "at most"),
         "contained_words": (_share_of(matched, np.minimum(*unpaired)), "at most"),

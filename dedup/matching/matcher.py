@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Protocol, Self
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from dedup.encoder.onnx import Encoder
 from dedup.evidence.explain import Explanation
 from dedup.evidence.scorer import Scorer
+from dedup.text.corpus import Corpus
 from dedup.text.word_weights import WordModel
 
 
@@ -53,5 +54,5 @@ class Matcher(Protocol):
     def explain(self, left: str, right: str, similarity: float) -> Explanation:
         """Return the probability of one pair of normal forms, given their cosine, and the reasons for it."""
 
-    def with_corpus(self, counts: Mapping[str, int], n_names: int) -> Self:
-        """Return this model with the word counts of a corpus added to its own."""
+    def with_corpus(self, corpus: Corpus) -> Self:
+        """Return this model with what a corpus says about its own names."""

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedup.text.gazetteer import is_body, is_place, known_spellings
-from dedup.text.names import Name, take_apart
+from dedup.text.names import NO_WIDTHS, Name, take_apart
 from dedup.text.word_weights import WordModel
 
 _BLOCK_SIZE = 50_000
@@ -191,9 +191,9 @@ class Block:
     initials: list[str]
 
 
-def describe(normal_forms: Sequence[str]) -> Block:
-    """Parse names into the columns of a ``NameTable``."""
-    names = [take_apart(normal) for normal in normal_forms]
+def describe(normal_forms: Sequence[str], widths: frozenset[int] = NO_WIDTHS) -> Block:
+    """Parse names into the columns of a ``NameTable``; ``widths`` are the lengths at which their corpus cuts them off."""
+    names = [take_apart(normal, widths) for normal in normal_forms]
     parts = [part for name in names for part in name.parts]
     vocabulary: dict[str | tuple[str, int], int] = {}  # a bare word stands for its first token, which saves a tuple
     forms: dict[tuple[str, ...], int] = {}
@@ -204,7 +204,7 @@ def describe(normal_forms: Sequence[str]) -> Block:
     core_letters, core_size = _count_letters([part.core.replace(" ", "") for part in parts])
     letters, size = _count_letters([name.whole.folded for name in names])
     consonants, n_consonants = _count_letters([name.consonants for name in names])
-    cut = [may_be_cut and part == parts[-1] for _, parts, may_be_cut, _, _ in names for part in parts]
+    cut = [may_be_cut and part == parts[-1] for _, parts, may_be_cut, _, _, _ in names for part in parts]
     arrays = {
         "n_parts": np.array([len(name.parts) for name in names]),
         "n_tokens": np.array([len(part.words) for part in parts]),

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from dedup.text.gazetteer import unify
 from dedup.text.legal_forms import split_legal_forms
 from dedup.text.normalise import fold
+from dedup.text.transliteration import is_spelt
 
 _ROMAN = re.compile(r"(?=[ivx]{1,5}$)x{0,3}(?:ix|iv|v?i{0,3})$")
 _ROMAN_VALUE = {"i": 1, "v": 5, "x": 10}
@@ -48,8 +49,10 @@ _MARKER_STARTS = frozenset({
 })  # fmt: skip
 """The first words of the markers."""
 
-_CUT_LENGTHS = range(24, 41)
-"""Lengths at which fixed-width fields truncate names (H-1B files at 35, lists of securities at 24 to 30)."""
+NO_WIDTHS: frozenset[int] = frozenset()
+"""No lengths at which names are cut off: the field widths of a corpus that shows none."""
+
+_ACRONYM_LENGTHS = range(3, 7)
 
 _TRUNCATED_FORMS = frozenset(
     form[:size]
@@ -87,10 +90,9 @@ class Name(NamedTuple):
 class Parts(NamedTuple):
     """A whole name, and the names it consists of: several if it has a marker such as ``dba`` or ``formerly``.
 
-    ``may_be_cut``: whether it has a length at which fixed-width fields truncate names, and no legal form at its
-    end. ``consonants``: those of the core of the whole name, without spaces, where ``c g k q``, ``d t``, ``b p``
+    ``may_be_cut``: whether it has a length at which its corpus cuts names off, and no legal form or number at its end. ``consonants``: those of the core of the whole name, without spaces, where ``c g k q``, ``d t``, ``b p``
     and ``f v w`` are one letter each; all its letters if it has no consonants. ``is_latin``: whether it has no
-    letter of another script.
+    letter of another script. ``is_spelt``: whether its letters spell it as a transliteration does (``transliteration``).
     """
 
     whole: Name
@@ -98,6 +100,7 @@ class Parts(NamedTuple):
     may_be_cut: bool
     consonants: str
     is_latin: bool
+    is_spelt: bool
 
 
 def number_of(word: str, *, last: bool) -> str | None:
@@ -173,6 +176,11 @@ def _numbers(words: list[str]) -> frozenset[str]:
     return frozenset(found)
 
 
+def initials_of(name: Name) -> str:
+    """Return the initials that may serve as the acronym of a name: 3 to 6 letters, or none."""
+    return name.initials if len(name.initials) in _ACRONYM_LENGTHS and name.initials.isalpha() else ""
+
+
 def parse(normal_form: str) -> Name:
     """Parse a normal form as one name."""
     core_words, forms = split_legal_forms(normal_form)
@@ -189,10 +197,10 @@ def parse(normal_form: str) -> Name:
 
 
 @lru_cache(maxsize=1 << 16)
-def take_apart(normal_form: str) -> Parts:
-    """Parse a normal form into the names it contains."""
+def take_apart(normal_form: str, widths: frozenset[int] = NO_WIDTHS) -> Parts:
+    """Parse a normal form into the names it contains; ``widths`` are the lengths at which its corpus cuts names off."""
     whole = parse(normal_form)
-    may_be_cut = len(whole.folded) in _CUT_LENGTHS and not whole.forms
+    may_be_cut = len(normal_form) in widths and not whole.forms and whole.words[-1] not in whole.numbers
     text = normal_form
     if may_be_cut:
         head, _, last = text.rpartition(" ")
@@ -203,4 +211,5 @@ def take_apart(normal_form: str) -> Parts:
         pieces = [piece.strip() for piece in _MARKER.split(" " + text)]
     parts = tuple(whole if piece == normal_form else parse(piece) for piece in pieces if piece)
     consonants = whole.core.translate(_CONSONANTS) or whole.core
-    return Parts(whole, parts or (whole,), may_be_cut, consonants, not _OTHER_LETTER.search(normal_form))
+    is_latin = not _OTHER_LETTER.search(normal_form)
+    return Parts(whole, parts or (whole,), may_be_cut, consonants, is_latin, is_spelt(normal_form))

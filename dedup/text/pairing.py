@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from functools import partial
 from typing import NamedTuple
 
-from rapidfuzz.distance import Indel
+from rapidfuzz.distance import OSA, Indel
 
 from dedup.text.gazetteer import any_body, is_known_spelling, is_place
 from dedup.text.names import Name, Parts
+from dedup.text.transliteration import skeleton
 
 MIN_RATIO = 0.75
 """Normalised Indel similarity from which two words may be spellings of one word."""
@@ -26,20 +27,39 @@ ABBREVIATION_RATIO = 0.85
 KNOWN_SPELLING_RATIO = 0.95
 """Ratio of usual spellings of one word."""
 
+TYPO_RATIO = 0.92
+"""Minimum ratio of two long words that differ in one letter, or in the order of two."""
+
+_MIN_LENGTH_WITH_TYPO = 6
+LONGEST_ACRONYM = 6
+"""Number of letters of the longest acronym."""
+
 
 class Respelling(NamedTuple):
-    """Two spellings of one word: how alike they are, 0 to 1, and whether one is a short form or the singular."""
+    """Two spellings of one word: how alike they are, 0 to 1, and how one may have become the other.
+
+    ``is_usual``: a usual spelling, abbreviation, umlaut or plural. ``is_short_form``: a usual one, or one whose letters
+    stand in order in the other, at least three fewer.
+    """
 
     left: str
     right: str
     ratio: float
     is_short_form: bool
+    is_usual: bool = False
+
+
+class Acronym(NamedTuple):
+    """A word made of the first letters of two to six consecutive words of the other name."""
+
+    word: str
+    words: tuple[str, ...]
 
 
 class Pairing(NamedTuple):
     """The words of two names: shared, respelt, and on one side only.
 
-    ``is_cut`` tells that one name was probably truncated by a fixed-width field. The words it may have lost are
+    ``acronyms`` are words of one name that stand for several of the other. ``is_cut`` tells that one name was probably truncated by a fixed-width field. The words it may have lost are
     left out of ``left_only`` and ``right_only``, and so is a word made of the initials of the others.
     """
 
@@ -48,6 +68,7 @@ class Pairing(NamedTuple):
     left_only: tuple[str, ...]
     right_only: tuple[str, ...]
     is_cut: bool
+    acronyms: tuple[Acronym, ...] = ()
 
 
 def abbreviates(short: str, long: str) -> bool:
@@ -74,7 +95,7 @@ def respelling(left: str, right: str) -> Respelling | None:
     if not (left.isalpha() and right.isalpha()):
         return None
     if is_known_spelling(short, long):
-        return None if is_place(left) and is_place(right) else Respelling(left, right, KNOWN_SPELLING_RATIO, True)
+        return None if is_place(left) and is_place(right) else Respelling(left, right, KNOWN_SPELLING_RATIO, True, True)
     ratio, missing = 0.0, len(long) - len(short)
     if missing <= (1 - MIN_RATIO) * (len(long) + len(short)):
         ratio = Indel.normalized_similarity(left, right, score_cutoff=MIN_RATIO)
@@ -86,7 +107,9 @@ def respelling(left: str, right: str) -> Respelling | None:
     if len(short) > 1 and min(len(set(left)), len(set(right))) == 1:  # "aaa" and "aaaa" are different names
         return None
     if _is_umlaut(left, right):
-        return Respelling(left, right, KNOWN_SPELLING_RATIO, True)
+        return Respelling(left, right, KNOWN_SPELLING_RATIO, True, True)
+    if len(short) >= _MIN_LENGTH_WITH_TYPO and OSA.distance(left, right, score_cutoff=1) == 1:
+        ratio = max(ratio, TYPO_RATIO)
     return Respelling(left, right, ratio, is_short_form and missing > 2)
 
 
@@ -99,6 +122,10 @@ def _respelling_in_han(
         return spelt
     ratio = Indel.normalized_similarity(left_han[left], right_han[right], score_cutoff=MIN_RATIO)
     return spelt._replace(ratio=min(ratio, spelt.ratio)) if ratio else None
+
+
+def _has_digit(word: str) -> bool:
+    return any(map(str.isdigit, word))
 
 
 def _is_umlaut(left: str, right: str) -> bool:
@@ -116,6 +143,7 @@ class _Aligner:
         self.words = (left, right)
         self.shared: list[str] = []
         self.respelt: list[Respelling] = []
+        self.acronyms: list[Acronym] = []
         self.last = [-1, -1]  # the position of the last paired word on each side
         rest, rest_words = list(range(len(right))), list(right)
         self.free: tuple[list[int], list[int]] = ([], rest)
@@ -157,6 +185,19 @@ class _Aligner:
             free_left.clear()
             free_right.clear()
 
+    def transliterate(self) -> None:
+        """Pair words that are the same in two ways of transliteration."""
+        skeletons = [skeleton(self.words[1][j]) for j in self.free[1]]
+        for i in list(self.free[0]):
+            word = self.words[0][i]
+            if word.isalpha() and (found := skeleton(word)) in skeletons:
+                at = skeletons.index(found)
+                del skeletons[at]
+                self.free[0].remove(i)
+                j = self.free[1].pop(at)
+                self._pair(i, j)
+                self.respelt.append(Respelling(word, self.words[1][j], KNOWN_SPELLING_RATIO, False, True))
+
     def respell(self, left_han: Mapping[str, str], right_han: Mapping[str, str]) -> None:
         """Pair words that are alike, the most alike first, unless there are too many, as in documents."""
         if len(self.free[0]) * len(self.free[1]) > _MAX_WORD_PAIRS:
@@ -175,6 +216,36 @@ class _Aligner:
                 self.free[1].remove(j)
                 self._pair(i, j)
                 self.respelt.append(spelt)
+
+    def pair_acronyms(self) -> None:
+        """Pair a word with consecutive words of the other name that begin with its letters.
+
+        Two letters count only beside a word that both names have.
+        """
+        for side, other in ((0, 1), (1, 0)):
+            if len(self.free[other]) < 2:
+                continue
+            for i in list(self.free[side]):
+                word = self.words[side][i]
+                if not 2 <= len(word) <= LONGEST_ACRONYM or not word.isalpha() or (len(word) == 2 and not self.shared):
+                    continue
+                start = self._start_of(word, other)
+                if start is None:
+                    continue
+                expansion = self.free[other][start : start + len(word)]
+                self.free[side].remove(i)
+                del self.free[other][start : start + len(word)]
+                self._pair(*((i, expansion[-1]) if side == 0 else (expansion[-1], i)))
+                self.acronyms.append(Acronym(word, tuple(self.words[other][j] for j in expansion)))
+
+    def _start_of(self, initials: str, side: int) -> int | None:
+        """Return the index, among the free words of a side, of the first of consecutive ones with these initials."""
+        free, words, size = self.free[side], self.words[side], len(initials)
+        for start in range(len(free) - size + 1):
+            run = free[start : start + size]
+            if run[-1] - run[0] == size - 1 and all(words[j][0] == char for j, char in zip(run, initials, strict=True)):
+                return start
+        return None
 
     def drop_initials(self, initials: tuple[str, str]) -> None:
         """Remove a word made of the initials of the other name, or of the rest of its own name."""
@@ -196,7 +267,7 @@ class _Aligner:
             if free:
                 at = len(self.words[side]) - 1
                 longer = [j for j in rest if self.words[other][j].startswith(self.words[side][at])]
-                if free != [at] or not longer:
+                if free != [at] or not longer or _has_digit(self.words[other][longer[0]]):
                     continue
                 free.clear()
                 rest.remove(longer[0])
@@ -204,22 +275,30 @@ class _Aligner:
             elif self.last[other] < 0 or rest[0] < self.last[other]:
                 continue
             if rest and rest[0] > self.last[other]:
-                if any_body([self.words[other][j] for j in rest]):
+                missing = [self.words[other][j] for j in rest]
+                if any_body(missing) or any(map(_has_digit, missing)):
                     continue
                 rest.clear()
             return True
         return False
 
 
-def pair_up(left: Name, right: Name, may_be_cut: tuple[bool, bool]) -> Pairing:
-    """Pair up the core words of two names; ``may_be_cut`` tells, for each side, whether its end may be missing."""
+def pair_up(left: Name, right: Name, may_be_cut: tuple[bool, bool], *, are_of_two_alphabets: bool = False) -> Pairing:
+    """Pair up the core words of two names.
+
+    ``may_be_cut`` tells, for each side, whether its end may be missing; ``are_of_two_alphabets`` whether one of them is
+    a transliteration.
+    """
     aligner = _Aligner(left.words, right.words)
     is_cut = False
     if aligner.free[0] and aligner.free[1]:
         aligner.join()
+        if are_of_two_alphabets:
+            aligner.transliterate()
         if aligner.free[0] and aligner.free[1]:
             aligner.respell(dict(left.han), dict(right.han))
     if aligner.free[0] or aligner.free[1]:
+        aligner.pair_acronyms()
         aligner.drop_initials((left.initials, right.initials))
         is_cut = any(may_be_cut) and aligner.drop_cut_words(may_be_cut)
     return Pairing(
@@ -228,10 +307,11 @@ def pair_up(left: Name, right: Name, may_be_cut: tuple[bool, bool]) -> Pairing:
         tuple(left.words[i] for i in aligner.free[0]),
         tuple(right.words[j] for j in aligner.free[1]),
         is_cut,
+        tuple(aligner.acronyms),
     )
 
 
 def pair_parts(left: Parts, right: Parts, first: Name, second: Name) -> Pairing:
     """Pair up the part ``first`` of one name with the part ``second`` of the other."""
     ends = (left.may_be_cut and first == left.parts[-1], right.may_be_cut and second == right.parts[-1])
-    return pair_up(first, second, ends)
+    return pair_up(first, second, ends, are_of_two_alphabets=left.is_latin != right.is_latin)

@@ -4,49 +4,71 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dedup.text.corpus import Corpus
 from dedup.text.names import parse
 from dedup.text.pairing import Pairing
 
-CORPUS_SAMPLE = 100_000
-"""Number of evenly spaced texts of a corpus in which its words are counted."""
-
-LEAST_CORPUS = 10_000
-"""Minimum size of a corpus, in texts, whose word counts are used; those of a smaller one are mostly chance."""
+_MIN_JOINT_COUNT = 4
+"""Number of names of a corpus that contain two words, from which the words are taken to go together."""
 
 
 class InverseDocumentFrequency:
     """How much a shared word says: log(N / number of names that contain it), for N names in all.
 
     Sparck Jones, "A statistical interpretation of term specificity and its application in retrieval", Journal
-    of Documentation 28 (1972). A word that was never seen has log N.
+    of Documentation 28 (1972). A word that was never seen has log N. Of the frequency in the world's names and that
+    in the user's ``corpus`` the higher one counts.
     """
 
-    def __init__(self, counts: Mapping[str, int], n_names: int) -> None:
+    def __init__(self, counts: Mapping[str, int], n_names: int, corpus: Corpus | None = None) -> None:
         self._counts = counts
         self._n_names = n_names
+        self.corpus = corpus or Corpus()
         self.unseen = math.log(n_names)
         self._idf = {word: math.log(n_names / count) for word, count in counts.items()}
+        for word, count in self.corpus.words.items():
+            idf = math.log((self.corpus.n_names + _CORPUS_PRIOR) / _beyond_chance(count))
+            if idf < self._idf.get(word, self.unseen):
+                self._idf[word] = idf
 
     def of(self, word: str) -> float:
         """Return the inverse document frequency of a folded word, in nats."""
         return self._idf.get(word, self.unseen)
 
-    def with_corpus(self, counts: Mapping[str, int], n_names: int) -> InverseDocumentFrequency:
-        """Return the frequencies in these names and a user's corpus together.
+    def of_all(self, words: Sequence[str]) -> float:
+        """Return how much several shared words say together, in nats: at most the sum of what each says alone.
 
-        ``counts`` gives the number of the corpus's ``n_names`` names that contain each word. A corpus of fewer
-        than ``LEAST_CORPUS`` names is ignored.
+        In the corpus, a word says only log(names with the other / names with both) beside another one with which it
+        often goes; the chain begins with the commonest word and each word adds the least it can (Chow and Liu,
+        "Approximating discrete probability distributions with dependence trees", IEEE Transactions on Information
+        Theory 14, 1968).
         """
-        if n_names < LEAST_CORPUS:
-            return self
-        together = dict(self._counts)
-        for word, count in counts.items():
-            together[word] = together.get(word, 0) + count
-        return InverseDocumentFrequency(together, self._n_names + n_names)
+        ordered = sorted((self.of(word), word) for word in words)
+        total = 0.0
+        for at, (idf, word) in enumerate(ordered):
+            for _, before in ordered[:at]:
+                both = self.corpus.word_pairs.get(f"{before} {word}" if before < word else f"{word} {before}", 0)
+                if both >= _MIN_JOINT_COUNT:
+                    idf = min(idf, math.log(self.corpus.words[before] / _beyond_chance(both)))
+            total += max(0.0, idf)
+        return total
+
+    def with_corpus(self, corpus: Corpus) -> InverseDocumentFrequency:
+        """Return the frequencies in these names and in a user's corpus."""
+        return InverseDocumentFrequency(self._counts, self._n_names, corpus)
+
+
+_CORPUS_PRIOR = 300
+"""Number of names that a corpus must have for its frequencies to weigh as much as the prior's."""
+
+
+def _beyond_chance(count: int) -> float:
+    """Return a count less what the duplicates of one name add to it."""
+    return count * count / (count + 4)
 
 
 def count_words(names: Iterable[str], *, least: int) -> tuple[dict[str, int], int]:
@@ -115,3 +137,8 @@ class WordModel:
 
     idf: InverseDocumentFrequency
     weights: WordWeights
+
+    @property
+    def corpus(self) -> Corpus:
+        """What the user's corpus says about its own names."""
+        return self.idf.corpus

@@ -21,7 +21,7 @@ from dedup.matching.matcher import Matcher
 from dedup.runtime.allocator import release_free_memory
 from dedup.runtime.progress import Progress, no_progress
 from dedup.runtime.stopwatch import Stopwatch
-from dedup.text.word_weights import CORPUS_SAMPLE, count_words
+from dedup.text.corpus import describe_corpus
 from indexer.store.corpus_words import model_with_corpus
 from indexer.store.store import Codes, Ids, Store
 from indexer.vectors.cells import Cells, find_centres, nearest_cells
@@ -197,9 +197,8 @@ def encode_in_blocks(model: Matcher, normals: Sequence[str], progress: Progress 
 
 
 def with_words_of(model: Matcher, normals: Sequence[str]) -> Matcher:
-    """Return ``model`` with the word counts of these texts, as for a store that holds them (``store.corpus_words``)."""
-    step = max(1, -(-len(normals) // CORPUS_SAMPLE))
-    return model.with_corpus(*count_words(normals[step - 1 :: step], least=2))
+    """Return ``model`` with what these texts say about names, as for a store that holds them (``store.corpus_words``)."""
+    return model.with_corpus(describe_corpus(normals))
 
 
 def cells_of_texts(

@@ -1,7 +1,7 @@
-"""Document frequencies of words in a store, so that words rare in this corpus weigh more in comparisons.
+"""What the texts of a store say about names (``dedup.text.corpus``), so that its common words weigh less.
 
 They are counted after a job that changes the number of texts by more than a tenth, on an evenly spaced sample of at
-most 100,000 texts, and kept in ``store_meta`` under ``words``. They are a cache: without them a model uses only its
+most 100,000 texts, and kept in ``store_meta`` under ``corpus``. They are a cache: without them a model uses only its
 own table.
 """
 
@@ -9,23 +9,18 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select
 
 from dedup.matching.matcher import Matcher
 from dedup.runtime.progress import Progress, no_progress
-from dedup.text.word_weights import CORPUS_SAMPLE, LEAST_CORPUS, count_words
+from dedup.text.corpus import SMALLEST, Corpus, describe_sample, sampling_step
 from indexer.store import schema
 from indexer.store.store import Store
 
-_KEY = "words"
-_MIN_COUNT = 2  # a word seen once is as rare as an unseen one
+_KEY = "corpus"
 _MAX_CHANGE = 0.1
-_TEXTS_PER_STEP = 1_000
-"""Texts between two progress reports."""
-
 _log = logging.getLogger(__name__)
 
 
@@ -36,14 +31,14 @@ def refresh_word_counts(store: Store, progress: Progress = no_progress) -> None:
     """
     (n,) = store.read(select(func.count()).select_from(schema.text))[0]
     counted = _read(store).get("texts", 0)
-    if n < LEAST_CORPUS or abs(n - counted) <= _MAX_CHANGE * counted:
+    if n < SMALLEST or abs(n - counted) <= _MAX_CHANGE * counted:
         return
     progress("words", 0, None)
     column = schema.text.c
-    step = -(-n // CORPUS_SAMPLE)
+    step = sampling_step(n)
     normals = [normal for (normal,) in store.read(select(column.normal).where(column.text_id % step == 0))]
-    counts, n_sample = count_words(_with_progress(normals, progress), least=_MIN_COUNT)
-    value = json.dumps({"texts": n, "sample": n_sample, "counts": counts}, ensure_ascii=False)
+    corpus = describe_sample(normals, lambda done, total: progress("words", done, total))
+    value = json.dumps({"texts": n, "corpus": corpus.to_json()}, ensure_ascii=False)
     meta = schema.store_meta
 
     def work(connection: Connection) -> None:
@@ -53,28 +48,18 @@ def refresh_word_counts(store: Store, progress: Progress = no_progress) -> None:
     store.write(work)
 
 
-def _with_progress(normals: Sequence[str], progress: Progress) -> Iterator[str]:
-    """Yield the texts and report how many were consumed."""
-    for done, normal in enumerate(normals, 1):
-        yield normal
-        if not done % _TEXTS_PER_STEP or done == len(normals):
-            progress("words", done, len(normals))
-
-
 def model_with_corpus(store: Store, model: Matcher) -> Matcher:
-    """Return ``model`` with the word counts of the store added to its own."""
-    words = _read(store)
-    return model.with_corpus(words["counts"], words["sample"]) if words else model
+    """Return ``model`` with what the store's texts say about names."""
+    stored = _read(store)
+    return model.with_corpus(stored["corpus"]) if stored else model
 
 
 def _read(store: Store) -> dict[str, Any]:
-    """Return the stored counts; log a warning and return nothing if they are damaged."""
+    """Return the stored number of texts and their ``Corpus``; log a warning and return nothing if they are damaged."""
     stored = store.meta(_KEY)
     try:
-        words: dict[str, Any] = json.loads(stored or "{}")
-        if words and not (words["texts"] and words["sample"] and isinstance(words["counts"], dict)):
-            raise ValueError("counts are missing")
+        found: dict[str, Any] = json.loads(stored or "{}")
+        return found and {"texts": int(found["texts"]), "corpus": Corpus.from_json(found["corpus"])}
     except (ValueError, KeyError, TypeError) as error:
         _log.warning("The word counts of this index are damaged (%s); indexing an input rebuilds them.", error)
         return {}
-    return words

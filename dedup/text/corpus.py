@@ -1,0 +1,178 @@
+"""What a corpus says about its own names: how often it shows words, pairs of words and initials, and where it cuts names.
+
+A word that a corpus shows often tells its names little apart, whatever language it is in; so do words that go
+together (``municipal income fund``), and initials that many names have.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from dedup.text.names import NO_WIDTHS, initials_of, take_apart
+
+SAMPLE = 100_000
+"""Number of evenly spaced names of a corpus that are counted."""
+
+SMALLEST = 100
+"""Number of names from which a corpus is described."""
+
+_NAMES_PER_STEP = 1_000
+"""Names between two progress reports."""
+
+_MIN_WORD_COUNT = 3
+_MIN_PAIR_COUNT = 4
+_MIN_INITIALS_COUNT = 2
+_MAX_WORDS = 16
+"""Number of words above which the pairs of words of a name are not counted, as in documents."""
+
+_MIN_CUT = 20
+"""Number of names with one length, and of names cut off, from which a field width is believed."""
+
+_DROP = 3.0
+"""How many times as many names as beyond it have the length of a field width."""
+
+_WIDTH_SAMPLE = 20_000
+"""Number of names in which field widths are sought; among more, even the beginnings of words occur often."""
+
+_WIDTHS = range(16, 101)
+_BLUR = 3
+"""Number of characters that punctuation at most takes off a name in most cases, and thus off the width of its field."""
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """Counts in ``n_names`` names; what is counted rarely is left out.
+
+    Attributes:
+        n_names: Number of names counted.
+        words: Number of names that contain each core word, from 3.
+        word_pairs: Number of names that contain both words of a pair, from 4; a key is two sorted words and a space.
+        initials: Number of names with these initials, from 2.
+        widths: Lengths of normal forms, in characters, at which a field of fixed width cuts names off.
+
+    """
+
+    n_names: int = 0
+    words: Mapping[str, int] = field(default_factory=dict)
+    word_pairs: Mapping[str, int] = field(default_factory=dict)
+    initials: Mapping[str, int] = field(default_factory=dict)
+    widths: frozenset[int] = NO_WIDTHS
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Corpus:
+        """Read a corpus in the form that ``to_json`` writes.
+
+        Raises:
+            KeyError: something is missing.
+            TypeError: something is of another type.
+        """
+        counts = {name: data[name] for name in ("words", "word_pairs", "initials")}
+        for name, value in counts.items():
+            if not isinstance(value, dict):
+                raise TypeError(f"{name} is no table of counts")
+        return cls(int(data["n_names"]), widths=frozenset(map(int, data["widths"])), **counts)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the corpus as plain JSON data."""
+        counts = {"words": dict(self.words), "word_pairs": dict(self.word_pairs), "initials": dict(self.initials)}
+        return {"n_names": self.n_names, **counts, "widths": sorted(self.widths)}
+
+
+def describe_corpus(normal_forms: Sequence[str]) -> Corpus:
+    """Count in at most ``SAMPLE`` evenly spaced ones of the distinct ``normal_forms``; fewer than 100 say nothing."""
+    step = sampling_step(len(normal_forms))
+    sample = normal_forms[step - 1 :: step]
+    return describe_sample(sample) if len(sample) >= SMALLEST else Corpus()
+
+
+def sampling_step(n: int) -> int:
+    """Return the distance between the names to be counted among ``n``."""
+    return max(1, -(-n // SAMPLE))
+
+
+def describe_sample(
+    normal_forms: Sequence[str], progress: Callable[[int, int], None] = lambda done, total: None
+) -> Corpus:
+    """Count in all of the distinct ``normal_forms``; ``progress`` is called with the number counted and the total."""
+    widths = _field_widths(normal_forms)
+    words: Counter[str] = Counter()
+    initials: Counter[str] = Counter()
+    of_names = []
+    for done, normal in enumerate(normal_forms, 1):
+        name = take_apart(normal, widths).whole
+        distinct = sorted(set(name.words))
+        of_names.append(distinct)
+        words.update(distinct)
+        initials[initials_of(name)] += 1
+        if not done % _NAMES_PER_STEP or done == len(normal_forms):
+            progress(done, len(normal_forms))
+    frequent = {word: count for word, count in words.items() if count >= _MIN_PAIR_COUNT}
+    pairs: Counter[str] = Counter()
+    for distinct in of_names:
+        known = [word for word in distinct if word in frequent]
+        if len(known) <= _MAX_WORDS:
+            pairs.update([f"{first} {second}" for first, second in combinations(known, 2)])
+    del initials[""]
+    return Corpus(
+        len(of_names),
+        _from(words, _MIN_WORD_COUNT),
+        _from(pairs, _MIN_PAIR_COUNT),
+        _from(initials, _MIN_INITIALS_COUNT),
+        widths,
+    )
+
+
+def _from(counts: Mapping[str, int], least: int) -> dict[str, int]:
+    return {key: count for key, count in sorted(counts.items()) if count >= least}
+
+
+def _field_widths(normal_forms: Sequence[str]) -> frozenset[int]:
+    """Return the lengths at which names are cut off, up to the width of a field.
+
+    At a field width many names end, hardly any is longer, and many names end in the middle of a word: in one that the
+    corpus does not show elsewhere. A number at the end is no such word.
+    """
+    normal_forms = normal_forms[:: max(1, -(-len(normal_forms) // _WIDTH_SAMPLE))]
+    lengths = np.fromiter(map(len, normal_forms), np.int64, len(normal_forms))
+    counts = np.bincount(np.minimum(lengths, _WIDTHS[-1] + _BLUR), minlength=_WIDTHS[-1] + _BLUR + 1)
+    spikes = [
+        width
+        for width in _WIDTHS
+        if counts[width] >= _MIN_CUT and counts[width] >= _DROP * counts[width + 1 : width + 1 + _BLUR].mean()
+    ]
+    if not spikes:
+        return NO_WIDTHS
+    known = Counter(word for normal in normal_forms for word in set(normal.split()))
+    return frozenset(
+        length
+        for width in spikes
+        if _are_cut(_names_of(normal_forms, lengths, width), _names_of(normal_forms, lengths, width - 2 * _BLUR), known)
+        for length in range(width - _BLUR + 1, width + 1)
+    )
+
+
+def _names_of(normal_forms: Sequence[str], lengths: Any, width: int) -> list[str]:
+    return [normal_forms[at] for at in np.flatnonzero((lengths > width - _BLUR) & (lengths <= width)).tolist()]
+
+
+def _are_cut(names: Sequence[str], shorter: Sequence[str], known: Mapping[str, int]) -> bool:
+    """Return whether ``names`` end in unknown words much more often than ``shorter`` ones."""
+    cut, usual = (sum(known[last] == 1 for last in _last_words(some)) for some in (names, shorter))
+    if cut < _MIN_CUT:
+        return False
+    expected = usual / max(1, len(shorter))
+    return cut / len(names) > expected + 3 * math.sqrt(max(expected, 0.02) / len(names)) and cut / len(names) > 0.1
+
+
+def _last_words(names: Sequence[str]) -> Iterator[str]:
+    for name in names:
+        last = name.rsplit(" ", 1)[-1]
+        if last.isalpha():
+            yield last
