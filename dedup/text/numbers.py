@@ -23,6 +23,7 @@ from functools import cache
 from importlib import resources
 from typing import NamedTuple
 
+from dedup.text.gazetteer import inflected
 from dedup.text.normalise import fold
 
 _ROMAN = re.compile(r"(?=[ivx]{1,5}$)x{0,3}(?:ix|iv|v?i{0,3})$")
@@ -97,9 +98,7 @@ class _NumberWords(NamedTuple):
 def _spellings(entry: str) -> Iterator[str]:
     """Yield the normal forms that an entry of the table stands for; Greek also as in capitals, without accents."""
     for word in entry.split():
-        stem, *endings = word.split("|")
-        for ending in endings or [""]:
-            normal = (stem + ending).casefold()
+        for normal in inflected(word):
             yield normal
             if "Ͱ" <= normal[-1] <= "Ͽ":
                 bare = unicodedata.normalize("NFD", normal)
