@@ -302,10 +302,12 @@ def number_of(word: str, *, last: bool) -> str | None:
 
 
 def _number_in_context(words: Sequence[str], at: int) -> str | None:
-    """Like ``number_of``, for a word with others, which can tell whether it is an ordinal."""
-    table = _number_words()
-    word, before = words[at], words[at - 1] if at else ""
-    after = words[at + 1] if at + 1 < len(words) else ""
+    """Like ``number_of``, for a word among others, which can tell whether it is an ordinal."""
+    table, word = _number_words(), words[at]
+    is_last = at + 1 == len(words)
+    if word not in table.by_noun and (word.isdigit() or word[-1] not in "aeo"):
+        return number_of(word, last=at > 0 and (is_last or word in ("v", "x")))
+    before, after = words[at - 1] if at else "", "" if is_last else words[at + 1]
     if (word, after) in table.proper_names:
         return None
     is_counting = before in table.counted_nouns or after in table.counted_nouns
@@ -316,7 +318,7 @@ def _number_in_context(words: Sequence[str], at: int) -> str | None:
         number, letter = ordinal.groups()
         if letter == "o" or is_counting or (letter == "e" and not _BESIDE_ORDINALS_IN_E.isdisjoint(words)):
             return number
-    return number_of(word, last=at > 0 and (not after or word in ("v", "x")))
+    return number_of(word, last=False)
 
 
 def find_numbers(words: list[str]) -> frozenset[str]:
