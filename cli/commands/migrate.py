@@ -25,10 +25,17 @@ def migrate(
     place = Workspace(workspace, database)
     with progress_bar() as progress:
         done = place.migrate(progress)
-    if done.before == done.after:
+    if done.before == done.after and done.renormalised is None:
         typer.echo(f"{place.where} already has schema {done.after}; nothing to do.")
         return
-    typer.echo(f"{place.where} was upgraded from schema {done.before} to {done.after}.")
+    if done.before != done.after:
+        typer.echo(f"{place.where} was upgraded from schema {done.before} to {done.after}.")
+    if done.renormalised is not None:
+        typer.echo(
+            f"Normalised the texts of {place.where} by the rules of this version: {done.renormalised:,} changed."
+        )
     if done.copy:
         typer.echo(f"A backup is in {done.copy}; remove it once everything works.")
+    if done.renormalised:
+        say("Index an input again to encode the changed texts: `dedup index FILE`.")
     say("Run `dedup verify --repair` to check the index, and to build the snapshot if it is missing.")

@@ -6,17 +6,21 @@ The table ``data/gazetteer.json`` was written for this project. Its entries are 
 - ``spellings``: British to American spellings, and short forms that stand for one word only;
 - ``places``: states, countries, large cities and compass words, with their short forms;
 - ``bodies``: words that turn a name into that of a separate organisation (a company's pension fund is not
-  the company).
+  the company);
+- ``opposites``: groups of meanings that exclude one another, each with its words in many languages. These are in
+  their own letters, and ``nov|y|a`` stands for ``novy`` and ``nova``.
 """
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+
+from dedup.text.normalise import fold
 
 _AMBIGUOUS_SHORT_FORMS = frozenset({
     "am", "bus", "cap", "ch", "co", "cr", "dist", "ed", "exp", "fd", "found", "hi", "imp", "int", "log", "mar", "min",
@@ -31,6 +35,7 @@ class _Gazetteer:
     spellings: Mapping[str, str]
     places: Mapping[str, tuple[str, ...]]
     bodies: frozenset[str]
+    opposites: tuple[tuple[tuple[str, ...], ...], ...]
 
 
 @cache
@@ -39,7 +44,20 @@ def _gazetteer() -> _Gazetteer:
     short_forms = {
         key: {word: tuple(shorts) for word, shorts in data[key].items()} for key in ("abbreviations", "places")
     }
-    return _Gazetteer(short_forms["abbreviations"], data["spellings"], short_forms["places"], frozenset(data["bodies"]))
+    return _Gazetteer(
+        short_forms["abbreviations"],
+        data["spellings"],
+        short_forms["places"],
+        frozenset(data["bodies"]),
+        tuple(tuple(map(tuple, group)) for group in data["opposites"].values()),
+    )
+
+
+def inflected(entry: str) -> Iterator[str]:
+    """Yield the words that a stem and its endings stand for: ``nov|y|a`` gives ``novy`` and ``nova``."""
+    stem, *endings = entry.split("|")
+    for ending in endings or [""]:
+        yield (stem + ending).casefold()
 
 
 def abbreviations() -> Mapping[str, tuple[str, ...]]:
@@ -133,3 +151,26 @@ def is_known_spelling(short: str, long: str) -> bool:
     return 0 < len(long) - len(short) < 3 and (
         long in (short + "s", short + "es") or (short.endswith("y") and long == short[:-1] + "ies")
     )
+
+
+Meaning = tuple[int, int]
+"""A group of meanings that exclude one another, and one of them."""
+
+
+@cache
+def opposites() -> Mapping[str, tuple[Meaning, ...]]:
+    """Return the meanings of each unified word that has opposites; words of one meaning are translations."""
+    result: dict[str, tuple[Meaning, ...]] = {}
+    for group, meanings in enumerate(_gazetteer().opposites):
+        for meaning, entries in enumerate(meanings):
+            for word in dict.fromkeys(fold(word) for entry in entries for word in inflected(entry)):
+                result[word] = (*result.get(word, ()), (group, meaning))
+    return result
+
+
+def are_opposites(left: str, right: str) -> bool:
+    """Return whether two unified words exclude each other (``north``, ``sur``, but not ``norte``)."""
+    ours, theirs = opposites().get(left, ()), opposites().get(right, ())
+    if not set(ours).isdisjoint(theirs):
+        return False
+    return any(group == other for group, _ in ours for other, _ in theirs)

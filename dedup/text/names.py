@@ -3,37 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
 from dedup.text.gazetteer import unify
 from dedup.text.legal_forms import split_legal_forms
 from dedup.text.normalise import fold
+from dedup.text.numbers import find_numbers, in_digits, in_english
 from dedup.text.transliteration import is_spelt
 
-_ROMAN = re.compile(r"(?=[ivx]{1,5}$)x{0,3}(?:ix|iv|v?i{0,3})$")
-_ROMAN_VALUE = {"i": 1, "v": 5, "x": 10}
-_TENS = {
-    "twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90,
-}  # fmt: skip
-_WRITTEN = {
-    "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10,
-    "eleven": 11, "twelve": 12, "first": 1, "second": 2, "third": 3, "fourth": 4, "fifth": 5,
-    "sixth": 6, "seventh": 7, "eighth": 8, "ninth": 9, "tenth": 10, "eleventh": 11, "twelfth": 12, "twentieth": 20,
-    **_TENS,
-}  # fmt: skip
-_UNITS = {word: value for word, value in _WRITTEN.items() if value < 10}
-_ORDINAL = re.compile(r"(\d+)(?:st|nd|rd|th)$")
-_NUMBER_AND_LETTER = re.compile(r"\d*[a-z]?\d+$|\d+[a-z]$")
-_WORD_AND_NUMBER = re.compile(r"(no|[a-z]{3,})(\d+)$")
-_LETTERS_READ_AS_DIGITS = re.compile(r"(?=.{6,}$)[a-z]+[01]{1,2}[a-z]+$")
-_DIGIT_AS_LETTER = str.maketrans("01", "ol")
-_BEFORE_A_NUMBER = frozenset({"no", "nr", "num", "number"})
-_BEFORE_A_LETTER = frozenset(
-    {"series", "class", "phase", "group", "unit", "trust", "division", "block", "tier", "section"}
-)
-_GENERATIONS = frozenset({"junior", "senior"})
 _STOP_WORDS = frozenset({"the", "of", "and", "&", "dba", "aka", "fka", "de", "la", "und", "et", "y", "a"})
 
 _MARKER = re.compile(
@@ -103,79 +81,6 @@ class Parts(NamedTuple):
     is_spelt: bool
 
 
-def number_of(word: str, *, last: bool) -> str | None:
-    """Return the number that a word stands for, in digits, or None.
-
-    Digits may come with one letter (``2006a``, but ``o3b`` is a word). Ordinals and number words are converted.
-    So are roman numerals, but a single letter only as the ``last`` word: ``i`` and ``v`` are usually initials.
-    """
-    if not word.isalpha():
-        if word.isdigit():
-            return word.lstrip("0") or "0"
-        ordinal = _ORDINAL.match(word)
-        if ordinal:
-            return ordinal.group(1)
-        return word if _NUMBER_AND_LETTER.match(word) else None
-    if word in _WRITTEN:
-        return str(_WRITTEN[word])
-    if word[-1] in _ROMAN_VALUE and (last or len(word) > 1) and _ROMAN.match(word):
-        values = [_ROMAN_VALUE[char] for char in word]
-        nexts = [*values[1:], 0]
-        return str(sum(-v if v < after else v for v, after in zip(values, nexts, strict=True)))
-    return None
-
-
-def _separate(words: Sequence[str]) -> list[str]:
-    """Split ``forever21``, put ``t0ronto`` in letters, and drop ``no`` before a number."""
-    if all(map(str.isalpha, words)):
-        return list(words)
-    result: list[str] = []
-    for word in words:
-        if not word.isascii() or word.isalpha():
-            result.append(word)
-        elif together := _WORD_AND_NUMBER.match(word):
-            result += [part for part in together.groups() if part != "no"]
-        elif _LETTERS_READ_AS_DIGITS.match(word):
-            result.append(word.translate(_DIGIT_AS_LETTER))
-        else:
-            if result and result[-1] in _BEFORE_A_NUMBER and word.isdigit():
-                del result[-1]
-            result.append(word)
-    return result
-
-
-def _join_tens(words: list[str]) -> list[str]:
-    """Replace number words like ``twenty first`` by digits (``21``)."""
-    if _TENS.keys().isdisjoint(words):
-        return words
-    result: list[str] = []
-    for word in words:
-        if result and result[-1] in _TENS and word in _UNITS:
-            result[-1] = str(_TENS[result[-1]] + _UNITS[word])
-        else:
-            result.append(word)
-    return result
-
-
-def _numbers(words: list[str]) -> frozenset[str]:
-    """Put the numbers among ``words`` in digits, in place; return them and any series letter at the end."""
-    found = set()
-    for i, word in enumerate(words):
-        if word[-1] not in _ROMAN_VALUE and word not in _WRITTEN and word not in _TENS and word.isalpha():
-            continue  # most words are not numbers; this saves a call
-        last = i > 0 and (i == len(words) - 1 or word in ("v", "x"))
-        number = number_of(word, last=last)
-        if number is not None:
-            found.add(number)
-            words[i] = number
-    if len(words) > 1:
-        before, word = words[-2:]
-        is_letter = len(word) == 1 and word.isalpha()
-        if (is_letter and (before.isdigit() or before in _BEFORE_A_LETTER)) or word in _GENERATIONS:
-            found.add(word)
-    return frozenset(found)
-
-
 def initials_of(name: Name) -> str:
     """Return the initials that may serve as the acronym of a name: 3 to 6 letters, or none."""
     return name.initials if len(name.initials) in _ACRONYM_LENGTHS and name.initials.isalpha() else ""
@@ -185,11 +90,12 @@ def parse(normal_form: str) -> Name:
     """Parse a normal form as one name."""
     core_words, forms = split_legal_forms(normal_form)
     written = core_words if normal_form.isascii() else [fold(word) for word in core_words]
-    words = folded = unify(_join_tens(_separate(written)))
+    spoken = written if normal_form.isascii() else in_english(core_words, written)
+    words = folded = unify(in_digits(spoken))
     if not _STOP_WORDS.isdisjoint(folded):
         words = [w for i, w in enumerate(folded) if w not in _STOP_WORDS or (w == "a" and i)] or folded
     initials = "".join([word[0] for word in written if word not in _STOP_WORDS])
-    numbers = _numbers(words)
+    numbers = find_numbers(words)
     han: tuple[tuple[str, str], ...] = ()
     if not normal_form.isascii():
         han = tuple(pair for pair in zip(written, core_words, strict=True) if _HAN.search(pair[1]))

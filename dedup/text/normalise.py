@@ -10,10 +10,12 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import lru_cache
+from html import unescape
+from html.entities import name2codepoint
 
 from anyascii import anyascii
 
-NORMALISER_VERSION = 1
+NORMALISER_VERSION = 2
 """Must be raised whenever a normal form changes; stored in every model manifest and workspace."""
 
 MAX_MARKS_PER_BASE = 4
@@ -21,6 +23,11 @@ MAX_MARKS_PER_BASE = 4
 
 _APOSTROPHES = "'’‘ʼ`´＇"
 _SINGLE_LETTERS = re.compile(r"(?<!\S)[^\W\d_](?: [^\W\d_])+(?!\S)")
+_ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][\da-fA-F]{1,6}|[A-Za-z][A-Za-z\d]{1,7});")
+_ENTITIES = frozenset(name2codepoint) | {"apos"}
+_ORDINAL_SIGN = re.compile(r"(?<=\d)\.?[ºª°]+")  # NFKC would make "1a" of "1ª", which is a number and a letter
+_NUMBER_SIGN = re.compile(r"(?<!\w)[nN]\.?°")
+_FRACTIONS = {"1⁄2": "half", "1⁄4": "quarter"}
 _FIRST_SCRIPT_WITHOUT_SPACES = "\u0e00"  # Thai; the scripts before it write spaces
 
 
@@ -57,12 +64,32 @@ _ASCII = "".join(char if char == "&" else _TABLE[ord(char)] or " " for char in _
 _ASCII_DROPPED = bytes(code for code in range(128) if not _TABLE[code])
 
 
+def _decoded(match: re.Match[str]) -> str:
+    """Return the character that an HTML entity stands for; names are recognised in capitals too (``&UUML;``)."""
+    entity = match.group()
+    if entity[1] == "#":
+        char = unescape(entity)
+        return entity if char == "\ufffd" else char
+    name = entity[1:-1]
+    if name not in _ENTITIES:
+        name = name.lower()
+    return unescape(f"&{name};") if name in _ENTITIES else entity
+
+
+def _decode_entities(text: str) -> str:
+    """Decode HTML entities, and entities of entities (``&amp;uuml;``)."""
+    while (decoded := _ENTITY.sub(_decoded, text)) != text:
+        text = decoded
+    return text
+
+
 def _join_letters(match: re.Match[str]) -> str:
     run = match.group()
     return run if run[0] >= _FIRST_SCRIPT_WITHOUT_SPACES else run.replace(" ", "")
 
 
 def _once(text: str) -> str:
+    text = _NUMBER_SIGN.sub("no ", _ORDINAL_SIGN.sub("", text))
     text = unicodedata.normalize("NFKC", text).casefold().replace("i̇", "i")
     return _spaced(unicodedata.normalize("NFKC", text).lower().translate(_TABLE))
 
@@ -86,8 +113,11 @@ def normalise(text: str) -> str:
 
     Unicode NFKC and full case folding (UAX #15, Unicode 3.13), punctuation to spaces except ``&``,
     apostrophes and invisible characters removed, spaces collapsed, runs of single letters joined
-    (``J. P. Morgan`` and ``S.A.`` give ``jp morgan`` and ``sa``). Idempotent.
+    (``J. P. Morgan`` and ``S.A.`` give ``jp morgan`` and ``sa``). HTML entities are decoded; ordinal signs after
+    digits are removed (``1º``). Idempotent.
     """
+    if "&" in text and ";" in text:
+        text = _decode_entities(text)
     if text.isascii():
         return _spaced(text.encode().translate(_ASCII, _ASCII_DROPPED).decode().replace("&", " & "))
     text = _cap_marks(text)
@@ -101,6 +131,8 @@ def normalise(text: str) -> str:
 
 @lru_cache(maxsize=1 << 16)
 def _fold_word(word: str) -> str:
+    for fraction, name in _FRACTIONS.items():
+        word = word.replace(fraction, name)
     folded = re.sub(r"[^a-z0-9&+ ]+", "", anyascii(word).lower()).strip()
     return folded or word
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from sqlalchemy import Connection, Engine, inspect, select
+from sqlalchemy import Connection, Engine, inspect
 from sqlalchemy import insert as insert_into
 from sqlalchemy import text as sql
 
@@ -27,6 +27,7 @@ from dedup.runtime.progress import Progress, no_progress
 from dedup.text.normalise import NORMALISER_VERSION
 from indexer.files import sync_directory
 from indexer.store import schema
+from indexer.store.renormalise import check_rules, has_older_rules, normalise_again
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -44,11 +45,16 @@ PAGES_PER_STEP = 4_096
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """The schema revisions before and after a migration, and the backup of a SQLite file."""
+    """The schema revisions before and after a migration, and the backup of a SQLite file.
+
+    ``renormalised``: how many records have another normal form by the rules of this program; None if they were
+    already normalised by them.
+    """
 
     before: str
     after: str
     copy: Path | None
+    renormalised: int | None = None
 
 
 def revision_state(connection: Connection) -> Literal["empty", "older", "current"]:
@@ -87,7 +93,7 @@ def check_revision(connection: Connection) -> Literal["empty", "current"]:
     if state == "older":
         raise VersionMismatch(_OLDER.format(where, _revision(connection), schema.HEAD))
     if state == "current":
-        _check_normaliser(connection, where)
+        check_rules(connection)
     return state
 
 
@@ -106,20 +112,21 @@ def migrate(
 
     The caller must hold the writer lock. A process killed on the way leaves the database unchanged, perhaps with a
     backup that the next attempt replaces. Stages reported to ``progress``: ``copy``, in pages of the file, every
-    ``pages_per_step``; ``upgrade``, in revisions.
+    ``pages_per_step``; those of ``upgrade``.
 
     Raises:
-        VersionMismatch: the schema is newer than this program's, or the tables belong to another program.
+        VersionMismatch: the schema or the rules of its normal forms are newer than this program's, or the tables
+            belong to another program.
         EnvironmentFault: there is too little space for the backup, or it cannot be written.
         CorruptStore: a row refers to a missing row; nothing was changed.
 
     """
     with engine.connect() as connection:
         state = revision_state(connection)
-        before = "" if state == "empty" else _revision(connection)
-    if state == "empty":
-        return None
-    if state == "current":
+        if state == "empty":
+            return None
+        before, has_older = _revision(connection), has_older_rules(connection)
+    if state == "current" and not has_older:
         return Migration(before, before, None)
     copy = None
     if sqlite_file is not None:
@@ -128,8 +135,7 @@ def migrate(
             _copy(engine, sqlite_file, copy, progress, pages_per_step)
         except OSError as error:
             raise EnvironmentFault(f"{copy} cannot be written: {error.strerror}.") from error
-    upgrade(engine, progress)
-    return Migration(before, schema.HEAD, copy)
+    return Migration(before, schema.HEAD, copy, upgrade(engine, progress))
 
 
 def _copy(engine: Engine, file: Path, copy: Path, progress: Progress, pages_per_step: int) -> None:
@@ -162,26 +168,17 @@ def _copy(engine: Engine, file: Path, copy: Path, progress: Progress, pages_per_
     sync_directory(copy.parent)
 
 
-def _check_normaliser(connection: Connection, where: str) -> None:
-    column = schema.store_meta.c
-    statement = select(column.value).where(column.key == "normaliser_version")
-    found = connection.execute(statement).scalar()
-    if found != str(NORMALISER_VERSION):
-        raise VersionMismatch(
-            f"{where} holds texts normalised by rules {found}, but this neardup uses rules "
-            f"{NORMALISER_VERSION}; index the inputs again into a new workspace."
-        )
-
-
-def upgrade(engine: Engine, progress: Progress = no_progress) -> None:
+def upgrade(engine: Engine, progress: Progress = no_progress) -> int | None:
     """Upgrade a database to ``schema.HEAD`` in one transaction; an empty one becomes a new store.
 
-    The caller must hold the writer lock. A process killed on the way leaves the database unchanged. Stages reported
-    to ``progress``: ``upgrade``, in revisions.
+    Records normalised by older rules are normalised again; returns how many of them changed, None if there was no
+    need. The caller must hold the writer lock. A process killed on the way leaves the database unchanged. Stages
+    reported to ``progress``: ``upgrade``, in revisions, and ``normalise``, in records.
     """
     from alembic import command
 
     done = total = 0
+    renormalised = None
 
     def on_revision(**_: object) -> None:
         nonlocal done
@@ -201,7 +198,9 @@ def upgrade(engine: Engine, progress: Progress = no_progress) -> None:
                 command.upgrade(configuration(connection, on_revision), "head")
                 if is_new:
                     _initialise(connection)
-                elif on_sqlite and (row := connection.exec_driver_sql("PRAGMA foreign_key_check").first()):
+                elif has_older_rules(connection):
+                    renormalised = normalise_again(connection, progress)
+                if on_sqlite and (row := connection.exec_driver_sql("PRAGMA foreign_key_check").first()):
                     raise CorruptStore(
                         f"Row {row[1]} of {row[0]} in {engine.url.database} refers to a missing row of {row[2]}, "
                         "so nothing was changed; restore the database from a backup."
@@ -209,6 +208,7 @@ def upgrade(engine: Engine, progress: Progress = no_progress) -> None:
         finally:
             if on_sqlite:
                 _execute_alone(connection, "PRAGMA foreign_keys=ON")
+    return renormalised
 
 
 def configuration(connection: Connection, on_revision: Callable[..., None] | None = None) -> Config:

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dedup.text.legal_forms import split_legal_forms
-from dedup.text.names import number_of, parse, take_apart
+from dedup.text.names import parse, take_apart
 from dedup.text.normalise import normalise
 
 
@@ -39,24 +39,6 @@ def test_the_core_is_never_empty(words):
 
 
 @pytest.mark.parametrize(
-    ("word", "last", "number"),
-    [
-        ("101", False, "101"), ("007", False, "7"), ("2nd", False, "2"), ("ii", True, "2"), ("ix", True, "9"),
-        ("i", True, "1"), ("i", False, None), ("two", False, "2"), ("2006a", False, "2006a"), ("o3b", False, None),
-        ("mix", True, None),
-        ("acme", True, None),
-    ],
-)  # fmt: skip
-def test_numbers(word, last, number):
-    assert number_of(word, last=last) == number
-
-
-def test_one_name_is_not_a_number():
-    assert parse("v").numbers == frozenset()
-    assert parse("fund ii").numbers == {"2"}
-
-
-@pytest.mark.parametrize(
     ("left", "right"),
     [
         ("Forever21", "Forever 21"),
@@ -76,12 +58,6 @@ def test_one_name_is_not_a_number():
 )
 def test_words_of_one_meaning_are_one(left, right):
     assert parse(normalise(left)).words == parse(normalise(right)).words
-
-
-def test_series_letters_and_generations_are_numbers():
-    assert parse("receivables 2003 a").numbers == {"2003", "a"}
-    assert parse("trust series b").numbers == {"b"}
-    assert parse("thurlow pennyfeather jr").numbers == parse("thurlow pennyfeather junior").numbers != frozenset()
 
 
 @pytest.mark.parametrize(

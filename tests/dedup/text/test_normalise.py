@@ -24,6 +24,18 @@ from dedup.text.normalise import MAX_MARKS_PER_BASE, fold, normalise
         ("C++ Corp", "c++ corp"),
         ("北 京 公司", "北 京 公司"),
         ("☂", "☂"),
+        ("O&#39;Reilly &#x26; Sons", "oreilly & sons"),
+        ("A&amp;B", "a & b"),
+        ("M&uuml;ller", "müller"),
+        ("M&UUML;LLER", "müller"),
+        ("S&atilde;o&nbsp;Jorge", "são jorge"),
+        ("A&amp;amp;B", "a & b"),
+        ("M&amp;uuml;ller", "müller"),
+        ("AT&T; Bell", "at & t bell"),
+        ("A & B; Cars", "a & b cars"),
+        ("&#0;1&#99999999;", "& 0 1 & 99999999"),
+        ("1º Ofício, 2.ª Vara", "1 ofício 2 vara"),
+        ("360° N° 5", "360 no 5"),
         ("-- ?! --", ""),
         ("\u200b\ufeff", ""),
     ],
@@ -32,7 +44,10 @@ def test_normal_form(text, normal):
     assert normalise(text) == normal
 
 
-@given(st.text())
+@given(
+    st.text()
+    | st.lists(st.sampled_from(["&", "amp;", "amp", "uuml;", "#38;", "#59;", "1", "°", "ª", ".", "n"])).map("".join)
+)
 def test_normalising_twice_changes_nothing(text):
     once = normalise(text)
     assert normalise(once) == once
@@ -63,7 +78,13 @@ def test_marks_beyond_the_limit_are_dropped():
 
 @pytest.mark.parametrize(
     ("normal", "folded"),
-    [("газпром", "gazprom"), ("société générale", "societe generale"), ("acme", "acme"), ("日立", "rili")],
+    [
+        ("газпром", "gazprom"),
+        ("société générale", "societe generale"),
+        ("acme", "acme"),
+        ("日立", "rili"),
+        ("1⁄2", "half"),
+    ],
 )
 def test_folding(normal, folded):
     assert fold(normal) == folded

@@ -113,4 +113,5 @@ def test_a_migration(directory: Path) -> None:
     assert reported.stages == {
         "copy": [(done, pages) for done in range(1, pages + 1)],
         "upgrade": [(done, len(schema.REVISIONS) - 1) for done in range(len(schema.REVISIONS))],
+        "normalise": [(0, None), (12, None)],
     }

@@ -110,6 +110,27 @@ def test_nothing_is_lost_and_everything_works(old: Workspace, revision: str) -> 
     assert (again.before, again.after, again.copy) == (schema.HEAD, schema.HEAD, None)
 
 
+def test_records_are_normalised_again(old: Workspace) -> None:
+    """Their raw texts are changed here to some that older rules normalised as those of the fixture."""
+    engine = engine_of(old)
+    rewritten = {4: "Caf&eacute; Contoso", 7: "Contoso&nbsp;Foods", 8: "&#39;"}
+    with engine.begin() as connection:
+        for record_id, raw in rewritten.items():
+            connection.execute(sql("UPDATE record SET raw = :raw WHERE record_id = :id"), {"raw": raw, "id": record_id})
+    engine.dispose()
+    before = {record_id: text_id for record_id, *_, text_id, _ in content(old)["record"]}
+    assert old.migrate().renormalised == 2
+    after = content(old)
+    texts = dict(after["text"])
+    text_of = {record_id: text_id for record_id, *_, text_id, _ in after["record"]}
+    assert (texts[text_of[4]], texts[text_of[7]]) == ("café contoso", "contoso foods")
+    assert {record_id for record_id in before if before[record_id] != text_of[record_id]} == {4, 7}
+    assert text_of[4] not in before.values() and text_of[7] == before[5]
+    assert {before[4], before[7]}.isdisjoint(texts) and set(text_of.values()) == set(texts)
+    assert {text_id for text_id, *_ in after["text_vector"]} == set(texts) - {text_of[4]}
+    assert old.migrate().renormalised is None
+
+
 @pytest.mark.parametrize("for_writing", [False, True])
 def test_opening_does_not_upgrade(old: Workspace, revision: str, for_writing: bool) -> None:
     before = content(old)

@@ -95,11 +95,17 @@ def test_older_schema_names_the_command(workspace: Workspace, monkeypatch: pytes
         pass
 
 
-def test_other_normaliser_is_refused(workspace: Workspace) -> None:
+@pytest.mark.parametrize("for_writing", [False, True])
+@pytest.mark.parametrize(
+    ("rules", "message"), [("0", "older rules.*run `dedup migrate` once"), ("99", "newer rules.*upgrade neardup")]
+)
+def test_texts_normalised_by_other_rules_are_refused(
+    workspace: Workspace, rules: str, message: str, for_writing: bool
+) -> None:
     with workspace.open(for_writing=True) as store:
-        statement = sql("UPDATE store_meta SET value = '0' WHERE key = 'normaliser_version'")
-        store.write(lambda connection: connection.execute(statement))
-    with pytest.raises(VersionMismatch, match="normalised by rules 0"), workspace.open(for_writing=False):
+        statement = sql("UPDATE store_meta SET value = :rules WHERE key = 'normaliser_version'")
+        store.write(lambda connection: connection.execute(statement, {"rules": rules}))
+    with pytest.raises(VersionMismatch, match=message), workspace.open(for_writing=for_writing):
         pass
 
 

@@ -1,0 +1,53 @@
+import pytest
+
+from dedup.text.gazetteer import are_opposites, opposites, unify
+from dedup.text.names import parse
+from dedup.text.normalise import normalise
+
+
+def word(text):
+    (result,) = parse(normalise(text)).words
+    return result
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ("North", "South"), ("Northern", "West"), ("Nord", "Sud"), ("Norte", "Sul"), ("Ost", "West"), ("Süd", "Nord"),
+        ("Północ", "Południe"), ("Wschodni", "Zachodnia"), ("Северный", "Южная"), ("Vostochnyy", "Западный"),
+        ("Kita", "Minami"), ("Higashi", "Nishi"), ("Kuzey", "Güney"), ("Utara", "Selatan"), ("Βόρεια", "ΝΟΤΙΑ"),
+        ("Upper", "Lower"), ("Inner", "Outer"), ("Big", "Small"), ("Alte", "Neue"), ("Right", "Left"),
+        ("Men's", "Women's"), ("Boys", "Girls"), ("Male", "Female"), ("Employers", "Employees"),
+        ("Insurance", "Reinsurance"), ("Versicherung", "Rückversicherung"), ("Assurances", "Réassurances"),
+        ("Seguros", "Reaseguros"), ("Страхование", "Перестрахование"), ("Onshore", "Offshore"), ("Senior", "Jr"),
+        ("Public", "Private"), ("Import", "Export"), ("Buyers", "Sellers"), ("Urban", "Rural"), ("Day", "Night"),
+        ("Schwarz", "Weiß"), ("Czarna", "Biała"), ("Primary", "Secondary"), ("Elementary", "Middle"),
+        ("Undergraduate", "Graduate"), ("Equity", "Debt"), ("Growth", "Value"), ("Bull", "Bear"), ("Sommer", "Winter"),
+        ("Catholic", "Baptist"), ("Civil", "Criminal"), ("Monday", "Friday"), ("Mayo", "Septiembre"),
+        ("Νηπιαγωγείο", "Λύκειο"), ("Northeast", "Northwest"),
+    ],
+)  # fmt: skip
+def test_opposites(left, right):
+    assert are_opposites(word(left), word(right)) and are_opposites(word(right), word(left))
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ("Norte", "North"), ("Северный", "Северная"), ("North", "Northern"), ("Bank", "Blood"), ("North", "Women"),
+        ("Insurance", "Versicherung"), ("Primary", "Elementary"), ("North", "North"), ("Acme", "Acme"),
+    ],
+)  # fmt: skip
+def test_words_of_one_meaning_and_of_two_subjects_are_no_opposites(left, right):
+    assert not are_opposites(word(left), word(right))
+
+
+def test_no_word_is_its_own_opposite():
+    for found, meanings in opposites().items():
+        groups = [group for group, _ in meanings]
+        assert len(groups) == len(set(groups)), found
+
+
+def test_the_words_with_opposites_are_unified():
+    for found in opposites():
+        assert unify([found]) == [found]
