@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
+from dedup.text import han
+
 _AMBIGUOUS_SHORT_FORMS = frozenset({
     "am", "bus", "cap", "ch", "co", "cr", "dist", "ed", "exp", "fd", "found", "hi", "imp", "int", "log", "mar", "min",
     "ne", "no", "par", "prep", "re", "rest", "sec", "so", "st", "trans", "us", "usa",
@@ -39,7 +41,8 @@ def _gazetteer() -> _Gazetteer:
     short_forms = {
         key: {word: tuple(shorts) for word, shorts in data[key].items()} for key in ("abbreviations", "places")
     }
-    return _Gazetteer(short_forms["abbreviations"], data["spellings"], short_forms["places"], frozenset(data["bodies"]))
+    places: dict[str, tuple[str, ...]] = {**short_forms["places"], **dict.fromkeys(han.places(), ())}
+    return _Gazetteer(short_forms["abbreviations"], data["spellings"], places, frozenset(data["bodies"]))
 
 
 def abbreviations() -> Mapping[str, tuple[str, ...]]:
@@ -48,7 +51,7 @@ def abbreviations() -> Mapping[str, tuple[str, ...]]:
 
 
 def places() -> Mapping[str, tuple[str, ...]]:
-    """Return the places and compass words, each with its short forms."""
+    """Return the places and compass words, also those in Chinese characters, each with its short forms."""
     return _gazetteer().places
 
 
