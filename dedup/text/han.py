@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib import resources
 from operator import itemgetter
+from typing import Literal
 
 from dedup.text.normalise import fold
 
@@ -44,12 +45,14 @@ _LARGE_KANA = str.maketrans(
 )
 _KANA_IN_HAN = str.maketrans("ノがガヶッっツ", "のケケケつつつ")
 
+Script = Literal["han", "kana", "other"]
+
 _DIGIT_OF = {char: str(value) for value, char in enumerate("零一二三四五六七八九")}
 _POWER_OF = {"十": 10, "百": 100, "千": 1000}
 _NUMERAL_CHARACTERS = frozenset(_DIGIT_OF.keys() | _POWER_OF.keys())
 _ONE = "[一二三四五六七八九]"
 _NUMERAL = re.compile(
-    f"[零一二三四五六七八九]{{2,}}(?![十百千])|(?:{_ONE}千)?(?:零?{_ONE}百)?(?:零?{_ONE}?十)?(?:零?{_ONE})?"
+    f"[零一二三四五六七八九]{{2,}}(?![十百千])|(?:{_ONE}千)?(?:零?{_ONE}?百)?(?:零?{_ONE}?十)?(?:零?{_ONE})?"
 )
 _COUNTED = re.compile(
     r"[局号厂团期队矿]|(?:[分总]?公司|公局|工[场厂区]|航[局务]|医?院(?!线)|丁目|车间|分[店院校厂局场部站所]|中学|小学|附[属中小]"
@@ -137,37 +140,48 @@ def fold_around_han(normal_form: str) -> str:
         return normal_form
     if not _HAN_OR_KANA.search(normal_form):
         return fold(normal_form)
-    return " ".join("".join(run for run, _ in _runs(word)) for word in normal_form.split(" "))
+    words = ([_fold_run(*run) for run in runs(word)] for word in normal_form.split(" "))
+    return " ".join(map("".join, words))
 
 
-def _runs(word: str) -> Iterator[tuple[str, bool]]:
-    """Yield the runs of one script of a word, each unified or folded, and whether it is in Chinese characters."""
+def runs(word: str) -> Iterator[tuple[str, Script]]:
+    """Yield the runs of one script of a word; Chinese characters are unified."""
     for match in _RUN.finditer(word):
         run = match.group()
-        if match["han"]:
-            while "々" in run[1:]:
-                at = run.index("々", 1)
-                run = run[:at] + run[at - 1] + run[at + 1 :]
-            yield run.translate(_KANA_IN_HAN).translate(_table().variants), True
-        else:
-            yield fold(run.translate(_LARGE_KANA) or run) if match["kana"] else fold(run), False
+        if not match["han"]:
+            yield run, "kana" if match["kana"] else "other"
+            continue
+        while "々" in run[1:]:
+            at = run.index("々", 1)
+            run = run[:at] + run[at - 1] + run[at + 1 :]
+        yield run.translate(_KANA_IN_HAN).translate(_table().variants), "han"
+
+
+def _fold_run(run: str, script: Script) -> str:
+    if script == "han":
+        return run
+    return fold(run.translate(_LARGE_KANA) or run) if script == "kana" else fold(run)
 
 
 @lru_cache(maxsize=1 << 16)
 def _separate_word(word: str) -> tuple[str, ...]:
     result: list[str] = []
-    for run, is_han in _runs(word):
-        if not is_han:
-            if run.isdigit() and result and result[-1] == "第":
-                del result[-1]
-            result.append(run)
+    for run, script in runs(word):
+        if script == "han":
+            result += split(run)
             continue
-        result += _split(run)
+        folded = _fold_run(run, script)
+        if folded.isdigit() and result and result[-1] == "第":
+            del result[-1]
+        result.append(folded)
     return tuple(result)
 
 
-def _split(run: str) -> list[str]:
-    """Split a run of Chinese characters into the cheapest sequence of words, numbers and unknown runs."""
+def split(run: str, *, as_written: bool = False) -> list[str]:
+    """Split a run of Chinese characters into the cheapest sequence of words, numbers and unknown runs.
+
+    If ``as_written``, the parts add up to the run: no word is rewritten, and no number put in digits.
+    """
     size = len(run)
     known: list[tuple[float, int, tuple[str, ...]]] = [(0.0, 0, ()), *[(math.inf, 0, ())] * size]
     best = list(known)  # by end: the lowest cost up to there, and the start and words of the last piece
@@ -188,8 +202,9 @@ def _split(run: str) -> list[str]:
             unknown_start = at
     pieces = []
     while size:
-        _, size, words = best[size]
-        pieces.append(words)
+        end = size
+        _, size, words = best[end]
+        pieces.append((run[size:end],) if as_written else words)
     return [word for words in reversed(pieces) for word in words]
 
 

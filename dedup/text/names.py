@@ -178,7 +178,7 @@ def _numbers(words: list[str]) -> frozenset[str]:
             words[i] = number
     if len(words) > 1:
         before, word = words[-2:]
-        is_letter = len(word) == 1 and word.isalpha()
+        is_letter = len(word) == 1 and word.isascii() and word.isalpha()
         if (is_letter and (before.isdigit() or before in _BEFORE_A_LETTER)) or word in _GENERATIONS:
             found.add(word)
     return frozenset(found)
@@ -211,7 +211,6 @@ def take_apart(normal_form: str, reading: Reading = AS_WRITTEN) -> Parts:
         pieces = [piece.strip() for piece in _MARKER.split(" " + text)]
     parts = tuple(whole if piece == normal_form else parse(piece, reading) for piece in pieces if piece)
     consonants = whole.core.translate(_CONSONANTS) or whole.core
-    is_latin = not _OTHER_LETTER.search(normal_form)
-    return Parts(
-        whole, parts or (whole,), may_be_cut, consonants, is_latin, has_han(normal_form), has_kana(normal_form)
-    )
+    is_latin = normal_form.isascii() or not _OTHER_LETTER.search(normal_form)
+    scripts = (True, False, False) if is_latin else (False, has_han(normal_form), has_kana(normal_form))
+    return Parts(whole, parts or (whole,), may_be_cut, consonants, *scripts)
