@@ -10,7 +10,6 @@ from dedup.evidence.features import REGISTRY, Registry
 from dedup.evidence.name_pairs import NamePair, PairBatch, pair_names
 from dedup.evidence.phrases import ExplainedPair, plural
 from dedup.evidence.scorer import Scorer
-from dedup.text.names import take_apart
 from dedup.text.word_weights import WordModel
 
 
@@ -48,7 +47,7 @@ def explain(
     row = registry.evidence(PairBatch([names], np.array([similarity], dtype=np.float32), word_model))
     start, shares = scorer.contributions(np.vstack([registry.neutral(row), row]))
     added = dict(zip(registry.names, (shares - start).tolist(), strict=True))
-    if names.left != take_apart(left, widths):
+    if right < left:  # pairs are sorted
         names = _swapped(names)
     values = dict(zip(registry.names, row[0].tolist(), strict=True))
     pair = ExplainedPair((left, right), names, values, word_model)

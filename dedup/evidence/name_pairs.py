@@ -14,6 +14,7 @@ from rapidfuzz.process import cpdist
 from dedup.runtime import threads
 from dedup.text.names import NO_WIDTHS, Name, Parts, initials_of, take_apart
 from dedup.text.pairing import Pairing, pair_parts
+from dedup.text.sound import by_sound
 from dedup.text.word_weights import WordModel
 
 _MIN_PAIRS_FOR_THREADS = 2_000
@@ -31,8 +32,10 @@ class NamePair(NamedTuple):
 
     @property
     def are_of_two_scripts(self) -> bool:
-        """Whether exactly one of the names is in Latin letters, and the other one does not spell all sounds."""
-        return self.left.is_latin != self.right.is_latin and not (self.left.is_spelt and self.right.is_spelt)
+        """Whether they are compared by sound, or one is in Latin letters and the other one does not spell all sounds."""
+        if self.left.is_latin != self.right.is_latin:
+            return not (self.left.is_spelt and self.right.is_spelt)
+        return self.left.has_han != self.right.has_han and not (self.left.has_kana and self.right.has_kana)
 
     @property
     def is_acronym(self) -> bool:
@@ -59,11 +62,23 @@ def pair_names(left: Sequence[str], right: Sequence[str], widths: frozenset[int]
     first, because some measures are not quite symmetric.
     """
     ordered = [(b, a) if b < a else (a, b) for a, b in zip(left, right, strict=True)]
-    names = [(take_apart(a, widths), take_apart(b, widths)) for a, b in ordered]
+    names = [_comparable(a, b, widths) for a, b in ordered]
     return [
         NamePair(a, b, left_part, right_part, pair_parts(a, b, left_part, right_part))
         for (a, b), (left_part, right_part) in zip(names, _best_parts(names), strict=True)
     ]
+
+
+def _comparable(a: str, b: str, widths: frozenset[int]) -> tuple[Parts, Parts]:
+    """Parse two normal forms; by sound, if only one is in Latin letters or only one has Chinese characters."""
+    left, right = take_apart(a, widths), take_apart(b, widths)
+    if left.is_latin == right.is_latin and left.has_han == right.has_han:
+        return left, right
+    if right.has_han:
+        left = by_sound(a, right)
+        return left, by_sound(b, left)
+    right = by_sound(b, left)
+    return by_sound(a, right), right
 
 
 def _best_parts(names: list[tuple[Parts, Parts]]) -> list[tuple[Name, Name]]:

@@ -106,6 +106,28 @@ def places_label(pair: ExplainedPair) -> str:
     return pair.contrasted("place", (left, right))
 
 
+def opposites(batch: PairBatch) -> Columns:
+    """Return whether the names exchange words of contrary meaning (``employers``, ``employees``): 0 or 1."""
+    return {"opposites": np.array([bool(_opposites_of(pair)) for pair in batch.pairs], np.bool_)}
+
+
+def _opposites_of(pair: NamePair) -> tuple[str, str] | None:
+    known = gazetteer.opposites()
+    left = [word for word in pair.pairing.left_only if word in known]
+    if left:
+        for other in pair.pairing.right_only:
+            for word in left:
+                if gazetteer.are_opposites(word, other):
+                    return word, other
+    return None
+
+
+def opposites_label(pair: ExplainedPair) -> str:
+    """Name the two words of contrary meaning."""
+    left, right = _opposites_of(pair.names) or ("", "")
+    return f"{quote(left)} and {quote(right)} are opposites"
+
+
 def legal_forms(batch: PairBatch) -> Columns:
     """Return whether legal forms differ, occur in one name only, or are equal: 0 or 1 each.
 
@@ -191,7 +213,9 @@ def _acronym_of(pair: NamePair, initials: Mapping[str, int]) -> float:
 def acronym_label(pair: ExplainedPair) -> str:
     """Name the acronym."""
     if pair.names.is_acronym:
-        return f"{quote(min(pair.names.left_part.core, pair.names.right_part.core, key=len))} is the other name's acronym"
+        return (
+            f"{quote(min(pair.names.left_part.core, pair.names.right_part.core, key=len))} is the other name's acronym"
+        )
     found = [f"{quote(word)} for {quote(' '.join(words))}" for word, words in pair.names.pairing.acronyms]
     return f"acronym {', '.join(found)}"
 

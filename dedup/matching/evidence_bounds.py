@@ -270,7 +270,9 @@ def _mark_acronyms(left: _Side, right: _Side) -> Bools:
     result = np.zeros(left.m, np.bool_)
     for short, long in ((left, right), (right, left)):
         words = long.words
-        firsts = np.where(long.unshared, np.uint64(1) << (words.first[long.tokens] & 63).astype(np.uint64), np.uint64(0))
+        firsts = np.where(
+            long.unshared, np.uint64(1) << (words.first[long.tokens] & 63).astype(np.uint64), np.uint64(0)
+        )
         firsts_of_pairs = np.bitwise_or.reduceat(firsts, long.firsts)[short.pair]
         word, size = words.word[short.tokens], words.length[short.tokens]
         fits = (words.letters[word] & ~firsts_of_pairs) == 0
@@ -325,9 +327,7 @@ def _form_bounds(table: NameTable, first: Ints, second: Ints) -> dict[str, Bound
     }
 
 
-def _idf_bounds(
-    left: _Side, right: _Side, token_pairs: _TokenPairs, joined: Bools, acronym: Bools
-) -> dict[str, Bound]:
+def _idf_bounds(left: _Side, right: _Side, token_pairs: _TokenPairs, joined: Bools, acronym: Bools) -> dict[str, Bound]:
     unpaired = [side.sum(side.idf * side.is_unpaired) for side in (left, right)]
     rarest_unpaired = [side.highest(side.idf * side.is_unpaired) for side in (left, right)]
     mean_idf = (left.idf[token_pairs.left] + right.idf[token_pairs.right]) / 2

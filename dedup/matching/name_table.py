@@ -97,7 +97,7 @@ def _describe_words(
     """Return the columns of a ``WordTable`` that describe single words."""
     size = len(words)
     weight = word_model.weights.of
-    ascii_ = [word.encode("ascii", "replace") for word in words]
+    ascii_ = [_as_bytes(word) for word in words]
     return {
         "spelling": np.array(words, object),
         "word": np.fromiter((vocabulary[word, 0] for word in words), np.int32, size),
@@ -111,6 +111,11 @@ def _describe_words(
         "alone": np.fromiter((weight(("alone", word)) for word in words), np.float64, size),
         "exchanged": np.fromiter((weight(("exchanged", word)) for word in words), np.float64, size),
     }
+
+
+def _as_bytes(text: str) -> bytes:
+    """Return one byte below 128 for each character; several characters outside ASCII share one."""
+    return text.encode() if text.isascii() else bytes([ord(char) & 127 for char in text])
 
 
 def _letters(spelling: bytes) -> int:
@@ -155,7 +160,7 @@ class NameTable:
     letter counts of the core, (r, ``BINS``), and their sum.
 
     By name (n,): the letter counts of the whole name and of its consonants, (n, ``BINS``) each, and their sums;
-    whether it is in Latin letters.
+    whether it is in Latin letters, and whether it has Chinese characters.
     """
 
     words: WordTable
@@ -176,6 +181,7 @@ class NameTable:
     consonants: NDArray[np.uint8]
     n_consonants: NDArray[np.int32]
     is_latin: Bools
+    has_han: Bools
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +210,7 @@ def describe(normal_forms: Sequence[str], widths: frozenset[int] = NO_WIDTHS) ->
     core_letters, core_size = _count_letters([part.core.replace(" ", "") for part in parts])
     letters, size = _count_letters([name.whole.folded for name in names])
     consonants, n_consonants = _count_letters([name.consonants for name in names])
-    cut = [may_be_cut and part == parts[-1] for _, parts, may_be_cut, _, _, _ in names for part in parts]
+    cut = [may_be_cut and part == parts[-1] for _, parts, may_be_cut, *_ in names for part in parts]
     arrays = {
         "n_parts": np.array([len(name.parts) for name in names]),
         "n_tokens": np.array([len(part.words) for part in parts]),
@@ -226,6 +232,7 @@ def describe(normal_forms: Sequence[str], widths: frozenset[int] = NO_WIDTHS) ->
         "consonants": consonants,
         "n_consonants": n_consonants,
         "is_latin": np.array([name.is_latin for name in names], np.bool_),
+        "has_han": np.array([name.has_han for name in names], np.bool_),
     }
     listed = [(token, 0) if isinstance(token, str) else token for token in vocabulary]
     return Block(arrays, listed, list(forms), list(initials))
@@ -299,7 +306,7 @@ def _places(counts: NDArray[np.generic]) -> Ints:
 
 def _count_letters(texts: list[str]) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
     """Return the number of characters of n texts in each bin, (n, ``BINS``), capped at 255, and in total, (n,)."""
-    encoded = [text.encode("ascii", "replace") for text in texts]
+    encoded = [_as_bytes(text) for text in texts]
     sizes = np.fromiter(map(len, encoded), np.int32, len(encoded))
     cells = np.repeat(np.arange(len(texts)) * BINS, sizes) + _BIN[np.frombuffer(b"".join(encoded), np.uint8)]
     counts = np.bincount(cells, minlength=len(texts) * BINS).reshape(-1, BINS)

@@ -39,11 +39,11 @@ class ProbabilityBounds:
     def log_odds(self, pairs: Ints, similarities: NDArray[np.float32]) -> Floats:
         """Return upper bounds (n,) on the log-odds of ``pairs`` (n, 2) of row numbers in the table.
 
-        ``similarities`` (n,) are their cosines. The bound is infinite for names in two scripts and for documents.
+        ``similarities`` (n,) are their cosines. The bound is infinite for names compared by sound and for documents.
         """
         starts, parts = self._table.starts, self._table.parts
         word_pairs = (starts[parts[pairs + 1]] - starts[parts[pairs]]).prod(axis=1)
-        bounded = np.flatnonzero((word_pairs <= _MAX_WORD_PAIRS_OF_A_PAIR) & ~self._are_of_two_scripts(pairs))
+        bounded = np.flatnonzero((word_pairs <= _MAX_WORD_PAIRS_OF_A_PAIR) & ~self._are_compared_by_sound(pairs))
         result = np.full(len(pairs), np.inf)
         ends = np.flatnonzero(np.diff(np.cumsum(word_pairs[bounded]) // _MAX_WORD_PAIRS)) + 1
         for block in np.split(bounded, ends):
@@ -51,8 +51,10 @@ class ProbabilityBounds:
                 result[block] = self._log_odds(pairs[block], similarities[block])
         return result
 
-    def _are_of_two_scripts(self, pairs: Ints) -> Bools:
-        return np.asarray(self._table.is_latin[pairs[:, 0]] != self._table.is_latin[pairs[:, 1]])
+    def _are_compared_by_sound(self, pairs: Ints) -> Bools:
+        first, second = pairs.T
+        is_latin, has_han = self._table.is_latin, self._table.has_han
+        return np.asarray((is_latin[first] != is_latin[second]) | (has_han[first] != has_han[second]))
 
     def _log_odds(self, pairs: Ints, similarities: NDArray[np.float32]) -> Floats:
         of_names = bounds_of_names(self._table, *pairs.T) | {"similarity": (similarities, "exactly")}

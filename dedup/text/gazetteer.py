@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
+from dedup.text import han
 from dedup.text.normalise import fold
 
 _AMBIGUOUS_SHORT_FORMS = frozenset({
@@ -44,10 +45,11 @@ def _gazetteer() -> _Gazetteer:
     short_forms = {
         key: {word: tuple(shorts) for word, shorts in data[key].items()} for key in ("abbreviations", "places")
     }
+    places: dict[str, tuple[str, ...]] = {**short_forms["places"], **dict.fromkeys(han.places(), ())}
     return _Gazetteer(
         short_forms["abbreviations"],
         data["spellings"],
-        short_forms["places"],
+        places,
         frozenset(data["bodies"]),
         tuple(tuple(map(tuple, group)) for group in data["opposites"].values()),
     )
@@ -66,7 +68,7 @@ def abbreviations() -> Mapping[str, tuple[str, ...]]:
 
 
 def places() -> Mapping[str, tuple[str, ...]]:
-    """Return the places and compass words, each with its short forms."""
+    """Return the places and compass words, also those in Chinese characters, each with its short forms."""
     return _gazetteer().places
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
 from dedup.text.gazetteer import unify
+from dedup.text.han import fold_around_han, has_han, has_kana, separate
 from dedup.text.legal_forms import split_legal_forms
-from dedup.text.normalise import fold
 from dedup.text.numbers import find_numbers, in_digits, in_english
 from dedup.text.transliteration import is_spelt
 
@@ -43,17 +44,26 @@ _CONSONANTS = str.maketrans("cgqdpfw", "kkktbvv", "aeiouyh ")
 """Maps consonants that spell the same sound to one letter, and removes vowels and the letters that stand for them."""
 
 _OTHER_LETTER = re.compile(r"[^\W\d_\u0000-\u036f\u1e00-\u1eff]")  # outside the Latin blocks
-_HAN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff\U00020000-\U000323af]")
+
+
+class Reading(NamedTuple):
+    """How names that are not in ASCII are read: ``separate`` splits and folds words, ``fold`` folds a whole name."""
+
+    separate: Callable[[Sequence[str]], list[str]]
+    fold: Callable[[str], str]
+
+
+AS_WRITTEN = Reading(separate, fold_around_han)
+"""The usual reading, which keeps Chinese characters."""
 
 
 class Name(NamedTuple):
-    """One parsed name; every string is folded to ASCII where possible.
+    """One parsed name; every string is folded to ASCII, but keeps its Chinese characters.
 
     ``words``: the unified words of the core, without stop words unless there are no others; a place is one word,
     and numbers are in digits. ``core``: these words as one string. ``forms``: the canonical legal forms.
     ``numbers``: all numbers of the core, whether in digits, roman or words, and series letters. ``initials``: the
-    first letters of the core words as written. ``han``: the words transliterated from Chinese characters, each
-    with its characters.
+    first letters of the core words as written.
     """
 
     folded: str
@@ -62,15 +72,16 @@ class Name(NamedTuple):
     forms: tuple[str, ...]
     numbers: frozenset[str]
     initials: str
-    han: tuple[tuple[str, str], ...] = ()
 
 
 class Parts(NamedTuple):
     """A whole name, and the names it consists of: several if it has a marker such as ``dba`` or ``formerly``.
 
-    ``may_be_cut``: whether it has a length at which its corpus cuts names off, and no legal form or number at its end. ``consonants``: those of the core of the whole name, without spaces, where ``c g k q``, ``d t``, ``b p``
+    ``may_be_cut``: whether it has a length at which its corpus cuts names off, and no legal form or number at its
+    end. ``consonants``: those of the core of the whole name, without spaces, where ``c g k q``, ``d t``, ``b p``
     and ``f v w`` are one letter each; all its letters if it has no consonants. ``is_latin``: whether it has no
     letter of another script. ``is_spelt``: whether its letters spell it as a transliteration does (``transliteration``).
+    ``has_han``, ``has_kana``: whether it has Chinese characters and Japanese syllable signs.
     """
 
     whole: Name
@@ -79,6 +90,8 @@ class Parts(NamedTuple):
     consonants: str
     is_latin: bool
     is_spelt: bool
+    has_han: bool
+    has_kana: bool
 
 
 def initials_of(name: Name) -> str:
@@ -86,26 +99,21 @@ def initials_of(name: Name) -> str:
     return name.initials if len(name.initials) in _ACRONYM_LENGTHS and name.initials.isalpha() else ""
 
 
-def parse(normal_form: str) -> Name:
+def parse(normal_form: str, reading: Reading = AS_WRITTEN) -> Name:
     """Parse a normal form as one name."""
     core_words, forms = split_legal_forms(normal_form)
-    written = core_words if normal_form.isascii() else [fold(word) for word in core_words]
-    spoken = written if normal_form.isascii() else in_english(core_words, written)
-    words = folded = unify(in_digits(spoken))
+    written = core_words if normal_form.isascii() else reading.separate(in_english(core_words))
+    words = folded = unify(in_digits(written))
     if not _STOP_WORDS.isdisjoint(folded):
         words = [w for i, w in enumerate(folded) if w not in _STOP_WORDS or (w == "a" and i)] or folded
     initials = "".join([word[0] for word in written if word not in _STOP_WORDS])
-    numbers = find_numbers(words)
-    han: tuple[tuple[str, str], ...] = ()
-    if not normal_form.isascii():
-        han = tuple(pair for pair in zip(written, core_words, strict=True) if _HAN.search(pair[1]))
-    return Name(fold(normal_form), tuple(words), " ".join(words), forms, numbers, initials, han)
+    return Name(reading.fold(normal_form), tuple(words), " ".join(words), forms, find_numbers(words), initials)
 
 
 @lru_cache(maxsize=1 << 16)
-def take_apart(normal_form: str, widths: frozenset[int] = NO_WIDTHS) -> Parts:
+def take_apart(normal_form: str, widths: frozenset[int] = NO_WIDTHS, reading: Reading = AS_WRITTEN) -> Parts:
     """Parse a normal form into the names it contains; ``widths`` are the lengths at which its corpus cuts names off."""
-    whole = parse(normal_form)
+    whole = parse(normal_form, reading)
     may_be_cut = len(normal_form) in widths and not whole.forms and whole.words[-1] not in whole.numbers
     text = normal_form
     if may_be_cut:
@@ -115,7 +123,12 @@ def take_apart(normal_form: str, widths: frozenset[int] = NO_WIDTHS) -> Parts:
     pieces = [text]
     if not _MARKER_STARTS.isdisjoint(text.split(" ")):
         pieces = [piece.strip() for piece in _MARKER.split(" " + text)]
-    parts = tuple(whole if piece == normal_form else parse(piece) for piece in pieces if piece)
+    parts = tuple(whole if piece == normal_form else parse(piece, reading) for piece in pieces if piece)
     consonants = whole.core.translate(_CONSONANTS) or whole.core
-    is_latin = not _OTHER_LETTER.search(normal_form)
-    return Parts(whole, parts or (whole,), may_be_cut, consonants, is_latin, is_spelt(normal_form))
+    parts = tuple(whole if piece == normal_form else parse(piece, reading) for piece in pieces if piece)
+    consonants = whole.core.translate(_CONSONANTS) or whole.core
+    is_latin = normal_form.isascii() or not _OTHER_LETTER.search(normal_form)
+    scripts = (True, True, False, False)
+    if not is_latin:
+        scripts = False, is_spelt(normal_form), has_han(normal_form), has_kana(normal_form)
+    return Parts(whole, parts or (whole,), may_be_cut, consonants, *scripts)

@@ -166,17 +166,17 @@ def _tens(entries: Sequence[tuple[str, int, str, str]]) -> Mapping[str, tuple[in
     return result
 
 
-def in_english(words: Sequence[str], folded: Sequence[str]) -> list[str]:
-    """Return folded words, with English numbers for those that are number words in the spelling of ``words``.
+def in_english(words: Sequence[str]) -> list[str]:
+    """Replace the number words that are not in ASCII by English ones.
 
     Accents and script make a word certain that would be ambiguous in ASCII (``три`` is no abbreviation). The ends of
     ordinals in digits are dropped (``1-я``, ``2ος``).
     """
     numbers = _number_words().in_english
     result: list[str] = []
-    for at, (word, in_ascii) in enumerate(zip(words, folded, strict=True)):
+    for at, word in enumerate(words):
         if word.isascii():
-            result.append(in_ascii)
+            result.append(word)
         elif word in numbers:
             result.append(numbers[word])
         elif ordinal := _ORDINAL_IN_OTHER_SCRIPTS.match(word):
@@ -184,7 +184,7 @@ def in_english(words: Sequence[str], folded: Sequence[str]) -> list[str]:
         elif word in _NUMBER_SIGNS_WITH_ACCENTS and at + 1 < len(words) and words[at + 1].isdigit():
             result.append("no")
         elif not (at and words[at - 1].isdigit() and _ORDINAL_IN_OTHER_SCRIPTS.match(words[at - 1] + word)):
-            result.append(in_ascii)
+            result.append(word)
     return result
 
 
@@ -334,7 +334,7 @@ def find_numbers(words: list[str]) -> frozenset[str]:
             words[i] = number
     if len(words) > 1:
         before, word = words[-2:]
-        is_letter = len(word) == 1 and word.isalpha()
+        is_letter = len(word) == 1 and word.isascii() and word.isalpha()
         if (is_letter and (before.isdigit() or before in _BEFORE_A_LETTER)) or word in _GENERATIONS:
             found.add(word)
     return frozenset(found)

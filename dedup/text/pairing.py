@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import partial
 from typing import NamedTuple
 
 from rapidfuzz.distance import OSA, Indel
 
-from dedup.text.gazetteer import any_body, is_known_spelling, is_place
+from dedup.text.gazetteer import any_body, are_opposites, is_known_spelling, is_place
 from dedup.text.names import Name, Parts
 from dedup.text.transliteration import skeleton
 
@@ -20,6 +18,9 @@ _MAX_WORD_PAIRS = 4_096
 
 _MIN_LENGTH_WITH_UMLAUT = 4
 """Length of the shortest word in which ``ae``, ``oe`` and ``ue`` can stand for umlauts."""
+
+_MIN_LENGTH_IN_HAN = 5
+"""Length of the shortest word in Chinese characters that may be spelt in two ways."""
 
 ABBREVIATION_RATIO = 0.85
 """Minimum ratio of a word and a short form of it."""
@@ -94,6 +95,8 @@ def respelling(left: str, right: str) -> Respelling | None:
     short, long = (left, right) if len(left) < len(right) else (right, left)
     if not (left.isalpha() and right.isalpha()):
         return None
+    if not (left.isascii() and right.isascii()):
+        return _respelling_in_han(left, right)
     if is_known_spelling(short, long):
         return None if is_place(left) and is_place(right) else Respelling(left, right, KNOWN_SPELLING_RATIO, True, True)
     ratio, missing = 0.0, len(long) - len(short)
@@ -102,7 +105,7 @@ def respelling(left: str, right: str) -> Respelling | None:
     is_short_form = short[0] == long[0] and abbreviates(short, long)
     if is_short_form:
         ratio = max(ratio, ABBREVIATION_RATIO)
-    if not ratio or (is_place(left) and is_place(right)):
+    if not ratio or (is_place(left) and is_place(right)) or are_opposites(left, right):
         return None
     if len(short) > 1 and min(len(set(left)), len(set(right))) == 1:  # "aaa" and "aaaa" are different names
         return None
@@ -113,15 +116,12 @@ def respelling(left: str, right: str) -> Respelling | None:
     return Respelling(left, right, ratio, is_short_form and missing > 2)
 
 
-def _respelling_in_han(
-    left: str, right: str, left_han: Mapping[str, str], right_han: Mapping[str, str]
-) -> Respelling | None:
-    """Like ``respelling``, but words in Chinese characters must resemble each other in these, not only in sound."""
-    spelt = respelling(left, right)
-    if spelt is None or left not in left_han or right not in right_han:
-        return spelt
-    ratio = Indel.normalized_similarity(left_han[left], right_han[right], score_cutoff=MIN_RATIO)
-    return spelt._replace(ratio=min(ratio, spelt.ratio)) if ratio else None
+def _respelling_in_han(left: str, right: str) -> Respelling | None:
+    """Like ``respelling``, for words in Chinese characters: one other character makes another word of a short one."""
+    if min(len(left), len(right)) < _MIN_LENGTH_IN_HAN or (is_place(left) and is_place(right)):
+        return None
+    ratio = Indel.normalized_similarity(left, right, score_cutoff=MIN_RATIO)
+    return Respelling(left, right, ratio, False) if ratio else None
 
 
 def _has_digit(word: str) -> bool:
@@ -198,17 +198,16 @@ class _Aligner:
                 self._pair(i, j)
                 self.respelt.append(Respelling(word, self.words[1][j], KNOWN_SPELLING_RATIO, False, True))
 
-    def respell(self, left_han: Mapping[str, str], right_han: Mapping[str, str]) -> None:
+    def respell(self) -> None:
         """Pair words that are alike, the most alike first, unless there are too many, as in documents."""
         if len(self.free[0]) * len(self.free[1]) > _MAX_WORD_PAIRS:
             return
         left, right = self.words
-        spell = partial(_respelling_in_han, left_han=left_han, right_han=right_han) if left_han else respelling
         found = [
             (-spelt.ratio, i, j, spelt)
             for i in self.free[0]
             for j in self.free[1]
-            if (spelt := spell(left[i], right[j]))
+            if (spelt := respelling(left[i], right[j]))
         ]
         for _, i, j, spelt in sorted(found):
             if i in self.free[0] and j in self.free[1]:
@@ -296,7 +295,7 @@ def pair_up(left: Name, right: Name, may_be_cut: tuple[bool, bool], *, are_of_tw
         if are_of_two_alphabets:
             aligner.transliterate()
         if aligner.free[0] and aligner.free[1]:
-            aligner.respell(dict(left.han), dict(right.han))
+            aligner.respell()
     if aligner.free[0] or aligner.free[1]:
         aligner.pair_acronyms()
         aligner.drop_initials((left.initials, right.initials))

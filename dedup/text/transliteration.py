@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-_UNSPELT = re.compile("[\u0590-\u08ff\u0900-\u0e7f\u1000-\u109f\u1780-\u17ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U000323af]")
+_UNSPELT = re.compile(
+    "[\u0590-\u08ff\u0900-\u0e7f\u1000-\u109f\u1780-\u17ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U000323af]"
+)
 """Letters of scripts that do not write all vowels, or that spell words unlike a Latin transliteration."""
 
 _RULES = tuple(

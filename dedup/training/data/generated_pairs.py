@@ -57,7 +57,7 @@ class Generator:
             {w for name in names[:50_000] if (w := parse(name).words[-1]) in counts and len(w) > 3}
         )
         self._vocabulary = list(dict.fromkeys(w for name in names[:50_000] for w in name.split() if len(w) > 3))
-        self._places = [place for place in places() if len(place) > 2]
+        self._places = [place for place in places() if len(place) > 2 and place.isascii()]
 
     def pairs(self, count: int) -> LabelledPairs:
         """Return up to ``count`` pairs of the same name (label 1) and up to ``count`` of different names (label 0)."""

@@ -28,7 +28,8 @@ WORDS = [
     "dba", "formerly", "junior", "series", "sanjose", "san", "jose", "rbg", "mercury", "mercurys",
     "laboratories", "laboratores", "pension", "plan",
     "muller", "mueller", "aaa", "aa", "twenty", "one", "ta", "iib", "union", "青木", "鈴木",
-    "trust", "smith-jones", "straße", "münchen", "газпром", "日立製作所株式会社",
+    "trust", "smith-jones", "straße", "münchen", "газпром", "日立製作所株式会社", "北京市第一中学", "北京十一中学",
+    "農業協同組合中央会", "農業共同組合中央会", "第3工場", "アオキ", "アオキ工場", "トヨタ",
 ]  # fmt: skip
 
 names = (
@@ -46,7 +47,8 @@ def rows_of(left, right):
 def test_evidence_is_within_its_bounds(normals):
     table = table_of_names([describe(normals)], WORD_MODEL)
     pairs = np.array([(i, j) for i in range(len(normals)) for j in range(len(normals)) if i != j])
-    pairs = pairs[table.is_latin[pairs[:, 0]] == table.is_latin[pairs[:, 1]]]
+    for script in (table.is_latin, table.has_han):  # pairs that differ in it are compared by sound
+        pairs = pairs[script[pairs[:, 0]] == script[pairs[:, 1]]]
     if not len(pairs):
         return
     rows = rows_of(*([normals[i] for i in side] for side in pairs.T))

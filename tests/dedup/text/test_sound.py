@@ -1,0 +1,66 @@
+"""By sound, names in Chinese characters, kana and Latin letters can be compared."""
+
+import pytest
+
+from dedup.evidence.name_pairs import pair_names
+from dedup.text.normalise import normalise
+from dedup.text.sound import romaji
+
+
+def pair(left, right):
+    return pair_names([normalise(left)], [normalise(right)])[0]
+
+
+@pytest.mark.parametrize(
+    ("kana", "letters"),
+    [
+        ("ショップ", "shoppu"),
+        ("シンジユク", "shinjuku"),
+        ("ホツカイドウ", "hokkaidou"),
+        ("マッチ", "matchi"),
+        ("ファーマシー", "famashi"),
+        ("きょうと", "kyouto"),
+        ("ー", "ー"),
+    ],
+)
+def test_kana_are_written_in_hepburn(kana, letters):
+    assert romaji(kana) == letters
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ("新宿ワシントンホテル", "シンジユクワシントンホテル"),
+        ("住友商事", "スミトモシヨウジ"),
+        ("三菱商事", "Mitsubishi Shouji"),
+        ("阿里巴巴", "Alibaba"),
+        ("华为", "Huawei"),
+        ("日立", "Hitachi"),
+        ("トヨタ", "Toyota"),
+        ("たきかわのうきよう", "takikawanoukiyou"),
+        ("深圳市宏达", "Shenzhen Hongda"),
+    ],
+)
+def test_names_that_sound_alike_in_two_scripts_share_their_words(left, right):
+    for names in (pair(left, right), pair(right, left)):
+        assert names.pairing.shared
+        assert not (names.pairing.left_only or names.pairing.right_only or names.pairing.respelt)
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "are_of_two_scripts"),
+    [
+        ("日立", "Hitachi", True),
+        ("日立", "ヒタチ", True),
+        ("サカタ種苗", "サカタ", False),  # both in kana
+        ("日立", "华为", False),
+        ("Acme", "Zenith", False),
+    ],
+)
+def test_names_are_of_two_scripts_if_they_share_none(left, right, are_of_two_scripts):
+    assert pair(left, right).are_of_two_scripts is are_of_two_scripts
+
+
+def test_characters_that_sound_alike_are_other_words():
+    assert pair("青木", "鈴木").pairing.shared == ()
+    assert pair("宏达", "鸿达").pairing == pair("宏达", "鸿达").pairing._replace(shared=(), respelt=())
