@@ -28,9 +28,9 @@ _FOREIGN = frozenset({"corp", "gmbh", "inc", "llc", "ltd"})
 """Canonical forms that are part of the name where they are written together with it (``ダイドーリミテッド``)."""
 
 _FIRST_THOUGH_SHORT = frozenset({
-    "cjsc", "ctcp", "cty", "cv", "doo", "eood", "ese", "eurl", "fgbu", "fgup", "fop", "fsue", "gie", "gmbh", "jsc", "kft", "llc",
-    "mchj", "oao", "ojsc", "ood", "ooo", "osoo", "pao", "pjsc", "prat", "pt", "sarl", "shpk", "sia", "tmcp", "tnhh", "too",
-    "tov", "tzov", "uab", "zao", "zrt",
+    "cjsc", "ctcp", "cty", "cv", "doo", "eood", "ese", "eurl", "fgbu", "fgup", "fop", "fsue", "gie", "gmbh",
+    "jsc", "kft", "llc", "mchj", "oao", "ojsc", "ood", "ooo", "osoo", "pao", "pjsc", "prat", "pt", "sarl",
+    "shpk", "sia", "tmcp", "tnhh", "too", "tov", "tzov", "uab", "zao", "zrt",
 })  # fmt: skip
 """Short Latin spellings that come first in the names of some countries; others are initials (``AB Foods``)."""
 
@@ -49,7 +49,7 @@ _BEFORE_A_TOWN = frozenset({"dd", "doo", "dooel", "доо", "дооел"})
 _BEFORE_A_PLACE = frozenset({"&", "and", "da", "de", "do", "e", "in", "of", "y"})
 """Words after which two or three letters are a place (``Dept of SC``)."""
 
-_NOT_MISSPELT = frozenset({"campania"})
+_NOT_MISSPELT = frozenset({"campania", "limites"})
 
 _MAX_SHORT = 4
 """Length up to which a Latin spelling is short."""

@@ -1,6 +1,4 @@
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from dedup.text.names import number_of, parse, take_apart
 from dedup.text.normalise import normalise
