@@ -29,16 +29,19 @@ _FOREIGN = frozenset({"corp", "gmbh", "inc", "llc", "ltd"})
 
 _FIRST_THOUGH_SHORT = frozenset({
     "cjsc", "ctcp", "cty", "cv", "doo", "eood", "ese", "eurl", "fgbu", "fgup", "fop", "fsue", "gie", "gmbh",
-    "jsc", "kft", "llc", "mchj", "oao", "ojsc", "ood", "ooo", "osoo", "pao", "pjsc", "prat", "pt", "sarl",
-    "shpk", "sia", "tmcp", "tnhh", "too", "tov", "tzov", "uab", "zao", "zrt",
+    "jsc", "kft", "llc", "llp", "mchj", "oao", "ojsc", "ood", "ooo", "osoo", "pao", "pjsc", "prat", "pt",
+    "sarl", "shpk", "sia", "tmcp", "tnhh", "too", "tov", "tzov", "uab", "zao", "zrt",
 })  # fmt: skip
 """Short Latin spellings that come first in the names of some countries; others are initials (``AB Foods``)."""
 
 _FIRST_BESIDE = {"oy": frozenset({"ab", "oy"}), "sc": frozenset({"sa", "snc", "srl"})}
 """Short spellings that come first if the name also ends with a certain form (``Oy Karl Fazer Ab``)."""
 
+_FIRST_ALONE = frozenset({"ltd", "sci"})
+"""Short spellings that come first if the name ends with no form (``SCI Solutions Inc`` has initials)."""
+
 _NEVER_FIRST = frozenset({"professional association"})
-_NEVER_LAST = frozenset({"cty"})  # "county", too
+_NEVER_LAST = frozenset({"cty", "sci"})  # "county" and "science", too
 
 _AT_A_FORM = {"ngân": 2, "ngan": 2}
 """Where the form comes after these first words of a name, and they stay (``Ngân hàng TMCP Á Châu``, a bank)."""
@@ -219,7 +222,7 @@ def _may_come_first(words: list[str], canonical: str) -> bool:
     if not word or not _LATIN.match(word):
         return True
     is_short = word.isascii() and len(word) <= _MAX_SHORT
-    return word in _FIRST_THOUGH_SHORT if is_short else canonical not in _ENGLISH
+    return word in _FIRST_THOUGH_SHORT or word in _FIRST_ALONE if is_short else canonical not in _ENGLISH
 
 
 @lru_cache(maxsize=1 << 14)
@@ -272,7 +275,7 @@ def split_legal_forms(normal_form: str) -> tuple[list[str], tuple[str, ...]]:
     start = _AT_A_FORM.get(words[0], 0)
     while len(words) > start + 1 and (nodes := first(words[start])):
         size, form = _longest(nodes, words[start:])
-        if not size:
+        if not size or (found and words[start] in _FIRST_ALONE):
             break
         found.append(form)
         del words[start : start + size]

@@ -33,6 +33,8 @@ def split(text: str) -> tuple[str, tuple[str, ...]]:
         ("Brzoza Sp. z o.o. Sp. k.", "brzoza", ("sp k", "sp zoo")),
         ("Padaria Silva Ltda - ME", "padaria silva", ("ltd",)),
         ("Abedul S.A. en liquidación", "abedul", ("sa",)),
+        ("SCI Les Lilas", "les lilas", ("sc",)),
+        ("Juroku Bank, Ltd., The", "juroku bank", ("ltd",)),
         ("Solana d.d. Tuzla", "solana tuzla", ("dd",)),
         ("Acar San. ve Tic. A.Ş.", "acar san ve tic", ("as",)),
     ],
@@ -141,6 +143,7 @@ def test_words_of_a_name_are_left_on(name):
         ("Telkom SA (Pty) Ltd", "telkom sa", ("pty ltd",)),
         ("Greenfield Professionals LLC", "greenfield professionals", ("llc",)),
         ("SC Johnson & Son Inc", "sc johnson & son", ("inc",)),
+        ("SCI Solutions Inc", "sci solutions", ("inc",)),
     ],
 )
 def test_short_words_beside_another_form_are_left_on(text, core, forms):
