@@ -157,7 +157,7 @@ def _longest(nodes: Sequence[_Node], words: Sequence[str], at: int = 1) -> tuple
     for node in nodes:
         if node.form is not None and at > best[0]:
             best = at, node.form
-        if at < len(words) - 1 and (following := node.next(words[at])):
+        if node.following and at < len(words) - 1 and (following := node.next(words[at])):
             longer = _longest(following, words, at + 1)
             if longer[0] > best[0]:
                 best = longer
@@ -279,15 +279,22 @@ def split_legal_forms(normal_form: str) -> tuple[list[str], tuple[str, ...]]:
             break
         found.append(form)
         del words[start : start + size]
-    if not found and not _BEFORE_A_TOWN.isdisjoint(words):
-        at = next((at for at in (-2, -3) if len(words) > -at and words[at] in _BEFORE_A_TOWN), None)
-        if at is not None:
-            found.append("dd" if words.pop(at) == "dd" else "doo")
-    if words[0] in _FIRST_BESIDE and len(words) > 1 and not _FIRST_BESIDE[words[0]].isdisjoint(found):
-        del words[0]
+    if found:
+        if words[0] in _FIRST_BESIDE and len(words) > 1 and not _FIRST_BESIDE[words[0]].isdisjoint(found):
+            del words[0]
+    elif not _BEFORE_A_TOWN.isdisjoint(words):
+        found = _take_before_a_town(words)
     while len(words) > 1 and words[-1] == "&":
         del words[-1]
     return words, _telling(found) if found else ()
+
+
+def _take_before_a_town(words: list[str]) -> list[str]:
+    """Remove a form that a town of one or two words follows, and return it."""
+    for at in (-2, -3):
+        if len(words) > -at and words[at] in _BEFORE_A_TOWN:
+            return ["dd" if words.pop(at) == "dd" else "doo"]
+    return []
 
 
 def _is_initials(words: list[str], found: list[str]) -> bool:
