@@ -1,41 +1,7 @@
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from dedup.text.legal_forms import split_legal_forms
 from dedup.text.names import parse, take_apart
 from dedup.text.normalise import normalise
-
-
-@pytest.mark.parametrize(
-    ("text", "core", "forms"),
-    [
-        ("Deutsche Bank AG", "deutsche bank", ("ag",)),
-        ("Siemens GmbH & Co. KG", "siemens", ("gmbh co kg",)),
-        ("Foo S.A. de C.V.", "foo", ("sa de cv",)),
-        ("Acme Holdings Co., Ltd.", "acme holdings", ("co ltd",)),
-        ("ООО Ромашка", "ромашка", ("ooo",)),
-        ("UAB Baltic", "baltic", ("uab",)),
-        ("日立製作所株式会社", "日立製作所", ("kk",)),
-        ("Limited Liability Company Horns", "horns", ("llc",)),
-        ("AG", "ag", ()),
-        ("AB Foods", "ab foods", ()),
-        ("NV Energy", "nv energy", ()),
-        ("AT&T Corp", "at & t", ("corp",)),  # no "ат"
-        ("ЗАО Ромашка", "ромашка", ("ao",)),
-        ("株式会社", "株式会社", ()),
-    ],
-)
-def test_legal_forms_are_set_apart(text, core, forms):
-    words, found = split_legal_forms(normalise(text))
-    assert (" ".join(words), found) == (core, forms)
-
-
-@given(st.lists(st.sampled_from(["ag", "co", "ltd", "gmbh", "&", "acme", "ооо", "株式会社", "the"]), min_size=1))
-def test_the_core_is_never_empty(words):
-    normal = " ".join(words)
-    assert split_legal_forms(normal)[0]
-    assert parse(normal).words
 
 
 @pytest.mark.parametrize(
