@@ -107,7 +107,8 @@ def parse(normal_form: str, reading: Reading = AS_WRITTEN) -> Name:
     if not _STOP_WORDS.isdisjoint(folded):
         words = [w for i, w in enumerate(folded) if w not in _STOP_WORDS or (w == "a" and i)] or folded
     initials = "".join([word[0] for word in written if word not in _STOP_WORDS])
-    return Name(reading.fold(normal_form), tuple(words), " ".join(words), forms, find_numbers(words), initials)
+    numbers = find_numbers(words)
+    return Name(reading.fold(normal_form), tuple(words), " ".join(words), forms, numbers, initials)
 
 
 @lru_cache(maxsize=1 << 16)

@@ -36,8 +36,14 @@ def test_words_of_one_meaning_are_one(left, right):
         ("TA Associates", ["ta associates"]),
         ("Larkspur Foods t/a Golden Spoon", ["larkspur foods", "golden spoon"]),
         ("dba Golden Spoon", ["golden spoon"]),
-        ("soft cmptr consultants in st louis db", ["soft computer consultants in saint louis"]),
     ],
 )
 def test_a_name_is_taken_apart_at_its_trade_names(text, parts):
     assert [part.core for part in take_apart(normalise(text)).parts] == parts
+
+
+def test_the_rest_of_a_marker_is_dropped_only_where_the_corpus_cuts_names_off():
+    cut = normalise("soft cmptr consultants in st louis db")
+    assert take_apart(cut, frozenset({len(cut)})).whole.core == "soft computer consultants in saint louis db"
+    assert take_apart(cut, frozenset({len(cut)})).parts[0].core == "soft computer consultants in saint louis"
+    assert take_apart(cut).parts[0].core == "soft computer consultants in saint louis db"

@@ -29,7 +29,7 @@ def test_numbers(word, last, number):
         ("1 Cartório", ["1º Cartório", "1o Cartorio", "Primeiro Cartório", "PRIMEIRO CARTORIO"]),
         ("2 Chance", ["2e Chance", "Deuxième Chance", "2ème Chance", "2ᵉ Chance", "Seconde Chance"]),
         ("1 Régiment", ["1er Régiment", "Premier Régiment"]),
-        ("5 Compañía", ["Quinta Compañía", "5ta Compañía", "5.ª Compañía"]),
+        ("5 Vara", ["Quinta Vara", "5ta Vara", "5.ª Vara"]),
         ("2 Donau", ["Zweite Donau", "Zweiter Donau"]),
         ("2 Sanayi", ["İkinci Sanayi", "Ikinci Sanayi", "2. Sanayi", "2inci Sanayi"]),
         ("1 Urząd", ["Pierwszy Urząd", "PIERWSZY URZAD"]),
