@@ -34,7 +34,7 @@ from dedup.text.corpus import Corpus
 from dedup.text.normalise import NORMALISER_VERSION
 from dedup.text.word_weights import InverseDocumentFrequency, WordModel, WordWeights
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 FILES = ("encoder.onnx", "scorer.json", "rarity.json", "words.json")
 
 
@@ -74,6 +74,11 @@ class Model:
         """Cosine below which batch jobs do not compare a pair, because almost none is the same."""
         return float(self.manifest["least_similarity"])
 
+    @property
+    def candidate_share(self) -> float:
+        """Share of true pairs among the candidates that the probabilities hold for."""
+        return float(self.manifest["candidate_share"])
+
     @cached_property
     def encoder(self) -> Encoder:
         """The encoder, loaded on first use."""
@@ -91,6 +96,10 @@ class Model:
     def with_corpus(self, corpus: Corpus) -> Model:
         """Return this model with what a corpus says about its own names."""
         return replace(self, word_model=replace(self.word_model, idf=self.word_model.idf.with_corpus(corpus)))
+
+    def with_prior_shift(self, shift: float) -> Model:
+        """Return this model with ``shift`` nats added to all log-odds (``dedup.matching.prior``)."""
+        return replace(self, scorer=replace(self.scorer, intercept=self.scorer.intercept + shift))
 
     def explain(self, left: str, right: str, similarity: float) -> Explanation:
         """Return the probability of one pair of normal forms, and the reasons for it."""

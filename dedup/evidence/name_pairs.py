@@ -32,7 +32,7 @@ class NamePair(NamedTuple):
 
     @property
     def are_of_two_scripts(self) -> bool:
-        """Whether they are compared by sound, or one is in Latin letters and the other one does not spell all sounds."""
+        """Whether they are compared by sound, or one is in Latin letters and the other does not spell its sounds."""
         if self.left.is_latin != self.right.is_latin:
             return not (self.left.is_spelt and self.right.is_spelt)
         return self.left.has_han != self.right.has_han and not (self.left.has_kana and self.right.has_kana)

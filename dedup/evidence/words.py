@@ -28,8 +28,9 @@ ACRONYM_RATIO = 0.5
 
 _COLUMNS = (
     "shared_words", "contained_words", "shared_rarity", "rarest_shared_word", "rare_words_on_both_sides",
-    "rare_word_on_one_side", "rarest_exchanged_word", "distinctive_word_shared", "words_added", "word_exchanged", "word_weights", "respelling", "known_words_respelt",
-    "unusual_short_form", "short_form_is_word", "frame_exchanged", "frame_extended",
+    "rare_word_on_one_side", "rarest_exchanged_word", "distinctive_word_shared", "words_added", "word_exchanged",
+    "word_weights", "respelling", "known_words_respelt", "unusual_short_form", "short_form_is_word",
+    "frame_exchanged", "frame_extended",
 )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from dedup.encoder.cosine import cosine
 from dedup.matching.matcher import Matcher
 from dedup.matching.name_table import Block, describe, table_of_names
+from dedup.matching.prior import NEGLIGIBLE, SAMPLE, prior_shift, shifted
 from dedup.matching.probability_bounds import ProbabilityBounds
 from dedup.runtime import threads
 from dedup.runtime.allocator import release_free_memory
@@ -57,12 +58,27 @@ class BatchComparison:
         self._workers = workers or threads.count()
         self._processes = Processes(self._workers, model)
         self._bounds: ProbabilityBounds | None = None
+        self._shift = 0.0
 
     def __enter__(self) -> BatchComparison:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._processes.close()
+
+    def adapt(self, pairs: NDArray[np.integer[Any]], similarities: NDArray[np.float32], progress: Progress) -> float:
+        """State all probabilities from now on for the share of true pairs among these candidates (p, 2).
+
+        Returns what is added to the log-odds. Stages reported to ``progress``: ``names`` and ``words``.
+        """
+        if not len(pairs):
+            return 0.0
+        step = max(1, -(-len(pairs) // SAMPLE))
+        sample = pairs[::step], similarities[::step]
+        self._make_bounds(progress)
+        _, probabilities = self._likely(*sample, NEGLIGIBLE, no_progress)
+        self._shift = prior_shift(probabilities, len(sample[0]), self._model.candidate_share)
+        return self._shift
 
     def likely(
         self,
@@ -76,6 +92,17 @@ class BatchComparison:
         Returns the row numbers of these pairs in ``pairs`` (k,) and their probabilities (k,). Stages reported to
         ``progress``: ``names``, ``words``, ``rule out``, ``compare``.
         """
+        threshold = float(shifted(np.array(min_probability), -self._shift))
+        likely, probabilities = self._likely(pairs, similarities, threshold, progress)
+        return likely, shifted(probabilities, self._shift)
+
+    def _likely(
+        self,
+        pairs: NDArray[np.integer[Any]],
+        similarities: NDArray[np.float32],
+        min_probability: float,
+        progress: Progress,
+    ) -> tuple[NDArray[np.int64], Floats]:
         if not len(pairs):
             return np.empty(0, np.int64), np.empty(0)
         self._make_bounds(progress)
@@ -93,11 +120,13 @@ class BatchComparison:
     def probabilities(self, pairs: NDArray[np.int64]) -> Floats:
         """Return the probabilities (q,) of any ``pairs`` (q, 2)."""
         found = [self._similarities(pairs[block]) for block in _blocks(len(pairs), _BLOCK_SIZE)]
-        return self._compare(pairs, np.concatenate([np.empty(0, np.float32), *found]), lambda done: None)
+        similarities = np.concatenate([np.empty(0, np.float32), *found])
+        return shifted(self._compare(pairs, similarities, lambda done: None), self._shift)
 
     def upper_bounds(self, pairs: NDArray[np.int64]) -> Floats:
         """Return upper bounds (q,) on the probabilities of any ``pairs`` (q, 2)."""
-        return np.concatenate([np.empty(0), *(bounds for _, bounds in self._upper_bounds(pairs, None))])
+        bounds = np.concatenate([np.empty(0), *(bounds for _, bounds in self._upper_bounds(pairs, None))])
+        return shifted(bounds, self._shift)
 
     def _upper_bounds(
         self, pairs: NDArray[np.integer[Any]], similarities: NDArray[np.float32] | None

@@ -39,6 +39,10 @@ class Matcher(Protocol):
         """Cosine below which batch jobs do not compare a pair."""
 
     @property
+    def candidate_share(self) -> float:
+        """Share of true pairs among the candidates that the probabilities hold for."""
+
+    @property
     def scorer(self) -> Scorer | None:
         """The additive model, from which upper bounds are derived; None if probabilities cannot be bounded."""
 
@@ -53,6 +57,9 @@ class Matcher(Protocol):
 
     def explain(self, left: str, right: str, similarity: float) -> Explanation:
         """Return the probability of one pair of normal forms, given their cosine, and the reasons for it."""
+
+    def with_prior_shift(self, shift: float) -> Self:
+        """Return this model with ``shift`` nats added to all log-odds (``dedup.matching.prior``)."""
 
     def with_corpus(self, corpus: Corpus) -> Self:
         """Return this model with what a corpus says about its own names."""

@@ -198,7 +198,7 @@ class Block:
 
 
 def describe(normal_forms: Sequence[str], widths: frozenset[int] = NO_WIDTHS) -> Block:
-    """Parse names into the columns of a ``NameTable``; ``widths`` are the lengths at which their corpus cuts them off."""
+    """Parse names into the columns of a ``NameTable``; their corpus cuts names off at the lengths ``widths``."""
     names = [take_apart(normal, widths) for normal in normal_forms]
     parts = [part for name in names for part in name.parts]
     vocabulary: dict[str | tuple[str, int], int] = {}  # a bare word stands for its first token, which saves a tuple

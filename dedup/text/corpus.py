@@ -1,4 +1,4 @@
-"""What a corpus says about its own names: how often it shows words, pairs of words and initials, and where it cuts names.
+"""What a corpus says about its own names: how often it shows words, pairs of words and initials, and its field widths.
 
 A word that a corpus shows often tells its names little apart, whatever language it is in; so do words that go
 together (``municipal income fund``), and initials that many names have.
@@ -14,6 +14,7 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dedup.text.names import NO_WIDTHS, initials_of, take_apart
 
@@ -158,7 +159,7 @@ def _field_widths(normal_forms: Sequence[str]) -> frozenset[int]:
     )
 
 
-def _names_of(normal_forms: Sequence[str], lengths: Any, width: int) -> list[str]:
+def _names_of(normal_forms: Sequence[str], lengths: NDArray[np.int64], width: int) -> list[str]:
     return [normal_forms[at] for at in np.flatnonzero((lengths > width - _BLUR) & (lengths <= width)).tolist()]
 
 

@@ -80,7 +80,7 @@ class Parts(NamedTuple):
     ``may_be_cut``: whether it has a length at which its corpus cuts names off, and no legal form or number at its
     end. ``consonants``: those of the core of the whole name, without spaces, where ``c g k q``, ``d t``, ``b p``
     and ``f v w`` are one letter each; all its letters if it has no consonants. ``is_latin``: whether it has no
-    letter of another script. ``is_spelt``: whether its letters spell it as a transliteration does (``transliteration``).
+    letter of another script. ``is_spelt``: whether its letters spell its sounds (``transliteration``).
     ``has_han``, ``has_kana``: whether it has Chinese characters and Japanese syllable signs.
     """
 

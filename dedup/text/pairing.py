@@ -60,8 +60,9 @@ class Acronym(NamedTuple):
 class Pairing(NamedTuple):
     """The words of two names: shared, respelt, and on one side only.
 
-    ``acronyms`` are words of one name that stand for several of the other. ``is_cut`` tells that one name was probably truncated by a fixed-width field. The words it may have lost are
-    left out of ``left_only`` and ``right_only``, and so is a word made of the initials of the others.
+    ``acronyms`` are words of one name that stand for several of the other. ``is_cut`` tells that one name was probably
+    truncated by a fixed-width field. The words it may have lost are left out of ``left_only`` and ``right_only``, and
+    so is a word made of the initials of the others.
     """
 
     shared: tuple[str, ...]

@@ -19,14 +19,14 @@ _RULES = tuple(
     for pattern, replacement in (
         ("shch|sch|sh", "s"), ("tsch|tch|cz|ch(?=.)", "c"), ("ts|tz", "c"), ("dzh|dj", "j"), ("zh", "z"), ("kh", "h"),
         ("gh", "g"), ("ck|q|c(?=[aoulrkt]|$)", "k"), ("ks", "x"), ("ph", "f"), ("th", "t"), ("ou|oo", "u"), ("w", "v"),
-        ("au(?=[bcdfgklmnprstvxz])", "av"), ("eu(?=[bcdfgklmnprstvxz])", "ev"), ("[yj]", "i"), ("ii+", "i"), ("ai", "e"),
-        ("ie", "e"), (r"(.)\1", r"\1"), ("i$", ""),
+        ("au(?=[bcdfgklmnprstvxz])", "av"), ("eu(?=[bcdfgklmnprstvxz])", "ev"), ("[yj]", "i"), ("ii+", "i"),
+        ("ai", "e"), ("ie", "e"), (r"(.)\1", r"\1"), ("i$", ""),
     )
 )  # fmt: skip
 
 
 def is_spelt(normal_form: str) -> bool:
-    """Return whether the letters of a normal form spell it as a transliteration does: Latin, Cyrillic, Greek, kana …"""
+    """Return whether the letters of a normal form spell its sounds, as Latin, Cyrillic, Greek and kana do."""
     return normal_form.isascii() or not _UNSPELT.search(normal_form)
 
 

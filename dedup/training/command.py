@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -13,16 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dedup.encoder.onnx import CODE_SCALE, Encoder, OnnxEncoder, pair_similarities
+from dedup.encoder.onnx import CODE_SCALE, OnnxEncoder
 from dedup.encoder.tokens import ALPHABET
 from dedup.errors import InputRefused
 from dedup.evaluation.evaluate import evaluate_pairs
-from dedup.evidence.features import evidence, evidence_of
-from dedup.evidence.name_pairs import pair_names
 from dedup.evidence.scorer import Scorer
 from dedup.model import FILES, FORMAT_VERSION, load_model
 from dedup.text.normalise import NORMALISER_VERSION
-from dedup.text.word_weights import InverseDocumentFrequency, WordModel, WordWeights, clues, count_words
+from dedup.text.word_weights import InverseDocumentFrequency, WordWeights, clues
 from dedup.training.data.generated_pairs import Generator
 from dedup.training.data.sampling import Sampler
 from dedup.training.data.sources import (
@@ -40,9 +38,19 @@ from dedup.training.data.sources import (
     read_rows,
     validation_cores,
 )
+from dedup.training.data.world import SOURCES as WORLD_SOURCES
 from dedup.training.export import export
 from dedup.training.loop import EncoderSettings, initial_tower, train_encoder
 from dedup.training.network import DIMENSION, HIDDEN_SIZE, SYMBOL_SIZE, Tower
+from dedup.training.scorer_data import (
+    CANDIDATE_SHARE,
+    COMPANY_SOURCES,
+    Evidence,
+    ScorerData,
+    ScorerPairs,
+    count_world_words,
+    read_scorer_data,
+)
 from dedup.training.scorer_fitting import fit_scorer, fit_spelling, fit_vetoes, fit_word_weights
 
 DEFAULT_PROBABILITY = 0.5
@@ -59,10 +67,6 @@ _RANDOM_PAIR_WEIGHT = 10.0
 _MULTISCRIPT_SOURCE = "toponyms"
 """The source of the pairs on which the curve of ``consonants`` is fitted."""
 
-_UPWEIGHTED_SOURCE = ("nber_assignees", 3.0)
-"""A source whose few labelled pairs are unlike the others, and the factor of their weights."""
-
-_COMPANY_SOURCES = ("h1b_employers", "nber_assignees", "irs_nonprofits", "securities")
 _ENCODER = {
     "alphabet": ALPHABET,
     "dimension": DIMENSION,
@@ -111,14 +115,17 @@ def train(
         sampler = make_sampler(entities, names[:split], settings.seed)
         tower = _train_tower(sampler, names, settings, checkpoint, progress)
         export(tower, output / "encoder.onnx")
-    counts, n_names = count_words(names, least=_MIN_WORD_COUNT)
+    encoder = OnnxEncoder(output / "encoder.onnx")
+    held_out = validation_cores(data)
+    found = read_scorer_data(data, entities, encoder, held_out, settings.seed)
+    counts, n_names = count_world_words(names, [found.corpora[key] for key in sorted(found.corpora)])
     _write_json(output / "rarity.json", {"n_names": n_names, "counts": counts})
     progress("fitting the scorer")
-    idf = InverseDocumentFrequency(counts, n_names)
-    generator = Generator(names[split:], counts, settings.seed)
-    encoder = OnnxEncoder(output / "encoder.onnx")
-    generated = generator.pairs(generated_pairs)
-    scorer, weights, min_similarity = _train_scorer(data, entities, generated, encoder, idf, settings.seed)
+    evidence = Evidence(encoder, InverseDocumentFrequency(counts, n_names), found.corpora)
+    common = {word: count for word, count in counts.items() if count >= _MIN_WORD_COUNT}
+    generated = Generator(names[split:], common, settings.seed).pairs(generated_pairs)
+    places = _place_names(data, entities[_MULTISCRIPT_SOURCE], held_out)
+    scorer, weights, min_similarity = _train_scorer(found, places, generated, evidence, settings.seed)
     _write_json(output / "scorer.json", scorer.to_json())
     _write_json(output / "words.json", weights.to_json())
     _write_manifest(output, settings, min_similarity, {})
@@ -174,45 +181,29 @@ def _train_tower(
 
 
 def _train_scorer(
-    data: Path,
-    entities: dict[str, list[Entity]],
+    found: ScorerData,
+    places: LabelledPairs,
     generated: LabelledPairs,
-    encoder: Encoder,
-    idf: InverseDocumentFrequency,
+    evidence: Evidence,
     seed: int,
 ) -> tuple[Scorer, WordWeights, float]:
     """Fit the scorer, the word weights and the minimum similarity of pairs worth comparing.
 
-    Word weights are fitted on pairs that the encoder may have seen. The additive model is fitted on pairs with an
-    entity held back from both, so their similarities and word weights are as realistic as those of unseen names.
+    Word weights are fitted on pairs that the encoder may have seen. The additive model is fitted on other pairs, most
+    of which the encoder has not seen, so their similarities and word weights are as realistic as those of new names.
     """
-    held_back = {
-        name for s in _COMPANY_SOURCES for entity in entities[s] if is_held_back(entity) for name in entity.names
-    }
-    held_out = validation_cores(data)
-    labelled = read_pairs(data / "pairs" / "company_train.csv.gz", held_out)
-    sides = [(a in held_back) + (b in held_back) for a, b in zip(labelled.left, labelled.right, strict=True)]
-    words = _word_weights(labelled.select([count == 0 for count in sides]), idf)
-    word_model = WordModel(idf, words)
-
-    labelled = labelled.select([count > 0 for count in sides])
-    # Negatives with one held-back side are twice as likely to be kept as positives, so they get half the weight.
-    one_sided = np.array([count == 1 for count in sides if count > 0])
-    source, factor = _UPWEIGHTED_SOURCE
-    upweighted = {name for entity in entities[source] for name in entity.names}
-    weights = np.where(one_sided, 0.5, 1.0)
-    weights[[a in upweighted or b in upweighted for a, b in zip(labelled.left, labelled.right, strict=True)]] *= factor
-    rows, labels = pair_evidence(labelled, encoder, word_model), np.array(labelled.labels, dtype=np.float64)
+    words = _word_weights(found.for_words, evidence)
+    rows, labels, weights = _stacked(found.for_curves, evidence, words)
     scorer = fit_scorer(rows, labels, weights)
-    generated_rows = pair_evidence(generated, encoder, word_model)
+    generated_rows = _rows_of(generated, evidence, words)
     scorer = fit_vetoes(
         scorer,
         np.concatenate([rows, generated_rows]),
         np.concatenate([labels, generated.labels]),
         np.concatenate([weights, np.full(len(generated.labels), _GENERATED_PAIR_WEIGHT)]),
     )
-    random_pairs, places = _shuffled(labelled, seed), _place_names(data, entities[_MULTISCRIPT_SOURCE], held_out)
-    more_rows = [pair_evidence(pairs, encoder, word_model) for pairs in (random_pairs, places)]
+    random_pairs = _shuffled(found.for_curves, seed)
+    more_rows = [_rows_of(pairs, evidence, words) for pairs in (random_pairs, places)]
     scorer = fit_spelling(
         scorer,
         np.concatenate([rows, generated_rows, *more_rows]),
@@ -230,10 +221,28 @@ def _train_scorer(
     return scorer, words, round(float(np.quantile(rows[accepted, 0], 0.005)), 3)
 
 
-def _shuffled(pairs: LabelledPairs, seed: int) -> LabelledPairs:
-    """Return the left names, each paired with the right name of a random pair, labelled 0."""
-    right = random.Random(seed).sample(pairs.right, len(pairs.right))
-    return LabelledPairs(pairs.left, right, [0] * len(right))
+def _stacked(
+    sets: Sequence[ScorerPairs], evidence: Evidence, words: WordWeights
+) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.float64]]:
+    """Return the evidence, labels and weights of all sets."""
+    rows = np.concatenate([evidence.rows(some, words, evidence.compared(some)) for some in sets])
+    labels = np.concatenate([np.array(some.pairs.labels, np.float64) for some in sets])
+    return rows, labels, np.concatenate([some.weights for some in sets])
+
+
+def _rows_of(pairs: LabelledPairs, evidence: Evidence, words: WordWeights) -> NDArray[np.float32]:
+    """Return the evidence on pairs of no corpus."""
+    some = ScorerPairs("", pairs, np.ones(len(pairs.labels)))
+    return evidence.rows(some, words, evidence.compared(some))
+
+
+def _shuffled(sets: Sequence[ScorerPairs], seed: int) -> LabelledPairs:
+    """Return the left names of pairs of US companies, each with the right name of a random pair, labelled 0."""
+    left, right = (
+        [name for some in sets if some.corpus in COMPANY_SOURCES for name in getattr(some.pairs, side)]
+        for side in ("left", "right")
+    )
+    return LabelledPairs(left, random.Random(seed).sample(right, len(right)), [0] * len(right))
 
 
 def _place_names(data: Path, entities: list[Entity], held_out: frozenset[str]) -> LabelledPairs:
@@ -249,17 +258,14 @@ def _balanced(labels: NDArray[np.int64]) -> NDArray[np.float64]:
     return np.asarray(len(labels) / 2 / counts[labels])
 
 
-def _word_weights(pairs: LabelledPairs, idf: InverseDocumentFrequency) -> WordWeights:
-    similarities = np.zeros(len(pairs.labels), dtype=np.float32)
-    compared = pair_names(pairs.left, pairs.right)
-    rows = evidence_of(compared, similarities, WordModel(idf, WordWeights({})))
-    seen = [list(clues(pair.pairing)) for pair in compared]
-    return fit_word_weights(rows, seen, np.array(pairs.labels, dtype=np.float64))
-
-
-def pair_evidence(pairs: LabelledPairs, encoder: Encoder, word_model: WordModel) -> NDArray[np.float32]:
-    """Return the evidence on labelled pairs, (n, features) float32."""
-    return evidence(pairs.left, pairs.right, pair_similarities(encoder, pairs.left, pairs.right), word_model)
+def _word_weights(sets: Sequence[ScorerPairs], evidence: Evidence) -> WordWeights:
+    rows, seen = [], []
+    for some in sets:
+        compared = evidence.compared(some)
+        rows.append(evidence.rows(some, WordWeights({}), compared))
+        seen += [list(clues(pair.pairing)) for pair in compared]
+    labels = np.concatenate([np.array(some.pairs.labels, np.float64) for some in sets])
+    return fit_word_weights(np.concatenate(rows), seen, labels)
 
 
 def _measures(data: Path, output: Path, progress: WriteLine) -> dict[str, Any]:
@@ -289,13 +295,15 @@ def _write_manifest(output: Path, settings: EncoderSettings, min_similarity: flo
             },
             "default_probability": DEFAULT_PROBABILITY,
             "least_similarity": min_similarity,
+            "candidate_share": CANDIDATE_SHARE,
             "files": {name: _sha256(output / name) for name in FILES},
             "training": asdict(settings),
             "command": f"dedup train DATA --output MODEL --steps {settings.steps} --seed {settings.seed}",
             "sources": {f"aliases/{source.name}_train": source.licence for source in ALIASES}
             | {f"pairs/{source.name}_train": source.licence for source in PAIRS}
             | {"pairs/company_train": "as the alias files it is made of"}
-            | {f"names/organisations ({name})": licence for name, licence in NAME_SOURCES.items()},
+            | {f"names/organisations ({name})": licence for name, licence in NAME_SOURCES.items()}
+            | {f"world ({name})": licence for name, licence in WORLD_SOURCES.items()},
             "measures": measures,
         },
     )

@@ -14,7 +14,8 @@ from dedup.evidence.features import FEATURES, REGISTRY
 from dedup.evidence.scorer import Curve, Scorer
 from dedup.text.word_weights import Clue, WordWeights
 
-_KNOTS = 10
+_KNOTS = 9
+_NEARLY_ALL = (0.005, 0.995)
 _RIDGE = 3.0
 _CLUE_RIDGE = 10.0
 _MIN_PAIRS = 8
@@ -50,7 +51,7 @@ def fit_word_weights(
         shape=(len(rows), len(known)),
     )
     usable = [i for i, feature in enumerate(FEATURES) if feature not in _NOT_WITH_CLUES]
-    ramps = np.concatenate([_ramps(rows[:, i], _knots(rows[:, i])) for i in usable], axis=1)
+    ramps = np.concatenate([_ramps(rows[:, i], _knots(rows[:, i], labels)) for i in usable], axis=1)
     ones, free = np.ones(len(labels)), [(None, None)] * ramps.shape[1]
     parameters = _maximise_likelihood(ramps, matrix, labels, ones, [*free, (None, None)])
     found = parameters[ramps.shape[1] : -1].round(3)
@@ -102,7 +103,7 @@ def _refit(
     columns = [FEATURES.index(feature) for feature in features]
     others = np.setdiff1d(np.arange(len(FEATURES)), columns)
     fixed = scorer.intercept + scorer.contributions(rows)[:, others].sum(axis=1)
-    knots = [_knots(rows[:, i]) for i in columns]
+    knots = [_knots(rows[:, i], labels) for i in columns]
     ramps = np.concatenate([_ramps(rows[:, i], k) for i, k in zip(columns, knots, strict=True)], axis=1)
     directions = {feature.name: feature.direction for feature in REGISTRY}
     bounds = [_bound(directions[f]) for f, k in zip(features, knots, strict=True) for _ in k[1:]]
@@ -146,12 +147,21 @@ def _maximise_likelihood(
     return parameters
 
 
-def _knots(feature: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return up to 10 distinct quantiles of a feature; if it is mostly 0 or 1, also of its values in between."""
-    between = feature[(feature > 0) & (feature < 1)] if ((feature == 0) | (feature == 1)).mean() > 0.5 else feature[:0]
+def _knots(feature: NDArray[np.float32], labels: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return quantiles of a feature among the pairs with each label, and of its values other than 0 and 1.
+
+    Knots that are closer than a thirtieth of the range of nearly all values are left out.
+    """
     levels = np.linspace(0, 1, _KNOTS)
-    knots = [np.quantile(feature, levels)] + ([np.quantile(between, levels[1:-1])] if len(between) else [])
-    return np.unique(np.concatenate(knots).round(4))
+    groups = feature[(feature != 0) & (feature != 1)], feature[labels == 1], feature[labels == 0]
+    ends = float(feature.min()), float(feature.max())
+    wanted = np.unique(np.concatenate([ends, *(np.quantile(group, levels) for group in groups if len(group))]).round(3))
+    low, high = np.quantile(feature, _NEARLY_ALL) if ends[1] - ends[0] > 1.5 else ends
+    knots = [float(wanted[0])]
+    for knot in wanted[1:].tolist():
+        if knot - knots[-1] > max(1e-3, (high - low) / 30) or knot == wanted[-1]:
+            knots.append(knot)
+    return np.array(knots)
 
 
 def _ramps(feature: NDArray[np.float32], knots: NDArray[np.float64]) -> NDArray[np.float32]:

@@ -47,7 +47,7 @@ class NearDuplicates:
         candidates: Number of candidate pairs.
         seconds: Duration of each stage.
         comparison: Gives the probability of any pair of these texts.
-        model: The model that was used, with the word counts of the texts added.
+        model: The model that was used, with what the texts say about names and their share of true pairs.
 
     """
 
@@ -169,6 +169,7 @@ def near_duplicates(
     candidates = len(near.cosines)
     with BatchComparison(model, codes, normals) as comparison:
         with clock.stage("compare"):
+            shift = comparison.adapt(near.pairs, near.cosines, progress)
             likely, probabilities = comparison.likely(near.pairs, near.cosines, min_probability, progress)
         order = np.lexsort(near.pairs[likely].T[::-1])
         likely, probabilities = likely[order], probabilities[order]
@@ -184,7 +185,8 @@ def near_duplicates(
                 comparison=comparison,
                 progress=lambda done, total: progress("cluster", done, total),
             )
-    return NearDuplicates(pairs, probabilities, similarities, clusters, candidates, clock.seconds, comparison, model)
+    adapted = model.with_prior_shift(shift)
+    return NearDuplicates(pairs, probabilities, similarities, clusters, candidates, clock.seconds, comparison, adapted)
 
 
 def encode_in_blocks(model: Matcher, normals: Sequence[str], progress: Progress = no_progress) -> Codes:
@@ -197,7 +199,7 @@ def encode_in_blocks(model: Matcher, normals: Sequence[str], progress: Progress 
 
 
 def with_words_of(model: Matcher, normals: Sequence[str]) -> Matcher:
-    """Return ``model`` with what these texts say about names, as for a store that holds them (``store.corpus_words``)."""
+    """Return ``model`` with what these texts say about names, as for a store that holds them."""
     return model.with_corpus(describe_corpus(normals))
 
 

