@@ -71,13 +71,14 @@ class BatchComparison:
 
         Returns what is added to the log-odds. Stages reported to ``progress``: ``names`` and ``words``.
         """
-        if not len(pairs):
+        typical_share = self._model.candidate_share
+        if typical_share is None or not len(pairs):
             return 0.0
         step = max(1, -(-len(pairs) // SAMPLE))
         sample = pairs[::step], similarities[::step]
         self._make_bounds(progress)
         _, probabilities = self._likely(*sample, NEGLIGIBLE, no_progress)
-        self._shift = prior_shift(probabilities, len(sample[0]), self._model.candidate_share)
+        self._shift = prior_shift(probabilities, len(sample[0]), typical_share)
         return self._shift
 
     def likely(

@@ -39,8 +39,8 @@ class Matcher(Protocol):
         """Cosine below which batch jobs do not compare a pair."""
 
     @property
-    def candidate_share(self) -> float:
-        """Share of true pairs among the candidates that the probabilities hold for."""
+    def candidate_share(self) -> float | None:
+        """Share of true pairs among the candidates that the probabilities hold for; None if they hold for any."""
 
     @property
     def scorer(self) -> Scorer | None:

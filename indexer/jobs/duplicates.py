@@ -185,7 +185,7 @@ def near_duplicates(
                 comparison=comparison,
                 progress=lambda done, total: progress("cluster", done, total),
             )
-    adapted = model.with_prior_shift(shift)
+    adapted = model.with_prior_shift(shift) if shift else model
     return NearDuplicates(pairs, probabilities, similarities, clusters, candidates, clock.seconds, comparison, adapted)
 
 

@@ -21,6 +21,7 @@ class FakeModel:
     default_probability = 0.9
     min_similarity = 0.3
     scorer = None
+    candidate_share = None
 
     @property
     def encoder(self):
@@ -34,7 +35,7 @@ class FakeModel:
                 codes[row, crc32(padded[start : start + 3].encode()) % 64] += 1
         return np.rint(codes * 127 / np.linalg.norm(codes, axis=1, keepdims=True)).astype(np.int8)
 
-    def with_corpus(self, counts, n_names):
+    def with_corpus(self, corpus):
         return self
 
     def compare(self, left, right, similarities):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from dedup.evidence.explain import Explanation
+from dedup.text.corpus import Corpus
 
 
 class Encoder:
@@ -44,6 +45,7 @@ class FakeModel:
     min_similarity: float = 0.3
     default_probability: float = 0.5
     scorer: None = None
+    candidate_share: None = None
 
     def compare(self, left: Sequence[str], right: Sequence[str], similarities: np.ndarray) -> np.ndarray:
         return np.clip(np.asarray(similarities, np.float64), 0, 1)
@@ -51,8 +53,11 @@ class FakeModel:
     def explain(self, left: str, right: str, similarity: float) -> Explanation:
         return Explanation(similarity, similarity, 0.0, ())
 
-    def with_corpus(self, counts: Mapping[str, int], n_names: int) -> FakeModel:
+    def with_corpus(self, corpus: Corpus) -> FakeModel:
         return self
+
+    def with_prior_shift(self, shift: float) -> FakeModel:
+        raise AssertionError("no prior to shift")
 
 
 def fake_model(letter: str = "a") -> FakeModel:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import islice, permutations
 
@@ -16,6 +16,7 @@ from dedup.encoder.onnx import quantise
 from dedup.errors import InputRefused
 from dedup.evaluation import measures
 from dedup.evaluation.evaluate import evaluate_clusters, evaluate_pairs
+from dedup.text.corpus import Corpus
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz "
 
@@ -41,9 +42,10 @@ class LetterModel:
     default_probability: float = 0.5
     min_similarity: float = 0.2
     scorer: None = None
+    candidate_share: None = None
     asked: list[tuple[str, str]] = field(default_factory=list)
 
-    def with_corpus(self, counts: Mapping[str, int], n_names: int) -> LetterModel:
+    def with_corpus(self, corpus: Corpus) -> LetterModel:
         return self
 
     def compare(self, left: Sequence[str], right: Sequence[str], similarities: np.ndarray) -> np.ndarray:
