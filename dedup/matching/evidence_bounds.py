@@ -17,7 +17,7 @@ from rapidfuzz.distance import Indel
 from rapidfuzz.process import cpdist
 
 from dedup.evidence.qualifiers import LONGEST_SHORT_NAME, NATS_OF_AN_INITIAL
-from dedup.evidence.words import ACRONYM_RATIO
+from dedup.evidence.words import ACRONYM_RATIO, MAX_RESPELT, MOST_ADDED
 from dedup.matching.name_table import Bools, Floats, Ints, NameTable, WordTable
 from dedup.runtime.arrays import ranges
 from dedup.text.pairing import ABBREVIATION_RATIO, KNOWN_SPELLING_RATIO, LONGEST_ACRONYM, MIN_RATIO, TYPO_RATIO
@@ -329,7 +329,6 @@ def _form_bounds(table: NameTable, first: Ints, second: Ints) -> dict[str, Bound
 
 def _idf_bounds(left: _Side, right: _Side, token_pairs: _TokenPairs, joined: Bools, acronym: Bools) -> dict[str, Bound]:
     unpaired = [side.sum(side.idf * side.is_unpaired) for side in (left, right)]
-    rarest_unpaired = [side.highest(side.idf * side.is_unpaired) for side in (left, right)]
     mean_idf = (left.idf[token_pairs.left] + right.idf[token_pairs.right]) / 2
     gain = mean_idf * token_pairs.ratio * token_pairs.may_be_respelt
     gains = []
@@ -350,8 +349,31 @@ def _idf_bounds(left: _Side, right: _Side, token_pairs: _TokenPairs, joined: Boo
         "contained_words": (_share_of(matched, np.minimum(*unpaired)), "at most"),
         "shared_rarity": (matched, "at most"),
         "rarest_shared_word": (rarest, "at most"),
-        "rare_words_on_both_sides": (np.minimum(*rarest_unpaired), "at least"),
-        "rare_word_on_one_side": (np.maximum(*rarest_unpaired), "at least"),
+        **_unpaired_bounds(left, right, np.maximum(rarest, _rarest_respelt(left, right, token_pairs))),
+    }
+
+
+def _rarest_respelt(left: _Side, right: _Side, token_pairs: _TokenPairs) -> Floats:
+    """Return upper bounds, (m,), on the rarity of the words that are spelt in two ways."""
+    rarity = np.minimum(
+        (left.idf[token_pairs.left] + right.idf[token_pairs.right]) / 2, MAX_RESPELT * (token_pairs.ratio + _SLACK)
+    )
+    result = np.zeros(left.m)
+    np.maximum.at(result, token_pairs.pair, rarity * token_pairs.may_be_respelt)
+    return result
+
+
+def _unpaired_bounds(left: _Side, right: _Side, rarest_paired: Floats) -> dict[str, Bound]:
+    rarest = [side.highest(side.idf * side.is_unpaired) for side in (left, right)]
+    are_exchanged = left.any(left.is_unpaired) & right.any(right.is_unpaired)
+    are_added = ~(left.any(left.unshared) & right.any(right.unshared))
+    count = left.sum(left.is_unpaired) + right.sum(right.is_unpaired)
+    return {
+        "rare_words_on_both_sides": (np.minimum(*rarest), "at least"),
+        "rare_word_on_one_side": (np.maximum(*rarest) * are_added, "at least"),
+        "rarest_exchanged_word": (np.maximum(*rarest) * are_exchanged, "at least"),
+        "distinctive_word_shared": (rarest_paired - np.maximum(*rarest), "at most"),
+        "words_added": (np.minimum(count, MOST_ADDED) * are_added, "at least"),
     }
 
 
