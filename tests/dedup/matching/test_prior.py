@@ -80,17 +80,19 @@ def test_an_adapted_comparison_is_one_with_the_shifted_model(are_same):
         candidates = ALL_PAIRS[before >= 0.5] if are_same else ALL_PAIRS[before < 0.02]
         assert len(candidates) > 50
         shift = comparison.adapt(candidates, similarities[: len(candidates)], no_progress)
-        found, likely = comparison.likely(ALL_PAIRS, similarities, 0.3)
         after, bounds = comparison.probabilities(ALL_PAIRS), comparison.upper_bounds(ALL_PAIRS)
     assert (shift > 0.5) if are_same else (shift < -0.1)
     with BatchComparison(MODEL.with_prior_shift(shift), CODES, NAMES, 1) as expected:
         assert after == pytest.approx(expected.probabilities(ALL_PAIRS))
         assert bounds == pytest.approx(expected.upper_bounds(ALL_PAIRS))
-        places, values = expected.likely(ALL_PAIRS, similarities, 0.3)
+        levels = np.unique(after.round(6))
+        for least in ((levels[1:] + levels[:-1]) / 2)[:: max(1, len(levels) // 8)].tolist():
+            found, likely = comparison.likely(ALL_PAIRS, similarities, least)
+            places, values = expected.likely(ALL_PAIRS, similarities, least)
+            assert found.tolist() == places.tolist() and len(found)
+            assert likely == pytest.approx(values)
     assert after != pytest.approx(before)
     assert (after <= bounds + 1e-9).all()
-    assert found.tolist() == places.tolist() and len(found)
-    assert likely == pytest.approx(values)
 
 
 def test_a_model_without_a_share_and_a_list_without_candidates_are_not_adapted():

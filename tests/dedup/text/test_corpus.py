@@ -68,6 +68,14 @@ def test_a_series_of_equal_lengths_is_not_cut_off():
     assert not describe_sample(ending_in_words).widths
 
 
+def test_a_list_whose_names_all_end_in_rare_words_is_not_cut_off():
+    words = list(zip(STEMS, reversed(STEMS), STEMS[7:], strict=False))[:400]
+    short = [f"society for the {(a + b + c)[: 9 + i % 15]}" for i, (a, b, c) in enumerate(words)]
+    long = [f"society for the {(c + a + b)[:24]}" for a, b, c in words]
+    assert {*map(len, short)} == set(range(25, 40)) and {*map(len, long)} == {40}
+    assert not describe_sample([*short, *long]).widths
+
+
 def test_a_corpus_survives_json():
     corpus = Corpus(9, {"bank": 4}, {"bank royal": 4}, {"abc": 2}, frozenset({35, 36}))
     assert Corpus.from_json(json.loads(json.dumps(corpus.to_json()))) == corpus
