@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from rapidfuzz.distance import Indel
 from rapidfuzz.process import cpdist
 
-from dedup.evidence.qualifiers import LONGEST_SHORT_NAME, NATS_OF_AN_INITIAL
+from dedup.evidence.qualifiers import LONGEST_SHORT_NAME, WELL_KNOWN_ACRONYM
 from dedup.evidence.words import ACRONYM_RATIO
 from dedup.matching.name_table import Bools, Floats, Ints, NameTable, WordTable
 from dedup.runtime.arrays import ranges
@@ -218,7 +218,7 @@ def bounds_of_parts(table: NameTable, first: Ints, second: Ints, consonants: Flo
         **_rest_bounds(left, right, acronym),
         "word_weights": (_word_weights(left, right, token_pairs), "at most"),
         "numbers_equal": ((table.has_numbers[first] | table.has_numbers[second]).astype(float), "at most"),
-        "acronym": (NATS_OF_AN_INITIAL * LONGEST_ACRONYM * acronym, "at most"),
+        "acronym": (WELL_KNOWN_ACRONYM * acronym, "at most"),
         "short_names_differ": (shortness, "at least"),
         "consonants": (consonants * consonants_count, "at most"),
     }
