@@ -209,7 +209,7 @@ def _acronym_of(pair: NamePair, initials: Mapping[str, int]) -> float:
     found = [(acronym.word, acronym.words) for acronym in pair.pairing.acronyms]
     if pair.is_acronym:
         short, long = sorted((pair.left_part, pair.right_part), key=lambda part: len(part.core))
-        found.append((short.core, long.words))
+        found.append((short.core.replace(" ", ""), long.words))
     return max((_strength(word, words, initials.get(word, 1)) for word, words in found), default=0.0)
 
 

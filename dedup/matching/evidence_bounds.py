@@ -279,6 +279,8 @@ def _mark_acronyms(left: _Side, right: _Side) -> Bools:
         may_be = short.unshared & words.is_alpha[word] & (size <= LONGEST_ACRONYM) & fits
         may_be &= (size > 1) & (long.sum(long.unshared)[short.pair] >= size)
         initials = long.table.initials[long.parts]
+        is_short = short.table.core_size[short.parts] <= LONGEST_ACRONYM  # as "p g" for "procter gamble"
+        may_be |= (is_short & (short.counts <= long.counts) & (long.counts > 1))[short.pair]
         may_be |= ((short.counts == 1) & (short.tokens[short.firsts] == initials))[short.pair]
         short.may_be_paired |= may_be
         found = short.any(may_be)
