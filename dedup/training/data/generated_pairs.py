@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dedup.text.gazetteer import are_opposites, is_known_spelling, opposites, places
 from dedup.text.names import parse
 from dedup.training.data.sources import LabelledPairs
-from dedup.training.data.variants import sibling, variant
+from dedup.training.data.variants import misspelt, sibling, variant
 
 Pair = tuple[str, str]
 
@@ -32,6 +32,7 @@ _FORMS = ("inc", "llc", "ltd", "corp", "company", "gmbh", "ag", "sa", "plc", "co
 _MIN_COUNT = 100
 _MIN_BEGUN_COUNT = 20
 _MIN_BEGINNING = 2
+_MIN_MISSPELT = 7
 _MAX_COUNT_RATIO = 50
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz"
 _SHORT_LENGTHS = range(2, 6)
@@ -43,6 +44,10 @@ class Generator:
 
     def __init__(self, names: Sequence[str], counts: Mapping[str, int], seed: int) -> None:
         self._names = names
+        self._counts = counts
+        self._long_words = sorted(
+            word for word in counts if len(word) > _MIN_MISSPELT and word.isalpha() and word.isascii()
+        )
         self._rng = random.Random(seed)
         self._common = sorted(word for word, count in counts.items() if count >= _MIN_COUNT and word.isalpha())
         self._near = _near_words(self._common, counts)
@@ -60,6 +65,7 @@ class Generator:
         """Return up to ``count`` pairs of the same name (label 1) and up to ``count`` of different names (label 0)."""
         same: list[tuple[Callable[[str], Pair | None], float]] = [
             (self._variant, 16), (self._with_form, 2), (self._short_with_form, 2), (self._initials, 0.6),
+            (self._misspelt, 2),
         ]  # fmt: skip
         different: list[tuple[Callable[[str], Pair | None], float]] = [
             (self._sibling, 3), (self._numbered, 12), (self._ordinal, 1), (self._placed, 8), (self._opposite, 3),
@@ -77,8 +83,23 @@ class Generator:
                     result.labels.append(label)
         return result
 
-    def _variant(self, name: str) -> Pair:
-        return name, variant(name, self._rng, is_sure=True)
+    def _variant(self, name: str) -> Pair | None:
+        other = variant(name, self._rng, is_sure=True)
+        return None if self._shortens_a_rare_word(name, other) else (name, other)
+
+    def _shortens_a_rare_word(self, left: str, right: str) -> bool:
+        """Return whether one name begins a word of the other that is no common one: rarely a usual abbreviation."""
+        words = set(left.split()), set(right.split())
+        return any(
+            len(long) - len(short) > 1 and long.startswith(short) and self._counts.get(long, 0) < _MIN_COUNT
+            for short in words[0] ^ words[1]
+            for long in words[0] ^ words[1]
+        )
+
+    def _misspelt(self, _: str) -> Pair:
+        word = self._rng.choice(self._long_words)
+        form = self._rng.choice(("", *_FORMS))
+        return f"{word} {form}".strip(), f"{misspelt(word, self._rng)} {form}".strip()
 
     def _with_form(self, name: str) -> Pair:
         core = parse(name).core
