@@ -59,6 +59,8 @@ def _columns_of(pairing: Pairing, word_model: WordModel) -> tuple[float, ...]:
         matched += spelt.ratio * weight
         total += 2 * weight
         lowest_ratio = min(lowest_ratio, spelt.ratio)
+        if spelt.is_usual:
+            shared.append(min(idf_of(spelt.left), idf_of(spelt.right)))
         rarest_respelt = max(rarest_respelt, min(weight, _MAX_RESPELT * spelt.ratio))
         common = 0.0 if spelt.is_usual else commonness(word_model.idf, spelt.left, spelt.right)
         if not spelt.is_short_form:

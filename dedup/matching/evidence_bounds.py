@@ -341,6 +341,12 @@ def _idf_bounds(left: _Side, right: _Side, token_pairs: _TokenPairs, joined: Boo
         gains.append(side.sum(best))
     matched = left.sum(left.idf * ~left.unshared) + np.minimum(*gains)
     rarest = left.highest(left.idf * ~left.unshared)
+    usual = token_pairs.may_be_respelt & (token_pairs.ratio >= KNOWN_SPELLING_RATIO - _SLACK)
+    np.maximum.at(
+        rarest,
+        token_pairs.pair[usual],
+        np.minimum(left.idf[token_pairs.left], right.idf[token_pairs.right])[usual],
+    )
     for side in (left, right):
         may_be_joined = side.idf * (side.unshared & joined[side.pair])
         matched += side.sum(may_be_joined)
