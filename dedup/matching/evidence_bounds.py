@@ -8,165 +8,19 @@ name stays unpaired, however the other words pair up.
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from rapidfuzz.distance import Indel
-from rapidfuzz.process import cpdist
 
 from dedup.evidence.qualifiers import LONGEST_SHORT_NAME, WELL_KNOWN_ACRONYM
 from dedup.evidence.words import ACRONYM_RATIO
-from dedup.matching.name_table import Bools, Floats, Ints, NameTable, WordTable
-from dedup.runtime.arrays import ranges
-from dedup.text.pairing import ABBREVIATION_RATIO, KNOWN_SPELLING_RATIO, LONGEST_ACRONYM, MIN_RATIO, TYPO_RATIO
+from dedup.matching.name_table import Bools, Floats, Ints, NameTable
+from dedup.matching.token_pairs import SLACK, Side, TokenPairs, respelt_weights
+from dedup.text.pairing import KNOWN_SPELLING_RATIO, LONGEST_ACRONYM
 
 Bound = tuple[NDArray[np.floating], Literal["exactly", "at most", "at least"]]
 """A bound on one feature: values (n,), and how the feature relates to them."""
-
-Tokens = NDArray[np.int32]
-
-_SLACK = 1e-6
-_PLURAL_OF_Y = np.uint64(sum({1 << (ord(char) & 63) for char in "yies"}))
-
-
-class _Side:
-    """The tokens of one side of m pairs of parts, in order; ``pair`` is the number of the pair that each belongs to.
-
-    A token is ``unshared`` if the other side does not have it. An unshared token ``may_be_paired`` with another
-    word, or left out by the pairing; otherwise it ``is_unpaired`` for certain.
-    """
-
-    def __init__(self, table: NameTable, parts: Ints) -> None:
-        words = table.words
-        self.table, self.words, self.parts = table, words, parts
-        self.m = len(parts)
-        self.counts = table.starts[parts + 1] - table.starts[parts]
-        self.ends = np.cumsum(self.counts)
-        self.places = ranges(table.starts[parts], self.counts)
-        self.tokens = table.tokens[self.places]
-        self.pair = np.repeat(np.arange(self.m), self.counts)
-        self.unshared = np.ones(len(self.tokens), np.bool_)
-        self.may_be_paired = np.zeros(len(self.tokens), np.bool_)
-        self.idf = words.idf[self.tokens]
-
-    @property
-    def firsts(self) -> Ints:
-        """Return the position of the first token of each pair, (m,)."""
-        result: Ints = self.ends - self.counts
-        return result
-
-    @cached_property
-    def is_unpaired(self) -> Bools:
-        """Whether each token is unpaired for certain; valid once ``may_be_paired`` is complete."""
-        return self.unshared & ~self.may_be_paired
-
-    def sum(self, values: NDArray[np.generic]) -> Floats:
-        """Return the sum over the tokens of each pair, (m,)."""
-        return np.bincount(self.pair, values, self.m).astype(np.float64, copy=False)
-
-    def highest(self, values: Floats) -> Floats:
-        """Return the maximum over the tokens of each pair, (m,)."""
-        result: Floats = np.maximum.reduceat(values, self.firsts)
-        return result
-
-    def any(self, which: Bools) -> Bools:
-        """Return whether each pair has a token in ``which``, (m,)."""
-        result = np.zeros(self.m, np.bool_)
-        result[self.pair[which]] = True
-        return result
-
-    def rest_may_follow(self) -> Bools:
-        """Return whether no certainly unpaired token of a pair precedes its last shared one, (m,)."""
-        at = np.arange(len(self.tokens))
-        last_shared = self.highest(np.where(self.unshared, -1, at))
-        return ~self.any(self.unshared & ~self.may_be_paired & (at < last_shared[self.pair]))
-
-
-class _TokenPairs:
-    """All k pairs of an unshared left and an unshared right token of the same pair of parts, as positions.
-
-    ``may_be_respelt`` tells whether they may be spellings of one word, ``ratio`` how alike they can be at most,
-    and ``begins`` whether the shorter word may be the beginning or a short form of the longer.
-    """
-
-    def __init__(self, left: _Side, right: _Side) -> None:
-        words = left.words
-        first, second = _share(left, right)
-        self.left, self.right, self.pair = first, second, left.pair[first]
-        one, other = words.word[left.tokens[first]], words.word[right.tokens[second]]
-        self.words = (one, other)
-        self.lengths = words.length[one], words.length[other]
-        self.letters = words.letters[one], words.letters[other]
-        missing = self.letters[0] & ~self.letters[1], self.letters[1] & ~self.letters[0]
-        same_first = words.first[one] == words.first[other]
-        self.left_begins = same_first & (missing[0] == 0) & (self.lengths[0] < self.lengths[1])
-        self.right_begins = same_first & (missing[1] == 0) & (self.lengths[1] < self.lengths[0])
-        self.begins = self.left_begins | self.right_begins
-        edits = np.bitwise_count(missing[0]) + np.bitwise_count(missing[1])
-        edits = np.maximum(edits, np.abs(self.lengths[0] - self.lengths[1]))
-        is_usual = _known(words, one, other) | (((missing[0] | missing[1]) & ~_PLURAL_OF_Y) == 0)
-        self.ratio = self._with_fixed_ratios(
-            1 - edits / (self.lengths[0] + self.lengths[1]), is_usual, self.begins, edits <= 2
-        )
-        self.may_be_respelt = (self.ratio >= MIN_RATIO - _SLACK) & words.is_alpha[one] & words.is_alpha[other]
-        self.may_be_respelt &= ~(words.is_place[one] & words.is_place[other])
-        self._compare_spellings(words, is_usual)
-
-    @staticmethod
-    def _with_fixed_ratios(ratio: Floats, is_usual: Bools, is_short_form: Bools, is_typo: Bools) -> Floats:
-        """Raise the ratios of usual spellings, short forms and typos to those that the pairing of words assigns."""
-        ratio = np.where(is_typo, np.maximum(ratio, TYPO_RATIO), ratio)
-        ratio = np.where(is_short_form, np.maximum(ratio, ABBREVIATION_RATIO), ratio)
-        return np.where(is_usual, np.maximum(ratio, KNOWN_SPELLING_RATIO), ratio)
-
-    def _compare_spellings(self, words: WordTable, is_usual: Bools) -> None:
-        """Tighten the bounds of the pairs left by the letter counts; a short form has its letters in order."""
-        at = np.flatnonzero(self.may_be_respelt)
-        spellings = [words.spelling[side[at]].tolist() for side in self.words]
-        similarity = cpdist(*spellings, scorer=Indel.normalized_similarity, dtype=np.float32)
-        lengths = self.lengths[0][at], self.lengths[1][at]
-        in_order = similarity * (lengths[0] + lengths[1]) / 2
-        is_short_form = self.begins[at] & (in_order > np.minimum(*lengths) - 0.5)
-        is_typo = (1 - similarity) * (lengths[0] + lengths[1]) < 2.5
-        self.ratio[at] = self._with_fixed_ratios(similarity + _SLACK, is_usual[at], is_short_form, is_typo)
-        self.may_be_respelt[at] = self.ratio[at] >= MIN_RATIO
-
-
-def _share(left: _Side, right: _Side) -> tuple[Ints, Ints]:
-    """Mark the shared tokens; return the positions of all pairs of unshared ones."""
-    counts = right.counts[left.pair]
-    first = np.repeat(np.arange(len(left.tokens)), counts)
-    second = ranges(right.firsts[left.pair], counts)
-    equal = left.tokens[first] == right.tokens[second]
-    left.unshared[first[equal]] = False
-    right.unshared[second[equal]] = False
-    rest = left.unshared[first] & right.unshared[second]
-    return first[rest], second[rest]
-
-
-def _known(words: WordTable, one: Tokens, other: Tokens) -> Bools:
-    result = words.has_known[one] & words.has_known[other]
-    result[result] = _find(words.known, words, one[result], other[result])[1]
-    return result
-
-
-def _respelt_weights(words: WordTable, one: Tokens, other: Tokens) -> Floats:
-    result = np.zeros(len(one))
-    at = np.flatnonzero(words.has_respelt[one] & words.has_respelt[other])
-    places, found = _find(words.respelt, words, one[at], other[at])
-    result[at[found]] = words.respelt_weights[places[found]]
-    return result
-
-
-def _find(keys: Ints, words: WordTable, one: Tokens, other: Tokens) -> tuple[Ints, Bools]:
-    """Return the position of each pair of words among the sorted keys, and whether it is there."""
-    wanted = one.astype(np.int64) * len(words.word) + other
-    places = np.searchsorted(keys, wanted)
-    found = places < len(keys)
-    found[found] = keys[places[found]] == wanted[found]
-    return places, found
 
 
 def bounds_of_names(table: NameTable, first: Ints, second: Ints) -> dict[str, Bound]:
@@ -205,8 +59,8 @@ def bounds_of_parts(table: NameTable, first: Ints, second: Ints, consonants: Flo
     ``consonants`` (m,) are the ``consonant_bounds`` of their names. Both names must be in Latin letters, or
     neither.
     """
-    left, right = _Side(table, first), _Side(table, second)
-    token_pairs = _TokenPairs(left, right)
+    left, right = Side(table, first), Side(table, second)
+    token_pairs = TokenPairs(left, right)
     acronym = _mark_acronyms(left, right)
     joined = _mark_pairable(left, right, token_pairs)
     shortness = _short_names_differ(left, right, joined | acronym)
@@ -224,7 +78,7 @@ def bounds_of_parts(table: NameTable, first: Ints, second: Ints, consonants: Flo
     }
 
 
-def _mark_pairable(left: _Side, right: _Side, token_pairs: _TokenPairs) -> Bools:
+def _mark_pairable(left: Side, right: Side, token_pairs: TokenPairs) -> Bools:
     """Mark the tokens that may be paired or left out; return which pairs (m,) may have joined words."""
     joins = _joins(left, right, token_pairs)
     joined = np.zeros(left.m, np.bool_)
@@ -248,7 +102,7 @@ def _mark_pairable(left: _Side, right: _Side, token_pairs: _TokenPairs) -> Bools
     return joined
 
 
-def _joins(left: _Side, right: _Side, token_pairs: _TokenPairs) -> Bools:
+def _joins(left: Side, right: Side, token_pairs: TokenPairs) -> Bools:
     """Return which token pairs (k,) may be a compound word and the first of the two words it is made of."""
     letters = [side.sum(side.words.length[side.tokens] * side.unshared) for side in (left, right)]
     result: Bools = token_pairs.begins & (letters[0] == letters[1])[token_pairs.pair]
@@ -265,7 +119,7 @@ def _joins(left: _Side, right: _Side, token_pairs: _TokenPairs) -> Bools:
     return result
 
 
-def _mark_acronyms(left: _Side, right: _Side) -> Bools:
+def _mark_acronyms(left: Side, right: Side) -> Bools:
     """Mark words that may be the initials of words of the other name; return which pairs (m,) may have any."""
     result = np.zeros(left.m, np.bool_)
     for short, long in ((left, right), (right, left)):
@@ -289,7 +143,7 @@ def _mark_acronyms(left: _Side, right: _Side) -> Bools:
     return result
 
 
-def _letter_bounds(left: _Side, right: _Side) -> dict[str, Bound]:
+def _letter_bounds(left: Side, right: Side) -> dict[str, Bound]:
     table = left.table
     letters = [table.core_letters[side.parts] for side in (left, right)]
     size = [table.core_size[side.parts] for side in (left, right)]
@@ -308,7 +162,7 @@ def _letter_bounds(left: _Side, right: _Side) -> dict[str, Bound]:
     }
 
 
-def _first_word_bounds(left: _Side, right: _Side) -> Floats:
+def _first_word_bounds(left: Side, right: Side) -> Floats:
     """Return upper bounds on the Jaro-Winkler similarity of the first words."""
     words = left.words
     first, second = (words.word[side.tokens[side.firsts]] for side in (left, right))
@@ -329,7 +183,7 @@ def _form_bounds(table: NameTable, first: Ints, second: Ints) -> dict[str, Bound
     }
 
 
-def _idf_bounds(left: _Side, right: _Side, token_pairs: _TokenPairs, joined: Bools, acronym: Bools) -> dict[str, Bound]:
+def _idf_bounds(left: Side, right: Side, token_pairs: TokenPairs, joined: Bools, acronym: Bools) -> dict[str, Bound]:
     unpaired = [side.sum(side.idf * side.is_unpaired) for side in (left, right)]
     rarest_unpaired = [side.highest(side.idf * side.is_unpaired) for side in (left, right)]
     mean_idf = (left.idf[token_pairs.left] + right.idf[token_pairs.right]) / 2
@@ -341,7 +195,7 @@ def _idf_bounds(left: _Side, right: _Side, token_pairs: _TokenPairs, joined: Boo
         gains.append(side.sum(best))
     matched = left.sum(left.idf * ~left.unshared) + np.minimum(*gains)
     rarest = left.highest(left.idf * ~left.unshared)
-    usual = token_pairs.may_be_respelt & (token_pairs.ratio >= KNOWN_SPELLING_RATIO - _SLACK)
+    usual = token_pairs.may_be_respelt & (token_pairs.ratio >= KNOWN_SPELLING_RATIO - SLACK)
     np.maximum.at(
         rarest,
         token_pairs.pair[usual],
@@ -353,13 +207,18 @@ def _idf_bounds(left: _Side, right: _Side, token_pairs: _TokenPairs, joined: Boo
         rarest = np.maximum(rarest, side.highest(may_be_joined))
     of_acronyms = np.maximum(*(side.sum(side.idf * side.unshared) for side in (left, right)))
     matched += ACRONYM_RATIO * of_acronyms * acronym
+    one_sided = ~left.any(left.unshared) | ~right.any(right.unshared)
+    exchanged = left.any(left.is_unpaired) & right.any(right.is_unpaired)
+    n_unpaired = left.sum(left.is_unpaired) + right.sum(right.is_unpaired)
     return {
         "shared_words": (_share_of(2 * matched, unpaired[0] + unpaired[1]), "at most"),
         "contained_words": (_share_of(matched, np.minimum(*unpaired)), "at most"),
         "shared_rarity": (matched, "at most"),
         "rarest_shared_word": (rarest, "at most"),
         "rare_words_on_both_sides": (np.minimum(*rarest_unpaired), "at least"),
-        "rare_word_on_one_side": (np.maximum(*rarest_unpaired), "at least"),
+        "rare_word_on_one_side": (np.where(one_sided, np.maximum(*rarest_unpaired), 0.0), "at least"),
+        "rarest_exchanged_word": (np.where(exchanged, np.maximum(*rarest_unpaired), 0.0), "at least"),
+        "words_added": (np.where(one_sided, np.minimum(4, n_unpaired), 0.0), "at least"),
     }
 
 
@@ -368,7 +227,7 @@ def _share_of(part: Floats, rest: Floats) -> Floats:
     return np.divide(part, whole, out=np.ones_like(whole), where=rest > 0)
 
 
-def _rest_bounds(left: _Side, right: _Side, acronym: Bools) -> dict[str, Bound]:
+def _rest_bounds(left: Side, right: Side, acronym: Bools) -> dict[str, Bound]:
     words = left.words
     is_settled = ~(left.any(left.unshared & left.may_be_paired) | right.any(right.unshared & right.may_be_paired))
     one_each = is_settled & (left.sum(left.is_unpaired) == 1) & (right.sum(right.is_unpaired) == 1)
@@ -385,7 +244,7 @@ def _rest_bounds(left: _Side, right: _Side, acronym: Bools) -> dict[str, Bound]:
     }
 
 
-def _word_weights(left: _Side, right: _Side, token_pairs: _TokenPairs) -> Floats:
+def _word_weights(left: Side, right: Side, token_pairs: TokenPairs) -> Floats:
     words = left.words
     both_certain = left.any(left.is_unpaired) & right.any(right.is_unpaired)
     both_possible = left.any(left.unshared) & right.any(right.unshared)
@@ -395,11 +254,11 @@ def _word_weights(left: _Side, right: _Side, token_pairs: _TokenPairs) -> Floats
         highest = np.where(both_possible[side.pair], np.maximum(alone, exchanged), alone)
         highest = np.where(both_certain[side.pair], exchanged, highest)
         total += side.sum(highest * side.is_unpaired + np.maximum(highest, 0) * (side.unshared & side.may_be_paired))
-    weights = np.maximum(_respelt_weights(words, *token_pairs.words), 0) * token_pairs.may_be_respelt
+    weights = np.maximum(respelt_weights(words, *token_pairs.words), 0) * token_pairs.may_be_respelt
     return total + np.bincount(token_pairs.pair, weights, left.m)
 
 
-def _short_names_differ(left: _Side, right: _Side, excused: Bools) -> Floats:
+def _short_names_differ(left: Side, right: Side, excused: Bools) -> Floats:
     """Return lower bounds on ``short_names_differ``; 0 if the names may have a word in common or be ``excused``."""
     size = np.minimum(*(side.table.core_size[side.parts] for side in (left, right)))
     excused = excused | left.any(~left.unshared)
