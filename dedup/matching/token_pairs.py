@@ -141,6 +141,7 @@ def _known(words: WordTable, one: Tokens, other: Tokens) -> Bools:
 
 
 def respelt_weights(words: WordTable, one: Tokens, other: Tokens) -> Floats:
+    """Return the learnt weights of pairs of words (k,), 0 for pairs without one."""
     result = np.zeros(len(one))
     at = np.flatnonzero(words.has_respelt[one] & words.has_respelt[other])
     places, found = _find(words.respelt, words, one[at], other[at])
