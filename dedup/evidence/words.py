@@ -20,7 +20,7 @@ At twice this they are no evidence against the pair: one of them is probably a m
 """
 
 
-_MAX_RESPELT = 10.0
+MAX_RESPELT = 10.0
 """Rarity, in nats, that a word spelt in two ways can count with: misspelt, every word is rare."""
 
 ACRONYM_RATIO = 0.5
@@ -61,7 +61,7 @@ def _columns_of(pairing: Pairing, word_model: WordModel) -> tuple[float, ...]:
         lowest_ratio = min(lowest_ratio, spelt.ratio)
         if spelt.is_usual:
             shared.append(min(idf_of(spelt.left), idf_of(spelt.right)))
-        rarest_respelt = max(rarest_respelt, min(weight, _MAX_RESPELT * spelt.ratio))
+        rarest_respelt = max(rarest_respelt, min(weight, MAX_RESPELT * spelt.ratio))
         common = 0.0 if spelt.is_usual else commonness(word_model.idf, spelt.left, spelt.right)
         if not spelt.is_short_form:
             known = max(known, common)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedup.evidence.qualifiers import LONGEST_SHORT_NAME, WELL_KNOWN_ACRONYM
-from dedup.evidence.words import ACRONYM_RATIO
+from dedup.evidence.words import ACRONYM_RATIO, MAX_RESPELT
 from dedup.matching.name_table import Bools, Floats, Ints, NameTable
 from dedup.matching.token_pairs import SLACK, Side, TokenPairs, respelt_weights
 from dedup.text.pairing import KNOWN_SPELLING_RATIO, LONGEST_ACRONYM
@@ -207,6 +207,10 @@ def _idf_bounds(left: Side, right: Side, token_pairs: TokenPairs, joined: Bools,
         rarest = np.maximum(rarest, side.highest(may_be_joined))
     of_acronyms = np.maximum(*(side.sum(side.idf * side.unshared) for side in (left, right)))
     matched += ACRONYM_RATIO * of_acronyms * acronym
+    respelt = np.zeros(left.m)
+    np.maximum.at(
+        respelt, token_pairs.pair, np.minimum(mean_idf, MAX_RESPELT * token_pairs.ratio) * token_pairs.may_be_respelt
+    )
     one_sided = ~left.any(left.unshared) | ~right.any(right.unshared)
     exchanged = left.any(left.is_unpaired) & right.any(right.is_unpaired)
     n_unpaired = left.sum(left.is_unpaired) + right.sum(right.is_unpaired)
@@ -215,6 +219,7 @@ def _idf_bounds(left: Side, right: Side, token_pairs: TokenPairs, joined: Bools,
         "contained_words": (_share_of(matched, np.minimum(*unpaired)), "at most"),
         "shared_rarity": (matched, "at most"),
         "rarest_shared_word": (rarest, "at most"),
+        "distinctive_word_shared": (np.maximum(rarest, respelt) - np.maximum(*rarest_unpaired), "at most"),
         "rare_words_on_both_sides": (np.minimum(*rarest_unpaired), "at least"),
         "rare_word_on_one_side": (np.where(one_sided, np.maximum(*rarest_unpaired), 0.0), "at least"),
         "rarest_exchanged_word": (np.where(exchanged, np.maximum(*rarest_unpaired), 0.0), "at least"),
