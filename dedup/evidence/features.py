@@ -107,7 +107,7 @@ REGISTRY = Registry((
     Feature("rare_words_on_both_sides", -1, words.word_measures, words.unpaired_label, one_script_only=True),
     Feature("rare_word_on_one_side", -1, words.word_measures, words.unpaired_label, one_script_only=True),
     Feature("rarest_exchanged_word", -1, words.word_measures, words.unpaired_label, one_script_only=True),
-    Feature("distinctive_word_shared", 1, words.word_measures, words.shared_label, one_script_only=True),
+    Feature("distinctive_word_shared", 1, words.word_measures, words.distinctive_label, one_script_only=True),
     Feature("words_added", -1, words.word_measures, words.unpaired_label, one_script_only=True),
     Feature(
         "word_exchanged", -1, words.word_measures, words.unpaired_label,

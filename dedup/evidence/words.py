@@ -23,6 +23,9 @@ At twice this they are no evidence against the pair: one of them is probably a m
 MAX_RESPELT = 10.0
 """Rarity, in nats, that a word spelt in two ways can count with: misspelt, every word is rare."""
 
+MOST_ADDED = 4
+"""Number of added words from which more say no more."""
+
 ACRONYM_RATIO = 0.5
 """How much an acronym says of what the words it stands for would say."""
 
@@ -61,7 +64,7 @@ def _columns_of(pairing: Pairing, word_model: WordModel) -> tuple[float, ...]:
         lowest_ratio = min(lowest_ratio, spelt.ratio)
         if spelt.is_usual:
             shared.append(min(idf_of(spelt.left), idf_of(spelt.right)))
-        rarest_respelt = max(rarest_respelt, min(weight, MAX_RESPELT * spelt.ratio))
+        rarest_respelt = max(rarest_respelt, _rarity_of_respelt(spelt, word_model.idf))
         common = 0.0 if spelt.is_usual else commonness(word_model.idf, spelt.left, spelt.right)
         if not spelt.is_short_form:
             known = max(known, common)
@@ -80,7 +83,7 @@ def _columns_of(pairing: Pairing, word_model: WordModel) -> tuple[float, ...]:
         0.0 if left and right else higher,
         higher if left and right else 0.0,
         max(rarest_shared, rarest_respelt) - higher,
-        0.0 if left and right else float(min(4, len(left) + len(right))),
+        0.0 if left and right else float(min(MOST_ADDED, len(left) + len(right))),
         float(len(left) == len(right) == 1),
         word_model.weights.total(pairing),
         lowest_ratio,
@@ -89,6 +92,10 @@ def _columns_of(pairing: Pairing, word_model: WordModel) -> tuple[float, ...]:
         own_word,
         *_frame(pairing, word_model.corpus.n_names, of_shared),
     )
+
+
+def _rarity_of_respelt(spelt: Respelling, idf: InverseDocumentFrequency) -> float:
+    return min((idf.of(spelt.left) + idf.of(spelt.right)) / 2, MAX_RESPELT * spelt.ratio)
 
 
 def _frame(pairing: Pairing, n_names: int, rarity: float) -> tuple[float, float]:
@@ -115,7 +122,7 @@ def commonness(idf: InverseDocumentFrequency, left: str, right: str) -> float:
 def shared_label(pair: ExplainedPair) -> str:
     """Say what share of the words match, and which shared word is the rarest."""
     pairing = pair.names.pairing
-    if not (pairing.shared or pairing.respelt):
+    if not (pairing.shared or pairing.respelt or pairing.acronyms):
         return "every word of one name is matched"
     share = pair.values["shared_words"]
     if not pairing.shared:
@@ -124,6 +131,17 @@ def shared_label(pair: ExplainedPair) -> str:
     if share == 1:
         return f"all words match (rarest: {rarest})"
     return f"{share:.0%} of the words match, weighted by rarity (rarest: {rarest})"
+
+
+def distinctive_label(pair: ExplainedPair) -> str:
+    """Name the rarest word of both names, and say whether it has a counterpart."""
+    pairing = pair.names.pairing
+    if pair.values["distinctive_word_shared"] < 0:
+        return f"rarest word {quote(max((*pairing.left_only, *pairing.right_only), key=pair.rarity))} in one name only"
+    rarities = {word: pair.rarity(word) for word in pairing.shared}
+    for spelt in pairing.respelt:
+        rarities[spelt.left] = _rarity_of_respelt(spelt, pair.word_model.idf)
+    return f"rarest word {quote(max(rarities, key=rarities.__getitem__))} matched"
 
 
 def unpaired_label(pair: ExplainedPair) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedup.evidence.qualifiers import LONGEST_SHORT_NAME, WELL_KNOWN_ACRONYM
-from dedup.evidence.words import ACRONYM_RATIO, MAX_RESPELT
+from dedup.evidence.words import ACRONYM_RATIO, MAX_RESPELT, MOST_ADDED
 from dedup.matching.name_table import Bools, Floats, Ints, NameTable
 from dedup.matching.token_pairs import SLACK, Side, TokenPairs, respelt_weights
 from dedup.text.pairing import KNOWN_SPELLING_RATIO, LONGEST_ACRONYM
@@ -185,7 +185,6 @@ def _form_bounds(table: NameTable, first: Ints, second: Ints) -> dict[str, Bound
 
 def _idf_bounds(left: Side, right: Side, token_pairs: TokenPairs, joined: Bools, acronym: Bools) -> dict[str, Bound]:
     unpaired = [side.sum(side.idf * side.is_unpaired) for side in (left, right)]
-    rarest_unpaired = [side.highest(side.idf * side.is_unpaired) for side in (left, right)]
     mean_idf = (left.idf[token_pairs.left] + right.idf[token_pairs.right]) / 2
     gain = mean_idf * token_pairs.ratio * token_pairs.may_be_respelt
     gains = []
@@ -207,23 +206,36 @@ def _idf_bounds(left: Side, right: Side, token_pairs: TokenPairs, joined: Bools,
         rarest = np.maximum(rarest, side.highest(may_be_joined))
     of_acronyms = np.maximum(*(side.sum(side.idf * side.unshared) for side in (left, right)))
     matched += ACRONYM_RATIO * of_acronyms * acronym
-    respelt = np.zeros(left.m)
-    np.maximum.at(
-        respelt, token_pairs.pair, np.minimum(mean_idf, MAX_RESPELT * token_pairs.ratio) * token_pairs.may_be_respelt
-    )
-    one_sided = ~left.any(left.unshared) | ~right.any(right.unshared)
-    exchanged = left.any(left.is_unpaired) & right.any(right.is_unpaired)
-    n_unpaired = left.sum(left.is_unpaired) + right.sum(right.is_unpaired)
     return {
         "shared_words": (_share_of(2 * matched, unpaired[0] + unpaired[1]), "at most"),
         "contained_words": (_share_of(matched, np.minimum(*unpaired)), "at most"),
         "shared_rarity": (matched, "at most"),
         "rarest_shared_word": (rarest, "at most"),
-        "distinctive_word_shared": (np.maximum(rarest, respelt) - np.maximum(*rarest_unpaired), "at most"),
-        "rare_words_on_both_sides": (np.minimum(*rarest_unpaired), "at least"),
-        "rare_word_on_one_side": (np.where(one_sided, np.maximum(*rarest_unpaired), 0.0), "at least"),
-        "rarest_exchanged_word": (np.where(exchanged, np.maximum(*rarest_unpaired), 0.0), "at least"),
-        "words_added": (np.where(one_sided, np.minimum(4, n_unpaired), 0.0), "at least"),
+        **_unpaired_bounds(left, right, np.maximum(rarest, _rarest_respelt(left, right, token_pairs))),
+    }
+
+
+def _rarest_respelt(left: Side, right: Side, token_pairs: TokenPairs) -> Floats:
+    """Return upper bounds, (m,), on the rarity of the words that are spelt in two ways."""
+    rarity = np.minimum(
+        (left.idf[token_pairs.left] + right.idf[token_pairs.right]) / 2, MAX_RESPELT * (token_pairs.ratio + SLACK)
+    )
+    result = np.zeros(left.m)
+    np.maximum.at(result, token_pairs.pair, rarity * token_pairs.may_be_respelt)
+    return result
+
+
+def _unpaired_bounds(left: Side, right: Side, rarest_paired: Floats) -> dict[str, Bound]:
+    rarest = [side.highest(side.idf * side.is_unpaired) for side in (left, right)]
+    are_exchanged = left.any(left.is_unpaired) & right.any(right.is_unpaired)
+    are_added = ~(left.any(left.unshared) & right.any(right.unshared))
+    count = left.sum(left.is_unpaired) + right.sum(right.is_unpaired)
+    return {
+        "rare_words_on_both_sides": (np.minimum(*rarest), "at least"),
+        "rare_word_on_one_side": (np.maximum(*rarest) * are_added, "at least"),
+        "rarest_exchanged_word": (np.maximum(*rarest) * are_exchanged, "at least"),
+        "distinctive_word_shared": (rarest_paired - np.maximum(*rarest), "at most"),
+        "words_added": (np.minimum(count, MOST_ADDED) * are_added, "at least"),
     }
 
 

@@ -43,6 +43,9 @@ _RUN = re.compile(
 _LARGE_KANA = str.maketrans(
     "ぁぃぅぇぉっゃゅょゎゕゖァィゥェォッャュョヮヵヶ", "あいうえおつやゆよわかけアイウエオツヤユヨワカケ", "ー"
 )
+_REPEATED = re.compile("([^々])々+")
+"""A character and the signs that repeat it; a sign with none before it stands for itself."""
+
 _KANA_IN_HAN = str.maketrans("ノがガヶッっツ", "のケケケつつつ")
 
 Script = Literal["han", "kana", "other"]
@@ -151,9 +154,7 @@ def runs(word: str) -> Iterator[tuple[str, Script]]:
         if not match["han"]:
             yield run, "kana" if match["kana"] else "other"
             continue
-        while "々" in run[1:]:
-            at = run.index("々", 1)
-            run = run[:at] + run[at - 1] + run[at + 1 :]
+        run = _REPEATED.sub(lambda repeated: repeated[1] * len(repeated[0]), run)
         yield run.translate(_KANA_IN_HAN).translate(_table().variants), "han"
 
 

@@ -126,8 +126,6 @@ def take_apart(normal_form: str, widths: frozenset[int] = NO_WIDTHS, reading: Re
         pieces = [piece.strip() for piece in _MARKER.split(" " + text)]
     parts = tuple(whole if piece == normal_form else parse(piece, reading) for piece in pieces if piece)
     consonants = whole.core.translate(_CONSONANTS) or whole.core
-    parts = tuple(whole if piece == normal_form else parse(piece, reading) for piece in pieces if piece)
-    consonants = whole.core.translate(_CONSONANTS) or whole.core
     is_latin = normal_form.isascii() or not _OTHER_LETTER.search(normal_form)
     scripts = (True, True, False, False)
     if not is_latin:

@@ -77,8 +77,9 @@ def read_scorer_data(
         return _also_without_corpus(result)
     judged: dict[str, list[tuple[Pair, int, float]]] = {}
     for row in read_judged_pairs():
-        weight = min(row.weight, _MAX_JUDGED_WEIGHT) ** 0.5
-        judged.setdefault(row.country, []).append(((row.left, row.right), int(row.is_same), weight))
+        if row.country in lists:
+            weight = min(row.weight, _MAX_JUDGED_WEIGHT) ** 0.5
+            judged.setdefault(row.country, []).append(((row.left, row.right), int(row.is_same), weight))
     _add(result, judged, _SHARES["judged"] * unit)
     alias: dict[str, list[tuple[Pair, int, float]]] = {}
     for country, entity, pairs in read_world_aliases(data, seed):

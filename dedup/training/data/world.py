@@ -90,7 +90,7 @@ def read_lists(data: Path) -> dict[str, list[str]]:
 
 
 def read_judged_pairs() -> list[JudgedPair]:
-    """Return the judged pairs, without unsure ones."""
+    """Return the judged pairs of the countries that are not held out, without unsure ones."""
     text = resources.files("dedup.training.data").joinpath("judged_pairs.csv").read_text(encoding="utf-8")
     rows = list(csv.DictReader(text.splitlines()))
     return [
@@ -102,7 +102,7 @@ def read_judged_pairs() -> list[JudgedPair]:
             float(row["weight"]),
         )
         for row in rows
-        if row["label"] != "unsure"
+        if row["label"] != "unsure" and row["country"] not in HELD_OUT
     ]
 
 

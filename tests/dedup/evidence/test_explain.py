@@ -106,6 +106,8 @@ def reasons(model):
         ("日立製作所株式会社", "株式会社日立製作所", "legal form ‘株式会社’ in both names"),
         ("IBM", "International Business Machines", "‘ibm’ is the other name's acronym"),
         ("General Electric", "General Electric Pension Plan", "‘pension’ suggests a separate organisation"),
+        ("VFW Post 77", "Veterans Foreign Wars Post 77", "acronym ‘vfw’ for ‘veterans foreign wars’"),
+        ("Employers Union", "Employees Union", "‘employers’ and ‘employees’ are opposites"),
         ("HP", "BP", "short names ‘hp’ and ‘bp’ differ"),
         ("Jubayliyah", "الجبيلية", "sounds 86% similar"),
         ("Acme Inc dba Zenith", "Zenith 2006", "several names given; compared ‘zenith’ with ‘zenith 2006’"),
@@ -124,7 +126,7 @@ def test_reasons_name_what_differs_in_the_order_given(reasons, left, right, labe
 
 def test_absent_evidence_has_no_reason(reasons):
     assert {label.split(" ")[0] for label in reasons("Acme", "Acme Inc")} == {
-        *("starting", "vector", "spelling", "all", "legal"),
+        *("starting", "vector", "spelling", "all", "rarest", "legal"),
     }
     assert not any("organisation" in label for label in reasons("Acme Pension Plan", "Acme Retirement Foundation"))
     assert not any("differ" in label for label in reasons("Route 2 4 Diner", "Route 4 2 Diner"))

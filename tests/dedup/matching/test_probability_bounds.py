@@ -12,6 +12,7 @@ from dedup.matching.evidence_bounds import bounds_of_names, bounds_of_parts, con
 from dedup.matching.name_table import describe, table_of_names
 from dedup.matching.probability_bounds import ProbabilityBounds
 from dedup.model import load_model
+from dedup.text.corpus import Corpus
 from dedup.text.names import take_apart
 from dedup.text.normalise import normalise
 from dedup.text.word_weights import InverseDocumentFrequency, WordModel, WordWeights
@@ -21,12 +22,22 @@ WORD_MODEL = WordModel(
     InverseDocumentFrequency({"bank": 1000, "royal": 300, "inc": 5000, "mercury": 80}, 10_000), WordWeights(WEIGHTS)
 )
 
+CORPUS = Corpus(
+    2_000,
+    {"royal": 200, "bank": 400, "city": 150, "union": 100, "kelvorin": 5},
+    {"bank royal": 150, "bank city": 120},
+    {"rbg": 4, "vfw": 9},
+    frozenset({8, 9, 14, 20, 21}),
+)
+
 WORDS = [
     "royal", "royale", "royals", "bank", "banks", "banking", "bnk", "dental", "group", "grp", "aero", "jet",
     "aerojet", "3", "d", "3d", "ii", "2", "101", "a", "b", "c", "an", "i", "intl", "international", "city",
     "cities", "of", "iowa", "ohio", "us", "u", "usa", "new", "york", "ny", "oklahoma", "inc", "llc", "ag",
     "dba", "formerly", "junior", "series", "sanjose", "san", "jose", "rbg", "mercury", "mercurys",
-    "laboratories", "laboratores", "pension", "plan",
+    "laboratories", "laboratores", "pension", "plan", "kelvorin", "kelovrin", "kelvorim", "kelvrin",
+    "vfw", "veterans", "foreign", "wars", "post", "chu", "centre", "hospitalier", "universitaire", "ry", "cb",
+    "employers", "employees", "north", "south", "laboratoreis", "intrnational",
     "muller", "mueller", "aaa", "aa", "twenty", "one", "ta", "iib", "union", "青木", "鈴木",
     "trust", "smith-jones", "straße", "münchen", "газпром", "日立製作所株式会社", "北京市第一中学", "北京十一中学",
     "農業協同組合中央会", "農業共同組合中央会", "第3工場", "アオキ", "アオキ工場", "トヨタ",
@@ -38,22 +49,35 @@ names = (
 ).map(lambda words: normalise(" ".join(words)) or "x")
 
 
-def rows_of(left, right):
-    return evidence(left, right, np.zeros(len(left), np.float32), WORD_MODEL)
+OF_CORPUS = WordModel(WORD_MODEL.idf.with_corpus(CORPUS), WORD_MODEL.weights)
 
 
-@given(st.lists(names, min_size=2, max_size=8, unique=True))
-@example(["royal vale", "royal vole"])  # the least similar spellings of one word
-def test_evidence_is_within_its_bounds(normals):
-    table = table_of_names([describe(normals)], WORD_MODEL)
+def table_of(normals, word_model):
+    return table_of_names([describe(normals, word_model.corpus.widths)], word_model)
+
+
+@given(st.lists(names, min_size=2, max_size=8, unique=True), st.sampled_from([WORD_MODEL, OF_CORPUS]))
+@example(["royal vale", "royal vole"], WORD_MODEL)  # the least similar spellings of one word
+@example(["chu rennes", "centre hospitalier universitaire rennes"], OF_CORPUS)
+@example(["vfw post 77", "veterans foreign wars post 77"], OF_CORPUS)
+@example(["vfw", "veterans foreign wars"], OF_CORPUS)
+@example(["royal cb", "royal city bank"], OF_CORPUS)
+@example(["royal bank kelvorin", "royal bank kelovrin"], OF_CORPUS)
+@example(["kelvorin works", "kelvorim labs"], OF_CORPUS)
+@example(["royal bank un", "royal bank union city"], OF_CORPUS)  # cut in mid-word
+@example(["royal bank", "royal bank mail"], OF_CORPUS)
+def test_evidence_is_within_its_bounds(normals, word_model):
+    table = table_of(normals, word_model)
     pairs = np.array([(i, j) for i in range(len(normals)) for j in range(len(normals)) if i != j])
     for script in (table.is_latin, table.has_han):  # pairs that differ in it are compared by sound
         pairs = pairs[script[pairs[:, 0]] == script[pairs[:, 1]]]
     if not len(pairs):
         return
-    rows = rows_of(*([normals[i] for i in side] for side in pairs.T))
+    similarities = np.zeros(len(pairs), np.float32)
+    rows = evidence(*([normals[i] for i in side] for side in pairs.T), similarities, word_model)
     bounds = bounds_of_names(table, *pairs.T)
-    single = np.array([len(take_apart(normal).parts) == 1 for normal in normals])[pairs].all(axis=1)
+    is_single = np.array([len(take_apart(normal, word_model.corpus.widths).parts) == 1 for normal in normals])
+    single = is_single[pairs].all(axis=1)
     checks = [(np.ones(len(pairs), bool), bounds)]
     if single.any():
         of_parts = bounds_of_parts(table, *table.parts[pairs[single]].T, consonant_bounds(table, *pairs[single].T))
@@ -68,8 +92,12 @@ def test_evidence_is_within_its_bounds(normals):
                 assert (exact >= values - tolerance).all(), feature
 
 
-@given(st.lists(names, min_size=2, max_size=6, unique=True), st.integers(0, 2**32))
-def test_no_log_odds_exceed_their_bound_whatever_the_curves(normals, seed):
+@given(
+    st.lists(names, min_size=2, max_size=6, unique=True),
+    st.integers(0, 2**32),
+    st.sampled_from([WORD_MODEL, OF_CORPUS]),
+)
+def test_no_log_odds_exceed_their_bound_whatever_the_curves(normals, seed, word_model):
     random = np.random.default_rng(seed)
     curves = [
         Curve(tuple(np.sort(random.normal(0.5, 1, 4)).tolist()), tuple(random.normal(size=4).tolist()))
@@ -78,8 +106,8 @@ def test_no_log_odds_exceed_their_bound_whatever_the_curves(normals, seed):
     scorer = Scorer(-1.0, tuple(curves))
     pairs = np.array([(i, j) for i in range(len(normals)) for j in range(i)])
     similarities = random.uniform(-1, 1, len(pairs)).astype(np.float32)
-    rows = evidence(*([normals[i] for i in side] for side in pairs.T), similarities, WORD_MODEL)
-    at_most = ProbabilityBounds(scorer, table_of_names([describe(normals)], WORD_MODEL)).log_odds(pairs, similarities)
+    rows = evidence(*([normals[i] for i in side] for side in pairs.T), similarities, word_model)
+    at_most = ProbabilityBounds(scorer, table_of(normals, word_model)).log_odds(pairs, similarities)
     assert (scorer.log_odds(rows) <= at_most).all()
 
 

@@ -1,7 +1,7 @@
 """Names in Chinese characters and kana fall into words; variants are one character, numerals are numbers."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dedup.text.gazetteer import is_place
@@ -108,6 +108,7 @@ def test_scripts_are_recognised():
     assert [has_kana(text) for text in ("日立", "トヨタ", "acme", "さかた")] == [False, True, False, True]
 
 
+@example("々々")
 @given(st.text("第一三〇百十中小学科技深圳市宏达アヤー々の3a", min_size=1))
 def test_words_are_never_empty_and_parts_add_up(text):
     assert all(separate([text]))

@@ -84,7 +84,7 @@ def test_opening_for_queries(store: Store, snapshots: Snapshots) -> None:
 
 
 def test_counting_words(store: Store, snapshots: Snapshots, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("indexer.store.corpus_words.LEAST_CORPUS", 5)
+    monkeypatch.setattr("indexer.store.corpus_words.SMALLEST", 5)
     Load(store, with_ids(*((f"{n}", f"Name {n}") for n in range(6))))
     for expected in (["words", "read vectors"], ["check snapshot"]):
         reported = Reported()

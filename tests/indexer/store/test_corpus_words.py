@@ -55,8 +55,7 @@ def explained(model: Model) -> Explanation:
 @pytest.fixture
 def few_texts_suffice(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make twenty texts enough to count words in."""
-    for module in ("dedup.text.word_weights", "indexer.store.corpus_words"):
-        monkeypatch.setattr(f"{module}.LEAST_CORPUS", 20)
+    monkeypatch.setattr("indexer.store.corpus_words.SMALLEST", 20)
 
 
 def test_a_word_frequent_in_the_corpus_is_not_taken_for_a_typo(
@@ -109,26 +108,34 @@ def test_queries_and_reasons_use_the_corpus(
 def test_many_texts_are_sampled(
     model: Model, engine_url: str, directory: Path, few_texts_suffice: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("indexer.store.corpus_words.CORPUS_SAMPLE", 25)
+    monkeypatch.setattr("dedup.text.corpus.SAMPLE", 25)
     with Workspace(directory, engine_url).open(for_writing=True) as store:
         fill(store, directory, model, [*ways("kelvorin"), *ways("kelvarin")])
-        kept = json.loads(store.meta("words") or "")
-    assert (kept["texts"], kept["sample"], kept["counts"]["kelvorin"]) == (60, 20, 10)
+        kept = json.loads(store.meta("corpus") or "")
+    assert (kept["texts"], kept["corpus"]["n_names"], kept["corpus"]["words"]["kelvorin"]) == (60, 20, 10)
 
 
+@pytest.mark.parametrize(
+    "damaged", ['{"texts": 60', '{"texts": 60, "corpus": {"n_names": 60}}', '{"texts": 60}', "[1]"]
+)
 def test_damaged_counts_are_reported_and_rebuilt(
-    model: Model, engine_url: str, directory: Path, few_texts_suffice: None, caplog: pytest.LogCaptureFixture
+    model: Model,
+    engine_url: str,
+    directory: Path,
+    few_texts_suffice: None,
+    caplog: pytest.LogCaptureFixture,
+    damaged: str,
 ) -> None:
     names = [*ways("kelvorin"), *ways("kelvarin")]
     with Workspace(directory, engine_url).open(for_writing=True) as store:
         fill(store, directory, model, names)
-        sound = store.meta("words")
-        spoil = update(store_meta).where(store_meta.c.key == "words").values(value='{"texts": 60')
+        sound = store.meta("corpus")
+        spoil = update(store_meta).where(store_meta.c.key == "corpus").values(value=damaged)
         store.write(lambda connection: connection.execute(spoil))
         assert model_with_corpus(store, model) is model
         assert "indexing an input rebuilds them" in caplog.text
         fill(store, directory, model, names)
-        assert store.meta("words") == sound
+        assert store.meta("corpus") == sound
 
 
 def test_whole_paragraphs_are_found_and_compared(model: Model, engine_url: str, directory: Path) -> None:

@@ -1,0 +1,67 @@
+"""Acronyms and names that a field of fixed width cuts off, in pairings."""
+
+import pytest
+
+from dedup.text.names import take_apart
+from dedup.text.pairing import Pairing, pair_parts
+
+
+def paired(left: str, right: str, width: int | None = None) -> Pairing:
+    widths = frozenset() if width is None else frozenset({width})
+    one, other = take_apart(left, widths), take_apart(right, widths)
+    return pair_parts(one, other, one.parts[-1], other.parts[-1])
+
+
+@pytest.mark.parametrize(
+    ("short", "long", "word", "words"),
+    [
+        ("chu rennes", "centre hospitalier universitaire rennes", "chu", ("center", "hospitalier", "universitaire")),
+        ("vfw post 77", "veterans of foreign wars post 77", "vfw", ("veterans", "foreign", "wars")),
+        ("cb ravensford", "castle brewery ravensford", "cb", ("castle", "brewery")),
+    ],
+)
+def test_an_acronym_is_paired_with_the_words_it_stands_for(short, long, word, words):
+    for found in (paired(short, long), paired(long, short)):
+        assert found.acronyms == ((word, words),)
+        assert not found.left_only and not found.right_only
+
+
+@pytest.mark.parametrize(
+    ("short", "long"),
+    [
+        ("cb", "castle brewery"),  # two letters, and no word in common
+        ("cb dunmore", "castle brewery ravensford"),
+        ("vfw post", "veterans wars foreign post"),  # another order
+        ("vfw post", "veterans foreign post wars"),  # not consecutive
+        ("v4w post", "veterans foreign wars post"),
+        ("abcdefg post", "a1 b1 c1 d1 e1 f1 g1 post"),
+    ],
+)
+def test_other_words_are_no_acronyms(short, long):
+    assert not paired(short, long).acronyms
+
+
+def test_a_cut_name_is_paired_with_what_it_begins():
+    whole = "society for the advancement of ironmongers in ravensford"
+    for size in (30, 36, 43):  # at the end of a word, or in the middle of one
+        cut = whole[:size].strip()
+        found = paired(cut, whole, len(cut))
+        assert found.is_cut and not found.left_only and not found.right_only
+        assert paired(whole, cut, len(cut)).is_cut
+        for width in (None, len(cut) + 1):
+            assert not paired(cut, whole, width).is_cut
+            assert "ravensford" in paired(cut, whole, width).right_only
+
+
+@pytest.mark.parametrize(
+    ("cut", "whole"),
+    [
+        ("ravensford lodge", "ravensford lodge 1415"),
+        ("ravensford lodge no 14", "ravensford lodge no 1415"),
+        ("ravensford lodge of ironmo", "ravensford lodge of ironmongers 1415"),
+        ("ravensford lodge of iron", "ravensford lodge of iron4you"),
+    ],
+)
+def test_a_number_is_never_taken_to_be_cut_off(cut, whole):
+    found = paired(cut, whole, len(cut))
+    assert not found.is_cut and found.right_only
