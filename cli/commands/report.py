@@ -21,8 +21,8 @@ EXAMPLES = options.examples(
 )
 
 _SHOWN = (
-    *("records", "distinct_texts", "exact_duplicate_records", "near_pairs", "pairs_total"),
-    *("clusters", "records_in_clusters", "largest_cluster"),
+    *("records", "distinct_texts", "exact_duplicate_records", "near_pairs", "expected_true_pairs"),
+    *("pairs_total", "clusters", "records_in_clusters", "largest_cluster"),
 )
 
 

@@ -12,8 +12,9 @@ from rapidfuzz import fuzz
 from rapidfuzz.process import cpdist
 
 from dedup.runtime import threads
+from dedup.text.gazetteer import well_known_words
 from dedup.text.names import NO_WIDTHS, Name, Parts, initials_of, take_apart
-from dedup.text.pairing import Pairing, pair_parts
+from dedup.text.pairing import LONGEST_ACRONYM, Pairing, pair_parts
 from dedup.text.sound import by_sound
 from dedup.text.word_weights import WordModel
 
@@ -39,11 +40,14 @@ class NamePair(NamedTuple):
 
     @property
     def is_acronym(self) -> bool:
-        """Whether one name is a single word, of 3 to 6 letters, made of the initials of the other."""
+        """Whether the letters of one name are the initials of the other: 3 to 6, or fewer if they are well known."""
         short, long = self.left_part, self.right_part
         if len(short.core) >= len(long.core):
             short, long = long, short
-        return len(short.words) == 1 < len(long.words) and short.core == initials_of(long)
+        letters = short.core.replace(" ", "")
+        if letters != long.initials or len(long.words) == 1 or len(letters) > LONGEST_ACRONYM:
+            return False
+        return bool(initials_of(long)) or bool(well_known_words(letters))
 
 
 @dataclass(frozen=True, slots=True)

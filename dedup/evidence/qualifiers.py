@@ -19,6 +19,9 @@ from dedup.text.names import Name, Parts
 NATS_OF_AN_INITIAL = 2.0
 """How unlikely it is, in nats, that an initial is a given letter."""
 
+WELL_KNOWN_ACRONYM = 20.0
+_CHANCE_ACRONYM = 0.5
+
 LONGEST_SHORT_NAME = 8
 """Number of letters from which a name no longer counts as short."""
 
@@ -195,19 +198,27 @@ def another_body_label(pair: ExplainedPair) -> str:
 def acronym(batch: PairBatch) -> Columns:
     """Return how much it says that a word of one name has the initials of words of the other, in nats.
 
-    Two more for each letter, less for initials that many names of the corpus have; 0 if there is no such word.
+    Two more for each letter, less for initials that many names of the corpus have; 0 if there is no such word. A
+    well-known acronym says most beside its own name, and least beside another.
     """
     initials = batch.word_model.corpus.initials
     return {"acronym": np.array([_acronym_of(pair, initials) for pair in batch.pairs], np.float32)}
 
 
 def _acronym_of(pair: NamePair, initials: Mapping[str, int]) -> float:
-    found = [acronym.word for acronym in pair.pairing.acronyms]
+    found = [(acronym.word, acronym.words) for acronym in pair.pairing.acronyms]
     if pair.is_acronym:
-        found.append(min(pair.left_part.core, pair.right_part.core, key=len))
-    if not found:
-        return 0.0
-    return max(0.5, max(NATS_OF_AN_INITIAL * len(word) - math.log(initials.get(word, 1)) for word in found))
+        short, long = sorted((pair.left_part, pair.right_part), key=lambda part: len(part.core))
+        found.append((short.core.replace(" ", ""), long.words))
+    return max((_strength(word, words, initials.get(word, 1)) for word, words in found), default=0.0)
+
+
+def _strength(acronym: str, words: Sequence[str], n_names: int) -> float:
+    """Return how much an acronym of ``words`` says if ``n_names`` names of the corpus have these initials."""
+    known = gazetteer.well_known_words(acronym)
+    if known:
+        return WELL_KNOWN_ACRONYM if known.issubset(words) else _CHANCE_ACRONYM
+    return max(_CHANCE_ACRONYM, NATS_OF_AN_INITIAL * len(acronym) - math.log(n_names))
 
 
 def acronym_label(pair: ExplainedPair) -> str:

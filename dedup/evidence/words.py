@@ -50,7 +50,7 @@ def _columns_of(pairing: Pairing, word_model: WordModel) -> tuple[float, ...]:
     idf_of = word_model.idf.of
     shared = [idf_of(word) for word in pairing.shared]
     left, right = [idf_of(word) for word in pairing.left_only], [idf_of(word) for word in pairing.right_only]
-    matched = word_model.idf.of_all(pairing.shared)
+    matched = of_shared = word_model.idf.of_all(pairing.shared)
     total = 2 * matched + sum(left) + sum(right)
     for acronym in pairing.acronyms:
         weight = word_model.idf.of_all(acronym.words)
@@ -62,6 +62,8 @@ def _columns_of(pairing: Pairing, word_model: WordModel) -> tuple[float, ...]:
         matched += spelt.ratio * weight
         total += 2 * weight
         lowest_ratio = min(lowest_ratio, spelt.ratio)
+        if spelt.is_usual:
+            shared.append(min(idf_of(spelt.left), idf_of(spelt.right)))
         rarest_respelt = max(rarest_respelt, _rarity_of_respelt(spelt, word_model.idf))
         common = 0.0 if spelt.is_usual else commonness(word_model.idf, spelt.left, spelt.right)
         if not spelt.is_short_form:
@@ -88,7 +90,7 @@ def _columns_of(pairing: Pairing, word_model: WordModel) -> tuple[float, ...]:
         known * min(1.0, max(0.0, 1 - (rarest_shared - _DISTINCTIVE) / _DISTINCTIVE)),
         unusual,
         own_word,
-        *_frame(pairing, word_model),
+        *_frame(pairing, word_model.corpus.n_names, of_shared),
     )
 
 
@@ -96,14 +98,14 @@ def _rarity_of_respelt(spelt: Respelling, idf: InverseDocumentFrequency) -> floa
     return min((idf.of(spelt.left) + idf.of(spelt.right)) / 2, MAX_RESPELT * spelt.ratio)
 
 
-def _frame(pairing: Pairing, word_model: WordModel) -> tuple[float, float]:
-    """Return how many names of the corpus have the shared words, as log(1 + number), if other words differ.
+def _frame(pairing: Pairing, n_names: int, rarity: float) -> tuple[float, float]:
+    """Return how many of a corpus's names have the shared words, as log(1 + number), if other words differ.
 
     The first value is for names that exchange words (``Bank Spółdzielczy w X``), the second for one that adds some.
     """
     if not pairing.shared or not (pairing.left_only or pairing.right_only):
         return 0.0, 0.0
-    size = math.log1p(word_model.corpus.n_names * math.exp(-word_model.idf.of_all(pairing.shared)))
+    size = math.log1p(n_names * math.exp(-rarity))
     return (size, 0.0) if pairing.left_only and pairing.right_only else (0.0, size)
 
 

@@ -13,11 +13,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from dedup.evidence.qualifiers import LONGEST_SHORT_NAME, NATS_OF_AN_INITIAL
+from dedup.evidence.qualifiers import LONGEST_SHORT_NAME, WELL_KNOWN_ACRONYM
 from dedup.evidence.words import ACRONYM_RATIO, MAX_RESPELT, MOST_ADDED
 from dedup.matching.name_table import Bools, Floats, Ints, NameTable
-from dedup.matching.token_pairs import SLACK, Side, TokenPairs, respelt_weights_of
-from dedup.text.pairing import LONGEST_ACRONYM
+from dedup.matching.token_pairs import SLACK, Side, TokenPairs, respelt_weights
+from dedup.text.pairing import KNOWN_SPELLING_RATIO, LONGEST_ACRONYM
 
 Bound = tuple[NDArray[np.floating], Literal["exactly", "at most", "at least"]]
 """A bound on one feature: values (n,), and how the feature relates to them."""
@@ -72,7 +72,7 @@ def bounds_of_parts(table: NameTable, first: Ints, second: Ints, consonants: Flo
         **_rest_bounds(left, right, acronym),
         "word_weights": (_word_weights(left, right, token_pairs), "at most"),
         "numbers_equal": ((table.has_numbers[first] | table.has_numbers[second]).astype(float), "at most"),
-        "acronym": (NATS_OF_AN_INITIAL * LONGEST_ACRONYM * acronym, "at most"),
+        "acronym": (WELL_KNOWN_ACRONYM * acronym, "at most"),
         "short_names_differ": (shortness, "at least"),
         "consonants": (consonants * consonants_count, "at most"),
     }
@@ -133,6 +133,8 @@ def _mark_acronyms(left: Side, right: Side) -> Bools:
         may_be = short.unshared & words.is_alpha[word] & (size <= LONGEST_ACRONYM) & fits
         may_be &= (size > 1) & (long.sum(long.unshared)[short.pair] >= size)
         initials = long.table.initials[long.parts]
+        is_short = short.table.core_size[short.parts] <= LONGEST_ACRONYM  # as "p g" for "procter gamble"
+        may_be |= (is_short & (short.counts <= long.counts) & (long.counts > 1))[short.pair]
         may_be |= ((short.counts == 1) & (short.tokens[short.firsts] == initials))[short.pair]
         short.may_be_paired |= may_be
         found = short.any(may_be)
@@ -192,6 +194,12 @@ def _idf_bounds(left: Side, right: Side, token_pairs: TokenPairs, joined: Bools,
         gains.append(side.sum(best))
     matched = left.sum(left.idf * ~left.unshared) + np.minimum(*gains)
     rarest = left.highest(left.idf * ~left.unshared)
+    usual = token_pairs.may_be_respelt & (token_pairs.ratio >= KNOWN_SPELLING_RATIO - SLACK)
+    np.maximum.at(
+        rarest,
+        token_pairs.pair[usual],
+        np.minimum(left.idf[token_pairs.left], right.idf[token_pairs.right])[usual],
+    )
     for side in (left, right):
         may_be_joined = side.idf * (side.unshared & joined[side.pair])
         matched += side.sum(may_be_joined)
@@ -263,7 +271,7 @@ def _word_weights(left: Side, right: Side, token_pairs: TokenPairs) -> Floats:
         highest = np.where(both_possible[side.pair], np.maximum(alone, exchanged), alone)
         highest = np.where(both_certain[side.pair], exchanged, highest)
         total += side.sum(highest * side.is_unpaired + np.maximum(highest, 0) * (side.unshared & side.may_be_paired))
-    weights = np.maximum(respelt_weights_of(words, *token_pairs.words), 0) * token_pairs.may_be_respelt
+    weights = np.maximum(respelt_weights(words, *token_pairs.words), 0) * token_pairs.may_be_respelt
     return total + np.bincount(token_pairs.pair, weights, left.m)
 
 

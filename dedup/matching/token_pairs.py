@@ -1,4 +1,4 @@
-"""The tokens of two parts side by side: which are shared, and which may be spellings of one word."""
+"""The words of pairs of parts as arrays, and all pairs of words that the two parts do not share."""
 
 from __future__ import annotations
 
@@ -16,8 +16,6 @@ from dedup.text.pairing import ABBREVIATION_RATIO, KNOWN_SPELLING_RATIO, MIN_RAT
 Tokens = NDArray[np.int32]
 
 SLACK = 1e-6
-"""What rounding may add to a ratio."""
-
 _PLURAL_OF_Y = np.uint64(sum({1 << (ord(char) & 63) for char in "yies"}))
 
 
@@ -142,8 +140,8 @@ def _known(words: WordTable, one: Tokens, other: Tokens) -> Bools:
     return result
 
 
-def respelt_weights_of(words: WordTable, one: Tokens, other: Tokens) -> Floats:
-    """Return the learnt weight of each pair of words (k,) as spellings of one word; 0 if there is none."""
+def respelt_weights(words: WordTable, one: Tokens, other: Tokens) -> Floats:
+    """Return the learnt weights of pairs of words (k,), 0 for pairs without one."""
     result = np.zeros(len(one))
     at = np.flatnonzero(words.has_respelt[one] & words.has_respelt[other])
     places, found = _find(words.respelt, words, one[at], other[at])

@@ -5,6 +5,7 @@ The table ``data/gazetteer.json`` was written for this project. Its entries are 
 - ``abbreviations``: a word and its short forms;
 - ``spellings``: British to American spellings, and short forms that stand for one word only;
 - ``places``: states, countries, large cities and compass words, with their short forms;
+- ``acronyms``: well-known acronyms, each with the words it stands for, without small ones;
 - ``bodies``: words that turn a name into that of a separate organisation (a company's pension fund is not
   the company);
 - ``opposites``: groups of meanings that exclude one another, each with its words in many languages. These are in
@@ -35,6 +36,7 @@ class _Gazetteer:
     abbreviations: Mapping[str, tuple[str, ...]]
     spellings: Mapping[str, str]
     places: Mapping[str, tuple[str, ...]]
+    acronyms: Mapping[str, str]
     bodies: frozenset[str]
     opposites: tuple[tuple[tuple[str, ...], ...], ...]
 
@@ -50,6 +52,7 @@ def _gazetteer() -> _Gazetteer:
         short_forms["abbreviations"],
         data["spellings"],
         places,
+        data["acronyms"],
         frozenset(data["bodies"]),
         tuple(tuple(map(tuple, group)) for group in data["opposites"].values()),
     )
@@ -70,6 +73,12 @@ def abbreviations() -> Mapping[str, tuple[str, ...]]:
 def places() -> Mapping[str, tuple[str, ...]]:
     """Return the places and compass words, also those in Chinese characters, each with its short forms."""
     return _gazetteer().places
+
+
+@cache
+def well_known_words(acronym: str) -> frozenset[str]:
+    """Return the unified words that a well-known acronym stands for; empty for other words."""
+    return frozenset(unify(_gazetteer().acronyms.get(acronym, "").split()))
 
 
 def bodies() -> frozenset[str]:

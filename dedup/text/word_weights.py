@@ -47,11 +47,14 @@ class InverseDocumentFrequency:
         "Approximating discrete probability distributions with dependence trees", IEEE Transactions on Information
         Theory 14, 1968).
         """
+        pairs = self.corpus.word_pairs
+        if not pairs or len(words) < 2:
+            return sum(map(self.of, words))
         ordered = sorted((self.of(word), word) for word in words)
         total = 0.0
         for at, (idf, word) in enumerate(ordered):
             for _, before in ordered[:at]:
-                both = self.corpus.word_pairs.get(f"{before} {word}" if before < word else f"{word} {before}", 0)
+                both = pairs.get(f"{before} {word}" if before < word else f"{word} {before}", 0)
                 if both >= _MIN_JOINT_COUNT:
                     idf = min(idf, math.log(self.corpus.words[before] / _beyond_chance(both)))
             total += max(0.0, idf)

@@ -54,13 +54,15 @@ from dedup.training.scorer_data import (
 from dedup.training.scorer_fitting import fit_scorer, fit_spelling, fit_vetoes, fit_word_weights
 
 DEFAULT_PROBABILITY = 0.5
+MIN_SIMILARITY = 0.46
+"""Cosine below which no pair is compared: of the true pairs above the threshold, about one in a hundred."""
 VALIDATION_PAIRS = ("company_validation_h1b", "company_validation_nber")
 GENERATED_PAIRS = 20_000
 """Generated pairs with each label that the scorer is fitted on."""
 
 _MIN_WORD_COUNT = 8
 _GENERATED_POOL = 100_000
-_GENERATED_PAIR_WEIGHT = 0.1  # relative to labelled company names
+_GENERATED_PAIR_WEIGHT = 0.2  # relative to labelled company names
 _RANDOM_PAIR_WEIGHT = 10.0
 """In use, random pairs are far more common than in files of hard negatives; they affect only low probabilities."""
 
@@ -125,12 +127,12 @@ def train(
     common = {word: count for word, count in counts.items() if count >= _MIN_WORD_COUNT}
     generated = Generator(names[split:], common, settings.seed).pairs(generated_pairs)
     places = _place_names(data, entities[_MULTISCRIPT_SOURCE], held_out)
-    scorer, weights, min_similarity = _train_scorer(found, places, generated, evidence, settings.seed)
+    scorer, weights = _train_scorer(found, places, generated, evidence, settings.seed)
     _write_json(output / "scorer.json", scorer.to_json())
     _write_json(output / "words.json", weights.to_json())
-    _write_manifest(output, settings, min_similarity, {})
+    _write_manifest(output, settings, {})
     measures = _measures(data, output, progress)
-    _write_manifest(output, settings, min_similarity, measures)
+    _write_manifest(output, settings, measures)
     checkpoint.unlink(missing_ok=True)
 
 
@@ -186,8 +188,8 @@ def _train_scorer(
     generated: LabelledPairs,
     evidence: Evidence,
     seed: int,
-) -> tuple[Scorer, WordWeights, float]:
-    """Fit the scorer, the word weights and the minimum similarity of pairs worth comparing.
+) -> tuple[Scorer, WordWeights]:
+    """Fit the scorer and the word weights.
 
     Word weights are fitted on pairs that the encoder may have seen. The additive model is fitted on other pairs, most
     of which the encoder has not seen, so their similarities and word weights are as realistic as those of new names.
@@ -217,8 +219,7 @@ def _train_scorer(
             ]
         ),
     )
-    accepted = (scorer.probabilities(rows) >= DEFAULT_PROBABILITY) & (labels == 1)
-    return scorer, words, round(float(np.quantile(rows[accepted, 0], 0.005)), 3)
+    return scorer, words
 
 
 def _stacked(
@@ -280,7 +281,7 @@ def _measures(data: Path, output: Path, progress: WriteLine) -> dict[str, Any]:
     return measures
 
 
-def _write_manifest(output: Path, settings: EncoderSettings, min_similarity: float, measures: dict[str, Any]) -> None:
+def _write_manifest(output: Path, settings: EncoderSettings, measures: dict[str, Any]) -> None:
     _write_json(
         output / "manifest.json",
         {
@@ -294,7 +295,7 @@ def _write_manifest(output: Path, settings: EncoderSettings, min_similarity: flo
                 "other_weights": "float32",
             },
             "default_probability": DEFAULT_PROBABILITY,
-            "least_similarity": min_similarity,
+            "least_similarity": MIN_SIMILARITY,
             "candidate_share": CANDIDATE_SHARE,
             "files": {name: _sha256(output / name) for name in FILES},
             "training": asdict(settings),

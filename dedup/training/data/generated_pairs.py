@@ -9,10 +9,10 @@ import random
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 
-from dedup.text.gazetteer import is_known_spelling, places
+from dedup.text.gazetteer import are_opposites, is_known_spelling, opposites, places
 from dedup.text.names import parse
 from dedup.training.data.sources import LabelledPairs
-from dedup.training.data.variants import sibling, variant
+from dedup.training.data.variants import misspelt, sibling, variant
 
 Pair = tuple[str, str]
 
@@ -23,13 +23,6 @@ _NUMBERED = (
     ("jr", "sr"), ("one", "two"), ("two", "three"),
 )  # fmt: skip
 _ORDINALS = (("first", "second"), ("first", "third"), ("second", "third"), ("1st", "2nd"), ("third", "fourth"))
-_OPPOSITES = (
-    ("north", "south"),
-    ("east", "west"),
-    ("northern", "southern"),
-    ("eastern", "western"),
-    ("upper", "lower"),
-)
 _BODIES = (
     "scholarship fund", "retirement plan", "booster club", "parent teacher association", "federal credit union",
     "homeowners association", "historical society", "employee benefit trust", "volunteer fire company",
@@ -37,6 +30,9 @@ _BODIES = (
 )  # fmt: skip
 _FORMS = ("inc", "llc", "ltd", "corp", "company", "gmbh", "ag", "sa", "plc", "co ltd", "limited")
 _MIN_COUNT = 100
+_MIN_BEGUN_COUNT = 20
+_MIN_BEGINNING = 2
+_MIN_MISSPELT = 7
 _MAX_COUNT_RATIO = 50
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz"
 _SHORT_LENGTHS = range(2, 6)
@@ -48,6 +44,10 @@ class Generator:
 
     def __init__(self, names: Sequence[str], counts: Mapping[str, int], seed: int) -> None:
         self._names = names
+        self._counts = counts
+        self._long_words = sorted(
+            word for word in counts if len(word) > _MIN_MISSPELT and word.isalpha() and word.isascii()
+        )
         self._rng = random.Random(seed)
         self._common = sorted(word for word, count in counts.items() if count >= _MIN_COUNT and word.isalpha())
         self._near = _near_words(self._common, counts)
@@ -57,17 +57,20 @@ class Generator:
             {w for name in names[:50_000] if (w := parse(name).words[-1]) in counts and len(w) > 3}
         )
         self._vocabulary = list(dict.fromkeys(w for name in names[:50_000] for w in name.split() if len(w) > 3))
+        self._with_opposites = sorted(word for word in opposites() if word in counts and word.isascii())
+        self._begun = _begun_words(counts)
         self._places = [place for place in places() if len(place) > 2 and place.isascii()]
 
     def pairs(self, count: int) -> LabelledPairs:
         """Return up to ``count`` pairs of the same name (label 1) and up to ``count`` of different names (label 0)."""
         same: list[tuple[Callable[[str], Pair | None], float]] = [
             (self._variant, 16), (self._with_form, 2), (self._short_with_form, 2), (self._initials, 0.6),
+            (self._misspelt, 2),
         ]  # fmt: skip
         different: list[tuple[Callable[[str], Pair | None], float]] = [
-            (self._sibling, 3), (self._numbered, 12), (self._ordinal, 1), (self._placed, 8), (self._opposite, 1),
-            (self._other_last_word, 2), (self._other_first_word, 2), (self._near_word, 4), (self._short_names, 7),
-            (self._dependent_body, 4),
+            (self._sibling, 3), (self._numbered, 12), (self._ordinal, 1), (self._placed, 8), (self._opposite, 3),
+            (self._with_place, 5), (self._beginning_of_a_word, 5), (self._other_last_word, 2),
+            (self._other_first_word, 2), (self._near_word, 4), (self._short_names, 7), (self._dependent_body, 4),
         ]  # fmt: skip
         result = LabelledPairs([], [], [])
         for label, kinds in ((1, same), (0, different)):
@@ -80,8 +83,23 @@ class Generator:
                     result.labels.append(label)
         return result
 
-    def _variant(self, name: str) -> Pair:
-        return name, variant(name, self._rng, is_sure=True)
+    def _variant(self, name: str) -> Pair | None:
+        other = variant(name, self._rng, is_sure=True)
+        return None if self._shortens_a_rare_word(name, other) else (name, other)
+
+    def _shortens_a_rare_word(self, left: str, right: str) -> bool:
+        """Return whether one name begins a word of the other that is no common one: rarely a usual abbreviation."""
+        words = set(left.split()), set(right.split())
+        return any(
+            len(long) - len(short) > 1 and long.startswith(short) and self._counts.get(long, 0) < _MIN_COUNT
+            for short in words[0] ^ words[1]
+            for long in words[0] ^ words[1]
+        )
+
+    def _misspelt(self, _: str) -> Pair:
+        word = self._rng.choice(self._long_words)
+        form = self._rng.choice(("", *_FORMS))
+        return f"{word} {form}".strip(), f"{misspelt(word, self._rng)} {form}".strip()
 
     def _with_form(self, name: str) -> Pair:
         core = parse(name).core
@@ -122,10 +140,27 @@ class Generator:
         core = " ".join(words[: self._rng.randint(1, 4)])
         return core + joint + first, core + joint + second
 
-    def _opposite(self, name: str) -> Pair:
-        first, second = self._rng.choice(_OPPOSITES)
-        core = parse(name).core
-        return f"{first} {core}", f"{second} {core}"
+    def _opposite(self, name: str) -> Pair | None:
+        first = self._rng.choice(self._with_opposites)
+        others = [word for word in self._with_opposites if are_opposites(first, word)]
+        words = list(parse(name).words[: self._rng.randint(1, 4)])
+        if not others:
+            return None
+        at = self._rng.randint(0, len(words))
+        second = self._rng.choice(others)
+        return " ".join([*words[:at], first, *words[at:]]), " ".join([*words[:at], second, *words[at:]])
+
+    def _with_place(self, name: str) -> Pair:
+        core = " ".join(parse(name).words[: self._rng.randint(2, 5)])
+        return core, core + self._rng.choice((" ", " ", " of ")) + self._rng.choice(self._places)
+
+    def _beginning_of_a_word(self, name: str) -> Pair | None:
+        if not self._begun:
+            return None
+        short, long = self._rng.choice(self._begun)
+        words = list(parse(name).words[: self._rng.randint(1, 4)])
+        at = self._rng.choice((0, len(words), len(words)))
+        return " ".join([*words[:at], short, *words[at:]]), " ".join([*words[:at], long, *words[at:]])
 
     def _other_last_word(self, name: str) -> Pair | None:
         if len(self._last_words) < 2:
@@ -173,6 +208,22 @@ class Generator:
 def is_alike(first: str, second: str) -> bool:
     """Return whether two words may be forms of the same word: a known spelling, or the same first three letters."""
     return first[:3] == second[:3] or is_known_spelling(*sorted((first, second), key=len))
+
+
+def _begun_words(counts: Mapping[str, int]) -> list[Pair]:
+    """Return pairs of known words, the first of which begins the second and is no usual short form of it."""
+    frequent = (word for word, count in counts.items() if count >= _MIN_BEGUN_COUNT)
+    known = sorted(word for word in frequent if word.isalpha() and word.isascii())
+    result = []
+    for at, short in enumerate(known):
+        if len(short) < _MIN_BEGINNING:
+            continue
+        for long in known[at + 1 :]:
+            if not long.startswith(short):
+                break
+            if len(long) - len(short) > 1 and not is_known_spelling(short, long):
+                result.append((short, long))
+    return result
 
 
 def _near_words(words: Sequence[str], counts: Mapping[str, int]) -> dict[str, list[str]]:

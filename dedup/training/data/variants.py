@@ -61,7 +61,8 @@ def _random_word(words: Sequence[str], rng: random.Random) -> int:
     return rng.choices(range(len(words)), weights=[len(word) for word in words])[0]
 
 
-def _misspell(word: str, rng: random.Random) -> str:
+def misspelt(word: str, rng: random.Random) -> str:
+    """Return a word with a typing error: a neighbouring key, a letter dropped, added or swapped, or letters confused."""
     at = rng.randrange(len(word))
     kind = rng.randrange(5)
     if kind == 0:
@@ -84,7 +85,7 @@ def _typo(words: list[str], rng: random.Random) -> list[str]:
     at = _random_word(words, rng)
     if len(words[at]) < 4 or not words[at].isalpha():  # "3m" and "em", or "101" and "102", are different names
         return words
-    return [*words[:at], _misspell(words[at], rng), *words[at + 1 :]]
+    return [*words[:at], misspelt(words[at], rng), *words[at + 1 :]]
 
 
 def _abbreviate(words: list[str], rng: random.Random) -> list[str]:
