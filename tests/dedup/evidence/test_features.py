@@ -94,12 +94,21 @@ def test_the_words_of_an_acronym_are_not_another_body():
 
 
 def test_an_acronym_says_more_the_longer_and_the_less_common_it_is():
-    whole = "international business machines"
-    assert value(whole, "ibm", "acronym") > value("vfw post 77", "veterans foreign wars post 77", "acronym") - 1e-6 > 0
-    assert value("abcd works", "alpha bravo castle delta works", "acronym") > value(whole, "ibm", "acronym")
-    common = Corpus(1_000, initials={"ibm": 20})
-    assert 0 < value(whole, "ibm", "acronym", corpus=common) < value(whole, "ibm", "acronym")
-    assert value(whole, "ups", "acronym") == 0
+    pair, longer = (
+        ("kvr works", "kelvorin vale ravensford works"),
+        ("kvrd works", "kelvorin vale ravensford dunmore works"),
+    )
+    assert value(*longer, "acronym") > value(*pair, "acronym") > 0
+    common = Corpus(1_000, initials={"kvr": 20})
+    assert 0 < value(*pair, "acronym", corpus=common) < value(*pair, "acronym")
+    assert value("ups", "international business machines", "acronym") == 0
+
+
+def test_a_well_known_acronym_stands_for_its_own_words():
+    assert value("ibm", "international business machines", "acronym") > value(
+        "kvr", "kelvorin vale ravensford", "acronym"
+    )
+    assert value("ibm", "iron bridge mills", "acronym") < value("kvr", "kelvorin vale ravensford", "acronym")
 
 
 @pytest.mark.parametrize(
