@@ -95,20 +95,20 @@ def test_the_words_of_an_acronym_are_not_another_body():
 
 def test_an_acronym_says_more_the_longer_and_the_less_common_it_is():
     pair, longer = (
-        ("kvr works", "kelvorin vale ravensford works"),
-        ("kvrd works", "kelvorin vale ravensford dunmore works"),
+        ("kdr works", "kelvorin dale ravensford works"),
+        ("kdrp works", "kelvorin dale ravensford pine works"),
     )
     assert value(*longer, "acronym") > value(*pair, "acronym") > 0
-    common = Corpus(1_000, initials={"kvr": 20})
+    common = Corpus(1_000, initials={"kdr": 20})
     assert 0 < value(*pair, "acronym", corpus=common) < value(*pair, "acronym")
     assert value("ups", "international business machines", "acronym") == 0
 
 
 def test_a_well_known_acronym_stands_for_its_own_words():
     assert value("ibm", "international business machines", "acronym") > value(
-        "kvr", "kelvorin vale ravensford", "acronym"
+        "kdr", "kelvorin dale ravensford", "acronym"
     )
-    assert value("ibm", "iron bridge mills", "acronym") < value("kvr", "kelvorin vale ravensford", "acronym")
+    assert value("ibm", "iron bridge mills", "acronym") < value("kdr", "kelvorin dale ravensford", "acronym")
 
 
 @pytest.mark.parametrize(
