@@ -33,7 +33,7 @@ _COLUMNS = (
     "shared_words", "contained_words", "shared_rarity", "rarest_shared_word", "rare_words_on_both_sides",
     "rare_word_on_one_side", "rarest_exchanged_word", "distinctive_word_shared", "words_added", "word_exchanged",
     "word_weights", "respelling", "known_words_respelt", "unusual_short_form", "short_form_is_word",
-    "frame_exchanged", "frame_extended",
+    "typing_error", "frame_exchanged", "frame_extended",
 )  # fmt: skip
 
 
@@ -90,7 +90,18 @@ def _columns_of(pairing: Pairing, word_model: WordModel) -> tuple[float, ...]:
         known * min(1.0, max(0.0, 1 - (rarest_shared - _DISTINCTIVE) / _DISTINCTIVE)),
         unusual,
         own_word,
+        _typing_error(pairing, word_model.idf),
         *_frame(pairing, word_model.corpus.n_names, of_shared),
+    )
+
+
+def _typing_error(pairing: Pairing, idf: InverseDocumentFrequency) -> float:
+    """Return 1 if nothing but one letter of a long word differs, in a spelling that hardly anyone writes, else 0."""
+    if pairing.left_only or pairing.right_only or pairing.acronyms:
+        return 0.0
+    unusual = [spelt for spelt in pairing.respelt if not spelt.is_usual]
+    return float(
+        bool(unusual) and all(spelt.is_typo and not commonness(idf, spelt.left, spelt.right) for spelt in unusual)
     )
 
 

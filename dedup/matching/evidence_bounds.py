@@ -70,6 +70,7 @@ def bounds_of_parts(table: NameTable, first: Ints, second: Ints, consonants: Flo
         **_form_bounds(table, first, second),
         **_idf_bounds(left, right, token_pairs, joined, acronym),
         **_rest_bounds(left, right, acronym),
+        "typing_error": (left.any_of(token_pairs.pair[token_pairs.may_be_respelt]).astype(float), "at most"),
         "word_weights": (_word_weights(left, right, token_pairs), "at most"),
         "numbers_equal": ((table.has_numbers[first] | table.has_numbers[second]).astype(float), "at most"),
         "acronym": (WELL_KNOWN_ACRONYM * acronym, "at most"),

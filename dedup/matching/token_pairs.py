@@ -65,6 +65,12 @@ class Side:
         result[self.pair[which]] = True
         return result
 
+    def any_of(self, pairs: Ints) -> Bools:
+        """Return which pairs (m,) are among ``pairs``."""
+        result = np.zeros(self.m, np.bool_)
+        result[pairs] = True
+        return result
+
     def rest_may_follow(self) -> Bools:
         """Return whether no certainly unpaired token of a pair precedes its last shared one, (m,)."""
         at = np.arange(len(self.tokens))

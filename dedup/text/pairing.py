@@ -40,7 +40,8 @@ class Respelling(NamedTuple):
     """Two spellings of one word: how alike they are, 0 to 1, and how one may have become the other.
 
     ``is_usual``: a usual spelling, abbreviation, umlaut or plural. ``is_short_form``: a usual one, or one whose letters
-    stand in order in the other, at least three fewer.
+    stand in order in the other, at least three fewer. ``is_typo``: one letter of a long word is wrong, missing, extra or
+    swapped.
     """
 
     left: str
@@ -48,6 +49,7 @@ class Respelling(NamedTuple):
     ratio: float
     is_short_form: bool
     is_usual: bool = False
+    is_typo: bool = False
 
 
 class Acronym(NamedTuple):
@@ -112,9 +114,10 @@ def respelling(left: str, right: str) -> Respelling | None:
         return None
     if _is_umlaut(left, right):
         return Respelling(left, right, KNOWN_SPELLING_RATIO, True, True)
-    if len(short) >= _MIN_LENGTH_WITH_TYPO and OSA.distance(left, right, score_cutoff=1) == 1:
+    is_typo = len(short) >= _MIN_LENGTH_WITH_TYPO and OSA.distance(left, right, score_cutoff=1) == 1
+    if is_typo:
         ratio = max(ratio, TYPO_RATIO)
-    return Respelling(left, right, ratio, is_short_form and missing > 2)
+    return Respelling(left, right, ratio, is_short_form and missing > 2, is_typo=is_typo)
 
 
 def _respelling_in_han(left: str, right: str) -> Respelling | None:

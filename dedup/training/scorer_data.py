@@ -33,7 +33,7 @@ Of those tried (0.014, 0.06, 0.1, 0.3) the scale on which the probabilities of t
 held out add up to about the true ones; ``docs/notes/world.md`` has the figures.
 """
 
-_SHARES = {"us": 1.0, "judged": 0.5, "alias": 0.08, "candidate": 0.03}
+_SHARES = {"us": 1.0, "judged": 0.4, "alias": 0.06, "candidate": 0.03}
 """Total weight of each set, relative to the pairs of US companies."""
 
 _WITHOUT_CORPUS = 0.3

@@ -65,12 +65,12 @@ class Generator:
         """Return up to ``count`` pairs of the same name (label 1) and up to ``count`` of different names (label 0)."""
         same: list[tuple[Callable[[str], Pair | None], float]] = [
             (self._variant, 16), (self._with_form, 2), (self._short_with_form, 2), (self._initials, 0.6),
-            (self._misspelt, 2),
+            (self._misspelt, 3),
         ]  # fmt: skip
         different: list[tuple[Callable[[str], Pair | None], float]] = [
             (self._sibling, 3), (self._numbered, 12), (self._ordinal, 1), (self._placed, 8), (self._opposite, 3),
-            (self._with_place, 5), (self._beginning_of_a_word, 5), (self._other_last_word, 2),
-            (self._other_first_word, 2), (self._near_word, 4), (self._short_names, 7), (self._dependent_body, 4),
+            (self._with_place, 5), (self._beginning_of_a_word, 9), (self._other_last_word, 2),
+            (self._other_first_word, 2), (self._near_word, 8), (self._short_names, 7), (self._dependent_body, 4),
         ]  # fmt: skip
         result = LabelledPairs([], [], [])
         for label, kinds in ((1, same), (0, different)):
