@@ -127,7 +127,7 @@ REGISTRY = Registry((
         "short_form_is_word", -1, words.word_measures, words.respelt_label,
         one_script_only=True, decided_by="generated",
     ),
-    Feature("typing_error", 1, words.word_measures, words.respelt_label, decided_by="generated"),
+    Feature("typing_error", 1, words.word_measures, words.typing_error_label, decided_by="generated"),
     Feature("frame_exchanged", -1, words.word_measures, words.frame_label),
     Feature("frame_extended", -1, words.word_measures, words.frame_label),
     Feature(

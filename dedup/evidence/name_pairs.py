@@ -45,9 +45,10 @@ class NamePair(NamedTuple):
         if len(short.core) >= len(long.core):
             short, long = long, short
         letters = short.core.replace(" ", "")
-        if letters != long.initials or len(long.words) == 1 or len(letters) > LONGEST_ACRONYM:
+        if len(long.words) == 1 or len(letters) > LONGEST_ACRONYM:
             return False
-        return bool(initials_of(long)) or bool(well_known_words(letters))
+        known = well_known_words(letters)
+        return (bool(known) and known.issubset(long.words)) or letters == initials_of(long)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedup.evidence.name_pairs import PairBatch, named_columns
-from dedup.evidence.phrases import ExplainedPair, heaviest, listed, quote
+from dedup.evidence.phrases import MAX_WORDS, ExplainedPair, heaviest, listed, quote
 from dedup.text.pairing import Pairing, Respelling
 from dedup.text.word_weights import Clue, InverseDocumentFrequency, WordModel, clues
 
@@ -190,6 +190,14 @@ def _habit(weights: Mapping[Clue, float], singular: str, plural: str) -> str:
     by_words = {words.replace("|", "/"): weight for (_, words), weight in weights.items()}
     is_one_word = len(by_words) == 1 and "/" not in "".join(by_words)
     return f"{listed(by_words, by_words.__getitem__)} {singular if is_one_word else plural}"
+
+
+def typing_error_label(pair: ExplainedPair) -> str:
+    """Name the words that look like a typing error."""
+    unusual = [spelt for spelt in pair.names.pairing.respelt if not spelt.is_usual]
+    spellings = [f"{quote(spelt.left)} / {quote(spelt.right)}" for spelt in unusual[:MAX_WORDS]]
+    noun = "typing errors" if len(spellings) > 1 else "a typing error"
+    return f"{', '.join(spellings)}: {noun} rather than another word"
 
 
 def respelt_label(pair: ExplainedPair) -> str:

@@ -102,6 +102,8 @@ def initials_of(name: Name) -> str:
 def parse(normal_form: str, reading: Reading = AS_WRITTEN) -> Name:
     """Parse a normal form as one name."""
     core_words, forms = split_legal_forms(normal_form)
+    if core_words[-1] == "of" and len(core_words) > 2:  # "Texas, University of", as in an alphabetical list
+        core_words = core_words[-2:] + core_words[:-2]
     written = core_words if normal_form.isascii() else reading.separate(in_english(core_words))
     words = folded = unify(in_digits(written))
     if not _STOP_WORDS.isdisjoint(folded):

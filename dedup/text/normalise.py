@@ -129,8 +129,16 @@ def normalise(text: str) -> str:
     return text
 
 
+_LOOK_ALIKE = str.maketrans("асеһіјорѕухԁԛԝαορν", "acehijopsyxdqwaopv")
+"""Cyrillic and Greek letters that look like Latin ones; beside Latin letters in one word, they are meant as these."""
+
+_LATIN_LETTER = re.compile("[a-z]")
+
+
 @lru_cache(maxsize=1 << 16)
 def _fold_word(word: str) -> str:
+    if _LATIN_LETTER.search(word):
+        word = word.translate(_LOOK_ALIKE)
     for fraction, name in _FRACTIONS.items():
         word = word.replace(fraction, name)
     folded = re.sub(r"[^a-z0-9&+ ]+", "", anyascii(word).lower()).strip()

@@ -40,8 +40,8 @@ class Respelling(NamedTuple):
     """Two spellings of one word: how alike they are, 0 to 1, and how one may have become the other.
 
     ``is_usual``: a usual spelling, abbreviation, umlaut or plural. ``is_short_form``: a usual one, or one whose letters
-    stand in order in the other, at least three fewer. ``is_typo``: one letter of a long word is wrong, missing, extra or
-    swapped.
+    stand in order in the other, at least three fewer. ``is_typo``: one letter of a long word is wrong, missing, added
+    or swapped with the next.
     """
 
     left: str

@@ -96,7 +96,9 @@ class Generator:
             for long in words[0] ^ words[1]
         )
 
-    def _misspelt(self, _: str) -> Pair:
+    def _misspelt(self, _: str) -> Pair | None:
+        if not self._long_words:
+            return None
         word = self._rng.choice(self._long_words)
         form = self._rng.choice(("", *_FORMS))
         return f"{word} {form}".strip(), f"{misspelt(word, self._rng)} {form}".strip()
@@ -141,6 +143,8 @@ class Generator:
         return core + joint + first, core + joint + second
 
     def _opposite(self, name: str) -> Pair | None:
+        if not self._with_opposites:
+            return None
         first = self._rng.choice(self._with_opposites)
         others = [word for word in self._with_opposites if are_opposites(first, word)]
         words = list(parse(name).words[: self._rng.randint(1, 4)])
