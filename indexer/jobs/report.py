@@ -274,7 +274,7 @@ def _summarise(duplicates: Duplicates, records: TextRecords, sizes: list[int]) -
         "distinct_texts": len(counts),
         "exact_duplicate_records": int((counts - 1).sum()),
         "near_pairs": len(pairs),
-        "expected_true_pairs": round(float(duplicates.near.probabilities.sum()), 1),
+        "expected_true_pairs": round(float(duplicates.near.probabilities.sum())),
         "pairs_total": of_equal_texts + int((counts[pairs[:, 0]] * counts[pairs[:, 1]]).sum()),
         "clusters": len(sizes),
         "records_in_clusters": sum(sizes),
