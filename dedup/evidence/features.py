@@ -141,7 +141,7 @@ REGISTRY = Registry((
     Feature("place_on_one_side", -1, qualifiers.places, qualifiers.places_label, decided_by="generated"),
     Feature("opposites", -1, qualifiers.opposites, qualifiers.opposites_label, decided_by="generated"),
     Feature("forms_differ", -1, qualifiers.legal_forms, qualifiers.legal_forms_label),
-    Feature("form_on_one_side", 0, qualifiers.legal_forms, qualifiers.legal_forms_label),
+    Feature("form_on_one_side", -1, qualifiers.legal_forms, qualifiers.legal_forms_label),
     Feature("forms_equal", 1, qualifiers.legal_forms, qualifiers.legal_forms_label),
     Feature("another_body", -1, qualifiers.another_body, qualifiers.another_body_label, decided_by="generated"),
     Feature("acronym", 1, qualifiers.acronym, qualifiers.acronym_label, decided_by="generated"),

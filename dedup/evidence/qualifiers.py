@@ -128,7 +128,7 @@ def _opposites_of(pair: NamePair) -> tuple[str, str] | None:
 def opposites_label(pair: ExplainedPair) -> str:
     """Name the two words of contrary meaning."""
     left, right = _opposites_of(pair.names) or ("", "")
-    return f"{quote(left)} and {quote(right)} are opposites"
+    return f"{quote(left)} and {quote(right)} exclude each other"
 
 
 def legal_forms(batch: PairBatch) -> Columns:

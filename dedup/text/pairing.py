@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from rapidfuzz.distance import OSA, Indel
 
-from dedup.text.gazetteer import any_body, are_opposites, is_known_spelling, is_place
+from dedup.text.gazetteer import any_body, are_opposites, is_known_spelling, is_place, well_known_words
 from dedup.text.names import Name, Parts
 from dedup.text.transliteration import skeleton
 
@@ -108,7 +108,7 @@ def respelling(left: str, right: str) -> Respelling | None:
     is_short_form = short[0] == long[0] and abbreviates(short, long)
     if is_short_form:
         ratio = max(ratio, ABBREVIATION_RATIO)
-    if not ratio or (is_place(left) and is_place(right)) or are_opposites(left, right):
+    if not ratio or _are_known_to_differ(left, right):
         return None
     if len(short) > 1 and min(len(set(left)), len(set(right))) == 1:  # "aaa" and "aaaa" are different names
         return None
@@ -118,6 +118,13 @@ def respelling(left: str, right: str) -> Respelling | None:
     if is_typo:
         ratio = max(ratio, TYPO_RATIO)
     return Respelling(left, right, ratio, is_short_form and missing > 2, is_typo=is_typo)
+
+
+def _are_known_to_differ(left: str, right: str) -> bool:
+    """Return whether two words are two places, exclude each other, or are two well-known acronyms."""
+    if (is_place(left) and is_place(right)) or are_opposites(left, right):
+        return True
+    return bool(well_known_words(left)) and bool(well_known_words(right))
 
 
 def _respelling_in_han(left: str, right: str) -> Respelling | None:

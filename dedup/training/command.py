@@ -62,7 +62,7 @@ GENERATED_PAIRS = 20_000
 
 _MIN_WORD_COUNT = 8
 _GENERATED_POOL = 100_000
-_GENERATED_PAIR_WEIGHT = 0.15  # relative to labelled company names
+_GENERATED_PAIR_WEIGHT = 0.12  # relative to labelled company names
 _RANDOM_PAIR_WEIGHT = 10.0
 """In use, random pairs are far more common than in files of hard negatives; they affect only low probabilities."""
 
