@@ -133,9 +133,11 @@ def _mark_acronyms(left: Side, right: Side) -> Bools:
         fits = (words.letters[word] & ~firsts_of_pairs) == 0
         may_be = short.unshared & words.is_alpha[word] & (size <= LONGEST_ACRONYM) & fits
         may_be &= (size > 1) & (long.sum(long.unshared)[short.pair] >= size)
+        may_be &= (size > 2) | short.any(~short.unshared)[short.pair]
         initials = long.table.initials[long.parts]
-        is_short = short.table.core_size[short.parts] <= LONGEST_ACRONYM  # as "p g" for "procter gamble"
-        may_be |= (is_short & (short.counts <= long.counts) & (long.counts > 1))[short.pair]
+        several = (short.table.core_size[short.parts] <= LONGEST_ACRONYM) & (short.counts > 1)  # as in "p g"
+        is_known = (short.counts == 1) & words.is_well_known[short.tokens[short.firsts]]
+        may_be |= ((several | is_known) & (long.counts > 1))[short.pair]
         may_be |= ((short.counts == 1) & (short.tokens[short.firsts] == initials))[short.pair]
         short.may_be_paired |= may_be
         found = short.any(may_be)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dedup.text.gazetteer import is_body, is_place, known_spellings
+from dedup.text.gazetteer import is_body, is_place, known_spellings, well_known_words
 from dedup.text.names import NO_WIDTHS, Name, take_apart
 from dedup.text.word_weights import WordModel
 
@@ -48,6 +48,7 @@ class WordTable:
     is_alpha: Bools
     is_place: Bools
     is_body: Bools
+    is_well_known: Bools
     idf: Floats
     alone: Floats
     exchanged: Floats
@@ -107,6 +108,7 @@ def _describe_words(
         "is_alpha": np.fromiter(map(str.isalpha, words), np.bool_, size),
         "is_place": np.fromiter(map(is_place, words), np.bool_, size),
         "is_body": np.fromiter(map(is_body, words), np.bool_, size),
+        "is_well_known": np.fromiter((bool(well_known_words(word)) for word in words), np.bool_, size),
         "idf": np.fromiter(map(word_model.idf.of, words), np.float64, size),
         "alone": np.fromiter((weight(("alone", word)) for word in words), np.float64, size),
         "exchanged": np.fromiter((weight(("exchanged", word)) for word in words), np.float64, size),

@@ -156,6 +156,7 @@ class _Aligner:
         self.respelt: list[Respelling] = []
         self.acronyms: list[Acronym] = []
         self.last = [-1, -1]  # the position of the last paired word on each side
+        self.n_equal = 0  # the number of words that both names have as they are
         rest, rest_words = list(range(len(right))), list(right)
         self.free: tuple[list[int], list[int]] = ([], rest)
         for i, word in enumerate(left):
@@ -164,6 +165,7 @@ class _Aligner:
                 del rest_words[at]
                 self._pair(i, rest.pop(at))
                 self.shared.append(word)
+                self.n_equal += 1
             else:
                 self.free[0].append(i)
 
@@ -237,7 +239,7 @@ class _Aligner:
                 continue
             for i in list(self.free[side]):
                 word = self.words[side][i]
-                if not 2 <= len(word) <= LONGEST_ACRONYM or not word.isalpha() or (len(word) == 2 and not self.shared):
+                if not 2 <= len(word) <= LONGEST_ACRONYM or not word.isalpha() or (len(word) == 2 and not self.n_equal):
                     continue
                 start = self._start_of(word, other)
                 if start is None:
