@@ -82,8 +82,7 @@ def bounds_of_parts(table: NameTable, first: Ints, second: Ints, consonants: Flo
 def _mark_pairable(left: Side, right: Side, token_pairs: TokenPairs) -> Bools:
     """Mark the tokens that may be paired or left out; return which pairs (m,) may have joined words."""
     joins = _joins(left, right, token_pairs)
-    joined = np.zeros(left.m, np.bool_)
-    joined[token_pairs.pair[joins]] = True
+    joined = left.any_of(token_pairs.pair[joins])
     paired = token_pairs.may_be_respelt | joins
     # The last word of a truncated name is paired with a longer word that it begins.
     paired |= token_pairs.left_begins & left.table.may_be_cut[left.parts][token_pairs.pair]

@@ -61,9 +61,7 @@ class Side:
 
     def any(self, which: Bools) -> Bools:
         """Return whether each pair has a token in ``which``, (m,)."""
-        result = np.zeros(self.m, np.bool_)
-        result[self.pair[which]] = True
-        return result
+        return self.any_of(self.pair[which])
 
     def any_of(self, pairs: Ints) -> Bools:
         """Return which pairs (m,) are among ``pairs``."""

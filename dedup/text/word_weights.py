@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,16 +25,11 @@ class InverseDocumentFrequency:
     in the user's ``corpus`` the higher one counts.
     """
 
-    def __init__(self, counts: Mapping[str, int], n_names: int, corpus: Corpus | None = None) -> None:
-        self._counts = counts
-        self._n_names = n_names
-        self.corpus = corpus or Corpus()
+    def __init__(self, counts: Mapping[str, int], n_names: int) -> None:
+        self.corpus = Corpus()
         self.unseen = math.log(n_names)
-        self._idf = {word: math.log(n_names / count) for word, count in counts.items()}
-        for word, count in self.corpus.words.items():
-            idf = math.log((self.corpus.n_names + _CORPUS_PRIOR) / _beyond_chance(count))
-            if idf < self._idf.get(word, self.unseen):
-                self._idf[word] = idf
+        self._world = {word: math.log(n_names / count) for word, count in counts.items()}
+        self._idf = self._world
 
     def of(self, word: str) -> float:
         """Return the inverse document frequency of a folded word, in nats."""
@@ -62,7 +58,13 @@ class InverseDocumentFrequency:
 
     def with_corpus(self, corpus: Corpus) -> InverseDocumentFrequency:
         """Return the frequencies in these names and in a user's corpus."""
-        return InverseDocumentFrequency(self._counts, self._n_names, corpus)
+        result = copy(self)
+        result.corpus, result._idf = corpus, dict(self._world)
+        for word, count in corpus.words.items():
+            idf = math.log((corpus.n_names + _CORPUS_PRIOR) / _beyond_chance(count))
+            if idf < result.of(word):
+                result._idf[word] = idf
+        return result
 
 
 _CORPUS_PRIOR = 300
