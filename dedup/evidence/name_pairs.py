@@ -15,7 +15,7 @@ from dedup.runtime import threads
 from dedup.text.gazetteer import well_known_words
 from dedup.text.names import NO_WIDTHS, Name, Parts, initials_of, take_apart
 from dedup.text.pairing import LONGEST_ACRONYM, Pairing, pair_parts
-from dedup.text.sound import by_sound
+from dedup.text.sound import are_compared_in_kana, by_sound, in_kana
 from dedup.text.word_weights import WordModel
 
 _MIN_PAIRS_FOR_THREADS = 2_000
@@ -75,8 +75,12 @@ def pair_names(left: Sequence[str], right: Sequence[str], widths: frozenset[int]
 
 
 def _comparable(a: str, b: str, widths: frozenset[int]) -> tuple[Parts, Parts]:
-    """Parse two normal forms; by sound, if only one is in Latin letters or only one has Chinese characters."""
+    """Parse two normal forms; by sound, if only one is in Latin letters or has Chinese characters, or one is in kana."""
     left, right = take_apart(a, widths), take_apart(b, widths)
+    if left.is_latin and right.is_latin:
+        return left, right
+    if are_compared_in_kana(left, right):
+        return in_kana(a, b)
     if left.is_latin == right.is_latin and left.has_han == right.has_han:
         return left, right
     if right.has_han:

@@ -161,7 +161,12 @@ def runs(word: str) -> Iterator[tuple[str, Script]]:
 def _fold_run(run: str, script: Script) -> str:
     if script == "han":
         return run
-    return fold(run.translate(_LARGE_KANA) or run) if script == "kana" else fold(run)
+    return fold_kana(run) if script == "kana" else fold(run)
+
+
+def fold_kana(run: str) -> str:
+    """Return kana in Latin letters, sign by sign: small ones as large ones, without long vowel marks."""
+    return fold(run.translate(_LARGE_KANA) or run)
 
 
 @lru_cache(maxsize=1 << 16)

@@ -81,7 +81,7 @@ class Parts(NamedTuple):
     end. ``consonants``: those of the core of the whole name, without spaces, where ``c g k q``, ``d t``, ``b p``
     and ``f v w`` are one letter each; all its letters if it has no consonants. ``is_latin``: whether it has no
     letter of another script. ``is_spelt``: whether its letters spell its sounds (``transliteration``).
-    ``has_han``, ``has_kana``: whether it has Chinese characters and Japanese syllable signs.
+    ``has_han``, ``has_kana``: whether it has Chinese characters and Japanese syllable signs, beyond its legal forms.
     """
 
     whole: Name
@@ -131,5 +131,6 @@ def take_apart(normal_form: str, widths: frozenset[int] = NO_WIDTHS, reading: Re
     is_latin = normal_form.isascii() or not _OTHER_LETTER.search(normal_form)
     scripts = (True, True, False, False)
     if not is_latin:
-        scripts = False, is_spelt(normal_form), has_han(normal_form), has_kana(normal_form)
+        written = "".join(split_legal_forms(normal_form)[0])
+        scripts = False, is_spelt(normal_form), has_han(written), has_kana(written)
     return Parts(whole, parts or (whole,), may_be_cut, consonants, *scripts)

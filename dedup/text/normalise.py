@@ -15,7 +15,7 @@ from html.entities import name2codepoint
 
 from anyascii import anyascii
 
-NORMALISER_VERSION = 2
+NORMALISER_VERSION = 3
 """Must be raised whenever a normal form changes; stored in every model manifest and workspace."""
 
 MAX_MARKS_PER_BASE = 4
@@ -27,6 +27,9 @@ _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][\da-fA-F]{1,6}|[A-Za-z][A-Za-z\d]{1,7}
 _ENTITIES = frozenset(name2codepoint) | {"apos"}
 _ORDINAL_SIGN = re.compile(r"(?<=\d)\.?[ºª°]+")  # NFKC would make "1a" of "1ª", which is a number and a letter
 _NUMBER_SIGN = re.compile(r"(?<!\w)[nN]\.?°")
+_LONG_VOWEL_MARK = re.compile("(?<=[ぁ-ゖァ-ヺー])(?<![んンっッ])[-‐‑−](?![^\\W_ぁ-ヿ])")
+"""A hyphen after kana, as old registers write the long vowel mark; not before a letter or digit of another script."""
+
 _FRACTIONS = {"1⁄2": "half", "1⁄4": "quarter"}
 _FIRST_SCRIPT_WITHOUT_SPACES = "\u0e00"  # Thai; the scripts before it write spaces
 
@@ -91,7 +94,8 @@ def _join_letters(match: re.Match[str]) -> str:
 def _once(text: str) -> str:
     text = _NUMBER_SIGN.sub("no ", _ORDINAL_SIGN.sub("", text))
     text = unicodedata.normalize("NFKC", text).casefold().replace("i̇", "i")
-    return _spaced(unicodedata.normalize("NFKC", text).lower().translate(_TABLE))
+    text = _LONG_VOWEL_MARK.sub("ー", unicodedata.normalize("NFKC", text).lower())
+    return _spaced(text.translate(_TABLE))
 
 
 def _spaced(text: str) -> str:
@@ -114,7 +118,7 @@ def normalise(text: str) -> str:
     Unicode NFKC and full case folding (UAX #15, Unicode 3.13), punctuation to spaces except ``&``,
     apostrophes and invisible characters removed, spaces collapsed, runs of single letters joined
     (``J. P. Morgan`` and ``S.A.`` give ``jp morgan`` and ``sa``). HTML entities are decoded; ordinal signs after
-    digits are removed (``1º``). Idempotent.
+    digits are removed (``1º``); a hyphen after kana is the long vowel mark (``センタ-``). Idempotent.
     """
     if "&" in text and ";" in text:
         text = _decode_entities(text)

@@ -5,19 +5,25 @@ those of characters, and of words that are not read character by character. They
 Japan Post and EDINET, each written in characters and in kana, after the two were aligned by
 expectation-maximisation (Jiampojamarn, Kondrak and Sherif, "Applying many-to-many alignments and hidden Markov
 models to letter-to-phoneme conversion", NAACL 2007).
+
+Two Japanese names are compared in kana, sign by sign, because old registers write no small kana; Latin letters and
+English words (``data/latin_in_kana.json``, by hand) are read as the other name has them.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache, lru_cache
 from importlib import resources
+from itertools import accumulate
 
 from rapidfuzz import fuzz
+from rapidfuzz.distance import Indel
 
 from dedup.text import han
+from dedup.text.legal_forms import split_legal_forms
 from dedup.text.names import AS_WRITTEN, Parts, Reading, take_apart
 from dedup.text.normalise import fold
 
@@ -25,9 +31,19 @@ _HIRAGANA = {code: chr(code + 0x60) for code in range(0x3041, 0x3097)}  # to kat
 _SMALL_VOWELS = {"ァ": "a", "ィ": "i", "ゥ": "u", "ェ": "e", "ォ": "o"}
 _SMALL_SYLLABLES = {"ャ": "a", "ュ": "u", "ョ": "o"}
 _SMALL_KANA = re.compile("[ァィゥェォッャュョ]")
+_TO_LARGE = str.maketrans("ァィゥェォッャュョヮ", "アイウエオツヤユヨワ")
 _TO_SMALL = str.maketrans("ヤユヨ", "ャュョ")
 _MEANT_SMALL = re.compile("(?<=[キギシジチヂニヒビピミリ])[ヤユヨ]")
 _MEANT_DOUBLED = re.compile("(?<=.)ツ(?=[カキクケコサシスセソタチツテトパピプペポ])")
+_HEPBURN_WORD = re.compile(
+    r"(?:(?:([kstp])(?=\1)|t(?=ch))?(?:[kgnhbpmr]y|sh|ch|ts|[kstnhmyrwgzjdbpf])?[aiueo]|n(?![aiueo]))+"
+)
+_LATIN_RUN = re.compile(r"[a-z]+(?: & [a-z]+)*")
+_LONGEST_SPELT_OUT = 6
+"""Length of the longest Latin word that is read letter by letter."""
+
+_MIN_COMMON = 3
+"""Number of letters in a row that two names share where a word of one ends within a word of the other."""
 
 
 @cache
@@ -63,9 +79,15 @@ def romaji(kana: str) -> str:
     return result or fold(kana)
 
 
+def _of_han(run: str) -> Iterator[str]:
+    """Yield the Japanese readings of the words in a run of Chinese characters."""
+    readings = _readings()
+    for piece in han.split(run, as_written=True):
+        yield readings.get(piece) or "".join([readings.get(char) or fold(char) for char in piece])
+
+
 @lru_cache(maxsize=1 << 14)
 def _in_japanese(word: str) -> tuple[str, ...]:
-    readings = _readings()
     result: list[str] = []
     for run, script in han.runs(word):
         if script == "kana":
@@ -73,11 +95,48 @@ def _in_japanese(word: str) -> tuple[str, ...]:
         elif script == "other":
             result.append(fold(run))
         else:
-            result += [
-                readings.get(piece) or "".join([readings.get(char) or fold(char) for char in piece])
-                for piece in han.split(run, as_written=True)
-            ]
+            result += _of_han(run)
     return tuple(result)
+
+
+def _in_large_kana(letters: str) -> str:
+    """Return Japanese in Hepburn letters as ``han.fold_kana`` gives its kana: ``gakkou`` as ``gatsukou``."""
+    if not _HEPBURN_WORD.fullmatch(letters):
+        return letters
+    for pattern, replacement in _SMALL_IN_HEPBURN:
+        letters = pattern.sub(replacement, letters)
+    return letters
+
+
+_SMALL_IN_HEPBURN = tuple(
+    (re.compile(pattern), replacement)
+    for pattern, replacement in (
+        ("tch", "tsuch"), (r"([kstp])(?=\1)", "tsu"), ("(sh|ch)([auo])", r"\1iy\2"), ("j([auo])", r"jiy\1"),
+        ("([kghbpmr])y", r"\1iy"), ("(?:^n|n(?=yu))y", "niy"),
+    )
+)  # fmt: skip
+
+
+@lru_cache(maxsize=1 << 14)
+def _in_kana(word: str) -> tuple[str, ...]:
+    result: list[str] = []
+    for run, script in han.runs(word):
+        if script == "kana":
+            result.append(han.fold_kana(run))
+        elif script == "other":
+            result.append(_in_large_kana(fold(run)))
+        else:
+            result += [_in_large_kana(reading) for reading in _of_han(run)]
+    return tuple(result)
+
+
+def _separate_in_kana(words: Sequence[str]) -> list[str]:
+    return [piece for word in words for piece in _in_kana(word)]
+
+
+def _fold_in_kana(normal_form: str) -> str:
+    words, forms = split_legal_forms(normal_form)
+    return " ".join([*_separate_in_kana(words), *forms])
 
 
 def _separate_in_japanese(words: Sequence[str]) -> list[str]:
@@ -90,6 +149,91 @@ def _separate_in_pinyin(words: Sequence[str]) -> list[str]:
 
 PINYIN = Reading(_separate_in_pinyin, fold)
 JAPANESE = Reading(_separate_in_japanese, lambda name: " ".join(_separate_in_japanese(name.split(" "))))
+
+def are_compared_in_kana(left: Parts, right: Parts) -> bool:
+    """Return whether two names are Japanese and one of them has kana without Chinese characters."""
+    is_in_kana = (left.has_kana and not left.has_han) or (right.has_kana and not right.has_han)
+    return is_in_kana and not (left.is_latin or right.is_latin)
+
+
+_IN_KANA = Reading(_separate_in_kana, _fold_in_kana)
+
+
+def in_kana(normal_form: str, other: str) -> tuple[Parts, Parts]:
+    """Parse two Japanese names, of which one may have no Chinese characters, as they are written in kana.
+
+    A name has no spaces where the other has some, or in other places: words are cut where words of the other end.
+    """
+    left, right = _read_out(normal_form, other), _read_out(other, normal_form)
+    if left.count(" ") != right.count(" ") and _joined(left) == _joined(right):
+        left = right = max(left, right, key=lambda name: name.count(" "))
+    ours, theirs = take_apart(left, reading=_IN_KANA), take_apart(right, reading=_IN_KANA)
+    if len(ours.parts) > 1 or len(theirs.parts) > 1:
+        return ours, theirs
+    return _cut_alike(ours, theirs), _cut_alike(theirs, ours)
+
+
+def _joined(normal_form: str) -> str:
+    return "".join(_separate_in_kana(normal_form.split(" ")))
+
+
+@lru_cache(maxsize=1 << 14)
+def _cut_alike(parts: Parts, other: Parts) -> Parts:
+    """Cut the words of a name where words of another name end in it, by the alignment of their letters."""
+    words, others = parts.whole.words, other.whole.words
+    if words == others:
+        return parts
+    text, other_text = "".join(words), "".join(others)
+    ends, other_ends = _ends(words), _ends(others)
+    for block in Indel.opcodes(text, other_text):
+        if block.tag == "equal" and block.src_end - block.src_start >= _MIN_COMMON:
+            shift = block.src_start - block.dest_start
+            ends |= {end + shift for end in other_ends if block.dest_start <= end <= block.dest_end}
+    cuts = sorted(ends - {0, len(text)})
+    cut = tuple(text[start:end] for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True))
+    if cut == words:
+        return parts
+    initials = "".join([word[0] for word in cut])
+    whole = parts.whole._replace(words=cut, core=" ".join(cut), initials=initials)
+    return parts._replace(whole=whole, parts=(whole,))
+
+
+def _ends(words: Sequence[str]) -> set[int]:
+    return set(accumulate(map(len, words)))
+
+
+@cache
+def _latin_in_kana() -> tuple[Mapping[str, str], Mapping[str, str]]:
+    """Return patterns of the kana, all large, that Latin letters and English words are read as."""
+    data = json.loads(resources.files("dedup").joinpath("data/latin_in_kana.json").read_text(encoding="utf-8"))
+    letters, words = (
+        {latin: f"(?:{kana.replace(' ', '|')})" for latin, kana in data[key].items()} for key in ("letters", "words")
+    )
+    return letters, words
+
+
+@lru_cache(maxsize=1 << 14)
+def _kana_pattern(latin: str) -> re.Pattern[str] | None:
+    letters, words = _latin_in_kana()
+    options = [words[latin]] if latin in words else []
+    if len(latin.replace(" & ", "")) <= _LONGEST_SPELT_OUT:
+        options.append("".join([letters[letter] for letter in latin.replace(" ", "")]))
+    return re.compile("|".join(options)) if options else None
+
+
+def _read_out(normal_form: str, other: str) -> str:
+    """Replace Latin letters and words by the kana that another name has for them."""
+    if not _LATIN_RUN.search(normal_form):
+        return normal_form
+    kana = other.translate(_HIRAGANA).translate(_TO_LARGE).replace(" ", "")
+    return " ".join(_LATIN_RUN.sub(lambda match: _as_in(kana, match.group()), normal_form).split())
+
+
+def _as_in(kana: str, latin: str) -> str:
+    pattern = _kana_pattern(latin)
+    if pattern and (found := pattern.search(kana)):
+        return f" {found.group()} "
+    return " & ".join([_as_in(kana, word) for word in latin.split(" & ")]) if "&" in latin else latin
 
 
 def by_sound(normal_form: str, other: Parts) -> Parts:
