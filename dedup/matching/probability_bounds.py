@@ -28,6 +28,16 @@ _MAX_WORD_PAIRS_OF_A_PAIR = 4_096
 """For pairs of more words, as in documents, a bound takes longer than the comparison."""
 
 
+def are_compared_by_sound(table: NameTable, pairs: Ints) -> Bools:
+    """Return whether each of ``pairs`` (n, 2) of names is compared by sound or in kana, (n,): they have no bounds."""
+    first, second = pairs.T
+    is_in_kana = table.has_kana & ~table.has_han
+    result = is_in_kana[first] | is_in_kana[second]
+    for script in (table.is_latin, table.has_han):
+        result |= script[first] != script[second]
+    return np.asarray(result)
+
+
 class ProbabilityBounds:
     """Computes upper bounds on the log-odds and probabilities of pairs of names in a table."""
 
@@ -43,18 +53,13 @@ class ProbabilityBounds:
         """
         starts, parts = self._table.starts, self._table.parts
         word_pairs = (starts[parts[pairs + 1]] - starts[parts[pairs]]).prod(axis=1)
-        bounded = np.flatnonzero((word_pairs <= _MAX_WORD_PAIRS_OF_A_PAIR) & ~self._are_compared_by_sound(pairs))
+        bounded = np.flatnonzero((word_pairs <= _MAX_WORD_PAIRS_OF_A_PAIR) & ~are_compared_by_sound(self._table, pairs))
         result = np.full(len(pairs), np.inf)
         ends = np.flatnonzero(np.diff(np.cumsum(word_pairs[bounded]) // _MAX_WORD_PAIRS)) + 1
         for block in np.split(bounded, ends):
             if len(block):
                 result[block] = self._log_odds(pairs[block], similarities[block])
         return result
-
-    def _are_compared_by_sound(self, pairs: Ints) -> Bools:
-        first, second = pairs.T
-        is_latin, has_han = self._table.is_latin, self._table.has_han
-        return np.asarray((is_latin[first] != is_latin[second]) | (has_han[first] != has_han[second]))
 
     def _log_odds(self, pairs: Ints, similarities: NDArray[np.float32]) -> Floats:
         of_names = bounds_of_names(self._table, *pairs.T) | {"similarity": (similarities, "exactly")}

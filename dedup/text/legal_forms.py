@@ -52,7 +52,16 @@ _BEFORE_A_TOWN = frozenset({"dd", "doo", "dooel", "доо", "дооел"})
 _BEFORE_A_PLACE = frozenset({"&", "and", "da", "de", "do", "e", "in", "of", "y"})
 """Words after which two or three letters are a place (``Dept of SC``)."""
 
-_NOT_MISSPELT = frozenset({"campania", "limites"})
+_NOT_MISSPELT = frozenset({"campania", "limites", "イングコーポレーション"})
+
+_INSIDE = re.compile(
+    r"(?:株式|有限|合同)会社|カブシキ[カガ]イシ[ヤャ]|ユウゲン[カガ]イシ[ヤャ]|ゴウドウ[カガ]イシ[ヤャ]"
+    r"|(?<= )(?:カブ?|株|有|カブシキ [カガ]イシ[ヤャ])(?= )"
+)
+"""Japanese forms that may stand between a company and its branch (``日本郵便 株式会社 本社``)."""
+
+_JAPANESE_FORM = {"株": "kk", "カ": "kk", "有": "yk", "ユ": "yk", "合": "gk", "ゴ": "gk"}
+"""Canonical forms by the first sign of ``_INSIDE``."""
 
 _MAX_SHORT = 4
 """Length up to which a Latin spelling is short."""
@@ -279,6 +288,9 @@ def split_legal_forms(normal_form: str) -> tuple[list[str], tuple[str, ...]]:
             break
         found.append(form)
         del words[start : start + size]
+    if not normal_form.isascii():
+        words, inside = _take_inside(words)
+        found += inside
     if found:
         if words[0] in _FIRST_BESIDE and len(words) > 1 and not _FIRST_BESIDE[words[0]].isdisjoint(found):
             del words[0]
@@ -287,6 +299,17 @@ def split_legal_forms(normal_form: str) -> tuple[list[str], tuple[str, ...]]:
     while len(words) > 1 and words[-1] == "&":
         del words[-1]
     return words, _telling(found) if found else ()
+
+
+def _take_inside(words: list[str]) -> tuple[list[str], list[str]]:
+    """Return the words without Japanese forms between them, and these forms."""
+    text = " ".join(words)
+    inside = [match for match in _INSIDE.finditer(text) if match.start() and match.end() < len(text)]
+    if not inside:
+        return words, []
+    starts, ends = [match.start() for match in inside], [match.end() for match in inside]
+    rest = " ".join([text[end:start] for end, start in zip([0, *ends], [*starts, len(text)], strict=True)])
+    return rest.split(), [_JAPANESE_FORM[match.group()[0]] for match in inside]
 
 
 def _take_before_a_town(words: list[str]) -> list[str]:

@@ -10,7 +10,7 @@ from dedup.evidence.scorer import Curve, Scorer
 from dedup.matching.batch import BatchComparison
 from dedup.matching.evidence_bounds import bounds_of_names, bounds_of_parts, consonant_bounds
 from dedup.matching.name_table import describe, table_of_names
-from dedup.matching.probability_bounds import ProbabilityBounds
+from dedup.matching.probability_bounds import ProbabilityBounds, are_compared_by_sound
 from dedup.model import load_model
 from dedup.text.corpus import Corpus
 from dedup.text.names import take_apart
@@ -69,8 +69,7 @@ def table_of(normals, word_model):
 def test_evidence_is_within_its_bounds(normals, word_model):
     table = table_of(normals, word_model)
     pairs = np.array([(i, j) for i in range(len(normals)) for j in range(len(normals)) if i != j])
-    for script in (table.is_latin, table.has_han):  # pairs that differ in it are compared by sound
-        pairs = pairs[script[pairs[:, 0]] == script[pairs[:, 1]]]
+    pairs = pairs[~are_compared_by_sound(table, pairs)]
     if not len(pairs):
         return
     similarities = np.zeros(len(pairs), np.float32)
