@@ -34,6 +34,8 @@ class NamePair(NamedTuple):
     @property
     def are_of_two_scripts(self) -> bool:
         """Whether they are compared by sound, or one is in Latin letters and the other does not spell its sounds."""
+        if are_compared_in_kana(self.left, self.right):
+            return False
         if self.left.is_latin != self.right.is_latin:
             return not (self.left.is_spelt and self.right.is_spelt)
         return self.left.has_han != self.right.has_han and not (self.left.has_kana and self.right.has_kana)
@@ -75,7 +77,7 @@ def pair_names(left: Sequence[str], right: Sequence[str], widths: frozenset[int]
 
 
 def _comparable(a: str, b: str, widths: frozenset[int]) -> tuple[Parts, Parts]:
-    """Parse two normal forms; by sound, if only one is in Latin letters or has Chinese characters, or one is in kana."""
+    """Parse two normal forms; by sound, if one is in kana, or only one in Latin letters or with Chinese characters."""
     left, right = take_apart(a, widths), take_apart(b, widths)
     if left.is_latin and right.is_latin:
         return left, right

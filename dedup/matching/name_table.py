@@ -162,7 +162,7 @@ class NameTable:
     letter counts of the core, (r, ``BINS``), and their sum.
 
     By name (n,): the letter counts of the whole name and of its consonants, (n, ``BINS``) each, and their sums;
-    whether it is in Latin letters, and whether it has Chinese characters and kana.
+    whether it is in Latin letters, whether it has Chinese characters, and whether it is in kana.
     """
 
     words: WordTable
@@ -184,7 +184,7 @@ class NameTable:
     n_consonants: NDArray[np.int32]
     is_latin: Bools
     has_han: Bools
-    has_kana: Bools
+    is_in_kana: Bools
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +236,7 @@ def describe(normal_forms: Sequence[str], widths: frozenset[int] = NO_WIDTHS) ->
         "n_consonants": n_consonants,
         "is_latin": np.array([name.is_latin for name in names], np.bool_),
         "has_han": np.array([name.has_han for name in names], np.bool_),
-        "has_kana": np.array([name.has_kana for name in names], np.bool_),
+        "is_in_kana": np.array([name.is_in_kana for name in names], np.bool_),
     }
     listed = [(token, 0) if isinstance(token, str) else token for token in vocabulary]
     return Block(arrays, listed, list(forms), list(initials))

@@ -31,8 +31,7 @@ _MAX_WORD_PAIRS_OF_A_PAIR = 4_096
 def are_compared_by_sound(table: NameTable, pairs: Ints) -> Bools:
     """Return whether each of ``pairs`` (n, 2) of names is compared by sound or in kana, (n,): they have no bounds."""
     first, second = pairs.T
-    is_in_kana = table.has_kana & ~table.has_han
-    result = is_in_kana[first] | is_in_kana[second]
+    result = table.is_in_kana[first] | table.is_in_kana[second]
     for script in (table.is_latin, table.has_han):
         result |= script[first] != script[second]
     return np.asarray(result)

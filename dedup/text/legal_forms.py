@@ -60,8 +60,14 @@ _INSIDE = re.compile(
 )
 """Japanese forms that may stand between a company and its branch (``日本郵便 株式会社 本社``)."""
 
-_JAPANESE_FORM = {"株": "kk", "カ": "kk", "有": "yk", "ユ": "yk", "合": "gk", "ゴ": "gk"}
-"""Canonical forms by the first sign of ``_INSIDE``."""
+_UNIFIED_INSIDE = (
+    dict.fromkeys("株カ", "株式会社") | dict.fromkeys("有ユ", "有限会社") | dict.fromkeys("合ゴ", "合同会社")
+)
+"""The usual spelling by the first sign of another."""
+
+FORMS_INSIDE = frozenset(_UNIFIED_INSIDE.values())
+"""Words of a core that are legal forms between two names."""
+
 
 _MAX_SHORT = 4
 """Length up to which a Latin spelling is short."""
@@ -273,7 +279,7 @@ def split_legal_forms(normal_form: str) -> tuple[list[str], tuple[str, ...]]:
     first, last, _ = _table()
     words = normal_form.split()
     if not normal_form.isascii():
-        words = _split_unspaced(words)
+        words = _unify_inside(_split_unspaced(words))
     found: list[str] = []
     while len(words) > 1 and (nodes := last(words[-1])):
         size, form = _longest(nodes, words[::-1])
@@ -288,9 +294,6 @@ def split_legal_forms(normal_form: str) -> tuple[list[str], tuple[str, ...]]:
             break
         found.append(form)
         del words[start : start + size]
-    if not normal_form.isascii():
-        words, inside = _take_inside(words)
-        found += inside
     if found:
         if words[0] in _FIRST_BESIDE and len(words) > 1 and not _FIRST_BESIDE[words[0]].isdisjoint(found):
             del words[0]
@@ -301,15 +304,15 @@ def split_legal_forms(normal_form: str) -> tuple[list[str], tuple[str, ...]]:
     return words, _telling(found) if found else ()
 
 
-def _take_inside(words: list[str]) -> tuple[list[str], list[str]]:
-    """Return the words without Japanese forms between them, and these forms."""
+def _unify_inside(words: list[str]) -> list[str]:
+    """Bring Japanese forms between the words into one spelling; they stay words, because a branch follows them."""
     text = " ".join(words)
-    inside = [match for match in _INSIDE.finditer(text) if match.start() and match.end() < len(text)]
-    if not inside:
-        return words, []
-    starts, ends = [match.start() for match in inside], [match.end() for match in inside]
-    rest = " ".join([text[end:start] for end, start in zip([0, *ends], [*starts, len(text)], strict=True)])
-    return rest.split(), [_JAPANESE_FORM[match.group()[0]] for match in inside]
+
+    def unified(match: re.Match[str]) -> str:
+        is_inside = match.start() and match.end() < len(text)
+        return f" {_UNIFIED_INSIDE[match.group()[0]]} " if is_inside else match.group()
+
+    return _INSIDE.sub(unified, text).split() if _INSIDE.search(text) else words
 
 
 def _take_before_a_town(words: list[str]) -> list[str]:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from dedup.text.gazetteer import unify
 from dedup.text.han import fold_around_han, has_han, has_kana, separate
-from dedup.text.legal_forms import split_legal_forms
+from dedup.text.legal_forms import FORMS_INSIDE, split_legal_forms
 from dedup.text.numbers import find_numbers, in_digits, in_english
 from dedup.text.transliteration import is_spelt
 
@@ -81,7 +81,8 @@ class Parts(NamedTuple):
     end. ``consonants``: those of the core of the whole name, without spaces, where ``c g k q``, ``d t``, ``b p``
     and ``f v w`` are one letter each; all its letters if it has no consonants. ``is_latin``: whether it has no
     letter of another script. ``is_spelt``: whether its letters spell its sounds (``transliteration``).
-    ``has_han``, ``has_kana``: whether it has Chinese characters and Japanese syllable signs, beyond its legal forms.
+    ``has_han``, ``has_kana``: whether it has Chinese characters and Japanese syllable signs. ``is_in_kana``: whether it
+    has syllable signs and no Chinese characters but for its legal forms.
     """
 
     whole: Name
@@ -92,6 +93,7 @@ class Parts(NamedTuple):
     is_spelt: bool
     has_han: bool
     has_kana: bool
+    is_in_kana: bool
 
 
 def initials_of(name: Name) -> str:
@@ -130,7 +132,10 @@ def take_apart(normal_form: str, widths: frozenset[int] = NO_WIDTHS, reading: Re
     consonants = whole.core.translate(_CONSONANTS) or whole.core
     is_latin = normal_form.isascii() or not _OTHER_LETTER.search(normal_form)
     scripts = (True, True, False, False)
+    is_in_kana = False
     if not is_latin:
-        written = "".join(split_legal_forms(normal_form)[0])
-        scripts = False, is_spelt(normal_form), has_han(written), has_kana(written)
-    return Parts(whole, parts or (whole,), may_be_cut, consonants, *scripts)
+        scripts = False, is_spelt(normal_form), has_han(normal_form), has_kana(normal_form)
+        if scripts[-1]:
+            written = "".join([word for word in split_legal_forms(normal_form)[0] if word not in FORMS_INSIDE])
+            is_in_kana = has_kana(written) and not has_han(written)
+    return Parts(whole, parts or (whole,), may_be_cut, consonants, *scripts, is_in_kana)

@@ -6,8 +6,8 @@ Japan Post and EDINET, each written in characters and in kana, after the two wer
 expectation-maximisation (Jiampojamarn, Kondrak and Sherif, "Applying many-to-many alignments and hidden Markov
 models to letter-to-phoneme conversion", NAACL 2007).
 
-Two Japanese names are compared in kana, sign by sign, because old registers write no small kana; Latin letters and
-English words (``data/latin_in_kana.json``, by hand) are read as the other name has them.
+Two Japanese names are compared in kana, sign by sign, because old registers write no small kana; Latin letters,
+English words and Japan (``data/kana.json``, by hand) are read as the other name has them.
 """
 
 from __future__ import annotations
@@ -38,12 +38,17 @@ _MEANT_DOUBLED = re.compile("(?<=.)ツ(?=[カキクケコサシスセソタチ�
 _HEPBURN_WORD = re.compile(
     r"(?:(?:([kstp])(?=\1)|t(?=ch))?(?:[kgnhbpmr]y|sh|ch|ts|[kstnhmyrwgzjdbpf])?[aiueo]|n(?![aiueo]))+"
 )
-_LATIN_RUN = re.compile(r"[a-z]+(?: & [a-z]+)*")
+_READ_AS_THE_OTHER = re.compile(r"[a-z]+(?: & [a-z]+)*|日本")
 _LONGEST_SPELT_OUT = 6
 """Length of the longest Latin word that is read letter by letter."""
 
+_JAPANESE_FORMS = frozenset({"gk", "kk", "yk"})
+
 _MIN_COMMON = 3
 """Number of letters in a row that two names share where a word of one ends within a word of the other."""
+
+_MIN_COMMON_WORD = 6
+"""The same where only the letters on one side of that end are shared."""
 
 
 @cache
@@ -150,10 +155,14 @@ def _separate_in_pinyin(words: Sequence[str]) -> list[str]:
 PINYIN = Reading(_separate_in_pinyin, fold)
 JAPANESE = Reading(_separate_in_japanese, lambda name: " ".join(_separate_in_japanese(name.split(" "))))
 
+
+def _is_japanese(parts: Parts) -> bool:
+    return parts.has_kana or not _JAPANESE_FORMS.isdisjoint(parts.whole.forms)
+
+
 def are_compared_in_kana(left: Parts, right: Parts) -> bool:
-    """Return whether two names are Japanese and one of them has kana without Chinese characters."""
-    is_in_kana = (left.has_kana and not left.has_han) or (right.has_kana and not right.has_han)
-    return is_in_kana and not (left.is_latin or right.is_latin)
+    """Return whether one of two names is in kana, and neither is in Latin letters."""
+    return (left.is_in_kana or right.is_in_kana) and not (left.is_latin or right.is_latin)
 
 
 _IN_KANA = Reading(_separate_in_kana, _fold_in_kana)
@@ -186,9 +195,11 @@ def _cut_alike(parts: Parts, other: Parts) -> Parts:
     text, other_text = "".join(words), "".join(others)
     ends, other_ends = _ends(words), _ends(others)
     for block in Indel.opcodes(text, other_text):
-        if block.tag == "equal" and block.src_end - block.src_start >= _MIN_COMMON:
+        size = block.dest_end - block.dest_start
+        if block.tag == "equal" and size >= _MIN_COMMON:
+            margin = int(size < _MIN_COMMON_WORD)
             shift = block.src_start - block.dest_start
-            ends |= {end + shift for end in other_ends if block.dest_start <= end <= block.dest_end}
+            ends |= {end + shift for end in other_ends if block.dest_start + margin <= end <= block.dest_end - margin}
     cuts = sorted(ends - {0, len(text)})
     cut = tuple(text[start:end] for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True))
     if cut == words:
@@ -199,41 +210,42 @@ def _cut_alike(parts: Parts, other: Parts) -> Parts:
 
 
 def _ends(words: Sequence[str]) -> set[int]:
-    return set(accumulate(map(len, words)))
+    """Return where words end within a name."""
+    return set(accumulate(map(len, words[:-1])))
 
 
 @cache
-def _latin_in_kana() -> tuple[Mapping[str, str], Mapping[str, str]]:
-    """Return patterns of the kana, all large, that Latin letters and English words are read as."""
-    data = json.loads(resources.files("dedup").joinpath("data/latin_in_kana.json").read_text(encoding="utf-8"))
+def _kana_of() -> tuple[Mapping[str, str], Mapping[str, str]]:
+    """Return patterns of the kana, all large, that Latin letters and words may be read as."""
+    data = json.loads(resources.files("dedup").joinpath("data/kana.json").read_text(encoding="utf-8"))
     letters, words = (
-        {latin: f"(?:{kana.replace(' ', '|')})" for latin, kana in data[key].items()} for key in ("letters", "words")
+        {word: f"(?:{kana.replace(' ', '|')})" for word, kana in data[key].items()} for key in ("letters", "words")
     )
     return letters, words
 
 
 @lru_cache(maxsize=1 << 14)
-def _kana_pattern(latin: str) -> re.Pattern[str] | None:
-    letters, words = _latin_in_kana()
-    options = [words[latin]] if latin in words else []
-    if len(latin.replace(" & ", "")) <= _LONGEST_SPELT_OUT:
-        options.append("".join([letters[letter] for letter in latin.replace(" ", "")]))
+def _kana_pattern(word: str) -> re.Pattern[str] | None:
+    letters, words = _kana_of()
+    options = [words[word]] if word in words else []
+    if word[0] in letters and len(word.replace(" & ", "")) <= _LONGEST_SPELT_OUT:
+        options.append("".join([letters[letter] for letter in word.replace(" ", "")]))
     return re.compile("|".join(options)) if options else None
 
 
 def _read_out(normal_form: str, other: str) -> str:
     """Replace Latin letters and words by the kana that another name has for them."""
-    if not _LATIN_RUN.search(normal_form):
+    if not _READ_AS_THE_OTHER.search(normal_form):
         return normal_form
     kana = other.translate(_HIRAGANA).translate(_TO_LARGE).replace(" ", "")
-    return " ".join(_LATIN_RUN.sub(lambda match: _as_in(kana, match.group()), normal_form).split())
+    return " ".join(_READ_AS_THE_OTHER.sub(lambda match: _as_in(kana, match.group()), normal_form).split())
 
 
-def _as_in(kana: str, latin: str) -> str:
-    pattern = _kana_pattern(latin)
+def _as_in(kana: str, word: str) -> str:
+    pattern = _kana_pattern(word)
     if pattern and (found := pattern.search(kana)):
         return f" {found.group()} "
-    return " & ".join([_as_in(kana, word) for word in latin.split(" & ")]) if "&" in latin else latin
+    return " & ".join([_as_in(kana, letters) for letters in word.split(" & ")]) if "&" in word else word
 
 
 def by_sound(normal_form: str, other: Parts) -> Parts:
@@ -242,7 +254,7 @@ def by_sound(normal_form: str, other: Parts) -> Parts:
     if written.has_kana:
         readings = (JAPANESE,) if written.has_han else (JAPANESE, AS_WRITTEN)  # as written: every sign by itself
     elif written.has_han:
-        readings = (PINYIN, JAPANESE)
+        readings = (JAPANESE,) if _is_japanese(written) or _is_japanese(other) else (PINYIN, JAPANESE)
     else:
         return written
     options = [take_apart(normal_form, reading=reading) for reading in readings]

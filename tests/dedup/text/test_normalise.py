@@ -37,6 +37,9 @@ from dedup.text.normalise import MAX_MARKS_PER_BASE, fold, normalise
         ("1º Ofício, 2.ª Vara", "1 ofício 2 vara"),
         ("360° N° 5", "360 no 5"),
         ("-- ?! --", ""),
+        ("スマ-トソ‐シング セコムセンタ-", "スマートソーシング セコムセンター"),
+        ("アイ－ホ−", "アイーホー"),
+        ("トヨタ-1 パン-ケ オオ-A さくら - 花", "トヨタ 1 パン ケ オオ a さくら 花"),
         ("\u200b\ufeff", ""),
     ],
 )
