@@ -113,7 +113,7 @@ def test_nothing_is_lost_and_everything_works(old: Workspace, revision: str) -> 
 def test_records_are_normalised_again(old: Workspace) -> None:
     """Their raw texts are changed here to some that older rules normalised as those of the fixture."""
     engine = engine_of(old)
-    rewritten = {4: "Caf&eacute; Contoso", 7: "Contoso&nbsp;Foods", 8: "&#39;"}
+    rewritten = {4: "Caf&eacute; Contoso センタ-", 7: "Contoso&nbsp;Foods", 8: "&#39;"}
     with engine.begin() as connection:
         for record_id, raw in rewritten.items():
             connection.execute(sql("UPDATE record SET raw = :raw WHERE record_id = :id"), {"raw": raw, "id": record_id})
@@ -123,7 +123,7 @@ def test_records_are_normalised_again(old: Workspace) -> None:
     after = content(old)
     texts = dict(after["text"])
     text_of = {record_id: text_id for record_id, *_, text_id, _ in after["record"]}
-    assert (texts[text_of[4]], texts[text_of[7]]) == ("café contoso", "contoso foods")
+    assert (texts[text_of[4]], texts[text_of[7]]) == ("café contoso センター", "contoso foods")
     assert {record_id for record_id in before if before[record_id] != text_of[record_id]} == {4, 7}
     assert text_of[4] not in before.values() and text_of[7] == before[5]
     assert {before[4], before[7]}.isdisjoint(texts) and set(text_of.values()) == set(texts)
