@@ -18,10 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedup.encoder.cosine import cosine
-from dedup.encoder.tokens import symbols_and_grams, windows
+from dedup.encoder.tokens import in_letters, symbols_and_grams, windows
 from dedup.errors import VersionMismatch
 from dedup.runtime import threads
-from dedup.text.normalise import fold
 
 CODE_SCALE = 254.0
 """Factor by which a unit vector is multiplied before it is rounded and clipped to ±127, its int8 code."""
@@ -91,11 +90,11 @@ class OnnxEncoder:
             ValueError: a text is empty.
         """
         parts = [windows(text) for text in normal_forms]
-        texts = [fold(part) for pieces in parts for part in pieces]
+        texts = [part for pieces in parts for part in pieces]
         counts = np.fromiter(map(len, parts), dtype=np.int64, count=len(parts))
         owners = np.repeat(np.arange(len(parts)), counts)
-        lengths = np.fromiter((len(part) for pieces in parts for part in pieces), dtype=np.int64, count=len(texts))
-        widths = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
+        lengths = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
+        widths = np.fromiter((len(in_letters(text)) for text in texts), dtype=np.int64, count=len(texts))
         codes = np.empty((len(parts), self._dimension), dtype=np.int8)
         long = np.flatnonzero(counts != 1)
         sums = np.zeros((len(long), self._dimension), dtype=np.float32)

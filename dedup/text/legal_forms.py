@@ -194,12 +194,9 @@ class _Table(NamedTuple):
 
 @cache
 def _table() -> _Table:
-    spellings: dict[str, list[str]] = json.loads(
-        resources.files("dedup").joinpath("data/legal_forms.json").read_text(encoding="utf-8")
-    )
     first, last = _Node(is_inner=False), _Node(is_inner=False)
     unspaced: dict[int, set[str]] = {}
-    for canonical, written in spellings.items():
+    for canonical, written in _spellings().items():
         for form in written:
             for words in _ways_to_write(form):
                 if form not in _NEVER_LAST:
@@ -216,6 +213,20 @@ def _table() -> _Table:
     # Names share most of their words, so that a cache saves time even for a million names.
     starts = lru_cache(maxsize=1 << 16)(first.next), lru_cache(maxsize=1 << 16)(last.next)
     return _Table(*starts, {size: frozenset(unspaced[size]) for size in sorted(unspaced, reverse=True)})
+
+
+@cache
+def spellings(canonical: str) -> tuple[str, ...]:
+    """Return the spellings of a canonical form, as normal forms."""
+    return tuple(_spellings()[canonical])
+
+
+@cache
+def _spellings() -> dict[str, list[str]]:
+    table: dict[str, list[str]] = json.loads(
+        resources.files("dedup").joinpath("data/legal_forms.json").read_text(encoding="utf-8")
+    )
+    return table
 
 
 def _ways_to_write(spelling: str) -> list[list[str]]:

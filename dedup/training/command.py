@@ -28,6 +28,7 @@ from dedup.training.data.sources import (
     GENERATED_WEIGHT,
     NAME_SOURCES,
     PAIRS,
+    WORLD_WEIGHT,
     Entity,
     LabelledPairs,
     is_held_back,
@@ -39,6 +40,7 @@ from dedup.training.data.sources import (
     validation_cores,
 )
 from dedup.training.data.world import SOURCES as WORLD_SOURCES
+from dedup.training.data.world import read_world_entities, read_world_names
 from dedup.training.export import export
 from dedup.training.loop import EncoderSettings, initial_tower, train_encoder
 from dedup.training.network import DIMENSION, HIDDEN_SIZE, SYMBOL_SIZE, Tower
@@ -114,8 +116,12 @@ def train(
     if _has_encoder(output, settings):
         progress("keeping the encoder that was trained with these settings")
     else:
-        sampler = make_sampler(entities, names[:split], settings.seed)
-        tower = _train_tower(sampler, names, settings, checkpoint, progress)
+        held_out = validation_cores(data)
+        world = read_world_entities(data, held_out)
+        learnt = names[:split] + read_world_names(data, settings.seed, held_out)
+        progress(f"{sum(map(len, world.values())):,} entities and {len(learnt) - split:,} names of the world")
+        sampler = make_sampler(entities, world, learnt, settings.seed)
+        tower = _train_tower(sampler, learnt, settings, checkpoint, progress)
         export(tower, output / "encoder.onnx")
     encoder = OnnxEncoder(output / "encoder.onnx")
     held_out = validation_cores(data)
@@ -157,14 +163,23 @@ def _has_encoder(output: Path, settings: EncoderSettings) -> bool:
     return manifest["files"]["encoder.onnx"] == digest and all(manifest.get(k) == v for k, v in wanted.items())
 
 
-def make_sampler(entities: dict[str, list[Entity]], names: list[str], seed: int) -> Sampler:
-    """Return the sampler over ``names`` and the entities by source, except those held back for the scorer."""
+def make_sampler(
+    entities: dict[str, list[Entity]], world: dict[str, list[Entity]], names: list[str], seed: int
+) -> Sampler:
+    """Return the sampler over ``names``, the entities by source, and those of the ``world`` by country.
+
+    Those held back for the scorer are left out. Countries are drawn by the square roots of their sizes.
+    """
     pool: list[Entity] = []
     weights: list[float] = []
     for source in (*ALIASES, *PAIRS):
         usable = [entity for entity in entities[source.name] if not is_held_back(entity)]
         pool += usable
         weights += [source.weight / len(usable)] * len(usable)
+    roots = sum(len(some) ** 0.5 for some in world.values())
+    for some in world.values():
+        pool += some
+        weights += [WORLD_WEIGHT / len(some) ** 0.5 / roots] * len(some)
     weights += [GENERATED_WEIGHT / len(names)] * len(names)
     return Sampler(pool, np.array(weights), names, seed)
 

@@ -35,13 +35,13 @@ class Source:
 
 
 ALIASES = (
-    Source("h1b_employers", "US government record (public domain)", 0.30),
+    Source("h1b_employers", "US government record (public domain)", 0.26),
     Source("nber_assignees", "names from US patent records; carried by a package under GPL-3.0", 0.06),
     Source("irs_nonprofits", "US government record (public domain)", 0.06, 50.0),
     Source("securities", "MIT", 0.04, 50.0),
-    Source("ror_organisations", "CC0 1.0", 0.18, 55.0),
+    Source("ror_organisations", "CC0 1.0", 0.20, 55.0),
     Source("brands_nsi", "BSD-3-Clause", 0.07, 60.0),
-    Source("wikidata_companies", "CC0 (data), MIT (repository)", 0.06, 55.0),
+    Source("wikidata_companies", "CC0 (data), MIT (repository)", 0.08, 55.0),
 )
 PAIRS = (
     Source("toponyms", "MIT (repository), GeoNames CC BY 4.0", 0.06),
@@ -49,7 +49,10 @@ PAIRS = (
 )
 """Files of pairs whose true pairs serve as aliases: other scripts, persons."""
 
-GENERATED_WEIGHT = 0.20
+GENERATED_WEIGHT = 0.24
+WORLD_WEIGHT = 0.14
+"""The share of the entities of the world (``dedup.training.data.world``)."""
+
 NAME_SOURCES = {
     "irs": "US government record (public domain)",
     "h1b": "US government record (public domain)",

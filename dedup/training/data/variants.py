@@ -9,8 +9,9 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 
+from dedup.encoder.tokens import in_letters
 from dedup.text.gazetteer import abbreviations
-from dedup.text.legal_forms import split_legal_forms
+from dedup.text.legal_forms import spellings, split_legal_forms
 
 _KEYBOARD = {
     "q": "wa", "w": "qeas", "e": "wrsd", "r": "etdf", "t": "ryfg", "y": "tugh", "u": "yihj", "i": "uojk",
@@ -83,7 +84,9 @@ def misspelt(word: str, rng: random.Random) -> str:
 
 def _typo(words: list[str], rng: random.Random) -> list[str]:
     at = _random_word(words, rng)
-    if len(words[at]) < 4 or not words[at].isalpha():  # "3m" and "em", or "101" and "102", are different names
+    if (
+        len(words[at]) < 4 or not words[at].isascii() or not words[at].isalpha()
+    ):  # "3m" and "em", or "101" and "102", are different names
         return words
     return [*words[:at], misspelt(words[at], rng), *words[at + 1 :]]
 
@@ -93,7 +96,7 @@ def _abbreviate(words: list[str], rng: random.Random) -> list[str]:
     if result != words:
         return result
     at = _random_word(words, rng)
-    if len(words[at]) < 7:
+    if len(words[at]) < 7 or not words[at].isascii():
         return words
     return [*words[:at], words[at][: rng.randint(3, 5)], *words[at + 1 :]]
 
@@ -106,9 +109,15 @@ def _change_form(words: list[str], rng: random.Random) -> list[str]:
     core, forms = split_legal_forms(" ".join(words))
     if not forms:
         return [*core, *rng.choice(_FORM_SWAPS[:12])[0].split()]
-    options = [new for old, new in _FORM_SWAPS if old == forms[-1]] or [""]
-    form = rng.choice(options).split()
+    options = [new for old, new in _FORM_SWAPS if old == forms[-1]]
+    form = rng.choice(options or ["", *_of_script(spellings(forms[-1]), words)]).split()
     return [*form, *core] if form and rng.random() < 0.08 else [*core, *form]
+
+
+def _of_script(forms: Sequence[str], words: list[str]) -> list[str]:
+    """Return the spellings of a form that are in ASCII, or not, as the words are."""
+    is_ascii = "".join(words).isascii()
+    return [form for form in forms if form.isascii() == is_ascii]
 
 
 def _drop_word(words: list[str], rng: random.Random) -> list[str]:
@@ -196,9 +205,10 @@ _LOSING_EDITS: list[tuple[Edit, float]] = [(_transliterate, 0.8), (_without_vowe
 def variant(normal_form: str, rng: random.Random, *, is_sure: bool = False) -> str:
     """Return another spelling of ``normal_form``, by one to three edits; never empty.
 
-    ``is_sure`` excludes edits that lose what distinguishes names (vowels, all letters but the first).
+    ``is_sure`` excludes edits that lose what distinguishes names (vowels, all letters but the first). Half of the names
+    of another script are edited in Latin letters.
     """
-    words = normal_form.split()
+    words = (normal_form if rng.random() < 0.5 else in_letters(normal_form)).split()
     edits, weights = zip(*(_EDITS if is_sure else _EDITS + _LOSING_EDITS), strict=True)
     for edit in rng.choices(edits, weights=weights, k=rng.choice((1, 1, 1, 2, 2, 3))):
         words = " ".join(edit(words, rng)).split() or words

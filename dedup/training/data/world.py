@@ -8,6 +8,7 @@ reading: same, different or unsure.
 from __future__ import annotations
 
 import csv
+import hashlib
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,14 +16,14 @@ from importlib import resources
 from pathlib import Path
 
 import numpy as np
-from anyascii import anyascii
 from numpy.typing import NDArray
 from rapidfuzz import fuzz
 
 from dedup.encoder.cosine import exact_neighbours
 from dedup.encoder.onnx import Encoder
+from dedup.encoder.tokens import in_letters
 from dedup.text.normalise import normalise
-from dedup.training.data.sources import Entity, read_rows
+from dedup.training.data.sources import Entity, core_of, read_rows
 
 SOURCES = {
     "asn": "CC0 1.0, CC BY 4.0 (RouteViews / DB-IP)",
@@ -57,6 +58,7 @@ HELD_OUT = frozenset({"ar", "co", "de", "es", "fi", "fr", "it", "ke", "nl", "pl"
 """Countries that no pair is taken from, by their codes in ISO 3166, so that the model can be measured on them."""
 
 _MIN_RATIO = 60
+_MAX_NAMES_OF_COUNTRY = 6_000
 _MAX_PAIRS_OF_COUNTRY = 3_000
 _MAX_PAIRS_OF_ENTITY = 2
 _MAX_CANDIDATES = 1_500
@@ -106,11 +108,44 @@ def read_judged_pairs() -> list[JudgedPair]:
     ]
 
 
-def read_world_aliases(data: Path, seed: int) -> Iterator[tuple[str, Entity, list[Pair]]]:
-    """Yield the entities of the countries that are not held out, each with up to two pairs of its names.
+def read_world_names(data: Path, seed: int, held_out: frozenset[str]) -> list[str]:
+    """Return distinct normal forms of the countries that are not held out, at most 6,000 of each.
 
-    Names that hardly have a letter in common are left out.
+    ``held_out`` are cores that may not occur.
     """
+    result: dict[str, None] = {}
+    for path in sorted((data / "world").glob("names_*.csv.gz")):
+        country = path.name.split("_")[1].split(".")[0]
+        if country in HELD_OUT:
+            continue
+        names = list(dict.fromkeys(normalise(row["name"]) for row in read_rows(path) if row["source"] in SOURCES))
+        random.Random(f"{seed} {country}").shuffle(names)
+        kept = (name for name in names[:_MAX_NAMES_OF_COUNTRY] if name and core_of(name) not in held_out)
+        result.update(dict.fromkeys(kept))
+    return list(result)
+
+
+def read_world_entities(data: Path, held_out: frozenset[str]) -> dict[str, list[Entity]]:
+    """Return the entities that the encoder learns from, by country, without countries that are held out.
+
+    ``held_out`` are cores that may not occur. Names that hardly sound alike are left out, but in Japan, where
+    characters have many readings and the sources give them.
+    """
+    result: dict[str, list[Entity]] = {}
+    for country, by_entity in _aliases(data):
+        for entity, names in by_entity.items():
+            if _is_for_scorer(f"{country} {entity}"):
+                continue
+            kept = [name for name in names if core_of(name) not in held_out]
+            if country != "jp":
+                kept = [name for name in kept if any(_sound_alike(name, other) for other in kept if other != name)]
+            if len(kept) > 1:
+                result.setdefault(country, []).append(Entity(f"{country} {entity}", tuple(kept)))
+    return result
+
+
+def _aliases(data: Path) -> Iterator[tuple[str, dict[str, list[str]]]]:
+    """Yield the countries that are not held out, each with the normal forms of its entities."""
     for path in sorted((data / "world").glob("aliases_*.csv.gz")):
         country = path.name.split("_")[1].split(".")[0]
         if country in HELD_OUT or country == "xx":
@@ -120,8 +155,28 @@ def read_world_aliases(data: Path, seed: int) -> Iterator[tuple[str, Entity, lis
             normal = normalise(row["name"])
             if normal and row["source"] in SOURCES and normal not in by_entity.setdefault(row["entity_id"], []):
                 by_entity[row["entity_id"]].append(normal)
+        yield country, by_entity
+
+
+def _is_for_scorer(entity: str) -> bool:
+    """Return whether an entity is held back from the encoder to fit the scorer on; one in two, by hash."""
+    return hashlib.blake2b(entity.encode(), digest_size=1).digest()[0] % 2 == 0
+
+
+def _sound_alike(left: str, right: str) -> bool:
+    return fuzz.token_set_ratio(in_letters(left), in_letters(right)) >= _MIN_RATIO
+
+
+def read_world_aliases(data: Path, seed: int) -> Iterator[tuple[str, Entity, list[Pair]]]:
+    """Yield the entities that the scorer learns from, each with its country and up to two pairs of its names.
+
+    Names that hardly have a letter in common are left out.
+    """
+    for country, by_entity in _aliases(data):
         rng = random.Random(f"{seed} {country}")
-        entities = sorted(by_entity.items())
+        entities = sorted(
+            (entity, names) for entity, names in by_entity.items() if _is_for_scorer(f"{country} {entity}")
+        )
         rng.shuffle(entities)
         taken = 0
         for entity, names in entities:
@@ -130,15 +185,11 @@ def read_world_aliases(data: Path, seed: int) -> Iterator[tuple[str, Entity, lis
                 pair
                 for at, name in enumerate(names)
                 for other in names[at + 1 :]
-                if _is_alike(*(pair := (name, other)))
+                if _sound_alike(*(pair := (name, other)))
             ]
             if pairs and taken < _MAX_PAIRS_OF_COUNTRY:
                 yield country, Entity(f"{country} {entity}", tuple(names)), pairs[:_MAX_PAIRS_OF_ENTITY]
                 taken += len(pairs[:_MAX_PAIRS_OF_ENTITY])
-
-
-def _is_alike(left: str, right: str) -> bool:
-    return fuzz.token_set_ratio(anyascii(left).lower(), anyascii(right).lower()) >= _MIN_RATIO
 
 
 def candidates(lists: Mapping[str, Sequence[str]], encoder: Encoder, seed: int) -> Iterator[tuple[str, list[Pair]]]:
