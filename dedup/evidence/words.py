@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from dedup.evidence.name_pairs import PairBatch, named_columns
 from dedup.evidence.phrases import MAX_WORDS, ExplainedPair, heaviest, listed, quote
-from dedup.text.pairing import Pairing, Respelling
+from dedup.text.pairing import KNOWN_SPELLING_RATIO, Pairing, Respelling
 from dedup.text.word_weights import Clue, InverseDocumentFrequency, WordModel, clues
 
 _DISTINCTIVE = 5.0
@@ -42,7 +42,22 @@ def word_measures(batch: PairBatch) -> Mapping[str, NDArray[np.float32]]:
 
     Shares and ratios run from 0 to 1; rarities (inverse document frequencies) and weights are in nats.
     """
-    return named_columns(_COLUMNS, [_columns_of(pair.pairing, batch.word_model) for pair in batch.pairs])
+    short_forms = batch.word_model.corpus.short_forms
+    pairings = (_as_in_corpus(pair.pairing, short_forms) for pair in batch.pairs)
+    return named_columns(_COLUMNS, [_columns_of(pairing, batch.word_model) for pairing in pairings])
+
+
+def _as_in_corpus(pairing: Pairing, short_forms: Mapping[str, int]) -> Pairing:
+    """Return a pairing in which the short forms that the corpus uses are usual."""
+    if not short_forms or not pairing.respelt:
+        return pairing
+    respelt = tuple(
+        spelt._replace(ratio=KNOWN_SPELLING_RATIO, is_usual=True)
+        if " ".join(sorted((spelt.left, spelt.right), key=len)) in short_forms
+        else spelt
+        for spelt in pairing.respelt
+    )
+    return pairing._replace(respelt=respelt)
 
 
 def _columns_of(pairing: Pairing, word_model: WordModel) -> tuple[float, ...]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -71,7 +72,8 @@ class WordTable:
         """
         words = [word for word, _ in vocabulary]
         size = len(words)
-        known, _ = _pairs(((pair, 0.0) for pair in known_spellings()), vocabulary)
+        usual = chain(known_spellings(), map(str.split, word_model.corpus.short_forms))
+        known, _ = _pairs(((pair, 0.0) for pair in usual), vocabulary)
         clues = (
             (words.partition("|")[::2], w)
             for (kind, words), w in word_model.weights.weights.items()

@@ -1,7 +1,8 @@
-"""What a corpus says about its own names: how often it shows words, pairs of words and initials, and its field widths.
+"""What a corpus says about its own names: counts of words and initials, its short forms of words, its field widths.
 
 A word that a corpus shows often tells its names little apart, whatever language it is in; so do words that go
-together (``municipal income fund``), and initials that many names have.
+together (``municipal income fund``), and initials that many names have. Where several names occur once with a word
+and once with another that can abbreviate it, the corpus abbreviates it so.
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import combinations
+from itertools import combinations, permutations
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dedup.text.names import NO_WIDTHS, initials_of, take_apart
+from dedup.text.pairing import abbreviates
 
 SAMPLE = 100_000
 """Number of evenly spaced names of a corpus that are counted."""
@@ -32,6 +34,16 @@ _MIN_PAIR_COUNT = 4
 _MIN_INITIALS_COUNT = 2
 _MAX_WORDS = 16
 """Number of words above which the pairs of words of a name are not counted, as in documents."""
+
+_MIN_SHORT_FORM_COUNT = 3
+_MIN_SHORT_FORM_SHARE = 0.05
+"""Share of the names with a short form that must occur with the word in full, too."""
+
+_MIN_SAVED = 2
+"""Number of letters that a short form saves at least."""
+
+_RARE = 5
+"""Number of names with a word up to which two names that share it are probably one."""
 
 _MIN_CUT = 20
 """Number of names with one length, and of names cut off, from which a field width is believed."""
@@ -56,6 +68,8 @@ class Corpus:
         words: Number of names that contain each core word, from 3.
         word_pairs: Number of names that contain both words of a pair, from 4; a key is two sorted words and a space.
         initials: Number of names with these initials, from 2.
+        short_forms: Number of names that occur both with a word and with its short form, from 3; a key is the short
+            form, a space and the word.
         widths: Lengths of normal forms, in characters, at which a field of fixed width cuts names off.
 
     """
@@ -64,6 +78,7 @@ class Corpus:
     words: Mapping[str, int] = field(default_factory=dict)
     word_pairs: Mapping[str, int] = field(default_factory=dict)
     initials: Mapping[str, int] = field(default_factory=dict)
+    short_forms: Mapping[str, int] = field(default_factory=dict)
     widths: frozenset[int] = NO_WIDTHS
 
     @classmethod
@@ -74,7 +89,7 @@ class Corpus:
             KeyError: something is missing.
             TypeError: something is of another type.
         """
-        counts = {name: data[name] for name in ("words", "word_pairs", "initials")}
+        counts = {name: data[name] for name in _TABLES}
         for name, value in counts.items():
             if not isinstance(value, dict):
                 raise TypeError(f"{name} is no table of counts")
@@ -82,8 +97,11 @@ class Corpus:
 
     def to_json(self) -> dict[str, Any]:
         """Return the corpus as plain JSON data."""
-        counts = {"words": dict(self.words), "word_pairs": dict(self.word_pairs), "initials": dict(self.initials)}
+        counts = {name: dict(getattr(self, name)) for name in _TABLES}
         return {"n_names": self.n_names, **counts, "widths": sorted(self.widths)}
+
+
+_TABLES = ("words", "word_pairs", "initials", "short_forms")
 
 
 def describe_corpus(normal_forms: Sequence[str]) -> Corpus:
@@ -105,19 +123,18 @@ def describe_sample(
     widths = _field_widths(normal_forms)
     words: Counter[str] = Counter()
     initials: Counter[str] = Counter()
-    of_names = []
+    of_names: list[tuple[str, ...]] = []
     for done, normal in enumerate(normal_forms, 1):
         name = take_apart(normal, widths).whole
-        distinct = sorted(set(name.words))
-        of_names.append(distinct)
-        words.update(distinct)
+        of_names.append(name.words)
+        words.update(set(name.words))
         initials[initials_of(name)] += 1
         if not done % _NAMES_PER_STEP or done == len(normal_forms):
             progress(done, len(normal_forms))
     frequent = {word: count for word, count in words.items() if count >= _MIN_PAIR_COUNT}
     pairs: Counter[str] = Counter()
-    for distinct in of_names:
-        known = [word for word in distinct if word in frequent]
+    for of_name in of_names:
+        known = sorted({word for word in of_name if word in frequent})
         if len(known) <= _MAX_WORDS:
             pairs.update([f"{first} {second}" for first, second in combinations(known, 2)])
     del initials[""]
@@ -126,8 +143,37 @@ def describe_sample(
         _from(words, _MIN_WORD_COUNT),
         _from(pairs, _MIN_PAIR_COUNT),
         _from(initials, _MIN_INITIALS_COUNT),
+        _short_forms(of_names, words),
         widths,
     )
+
+
+def _short_forms(names: Sequence[tuple[str, ...]], counts: Mapping[str, int]) -> dict[str, int]:
+    """Count the names that occur both with a word and with a word that can abbreviate it, and are equal otherwise.
+
+    The rest of the names must have a rare word; otherwise two of them are equal by chance.
+    """
+    written: dict[tuple[str, ...], list[str]] = {}
+    for name in names:
+        if not 1 < len(name) <= _MAX_WORDS:
+            continue
+        rare = [at for at, word in enumerate(name) if counts[word] <= _RARE]
+        for at, word in enumerate(name):
+            if counts[word] >= _MIN_SHORT_FORM_COUNT and rare and rare != [at]:
+                written.setdefault((*name[:at], "", *name[at + 1 :]), []).append(word)
+    found: Counter[tuple[str, str]] = Counter()
+    for words in written.values():
+        if len(words) > 1:
+            found.update(
+                pair
+                for pair in permutations(set(words), 2)
+                if len(pair[1]) - len(pair[0]) >= _MIN_SAVED and abbreviates(*pair)
+            )
+    return {
+        f"{short} {long}": count
+        for (short, long), count in sorted(found.items())
+        if count >= max(_MIN_SHORT_FORM_COUNT, _MIN_SHORT_FORM_SHARE * counts[short])
+    }
 
 
 def _from(counts: Mapping[str, int], least: int) -> dict[str, int]:

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from dedup.encoder.cosine import cosine, exact_neighbours, norms
 from dedup.encoder.onnx import batches_by_length
-from dedup.encoder.tokens import WINDOW, initials, symbols_and_grams, windows
+from dedup.encoder.tokens import WINDOW, in_letters, initials, symbols_and_grams, windows
 from dedup.model import load_model
 from dedup.text.normalise import normalise
 
@@ -37,6 +37,19 @@ def test_an_acronym_shares_a_gram_with_its_name():
 def test_the_order_of_words_changes_only_the_grams_between_them():
     one, other = grams_of("alpha beta"), grams_of("beta alpha")
     assert len(one & other) >= len(one) - 3
+
+
+def test_chinese_characters_of_one_sound_are_told_apart():
+    assert in_letters("青木") != "" and in_letters("飞马") == in_letters("非马")
+    one, other = grams_of("飞马"), grams_of("非马")
+    assert one != other and one & other
+
+
+def test_japanese_is_read_as_it_sounds():
+    assert in_letters("コスモ石油株式会社") == "kosumo sekiyu kabushikigaisha"
+    assert in_letters("飯野海運株式会社").startswith("iino kaiun")
+    assert in_letters("газпром") == "gazprom"
+    assert len(grams_of("石油コスモ") & grams_of("セキユコスモ")) > len(grams_of("石油") & grams_of("セキユコスモ"))
 
 
 @given(st.text(max_size=600).map(normalise))

@@ -27,6 +27,7 @@ CORPUS = Corpus(
     {"royal": 200, "bank": 400, "city": 150, "union": 100, "kelvorin": 5},
     {"bank royal": 150, "bank city": 120},
     {"rbg": 4, "vfw": 9},
+    {"intrnational international": 3, "bnk banking": 5, "chu centre": 3},
     frozenset({8, 9, 14, 20, 21}),
 )
 

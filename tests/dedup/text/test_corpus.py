@@ -27,6 +27,18 @@ def test_initials_are_counted():
     assert found.initials == {"abc": 2}
 
 
+def test_a_short_form_needs_names_that_occur_with_it_and_in_full():
+    names = [f"{form} {stem}" for stem in STEMS[:4] for form in ("sparkasse", "spk")]
+    assert describe_sample(names).short_forms == {"spk sparkasse": 4}
+    assert describe_sample(names[:4]).short_forms == {}  # two names are too few
+    assert (
+        describe_sample([f"{form} {stem}" for stem in STEMS[:4] for form in ("sparkasse", "kasse")]).short_forms == {}
+    )
+    forms = ("jack", "jackson", *STEMS[:6])
+    frames = [f"{form} north {kind}" for form in forms for kind in ("bank", "mill", "club")]
+    assert describe_sample(frames).short_forms == {}  # no rare word tells that two of them are one
+
+
 def test_few_names_say_nothing():
     assert describe_corpus(NAMES[: SMALLEST - 1]) == Corpus()
     assert describe_corpus(NAMES[:SMALLEST]).n_names == SMALLEST
@@ -77,7 +89,7 @@ def test_a_list_whose_names_all_end_in_rare_words_is_not_cut_off():
 
 
 def test_a_corpus_survives_json():
-    corpus = Corpus(9, {"bank": 4}, {"bank royal": 4}, {"abc": 2}, frozenset({35, 36}))
+    corpus = Corpus(9, {"bank": 4}, {"bank royal": 4}, {"abc": 2}, {"bk bank": 3}, frozenset({35, 36}))
     assert Corpus.from_json(json.loads(json.dumps(corpus.to_json()))) == corpus
     assert Corpus.from_json(Corpus().to_json()) == Corpus()
 

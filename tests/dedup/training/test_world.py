@@ -9,7 +9,15 @@ import pytest
 from dedup.text.normalise import normalise
 from dedup.text.word_weights import InverseDocumentFrequency, WordWeights
 from dedup.training.data.sources import Entity, LabelledPairs
-from dedup.training.data.world import HELD_OUT, candidates, read_judged_pairs, read_lists, read_world_aliases
+from dedup.training.data.world import (
+    HELD_OUT,
+    candidates,
+    read_judged_pairs,
+    read_lists,
+    read_world_aliases,
+    read_world_entities,
+    read_world_names,
+)
 from dedup.training.scorer_data import COMPANY_SOURCES, Evidence, ScorerPairs, count_world_words, read_scorer_data
 
 
@@ -60,10 +68,9 @@ def data(tmp_path):
     """A folder with the lists of Austria and Germany, and no pairs of US companies but one."""
     for country in ("at", "de"):
         write(tmp_path / "world" / f"names_{country}.csv.gz", ("name", "source"), [(name, "opsd") for name in LIST])
-        rows = [
-            ("1", "Kelvorin Werke", "opsd"), ("1", "Kelvorin Works", "opsd"), ("1", "Zzz", "opsd"),
-            ("2", "Dunmore", "unlicensed"), ("2", "Dunmore Mills", "unlicensed"),
-        ]  # fmt: skip
+        rows = [("x", "Dunmore", "unlicensed"), ("x", "Dunmore Mills", "unlicensed")]
+        rows += [(word, f"{word} {kind}", "opsd") for word in WORDS for kind in ("werke", "works")]
+        rows += [(word, "zzz", "opsd") for word in WORDS]
         write(tmp_path / "world" / f"aliases_{country}.csv.gz", ("entity_id", "name", "source"), rows)
     write(
         tmp_path / "pairs" / "company_train.csv.gz",
@@ -74,9 +81,32 @@ def data(tmp_path):
 
 
 def test_aliases_are_those_alike_of_licensed_sources_and_countries_not_held_out(data):
-    ((country, entity, pairs),) = read_world_aliases(data, seed=1)
-    assert country == "at" and set(entity.names) == {"kelvorin werke", "kelvorin works", "zzz"}
-    assert [set(pair) for pair in pairs] == [{"kelvorin werke", "kelvorin works"}]
+    found = list(read_world_aliases(data, seed=1))
+    assert {country for country, _, _ in found} == {"at"}
+    for _, entity, pairs in found:
+        word = entity.group.removeprefix("at ")
+        assert set(entity.names) == {f"{word} werke", f"{word} works", "zzz"}
+        assert [set(pair) for pair in pairs] == [{f"{word} werke", f"{word} works"}]
+
+
+def test_the_encoder_and_the_scorer_learn_from_different_entities(data):
+    of_scorer = {entity.group for _, entity, _ in read_world_aliases(data, seed=1)}
+    learnt = read_world_entities(data, frozenset())
+    assert learnt.keys() == {"at"}
+    of_encoder = {entity.group for entity in learnt["at"]}
+    assert of_scorer and of_encoder and of_scorer.isdisjoint(of_encoder)
+    assert of_scorer | of_encoder == {f"at {word}" for word in WORDS}
+    assert all("zzz" not in entity.names for entity in learnt["at"])  # it sounds like no other name
+    cores = frozenset(f"{entity.group.removeprefix('at ')} werke" for entity in learnt["at"])
+    assert read_world_entities(data, cores) == {}  # one name of each is in a validation file
+
+
+def test_names_of_the_world_are_of_countries_not_held_out(data):
+    names = read_world_names(data, seed=1, held_out=frozenset({LIST[0]}))
+    assert set(names) == set(LIST[1:])
+    write(data / "world" / "names_de.csv.gz", ("name", "source"), [("only german", "opsd")])
+    write(data / "world" / "names_at.csv.gz", ("name", "source"), [("amber", "opsd"), ("birch", "unlicensed")])
+    assert read_world_names(data, seed=1, held_out=frozenset()) == ["amber"]
 
 
 def test_candidates_are_near_neighbours_of_lists_not_held_out(data):
