@@ -218,6 +218,8 @@ def _strength(acronym: str, words: Sequence[str], n_names: int) -> float:
     known = gazetteer.well_known_words(acronym)
     if known:
         return WELL_KNOWN_ACRONYM if known.issubset(words) else _CHANCE_ACRONYM
+    if gazetteer.is_term(acronym):
+        return _CHANCE_ACRONYM
     return max(_CHANCE_ACRONYM, NATS_OF_AN_INITIAL * len(acronym) - math.log(n_names))
 
 

@@ -5,6 +5,7 @@ The table ``data/gazetteer.json`` was written for this project. Its entries are 
 - ``abbreviations``: a word and its short forms;
 - ``spellings``: British to American spellings, and short forms that stand for one word only;
 - ``places``: states, countries, large cities and compass words, with their short forms;
+- ``terms``: usual names of kinds of bodies, in full or as acronyms, each with its other names, without small words;
 - ``acronyms``: well-known acronyms, each with the words it stands for, without small ones;
 - ``bodies``: words that turn a name into that of a separate organisation (a company's pension fund is not
   the company);
@@ -25,8 +26,9 @@ from dedup.text import han
 from dedup.text.normalise import fold
 
 _AMBIGUOUS_SHORT_FORMS = frozenset({
-    "am", "bus", "cap", "ch", "co", "cr", "dist", "ed", "exp", "fd", "found", "hi", "imp", "int", "log", "mar", "min",
-    "ne", "no", "par", "prep", "re", "rest", "sec", "so", "st", "trans", "us", "usa",
+    "am", "bk", "bus", "cap", "ch", "co", "com", "cr", "dist", "ed", "exp", "fd", "fil", "found", "ges", "gral", "hi",
+    "imp", "int", "log", "mar", "min", "nac", "nak", "ne", "no", "ntc", "par", "paz", "petro", "prep", "rb", "re",
+    "rest", "san", "sec", "so", "spc", "spe", "st", "stc", "tic", "trans", "us", "usa", "vb", "ver", "verw",
 })  # fmt: skip
 """Short forms that are also words, or short for something else; ``unify`` leaves them as they are."""
 
@@ -36,6 +38,7 @@ class _Gazetteer:
     abbreviations: Mapping[str, tuple[str, ...]]
     spellings: Mapping[str, str]
     places: Mapping[str, tuple[str, ...]]
+    terms: Mapping[str, tuple[str, ...]]
     acronyms: Mapping[str, str]
     bodies: frozenset[str]
     opposites: tuple[tuple[tuple[str, ...], ...], ...]
@@ -45,13 +48,14 @@ class _Gazetteer:
 def _gazetteer() -> _Gazetteer:
     data = json.loads(resources.files("dedup").joinpath("data/gazetteer.json").read_text(encoding="utf-8"))
     short_forms = {
-        key: {word: tuple(shorts) for word, shorts in data[key].items()} for key in ("abbreviations", "places")
+        key: {word: tuple(shorts) for word, shorts in data[key].items()} for key in ("abbreviations", "places", "terms")
     }
     places: dict[str, tuple[str, ...]] = {**short_forms["places"], **dict.fromkeys(han.places(), ())}
     return _Gazetteer(
         short_forms["abbreviations"],
         data["spellings"],
         places,
+        short_forms["terms"],
         data["acronyms"],
         frozenset(data["bodies"]),
         tuple(tuple(map(tuple, group)) for group in data["opposites"].values()),
@@ -81,6 +85,11 @@ def well_known_words(acronym: str) -> frozenset[str]:
     return frozenset(unify(_gazetteer().acronyms.get(acronym, "").split()))
 
 
+def is_term(word: str) -> bool:
+    """Return whether a unified word is the acronym of a kind of body (``dtvm``), which many names share."""
+    return word in _gazetteer().terms
+
+
 def bodies() -> frozenset[str]:
     """Return the words that, added to a name, usually make it the name of a separate organisation."""
     return _gazetteer().bodies
@@ -100,13 +109,17 @@ def _spellings() -> Mapping[str, str]:
 
 
 @cache
-def _phrases() -> tuple[Mapping[tuple[str, ...], str], Mapping[str, int], frozenset[str]]:
+def _phrases() -> tuple[Mapping[tuple[str, ...], Sequence[str]], Mapping[str, int], frozenset[str]]:
     """Return the tables that ``unify`` looks words up in.
 
-    They are: the words of each place name to the place, the first word of a place name to the length of its
-    longest phrase, and the set of words that start a place name or have another spelling.
+    They are: the words of each phrase, a place or a term, to what it becomes; the first word of a phrase to the
+    length of the longest; and the set of words that start a phrase or have another spelling.
     """
-    phrases = {tuple(spelling.split()): place for place, shorts in places().items() for spelling in (place, *shorts)}
+    phrases: dict[tuple[str, ...], Sequence[str]] = {
+        tuple(spelling.split()): (place,) for place, shorts in places().items() for spelling in (place, *shorts)
+    }
+    for term, names in _gazetteer().terms.items():
+        phrases.update(dict.fromkeys([tuple(name.split()) for name in names], term.split()))
     longest: dict[str, int] = {}
     for words in phrases:
         longest[words[0]] = max(longest.get(words[0], 0), len(words))
@@ -114,7 +127,7 @@ def _phrases() -> tuple[Mapping[tuple[str, ...], str], Mapping[str, int], frozen
 
 
 def unify(words: Sequence[str]) -> list[str]:
-    """Bring folded words into one spelling; a place becomes one word (``ny`` gives ``new york``)."""
+    """Bring folded words, without small ones, into one spelling; a place becomes one word (``ny``: ``new york``)."""
     phrases, longest, special = _phrases()
     if special.isdisjoint(words):
         return list(words)
@@ -123,15 +136,15 @@ def unify(words: Sequence[str]) -> list[str]:
     at = 0
     while at < len(words):
         for size in range(min(longest.get(words[at], 0), len(words) - at), 0, -1):
-            place = phrases.get(tuple(words[at : at + size]))
-            if place is not None:
-                result.append(place)
+            unified = phrases.get(tuple(words[at : at + size]))
+            if unified is not None:
+                result += unified
                 at += size
                 break
         else:
             result.append(spellings.get(words[at], words[at]))
             at += 1
-    return result
+    return result or list(words)
 
 
 def is_place(word: str) -> bool:
@@ -153,6 +166,16 @@ def any_body(words: Sequence[str]) -> bool:
 def known_spellings() -> frozenset[tuple[str, str]]:
     """Return the pairs of a usual short form and the word it stands for."""
     return frozenset((short, word) for word, shorts in abbreviations().items() for short in shorts)
+
+
+@cache
+def _short_forms() -> frozenset[str]:
+    return frozenset(short for short, _ in known_spellings())
+
+
+def is_usual_short_form(word: str) -> bool:
+    """Return whether a word is a usual short form of another."""
+    return word in _short_forms()
 
 
 def is_known_spelling(short: str, long: str) -> bool:

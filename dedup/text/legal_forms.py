@@ -37,8 +37,14 @@ _FIRST_THOUGH_SHORT = frozenset({
 _FIRST_BESIDE = {"oy": frozenset({"ab", "oy"}), "sc": frozenset({"sa", "snc", "srl"})}
 """Short spellings that come first if the name also ends with a certain form (``Oy Karl Fazer Ab``)."""
 
-_FIRST_ALONE = frozenset({"ltd", "sci"})
+_FIRST_ALONE = frozenset({"ao", "ltd", "sci"})
 """Short spellings that come first if the name ends with no form (``SCI Solutions Inc`` has initials)."""
+
+_NO_FORM_BEFORE = frozenset({"foundation", "smith"})
+"""Words before which such a spelling is initials (``A. O. Smith``)."""
+
+_MIN_BESIDE_FIRST = 3
+"""Length of the longest word after such a spelling, at least (``SCI E&C`` has initials)."""
 
 _NEVER_FIRST = frozenset({"professional association"})
 _NEVER_LAST = frozenset({"cty", "sci"})  # "county" and "science", too
@@ -49,8 +55,10 @@ _AT_A_FORM = {"ngân": 2, "ngan": 2}
 _BEFORE_A_TOWN = frozenset({"dd", "doo", "dooel", "доо", "дооел"})
 """Spellings after which a town may follow (``Solana d.d. Tuzla``)."""
 
-_BEFORE_A_PLACE = frozenset({"&", "and", "da", "de", "do", "e", "in", "of", "y"})
+_BEFORE_A_PLACE = frozenset({"&", "and", "da", "de", "do", "e", "in", "of", "und", "y"})
 """Words after which two or three letters are a place (``Dept of SC``)."""
+
+_AND = ("and", "und", "u")
 
 _NOT_MISSPELT = frozenset({"campania", "limites", "イングコーポレーション"})
 
@@ -67,7 +75,6 @@ _UNIFIED_INSIDE = (
 
 FORMS_INSIDE = frozenset(_UNIFIED_INSIDE.values())
 """Words of a core that are legal forms between two names."""
-
 
 _MAX_SHORT = 4
 """Length up to which a Latin spelling is short."""
@@ -233,7 +240,7 @@ def _ways_to_write(spelling: str) -> list[list[str]]:
     """Return a spelling in the ways it is looked up, as words."""
     words = spelling.split(" ")
     if spelling.isascii():
-        return [words]
+        return [words] if "&" not in words else [words, *(spelling.replace("&", word).split(" ") for word in _AND)]
     in_ascii = [_in_ascii(word) for word in words]
     ways = [in_ascii] if in_ascii == words or _LATIN.match(spelling) else [words, in_ascii]
     if len(words) > 1 and _LATIN.match(spelling):
@@ -301,7 +308,7 @@ def split_legal_forms(normal_form: str) -> tuple[list[str], tuple[str, ...]]:
     start = _AT_A_FORM.get(words[0], 0)
     while len(words) > start + 1 and (nodes := first(words[start])):
         size, form = _longest(nodes, words[start:])
-        if not size or (found and words[start] in _FIRST_ALONE):
+        if not size or _is_part_of_name(words[start], words[start + size :], found):
             break
         found.append(form)
         del words[start : start + size]
@@ -343,6 +350,15 @@ def _is_initials(words: list[str], found: list[str]) -> bool:
     if len(word) > _MAX_INITIALS or not word.isascii():
         return False
     return bool(_telling(found)) or words[-2] in _BEFORE_A_PLACE
+
+
+def _is_part_of_name(word: str, rest: list[str], found: list[str]) -> bool:
+    """Return whether a short spelling at the start is part of the name, by the words and forms after it."""
+    if word == "pt":  # Indonesian, which has no accents; in Vietnamese it is short for "phát triển"
+        return not all(map(str.isascii, rest))
+    if word not in _FIRST_ALONE:
+        return False
+    return bool(_telling(found)) or rest[0] in _NO_FORM_BEFORE or max(map(len, rest)) < _MIN_BESIDE_FIRST
 
 
 def _telling(forms: list[str]) -> tuple[str, ...]:

@@ -7,13 +7,25 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from dedup.text.gazetteer import unify
+from dedup.text.gazetteer import is_place, unify
 from dedup.text.han import fold_around_han, has_han, has_kana, separate
 from dedup.text.legal_forms import FORMS_INSIDE, split_legal_forms
 from dedup.text.numbers import find_numbers, in_digits, in_english
 from dedup.text.transliteration import is_spelt
 
 _STOP_WORDS = frozenset({"the", "of", "and", "&", "dba", "aka", "fka", "de", "la", "und", "et", "y", "a"})
+_INNER_STOP_WORDS = frozenset({"e", "en", "i", "im", "imeni", "ja", "kai", "och", "og", "va", "ve"})
+"""Words for *and*, and others that say as little; at an end of a name they are part of it (``JA Solar``)."""
+
+_ONLY_BESIDE_ACCENTS = frozenset({"im", "kai", "va"})
+"""Those that are places or names in ASCII, unlike ``và`` and ``им.``."""
+
+_SLAVIC = re.compile("[\u0400-\u04ffąćčđęěłńřśšźżž]")
+_MIN_GIVEN_TWICE = 7
+"""Number of letters of a name, from which it may be given twice."""
+
+_SHORTEST_JOINED = 3
+_ROMANCE_END = re.compile("[aeio]s?$")
 
 _MARKER = re.compile(
     r"(?:(?<=\S) ta| (?:doing business as|dbas?|also known as|aka|formerly known as|formerly|fka|now known as|nka"
@@ -107,12 +119,52 @@ def parse(normal_form: str, reading: Reading = AS_WRITTEN) -> Name:
     if core_words[-1] == "of" and len(core_words) > 2:  # "Texas, University of", as in an alphabetical list
         core_words = core_words[-2:] + core_words[:-2]
     written = core_words if normal_form.isascii() else reading.separate(in_english(core_words))
-    words = folded = unify(in_digits(written))
-    if not _STOP_WORDS.isdisjoint(folded):
-        words = [w for i, w in enumerate(folded) if w not in _STOP_WORDS or (w == "a" and i)] or folded
+    words = in_digits(written)
+    if not _STOP_WORDS.isdisjoint(words):
+        words = [w for i, w in enumerate(words) if w not in _STOP_WORDS or (w == "a" and i)] or words
+    if not _INNER_STOP_WORDS.isdisjoint(words):
+        words = _without_inner(words, normal_form)
+        written = _without_inner(written, normal_form)
+    words = _once(unify(words))
     initials = "".join([word[0] for word in written if word not in _STOP_WORDS])
     numbers = find_numbers(words)
     return Name(reading.fold(normal_form), tuple(words), " ".join(words), forms, numbers, initials)
+
+
+def _once(words: list[str]) -> list[str]:
+    """Return the words of a name that is given twice (``Turborus (Turborus)``) once; ``Baden-Baden`` is a place."""
+    half, odd = divmod(len(words), 2)
+    if odd or words[0] != words[half] or words[:half] != words[half:] or is_place(words[0]):
+        return words
+    return words[:half] if sum(map(len, words[:half])) >= _MIN_GIVEN_TWICE else words
+
+
+def _without_inner(words: Sequence[str], normal_form: str) -> list[str]:
+    """Return folded words without the small ones between others."""
+    is_ascii = normal_form.isascii()
+    result = list(words[:1])
+    for left, word, right in zip(words, words[1:], words[2:], strict=False):
+        if word not in _INNER_STOP_WORDS:
+            is_small = False
+        elif word == "e":
+            is_small = _joins(left, right, is_ascii=is_ascii)
+        elif word == "i":
+            is_small = _SLAVIC.search(normal_form) is not None
+        else:
+            is_small = not is_ascii or word not in _ONLY_BESIDE_ACCENTS
+        if not is_small:
+            result.append(word)
+    return result + list(words[1:][-1:])
+
+
+def _joins(left: str, right: str, *, is_ascii: bool) -> bool:
+    """Return whether ``e`` between two words is *and*: in a name without accents, they must look Portuguese or Italian.
+
+    Otherwise it may be an initial.
+    """
+    if min(len(left), len(right)) < _SHORTEST_JOINED:
+        return False
+    return not is_ascii or bool(_ROMANCE_END.search(left) and _ROMANCE_END.search(right))
 
 
 @lru_cache(maxsize=1 << 16)

@@ -37,6 +37,14 @@ def split(text: str) -> tuple[str, tuple[str, ...]]:
         ("Juroku Bank, Ltd., The", "juroku bank", ("ltd",)),
         ("Solana d.d. Tuzla", "solana tuzla", ("dd",)),
         ("Acar San. ve Tic. A.Ş.", "acar san ve tic", ("as",)),
+        ("Linha PNA", "linha", ()),
+        ("Linha S/A ON", "linha", ("sa",)),
+        ("Birke AG VZO", "birke", ("ag",)),
+        ("Birke AG ST O.N.", "birke", ("ag",)),
+        ("Rowan OAO Pref A", "rowan", ("jsc",)),
+        ("Raiffeisenbank Birke -alt-", "raiffeisenbank birke", ()),
+        ("AO Rubin", "rubin", ("jsc",)),
+        ("KAMAZ Publicly Traded Company", "kamaz", ("jsc",)),
     ],
 )
 def test_legal_forms_are_set_apart(text, core, forms):
@@ -81,6 +89,8 @@ def test_legal_forms_are_set_apart(text, core, forms):
         ("삼성전자(주)", "주식회사삼성전자"),
         ("华为控股有限公司", "华为控股有限责任公司"),
         ("PT Gudang Garam Tbk", "PT. Gudang Garam (Persero)"),
+        ("Birke GmbH & Co. KG", "Birke GmbH and Co KG"),
+        ("Birke GmbH & Co. KG", "Birke GmbH u. Co. KG"),
     ],
 )
 def test_spellings_of_one_form_are_equal(one, other):

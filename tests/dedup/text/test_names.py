@@ -20,10 +20,44 @@ from dedup.text.normalise import normalise
         ("Twenty First Century Fox", "21st Century Fox"),
         ("Ninety Nine Restaurants", "99 Restaurants"),
         ("Gebr. Knauf", "Gebrüder Knauf"),
+        ("Bao bì và In", "Bao bì & In"),
+        ("Союз и Дело", "Союз & Дело"),
+        ("Handel i Usługi", "Handel & Usługi"),
+        ("Cabos e Fios", "Cabos & Fios"),
+        ("Fisk og Brød", "Fisk & Brød"),
+        ("Завод им. Лихачёва", "Завод имени Лихачёва"),
+        ("Turborus (Turborus)", "Turborus"),
+        ("Apex DTVM", "Apex Distribuidora de Títulos e Valores Mobiliários"),
+        ("NPP Topaz", "Research and Production Enterprise Topaz"),
+        ("НПО Орион", "Scientific-Production Association Orion"),
+        ("NII Kulon", "Scientific Research Institute Kulon"),
+        ("Kr Spk Höchstadt", "Kreissparkasse Höchstadt"),
+        ("Lương thực TP. HCM", "Lương thực Thành phố Hồ Chí Minh"),
+        ("Military Commercial Bank", "Military Commercial Joint Stock Bank"),
+        ("Элитан Трейд", "Elitan Trade"),
     ],
 )
 def test_words_of_one_meaning_are_one(left, right):
     assert parse(normalise(left)).words == parse(normalise(right)).words
+
+
+@pytest.mark.parametrize(
+    ("text", "core"),
+    [
+        ("JA Solar", "ja solar"),
+        ("Robert E Lee School", "robert e lee school"),
+        ("SCI E&C", "sci e c"),
+        ("Tan Kai Hong", "tan kai hong"),
+        ("Growth Fund I Partners", "growth fund i partners"),
+        ("Ökofonds I Beteiligung", "okofonds i beteiligung"),
+        ("Richmond VA Hospital", "richmond virginia hospital"),
+        ("Baden-Baden", "baden baden"),
+        ("New York New York", "new york new york"),
+        ("Named After", "named after"),
+    ],
+)
+def test_words_that_are_not_small_are_left(text, core):
+    assert parse(normalise(text)).core == core
 
 
 @pytest.mark.parametrize(
