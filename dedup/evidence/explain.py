@@ -8,6 +8,7 @@ import numpy as np
 
 from dedup.evidence.features import REGISTRY, Registry
 from dedup.evidence.name_pairs import NamePair, PairBatch, pair_names
+from dedup.evidence.own_words import tell_apart
 from dedup.evidence.phrases import ExplainedPair, plural
 from dedup.evidence.scorer import Scorer
 from dedup.text.word_weights import WordModel
@@ -43,7 +44,7 @@ def explain(
     ``scorer`` must have one curve for each feature of ``registry``.
     """
     widths = word_model.corpus.widths
-    (names,) = pair_names([left], [right], widths)
+    names = tell_apart(pair_names([left], [right], widths)[0], word_model)
     row = registry.evidence(PairBatch([names], np.array([similarity], dtype=np.float32), word_model))
     start, shares = scorer.contributions(np.vstack([registry.neutral(row), row]))
     added = dict(zip(registry.names, (shares - start).tolist(), strict=True))

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from dedup.evidence import qualifiers, spelling, words
 from dedup.evidence.name_pairs import NamePair, PairBatch, pair_names
+from dedup.evidence.own_words import tell_apart
 from dedup.evidence.phrases import ExplainedPair
 from dedup.text.word_weights import WordModel
 
@@ -169,4 +170,5 @@ def evidence_of(
     pairs: Sequence[NamePair], similarities: NDArray[np.float32], word_model: WordModel
 ) -> NDArray[np.float32]:
     """Return the ``evidence`` on name pairs."""
-    return REGISTRY.evidence(PairBatch(pairs, similarities, word_model))
+    told_apart = [tell_apart(pair, word_model) for pair in pairs]
+    return REGISTRY.evidence(PairBatch(told_apart, similarities, word_model))

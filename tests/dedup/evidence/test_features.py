@@ -133,6 +133,28 @@ def test_words_of_contrary_meaning_are_evidence(left, right, opposite):
     assert value(left, right, "opposites") == opposite
 
 
+def test_the_acronym_of_a_kind_of_body_says_little():
+    kind = "distribuidora terras vales minas"
+    assert value("apex dtvm", f"apex {kind}", "acronym") < value("apex dtvw", f"apex {kind[:-5]}wagen", "acronym")
+
+
+def respelt(left, right, weights=None):
+    idf = InverseDocumentFrequency({"church": 1000, "jack": 20, "jackson": 90, "engineer": 90, "abfall": 30}, 10_000)
+    word_model = WordModel(idf, WordWeights(weights or {}))
+    rows = evidence([f"church {left}"], [f"church {right}"], np.array([0.5], dtype=np.float32), word_model)
+    return not rows[0, FEATURES.index("word_exchanged")]
+
+
+def test_a_known_word_is_no_short_form_of_a_word_that_it_begins():
+    assert not respelt("jack", "jackson")
+    assert not respelt("jack", "jackton")
+    assert respelt("jacq", "jacqueme")  # unknown, so it may be short
+    assert respelt("jack", "jacks")
+    assert respelt("engineer", "engineering")
+    assert respelt("abfall", "abfallwirtschaft")
+    assert respelt("jack", "jackson", {("respelt", "jack|jackson"): 0.5})
+
+
 def test_an_unusual_short_form_is_evidence_by_the_rarity_of_the_word():
     assert value("mercury works", "mcy works", "unusual_short_form") == pytest.approx(IDF.of("mercury"))
     assert value("national bank", "natl bank", "unusual_short_form") == 0.0  # a usual one
