@@ -91,7 +91,7 @@ def _mark_pairable(left: Side, right: Side, token_pairs: TokenPairs) -> Bools:
         side.may_be_paired[places[paired]] = True
         initials = side.table.initials[other.parts][side.pair]
         word = side.words.word[side.tokens]
-        side.may_be_paired |= joined[side.pair] | side.table.is_own_initials[side.places] | (word == initials)
+        side.may_be_paired |= joined[side.pair] | side.table.is_redundant[side.places] | (word == initials)
     # Words that would follow the end of a truncated name are left out.
     cut = [
         side.table.may_be_cut[side.parts] & ~side.any(side.unshared & ~side.may_be_paired) & other.rest_may_follow()

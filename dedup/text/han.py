@@ -73,6 +73,9 @@ _PLACE_COST = 11.0
 """Cost of a place that no name of the sample had."""
 
 _SUFFIX_COST = 0.5
+_PROMOTED = {"县": "县市区", "市": "市区"}
+"""Suffixes that a place may have now: counties become cities, and cities districts."""
+
 _UNKNOWN_RUN_COST = 1.5
 _UNKNOWN_CHARACTER_COST = 7.0
 _LONE_CHARACTER_COST = 5.0
@@ -101,8 +104,10 @@ def _table() -> _Table:
     rewritten = {word: tuple(words.split()) for word, words in data["rewritten"].items()}
     for suffix, places in data["suffixes"].items():
         for place in places.split():
-            costs[place + suffix] = costs.setdefault(place, _PLACE_COST) + _SUFFIX_COST
-            rewritten[place + suffix] = (place,)
+            cost = costs.setdefault(place, _PLACE_COST) + _SUFFIX_COST
+            for later in _PROMOTED.get(suffix, (suffix,)):
+                costs.setdefault(place + later, cost)
+                rewritten.setdefault(place + later, (place,))
     return _Table(variants, costs, rewritten, frozenset(data["places"].split()), max(map(len, costs)))
 
 

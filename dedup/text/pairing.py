@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from rapidfuzz.distance import OSA, Indel
 
-from dedup.text.gazetteer import any_body, are_opposites, is_known_spelling, is_place, well_known_words
+from dedup.text.gazetteer import any_body, are_opposites, is_implied, is_known_spelling, is_place, well_known_words
 from dedup.text.names import Name, Parts
 from dedup.text.transliteration import skeleton
 
@@ -64,7 +64,7 @@ class Pairing(NamedTuple):
 
     ``acronyms`` are words of one name that stand for several of the other. ``is_cut`` tells that one name was probably
     truncated by a fixed-width field. The words it may have lost are left out of ``left_only`` and ``right_only``, and
-    so is a word made of the initials of the others.
+    so are a word made of the initials of the others and a place that the word beside it implies.
     """
 
     shared: tuple[str, ...]
@@ -267,6 +267,11 @@ class _Aligner:
                 if len(word) > 2 and word in (initials[other], initials[side][1:], initials[side][:-1]):
                     self.free[side].remove(i)
 
+    def drop_implied_places(self) -> None:
+        """Remove a place that its own name implies (``浙江 余姚``)."""
+        for words, free in zip(self.words, self.free, strict=True):
+            free[:] = [i for i in free if not is_implied(words, i)]
+
     def drop_cut_words(self, may_be_cut: tuple[bool, bool]) -> bool:
         """Remove the words that a truncated name may have lost; return whether there are any.
 
@@ -312,6 +317,7 @@ def pair_up(left: Name, right: Name, may_be_cut: tuple[bool, bool], *, are_of_tw
     if aligner.free[0] or aligner.free[1]:
         aligner.pair_acronyms()
         aligner.drop_initials((left.initials, right.initials))
+        aligner.drop_implied_places()
         is_cut = any(may_be_cut) and aligner.drop_cut_words(may_be_cut)
     return Pairing(
         tuple(aligner.shared),

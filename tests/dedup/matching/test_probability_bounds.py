@@ -42,6 +42,7 @@ WORDS = [
     "muller", "mueller", "aaa", "aa", "twenty", "one", "ta", "iib", "union", "青木", "鈴木",
     "trust", "smith-jones", "straße", "münchen", "газпром", "日立製作所株式会社", "北京市第一中学", "北京十一中学",
     "農業協同組合中央会", "農業共同組合中央会", "第3工場", "アオキ", "アオキ工場", "トヨタ",
+    "浙江省", "余姚市", "杭州", "吉林省吉林市",
 ]  # fmt: skip
 
 names = (
@@ -67,6 +68,7 @@ def table_of(normals, word_model):
 @example(["kelvorin works", "kelvorim labs"], OF_CORPUS)
 @example(["royal bank un", "royal bank union city"], OF_CORPUS)  # cut in mid-word
 @example(["royal bank", "royal bank mail"], OF_CORPUS)
+@example(["浙江省余姚中学", "余姚中学"], OF_CORPUS)  # the city implies its province
 def test_evidence_is_within_its_bounds(normals, word_model):
     table = table_of(normals, word_model)
     pairs = np.array([(i, j) for i in range(len(normals)) for j in range(len(normals)) if i != j])

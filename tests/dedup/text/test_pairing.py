@@ -1,8 +1,9 @@
-"""Acronyms and names that a field of fixed width cuts off, in pairings."""
+"""Acronyms, implied places, and names that a field of fixed width cuts off, in pairings."""
 
 import pytest
 
 from dedup.text.names import take_apart
+from dedup.text.normalise import normalise
 from dedup.text.pairing import Pairing, pair_parts
 
 
@@ -65,3 +66,41 @@ def test_a_cut_name_is_paired_with_what_it_begins():
 def test_a_number_is_never_taken_to_be_cut_off(cut, whole):
     found = paired(cut, whole, len(cut))
     assert not found.is_cut and found.right_only
+
+
+@pytest.mark.parametrize(
+    ("long", "short"),
+    [
+        ("浙江省余姚中学", "余姚中学"),
+        ("广东省汕头市澄海中学", "汕头市澄海中学"),
+        ("广东省汕头市澄海中学", "澄海中学"),
+        ("安徽省阜阳市第三中学", "阜阳第三中学"),
+        ("福建省惠安第一中学", "泉州惠安一中"),
+        ("杭州市临平区临平第一中学", "杭州市临平第一中学"),
+        ("天津市天津中学", "天津中学"),
+        ("吉林省吉林市第一中学", "吉林市第一中学"),
+        ("山东省莒县第一中学", "莒县第一中学"),
+        ("岩手県盛岡市役所", "盛岡市役所"),
+        ("中国银行浙江省宁波分行", "中国银行宁波分行"),
+    ],
+)
+def test_a_region_before_a_place_in_it_says_nothing_new(long, short):
+    for found in (paired(normalise(long), normalise(short)), paired(normalise(short), normalise(long))):
+        assert not found.left_only and not found.right_only
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "places"),
+    [
+        ("浙江省中学", "中学", {"浙江"}),
+        ("江苏省余姚中学", "余姚中学", {"江苏"}),  # Yuyao is in Zhejiang
+        ("江苏银行南京分行", "南京银行分行", {"江苏"}),
+        ("南京市鼓楼区第一中学", "鼓楼区第一中学", {"南京"}),  # other cities have a Gulou, too
+        ("沈阳市沈河区第七中学", "沈阳市第七中学", {"沈河"}),
+        ("北京市朝阳区第一中学", "辽宁省朝阳市第一中学", {"北京", "辽宁"}),
+        ("海南东方工业", "东方工业", {"海南"}),  # a county, and a brand
+    ],
+)
+def test_another_place_stays_unpaired(left, right, places):
+    found = paired(normalise(left), normalise(right))
+    assert {*found.left_only, *found.right_only} == places
