@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from dedup.text.gazetteer import is_place, unify
+from dedup.text.gazetteer import is_implied, is_place, unify
 from dedup.text.han import fold_around_han, has_han, has_kana, separate
 from dedup.text.legal_forms import FORMS_INSIDE, split_legal_forms
 from dedup.text.numbers import find_numbers, in_digits, in_english
@@ -73,9 +73,9 @@ class Name(NamedTuple):
     """One parsed name; every string is folded to ASCII, but keeps its Chinese characters.
 
     ``words``: the unified words of the core, without stop words unless there are no others; a place is one word,
-    and numbers are in digits. ``core``: these words as one string. ``forms``: the canonical legal forms.
-    ``numbers``: all numbers of the core, whether in digits, roman or words, and series letters. ``initials``: the
-    first letters of the core words as written.
+    and numbers are in digits. ``core``: these words as one string, without places that others imply. ``forms``: the
+    canonical legal forms. ``numbers``: all numbers of the core, whether in digits, roman or words, and series letters.
+    ``initials``: the first letters of the core words as written.
     """
 
     folded: str
@@ -128,7 +128,8 @@ def parse(normal_form: str, reading: Reading = AS_WRITTEN) -> Name:
     words = _once(unify(words))
     initials = "".join([word[0] for word in written if word not in _STOP_WORDS])
     numbers = find_numbers(words)
-    return Name(reading.fold(normal_form), tuple(words), " ".join(words), forms, numbers, initials)
+    essential = words if normal_form.isascii() else [w for i, w in enumerate(words) if not is_implied(words, i)]
+    return Name(reading.fold(normal_form), tuple(words), " ".join(essential), forms, numbers, initials)
 
 
 def _once(words: list[str]) -> list[str]:
