@@ -70,7 +70,7 @@ def bounds_of_parts(table: NameTable, first: Ints, second: Ints, consonants: Flo
         **_form_bounds(table, first, second),
         **_idf_bounds(left, right, token_pairs, joined, acronym),
         **_rest_bounds(left, right, acronym),
-        "typing_error": (left.any_of(token_pairs.pair[token_pairs.may_be_respelt]).astype(float), "at most"),
+        "typing_error": (_typing_errors(left, right, token_pairs), "at most"),
         "word_weights": (_word_weights(left, right, token_pairs), "at most"),
         "numbers_equal": ((table.has_numbers[first] | table.has_numbers[second]).astype(float), "at most"),
         "acronym": (WELL_KNOWN_ACRONYM * acronym, "at most"),
@@ -83,22 +83,24 @@ def _mark_pairable(left: Side, right: Side, token_pairs: TokenPairs) -> Bools:
     """Mark the tokens that may be paired or left out; return which pairs (m,) may have joined words."""
     joins = _joins(left, right, token_pairs)
     joined = left.any_of(token_pairs.pair[joins])
-    paired = token_pairs.may_be_respelt | joins
     # The last word of a truncated name is paired with a longer word that it begins.
-    paired |= token_pairs.left_begins & left.table.may_be_cut[left.parts][token_pairs.pair]
-    paired |= token_pairs.right_begins & left.table.may_be_cut[right.parts][token_pairs.pair]
+    settled = joins | (token_pairs.left_begins & left.table.may_be_cut[left.parts][token_pairs.pair])
+    settled |= token_pairs.right_begins & left.table.may_be_cut[right.parts][token_pairs.pair]
     for side, other, places in ((left, right, token_pairs.left), (right, left, token_pairs.right)):
-        side.may_be_paired[places[paired]] = True
+        side.may_be_settled[places[settled]] = True
         initials = side.table.initials[other.parts][side.pair]
         word = side.words.word[side.tokens]
-        side.may_be_paired |= joined[side.pair] | side.table.is_redundant[side.places] | (word == initials)
+        side.may_be_settled |= joined[side.pair] | side.table.is_redundant[side.places] | (word == initials)
+        side.may_be_paired |= side.may_be_settled
+        side.may_be_paired[places[token_pairs.may_be_respelt]] = True
     # Words that would follow the end of a truncated name are left out.
     cut = [
         side.table.may_be_cut[side.parts] & ~side.any(side.unshared & ~side.may_be_paired) & other.rest_may_follow()
         for side, other in ((left, right), (right, left))
     ]
-    left.may_be_paired |= cut[1][left.pair]
-    right.may_be_paired |= cut[0][right.pair]
+    for side, is_cut in ((left, cut[1]), (right, cut[0])):
+        side.may_be_settled |= is_cut[side.pair]
+        side.may_be_paired |= is_cut[side.pair]
     return joined
 
 
@@ -275,6 +277,17 @@ def _word_weights(left: Side, right: Side, token_pairs: TokenPairs) -> Floats:
         total += side.sum(highest * side.is_unpaired + np.maximum(highest, 0) * (side.unshared & side.may_be_paired))
     weights = np.maximum(respelt_weights(words, *token_pairs.words), 0) * token_pairs.may_be_respelt
     return total + np.bincount(token_pairs.pair, weights, left.m)
+
+
+def _typing_errors(left: Side, right: Side, token_pairs: TokenPairs) -> Floats:
+    """Return 1 for the pairs (m,) that may differ in typing errors alone, beside usual spellings; 0 for the others."""
+    result = left.any_of(token_pairs.pair[token_pairs.may_be_typo])
+    is_excused = token_pairs.may_be_respelt & (token_pairs.may_be_typo | token_pairs.may_be_usual)
+    for side, places in ((left, token_pairs.left), (right, token_pairs.right)):
+        counts_against = side.unshared & ~side.may_be_settled
+        counts_against[places[is_excused]] = False
+        result &= ~side.any(counts_against)
+    return result.astype(float)
 
 
 def _short_names_differ(left: Side, right: Side, excused: Bools) -> Floats:

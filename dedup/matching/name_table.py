@@ -37,6 +37,7 @@ class WordTable:
 
     ``spelling`` is the word (as an object, because threads share it), ``word`` the first token of the same word,
     ``letters`` its set of characters as bits (several characters may share one), ``first`` its first character.
+    ``log_count`` is the logarithm of its number of occurrences.
     ``known`` are pairs of usual spellings, ``respelt`` pairs with the learnt weights ``respelt_weights``, both in
     either order; ``has_known`` and ``has_respelt`` mark the words in them.
     """
@@ -51,6 +52,7 @@ class WordTable:
     is_body: Bools
     is_well_known: Bools
     idf: Floats
+    log_count: Floats
     alone: Floats
     exchanged: Floats
     known: Ints
@@ -100,6 +102,7 @@ def _describe_words(
     """Return the columns of a ``WordTable`` that describe single words."""
     size = len(words)
     weight = word_model.weights.of
+    idf = np.fromiter(map(word_model.idf.of, words), np.float64, size)
     ascii_ = [_as_bytes(word) for word in words]
     return {
         "spelling": np.array(words, object),
@@ -111,7 +114,8 @@ def _describe_words(
         "is_place": np.fromiter(map(is_place, words), np.bool_, size),
         "is_body": np.fromiter(map(is_body, words), np.bool_, size),
         "is_well_known": np.fromiter((bool(well_known_words(word)) for word in words), np.bool_, size),
-        "idf": np.fromiter(map(word_model.idf.of, words), np.float64, size),
+        "idf": idf,
+        "log_count": word_model.idf.unseen - idf,
         "alone": np.fromiter((weight(("alone", word)) for word in words), np.float64, size),
         "exchanged": np.fromiter((weight(("exchanged", word)) for word in words), np.float64, size),
     }

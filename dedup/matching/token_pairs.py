@@ -11,7 +11,7 @@ from rapidfuzz.process import cpdist
 
 from dedup.matching.name_table import Bools, Floats, Ints, NameTable, WordTable
 from dedup.runtime.arrays import ranges
-from dedup.text.pairing import ABBREVIATION_RATIO, KNOWN_SPELLING_RATIO, MIN_RATIO, TYPO_RATIO
+from dedup.text.pairing import ABBREVIATION_RATIO, KNOWN_SPELLING_RATIO, MIN_LENGTH_WITH_TYPO, MIN_RATIO, TYPO_RATIO
 
 Tokens = NDArray[np.int32]
 
@@ -23,7 +23,8 @@ class Side:
     """The tokens of one side of m pairs of parts, in order; ``pair`` is the number of the pair that each belongs to.
 
     A token is ``unshared`` if the other side does not have it. An unshared token ``may_be_paired`` with another
-    word, or left out by the pairing; otherwise it ``is_unpaired`` for certain.
+    word, or left out by the pairing; otherwise it ``is_unpaired`` for certain. It ``may_be_settled`` without being
+    respelt: joined with another word, or left out.
     """
 
     def __init__(self, table: NameTable, parts: Ints) -> None:
@@ -37,6 +38,7 @@ class Side:
         self.pair = np.repeat(np.arange(self.m), self.counts)
         self.unshared = np.ones(len(self.tokens), np.bool_)
         self.may_be_paired = np.zeros(len(self.tokens), np.bool_)
+        self.may_be_settled = np.zeros(len(self.tokens), np.bool_)
         self.idf = words.idf[self.tokens]
 
     @property
@@ -80,7 +82,8 @@ class TokenPairs:
     """All k pairs of an unshared left and an unshared right token of the same pair of parts, as positions.
 
     ``may_be_respelt`` tells whether they may be spellings of one word, ``ratio`` how alike they can be at most,
-    and ``begins`` whether the shorter word may be the beginning or a short form of the longer.
+    ``begins`` whether the shorter word may be the beginning or a short form of the longer, ``may_be_usual`` whether
+    they may be usual spellings, and ``may_be_typo`` whether one may be a typing error that hardly anyone makes.
     """
 
     def __init__(self, left: Side, right: Side) -> None:
@@ -98,13 +101,14 @@ class TokenPairs:
         self.begins = self.left_begins | self.right_begins
         edits = np.bitwise_count(missing[0]) + np.bitwise_count(missing[1])
         edits = np.maximum(edits, np.abs(self.lengths[0] - self.lengths[1]))
-        is_usual = _known(words, one, other) | (((missing[0] | missing[1]) & ~_PLURAL_OF_Y) == 0)
+        self.may_be_usual = _known(words, one, other) | (((missing[0] | missing[1]) & ~_PLURAL_OF_Y) == 0)
         self.ratio = self._with_fixed_ratios(
-            1 - edits / (self.lengths[0] + self.lengths[1]), is_usual, self.begins, edits <= 2
+            1 - edits / (self.lengths[0] + self.lengths[1]), self.may_be_usual, self.begins, edits <= 2
         )
         self.may_be_respelt = (self.ratio >= MIN_RATIO - SLACK) & words.is_alpha[one] & words.is_alpha[other]
         self.may_be_respelt &= ~(words.is_place[one] & words.is_place[other])
-        self._compare_spellings(words, is_usual)
+        self.may_be_typo = np.zeros(len(one), np.bool_)
+        self._compare_spellings(words)
 
     @staticmethod
     def _with_fixed_ratios(ratio: Floats, is_usual: Bools, is_short_form: Bools, is_typo: Bools) -> Floats:
@@ -113,7 +117,7 @@ class TokenPairs:
         ratio = np.where(is_short_form, np.maximum(ratio, ABBREVIATION_RATIO), ratio)
         return np.where(is_usual, np.maximum(ratio, KNOWN_SPELLING_RATIO), ratio)
 
-    def _compare_spellings(self, words: WordTable, is_usual: Bools) -> None:
+    def _compare_spellings(self, words: WordTable) -> None:
         """Tighten the bounds of the pairs left by the letter counts; a short form has its letters in order."""
         at = np.flatnonzero(self.may_be_respelt)
         spellings = [words.spelling[side[at]].tolist() for side in self.words]
@@ -122,8 +126,10 @@ class TokenPairs:
         in_order = similarity * (lengths[0] + lengths[1]) / 2
         is_short_form = self.begins[at] & (in_order > np.minimum(*lengths) - 0.5)
         is_typo = (1 - similarity) * (lengths[0] + lengths[1]) < 2.5
-        self.ratio[at] = self._with_fixed_ratios(similarity + SLACK, is_usual[at], is_short_form, is_typo)
+        self.ratio[at] = self._with_fixed_ratios(similarity + SLACK, self.may_be_usual[at], is_short_form, is_typo)
         self.may_be_respelt[at] = self.ratio[at] >= MIN_RATIO
+        rarer, commoner = np.sort([words.log_count[side[at]] for side in self.words], axis=0)
+        self.may_be_typo[at] = is_typo & (np.minimum(*lengths) >= MIN_LENGTH_WITH_TYPO) & (rarer <= commoner / 2)
 
 
 def _share(left: Side, right: Side) -> tuple[Ints, Ints]:

@@ -31,7 +31,7 @@ KNOWN_SPELLING_RATIO = 0.95
 TYPO_RATIO = 0.92
 """Minimum ratio of two long words that differ in one letter, or in the order of two."""
 
-_MIN_LENGTH_WITH_TYPO = 6
+MIN_LENGTH_WITH_TYPO = 6
 LONGEST_ACRONYM = 6
 """Number of letters of the longest acronym."""
 
@@ -114,7 +114,7 @@ def respelling(left: str, right: str) -> Respelling | None:
         return None
     if _is_umlaut(left, right):
         return Respelling(left, right, KNOWN_SPELLING_RATIO, True, True)
-    is_typo = len(short) >= _MIN_LENGTH_WITH_TYPO and OSA.distance(left, right, score_cutoff=1) == 1
+    is_typo = len(short) >= MIN_LENGTH_WITH_TYPO and OSA.distance(left, right, score_cutoff=1) == 1
     if is_typo:
         ratio = max(ratio, TYPO_RATIO)
     return Respelling(left, right, ratio, is_short_form and missing > 2, is_typo=is_typo)
