@@ -20,7 +20,7 @@ NATS_OF_AN_INITIAL = 2.0
 """How unlikely it is, in nats, that an initial is a given letter."""
 
 WELL_KNOWN_ACRONYM = 20.0
-_CHANCE_ACRONYM = 0.5
+CHANCE_ACRONYM = 0.5
 
 LONGEST_SHORT_NAME = 8
 """Number of letters from which a name no longer counts as short."""
@@ -217,10 +217,10 @@ def _strength(acronym: str, words: Sequence[str], n_names: int) -> float:
     """Return how much an acronym of ``words`` says if ``n_names`` names of the corpus have these initials."""
     known = gazetteer.well_known_words(acronym)
     if known:
-        return WELL_KNOWN_ACRONYM if known.issubset(words) else _CHANCE_ACRONYM
+        return WELL_KNOWN_ACRONYM if known.issubset(words) else CHANCE_ACRONYM
     if gazetteer.is_term(acronym):
-        return _CHANCE_ACRONYM
-    return max(_CHANCE_ACRONYM, NATS_OF_AN_INITIAL * len(acronym) - math.log(n_names))
+        return CHANCE_ACRONYM
+    return max(CHANCE_ACRONYM, NATS_OF_AN_INITIAL * len(acronym) - math.log(n_names))
 
 
 def acronym_label(pair: ExplainedPair) -> str:

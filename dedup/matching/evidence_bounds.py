@@ -13,11 +13,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from dedup.evidence.qualifiers import LONGEST_SHORT_NAME, WELL_KNOWN_ACRONYM
+from dedup.evidence.qualifiers import LONGEST_SHORT_NAME
 from dedup.evidence.words import ACRONYM_RATIO, MAX_RESPELT, MOST_ADDED
+from dedup.matching.acronym_bounds import Acronyms
 from dedup.matching.name_table import Bools, Floats, Ints, NameTable
 from dedup.matching.token_pairs import SLACK, Side, TokenPairs, respelt_weights
-from dedup.text.pairing import KNOWN_SPELLING_RATIO, LONGEST_ACRONYM
+from dedup.text.pairing import KNOWN_SPELLING_RATIO
 
 Bound = tuple[NDArray[np.floating], Literal["exactly", "at most", "at least"]]
 """A bound on one feature: values (n,), and how the feature relates to them."""
@@ -61,19 +62,19 @@ def bounds_of_parts(table: NameTable, first: Ints, second: Ints, consonants: Flo
     """
     left, right = Side(table, first), Side(table, second)
     token_pairs = TokenPairs(left, right)
-    acronym = _mark_acronyms(left, right)
+    acronyms = Acronyms.between(left, right)
     joined = _mark_pairable(left, right, token_pairs)
-    shortness = _short_names_differ(left, right, joined | acronym)
+    shortness = _short_names_differ(left, right, joined | acronyms.of_wholes)
     consonants_count = (table.forms[first] == 0) & (table.forms[second] == 0) & ~left.any(~left.unshared)
     return {
         **_letter_bounds(left, right),
         **_form_bounds(table, first, second),
-        **_idf_bounds(left, right, token_pairs, joined, acronym),
-        **_rest_bounds(left, right, acronym),
+        **_idf_bounds(left, right, token_pairs, joined, acronyms.idf),
+        **_rest_bounds(left, right, acronyms.of_wholes),
         "typing_error": (_typing_errors(left, right, token_pairs), "at most"),
         "word_weights": (_word_weights(left, right, token_pairs), "at most"),
         "numbers_equal": ((table.has_numbers[first] | table.has_numbers[second]).astype(float), "at most"),
-        "acronym": (WELL_KNOWN_ACRONYM * acronym, "at most"),
+        "acronym": (acronyms.strength, "at most"),
         "short_names_differ": (shortness, "at least"),
         "consonants": (consonants * consonants_count, "at most"),
     }
@@ -121,32 +122,6 @@ def _joins(left: Side, right: Side, token_pairs: TokenPairs) -> Bools:
     return result
 
 
-def _mark_acronyms(left: Side, right: Side) -> Bools:
-    """Mark words that may be the initials of words of the other name; return which pairs (m,) may have any."""
-    result = np.zeros(left.m, np.bool_)
-    for short, long in ((left, right), (right, left)):
-        words = long.words
-        firsts = np.where(
-            long.unshared, np.uint64(1) << (words.first[long.tokens] & 63).astype(np.uint64), np.uint64(0)
-        )
-        firsts_of_pairs = np.bitwise_or.reduceat(firsts, long.firsts)[short.pair]
-        word, size = words.word[short.tokens], words.length[short.tokens]
-        fits = (words.letters[word] & ~firsts_of_pairs) == 0
-        may_be = short.unshared & words.is_alpha[word] & (size <= LONGEST_ACRONYM) & fits
-        may_be &= (size > 1) & (long.sum(long.unshared)[short.pair] >= size)
-        may_be &= (size > 2) | short.any(~short.unshared)[short.pair]
-        initials = long.table.initials[long.parts]
-        several = (short.table.core_size[short.parts] <= LONGEST_ACRONYM) & (short.counts > 1)  # as in "p g"
-        is_known = (short.counts == 1) & words.is_well_known[short.tokens[short.firsts]]
-        may_be |= ((several | is_known) & (long.counts > 1))[short.pair]
-        may_be |= ((short.counts == 1) & (short.tokens[short.firsts] == initials))[short.pair]
-        short.may_be_paired |= may_be
-        found = short.any(may_be)
-        long.may_be_paired |= found[long.pair]
-        result |= found
-    return result
-
-
 def _letter_bounds(left: Side, right: Side) -> dict[str, Bound]:
     table = left.table
     letters = [table.core_letters[side.parts] for side in (left, right)]
@@ -187,7 +162,9 @@ def _form_bounds(table: NameTable, first: Ints, second: Ints) -> dict[str, Bound
     }
 
 
-def _idf_bounds(left: Side, right: Side, token_pairs: TokenPairs, joined: Bools, acronym: Bools) -> dict[str, Bound]:
+def _idf_bounds(
+    left: Side, right: Side, token_pairs: TokenPairs, joined: Bools, of_acronyms: Floats
+) -> dict[str, Bound]:
     unpaired = [side.sum(side.idf * side.is_unpaired) for side in (left, right)]
     mean_idf = (left.idf[token_pairs.left] + right.idf[token_pairs.right]) / 2
     gain = mean_idf * token_pairs.ratio * token_pairs.may_be_respelt
@@ -208,8 +185,7 @@ def _idf_bounds(left: Side, right: Side, token_pairs: TokenPairs, joined: Bools,
         may_be_joined = side.idf * (side.unshared & joined[side.pair])
         matched += side.sum(may_be_joined)
         rarest = np.maximum(rarest, side.highest(may_be_joined))
-    of_acronyms = np.maximum(*(side.sum(side.idf * side.unshared) for side in (left, right)))
-    matched += ACRONYM_RATIO * of_acronyms * acronym
+    matched += ACRONYM_RATIO * of_acronyms
     return {
         "shared_words": (_share_of(2 * matched, unpaired[0] + unpaired[1]), "at most"),
         "contained_words": (_share_of(matched, np.minimum(*unpaired)), "at most"),
@@ -248,7 +224,7 @@ def _share_of(part: Floats, rest: Floats) -> Floats:
     return np.divide(part, whole, out=np.ones_like(whole), where=rest > 0)
 
 
-def _rest_bounds(left: Side, right: Side, acronym: Bools) -> dict[str, Bound]:
+def _rest_bounds(left: Side, right: Side, are_acronyms: Bools) -> dict[str, Bound]:
     words = left.words
     is_settled = ~(left.any(left.unshared & left.may_be_paired) | right.any(right.unshared & right.may_be_paired))
     one_each = is_settled & (left.sum(left.is_unpaired) == 1) & (right.sum(right.is_unpaired) == 1)
@@ -261,7 +237,7 @@ def _rest_bounds(left: Side, right: Side, acronym: Bools) -> dict[str, Bound]:
         "word_exchanged": (one_each.astype(float), "at least"),
         "numbers_differ": (differ.astype(float), "at least"),
         "places_differ": ((places[0] & places[1]).astype(float), "at least"),
-        "another_body": ((is_settled & ~acronym & (bodies[0] != bodies[1])).astype(float), "at least"),
+        "another_body": ((is_settled & ~are_acronyms & (bodies[0] != bodies[1])).astype(float), "at least"),
     }
 
 

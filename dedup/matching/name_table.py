@@ -10,12 +10,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dedup.text.gazetteer import is_body, is_implied, is_place, known_spellings, well_known_words
-from dedup.text.names import NO_WIDTHS, Name, take_apart
+from dedup.text.names import NO_WIDTHS, Name, initials_of, take_apart
+from dedup.text.pairing import LONGEST_ACRONYM
 from dedup.text.word_weights import WordModel
 
 _BLOCK_SIZE = 50_000
@@ -103,7 +105,7 @@ def _describe_words(
     size = len(words)
     weight = word_model.weights.of
     idf = np.fromiter(map(word_model.idf.of, words), np.float64, size)
-    ascii_ = [_as_bytes(word) for word in words]
+    ascii_ = [as_bytes(word) for word in words]
     return {
         "spelling": np.array(words, object),
         "word": np.fromiter((vocabulary[word, 0] for word in words), np.int32, size),
@@ -121,7 +123,7 @@ def _describe_words(
     }
 
 
-def _as_bytes(text: str) -> bytes:
+def as_bytes(text: str) -> bytes:
     """Return one byte below 128 for each character; several characters outside ASCII share one."""
     return text.encode() if text.isascii() else bytes([ord(char) & 127 for char in text])
 
@@ -164,8 +166,9 @@ class NameTable:
     of the part's other words or a place that they imply.
 
     By part (r,): the length of the core in characters; ``initials``, a row in ``words`` or -1 if no name has that
-    word; a number for the legal forms, 0 for none; whether the end may be missing; whether it has numbers; the
-    letter counts of the core, (r, ``BINS``), and their sum.
+    word; ``initials_code``, a checksum of the initials that may be an acronym, and ``core_code``, one of a core that
+    may be one, 0 for none; whether the core is a well-known acronym; a number for the legal forms, 0 for none;
+    whether the end may be missing; whether it has numbers; the letter counts of the core, (r, ``BINS``), and their sum.
 
     By name (n,): the letter counts of the whole name and of its consonants, (n, ``BINS``) each, and their sums;
     whether it is in Latin letters, whether it has Chinese characters, and whether it is in kana.
@@ -179,6 +182,9 @@ class NameTable:
     is_redundant: Bools
     core_length: NDArray[np.float32]
     initials: NDArray[np.int32]
+    initials_code: NDArray[np.uint32]
+    core_code: NDArray[np.uint32]
+    is_well_known: Bools
     forms: NDArray[np.int32]
     may_be_cut: Bools
     has_numbers: Bools
@@ -216,7 +222,9 @@ def describe(normal_forms: Sequence[str], widths: frozenset[int] = NO_WIDTHS) ->
     tokens: list[int] = []
     for part in parts:
         tokens += [vocabulary.setdefault(token, len(vocabulary)) for token in _tokens(part.words)]
-    core_letters, core_size = _count_letters([part.core.replace(" ", "") for part in parts])
+    cores = [part.core.replace(" ", "") for part in parts]
+    core_letters, core_size = _count_letters(cores)
+    acronyms = [core if len(core) <= LONGEST_ACRONYM else "" for core in cores]
     letters, size = _count_letters([name.whole.folded for name in names])
     consonants, n_consonants = _count_letters([name.consonants for name in names])
     cut = [may_be_cut and part == parts[-1] for _, parts, may_be_cut, *_ in names for part in parts]
@@ -232,6 +240,9 @@ def describe(normal_forms: Sequence[str], widths: frozenset[int] = NO_WIDTHS) ->
             [initials.setdefault(part.initials, len(initials)) if len(part.initials) > 2 else -1 for part in parts],
             np.int32,
         ),
+        "initials_code": np.array([crc32(initials_of(part).encode()) for part in parts], np.uint32),
+        "core_code": np.array([crc32(acronym.encode()) for acronym in acronyms], np.uint32),
+        "is_well_known": np.array([bool(well_known_words(acronym)) for acronym in acronyms], np.bool_),
         "may_be_cut": np.array(cut, np.bool_),
         "has_numbers": np.array([bool(part.numbers) for part in parts], np.bool_),
         "core_letters": core_letters,
@@ -318,7 +329,7 @@ def _places(counts: NDArray[np.generic]) -> Ints:
 
 def _count_letters(texts: list[str]) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
     """Return the number of characters of n texts in each bin, (n, ``BINS``), capped at 255, and in total, (n,)."""
-    encoded = [_as_bytes(text) for text in texts]
+    encoded = [as_bytes(text) for text in texts]
     sizes = np.fromiter(map(len, encoded), np.int32, len(encoded))
     cells = np.repeat(np.arange(len(texts)) * BINS, sizes) + _BIN[np.frombuffer(b"".join(encoded), np.uint8)]
     counts = np.bincount(cells, minlength=len(texts) * BINS).reshape(-1, BINS)

@@ -36,6 +36,8 @@ _AMBIGUOUS_SHORT_FORMS = frozenset({
 })  # fmt: skip
 """Short forms that are also words, or short for something else; ``unify`` leaves them as they are."""
 
+_NO_WORDS: frozenset[str] = frozenset()
+
 
 @dataclass(frozen=True, slots=True)
 class _Gazetteer:
@@ -84,9 +86,13 @@ def places() -> Mapping[str, tuple[str, ...]]:
 
 
 @cache
+def _well_known() -> Mapping[str, frozenset[str]]:
+    return {acronym: frozenset(unify(words.split())) for acronym, words in _gazetteer().acronyms.items()}
+
+
 def well_known_words(acronym: str) -> frozenset[str]:
     """Return the unified words that a well-known acronym stands for; empty for other words."""
-    return frozenset(unify(_gazetteer().acronyms.get(acronym, "").split()))
+    return _well_known().get(acronym, _NO_WORDS)
 
 
 def is_term(word: str) -> bool:

@@ -1,0 +1,94 @@
+"""Which words of many pairs of parts may be acronyms, which words they may stand for, and how much that can say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dedup.evidence.qualifiers import CHANCE_ACRONYM, NATS_OF_AN_INITIAL, WELL_KNOWN_ACRONYM
+from dedup.matching.name_table import Bools, Floats, Ints, as_bytes
+from dedup.matching.token_pairs import Side
+from dedup.text.pairing import LONGEST_ACRONYM
+
+
+@dataclass(frozen=True, slots=True)
+class Acronyms:
+    """Bounds on the acronyms of m pairs of parts: how much they say at most (m,), 0 for none.
+
+    ``idf`` is the most that the words they stand for sum to, (m,), and ``of_wholes`` tells whether one part may be
+    the acronym of the other, (m,).
+    """
+
+    strength: Floats
+    idf: Floats
+    of_wholes: Bools
+
+    @classmethod
+    def between(cls, left: Side, right: Side) -> Acronyms:
+        """Find them, and mark the words that they may pair."""
+        strength, idf = np.zeros(left.m), np.zeros(left.m)
+        of_wholes = np.zeros(left.m, np.bool_)
+        for short, long in ((left, right), (right, left)):
+            of_words = _stand_for_words(short, long)
+            expanded = _expansions(short, long, np.flatnonzero(of_words), of_words)
+            well_known = short.words.is_well_known[short.tokens]
+            _raise(strength, short.pair[of_words], short.words.length[short.tokens[of_words]], well_known[of_words])
+            idf += long.sum(long.idf * expanded)
+            whole = _stand_for_wholes(short, long)
+            at = np.flatnonzero(whole)
+            parts = short.parts[at]
+            _raise(strength, at, short.table.core_size[parts], short.table.is_well_known[parts])
+            of_wholes |= whole
+        return cls(strength, idf, of_wholes)
+
+
+def _raise(strength: Floats, pairs: Ints, sizes: NDArray[np.int32], well_known: Bools) -> None:
+    """Raise the bounds (m,) of these pairs to what acronyms of these sizes say."""
+    of_letters = np.maximum(CHANCE_ACRONYM, NATS_OF_AN_INITIAL * sizes)
+    np.maximum.at(strength, pairs, np.where(well_known, WELL_KNOWN_ACRONYM, of_letters))
+
+
+def _stand_for_words(short: Side, long: Side) -> Bools:
+    """Return which tokens of ``short`` have the letters to stand for several words of ``long``."""
+    words = short.words
+    firsts = np.where(long.unshared, np.uint64(1) << (words.first[long.tokens] & 63).astype(np.uint64), np.uint64(0))
+    firsts_of_pairs = np.bitwise_or.reduceat(firsts, long.firsts)[short.pair]
+    size = words.length[short.tokens]
+    result: Bools = short.unshared & words.is_alpha[short.tokens] & (size > 1) & (size <= LONGEST_ACRONYM)
+    result &= (words.letters[short.tokens] & ~firsts_of_pairs) == 0
+    result &= long.sum(long.unshared)[short.pair] >= size
+    result &= (size > 2) | short.any(~short.unshared)[short.pair]
+    return result
+
+
+def _expansions(short: Side, long: Side, tokens: Ints, is_acronym: Bools) -> Bools:
+    """Return which tokens of ``long`` the acronyms at ``tokens`` may stand for: consecutive ones that begin like them.
+
+    Acronyms without any are removed from ``is_acronym``. Both are marked as words that may be paired.
+    """
+    firsts = np.where(long.unshared, long.words.first[long.tokens], 0).astype(np.uint8).tobytes()
+    pairs = short.pair[tokens]
+    expanded = np.zeros(len(long.tokens), np.bool_)
+    spellings = short.words.spelling[short.tokens[tokens]].tolist()
+    places = zip(tokens.tolist(), spellings, long.firsts[pairs].tolist(), long.ends[pairs].tolist(), strict=True)
+    for token, spelling, begin, end in places:
+        letters = as_bytes(spelling)
+        at = firsts.find(letters, begin, end)
+        is_acronym[token] = at >= 0
+        while at >= 0:
+            expanded[at : at + len(letters)] = True
+            at = firsts.find(letters, at + 1, end)
+    short.may_be_paired |= is_acronym
+    long.may_be_paired |= expanded
+    return expanded
+
+
+def _stand_for_wholes(short: Side, long: Side) -> Bools:
+    """Return which parts (m,) of ``short`` may be the acronym of the whole part of ``long``."""
+    table = short.table
+    initials = table.initials_code[long.parts]
+    fits: Bools = (initials != 0) & (table.core_code[short.parts] == initials)
+    fits |= table.is_well_known[short.parts]
+    return fits & (long.counts > 1) & (table.core_length[short.parts] <= table.core_length[long.parts])
