@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dedup.text.names import NO_WIDTHS, initials_of, take_apart
+from dedup.text.names import NO_WIDTHS, initials_of, parse
 from dedup.text.pairing import abbreviates
 
 SAMPLE = 100_000
@@ -125,13 +125,13 @@ def describe_sample(
     initials: Counter[str] = Counter()
     of_names: list[tuple[str, ...]] = []
     for done, normal in enumerate(normal_forms, 1):
-        name = take_apart(normal, widths).whole
+        name = parse(normal)
         of_names.append(name.words)
         words.update(set(name.words))
         initials[initials_of(name)] += 1
         if not done % _NAMES_PER_STEP or done == len(normal_forms):
             progress(done, len(normal_forms))
-    frequent = {word: count for word, count in words.items() if count >= _MIN_PAIR_COUNT}
+    frequent = {word for word, count in words.items() if count >= _MIN_PAIR_COUNT}
     pairs: Counter[str] = Counter()
     for of_name in of_names:
         known = sorted({word for word in of_name if word in frequent})
@@ -177,7 +177,7 @@ def _short_forms(names: Sequence[tuple[str, ...]], counts: Mapping[str, int]) ->
 
 
 def _from(counts: Mapping[str, int], least: int) -> dict[str, int]:
-    return {key: count for key, count in sorted(counts.items()) if count >= least}
+    return dict(sorted((key, count) for key, count in counts.items() if count >= least))
 
 
 def _field_widths(normal_forms: Sequence[str]) -> frozenset[int]:

@@ -178,10 +178,11 @@ def take_apart(normal_form: str, widths: frozenset[int] = NO_WIDTHS, reading: Re
         head, _, last = text.rpartition(" ")
         if head and last in _TRUNCATED_FORMS:  # the rest of a legal form or of "dba", not a word of the name
             text = head
-    pieces = [text]
-    if not _MARKER_STARTS.isdisjoint(text.split(" ")):
-        pieces = [piece.strip() for piece in _MARKER.split(" " + text)]
-    parts = tuple(whole if piece == normal_form else parse(piece, reading) for piece in pieces if piece)
+    parts: tuple[Name, ...] = (whole,)
+    has_marker = not _MARKER_STARTS.isdisjoint(text.split(" "))
+    if has_marker or text != normal_form:
+        pieces = [piece.strip() for piece in _MARKER.split(" " + text)] if has_marker else [text]
+        parts = tuple(whole if piece == normal_form else parse(piece, reading) for piece in pieces if piece) or parts
     consonants = whole.core.translate(_CONSONANTS) or whole.core
     is_latin = normal_form.isascii() or not _OTHER_LETTER.search(normal_form)
     scripts = (True, True, False, False)
@@ -191,4 +192,4 @@ def take_apart(normal_form: str, widths: frozenset[int] = NO_WIDTHS, reading: Re
         if scripts[-1]:
             written = "".join([word for word in split_legal_forms(normal_form)[0] if word not in FORMS_INSIDE])
             is_in_kana = has_kana(written) and not has_han(written)
-    return Parts(whole, parts or (whole,), may_be_cut, consonants, *scripts, is_in_kana)
+    return Parts(whole, parts, may_be_cut, consonants, *scripts, is_in_kana)
