@@ -15,7 +15,7 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from dedup.text.gazetteer import is_body, is_implied, is_place, known_spellings, well_known_words
+from dedup.text.gazetteer import is_body, is_implied, is_narrower, is_place, known_spellings, well_known_words
 from dedup.text.names import NO_WIDTHS, Name, initials_of, take_apart
 from dedup.text.pairing import LONGEST_ACRONYM
 from dedup.text.word_weights import WordModel
@@ -163,7 +163,7 @@ class NameTable:
     Name i has the parts ``parts[i]`` to ``parts[i + 1]``, and part j the tokens ``starts[j]`` to ``starts[j + 1]``.
 
     By token (t,): ``tokens``, its row in ``words``; whether it is a number of its part; whether it is the initials
-    of the part's other words or a place that they imply.
+    of the part's other words or a place that pairing may leave out.
 
     By part (r,): the length of the core in characters; ``initials``, a row in ``words`` or -1 if no name has that
     word; ``initials_code``, a checksum of the initials that may be an acronym, and ``core_code``, one of a core that
@@ -310,7 +310,7 @@ def _numbers(parts: list[Name]) -> list[bool]:
 
 
 def _redundant(parts: list[Name]) -> list[bool]:
-    """Return whether each word is the initials of the other words of its name, or a place that they imply."""
+    """Return whether each word is the initials of its name's other words, or a place that pairing may leave out."""
     result: list[bool] = []
     for part in parts:
         initials = {part.initials[1:], part.initials[:-1]} if len(part.initials) > 3 else set()
@@ -318,7 +318,8 @@ def _redundant(parts: list[Name]) -> list[bool]:
             result += [False] * len(part.words)
         else:
             result += [
-                (len(word) > 2 and word in initials) or is_implied(part.words, at) for at, word in enumerate(part.words)
+                (len(word) > 2 and word in initials) or is_implied(part.words, at) or is_narrower(part.words, at)
+                for at, word in enumerate(part.words)
             ]
     return result
 

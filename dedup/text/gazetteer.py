@@ -163,17 +163,17 @@ def is_place(word: str) -> bool:
 
 
 @cache
-def _regions() -> Mapping[str, frozenset[str]]:
-    """Map each place to itself and the regions in which all places of that name lie."""
+def _regions() -> Mapping[str, tuple[frozenset[str], ...]]:
+    """Map each place to the regions around it, itself included; a set for each place of that name."""
     data = json.loads(resources.files("dedup").joinpath("data/regions.json").read_text(encoding="utf-8"))
-    result: dict[str, frozenset[str]] = {}
+    result: dict[str, tuple[frozenset[str], ...]] = {}
     for region, cities in data.items():
         chains = [[region]]
         for city, parts in cities.items():
             chain = [region, city] if city else [region]
             chains += [chain, *([*chain, part] for part in parts.split())]
         for chain in chains:
-            result[chain[-1]] = result.get(chain[-1], frozenset(chain)).intersection(chain)
+            result[chain[-1]] = (*result.get(chain[-1], ()), frozenset(chain))
     return result
 
 
@@ -184,7 +184,21 @@ def is_implied(words: Sequence[str], at: int) -> bool:
         return False
     if at and words[at - 1] == word:
         return True
-    return at + 1 < len(words) and words[at + 1] != word and word in regions.get(words[at + 1], ())
+    around = regions.get(words[at + 1], ()) if at + 1 < len(words) and words[at + 1] != word else ()
+    return bool(around) and all(word in each for each in around)
+
+
+def is_narrower(words: Sequence[str], at: int) -> bool:
+    """Return whether a word only says where in the place before it, in an address at the start of the name."""
+    regions = _regions()
+    if not at or words[at] == words[at - 1] or any(word not in regions for word in words[: at + 1]):
+        return False
+    return any(words[at - 1] in around for around in regions[words[at]])
+
+
+def is_distinctive(word: str) -> bool:
+    """Return whether a word in Chinese characters is no place and not common in names."""
+    return len(word) > 1 and han.has_han(word) and not han.is_common(word) and word not in _regions()
 
 
 def is_body(word: str) -> bool:

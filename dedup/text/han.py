@@ -72,6 +72,7 @@ _COUNTED_COST = 6.0
 _PLACE_COST = 11.0
 """Cost of a place that no name of the sample had."""
 
+_HIGHEST_COMMON_COST = 9.0
 _SUFFIX_COST = 0.5
 _PROMOTED = {"县": "县市区", "市": "市区"}
 """Suffixes that a place may have now: counties become cities, and cities districts."""
@@ -114,6 +115,11 @@ def _table() -> _Table:
 def places() -> frozenset[str]:
     """Return the places in Chinese characters, as words."""
     return _table().places
+
+
+def is_common(word: str) -> bool:
+    """Return whether many names have a word, such as a trade or a kind of school."""
+    return _table().costs.get(word, math.inf) <= _HIGHEST_COMMON_COST
 
 
 def has_han(text: str) -> bool:

@@ -40,6 +40,11 @@ _MARKER_STARTS = frozenset({
 })  # fmt: skip
 """The first words of the markers."""
 
+_TWO_IN_HAN = re.compile(
+    r"(\S{4,}(?:中学|小学|学校|公司)) (?:原名?)?(?![附原]|第[一二三四五六七八九十])(\S{3,}(?:中学|小学|学校|公司))$"
+)
+"""Two whole names in Chinese characters, the second in brackets or after a stroke in the text."""
+
 NO_WIDTHS: frozenset[int] = frozenset()
 """No lengths at which names are cut off: the field widths of a corpus that shows none."""
 
@@ -168,6 +173,14 @@ def _joins(left: str, right: str, *, is_ascii: bool) -> bool:
     return not is_ascii or bool(_ROMANCE_END.search(left) and _ROMANCE_END.search(right))
 
 
+def _pieces(text: str) -> list[str]:
+    """Return the names that a text consists of."""
+    if not _MARKER_STARTS.isdisjoint(text.split(" ")):
+        return [piece.strip() for piece in _MARKER.split(" " + text)]
+    two_names = None if text.isascii() else _TWO_IN_HAN.match(text)
+    return list(two_names.groups()) if two_names else [text]
+
+
 @lru_cache(maxsize=1 << 16)
 def take_apart(normal_form: str, widths: frozenset[int] = NO_WIDTHS, reading: Reading = AS_WRITTEN) -> Parts:
     """Parse a normal form into the names it contains; ``widths`` are the lengths at which its corpus cuts names off."""
@@ -178,10 +191,9 @@ def take_apart(normal_form: str, widths: frozenset[int] = NO_WIDTHS, reading: Re
         head, _, last = text.rpartition(" ")
         if head and last in _TRUNCATED_FORMS:  # the rest of a legal form or of "dba", not a word of the name
             text = head
+    pieces = _pieces(text)
     parts: tuple[Name, ...] = (whole,)
-    has_marker = not _MARKER_STARTS.isdisjoint(text.split(" "))
-    if has_marker or text != normal_form:
-        pieces = [piece.strip() for piece in _MARKER.split(" " + text)] if has_marker else [text]
+    if pieces != [normal_form]:
         parts = tuple(whole if piece == normal_form else parse(piece, reading) for piece in pieces if piece) or parts
     consonants = whole.core.translate(_CONSONANTS) or whole.core
     is_latin = normal_form.isascii() or not _OTHER_LETTER.search(normal_form)

@@ -6,7 +6,16 @@ from typing import NamedTuple
 
 from rapidfuzz.distance import OSA, Indel
 
-from dedup.text.gazetteer import any_body, are_opposites, is_implied, is_known_spelling, is_place, well_known_words
+from dedup.text.gazetteer import (
+    any_body,
+    are_opposites,
+    is_distinctive,
+    is_implied,
+    is_known_spelling,
+    is_narrower,
+    is_place,
+    well_known_words,
+)
 from dedup.text.names import Name, Parts
 from dedup.text.transliteration import skeleton
 
@@ -64,7 +73,7 @@ class Pairing(NamedTuple):
 
     ``acronyms`` are words of one name that stand for several of the other. ``is_cut`` tells that one name was probably
     truncated by a fixed-width field. The words it may have lost are left out of ``left_only`` and ``right_only``, and
-    so are a word made of the initials of the others and a place that the word beside it implies.
+    so are a word made of the initials of the others and a place that others imply or that only makes one precise.
     """
 
     shared: tuple[str, ...]
@@ -268,9 +277,19 @@ class _Aligner:
                     self.free[side].remove(i)
 
     def drop_implied_places(self) -> None:
-        """Remove a place that its own name implies (``浙江 余姚``)."""
+        """Remove a place that its own name implies (``浙江 余姚``).
+
+        Beside a distinctive word of both names, a district says nothing new, either (``长沙 岳麓 中加 学校``), unless
+        the other name has another place.
+        """
         for words, free in zip(self.words, self.free, strict=True):
             free[:] = [i for i in free if not is_implied(words, i)]
+        for side, other in ((0, 1), (1, 0)):
+            words, free = self.words[side], self.free[side]
+            narrower = [i for i in free if is_narrower(words, i) and i - 1 not in free]
+            has_other_place = any(is_place(self.words[other][j]) for j in self.free[other])
+            if narrower and not has_other_place and any(map(is_distinctive, self.shared)):
+                free[:] = [i for i in free if i not in narrower]
 
     def drop_cut_words(self, may_be_cut: tuple[bool, bool]) -> bool:
         """Remove the words that a truncated name may have lost; return whether there are any.

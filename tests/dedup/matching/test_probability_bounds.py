@@ -69,6 +69,7 @@ def table_of(normals, word_model):
 @example(["royal bank un", "royal bank union city"], OF_CORPUS)  # cut in mid-word
 @example(["royal bank", "royal bank mail"], OF_CORPUS)
 @example(["浙江省余姚中学", "余姚中学"], OF_CORPUS)  # the city implies its province
+@example(["长沙市岳麓区中加学校", "长沙中加学校"], OF_CORPUS)
 def test_evidence_is_within_its_bounds(normals, word_model):
     table = table_of(normals, word_model)
     pairs = np.array([(i, j) for i in range(len(normals)) for j in range(len(normals)) if i != j])

@@ -70,6 +70,12 @@ def test_words_that_are_not_small_are_left(text, core):
         ("TA Associates", ["ta associates"]),
         ("Larkspur Foods t/a Golden Spoon", ["larkspur foods", "golden spoon"]),
         ("dba Golden Spoon", ["golden spoon"]),
+        ("梅沙第四中学（青原大学附属中学）", ["梅沙 4 中学", "青原 大学 附属 中学"]),
+        ("梅沙双语学校/宏达科技有限公司", ["梅沙 双语 学校", "宏达 科技"]),
+        ("梅沙第一中学（原名青原第二中学）", ["梅沙 1 中学", "青原 2 中学"]),
+        ("梅沙实验学校（光华校区）", ["梅沙 实验 学校 光华 校区"]),  # a branch
+        ("梅沙外国语学校（集团）学府小学", ["梅沙 外国语 学校 集团 学府 小学"]),
+        ("梅沙理工学校 附属中学", ["梅沙 理工 学校 附属 中学"]),
     ],
 )
 def test_a_name_is_taken_apart_at_its_trade_names(text, parts):

@@ -82,6 +82,8 @@ def test_a_number_is_never_taken_to_be_cut_off(cut, whole):
         ("山东省莒县第一中学", "莒县第一中学"),
         ("岩手県盛岡市役所", "盛岡市役所"),
         ("中国银行浙江省宁波分行", "中国银行宁波分行"),
+        ("长沙市岳麓区中加学校", "长沙中加学校"),  # beside a distinctive word
+        ("南京市鼓楼区梅沙学校", "南京市梅沙学校"),  # other cities have a Gulou, too
     ],
 )
 def test_a_region_before_a_place_in_it_says_nothing_new(long, short):
@@ -99,6 +101,9 @@ def test_a_region_before_a_place_in_it_says_nothing_new(long, short):
         ("沈阳市沈河区第七中学", "沈阳市第七中学", {"沈河"}),
         ("北京市朝阳区第一中学", "辽宁省朝阳市第一中学", {"北京", "辽宁"}),
         ("海南东方工业", "东方工业", {"海南"}),  # a county, and a brand
+        ("长沙市岳麓区实验小学", "长沙市实验小学", {"岳麓"}),
+        ("长沙市岳麓区中加学校", "长沙市雨花区中加学校", {"岳麓", "雨花"}),
+        ("梅沙银行广东省佛山分行", "梅沙银行广东省分行", {"佛山"}),  # no address of the bank
     ],
 )
 def test_another_place_stays_unpaired(left, right, places):
