@@ -31,16 +31,14 @@ class Acronyms:
         strength, idf = np.zeros(left.m), np.zeros(left.m)
         of_wholes = np.zeros(left.m, np.bool_)
         for short, long in ((left, right), (right, left)):
-            of_words = _stand_for_words(short, long)
-            expanded = _expansions(short, long, np.flatnonzero(of_words), of_words)
-            well_known = short.words.is_well_known[short.tokens]
-            _raise(strength, short.pair[of_words], short.words.length[short.tokens[of_words]], well_known[of_words])
+            acronyms, expanded = _mark_expansions(short, long, _stand_for_words(short, long))
+            tokens = short.tokens[acronyms]
+            _raise(strength, short.pair[acronyms], short.words.length[tokens], short.words.is_well_known[tokens])
             idf += long.sum(long.idf * expanded)
-            whole = _stand_for_wholes(short, long)
-            at = np.flatnonzero(whole)
-            parts = short.parts[at]
-            _raise(strength, at, short.table.core_size[parts], short.table.is_well_known[parts])
-            of_wholes |= whole
+            pairs = np.flatnonzero(_stand_for_wholes(short, long))
+            parts = short.parts[pairs]
+            _raise(strength, pairs, short.table.core_size[parts], short.table.is_well_known[parts])
+            of_wholes[pairs] = True
         return cls(strength, idf, of_wholes)
 
 
@@ -50,39 +48,40 @@ def _raise(strength: Floats, pairs: Ints, sizes: NDArray[np.int32], well_known: 
     np.maximum.at(strength, pairs, np.where(well_known, WELL_KNOWN_ACRONYM, of_letters))
 
 
-def _stand_for_words(short: Side, long: Side) -> Bools:
-    """Return which tokens of ``short`` have the letters to stand for several words of ``long``."""
+def _stand_for_words(short: Side, long: Side) -> Ints:
+    """Return the tokens of ``short`` that have the letters to stand for several words of ``long``."""
     words = short.words
-    firsts = np.where(long.unshared, np.uint64(1) << (words.first[long.tokens] & 63).astype(np.uint64), np.uint64(0))
-    firsts_of_pairs = np.bitwise_or.reduceat(firsts, long.firsts)[short.pair]
     size = words.length[short.tokens]
-    result: Bools = short.unshared & words.is_alpha[short.tokens] & (size > 1) & (size <= LONGEST_ACRONYM)
-    result &= (words.letters[short.tokens] & ~firsts_of_pairs) == 0
-    result &= long.sum(long.unshared)[short.pair] >= size
-    result &= (size > 2) | short.any(~short.unshared)[short.pair]
+    at = np.flatnonzero(short.unshared & (size > 1) & (size <= LONGEST_ACRONYM) & words.is_alpha[short.tokens])
+    size, pair = size[at], short.pair[at]
+    fits = (long.n_unshared[pair] >= size) & ((size > 2) | short.has_shared[pair])
+    firsts = np.where(long.unshared, np.uint64(1) << (words.first[long.tokens] & 63).astype(np.uint64), np.uint64(0))
+    fits &= (words.letters[short.tokens[at]] & ~np.bitwise_or.reduceat(firsts, long.firsts)[pair]) == 0
+    result: Ints = at[fits]
     return result
 
 
-def _expansions(short: Side, long: Side, tokens: Ints, is_acronym: Bools) -> Bools:
-    """Return which tokens of ``long`` the acronyms at ``tokens`` may stand for: consecutive ones that begin like them.
+def _mark_expansions(short: Side, long: Side, tokens: Ints) -> tuple[Ints, Bools]:
+    """Return the acronyms among ``tokens`` and which tokens of ``long`` these may stand for.
 
-    Acronyms without any are removed from ``is_acronym``. Both are marked as words that may be paired.
+    They are consecutive ones that begin with its letters. Both are marked as words that may be paired.
     """
     firsts = np.where(long.unshared, long.words.first[long.tokens], 0).astype(np.uint8).tobytes()
     pairs = short.pair[tokens]
-    expanded = np.zeros(len(long.tokens), np.bool_)
+    found, expanded = [], np.zeros(len(long.tokens), np.bool_)
     spellings = short.words.spelling[short.tokens[tokens]].tolist()
     places = zip(tokens.tolist(), spellings, long.firsts[pairs].tolist(), long.ends[pairs].tolist(), strict=True)
     for token, spelling, begin, end in places:
         letters = as_bytes(spelling)
         at = firsts.find(letters, begin, end)
-        is_acronym[token] = at >= 0
+        if at >= 0:
+            found.append(token)
         while at >= 0:
             expanded[at : at + len(letters)] = True
             at = firsts.find(letters, at + 1, end)
-    short.may_be_paired |= is_acronym
+    short.may_be_paired[found] = True
     long.may_be_paired |= expanded
-    return expanded
+    return np.array(found, np.int64), expanded
 
 
 def _stand_for_wholes(short: Side, long: Side) -> Bools:

@@ -20,8 +20,8 @@ from dedup.matching.name_table import Bools, Floats, Ints, NameTable
 from dedup.matching.token_pairs import SLACK, Side, TokenPairs, respelt_weights
 from dedup.text.pairing import KNOWN_SPELLING_RATIO
 
-Bound = tuple[NDArray[np.floating], Literal["exactly", "at most", "at least"]]
-"""A bound on one feature: values (n,), and how the feature relates to them."""
+Bound = tuple[NDArray[np.floating] | Bools, Literal["exactly", "at most", "at least"]]
+"""A bound on one feature: values (n,), and how the feature relates to them. Those of a feature of 0 or 1 are bools."""
 
 
 def bounds_of_names(table: NameTable, first: Ints, second: Ints) -> dict[str, Bound]:
@@ -65,7 +65,7 @@ def bounds_of_parts(table: NameTable, first: Ints, second: Ints, consonants: Flo
     acronyms = Acronyms.between(left, right)
     joined = _mark_pairable(left, right, token_pairs)
     shortness = _short_names_differ(left, right, joined | acronyms.of_wholes)
-    consonants_count = (table.forms[first] == 0) & (table.forms[second] == 0) & ~left.any(~left.unshared)
+    consonants_count = (table.forms[first] == 0) & (table.forms[second] == 0) & ~left.has_shared
     return {
         **_letter_bounds(left, right),
         **_form_bounds(table, first, second),
@@ -73,7 +73,7 @@ def bounds_of_parts(table: NameTable, first: Ints, second: Ints, consonants: Flo
         **_rest_bounds(left, right, acronyms.of_wholes),
         "typing_error": (_typing_errors(left, right, token_pairs), "at most"),
         "word_weights": (_word_weights(left, right, token_pairs), "at most"),
-        "numbers_equal": ((table.has_numbers[first] | table.has_numbers[second]).astype(float), "at most"),
+        "numbers_equal": (table.has_numbers[first] | table.has_numbers[second], "at most"),
         "acronym": (acronyms.strength, "at most"),
         "short_names_differ": (shortness, "at least"),
         "consonants": (consonants * consonants_count, "at most"),
@@ -156,9 +156,9 @@ def _form_bounds(table: NameTable, first: Ints, second: Ints) -> dict[str, Bound
     one, other = table.forms[first], table.forms[second]
     both = (one > 0) & (other > 0)
     return {
-        "forms_differ": ((both & (one != other)).astype(float), "exactly"),
-        "form_on_one_side": (((one > 0) != (other > 0)).astype(float), "exactly"),
-        "forms_equal": ((both & (one == other)).astype(float), "exactly"),
+        "forms_differ": (both & (one != other), "exactly"),
+        "form_on_one_side": ((one > 0) != (other > 0), "exactly"),
+        "forms_equal": (both & (one == other), "exactly"),
     }
 
 
@@ -207,9 +207,9 @@ def _rarest_respelt(left: Side, right: Side, token_pairs: TokenPairs) -> Floats:
 
 def _unpaired_bounds(left: Side, right: Side, rarest_paired: Floats) -> dict[str, Bound]:
     rarest = [side.highest(side.idf * side.is_unpaired) for side in (left, right)]
-    are_exchanged = left.any(left.is_unpaired) & right.any(right.is_unpaired)
-    are_added = ~(left.any(left.unshared) & right.any(right.unshared))
-    count = left.sum(left.is_unpaired) + right.sum(right.is_unpaired)
+    are_exchanged = (left.n_unpaired > 0) & (right.n_unpaired > 0)
+    are_added = ~(left.has_unshared & right.has_unshared)
+    count = left.n_unpaired + right.n_unpaired
     return {
         "rare_words_on_both_sides": (np.minimum(*rarest), "at least"),
         "rare_word_on_one_side": (np.maximum(*rarest) * are_added, "at least"),
@@ -226,25 +226,25 @@ def _share_of(part: Floats, rest: Floats) -> Floats:
 
 def _rest_bounds(left: Side, right: Side, are_acronyms: Bools) -> dict[str, Bound]:
     words = left.words
-    is_settled = ~(left.any(left.unshared & left.may_be_paired) | right.any(right.unshared & right.may_be_paired))
-    one_each = is_settled & (left.sum(left.is_unpaired) == 1) & (right.sum(right.is_unpaired) == 1)
+    is_settled = (left.n_unpaired == left.n_unshared) & (right.n_unpaired == right.n_unshared)
+    one_each = is_settled & (left.n_unpaired == 1) & (right.n_unpaired == 1)
     of_one_letter = [side.sum(words.length[side.tokens] * side.is_unpaired) == 1 for side in (left, right)]
     numbers = [side.any(side.is_unpaired & side.table.is_number[side.places]) for side in (left, right)]
     places = [side.any(side.is_unpaired & words.is_place[side.tokens]) for side in (left, right)]
     bodies = [side.any(side.is_unpaired & words.is_body[side.tokens]) for side in (left, right)]
     differ = (numbers[0] & numbers[1]) | (one_each & of_one_letter[0] & of_one_letter[1])
     return {
-        "word_exchanged": (one_each.astype(float), "at least"),
-        "numbers_differ": (differ.astype(float), "at least"),
-        "places_differ": ((places[0] & places[1]).astype(float), "at least"),
-        "another_body": ((is_settled & ~are_acronyms & (bodies[0] != bodies[1])).astype(float), "at least"),
+        "word_exchanged": (one_each, "at least"),
+        "numbers_differ": (differ, "at least"),
+        "places_differ": (places[0] & places[1], "at least"),
+        "another_body": (is_settled & ~are_acronyms & (bodies[0] != bodies[1]), "at least"),
     }
 
 
 def _word_weights(left: Side, right: Side, token_pairs: TokenPairs) -> Floats:
     words = left.words
-    both_certain = left.any(left.is_unpaired) & right.any(right.is_unpaired)
-    both_possible = left.any(left.unshared) & right.any(right.unshared)
+    both_certain = (left.n_unpaired > 0) & (right.n_unpaired > 0)
+    both_possible = left.has_unshared & right.has_unshared
     total = np.zeros(left.m)
     for side in (left, right):
         alone, exchanged = words.alone[side.tokens], words.exchanged[side.tokens]
@@ -255,19 +255,19 @@ def _word_weights(left: Side, right: Side, token_pairs: TokenPairs) -> Floats:
     return total + np.bincount(token_pairs.pair, weights, left.m)
 
 
-def _typing_errors(left: Side, right: Side, token_pairs: TokenPairs) -> Floats:
-    """Return 1 for the pairs (m,) that may differ in typing errors alone, beside usual spellings; 0 for the others."""
+def _typing_errors(left: Side, right: Side, token_pairs: TokenPairs) -> Bools:
+    """Return which pairs (m,) may differ in typing errors alone, beside usual spellings."""
     result = left.any_of(token_pairs.pair[token_pairs.may_be_typo])
     is_excused = token_pairs.may_be_respelt & (token_pairs.may_be_typo | token_pairs.may_be_usual)
     for side, places in ((left, token_pairs.left), (right, token_pairs.right)):
         counts_against = side.unshared & ~side.may_be_settled
         counts_against[places[is_excused]] = False
         result &= ~side.any(counts_against)
-    return result.astype(float)
+    return result
 
 
 def _short_names_differ(left: Side, right: Side, excused: Bools) -> Floats:
     """Return lower bounds on ``short_names_differ``; 0 if the names may have a word in common or be ``excused``."""
     size = np.minimum(*(side.table.core_size[side.parts] for side in (left, right)))
-    excused = excused | left.any(~left.unshared)
+    excused = excused | left.has_shared
     return np.where(excused, 0.0, np.maximum(0.0, 1 - (size - 1) / (LONGEST_SHORT_NAME - 1)))

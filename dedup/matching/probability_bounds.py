@@ -8,6 +8,7 @@ bound is below the threshold need not be compared. A feature without bounds coun
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,12 +83,30 @@ class ProbabilityBounds:
         """Return the highest sum, (n,), that the curves of the bounded features can reach."""
         total = np.zeros(n)
         for feature, (values, relation) in bounds.items():
-            curve = self._curves[feature]
-            if relation == "at most":
-                curve = Curve(curve.knots, tuple(np.maximum.accumulate(curve.values).tolist()))
-                values = values + _SLACK * (1 + np.abs(values))
-            elif relation == "at least":
-                curve = Curve(curve.knots, tuple(np.maximum.accumulate(curve.values[::-1])[::-1].tolist()))
-                values = values - _SLACK * (1 + np.abs(values))
-            total += curve(values)
+            curve = _highest_curve(self._curves[feature], relation)
+            if len(set(curve.values)) == 1:
+                total += curve.values[0]
+            elif values.dtype == np.bool_:
+                of_false, of_true = curve(_relaxed(np.array([0.0, 1.0]), relation)).tolist()
+                total += np.where(values, of_true, of_false)
+            else:
+                total += curve(_relaxed(values, relation))
         return total
+
+
+def _highest_curve(curve: Curve, relation: str) -> Curve:
+    """Return the highest value that a curve reaches where the feature stands in this relation to each value."""
+    if relation == "at most":
+        return Curve(curve.knots, tuple(np.maximum.accumulate(curve.values).tolist()))
+    if relation == "at least":
+        return Curve(curve.knots, tuple(np.maximum.accumulate(curve.values[::-1])[::-1].tolist()))
+    return curve
+
+
+def _relaxed(values: NDArray[Any], relation: str) -> NDArray[Any]:
+    """Return bounds (n,) with some slack."""
+    if relation == "exactly":
+        return values
+    slack = _SLACK * (1 + np.abs(values))
+    relaxed: NDArray[Any] = values + slack if relation == "at most" else values - slack
+    return relaxed

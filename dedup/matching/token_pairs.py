@@ -48,9 +48,29 @@ class Side:
         return result
 
     @cached_property
+    def n_unshared(self) -> Floats:
+        """The number of unshared tokens of each pair, (m,); valid once they are marked."""
+        return self.sum(self.unshared)
+
+    @cached_property
+    def has_unshared(self) -> Bools:
+        """Whether each pair has an unshared token, (m,)."""
+        return self.n_unshared > 0
+
+    @cached_property
+    def has_shared(self) -> Bools:
+        """Whether each pair has a shared token, (m,)."""
+        return self.n_unshared < self.counts
+
+    @cached_property
     def is_unpaired(self) -> Bools:
         """Whether each token is unpaired for certain; valid once ``may_be_paired`` is complete."""
         return self.unshared & ~self.may_be_paired
+
+    @cached_property
+    def n_unpaired(self) -> Floats:
+        """The number of tokens of each pair, (m,), that are unpaired for certain."""
+        return self.sum(self.is_unpaired)
 
     def sum(self, values: NDArray[np.generic]) -> Floats:
         """Return the sum over the tokens of each pair, (m,)."""
@@ -63,7 +83,7 @@ class Side:
 
     def any(self, which: Bools) -> Bools:
         """Return whether each pair has a token in ``which``, (m,)."""
-        return self.any_of(self.pair[which])
+        return self.sum(which) > 0
 
     def any_of(self, pairs: Ints) -> Bools:
         """Return which pairs (m,) are among ``pairs``."""
