@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from dedup.evidence.name_pairs import PairBatch, named_columns
 from dedup.evidence.phrases import MAX_WORDS, ExplainedPair, heaviest, listed, quote
 from dedup.text.pairing import KNOWN_SPELLING_RATIO, Pairing, Respelling
-from dedup.text.word_weights import Clue, InverseDocumentFrequency, WordModel, clues
+from dedup.text.word_weights import Clue, WordModel, clues
 
 _DISTINCTIVE = 5.0
 """Inverse document frequency, in nats, from which a shared word starts to excuse two known words that are alike.
@@ -62,66 +62,86 @@ def _as_in_corpus(pairing: Pairing, short_forms: Mapping[str, int]) -> Pairing:
 
 def _columns_of(pairing: Pairing, word_model: WordModel) -> tuple[float, ...]:
     """Return the values of ``_COLUMNS`` for one pair."""
-    idf_of = word_model.idf.of
-    shared = [idf_of(word) for word in pairing.shared]
-    left, right = [idf_of(word) for word in pairing.left_only], [idf_of(word) for word in pairing.right_only]
-    matched = of_shared = word_model.idf.of_all(pairing.shared)
-    total = 2 * matched + sum(left) + sum(right)
+    idf = word_model.idf
+    shared, left, right = idf.of_each(pairing.shared), idf.of_each(pairing.left_only), idf.of_each(pairing.right_only)
+    matched = of_shared = idf.of_all(pairing.shared)
+    of_left, of_right = sum(left), sum(right)
+    total = 2 * matched + of_left + of_right
     for acronym in pairing.acronyms:
-        weight = word_model.idf.of_all(acronym.words)
+        weight = idf.of_all(acronym.words)
         matched += ACRONYM_RATIO * weight
         total += 2 * weight
-    lowest_ratio, known, unusual, own_word, rarest_respelt = 1.0, 0.0, 0.0, 0.0, 0.0
+    respelt = _Respelt()
     for spelt in pairing.respelt:
-        weight = (idf_of(spelt.left) + idf_of(spelt.right)) / 2
+        one, other = idf.of_each(spelt[:2])
+        weight = (one + other) / 2
         matched += spelt.ratio * weight
         total += 2 * weight
-        lowest_ratio = min(lowest_ratio, spelt.ratio)
+        respelt.add(spelt, one, other, idf.unseen)
         if spelt.is_usual:
-            shared.append(min(idf_of(spelt.left), idf_of(spelt.right)))
-        rarest_respelt = max(rarest_respelt, _rarity_of_respelt(spelt, word_model.idf))
-        common = 0.0 if spelt.is_usual else commonness(word_model.idf, spelt.left, spelt.right)
-        if not spelt.is_short_form:
-            known = max(known, common)
-        elif not spelt.is_usual:
-            unusual = max(unusual, idf_of(max(spelt.left, spelt.right, key=len)))
-            own_word = max(own_word, common)
+            shared.append(min(one, other))
     rarest_shared = max(shared, default=0.0)
-    lower, higher = sorted((max(left, default=0.0), max(right, default=0.0)))
-    smaller_side = min(matched + sum(left), matched + sum(right))
+    lower, higher = max(left, default=0.0), max(right, default=0.0)
+    if lower > higher:
+        lower, higher = higher, lower
+    are_exchanged, is_complete = bool(left and right), not (left or right)
+    smaller_side = min(matched + of_left, matched + of_right)
     return (
         2 * matched / total if total > 0 else 1.0,
         matched / smaller_side if smaller_side > 0 else 1.0,
         matched,
         rarest_shared,
         lower,
-        0.0 if left and right else higher,
-        higher if left and right else 0.0,
-        max(rarest_shared, rarest_respelt) - higher,
-        0.0 if left and right else float(min(MOST_ADDED, len(left) + len(right))),
+        0.0 if are_exchanged else higher,
+        higher if are_exchanged else 0.0,
+        max(rarest_shared, respelt.rarest) - higher,
+        0.0 if are_exchanged else float(min(MOST_ADDED, len(left) + len(right))),
         float(len(left) == len(right) == 1),
         word_model.weights.total(pairing),
-        lowest_ratio,
-        known * min(1.0, max(0.0, 1 - (rarest_shared - _DISTINCTIVE) / _DISTINCTIVE)),
-        unusual,
-        own_word,
-        _typing_error(pairing, word_model.idf),
+        respelt.lowest_ratio,
+        respelt.known * min(1.0, max(0.0, 1 - (rarest_shared - _DISTINCTIVE) / _DISTINCTIVE)),
+        respelt.unusual,
+        respelt.own_word,
+        float(is_complete and respelt.has_typo and not respelt.has_other and not pairing.acronyms),
         *_frame(pairing, word_model.corpus.n_names, of_shared),
     )
 
 
-def _typing_error(pairing: Pairing, idf: InverseDocumentFrequency) -> float:
-    """Return 1 if nothing but one letter of a long word differs, in a spelling that hardly anyone writes, else 0."""
-    if pairing.left_only or pairing.right_only or pairing.acronyms:
-        return 0.0
-    unusual = [spelt for spelt in pairing.respelt if not spelt.is_usual]
-    return float(
-        bool(unusual) and all(spelt.is_typo and not commonness(idf, spelt.left, spelt.right) for spelt in unusual)
-    )
+class _Respelt:
+    """What the words of a pair that are spelt in two ways say.
+
+    ``rarest`` is their rarity, ``known`` the highest commonness of words that are no short forms, and ``own_word``
+    that of unusual short forms, of which ``unusual`` is the rarest. ``has_typo`` tells of a typing error that hardly
+    anyone makes, ``has_other`` of any other unusual spelling.
+    """
+
+    __slots__ = ("has_other", "has_typo", "known", "lowest_ratio", "own_word", "rarest", "unusual")
+
+    def __init__(self) -> None:
+        self.lowest_ratio = 1.0
+        self.rarest = self.known = self.unusual = self.own_word = 0.0
+        self.has_typo = self.has_other = False
+
+    def add(self, spelt: Respelling, one: float, other: float, unseen: float) -> None:
+        """Add a word of the rarities ``one`` and ``other``; ``unseen`` is that of a word never seen."""
+        self.lowest_ratio = min(self.lowest_ratio, spelt.ratio)
+        self.rarest = max(self.rarest, _rarity_of_respelt(spelt, one, other))
+        if spelt.is_usual:
+            return
+        common = commonness(one, other, unseen)
+        if spelt.is_typo and not common:
+            self.has_typo = True
+        else:
+            self.has_other = True
+        if not spelt.is_short_form:
+            self.known = max(self.known, common)
+        else:
+            self.unusual = max(self.unusual, one if len(spelt.left) >= len(spelt.right) else other)
+            self.own_word = max(self.own_word, common)
 
 
-def _rarity_of_respelt(spelt: Respelling, idf: InverseDocumentFrequency) -> float:
-    return min((idf.of(spelt.left) + idf.of(spelt.right)) / 2, MAX_RESPELT * spelt.ratio)
+def _rarity_of_respelt(spelt: Respelling, one: float, other: float) -> float:
+    return min((one + other) / 2, MAX_RESPELT * spelt.ratio)
 
 
 def _frame(pairing: Pairing, n_names: int, rarity: float) -> tuple[float, float]:
@@ -135,13 +155,16 @@ def _frame(pairing: Pairing, n_names: int, rarity: float) -> tuple[float, float]
     return (size, 0.0) if pairing.left_only and pairing.right_only else (0.0, size)
 
 
-def commonness(idf: InverseDocumentFrequency, left: str, right: str) -> float:
+def commonness(one: float, other: float, unseen: float) -> float:
     """Return how common the rarer of two words is, relative to the other: log(count / sqrt(other count)).
 
-    A typing error makes a word that hardly anyone else writes, least of all next to a common word. If both are
-    common, they are two words. 0 for a word never seen.
+    ``one``, ``other`` and ``unseen`` are their rarities and that of a word never seen, for which it is 0. A typing
+    error makes a word that hardly anyone else writes, least of all next to a common word. If both are common, they are
+    two words.
     """
-    rarer, commoner = sorted((idf.unseen - idf.of(left), idf.unseen - idf.of(right)))
+    rarer, commoner = unseen - one, unseen - other
+    if rarer > commoner:
+        rarer, commoner = commoner, rarer
     return max(0.0, rarer - commoner / 2)
 
 
@@ -166,7 +189,7 @@ def distinctive_label(pair: ExplainedPair) -> str:
         return f"rarest word {quote(max((*pairing.left_only, *pairing.right_only), key=pair.rarity))} in one name only"
     rarities = {word: pair.rarity(word) for word in pairing.shared}
     for spelt in pairing.respelt:
-        rarities[spelt.left] = _rarity_of_respelt(spelt, pair.word_model.idf)
+        rarities[spelt.left] = _rarity_of_respelt(spelt, pair.rarity(spelt.left), pair.rarity(spelt.right))
     return f"rarest word {quote(max(rarities, key=rarities.__getitem__))} matched"
 
 
@@ -220,8 +243,8 @@ def respelt_label(pair: ExplainedPair) -> str:
     idf = pair.word_model.idf
 
     def weight(spelt: Respelling) -> tuple[float, float]:
-        known = 0.0 if spelt.is_short_form else commonness(idf, spelt.left, spelt.right)
-        return known, max(idf.of(spelt.left), idf.of(spelt.right))
+        one, other = idf.of(spelt.left), idf.of(spelt.right)
+        return 0.0 if spelt.is_short_form else commonness(one, other, idf.unseen), max(one, other)
 
     chosen, more = heaviest(pair.names.pairing.respelt, weight)
     are_known = pair.values["known_words_respelt"] > 0

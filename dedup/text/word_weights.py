@@ -35,6 +35,11 @@ class InverseDocumentFrequency:
         """Return the inverse document frequency of a folded word, in nats."""
         return self._idf.get(word, self.unseen)
 
+    def of_each(self, words: Sequence[str]) -> list[float]:
+        """Return the inverse document frequency of each of several folded words, in nats."""
+        get, unseen = self._idf.get, self.unseen
+        return [get(word, unseen) for word in words]
+
     def of_all(self, words: Sequence[str]) -> float:
         """Return how much several shared words say together, in nats: at most the sum of what each says alone.
 
@@ -44,9 +49,10 @@ class InverseDocumentFrequency:
         Theory 14, 1968).
         """
         pairs = self.corpus.word_pairs
+        rarities = self.of_each(words)
         if not pairs or len(words) < 2:
-            return sum(map(self.of, words))
-        ordered = sorted((self.of(word), word) for word in words)
+            return sum(rarities)
+        ordered = sorted(zip(rarities, words, strict=True))
         total = 0.0
         for at, (idf, word) in enumerate(ordered):
             for _, before in ordered[:at]:
@@ -133,7 +139,8 @@ class WordWeights:
 
     def total(self, pairing: Pairing) -> float:
         """Return the sum of the weights of a pairing's clues."""
-        return sum((self.weights.get(clue, 0.0) for clue in clues(pairing)), 0.0)
+        get = self.weights.get
+        return sum([get(clue, 0.0) for clue in clues(pairing)], 0.0)
 
 
 @dataclass(frozen=True, slots=True)
