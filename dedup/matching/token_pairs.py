@@ -11,12 +11,20 @@ from rapidfuzz.process import cpdist
 
 from dedup.matching.name_table import Bools, Floats, Ints, NameTable, WordTable
 from dedup.runtime.arrays import ranges
-from dedup.text.pairing import ABBREVIATION_RATIO, KNOWN_SPELLING_RATIO, MIN_LENGTH_WITH_TYPO, MIN_RATIO, TYPO_RATIO
+from dedup.text.pairing import (
+    ABBREVIATION_RATIO,
+    KNOWN_SPELLING_RATIO,
+    MIN_LENGTH_WITH_TYPO,
+    MIN_LENGTH_WITH_UMLAUT,
+    MIN_RATIO,
+    TYPO_RATIO,
+)
 
 Tokens = NDArray[np.int32]
 
 SLACK = 1e-6
 _PLURAL_OF_Y = np.uint64(sum({1 << (ord(char) & 63) for char in "yies"}))
+_UMLAUT = np.uint64(1 << (ord("e") & 63))
 
 
 class Side:
@@ -120,10 +128,14 @@ class TokenPairs:
         self.right_begins = same_first & (missing[1] == 0) & (self.lengths[1] < self.lengths[0])
         self.begins = self.left_begins | self.right_begins
         edits = np.bitwise_count(missing[0]) + np.bitwise_count(missing[1])
-        edits = np.maximum(edits, np.abs(self.lengths[0] - self.lengths[1]))
-        self.may_be_usual = _known(words, one, other) | (((missing[0] | missing[1]) & ~_PLURAL_OF_Y) == 0)
+        shorter, added = np.minimum(*self.lengths), np.abs(self.lengths[0] - self.lengths[1])
+        is_umlaut = (((missing[0] | missing[1]) & ~_UMLAUT) == 0) & (shorter >= MIN_LENGTH_WITH_UMLAUT) & (added <= 2)
+        is_plural = (((missing[0] | missing[1]) & ~_PLURAL_OF_Y) == 0) & (added > 0) & (added <= 2)
+        self.may_be_usual = _known(words, one, other) | is_umlaut | is_plural
+        edits = np.maximum(edits, added)
+        is_typo = (edits <= 2) & (shorter >= MIN_LENGTH_WITH_TYPO)
         self.ratio = self._with_fixed_ratios(
-            1 - edits / (self.lengths[0] + self.lengths[1]), self.may_be_usual, self.begins, edits <= 2
+            1 - edits / (self.lengths[0] + self.lengths[1]), self.may_be_usual, self.begins, is_typo
         )
         self.may_be_respelt = (self.ratio >= MIN_RATIO - SLACK) & words.is_alpha[one] & words.is_alpha[other]
         self.may_be_respelt &= ~(words.is_place[one] & words.is_place[other])
@@ -146,10 +158,11 @@ class TokenPairs:
         in_order = similarity * (lengths[0] + lengths[1]) / 2
         is_short_form = self.begins[at] & (in_order > np.minimum(*lengths) - 0.5)
         is_typo = (1 - similarity) * (lengths[0] + lengths[1]) < 2.5
+        is_typo &= np.minimum(*lengths) >= MIN_LENGTH_WITH_TYPO
         self.ratio[at] = self._with_fixed_ratios(similarity + SLACK, self.may_be_usual[at], is_short_form, is_typo)
         self.may_be_respelt[at] = self.ratio[at] >= MIN_RATIO
         rarer, commoner = np.sort([words.log_count[side[at]] for side in self.words], axis=0)
-        self.may_be_typo[at] = is_typo & (np.minimum(*lengths) >= MIN_LENGTH_WITH_TYPO) & (rarer <= commoner / 2)
+        self.may_be_typo[at] = is_typo & (rarer <= commoner / 2)
 
 
 def _share(left: Side, right: Side) -> tuple[Ints, Ints]:

@@ -25,7 +25,7 @@ MIN_RATIO = 0.75
 _MAX_WORD_PAIRS = 4_096
 """Number of unshared word pairs above which respelt words are not looked for, as in documents."""
 
-_MIN_LENGTH_WITH_UMLAUT = 4
+MIN_LENGTH_WITH_UMLAUT = 4
 """Length of the shortest word in which ``ae``, ``oe`` and ``ue`` can stand for umlauts."""
 
 _MIN_LENGTH_IN_HAN = 5
@@ -150,7 +150,7 @@ def _has_digit(word: str) -> bool:
 
 def _is_umlaut(left: str, right: str) -> bool:
     """Whether two words differ only in how umlauts are written in ASCII (``mueller``, ``muller``)."""
-    if abs(len(left) - len(right)) > 2 or min(len(left), len(right)) < _MIN_LENGTH_WITH_UMLAUT:
+    if abs(len(left) - len(right)) > 2 or min(len(left), len(right)) < MIN_LENGTH_WITH_UMLAUT:
         return False
     plain = [word.replace("ae", "a").replace("oe", "o").replace("ue", "u") for word in (left, right)]
     return plain[0] == plain[1]
