@@ -1,6 +1,7 @@
 """What the shipped model must say about curated pairs of names; each row gives the reason.
 
-``behaviour.csv`` holds pairs that are the same or different. Each row of ``behaviour_order.csv`` holds two pairs,
+``behaviour.csv`` holds pairs in many languages that are the same or different; ``language`` is that of the name that
+is not English, if one is not. Each row of ``behaviour_order.csv`` holds two pairs,
 of which the first must be more probable. STRONG rows are beyond doubt, and all of them must hold. MEDIUM rows are
 hard; a share of them must hold, so that the test separates better from worse models without depending on any
 single debatable row.
@@ -78,7 +79,8 @@ def wrong_pairs(rows, probabilities, threshold):
     """Return one line for each row whose pair falls on the wrong side of the threshold."""
     scores = probabilities(*columns(rows, "left", "right"))
     return [
-        f"{row['category']}: {row['left']} / {row['right']}: {score:.3f}, must be {row['expected']} ({row['reason']})"
+        f"{row['category']}, {row['language']}: {row['left']} / {row['right']}: {score:.3f}, "
+        f"must be {row['expected']} ({row['reason']})"
         for row, score in zip(rows, scores, strict=True)
         if (score >= threshold) != (row["expected"] == "same")
     ]
@@ -132,13 +134,20 @@ def test_the_order_of_the_two_names_does_not_matter(probabilities):
 
 
 def test_the_pairs_cover_every_category():
-    assert len(PAIRS) >= 300
+    assert len(PAIRS) >= 1_200
     assert len(ORDERS) >= 25
     counts = Counter(row["category"] for row in PAIRS)
     assert counts.keys() == CATEGORIES
     assert min(counts.values()) >= 15, counts
     for category in CATEGORIES:
         assert {row["expected"] for row in PAIRS if row["category"] == category} == {"same", "different"}
+
+
+def test_the_pairs_cover_the_languages_of_the_world():
+    counts = Counter(row["language"] for row in PAIRS)
+    assert sum(count >= 15 for count in counts.values()) >= 25, counts
+    for language in counts:
+        assert {row["expected"] for row in PAIRS if row["language"] == language} == {"same", "different"}, language
 
 
 def test_every_row_is_filled_in():
