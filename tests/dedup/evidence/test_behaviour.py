@@ -1,10 +1,9 @@
 """What the shipped model must say about curated pairs of names; each row gives the reason.
 
-``behaviour.csv`` holds pairs in many languages that are the same or different; ``language`` is that of the name that
-is not English, if one is not. Each row of ``behaviour_order.csv`` holds two pairs,
-of which the first must be more probable. STRONG rows are beyond doubt, and all of them must hold. MEDIUM rows are
-hard; a share of them must hold, so that the test separates better from worse models without depending on any
-single debatable row.
+``behaviour.csv`` holds pairs that are the same or different; ``language`` is that of the name that is not English, if
+one is not. Each row of ``behaviour_order.csv`` holds two pairs, of which the first must be more probable. STRONG rows
+are beyond doubt, and all of them must hold. MEDIUM rows are hard; a share of them must hold, so that the test separates
+better from worse models without depending on any single debatable row.
 """
 
 import csv
