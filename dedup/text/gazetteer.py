@@ -8,9 +8,10 @@ The table ``data/gazetteer.json`` was written for this project. Its entries are 
 - ``terms``: usual names of kinds of bodies, in full or as acronyms, each with its other names, without small words;
 - ``acronyms``: well-known acronyms, each with the words it stands for, without small ones;
 - ``bodies``: words that turn a name into that of a separate organisation (a company's pension fund is not
-  the company);
-- ``opposites``: groups of meanings that exclude one another, each with its words in many languages. These are in
-  their own letters, and ``nov|y|a`` stands for ``novy`` and ``nova``.
+  the company, nor is a club of parents or friends);
+- ``opposites``: groups of meanings that exclude one another, each with its words in many languages.
+
+The last two are in their own letters, and ``nov|y|a`` stands for ``novy`` and ``nova``.
 
 The table ``data/regions.json`` tells which place lies in which: provinces of China and prefectures of Japan, each
 with its cities and their counties or districts, or under ``""`` with those that belong to no city. From the divisions
@@ -27,7 +28,6 @@ from functools import cache
 from importlib import resources
 
 from dedup.text import han
-from dedup.text.normalise import fold
 
 _AMBIGUOUS_SHORT_FORMS = frozenset({
     "am", "bk", "bus", "cap", "ch", "co", "com", "cr", "dist", "ed", "exp", "fd", "fil", "found", "ges", "gral", "hi",
@@ -63,7 +63,7 @@ def _gazetteer() -> _Gazetteer:
         places,
         short_forms["terms"],
         data["acronyms"],
-        frozenset(data["bodies"]),
+        frozenset(han.fold_around_han(word) for entry in data["bodies"] for word in inflected(entry)),
         tuple(tuple(map(tuple, group)) for group in data["opposites"].values()),
     )
 
@@ -246,7 +246,7 @@ def opposites() -> Mapping[str, tuple[Meaning, ...]]:
     result: dict[str, tuple[Meaning, ...]] = {}
     for group, meanings in enumerate(_gazetteer().opposites):
         for meaning, entries in enumerate(meanings):
-            for word in dict.fromkeys(fold(word) for entry in entries for word in inflected(entry)):
+            for word in dict.fromkeys(han.fold_around_han(word) for entry in entries for word in inflected(entry)):
                 result[word] = (*result.get(word, ()), (group, meaning))
     return result
 

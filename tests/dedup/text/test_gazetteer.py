@@ -1,6 +1,6 @@
 import pytest
 
-from dedup.text.gazetteer import are_opposites, opposites, unify
+from dedup.text.gazetteer import any_body, are_opposites, opposites, unify
 from dedup.text.names import parse
 from dedup.text.normalise import normalise
 
@@ -24,7 +24,9 @@ def word(text):
         ("Schwarz", "Weiß"), ("Czarna", "Biała"), ("Primary", "Secondary"), ("Elementary", "Middle"),
         ("Undergraduate", "Graduate"), ("Equity", "Debt"), ("Growth", "Value"), ("Bull", "Bear"), ("Sommer", "Winter"),
         ("Catholic", "Baptist"), ("Civil", "Criminal"), ("Monday", "Friday"), ("Mayo", "Septiembre"),
-        ("Νηπιαγωγείο", "Λύκειο"), ("Northeast", "Northwest"),
+        ("Νηπιαγωγείο", "Λύκειο"), ("Northeast", "Northwest"), ("Itä", "Länsi"), ("Kath.", "Ev."),
+        ("Vakuutusyhtiö", "Jälleenvakuutus"), ("Draudimas", "Perdraudimas"), ("歯科", "眼科"), ("बालक", "बालिका"),
+        ("Panificio", "Pastificio"),
     ],
 )  # fmt: skip
 def test_opposites(left, right):
@@ -51,3 +53,16 @@ def test_no_word_is_its_own_opposite():
 def test_the_words_with_opposites_are_unified():
     for found in opposites():
         assert unify([found]) == [found]
+
+
+@pytest.mark.parametrize(
+    ("body", "club"),
+    [
+        ("Hammarby IF", "Hammarby IF Supporterklubb"), ("Gymnasium Philippinum", "Förderverein Gymnasium Philippinum"),
+        ("Динамо Київ", "Клуб вболівальників Динамо Київ"), ("Άρης Θεσσαλονίκης", "Σύνδεσμος Φίλων Άρης Θεσσαλονίκης"),
+        ("Galatasaray Lisesi", "Galatasaray Lisesi Mezunlar Derneği"), ("מכבי", "מועדון האוהדים של מכבי"),
+        ("阪神タイガース", "阪神タイガース後援会"), ("두산 베어스", "두산 베어스 팬클럽"),
+    ],
+)  # fmt: skip
+def test_followers_of_a_body_are_another_body(body, club):
+    assert any_body(parse(normalise(club)).words) and not any_body(parse(normalise(body)).words)
