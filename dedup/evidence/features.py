@@ -114,6 +114,7 @@ REGISTRY = Registry((
         "word_exchanged", -1, words.word_measures, words.unpaired_label,
         one_script_only=True, decided_by="generated",
     ),
+    Feature("word_in_one_script_only", -1, words.word_measures, words.unpaired_label),
     Feature("word_weights", 1, words.word_measures, words.weights_label, one_script_only=True),
     Feature("respelling", 1, words.word_measures, words.respelt_label, neutral=1.0),
     Feature(

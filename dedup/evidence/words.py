@@ -8,10 +8,10 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from dedup.evidence.name_pairs import PairBatch, named_columns
+from dedup.evidence.name_pairs import NamePair, PairBatch, named_columns
 from dedup.evidence.phrases import MAX_WORDS, ExplainedPair, heaviest, listed, quote
 from dedup.text.pairing import KNOWN_SPELLING_RATIO, Pairing, Respelling
-from dedup.text.word_weights import Clue, WordModel, clues
+from dedup.text.word_weights import Clue, InverseDocumentFrequency, WordModel, clues
 
 _DISTINCTIVE = 5.0
 """Inverse document frequency, in nats, from which a shared word starts to excuse two known words that are alike.
@@ -34,6 +34,7 @@ _COLUMNS = (
     "rare_word_on_one_side", "rarest_exchanged_word", "distinctive_word_shared", "words_added", "word_exchanged",
     "word_weights", "respelling", "known_words_respelt", "unusual_short_form", "short_form_is_word",
     "typing_error", "frame_exchanged", "frame_extended",
+    "word_in_one_script_only",
 )  # fmt: skip
 
 
@@ -44,7 +45,20 @@ def word_measures(batch: PairBatch) -> Mapping[str, NDArray[np.float32]]:
     """
     short_forms = batch.word_model.corpus.short_forms
     pairings = (_as_in_corpus(pair.pairing, short_forms) for pair in batch.pairs)
-    return named_columns(_COLUMNS, [_columns_of(pairing, batch.word_model) for pairing in pairings])
+    rows = [
+        (*_columns_of(pairing, batch.word_model), _across_scripts(pair, batch.word_model.idf))
+        for pair, pairing in zip(batch.pairs, pairings, strict=True)
+    ]
+    return named_columns(_COLUMNS, rows)
+
+
+def _across_scripts(pair: NamePair, idf: InverseDocumentFrequency) -> float:
+    """Return the rarity of the rarest unpaired word of two names in two scripts, else 0.
+
+    There, it may be the transliteration of another; so it says less than in one script.
+    """
+    unpaired = (*pair.pairing.left_only, *pair.pairing.right_only)
+    return max(idf.of_each(unpaired), default=0.0) if unpaired and pair.are_of_two_scripts else 0.0
 
 
 def _as_in_corpus(pairing: Pairing, short_forms: Mapping[str, int]) -> Pairing:

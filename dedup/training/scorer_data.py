@@ -20,7 +20,7 @@ from dedup.evidence.name_pairs import NamePair, pair_names
 from dedup.text.corpus import Corpus, describe_corpus
 from dedup.text.word_weights import InverseDocumentFrequency, WordModel, WordWeights, count_words
 from dedup.training.data.sources import Entity, LabelledPairs, is_held_back, read_pairs
-from dedup.training.data.world import Pair, candidates, read_judged_pairs, read_lists, read_world_aliases
+from dedup.training.data.world import Pair, candidates, read_judged_pairs, read_lists, read_world_aliases, strangers
 
 COMPANY_SOURCES = ("h1b_employers", "nber_assignees", "irs_nonprofits", "securities")
 _UPWEIGHTED_SOURCE = ("nber_assignees", 3.0)
@@ -33,7 +33,7 @@ Of those tried (0.014, 0.06, 0.07, 0.09, 0.1), the scale on which the probabilit
 about the true ones in the countries held out; ``docs/notes/world.md`` has the figures.
 """
 
-_SHARES = {"us": 1.0, "judged": 0.5, "alias": 0.08, "candidate": 0.03}
+_SHARES = {"us": 1.0, "judged": 0.5, "alias": 0.08, "stranger": 0.06, "candidate": 0.03}
 """Total weight of each set, relative to the pairs of US companies."""
 
 _WITHOUT_CORPUS = 0.3
@@ -82,11 +82,15 @@ def read_scorer_data(
             judged.setdefault(row.country, []).append(((row.left, row.right), int(row.is_same), weight))
     _add(result, judged, _SHARES["judged"] * unit)
     alias: dict[str, list[tuple[Pair, int, float]]] = {}
+    known: dict[str, list[Entity]] = {}
     for country, entity, pairs in read_world_aliases(data, seed):
         lists[country] = [*lists.get(country, ()), *entity.names]
+        known.setdefault(country, []).append(entity)
         alias.setdefault(country, []).extend((pair, 1, 1.0) for pair in pairs)
     lists.update({country: list(dict.fromkeys(names)) for country, names in lists.items()})
     _add(result, alias, _SHARES["alias"] * unit)
+    unlike = {country: [(pair, 0, 1.0) for pair in strangers(some, encoder, seed)] for country, some in known.items()}
+    _add(result, unlike, _SHARES["stranger"] * unit)
     found = {
         country: [(pair, 0, 1.0) for pair in pairs]
         for country, pairs in candidates({c: lists[c] for c in lists if c not in COMPANY_SOURCES}, encoder, seed)
@@ -126,6 +130,8 @@ def _add_us(result: ScorerData, data: Path, entities: Mapping[str, list[Entity]]
 
 def _add(result: ScorerData, by_country: Mapping[str, list[tuple[Pair, int, float]]], total: float) -> None:
     """Add pairs of the world; half of them, by hash, to fit word weights on. ``total`` is the weight of the others."""
+    if not any(by_country.values()):
+        return
     sum_of_weights = sum(weight for rows in by_country.values() for pair, _, weight in rows if not _is_for_words(pair))
     for country, rows in by_country.items():
         for where, for_words in ((result.for_words, True), (result.for_curves, False)):

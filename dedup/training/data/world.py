@@ -63,6 +63,7 @@ _MAX_PAIRS_OF_COUNTRY = 3_000
 _MAX_PAIRS_OF_ENTITY = 2
 _MAX_CANDIDATES = 1_500
 _NEIGHBOURS = 5
+_NEAR = 20
 _SMALLEST_LIST = 250
 _LARGEST_LIST = 20_000
 """Number of names of a list that are searched for candidates."""
@@ -208,3 +209,28 @@ def candidates(lists: Mapping[str, Sequence[str]], encoder: Encoder, seed: int) 
             if other not in (at, -1):
                 pairs.append((searched[at], searched[other]))
         yield country, pairs
+
+
+def strangers(entities: Sequence[Entity], encoder: Encoder, seed: int) -> list[Pair]:
+    """Return names of different entities that look alike, one in ASCII and one not, at most 1,500.
+
+    Nearly all pairs of near neighbours are in one script; this shows what little words in common say in two.
+    """
+    owner = {name: entity.group for entity in entities for name in entity.names}
+    names = list(owner)
+    if len(names) < _SMALLEST_LIST:
+        return []
+    codes = encoder.encode(names)
+    asked = random.Random(seed).sample(range(len(names)), len(names))
+    found: NDArray[np.int64] = exact_neighbours(codes[np.array(asked)], codes, _NEAR)[0]
+    pairs = []
+    for at, near in zip(asked, found.tolist(), strict=True):
+        others = (names[other] for other in near if other >= 0)
+        pairs += [
+            (names[at], other)
+            for other in others
+            if owner[other] != owner[names[at]] and other.isascii() != names[at].isascii()
+        ][:1]
+        if len(pairs) == _MAX_CANDIDATES:
+            break
+    return pairs

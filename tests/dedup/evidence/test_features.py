@@ -269,3 +269,9 @@ def test_a_scorer_survives_json_and_refuses_other_features():
     assert Scorer.from_json(data) == scorer()
     with pytest.raises(VersionMismatch, match="trained on the features colour"):
         Scorer.from_json({**data, "features": ["colour"]})
+
+
+def test_a_word_in_one_name_only_counts_across_scripts():
+    assert value("akita bank", "株式会社 タニタ秋田", "word_in_one_script_only") > 0
+    assert value("akita bank", "akita tanita", "word_in_one_script_only") == 0
+    assert value("nakamura", "中村", "word_in_one_script_only") == 0

@@ -17,6 +17,7 @@ from dedup.training.data.world import (
     read_world_aliases,
     read_world_entities,
     read_world_names,
+    strangers,
 )
 from dedup.training.scorer_data import COMPANY_SOURCES, Evidence, ScorerPairs, count_world_words, read_scorer_data
 
@@ -115,6 +116,16 @@ def test_candidates_are_near_neighbours_of_lists_not_held_out(data):
     ((country, pairs),) = candidates(lists, FewLetters(), seed=1)
     assert country == "at" and len(pairs) > 200
     assert all(left != right and {left, right} <= set(LIST) for left, right in pairs)
+
+
+def test_strangers_are_alike_of_two_entities_in_two_scripts():
+    kinds = ("huta", "werke", "ñ")
+    entities = [Entity(f"{a}{b}", tuple(f"{a} {b} {kind}" for kind in kinds)) for a in WORDS for b in WORDS]
+    owner = {name: entity.group for entity in entities for name in entity.names}
+    pairs = strangers(entities, FewLetters(), seed=1)
+    assert len(pairs) > 50
+    assert all(owner[left] != owner[right] and left.isascii() != right.isascii() for left, right in pairs)
+    assert strangers(entities[:20], FewLetters(), seed=1) == []
 
 
 def test_pairs_of_the_world_need_their_lists(data):
