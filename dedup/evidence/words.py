@@ -55,10 +55,10 @@ def word_measures(batch: PairBatch) -> Mapping[str, NDArray[np.float32]]:
 def _across_scripts(pair: NamePair, idf: InverseDocumentFrequency) -> float:
     """Return the rarity of the rarest unpaired word of two names in two scripts, else 0.
 
-    There, it may be the transliteration of another; so it says less than in one script.
+    It may be the transliteration of another word, so it says less than an unpaired word in one script.
     """
     unpaired = (*pair.pairing.left_only, *pair.pairing.right_only)
-    return max(idf.of_each(unpaired), default=0.0) if unpaired and pair.are_of_two_scripts else 0.0
+    return max(idf.of_each(unpaired)) if unpaired and pair.are_of_two_scripts else 0.0
 
 
 def _as_in_corpus(pairing: Pairing, short_forms: Mapping[str, int]) -> Pairing:

@@ -222,10 +222,9 @@ def _table() -> _Table:
     return _Table(*starts, {size: frozenset(unspaced[size]) for size in sorted(unspaced, reverse=True)})
 
 
-@cache
-def spellings(canonical: str) -> tuple[str, ...]:
+def spellings(canonical: str) -> Sequence[str]:
     """Return the spellings of a canonical form, as normal forms."""
-    return tuple(_spellings()[canonical])
+    return _spellings()[canonical]
 
 
 @cache

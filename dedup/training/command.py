@@ -111,12 +111,12 @@ def train(
     entities, names = read_training_data(data, settings.seed)
     progress(f"{sum(map(len, entities.values())):,} entities and {len(names):,} single names")
 
+    held_out = validation_cores(data)
     split = min(_GENERATED_POOL, len(names) // 2)  # the encoder learns from names[:split], the scorer from the rest
     checkpoint = output / "checkpoint.pt"
     if _has_encoder(output, settings):
         progress("keeping the encoder that was trained with these settings")
     else:
-        held_out = validation_cores(data)
         world = read_world_entities(data, held_out)
         learnt = names[:split] + read_world_names(data, settings.seed, held_out)
         progress(f"{sum(map(len, world.values())):,} entities and {len(learnt) - split:,} names of the world")
@@ -124,7 +124,6 @@ def train(
         tower = _train_tower(sampler, learnt, settings, checkpoint, progress)
         export(tower, output / "encoder.onnx")
     encoder = OnnxEncoder(output / "encoder.onnx")
-    held_out = validation_cores(data)
     found = read_scorer_data(data, entities, encoder, held_out, settings.seed)
     counts, n_names = count_world_words(names, [found.corpora[key] for key in sorted(found.corpora)])
     _write_json(output / "rarity.json", {"n_names": n_names, "counts": counts})

@@ -6,7 +6,6 @@ as two names given by hand.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +18,7 @@ from dedup.evidence.features import evidence_of
 from dedup.evidence.name_pairs import NamePair, pair_names
 from dedup.text.corpus import Corpus, describe_corpus
 from dedup.text.word_weights import InverseDocumentFrequency, WordModel, WordWeights, count_words
-from dedup.training.data.sources import Entity, LabelledPairs, is_held_back, read_pairs
+from dedup.training.data.sources import Entity, LabelledPairs, is_held_back, is_one_in, read_pairs
 from dedup.training.data.world import Pair, candidates, read_judged_pairs, read_lists, read_world_aliases, strangers
 
 COMPANY_SOURCES = ("h1b_employers", "nber_assignees", "irs_nonprofits", "securities")
@@ -143,7 +142,7 @@ def _add(result: ScorerData, by_country: Mapping[str, list[tuple[Pair, int, floa
 
 
 def _is_for_words(pair: Pair) -> bool:
-    return hashlib.blake2b(min(pair).encode(), digest_size=1).digest()[0] % 2 == 0
+    return is_one_in(2, min(pair))
 
 
 def _also_without_corpus(result: ScorerData) -> ScorerData:

@@ -107,7 +107,12 @@ def is_held_back(entity: Entity) -> bool:
 
     The similarities of pairs that the encoder was trained on are unrealistically good.
     """
-    return hashlib.blake2b(entity.group.encode(), digest_size=1).digest()[0] % 8 == 0
+    return is_one_in(8, entity.group)
+
+
+def is_one_in(n: int, text: str) -> bool:
+    """Return whether a text is in a certain one of ``n`` equal parts of all texts, by hash."""
+    return hashlib.blake2b(text.encode(), digest_size=1).digest()[0] % n == 0
 
 
 def core_of(normal_form: str) -> str:

@@ -84,9 +84,8 @@ def misspelt(word: str, rng: random.Random) -> str:
 
 def _typo(words: list[str], rng: random.Random) -> list[str]:
     at = _random_word(words, rng)
-    if (
-        len(words[at]) < 4 or not words[at].isascii() or not words[at].isalpha()
-    ):  # "3m" and "em", or "101" and "102", are different names
+    word = words[at]
+    if len(word) < 4 or not (word.isascii() and word.isalpha()):  # "101" and "102" are different names
         return words
     return [*words[:at], misspelt(words[at], rng), *words[at + 1 :]]
 

@@ -8,11 +8,11 @@ reading: same, different or unsure.
 from __future__ import annotations
 
 import csv
-import hashlib
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +23,7 @@ from dedup.encoder.cosine import exact_neighbours
 from dedup.encoder.onnx import Encoder
 from dedup.encoder.tokens import in_letters
 from dedup.text.normalise import normalise
-from dedup.training.data.sources import Entity, core_of, read_rows
+from dedup.training.data.sources import Entity, core_of, is_one_in, read_rows
 
 SOURCES = {
     "asn": "CC0 1.0, CC BY 4.0 (RouteViews / DB-IP)",
@@ -85,11 +85,15 @@ class JudgedPair:
 def read_lists(data: Path) -> dict[str, list[str]]:
     """Return the distinct normal forms of each country, by its code; none if the folder has no world lists."""
     return {
-        path.name.split("_")[1].split(".")[0]: list(
-            dict.fromkeys(filter(None, (normalise(row["name"]) for row in read_rows(path))))
-        )
-        for path in sorted((data / "world").glob("names_*.csv.gz"))
+        country: list(dict.fromkeys(filter(None, (normalise(row["name"]) for row in read_rows(path)))))
+        for country, path in _files(data, "names")
     }
+
+
+def _files(data: Path, kind: str) -> Iterator[tuple[str, Path]]:
+    """Yield the file of each country, by its code."""
+    for path in sorted((data / "world").glob(f"{kind}_*.csv.gz")):
+        yield path.name.split("_")[1].split(".")[0], path
 
 
 def read_judged_pairs() -> list[JudgedPair]:
@@ -115,8 +119,7 @@ def read_world_names(data: Path, seed: int, held_out: frozenset[str]) -> list[st
     ``held_out`` are cores that may not occur.
     """
     result: dict[str, None] = {}
-    for path in sorted((data / "world").glob("names_*.csv.gz")):
-        country = path.name.split("_")[1].split(".")[0]
+    for country, path in _files(data, "names"):
         if country in HELD_OUT:
             continue
         names = list(dict.fromkeys(normalise(row["name"]) for row in read_rows(path) if row["source"] in SOURCES))
@@ -147,8 +150,7 @@ def read_world_entities(data: Path, held_out: frozenset[str]) -> dict[str, list[
 
 def _aliases(data: Path) -> Iterator[tuple[str, dict[str, list[str]]]]:
     """Yield the countries that are not held out, each with the normal forms of its entities."""
-    for path in sorted((data / "world").glob("aliases_*.csv.gz")):
-        country = path.name.split("_")[1].split(".")[0]
+    for country, path in _files(data, "aliases"):
         if country in HELD_OUT or country == "xx":
             continue
         by_entity: dict[str, list[str]] = {}
@@ -161,7 +163,7 @@ def _aliases(data: Path) -> Iterator[tuple[str, dict[str, list[str]]]]:
 
 def _is_for_scorer(entity: str) -> bool:
     """Return whether an entity is held back from the encoder to fit the scorer on; one in two, by hash."""
-    return hashlib.blake2b(entity.encode(), digest_size=1).digest()[0] % 2 == 0
+    return is_one_in(2, entity)
 
 
 def _sound_alike(left: str, right: str) -> bool:
@@ -225,12 +227,9 @@ def strangers(entities: Sequence[Entity], encoder: Encoder, seed: int) -> list[P
     found: NDArray[np.int64] = exact_neighbours(codes[np.array(asked)], codes, _NEAR)[0]
     pairs = []
     for at, near in zip(asked, found.tolist(), strict=True):
-        others = (names[other] for other in near if other >= 0)
-        pairs += [
-            (names[at], other)
-            for other in others
-            if owner[other] != owner[names[at]] and other.isascii() != names[at].isascii()
-        ][:1]
+        name, others = names[at], (names[other] for other in near if other >= 0)
+        unlike = (each for each in others if owner[each] != owner[name] and each.isascii() != name.isascii())
+        pairs += [(name, other) for other in islice(unlike, 1)]
         if len(pairs) == _MAX_CANDIDATES:
             break
     return pairs

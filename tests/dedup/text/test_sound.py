@@ -27,6 +27,14 @@ def test_kana_are_written_in_hepburn(kana, letters):
     assert romaji(kana) == letters
 
 
+def both_orders_with_all_words_shared(left, right):
+    both = pair(left, right), pair(right, left)
+    for names in both:
+        assert names.pairing.shared
+        assert not (names.pairing.left_only or names.pairing.right_only or names.pairing.respelt)
+    return both
+
+
 @pytest.mark.parametrize(
     ("left", "right"),
     [
@@ -42,9 +50,7 @@ def test_kana_are_written_in_hepburn(kana, letters):
     ],
 )
 def test_names_that_sound_alike_in_two_scripts_share_their_words(left, right):
-    for names in (pair(left, right), pair(right, left)):
-        assert names.pairing.shared
-        assert not (names.pairing.left_only or names.pairing.right_only or names.pairing.respelt)
+    both_orders_with_all_words_shared(left, right)
 
 
 @pytest.mark.parametrize(
@@ -71,9 +77,7 @@ def test_names_that_sound_alike_in_two_scripts_share_their_words(left, right):
     ],
 )
 def test_japanese_names_share_all_words_however_they_are_written_in_kana(left, right):
-    for names in (pair(left, right), pair(right, left)):
-        assert names.pairing.shared
-        assert not (names.pairing.left_only or names.pairing.right_only or names.pairing.respelt)
+    for names in both_orders_with_all_words_shared(left, right):
         assert names.left_part.core == names.right_part.core
         assert names.left_part.forms == names.right_part.forms
 
