@@ -7,7 +7,7 @@ The table ``data/numbers.json`` was written for this project. Languages are name
 - ``own_script_only``: languages whose words are not recognised in plain Latin letters;
 - ``names``: words that, in Latin letters without accents, are usually names or words of another language;
 - ``beside_a_counted_noun``: words that are numbers only next to one of the ``counted_nouns``;
-- ``proper_names``: two words, the first of which is no number.
+- ``proper_names``: two words that hold no number.
 
 ``segund|o|a`` stands for ``segundo`` and ``segunda``. A differing number sets two names apart, so a word that
 may be no number is left out.
@@ -305,20 +305,21 @@ def _number_in_context(words: Sequence[str], at: int) -> str | None:
     """Like ``number_of``, for a word among others, which can tell whether it is an ordinal."""
     table, word = _number_words(), words[at]
     is_last = at + 1 == len(words)
+    is_lone_roman = at > 0 and (is_last or word in ("v", "x"))
     if word not in table.by_noun and (word.isdigit() or word[-1] not in "aeo"):
-        return number_of(word, last=at > 0 and (is_last or word in ("v", "x")))
+        return number_of(word, last=is_lone_roman)
     before, after = words[at - 1] if at else "", "" if is_last else words[at + 1]
-    if (word, after) in table.proper_names:
+    if (word, after) in table.proper_names or (before, word) in table.proper_names:
         return None
     is_counting = before in table.counted_nouns or after in table.counted_nouns
-    if word in table.by_noun and is_counting:
+    if word in table.by_noun and is_counting and not (at and word == "i"):  # "and" in Slavic languages
         return str(table.by_noun[word])
     ordinal = _ORDINAL_AND_LETTER.match(word)
     if ordinal and after and not before.isdigit() and before not in _BEFORE_A_LETTER:
         number, letter = ordinal.groups()
         if letter == "o" or is_counting or (letter == "e" and not _BESIDE_ORDINALS_IN_E.isdisjoint(words)):
             return number
-    return number_of(word, last=False)
+    return number_of(word, last=is_lone_roman)
 
 
 def find_numbers(words: list[str]) -> frozenset[str]:
