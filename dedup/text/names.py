@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+from dedup.text.affixes import as_read, split_affixes
 from dedup.text.gazetteer import is_implied, is_place, unify
 from dedup.text.han import fold_around_han, has_han, has_kana, separate
 from dedup.text.legal_forms import FORMS_INSIDE, split_legal_forms
+from dedup.text.normalise import fold
 from dedup.text.numbers import find_numbers, in_digits, in_english
 from dedup.text.transliteration import is_spelt
 
@@ -62,6 +64,8 @@ _CONSONANTS = str.maketrans("cgqdpfw", "kkktbvv", "aeiouyh ")
 
 _OTHER_LETTER = re.compile(r"[^\W\d_\u0000-\u036f\u1e00-\u1eff]")  # outside the Latin blocks
 
+_ALPHABET = re.compile("[\u0370-\u058f]")  # Greek, Cyrillic and Armenian, whose letters may be two in Latin
+
 
 class Reading(NamedTuple):
     """How names that are not in ASCII are read: ``separate`` splits and folds words, ``fold`` folds a whole name."""
@@ -80,7 +84,7 @@ class Name(NamedTuple):
     ``words``: the unified words of the core, without stop words unless there are no others; a place is one word,
     and numbers are in digits. ``core``: these words as one string, without places that others imply. ``forms``: the
     canonical legal forms. ``numbers``: all numbers of the core, whether in digits, roman or words, and series letters.
-    ``initials``: the first letters of the core words as written.
+    ``initials``: the first letters of the core words as written, transliterated.
     """
 
     folded: str
@@ -120,19 +124,24 @@ def initials_of(name: Name) -> str:
 
 def parse(normal_form: str, reading: Reading = AS_WRITTEN) -> Name:
     """Parse a normal form as one name."""
+    is_ascii = normal_form.isascii()
+    if not is_ascii:
+        normal_form = as_read(normal_form)
     core_words, forms = split_legal_forms(normal_form)
     if core_words[-1] == "of" and len(core_words) > 2:  # "Texas, University of", as in an alphabetical list
         core_words = core_words[-2:] + core_words[:-2]
-    written = core_words if normal_form.isascii() else reading.separate(in_english(core_words))
+    spelt = core_words if is_ascii else in_english(split_affixes(core_words))
+    written = spelt if is_ascii else reading.separate(spelt)
     words = in_digits(written)
+    letters = _first_letters(spelt, written)
     if not _STOP_WORDS.isdisjoint(words):
         words = [w for i, w in enumerate(words) if w not in _STOP_WORDS or (w == "a" and i)] or words
     if not _INNER_STOP_WORDS.isdisjoint(words):
-        words = _without_inner(words, normal_form)
-        written = _without_inner(written, normal_form)
+        words = _without(words, _small_words(words, normal_form))
+        letters = _without(letters, _small_words(written, normal_form))
     words = _once(unify(words))
-    initials = "".join([word[0] for word in written if word not in _STOP_WORDS])
     numbers = find_numbers(words)
+    initials = "".join(letters)
     essential = words if normal_form.isascii() else [w for i, w in enumerate(words) if not is_implied(words, i)]
     return Name(reading.fold(normal_form), tuple(words), " ".join(essential), forms, numbers, initials)
 
@@ -145,22 +154,26 @@ def _once(words: list[str]) -> list[str]:
     return words[:half] if sum(map(len, words[:half])) >= _MIN_GIVEN_TWICE else words
 
 
-def _without_inner(words: Sequence[str], normal_form: str) -> list[str]:
-    """Return folded words without the small ones between others."""
+def _small_words(words: Sequence[str], normal_form: str) -> set[int]:
+    """Return the positions of the small words between others, of folded words."""
     is_ascii = normal_form.isascii()
-    result = list(words[:1])
-    for left, word, right in zip(words, words[1:], words[2:], strict=False):
+    small = set()
+    for i, word in enumerate(words[1:-1], 1):
         if word not in _INNER_STOP_WORDS:
             is_small = False
         elif word == "e":
-            is_small = _joins(left, right, is_ascii=is_ascii)
+            is_small = _joins(words[i - 1], words[i + 1], is_ascii=is_ascii)
         elif word == "i":
             is_small = _SLAVIC.search(normal_form) is not None
         else:
             is_small = not is_ascii or word not in _ONLY_BESIDE_ACCENTS
-        if not is_small:
-            result.append(word)
-    return result + list(words[1:][-1:])
+        if is_small:
+            small.add(i)
+    return small
+
+
+def _without(items: Sequence[str], positions: Container[int]) -> list[str]:
+    return [item for i, item in enumerate(items) if i not in positions]
 
 
 def _joins(left: str, right: str, *, is_ascii: bool) -> bool:
@@ -179,6 +192,20 @@ def _pieces(text: str) -> list[str]:
         return [piece.strip() for piece in _MARKER.split(" " + text)]
     two_names = None if text.isascii() else _TWO_IN_HAN.match(text)
     return list(two_names.groups()) if two_names else [text]
+
+
+def _first_letters(spelt: Sequence[str], folded: Sequence[str]) -> list[str]:
+    """Return the first letters of words, as an acronym has them: those of ``железные`` are ``zh``; none of stop words.
+
+    ``spelt``: the words before they were folded; they count where they are as many.
+    """
+    letters = ["" if word in _STOP_WORDS else word[0] for word in folded]
+    if spelt is folded or len(spelt) != len(folded):
+        return letters
+    return [
+        fold(word[0]) if letter and _ALPHABET.match(word) else letter
+        for word, letter in zip(spelt, letters, strict=True)
+    ]
 
 
 @lru_cache(maxsize=1 << 16)

@@ -1,7 +1,8 @@
 """One skeleton for the usual ways of writing a word of another alphabet in Latin letters.
 
 ``Moskovskaya``, ``Moskovskaja`` and ``Moskowskaia`` have one skeleton. The rules cover what differs between the
-transliterations in use: ISO 9, BGN/PCGN, the German and French ones and those of passports.
+transliterations in use: ISO 9, BGN/PCGN, the German and French ones and those of passports; ``щ`` is ``sht`` in
+Bulgarian.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ _UNSPELT = re.compile(
 _RULES = tuple(
     (re.compile(pattern), replacement)
     for pattern, replacement in (
-        ("shch|sch|sh", "s"), ("tsch|tch|cz|ch(?=.)", "c"), ("ts|tz", "c"), ("dzh|dj", "j"), ("zh", "z"), ("kh", "h"),
-        ("gh", "g"), ("ck|q|c(?=[aoulrkt]|$)", "k"), ("ks", "x"), ("ph", "f"), ("th", "t"), ("ou|oo", "u"), ("w", "v"),
-        ("au(?=[bcdfgklmnprstvxz])", "av"), ("eu(?=[bcdfgklmnprstvxz])", "ev"), ("[yj]", "i"), ("ii+", "i"),
+        ("shch|sht|sch|sh", "s"), ("tsch|tch|cz|ch(?=.)", "c"), ("ts|tz", "c"), ("dzh|dj", "j"), ("zh", "z"),
+        ("kh", "h"), ("gh", "g"), ("ck|q|c(?=[aoulrkt]|$)", "k"), ("ks", "x"), ("ph", "f"), ("th", "t"), ("ou|oo", "u"),
+        ("w", "v"), ("au(?=[bcdfgklmnprstvxz])", "av"), ("eu(?=[bcdfgklmnprstvxz])", "ev"), ("[yj]", "i"), ("ii+", "i"),
         ("ai", "e"), ("ie", "e"), (r"(.)\1", r"\1"), ("i$", ""),
     )
 )  # fmt: skip

@@ -87,3 +87,7 @@ def test_the_rest_of_a_marker_is_dropped_only_where_the_corpus_cuts_names_off():
     assert take_apart(cut, frozenset({len(cut)})).whole.core == "soft computer consultants in saint louis db"
     assert take_apart(cut, frozenset({len(cut)})).parts[0].core == "soft computer consultants in saint louis"
     assert take_apart(cut).parts[0].core == "soft computer consultants in saint louis db"
+
+
+def test_the_initials_of_a_transliterated_name_are_those_of_its_acronym():
+    assert parse(normalise("Российские железные дороги")).initials == parse(normalise("РЖД")).core

@@ -29,6 +29,10 @@ def test_numbers(word, last, number):
         ("1 Cartório", ["1º Cartório", "1o Cartorio", "Primeiro Cartório", "PRIMEIRO CARTORIO"]),
         ("2 Chance", ["2e Chance", "Deuxième Chance", "2ème Chance", "2ᵉ Chance", "Seconde Chance"]),
         ("1 Régiment", ["1er Régiment", "Premier Régiment"]),
+        ("16 Arrondissement", ["XVIe Arrondissement", "XVIème Arrondissement", "Seizième Arrondissement"]),
+        ("5 korps", ["Femte korps"]),
+        ("1 Gimnazija", ["I. Gimnazija", "Prva Gimnazija"]),
+        ("1 Koperasi", ["Kesatu Koperasi", "Pertama Koperasi"]),
         ("5 Vara", ["Quinta Vara", "5ta Vara", "5.ª Vara"]),
         ("2 Donau", ["Zweite Donau", "Zweiter Donau"]),
         ("2 Sanayi", ["İkinci Sanayi", "Ikinci Sanayi", "2. Sanayi", "2inci Sanayi"]),
@@ -91,7 +95,7 @@ def test_signs_of_numbers_are_left_out(name):
     [
         "La Quinta Inn", "Otto Group", "Premier Health", "Prima Foods", "Once Caldas", "Lima Cargo", "Erste Bank",
         "Sexton Law", "Fire Dept", "Tri City", "Công ty Tiên Sơn", "Muối Việt Nam", "Sam & Hundred", "2GO Travel",
-        "Neuf Amsterdam", "Instituto dos Vinhos",
+        "Neuf Amsterdam", "Instituto dos Vinhos", "Sekolah Menengah Pertama", "Liceum i Gimnazjum w Pile", "La Vie Nouvelle",
     ],
 )  # fmt: skip
 def test_words_that_may_be_no_numbers_are_none(name):

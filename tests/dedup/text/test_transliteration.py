@@ -16,6 +16,7 @@ from dedup.text.transliteration import is_spelt, skeleton
         ("tchaikovsky", "tschaikowsky"),
         ("zhukov", "zukov"),
         ("shchukin", "schukin"),
+        ("shchastie", "shtastie"),
         ("dzhafarov", "djafarov"),
         ("petrossian", "petrosian"),
         ("alexandria", "aleksandria"),
