@@ -9,9 +9,10 @@ The table ``data/gazetteer.json`` was written for this project. Its entries are 
 - ``acronyms``: well-known acronyms, each with the words it stands for, without small ones;
 - ``bodies``: words that turn a name into that of a separate organisation (a company's pension fund is not
   the company, nor is a club of parents or friends);
-- ``opposites``: groups of meanings that exclude one another, each with its words in many languages.
+- ``opposites``: groups of meanings that exclude one another, each with its words in many languages;
+- ``given names``: a man's name and the women's names that differ from it in a letter or two only.
 
-The last two are in their own letters, and ``nov|y|a`` stands for ``novy`` and ``nova``.
+The last three are in their own letters, and ``nov|y|a`` stands for ``novy`` and ``nova``.
 
 The table ``data/regions.json`` tells which place lies in which: provinces of China and prefectures of Japan, each
 with its cities and their counties or districts, or under ``""`` with those that belong to no city. From the divisions
@@ -48,6 +49,7 @@ class _Gazetteer:
     acronyms: Mapping[str, str]
     bodies: frozenset[str]
     opposites: tuple[tuple[tuple[str, ...], ...], ...]
+    given_names: tuple[str, ...]
 
 
 @cache
@@ -65,6 +67,7 @@ def _gazetteer() -> _Gazetteer:
         data["acronyms"],
         frozenset(han.fold_around_han(word) for entry in data["bodies"] for word in inflected(entry)),
         tuple(tuple(map(tuple, group)) for group in data["opposites"].values()),
+        tuple(data["given names"]),
     )
 
 
@@ -243,10 +246,16 @@ Meaning = tuple[int, int]
 @cache
 def opposites() -> Mapping[str, tuple[Meaning, ...]]:
     """Return the meanings of each unified word that has opposites; words of one meaning are translations."""
+    groups = [
+        [[word for entry in entries for word in inflected(entry)] for entries in group]
+        for group in _gazetteer().opposites
+    ]
+    for man, *women in map(inflected, _gazetteer().given_names):
+        groups.append([[man], women])
     result: dict[str, tuple[Meaning, ...]] = {}
-    for group, meanings in enumerate(_gazetteer().opposites):
-        for meaning, entries in enumerate(meanings):
-            for word in dict.fromkeys(han.fold_around_han(word) for entry in entries for word in inflected(entry)):
+    for group, meanings in enumerate(groups):
+        for meaning, words in enumerate(meanings):
+            for word in dict.fromkeys(map(han.fold_around_han, words)):
                 result[word] = (*result.get(word, ()), (group, meaning))
     return result
 

@@ -49,6 +49,9 @@ _MIN_BESIDE_FIRST = 3
 _NEVER_FIRST = frozenset({"professional association"})
 _NEVER_LAST = frozenset({"cty", "sci"})  # "county" and "science", too
 
+_ONLY_IN_ASCII = frozenset({"pa"})
+"""Spellings that are words of languages with accents (``Sa Pa`` in Vietnam)."""
+
 _AT_A_FORM = {"ngân": 2, "ngan": 2}
 """Where the form comes after these first words of a name, and they stay (``Ngân hàng TMCP Á Châu``, a bank)."""
 
@@ -348,6 +351,8 @@ def _is_initials(words: list[str], found: list[str]) -> bool:
     word = words[-1]
     if len(word) > _MAX_INITIALS or not word.isascii():
         return False
+    if word in _ONLY_IN_ASCII and not all(map(str.isascii, words)):
+        return True
     return bool(_telling(found)) or words[-2] in _BEFORE_A_PLACE
 
 
