@@ -28,7 +28,7 @@ _FOREIGN = frozenset({"corp", "gmbh", "inc", "llc", "ltd"})
 """Canonical forms that are part of the name where they are written together with it (``ダイドーリミテッド``)."""
 
 _FIRST_THOUGH_SHORT = frozenset({
-    "cjsc", "ctcp", "cty", "cv", "doo", "eood", "ese", "eurl", "fgbu", "fgup", "fop", "fsue", "gie", "gmbh",
+    "cjsc", "ctcp", "cty", "cv", "dntn", "doo", "eood", "ese", "eurl", "fgbu", "fgup", "fop", "fsue", "gie", "gmbh",
     "jsc", "kft", "llc", "llp", "mchj", "oao", "ojsc", "ood", "ooo", "osoo", "pao", "pjsc", "prat", "pt",
     "sarl", "shpk", "sia", "tmcp", "tnhh", "too", "tov", "tzov", "uab", "zao", "zrt",
 })  # fmt: skip

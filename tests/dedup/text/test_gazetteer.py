@@ -26,7 +26,7 @@ def word(text):
         ("Catholic", "Baptist"), ("Civil", "Criminal"), ("Monday", "Friday"), ("Mayo", "Septiembre"),
         ("Νηπιαγωγείο", "Λύκειο"), ("Northeast", "Northwest"), ("Itä", "Länsi"), ("Kath.", "Ev."),
         ("Vakuutusyhtiö", "Jälleenvakuutus"), ("Draudimas", "Perdraudimas"), ("歯科", "眼科"), ("बालक", "बालिका"),
-        ("Panificio", "Pastificio"),
+        ("Panificio", "Pastificio"), ("Stanisław", "Stanisława"), ("Иван", "Иванка"), ("Francesco", "Francesca"),
     ],
 )  # fmt: skip
 def test_opposites(left, right):

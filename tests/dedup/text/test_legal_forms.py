@@ -137,7 +137,7 @@ def test_one_letter_of_a_long_word_may_be_wrong(misspelt, core):
         "ag", "ab foods", "nv energy", "株式会社", "ооо", "campania", "regione campania", "dream beyond limits",
         "realty professionals", "smith fincorp", "professional association of teachers", "university of sc",
         "ford foundation", "caixa geral de depositos", "kreissparkasse", "cooperative bank", "pão de açúcar",
-        "ao smith", "sin limites",
+        "ao smith", "sin limites", "ubnd huyện sa pa",
         "corporation street garage", "historical society of cheshire cty", "股份有限公司", "日本リミテッド",
     ],
 )  # fmt: skip

@@ -35,6 +35,9 @@ from dedup.text.normalise import normalise
         ("Lương thực TP. HCM", "Lương thực Thành phố Hồ Chí Minh"),
         ("Military Commercial Bank", "Military Commercial Joint Stock Bank"),
         ("Элитан Трейд", "Elitan Trade"),
+        ("Univ. i Agder", "Universitetet i Agder"),
+        ("Den Haag Taxi", "'s-Gravenhage Taxi"),
+        ("Caf de l'Aude", "Caf Aude"),
     ],
 )
 def test_words_of_one_meaning_are_one(left, right):
@@ -76,6 +79,7 @@ def test_words_that_are_not_small_are_left(text, core):
         ("梅沙实验学校（光华校区）", ["梅沙 实验 学校 光华 校区"]),  # a branch
         ("梅沙外国语学校（集团）学府小学", ["梅沙 外国语 学校 集团 学府 小学"]),
         ("梅沙理工学校 附属中学", ["梅沙 理工 学校 附属 中学"]),
+        ("Завод Прогресс (бывший Завод Кирова)", ["zavod progress", "zavod kirova"]),
     ],
 )
 def test_a_name_is_taken_apart_at_its_trade_names(text, parts):

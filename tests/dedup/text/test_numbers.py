@@ -95,7 +95,8 @@ def test_signs_of_numbers_are_left_out(name):
     [
         "La Quinta Inn", "Otto Group", "Premier Health", "Prima Foods", "Once Caldas", "Lima Cargo", "Erste Bank",
         "Sexton Law", "Fire Dept", "Tri City", "Công ty Tiên Sơn", "Muối Việt Nam", "Sam & Hundred", "2GO Travel",
-        "Neuf Amsterdam", "Instituto dos Vinhos", "Sekolah Menengah Pertama", "Liceum i Gimnazjum w Pile", "La Vie Nouvelle",
+        "Neuf Amsterdam", "Instituto dos Vinhos", "Sekolah Menengah Pertama", "Liceum i Gimnazjum w Pile",
+        "La Vie Nouvelle",
     ],
 )  # fmt: skip
 def test_words_that_may_be_no_numbers_are_none(name):
