@@ -32,16 +32,14 @@ _ROMANCE_END = re.compile("[aeio]s?$")
 _MARKER = re.compile(
     r"(?:(?<=\S) ta| (?:doing business as|dbas?|also known as|aka|formerly known as|formerly|fka|now known as|nka"
     r"|trading as|attn|for and on behalf of|on behalf of|acting for|an? division of|division of|a subsidiary of"
-    r"|as represented by|бывш(?:ий|ая|ее)|колишн(?:ій|я|є)|бивш(?:и|а|о|ий)|ранее|раніше|dawniej|vormals|voorheen"
-    r"|anciennement|antiguamente|antigamente|precedentemente|tidligere|tidigare|eskiden|dříve|korábban))(?= |$)"
+    r"|as represented by|бывш(?:ий|ая|ее)|колишн(?:ій|я|є)|бивш(?:и|а|о|ий)))(?= |$)"
 )
 """Words between two names of one company, or before one; a leading ``ta`` is a name (``TA Associates``)."""
 
 _MARKER_STARTS = frozenset({
     "doing", "dba", "dbas", "also", "aka", "formerly", "fka", "now", "nka", "trading", "ta", "attn", "for", "on",
     "acting", "a", "an", "division", "as", "бывший", "бывшая", "бывшее", "колишній", "колишня", "колишнє", "бивши",
-    "бивша", "бившо", "бивший", "ранее", "раніше", "dawniej", "vormals", "voorheen", "anciennement", "antiguamente",
-    "antigamente", "precedentemente", "tidligere", "tidigare", "eskiden", "dříve", "korábban",
+    "бивша", "бившо", "бивший",
 })  # fmt: skip
 """The first words of the markers."""
 
