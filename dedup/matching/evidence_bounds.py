@@ -63,13 +63,14 @@ def bounds_of_parts(table: NameTable, first: Ints, second: Ints, consonants: Flo
     left, right = Side(table, first), Side(table, second)
     token_pairs = TokenPairs(left, right)
     acronyms = Acronyms.between(left, right)
-    joined = _mark_pairable(left, right, token_pairs)
-    shortness = _short_names_differ(left, right, joined | acronyms.of_wholes)
+    _mark_joined(left, right, token_pairs)
+    _mark_pairable(left, right, token_pairs)
+    shortness = _short_names_differ(left, right, left.any(left.may_be_joined) | acronyms.of_wholes)
     consonants_count = (table.forms[first] == 0) & (table.forms[second] == 0) & ~left.has_shared
     return {
         **_letter_bounds(left, right),
         **_form_bounds(table, first, second),
-        **_idf_bounds(left, right, token_pairs, joined, acronyms.idf),
+        **_idf_bounds(left, right, token_pairs, acronyms.idf),
         **_rest_bounds(left, right, acronyms.of_wholes),
         "typing_error": (_typing_errors(left, right, token_pairs), "at most"),
         "word_weights": (_word_weights(left, right, token_pairs), "at most"),
@@ -80,18 +81,43 @@ def bounds_of_parts(table: NameTable, first: Ints, second: Ints, consonants: Flo
     }
 
 
-def _mark_pairable(left: Side, right: Side, token_pairs: TokenPairs) -> Bools:
-    """Mark the tokens that may be paired or left out; return which pairs (m,) may have joined words."""
-    joins = _joins(left, right, token_pairs)
-    joined = left.any_of(token_pairs.pair[joins])
+def _mark_joined(left: Side, right: Side, token_pairs: TokenPairs) -> None:
+    """Mark the tokens of compound words and of the two words they are made of, and those that may have equal letters.
+
+    If all unshared words of two parts have equal letters, the first one of them begins another one.
+    """
+    words = left.words
+    sizes, letters = [], []
+    for side in (left, right):
+        sizes.append(side.sum(words.length[side.tokens] * side.unshared))
+        letters.append(np.bitwise_or.reduceat(words.letters[side.tokens] * side.unshared, side.firsts))
+    may_be_equal = (sizes[0] == sizes[1]) & (letters[0] == letters[1])
+    may_be_equal &= left.any_of(token_pairs.pair[token_pairs.begins])
+    for side, other, at, opposite, begins in (
+        (left, right, token_pairs.left, token_pairs.right, token_pairs.left_begins),
+        (right, left, token_pairs.right, token_pairs.left, token_pairs.right_begins),
+    ):
+        side.may_be_joined |= side.unshared & may_be_equal[side.pair]
+        following = np.minimum(at + 1, len(side.tokens) - 1)
+        size = words.length[side.tokens[at]] + words.length[side.tokens[following]]
+        may_be = begins & (following > at) & side.unshared[following] & (side.pair[following] == token_pairs.pair)
+        may_be &= size == words.length[other.tokens[opposite]]
+        for first, whole in zip(at[may_be].tolist(), opposite[may_be].tolist(), strict=True):
+            one, two = words.spelling[side.tokens[first : first + 2]]
+            if one + two == words.spelling[other.tokens[whole]]:
+                side.may_be_joined[first : first + 2] = other.may_be_joined[whole] = True
+
+
+def _mark_pairable(left: Side, right: Side, token_pairs: TokenPairs) -> None:
+    """Mark the tokens that may be paired or left out."""
     # The last word of a truncated name is paired with a longer word that it begins.
-    settled = joins | (token_pairs.left_begins & left.table.may_be_cut[left.parts][token_pairs.pair])
+    settled = token_pairs.left_begins & left.table.may_be_cut[left.parts][token_pairs.pair]
     settled |= token_pairs.right_begins & left.table.may_be_cut[right.parts][token_pairs.pair]
     for side, other, places in ((left, right, token_pairs.left), (right, left, token_pairs.right)):
         side.may_be_settled[places[settled]] = True
         initials = side.table.initials[other.parts][side.pair]
         word = side.words.word[side.tokens]
-        side.may_be_settled |= joined[side.pair] | side.table.is_redundant[side.places] | (word == initials)
+        side.may_be_settled |= side.may_be_joined | side.table.is_redundant[side.places] | (word == initials)
         side.may_be_paired |= side.may_be_settled
         side.may_be_paired[places[token_pairs.may_be_respelt]] = True
     # Words that would follow the end of a truncated name are left out.
@@ -102,24 +128,6 @@ def _mark_pairable(left: Side, right: Side, token_pairs: TokenPairs) -> Bools:
     for side, is_cut in ((left, cut[1]), (right, cut[0])):
         side.may_be_settled |= is_cut[side.pair]
         side.may_be_paired |= is_cut[side.pair]
-    return joined
-
-
-def _joins(left: Side, right: Side, token_pairs: TokenPairs) -> Bools:
-    """Return which token pairs (k,) may be a compound word and the first of the two words it is made of."""
-    letters = [side.sum(side.words.length[side.tokens] * side.unshared) for side in (left, right)]
-    result: Bools = token_pairs.begins & (letters[0] == letters[1])[token_pairs.pair]
-    for side, at, begins, own, other in (
-        (left, token_pairs.left, token_pairs.left_begins, 0, 1),
-        (right, token_pairs.right, token_pairs.right_begins, 1, 0),
-    ):
-        following = np.minimum(at + 1, len(side.tokens) - 1)
-        is_next = (following > at) & (side.pair[following] == token_pairs.pair) & side.unshared[following]
-        word = side.tokens[following]
-        is_compound = token_pairs.lengths[own] + side.words.length[word] == token_pairs.lengths[other]
-        is_compound &= (side.words.letters[word] & ~token_pairs.letters[other]) == 0
-        result |= begins & is_next & is_compound
-    return result
 
 
 def _letter_bounds(left: Side, right: Side) -> dict[str, Bound]:
@@ -162,9 +170,7 @@ def _form_bounds(table: NameTable, first: Ints, second: Ints) -> dict[str, Bound
     }
 
 
-def _idf_bounds(
-    left: Side, right: Side, token_pairs: TokenPairs, joined: Bools, of_acronyms: Floats
-) -> dict[str, Bound]:
+def _idf_bounds(left: Side, right: Side, token_pairs: TokenPairs, of_acronyms: Floats) -> dict[str, Bound]:
     unpaired = [side.sum(side.idf * side.is_unpaired) for side in (left, right)]
     mean_idf = (left.idf[token_pairs.left] + right.idf[token_pairs.right]) / 2
     gain = mean_idf * token_pairs.ratio * token_pairs.may_be_respelt
@@ -182,9 +188,9 @@ def _idf_bounds(
         np.minimum(left.idf[token_pairs.left], right.idf[token_pairs.right])[usual],
     )
     for side in (left, right):
-        may_be_joined = side.idf * (side.unshared & joined[side.pair])
-        matched += side.sum(may_be_joined)
-        rarest = np.maximum(rarest, side.highest(may_be_joined))
+        joined = side.idf * side.may_be_joined
+        matched += side.sum(joined)
+        rarest = np.maximum(rarest, side.highest(joined))
     matched += ACRONYM_RATIO * of_acronyms
     return {
         "shared_words": (_share_of(2 * matched, unpaired[0] + unpaired[1]), "at most"),

@@ -32,7 +32,7 @@ class Side:
 
     A token is ``unshared`` if the other side does not have it. An unshared token ``may_be_paired`` with another
     word, or left out by the pairing; otherwise it ``is_unpaired`` for certain. It ``may_be_settled`` without being
-    respelt: joined with another word, or left out.
+    respelt: because it ``may_be_joined``, or left out.
     """
 
     def __init__(self, table: NameTable, parts: Ints) -> None:
@@ -47,6 +47,7 @@ class Side:
         self.unshared = np.ones(len(self.tokens), np.bool_)
         self.may_be_paired = np.zeros(len(self.tokens), np.bool_)
         self.may_be_settled = np.zeros(len(self.tokens), np.bool_)
+        self.may_be_joined = np.zeros(len(self.tokens), np.bool_)
         self.idf = words.idf[self.tokens]
 
     @property
