@@ -32,8 +32,8 @@ class Acronyms:
         of_wholes = np.zeros(left.m, np.bool_)
         for short, long in ((left, right), (right, left)):
             acronyms, expanded = _mark_expansions(short, long, _stand_for_words(short, long))
-            tokens = short.tokens[acronyms]
-            _raise(strength, short.pair[acronyms], short.words.length[tokens], short.words.is_well_known[tokens])
+            well_known = short.words.is_well_known[short.tokens[acronyms]]
+            _raise(strength, short.pair[acronyms], short.lengths[acronyms], well_known)
             idf += long.sum(long.idf * expanded)
             pairs = np.flatnonzero(_stand_for_wholes(short, long))
             parts = short.parts[pairs]
@@ -51,9 +51,9 @@ def _raise(strength: Floats, pairs: Ints, sizes: NDArray[np.int32], well_known: 
 def _stand_for_words(short: Side, long: Side) -> Ints:
     """Return the tokens of ``short`` that have the letters to stand for several words of ``long``."""
     words = short.words
-    size = words.length[short.tokens]
-    at = np.flatnonzero(short.unshared & (size > 1) & (size <= LONGEST_ACRONYM) & words.is_alpha[short.tokens])
-    size, pair = size[at], short.pair[at]
+    at = np.flatnonzero(short.unshared & (short.lengths > 1) & (short.lengths <= LONGEST_ACRONYM))
+    at = at[words.is_alpha[short.tokens[at]]]
+    size, pair = short.lengths[at], short.pair[at]
     fits = (long.n_unshared[pair] >= size) & ((size > 2) | short.has_shared[pair])
     firsts = np.where(long.unshared, np.uint64(1) << (words.first[long.tokens] & 63).astype(np.uint64), np.uint64(0))
     fits &= (words.letters[short.tokens[at]] & ~np.bitwise_or.reduceat(firsts, long.firsts)[pair]) == 0

@@ -89,7 +89,7 @@ def _mark_joined(left: Side, right: Side, token_pairs: TokenPairs) -> None:
     words = left.words
     sizes, letters = [], []
     for side in (left, right):
-        sizes.append(side.sum(words.length[side.tokens] * side.unshared))
+        sizes.append(side.sum(side.lengths * side.unshared))
         letters.append(np.bitwise_or.reduceat(words.letters[side.tokens] * side.unshared, side.firsts))
     may_be_equal = (sizes[0] == sizes[1]) & (letters[0] == letters[1])
     may_be_equal &= left.any_of(token_pairs.pair[token_pairs.begins])
@@ -98,11 +98,11 @@ def _mark_joined(left: Side, right: Side, token_pairs: TokenPairs) -> None:
         (right, left, token_pairs.right, token_pairs.left, token_pairs.right_begins),
     ):
         side.may_be_joined |= side.unshared & may_be_equal[side.pair]
-        following = np.minimum(at + 1, len(side.tokens) - 1)
-        size = words.length[side.tokens[at]] + words.length[side.tokens[following]]
-        may_be = begins & (following > at) & side.unshared[following] & (side.pair[following] == token_pairs.pair)
-        may_be &= size == words.length[other.tokens[opposite]]
-        for first, whole in zip(at[may_be].tolist(), opposite[may_be].tolist(), strict=True):
+        firsts, wholes = at[begins], opposite[begins]
+        seconds = np.minimum(firsts + 1, len(side.tokens) - 1)
+        may_be = (seconds > firsts) & side.unshared[seconds] & (side.pair[seconds] == side.pair[firsts])
+        may_be &= side.lengths[firsts] + side.lengths[seconds] == other.lengths[wholes]
+        for first, whole in zip(firsts[may_be].tolist(), wholes[may_be].tolist(), strict=True):
             one, two = words.spelling[side.tokens[first : first + 2]]
             if one + two == words.spelling[other.tokens[whole]]:
                 side.may_be_joined[first : first + 2] = other.may_be_joined[whole] = True
@@ -234,7 +234,7 @@ def _rest_bounds(left: Side, right: Side, are_acronyms: Bools) -> dict[str, Boun
     words = left.words
     is_settled = (left.n_unpaired == left.n_unshared) & (right.n_unpaired == right.n_unshared)
     one_each = is_settled & (left.n_unpaired == 1) & (right.n_unpaired == 1)
-    of_one_letter = [side.sum(words.length[side.tokens] * side.is_unpaired) == 1 for side in (left, right)]
+    of_one_letter = [side.sum(side.lengths * side.is_unpaired) == 1 for side in (left, right)]
     numbers = [side.any(side.is_unpaired & side.table.is_number[side.places]) for side in (left, right)]
     places = [side.any(side.is_unpaired & words.is_place[side.tokens]) for side in (left, right)]
     bodies = [side.any(side.is_unpaired & words.is_body[side.tokens]) for side in (left, right)]
@@ -242,7 +242,9 @@ def _rest_bounds(left: Side, right: Side, are_acronyms: Bools) -> dict[str, Boun
     return {
         "word_exchanged": (one_each, "at least"),
         "numbers_differ": (differ, "at least"),
+        "number_on_one_side": (is_settled & (numbers[0] != numbers[1]), "at least"),
         "places_differ": (places[0] & places[1], "at least"),
+        "place_on_one_side": (is_settled & (places[0] != places[1]), "at least"),
         "another_body": (is_settled & ~are_acronyms & (bodies[0] != bodies[1]), "at least"),
     }
 

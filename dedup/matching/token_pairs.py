@@ -81,6 +81,11 @@ class Side:
         """The number of tokens of each pair, (m,), that are unpaired for certain."""
         return self.sum(self.is_unpaired)
 
+    @cached_property
+    def lengths(self) -> NDArray[np.int32]:
+        """The length of each token in characters."""
+        return self.words.length[self.tokens]
+
     def sum(self, values: NDArray[np.generic]) -> Floats:
         """Return the sum over the tokens of each pair, (m,)."""
         return np.bincount(self.pair, values, self.m).astype(np.float64, copy=False)
@@ -122,22 +127,21 @@ class TokenPairs:
         one, other = words.word[left.tokens[first]], words.word[right.tokens[second]]
         self.words = (one, other)
         self.lengths = words.length[one], words.length[other]
-        self.letters = words.letters[one], words.letters[other]
-        missing = self.letters[0] & ~self.letters[1], self.letters[1] & ~self.letters[0]
+        letters = words.letters[one], words.letters[other]
+        missing = letters[0] & ~letters[1], letters[1] & ~letters[0]
         same_first = words.first[one] == words.first[other]
         self.left_begins = same_first & (missing[0] == 0) & (self.lengths[0] < self.lengths[1])
         self.right_begins = same_first & (missing[1] == 0) & (self.lengths[1] < self.lengths[0])
         self.begins = self.left_begins | self.right_begins
-        edits = np.bitwise_count(missing[0]) + np.bitwise_count(missing[1])
         shorter, added = np.minimum(*self.lengths), np.abs(self.lengths[0] - self.lengths[1])
-        is_umlaut = (((missing[0] | missing[1]) & ~_UMLAUT) == 0) & (shorter >= MIN_LENGTH_WITH_UMLAUT) & (added <= 2)
-        is_plural = (((missing[0] | missing[1]) & ~_PLURAL_OF_Y) == 0) & (added > 0) & (added <= 2)
-        self.may_be_usual = _known(words, one, other) | is_umlaut | is_plural
+        edits = np.bitwise_count(missing[0]) + np.bitwise_count(missing[1])
+        self.may_be_usual = _known(words, one, other)
+        at = np.flatnonzero((edits <= len("yies")) & (added <= len("es")))
+        self.may_be_usual[at] |= _may_be_inflected(missing[0][at] | missing[1][at], shorter[at], added[at])
         edits = np.maximum(edits, added)
         is_typo = (edits <= 2) & (shorter >= MIN_LENGTH_WITH_TYPO)
-        self.ratio = self._with_fixed_ratios(
-            1 - edits / (self.lengths[0] + self.lengths[1]), self.may_be_usual, self.begins, is_typo
-        )
+        ratio = 1 - edits / (self.lengths[0] + self.lengths[1])
+        self.ratio = self._with_fixed_ratios(ratio, self.may_be_usual, self.begins, is_typo)
         self.may_be_respelt = (self.ratio >= MIN_RATIO - SLACK) & words.is_alpha[one] & words.is_alpha[other]
         self.may_be_respelt &= ~(words.is_place[one] & words.is_place[other])
         self.may_be_typo = np.zeros(len(one), np.bool_)
@@ -176,6 +180,16 @@ def _share(left: Side, right: Side) -> tuple[Ints, Ints]:
     right.unshared[second[equal]] = False
     rest = left.unshared[first] & right.unshared[second]
     return first[rest], second[rest]
+
+
+def _may_be_inflected(different: NDArray[np.uint64], shorter: Tokens, added: Tokens) -> Bools:
+    """Return which pairs of words (k,) may differ in an ending of the plural, or in how umlauts are written.
+
+    ``different`` are the letters that only one of them has.
+    """
+    is_plural = ((different & ~_PLURAL_OF_Y) == 0) & (added > 0)
+    has_umlaut = ((different & ~_UMLAUT) == 0) & (shorter >= MIN_LENGTH_WITH_UMLAUT)
+    return np.asarray(is_plural | has_umlaut)
 
 
 def _known(words: WordTable, one: Tokens, other: Tokens) -> Bools:

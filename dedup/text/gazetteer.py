@@ -234,9 +234,9 @@ def is_known_spelling(short: str, long: str) -> bool:
     """Return whether ``short`` is a usual short form of ``long``, or its singular."""
     if (short, long) in known_spellings():
         return True
-    return 0 < len(long) - len(short) < 3 and (
-        long in (short + "s", short + "es") or (short.endswith("y") and long == short[:-1] + "ies")
-    )
+    if not (long.endswith("s") and 0 < len(long) - len(short) < 3):
+        return False
+    return long in (short + "s", short + "es") or (short[-1] == "y" and long == short[:-1] + "ies")
 
 
 Meaning = tuple[int, int]
@@ -263,6 +263,6 @@ def opposites() -> Mapping[str, tuple[Meaning, ...]]:
 def are_opposites(left: str, right: str) -> bool:
     """Return whether two unified words exclude each other (``north``, ``sur``, but not ``norte``)."""
     ours, theirs = opposites().get(left, ()), opposites().get(right, ())
-    if not set(ours).isdisjoint(theirs):
+    if not (ours and theirs) or not set(ours).isdisjoint(theirs):
         return False
     return any(group == other for group, _ in ours for other, _ in theirs)

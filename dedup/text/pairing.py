@@ -115,10 +115,10 @@ def respelling(left: str, right: str) -> Respelling | None:
     if missing <= (1 - MIN_RATIO) * (len(long) + len(short)):
         ratio = Indel.normalized_similarity(left, right, score_cutoff=MIN_RATIO)
     is_short_form = short[0] == long[0] and abbreviates(short, long)
+    if not (ratio or is_short_form) or _are_known_to_differ(left, right):
+        return None
     if is_short_form:
         ratio = max(ratio, ABBREVIATION_RATIO)
-    if not ratio or _are_known_to_differ(left, right):
-        return None
     if len(short) > 1 and min(len(set(left)), len(set(right))) == 1:  # "aaa" and "aaaa" are different names
         return None
     if _is_umlaut(left, right):
@@ -150,7 +150,7 @@ def _has_digit(word: str) -> bool:
 
 def _is_umlaut(left: str, right: str) -> bool:
     """Whether two words differ only in how umlauts are written in ASCII (``mueller``, ``muller``)."""
-    if abs(len(left) - len(right)) > 2 or min(len(left), len(right)) < MIN_LENGTH_WITH_UMLAUT:
+    if left[0] != right[0] or abs(len(left) - len(right)) > 2 or min(len(left), len(right)) < MIN_LENGTH_WITH_UMLAUT:
         return False
     plain = [word.replace("ae", "a").replace("oe", "o").replace("ue", "u") for word in (left, right)]
     return plain[0] == plain[1]
@@ -185,22 +185,20 @@ class _Aligner:
         """Pair a word with the two it is made of (``aerojet``, ``aero jet``), and free words with equal letters."""
         free_left, free_right = self.free
         for side, other in ((0, 1), (1, 0)):
-            if len(self.free[side]) < 2:
+            free, apart = self.free[side], self.words[side]
+            if len(free) < 2:
                 continue
-            apart, together = self.words[side], [self.words[other][j] for j in self.free[other]]
-            for i in list(self.free[side]):
-                if i not in self.free[side] or i + 1 not in self.free[side]:
-                    continue
-                joined = apart[i] + apart[i + 1]
-                if joined in together:
+            together = [self.words[other][j] for j in self.free[other]]
+            for i in list(free):
+                if i + 1 in free and (joined := apart[i] + apart[i + 1]) in together and i in free:
                     at = together.index(joined)
                     del together[at]
-                    self.free[side].remove(i)
-                    self.free[side].remove(i + 1)
+                    free.remove(i)
+                    free.remove(i + 1)
                     j = self.free[other].pop(at)
                     self._pair(*((i + 1, j) if side == 0 else (j, i + 1)))
                     self.shared.append(joined)
-        left, right = ([words[i] for i in free] for words, free in zip(self.words, self.free, strict=True))
+        left, right = [self.words[0][i] for i in free_left], [self.words[1][j] for j in free_right]
         if left and "".join(left) == "".join(right):
             self._pair(free_left[-1], free_right[-1])
             self.shared += left
