@@ -38,13 +38,13 @@ def bounds_of_names(table: NameTable, first: Ints, second: Ints) -> dict[str, Bo
     }
 
 
-def _bag_distance(left: NDArray[np.uint8], right: NDArray[np.uint8]) -> NDArray[np.int64]:
+def _bag_distance(left: NDArray[np.uint8], right: NDArray[np.uint8]) -> NDArray[np.int32]:
     """Return the bag distance, (n,), of texts with these letter counts (n, ``BINS``).
 
     It is a lower bound on the number of insertions and deletions between them. The paper takes the larger of the
     two differences, because its edits include substitutions; the Indel distance allows their sum.
     """
-    result: Ints = np.abs(left.astype(np.int16) - right).sum(axis=1)
+    result: NDArray[np.int32] = (np.maximum(left, right) - np.minimum(left, right)).sum(axis=1, dtype=np.int32)
     return result
 
 
@@ -110,24 +110,33 @@ def _mark_joined(left: Side, right: Side, token_pairs: TokenPairs) -> None:
 
 def _mark_pairable(left: Side, right: Side, token_pairs: TokenPairs) -> None:
     """Mark the tokens that may be paired or left out."""
-    # The last word of a truncated name is paired with a longer word that it begins.
-    settled = token_pairs.left_begins & left.table.may_be_cut[left.parts][token_pairs.pair]
-    settled |= token_pairs.right_begins & left.table.may_be_cut[right.parts][token_pairs.pair]
     for side, other, places in ((left, right, token_pairs.left), (right, left, token_pairs.right)):
-        side.may_be_settled[places[settled]] = True
         initials = side.table.initials[other.parts][side.pair]
         word = side.words.word[side.tokens]
         side.may_be_settled |= side.may_be_joined | side.table.is_redundant[side.places] | (word == initials)
         side.may_be_paired |= side.may_be_settled
         side.may_be_paired[places[token_pairs.may_be_respelt]] = True
+    may_be_cut = [side.table.may_be_cut[side.parts] for side in (left, right)]
+    if may_be_cut[0].any() or may_be_cut[1].any():
+        _mark_cut(left, right, token_pairs, may_be_cut)
+
+
+def _mark_cut(left: Side, right: Side, token_pairs: TokenPairs, may_be_cut: list[Bools]) -> None:
+    """Mark the tokens that a truncated name may have lost, given which left and which right parts (m,) may be such."""
+    # The last word of a truncated name is paired with a longer word that it begins.
+    begins = token_pairs.left_begins & may_be_cut[0][token_pairs.pair]
+    begins |= token_pairs.right_begins & may_be_cut[1][token_pairs.pair]
+    for side, places in ((left, token_pairs.left), (right, token_pairs.right)):
+        side.may_be_settled[places[begins]] = True
+        side.may_be_paired[places[begins]] = True
     # Words that would follow the end of a truncated name are left out.
-    cut = [
-        side.table.may_be_cut[side.parts] & ~side.any(side.unshared & ~side.may_be_paired) & other.rest_may_follow()
-        for side, other in ((left, right), (right, left))
+    left_out = [
+        cut & ~side.any(side.unshared & ~side.may_be_paired) & other.rest_may_follow()
+        for cut, side, other in zip(may_be_cut, (left, right), (right, left), strict=True)
     ]
-    for side, is_cut in ((left, cut[1]), (right, cut[0])):
-        side.may_be_settled |= is_cut[side.pair]
-        side.may_be_paired |= is_cut[side.pair]
+    for side, are_left_out in ((left, left_out[1]), (right, left_out[0])):
+        side.may_be_settled |= are_left_out[side.pair]
+        side.may_be_paired |= are_left_out[side.pair]
 
 
 def _letter_bounds(left: Side, right: Side) -> dict[str, Bound]:

@@ -149,7 +149,7 @@ class _Node:
             found = self.following.get(word)
             if found is not None:
                 return (found,)
-            if len(word) < _MIN_MISSPELT:
+            if len(word) < _MIN_MISSPELT or not self.long_words:
                 return ()
             if word[:_INTACT] not in self.long_words and word[-_INTACT:] not in self.long_words:
                 return ()
