@@ -66,6 +66,12 @@ def table_of(normals, word_model):
 @example(["royal cb", "royal city bank"], OF_CORPUS)
 @example(["royal bank kelvorin", "royal bank kelovrin"], OF_CORPUS)
 @example(["kelvorin works", "kelvorim labs"], OF_CORPUS)
+@example(["rbg oklahoma dental plan", "royal bank group odp"], WORD_MODEL)  # an acronym on either side
+@example(["rbg rbg", "royal bank group royal bank group"], WORD_MODEL)
+@example(["chu", "centre hospitalier universitaire"], WORD_MODEL)
+@example(["aerojet mercury royal", "aero jet mercurys royale"], WORD_MODEL)
+@example(["jet aero mercury", "jeta eromercury"], WORD_MODEL)  # all letters equal, in other words
+@example(["kelvorin laboratories", "kelvorim laboratory"], OF_CORPUS)
 @example(["royal bank un", "royal bank union city"], OF_CORPUS)  # cut in mid-word
 @example(["royal bank", "royal bank mail"], OF_CORPUS)
 @example(["浙江省余姚中学", "余姚中学"], OF_CORPUS)  # the city implies its province
@@ -93,6 +99,34 @@ def test_evidence_is_within_its_bounds(normals, word_model):
                 assert (exact <= values + tolerance).all(), feature
             if kind != "at most":
                 assert (exact >= values - tolerance).all(), feature
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "feature", "expected"),
+    [
+        ("kelvorin works", "kelvorim works", "typing_error", 1),
+        ("kelvorin works", "kelvorim labs", "typing_error", 0),  # other words differ, too
+        ("mercury laboratories", "mercurys laboratorios", "typing_error", 1),  # beside a plural
+        ("royal bank", "royal bunk", "typing_error", 0),  # too short
+        ("l t realty", "l h realty", "numbers_differ", 1),
+        ("royal cb", "royal city bank", "acronym", 4),
+        ("royal bc", "royal city bank", "acronym", 0),  # in another order
+        ("royal cb", "royal city of iowa bank", "acronym", 0),  # not in a row
+        ("rbg", "royal bank group", "acronym", 6),
+        ("x g", "xenon group", "acronym", 0),  # its initials are too few
+        ("aero jet", "aerojet ag", "rarest_shared_word", np.log(10_000)),
+        ("aero net", "aerojet ag", "rarest_shared_word", 0),  # as long, but another word
+        ("new york kelvorin", "ohio kelvorin", "places_differ", 1),
+        ("ohio kelvorin", "kelvorin", "place_on_one_side", 1),
+        ("kelvorin 3", "kelvorin", "number_on_one_side", 1),
+    ],
+)
+def test_bounds_are_close_where_it_can_be_known(left, right, feature, expected):
+    table = table_of([left, right], WORD_MODEL)
+    first, second = table.parts[[0]], table.parts[[1]]
+    names = np.array([0]), np.array([1])
+    values, _ = bounds_of_parts(table, first, second, consonant_bounds(table, *names))[feature]
+    assert values[0] == pytest.approx(expected)
 
 
 @given(
