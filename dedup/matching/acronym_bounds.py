@@ -56,7 +56,7 @@ def _stand_for_words(short: Side, long: Side) -> Ints:
     size, pair = short.lengths[at], short.pair[at]
     fits = (long.n_unshared[pair] >= size) & ((size > 2) | short.has_shared[pair])
     firsts = np.where(long.unshared, np.uint64(1) << (words.first[long.tokens] & 63).astype(np.uint64), np.uint64(0))
-    fits &= (words.letters[short.tokens[at]] & ~np.bitwise_or.reduceat(firsts, long.firsts)[pair]) == 0
+    fits &= (short.letters[at] & ~np.bitwise_or.reduceat(firsts, long.firsts)[pair]) == 0
     result: Ints = at[fits]
     return result
 

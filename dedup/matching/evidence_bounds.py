@@ -90,7 +90,7 @@ def _mark_joined(left: Side, right: Side, token_pairs: TokenPairs) -> None:
     sizes, letters = [], []
     for side in (left, right):
         sizes.append(side.sum(side.lengths * side.unshared))
-        letters.append(np.bitwise_or.reduceat(words.letters[side.tokens] * side.unshared, side.firsts))
+        letters.append(np.bitwise_or.reduceat(side.letters * side.unshared, side.firsts))
     may_be_equal = (sizes[0] == sizes[1]) & (letters[0] == letters[1])
     may_be_equal &= left.any_of(token_pairs.pair[token_pairs.begins])
     for side, other, at, opposite, begins in (

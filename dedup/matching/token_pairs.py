@@ -86,6 +86,11 @@ class Side:
         """The length of each token in characters."""
         return self.words.length[self.tokens]
 
+    @cached_property
+    def letters(self) -> NDArray[np.uint64]:
+        """The letters of each token, as bits."""
+        return self.words.letters[self.tokens]
+
     def sum(self, values: NDArray[np.generic]) -> Floats:
         """Return the sum over the tokens of each pair, (m,)."""
         return np.bincount(self.pair, values, self.m).astype(np.float64, copy=False)
@@ -113,7 +118,7 @@ class Side:
 
 
 class TokenPairs:
-    """All k pairs of an unshared left and an unshared right token of the same pair of parts, as positions.
+    """The k pairs of an unshared left and an unshared right token, of the same parts, with like letters; as positions.
 
     ``may_be_respelt`` tells whether they may be spellings of one word, ``ratio`` how alike they can be at most,
     ``begins`` whether the shorter word may be the beginning or a short form of the longer, ``may_be_usual`` whether
@@ -123,6 +128,8 @@ class TokenPairs:
     def __init__(self, left: Side, right: Side) -> None:
         words = left.words
         first, second = _share(left, right)
+        alike = _have_like_letters(left, right, first, second)
+        first, second = first[alike], second[alike]
         self.left, self.right, self.pair = first, second, left.pair[first]
         one, other = words.word[left.tokens[first]], words.word[right.tokens[second]]
         self.words = (one, other)
@@ -180,6 +187,19 @@ def _share(left: Side, right: Side) -> tuple[Ints, Ints]:
     right.unshared[second[equal]] = False
     rest = left.unshared[first] & right.unshared[second]
     return first[rest], second[rest]
+
+
+def _have_like_letters(left: Side, right: Side, first: Ints, second: Ints) -> Ints:
+    """Return which pairs of tokens may be spellings of one word; most are not, and are left out at once."""
+    words = left.words
+    one, other = left.letters[first], right.letters[second]
+    sizes = left.lengths[first], right.lengths[second]
+    different = one ^ other
+    edits = np.maximum(np.bitwise_count(different), np.abs(sizes[0] - sizes[1]))
+    result = edits <= (1 - MIN_RATIO) * (sizes[0] + sizes[1]) + SLACK
+    result |= ((different & one) == 0) | ((different & other) == 0) | ((different & ~_PLURAL_OF_Y) == 0)
+    result |= words.has_known[left.tokens[first]] & words.has_known[right.tokens[second]]
+    return np.flatnonzero(result)
 
 
 def _may_be_inflected(different: NDArray[np.uint64], shorter: Tokens, added: Tokens) -> Bools:
