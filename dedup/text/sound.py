@@ -24,7 +24,7 @@ from rapidfuzz.distance import Indel
 
 from dedup.text import han
 from dedup.text.legal_forms import split_legal_forms
-from dedup.text.names import AS_WRITTEN, Parts, Reading, take_apart
+from dedup.text.names import AS_WRITTEN, NO_WIDTHS, Parts, Reading, take_apart
 from dedup.text.normalise import fold
 
 _HIRAGANA = {code: chr(code + 0x60) for code in range(0x3041, 0x3097)}  # to katakana
@@ -250,7 +250,7 @@ def _as_in(kana: str, word: str) -> str:
 
 def by_sound(normal_form: str, other: Parts) -> Parts:
     """Parse a name with its Chinese characters and kana in Latin letters, so that it sounds most like ``other``."""
-    written = take_apart(normal_form)
+    written = take_apart(normal_form, NO_WIDTHS)  # as it is in the cache
     if written.has_kana:
         readings = (JAPANESE,) if written.has_han else (JAPANESE, AS_WRITTEN)  # as written: every sign by itself
     elif written.has_han:
