@@ -16,6 +16,7 @@ from dedup.text.gazetteer import well_known_words
 from dedup.text.names import NO_WIDTHS, Name, Parts, initials_of, take_apart
 from dedup.text.pairing import LONGEST_ACRONYM, Pairing, pair_parts
 from dedup.text.sound import are_compared_in_kana, by_sound, in_kana
+from dedup.text.transliteration import written_out
 from dedup.text.word_weights import WordModel
 
 _MIN_PAIRS_FOR_THREADS = 2_000
@@ -77,9 +78,16 @@ def pair_names(left: Sequence[str], right: Sequence[str], widths: frozenset[int]
 
 
 def _comparable(a: str, b: str, widths: frozenset[int]) -> tuple[Parts, Parts]:
-    """Parse two normal forms; by sound, if one is in kana, or only one in Latin letters or with Chinese characters."""
+    """Parse two normal forms; by sound, if one is in kana, or only one in Latin letters or with Chinese characters.
+
+    Umlauts are read as the other name writes them.
+    """
     left, right = take_apart(a, widths), take_apart(b, widths)
     if left.is_latin and right.is_latin:
+        if left.has_umlaut and right.may_be_written_out:
+            left = take_apart(written_out(a, b), widths)
+        if right.has_umlaut and left.may_be_written_out:
+            right = take_apart(written_out(b, a), widths)
         return left, right
     if are_compared_in_kana(left, right):
         return in_kana(a, b)

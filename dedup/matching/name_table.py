@@ -171,7 +171,8 @@ class NameTable:
     whether the end may be missing; whether it has numbers; the letter counts of the core, (r, ``BINS``), and their sum.
 
     By name (n,): the letter counts of the whole name and of its consonants, (n, ``BINS``) each, and their sums;
-    whether it is in Latin letters, whether it has Chinese characters, and whether it is in kana.
+    whether it is in Latin letters, whether it has Chinese characters, and whether it is in kana; whether it has an
+    umlaut, and whether it has two letters that may stand for one.
     """
 
     words: WordTable
@@ -197,6 +198,8 @@ class NameTable:
     is_latin: Bools
     has_han: Bools
     is_in_kana: Bools
+    has_umlaut: Bools
+    may_be_written_out: Bools
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +257,8 @@ def describe(normal_forms: Sequence[str], widths: frozenset[int] = NO_WIDTHS) ->
         "is_latin": np.array([name.is_latin for name in names], np.bool_),
         "has_han": np.array([name.has_han for name in names], np.bool_),
         "is_in_kana": np.array([name.is_in_kana for name in names], np.bool_),
+        "has_umlaut": np.array([name.has_umlaut for name in names], np.bool_),
+        "may_be_written_out": np.array([name.may_be_written_out for name in names], np.bool_),
     }
     listed = [(token, 0) if isinstance(token, str) else token for token in vocabulary]
     return Block(arrays, listed, list(forms), list(initials))

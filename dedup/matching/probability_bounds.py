@@ -29,12 +29,17 @@ _MAX_WORD_PAIRS_OF_A_PAIR = 4_096
 """For pairs of more words, as in documents, a bound takes longer than the comparison."""
 
 
-def are_compared_by_sound(table: NameTable, pairs: Ints) -> Bools:
-    """Return whether each of ``pairs`` (n, 2) of names is compared by sound or in kana, (n,): they have no bounds."""
+def are_read_alike(table: NameTable, pairs: Ints) -> Bools:
+    """Return whether each of ``pairs`` (n, 2) may be compared as one name would be read in the other's spelling, (n,).
+
+    They have no bounds: names compared by sound or in kana, and those with umlauts beside others without.
+    """
     first, second = pairs.T
     result = table.is_in_kana[first] | table.is_in_kana[second]
     for script in (table.is_latin, table.has_han):
         result |= script[first] != script[second]
+    for one, other in ((first, second), (second, first)):
+        result |= table.has_umlaut[one] & table.may_be_written_out[other]
     return np.asarray(result)
 
 
@@ -53,7 +58,7 @@ class ProbabilityBounds:
         """
         starts, parts = self._table.starts, self._table.parts
         word_pairs = (starts[parts[pairs + 1]] - starts[parts[pairs]]).prod(axis=1)
-        bounded = np.flatnonzero((word_pairs <= _MAX_WORD_PAIRS_OF_A_PAIR) & ~are_compared_by_sound(self._table, pairs))
+        bounded = np.flatnonzero((word_pairs <= _MAX_WORD_PAIRS_OF_A_PAIR) & ~are_read_alike(self._table, pairs))
         result = np.full(len(pairs), np.inf)
         ends = np.flatnonzero(np.diff(np.cumsum(word_pairs[bounded]) // _MAX_WORD_PAIRS)) + 1
         for block in np.split(bounded, ends):

@@ -13,7 +13,7 @@ from dedup.text.han import fold_around_han, has_han, has_kana, separate
 from dedup.text.legal_forms import FORMS_INSIDE, split_legal_forms
 from dedup.text.normalise import fold
 from dedup.text.numbers import find_numbers, in_digits, in_english
-from dedup.text.transliteration import is_spelt
+from dedup.text.transliteration import has_umlaut, is_spelt, may_be_written_out
 
 _STOP_WORDS = frozenset({"the", "of", "and", "&", "dba", "aka", "fka", "de", "la", "und", "et", "y", "a"})
 _INNER_STOP_WORDS = frozenset({"e", "en", "i", "im", "imeni", "ja", "kai", "och", "og", "va", "ve"})
@@ -104,7 +104,8 @@ class Parts(NamedTuple):
     and ``f v w`` are one letter each; all its letters if it has no consonants. ``is_latin``: whether it has no
     letter of another script. ``is_spelt``: whether its letters spell its sounds (``transliteration``).
     ``has_han``, ``has_kana``: whether it has Chinese characters and Japanese syllable signs. ``is_in_kana``: whether it
-    has syllable signs and no Chinese characters but for its legal forms.
+    has syllable signs and no Chinese characters but for its legal forms. ``has_umlaut``: whether it
+    has a letter that others write as two; ``may_be_written_out``: whether it has two that may stand for such a letter.
     """
 
     whole: Name
@@ -116,6 +117,8 @@ class Parts(NamedTuple):
     has_han: bool
     has_kana: bool
     is_in_kana: bool
+    has_umlaut: bool
+    may_be_written_out: bool
 
 
 def initials_of(name: Name) -> str:
@@ -232,4 +235,5 @@ def take_apart(normal_form: str, widths: frozenset[int] = NO_WIDTHS, reading: Re
         if scripts[-1]:
             written = "".join([word for word in split_legal_forms(normal_form)[0] if word not in FORMS_INSIDE])
             is_in_kana = has_kana(written) and not has_han(written)
-    return Parts(whole, parts, may_be_cut, consonants, *scripts, is_in_kana)
+    umlauts = has_umlaut(normal_form), may_be_written_out(normal_form)
+    return Parts(whole, parts, may_be_cut, consonants, *scripts, is_in_kana, *umlauts)

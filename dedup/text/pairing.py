@@ -28,6 +28,9 @@ _MAX_WORD_PAIRS = 4_096
 MIN_LENGTH_WITH_UMLAUT = 4
 """Length of the shortest word in which ``ae``, ``oe`` and ``ue`` can stand for umlauts."""
 
+_MIN_LENGTH_BEGUN = 4
+"""Length of the shortest word that may have lost a letter or two at its end: ``Ulm`` and ``Ulmen`` are two places."""
+
 _MIN_LENGTH_IN_HAN = 5
 """Length of the shortest word in Chinese characters that may be spelt in two ways."""
 
@@ -119,14 +122,17 @@ def respelling(left: str, right: str) -> Respelling | None:
         return None
     if is_short_form:
         ratio = max(ratio, ABBREVIATION_RATIO)
-    if len(short) > 1 and min(len(set(left)), len(set(right))) == 1:  # "aaa" and "aaaa" are different names
+    is_short_form = is_short_form and missing > 2
+    is_one_letter = min(len(set(left)), len(set(right))) == 1  # "aaa" and "aaaa" are different names
+    is_begun = len(short) < _MIN_LENGTH_BEGUN and long.startswith(short) and not is_short_form
+    if len(short) > 1 and (is_one_letter or is_begun):
         return None
     if _is_umlaut(left, right):
         return Respelling(left, right, KNOWN_SPELLING_RATIO, True, True)
     is_typo = len(short) >= MIN_LENGTH_WITH_TYPO and OSA.distance(left, right, score_cutoff=1) == 1
     if is_typo:
         ratio = max(ratio, TYPO_RATIO)
-    return Respelling(left, right, ratio, is_short_form and missing > 2, is_typo=is_typo)
+    return Respelling(left, right, ratio, is_short_form, is_typo=is_typo)
 
 
 def _are_known_to_differ(left: str, right: str) -> bool:

@@ -19,7 +19,16 @@ from dedup.evidence.name_pairs import NamePair, pair_names
 from dedup.text.corpus import Corpus, describe_corpus
 from dedup.text.word_weights import InverseDocumentFrequency, WordModel, WordWeights, count_words
 from dedup.training.data.sources import Entity, LabelledPairs, is_held_back, is_one_in, read_pairs
-from dedup.training.data.world import Pair, candidates, read_judged_pairs, read_lists, read_world_aliases, strangers
+from dedup.training.data.world import (
+    HELD_OUT,
+    Pair,
+    candidates,
+    exchanged,
+    read_judged_pairs,
+    read_lists,
+    read_world_aliases,
+    strangers,
+)
 
 COMPANY_SOURCES = ("h1b_employers", "nber_assignees", "irs_nonprofits", "securities")
 _UPWEIGHTED_SOURCE = ("nber_assignees", 3.0)
@@ -32,11 +41,14 @@ Of those tried (0.014, 0.06, 0.07, 0.09, 0.1), the scale on which the probabilit
 about the true ones in the countries held out; ``docs/notes/world.md`` has the figures.
 """
 
-_SHARES = {"us": 1.0, "judged": 0.5, "alias": 0.08, "stranger": 0.06, "candidate": 0.03}
+_SHARES = {"judged": 0.5, "alias": 0.08, "stranger": 0.06, "candidate": 0.03, "exchanged": 0.1}
 """Total weight of each set, relative to the pairs of US companies."""
 
 _WITHOUT_CORPUS = 0.3
 """Weight of a pair that is compared without its corpus, relative to the same pair with it."""
+
+_ALIAS_WITHOUT_CORPUS = 0.9
+"""The same for two names of one entity: beside the names with an exchanged word, which belong to no corpus."""
 
 _MAX_JUDGED_WEIGHT = 40.0
 _TABLE_SIZE = 1_000_000
@@ -63,6 +75,10 @@ class ScorerData:
     for_curves: list[ScorerPairs] = field(default_factory=list)
     corpora: dict[str, Sequence[str]] = field(default_factory=dict)
 
+    def add_curves(self, some: ScorerPairs, without_corpus: float) -> None:
+        """Add pairs to fit the curves on, and once more without their corpus, with a weight relative to the first."""
+        self.for_curves += [some, ScorerPairs("", some.pairs, some.weights * without_corpus)]
+
 
 def read_scorer_data(
     data: Path, entities: Mapping[str, list[Entity]], encoder: Encoder, held_out: frozenset[str], seed: int
@@ -70,10 +86,13 @@ def read_scorer_data(
     """Return the labelled pairs of the folder ``data``; ``held_out`` are cores that may not occur."""
     result = ScorerData(corpora=dict(read_lists(data)))
     _add_us(result, data, entities, held_out)
-    unit = sum(float(pairs.weights.sum()) for pairs in result.for_curves)
+    unit = sum(float(pairs.weights.sum()) for pairs in result.for_curves if pairs.corpus)
     lists = result.corpora
     if not lists.keys() - {*COMPANY_SOURCES}:
-        return _also_without_corpus(result)
+        return result
+    pairs_of = {key: exchanged(names, seed) for key, names in lists.items() if key not in HELD_OUT}
+    if any(pairs_of.values()):
+        result.for_curves.append(_alone(pairs_of, _SHARES["exchanged"] * unit))
     judged: dict[str, list[tuple[Pair, int, float]]] = {}
     for row in read_judged_pairs():
         if row.country in lists:
@@ -87,7 +106,7 @@ def read_scorer_data(
         known.setdefault(country, []).append(entity)
         alias.setdefault(country, []).extend((pair, 1, 1.0) for pair in pairs)
     lists.update({country: list(dict.fromkeys(names)) for country, names in lists.items()})
-    _add(result, alias, _SHARES["alias"] * unit)
+    _add(result, alias, _SHARES["alias"] * unit, _ALIAS_WITHOUT_CORPUS)
     unlike = {country: [(pair, 0, 1.0) for pair in strangers(some, encoder, seed)] for country, some in known.items()}
     _add(result, unlike, _SHARES["stranger"] * unit)
     found = {
@@ -95,7 +114,7 @@ def read_scorer_data(
         for country, pairs in candidates({c: lists[c] for c in lists if c not in COMPANY_SOURCES}, encoder, seed)
     }
     _add(result, found, _SHARES["candidate"] * unit)
-    return _also_without_corpus(result)
+    return result
 
 
 def _add_us(result: ScorerData, data: Path, entities: Mapping[str, list[Entity]], held_out: frozenset[str]) -> None:
@@ -120,34 +139,52 @@ def _add_us(result: ScorerData, data: Path, entities: Mapping[str, list[Entity]]
     for source in COMPANY_SOURCES:
         of_source = np.array([each == source for each in sources])
         factor = _UPWEIGHTED_SOURCE[1] if source == _UPWEIGHTED_SOURCE[0] else 1.0
-        for where, keep in ((result.for_words, sides == 0), (result.for_curves, sides > 0)):
-            chosen = of_source & keep
-            if chosen.any():
-                weights = np.where(sides[chosen] == 1, 0.5, 1.0) * factor
-                where.append(ScorerPairs(source, labelled.select(chosen.tolist()), weights))
+        for_words, for_curves = of_source & (sides == 0), of_source & (sides > 0)
+        if for_words.any():
+            ones = np.full(np.count_nonzero(for_words), factor)
+            result.for_words.append(ScorerPairs(source, labelled.select(for_words.tolist()), ones))
+        if for_curves.any():
+            weights = np.where(sides[for_curves] == 1, 0.5, 1.0) * factor
+            result.add_curves(ScorerPairs(source, labelled.select(for_curves.tolist()), weights), _WITHOUT_CORPUS)
 
 
-def _add(result: ScorerData, by_country: Mapping[str, list[tuple[Pair, int, float]]], total: float) -> None:
-    """Add pairs of the world; half of them, by hash, to fit word weights on. ``total`` is the weight of the others."""
+def _add(
+    result: ScorerData,
+    by_country: Mapping[str, list[tuple[Pair, int, float]]],
+    total: float,
+    without_corpus: float = _WITHOUT_CORPUS,
+) -> None:
+    """Add pairs of the world; half of them, by hash, to fit word weights on.
+
+    ``total`` is the weight of the others with their corpus, ``without_corpus`` that without it relative to ``total``.
+    """
     if not any(by_country.values()):
         return
     sum_of_weights = sum(weight for rows in by_country.values() for pair, _, weight in rows if not _is_for_words(pair))
     for country, rows in by_country.items():
-        for where, for_words in ((result.for_words, True), (result.for_curves, False)):
-            chosen = [row for row in rows if _is_for_words(row[0]) == for_words]
-            if chosen:
-                (left, right), labels = zip(*(pair for pair, _, _ in chosen), strict=True), [row[1] for row in chosen]
-                weights = np.array([weight for _, _, weight in chosen]) * (1 if for_words else total / sum_of_weights)
-                where.append(ScorerPairs(country, LabelledPairs(list(left), list(right), labels), weights))
+        for_words = [row for row in rows if _is_for_words(row[0])]
+        for_curves = [row for row in rows if not _is_for_words(row[0])]
+        if for_words:
+            result.for_words.append(_of(country, for_words, 1.0))
+        if for_curves:
+            result.add_curves(_of(country, for_curves, total / sum_of_weights), without_corpus)
+
+
+def _of(corpus: str, rows: Sequence[tuple[Pair, int, float]], factor: float) -> ScorerPairs:
+    (left, right), labels = zip(*(pair for pair, _, _ in rows), strict=True), [label for _, label, _ in rows]
+    weights = np.array([weight for _, _, weight in rows]) * factor
+    return ScorerPairs(corpus, LabelledPairs(list(left), list(right), labels), weights)
 
 
 def _is_for_words(pair: Pair) -> bool:
     return is_one_in(2, min(pair))
 
 
-def _also_without_corpus(result: ScorerData) -> ScorerData:
-    without = [ScorerPairs("", p.pairs, p.weights * _WITHOUT_CORPUS) for p in result.for_curves]
-    return ScorerData(result.for_words, result.for_curves + without, result.corpora)
+def _alone(pairs_of: Mapping[str, list[Pair]], total: float) -> ScorerPairs:
+    """Return pairs of different names, compared without a corpus, with this weight in all."""
+    left, right = zip(*(pair for pairs in pairs_of.values() for pair in pairs), strict=True)
+    pairs = LabelledPairs(list(left), list(right), [0] * len(left))
+    return ScorerPairs("", pairs, np.full(len(left), total / len(left)))
 
 
 def count_world_words(names: Sequence[str], lists: Iterable[Sequence[str]]) -> tuple[dict[str, int], int]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import random
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -22,6 +23,7 @@ from rapidfuzz import fuzz
 from dedup.encoder.cosine import exact_neighbours
 from dedup.encoder.onnx import Encoder
 from dedup.encoder.tokens import in_letters
+from dedup.text.legal_forms import split_legal_forms
 from dedup.text.normalise import normalise
 from dedup.training.data.sources import Entity, core_of, is_one_in, read_rows
 
@@ -65,6 +67,8 @@ _MAX_CANDIDATES = 1_500
 _NEIGHBOURS = 5
 _NEAR = 20
 _SMALLEST_LIST = 250
+_MIN_EXCHANGED, _MAX_EXCHANGED = 300, 2_000
+_SHORTEST_FILLER = 3
 _LARGEST_LIST = 20_000
 """Number of names of a list that are searched for candidates."""
 
@@ -211,6 +215,31 @@ def candidates(lists: Mapping[str, Sequence[str]], encoder: Encoder, seed: int) 
             if other not in (at, -1):
                 pairs.append((searched[at], searched[other]))
         yield country, pairs
+
+
+def exchanged(names: Sequence[str], seed: int) -> list[Pair]:
+    """Return up to 2,000 names, each with the one that has the rarest word of another name in place of its own.
+
+    One name in ten is taken, but at least 300. In a list, such names stand for a frame (``Bank Spółdzielczy w X``); two
+    names given by hand have no list, and these pairs show that a shared frame is not a shared name.
+    """
+    if len(names) < _SMALLEST_LIST:
+        return []
+    counts = Counter(word for name in names for word in set(name.split()))
+    rng = random.Random(seed)
+    wanted = min(_MAX_EXCHANGED, max(_MIN_EXCHANGED, len(names) // 10))
+    slots = []
+    for name in rng.sample(names, min(len(names), 3 * wanted)):
+        core, _ = split_legal_forms(name)
+        words = set(core).intersection(name.split())
+        if len(core) > 1 and words:
+            slots.append((name, min(words, key=lambda word: (counts[word], -len(word), word))))
+    fillers = rng.sample([word for _, word in slots], len(slots))
+    return [
+        (name, " ".join(filler if each == word else each for each in name.split()))
+        for (name, word), filler in zip(slots[:wanted], fillers, strict=False)
+        if filler != word and min(len(word), len(filler)) >= _SHORTEST_FILLER
+    ]
 
 
 def strangers(entities: Sequence[Entity], encoder: Encoder, seed: int) -> list[Pair]:

@@ -175,6 +175,21 @@ def test_one_other_letter_makes_another_word_of_a_short_one():
     assert respelling("acmes", "acnes").ratio < TYPO_RATIO
 
 
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [("müller bau", "mueller bau"), ("größe und münze", "groesse und münze"), ("bjørn ås", "bjoern aas")],
+)
+def test_an_umlaut_is_read_as_the_other_name_writes_it(left, right):
+    assert value(left, right, "core_ratio") == value(left, right, "shared_words") == 1.0
+    plain = left.translate(str.maketrans("äöüøå", "aouoa"))
+    assert value(plain, right, "core_ratio") < 1.0
+
+
+def test_a_short_word_that_begins_another_is_another_word():
+    assert value("feuerwehr ulm", "feuerwehr ulmen", "word_exchanged") == 1.0
+    assert value("prk bank", "park bank", "word_exchanged") == 0.0
+
+
 def test_a_frame_of_the_corpus_is_evidence():
     corpus = Corpus(2_000, {"bank": 400, "savings": 400}, {"bank savings": 400})
     pair = ("savings bank kelvorin", "savings bank dunmore")

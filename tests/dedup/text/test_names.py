@@ -79,7 +79,7 @@ def test_words_that_are_not_small_are_left(text, core):
         ("梅沙实验学校（光华校区）", ["梅沙 实验 学校 光华 校区"]),  # a branch
         ("梅沙外国语学校（集团）学府小学", ["梅沙 外国语 学校 集团 学府 小学"]),
         ("梅沙理工学校 附属中学", ["梅沙 理工 学校 附属 中学"]),
-        ("Завод Прогресс (бывший Завод Кирова)", ["zavod progress", "zavod kirova"]),
+        ("Завод Прогресс (бывший Завод Кирова)", ["plant progress", "plant kirova"]),
     ],
 )
 def test_a_name_is_taken_apart_at_its_trade_names(text, parts):

@@ -12,6 +12,7 @@ from dedup.training.data.sources import Entity, LabelledPairs
 from dedup.training.data.world import (
     HELD_OUT,
     candidates,
+    exchanged,
     read_judged_pairs,
     read_lists,
     read_world_aliases,
@@ -126,6 +127,18 @@ def test_strangers_are_alike_of_two_entities_in_two_scripts():
     assert len(pairs) > 50
     assert all(owner[left] != owner[right] and left.isascii() != right.isascii() for left, right in pairs)
     assert strangers(entities[:20], FewLetters(), seed=1) == []
+
+
+def test_an_exchanged_name_keeps_all_words_but_its_rarest():
+    frames = [f"{frame} {kind}" for frame in ("spolka", "huta") for kind in ("nova", "stara")]
+    names = [f"{frame} {word}{i}" for frame in frames for word in WORDS for i in range(10)]
+    pairs = exchanged(names, seed=1)
+    assert len(pairs) > 250
+    for left, right in pairs:
+        *frame, rarest = left.split()
+        *kept, other = right.split()
+        assert kept == frame and rarest != other
+    assert exchanged(names[:100], seed=1) == []
 
 
 def test_pairs_of_the_world_need_their_lists(data):
