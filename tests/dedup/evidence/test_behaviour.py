@@ -35,7 +35,7 @@ CATEGORIES = {
 }
 MEDIUM_SHARE = 0.72
 MEDIUM_ORDER_SHARE = 0.80
-MAX_OPEN = 133
+MAX_OPEN = 41
 
 
 def read(name):
