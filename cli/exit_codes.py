@@ -8,13 +8,17 @@ import os
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import ParamSpec
 
 import typer
 
 from cli.show.notes import say
+from cli.show.streams import discard
+from cli.show.text import visible
 from dedup import errors
+from dedup.runtime.threads import require_address_space
 
 P = ParamSpec("P")
 
@@ -32,13 +36,18 @@ _CODES: dict[type[errors.DedupError], int] = {
 _ENVIRONMENT_ERRNOS = {
     *(errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EACCES, errno.EPERM, errno.EROFS, errno.EMFILE),
     *(errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.EFBIG, errno.ENOMEM),
+    *(errno.ELOOP, errno.ENXIO, errno.ENODEV, errno.EBUSY, errno.ENFILE, errno.EAGAIN, errno.ENOLCK),
+    *(errno.ETXTBSY, errno.ESTALE, errno.EOPNOTSUPP, errno.EEXIST, errno.ENOTEMPTY, errno.EBADF),
 }
+_NO_MEMORY = ("bad_alloc", "can't start new thread", "failed to map segment", "Cannot allocate memory")
+"""What libraries say in exceptions of other kinds when they get no memory."""
 
 
 def exit_code(error: BaseException) -> int:
     """Print ``error`` on stderr and return the exit code that it stands for."""
+    if isinstance(error, OSError):
+        discard(sys.stdout)
     if isinstance(error, BrokenPipeError):
-        _close_stdout()
         return OK
     if isinstance(error, KeyboardInterrupt):
         say("Interrupted.")
@@ -46,15 +55,30 @@ def exit_code(error: BaseException) -> int:
     if isinstance(error, errors.DedupError):
         say(f"Error: {error}")
         return next((code for kind, code in _CODES.items() if isinstance(error, kind)), BUG)
-    if isinstance(error, MemoryError):
-        say("Error: Out of memory. Free some and try again.")
+    if isinstance(error, MemoryError) or any(sign in str(error) for sign in _NO_MEMORY):
+        say("Error: Out of memory. Free some, raise the limit (`ulimit`) or use fewer --threads, and try again.")
         return ENVIRONMENT
     if isinstance(error, OSError) and error.errno in _ENVIRONMENT_ERRNOS:
         place = f"{error.filename}: " if error.filename else ""
         say(f"Error: {place}{error.strerror}. Check the path, its permissions and the free space, then try again.")
         return ENVIRONMENT
-    say(f"Error: {type(error).__name__}: {error}. This is a bug; the traceback is in {_keep(error)}.")
+    say(f"Error: {type(error).__name__}: {error}. This is a bug; {_keep(error)}.")
     return BUG
+
+
+@contextmanager
+def ending() -> Iterator[None]:
+    """Make the block end with an exit code instead of an exception.
+
+    Raises:
+        typer.Exit: with the code.
+    """
+    try:
+        yield
+    except (typer.Exit, typer.Abort):
+        raise
+    except (Exception, KeyboardInterrupt) as error:
+        raise typer.Exit(_usage_code(error) or exit_code(error)) from None
 
 
 def guarded(command: Callable[P, None]) -> Callable[P, None]:
@@ -62,30 +86,34 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
 
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        try:
+        with ending():
+            require_address_space(kwargs.get("threads"))  # type: ignore[arg-type]
             command(*args, **kwargs)
             sys.stdout.flush()
-        except (typer.Exit, typer.Abort):
-            raise
-        except (Exception, KeyboardInterrupt) as error:
-            raise typer.Exit(exit_code(error)) from None
 
     return run
 
 
-def _keep(error: BaseException) -> str:
-    """Write the traceback of ``error`` to a new file and return its path."""
-    handle, path = tempfile.mkstemp(prefix="dedup-error-", suffix=".txt")
-    with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
-        traceback.print_exception(error, file=file)
-    return path
-
-
-def _close_stdout() -> None:
-    """Redirect stdout to the null device: its reader is gone, and flushing it at exit would raise again."""
+def _usage_code(error: BaseException) -> int:
+    """Show ``error`` and return its exit code if it is typer's on wrong arguments, else 0."""
+    show = getattr(error, "show", None)
+    if show is None:
+        return 0
+    if isinstance(message := getattr(error, "message", None), str):
+        setattr(error, "message", "\n".join(map(visible, message.splitlines())))  # noqa: B010 (not in its type)
     try:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
-    except (OSError, ValueError):  # stdout has no file descriptor
-        pass
+        show()
+    except OSError:
+        discard(sys.stderr)
+    return USAGE
+
+
+def _keep(error: BaseException) -> str:
+    """Write the traceback of ``error`` to a new file and say where it is."""
+    try:
+        handle, path = tempfile.mkstemp(prefix="dedup-error-", suffix=".txt")
+        with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
+            traceback.print_exception(error, file=file)
+    except OSError as fault:
+        return f"its traceback cannot be written ({fault.strerror})"
+    return f"the traceback is in {path}"

@@ -14,23 +14,40 @@ import threading
 from contextlib import suppress
 from select import select
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from cli.commands import compare, delete, evaluate, index, migrate, query, report, status, train, verify
-from cli.exit_codes import INTERRUPTED, guarded
+from cli.exit_codes import INTERRUPTED, ending, exit_code, guarded
 from cli.options import examples
 from cli.show.help import Command, Group
+from cli.show.streams import occupy_descriptors, require_output
+from dedup.errors import EnvironmentFault
 from dedup.runtime.versions import version_of
 
 SECONDS_TO_STOP = 1.8
 """Time for a command to roll back after a signal before it is ended."""
 _STDERR = 2
 
+
+class _Program(Group):
+    """The group of all commands; what goes wrong in parsing or in a help page has an exit code, too."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as typer's
+        """Parse the arguments of the program itself."""
+        with ending():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - as typer's
+        """Run a command."""
+        with ending():
+            return super().invoke(ctx)
+
+
 app = typer.Typer(
     name="dedup",
-    cls=Group,
+    cls=_Program,
     epilog=examples("dedup index companies.csv", 'dedup query "Acme Inc"', "dedup report"),
     context_settings={"help_option_names": ["-h", "--help"]},
     add_completion=False,
@@ -74,6 +91,11 @@ def _common(
 
 def main() -> None:
     """Run the command line; ``docs/bad-input.md`` lists its exit codes."""
+    occupy_descriptors()
+    try:
+        require_output()
+    except EnvironmentFault as error:
+        sys.exit(exit_code(error))
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(signum) != signal.SIG_IGN:  # ignored under nohup and in background jobs of a script
             signal.signal(signum, _stop)

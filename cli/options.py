@@ -12,6 +12,8 @@ from typing import Annotated
 import typer
 
 COMMON = "Common options"
+PATHS = ("FILE", "DIR", "DATA_DIR")
+"""Metavars of options and arguments that name files: alone they may hold bytes that are not UTF-8."""
 READING = "Reading options"
 """How an input is parsed and what happens to bad rows; the last group of a help page."""
 
@@ -60,7 +62,7 @@ Threads = Annotated[
         "--threads",
         metavar="N",
         min=1,
-        help="Number of threads. Default: the cores available to the process.",
+        help="Number of threads, at most 8 for each core. Default: the cores available to the process.",
         rich_help_panel=COMMON,
     ),
 ]

@@ -10,6 +10,7 @@ lines), the number of cells per text, and scripts whose characters take two or f
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 
@@ -55,9 +56,10 @@ def parse_size(text: str) -> int:
 
     """
     match = _SIZE.fullmatch(text.strip())
-    if not match:
+    size = float(match[1]) * _UNITS[match[2].upper()] if match else math.inf
+    if not math.isfinite(size):
         raise UsageError(f"{text!r} is not a memory size. Use a form such as 1500M or 4G.")
-    return int(float(match[1]) * _UNITS[match[2].upper()])
+    return int(size)
 
 
 def check(need: Need, texts: int, characters: int, limit: int) -> None:

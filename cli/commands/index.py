@@ -135,7 +135,7 @@ def index(
         allow_empty=allow_empty,
     )
     given = _inputs(files or [], from_sql=from_sql, source_url=source_url, source=source, rejects=rejects)
-    limit = parse_size(memory) if memory else None
+    limit = None if memory is None else parse_size(memory)
     job = partial(
         index_input,
         place,

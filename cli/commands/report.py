@@ -66,7 +66,7 @@ def report(
 
     if output.exists() and not output.is_dir():
         raise UsageError(f"--output {output} is a file; give a directory for the report.")
-    limit = parse_size(memory) if memory else None
+    limit = None if memory is None else parse_size(memory)
     place = Workspace(workspace, database)
     with progress_bar(quiet=quiet) as progress:
         summary = report_job(

@@ -22,7 +22,9 @@ def train(
     ] = None,
     seed: Annotated[
         int | None,
-        typer.Option("--seed", metavar="N", min=0, help="Random seed. Default: that of the shipped model."),
+        typer.Option(
+            "--seed", metavar="N", min=0, max=2**63 - 1, help="Random seed. Default: that of the shipped model."
+        ),
     ] = None,
 ) -> None:
     """Train a model.

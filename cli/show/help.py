@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from typer import BadParameter
 from typer.core import TyperCommand, TyperGroup
 
-from cli.options import COMMON
+from cli.options import COMMON, PATHS
+from cli.show.text import visible
 
 if TYPE_CHECKING:
     from typer._click import Context, HelpFormatter, Parameter
@@ -37,9 +39,11 @@ class Command(TyperCommand):
         return _help_option(super().get_help_option(ctx))
 
     def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
-        """Parse the arguments; reword what typer says about wrong ones."""
+        """Parse the arguments; reword what typer says about wrong ones, and refuse texts that cannot be stored."""
         try:
-            return super().parse_args(ctx, args)
+            rest = super().parse_args(ctx, args)
+            _require_utf8(self.get_params(ctx), ctx)
+            return rest
         except Exception as error:
             if isinstance(message := getattr(error, "message", None), str):
                 takes_text = any(param.param_type_name == "argument" and param.nargs == 1 for param in self.params)
@@ -62,6 +66,24 @@ class Group(TyperGroup):
     def get_help_option(self, ctx: Context) -> TyperOption | None:
         """Return the option ``--help``."""
         return _help_option(super().get_help_option(ctx))
+
+
+def _require_utf8(params: list[Parameter], ctx: Context) -> None:
+    """Refuse a value that holds bytes which are not UTF-8; paths may.
+
+    Raises:
+        typer.BadParameter: with the name of the option.
+    """
+    for param in params:
+        value = ctx.params.get(str(param.name))
+        for text in value if isinstance(value, list | tuple) else [value]:
+            if isinstance(text, str) and param.metavar not in PATHS and text != text.encode(errors="replace").decode():
+                message = f"'{visible(text)}' holds bytes that are not UTF-8; give it as UTF-8."
+                raise BadParameter(message, ctx=ctx, param_hint=f"'{_hint(param)}'")
+
+
+def _hint(param: Parameter) -> str:
+    return "' / '".join(param.opts) if param.param_type_name == "option" else str(param.metavar)
 
 
 def _help_option(option: TyperOption | None) -> TyperOption | None:

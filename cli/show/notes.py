@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import typer
 
+from cli.show.streams import discard
 from cli.show.text import visible
 
 
 def say(message: str) -> None:
-    """Print one line on stderr."""
-    typer.echo(visible(message), err=True)
+    """Print one line on stderr, if that can be written: there is no other place to say that it cannot."""
+    try:
+        typer.echo(visible(message), err=True)
+    except OSError:
+        discard(sys.stderr)
 
 
 def notes_unless(quiet: bool) -> Callable[[str], None]:

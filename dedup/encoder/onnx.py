@@ -21,6 +21,7 @@ from dedup.encoder.cosine import cosine
 from dedup.encoder.tokens import in_letters, symbols_and_grams, windows
 from dedup.errors import VersionMismatch
 from dedup.runtime import threads
+from dedup.runtime.onnx_session import session
 
 CODE_SCALE = 254.0
 """Factor by which a unit vector is multiplied before it is rounded and clipped to ±127, its int8 code."""
@@ -69,14 +70,8 @@ class OnnxEncoder:
 
     def __init__(self, model_path: Path) -> None:
         """Load the tower. It encodes ``threads.count()`` batches at once, each on one core."""
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.inter_op_num_threads = options.intra_op_num_threads = 1
         self._model_path = model_path
-        self._session = onnxruntime.InferenceSession(
-            str(model_path), sess_options=options, providers=["CPUExecutionProvider"]
-        )
+        self._session = session(model_path)
         self._dimension = int(self._session.get_outputs()[0].shape[1])
 
     def __reduce__(self) -> tuple[type[OnnxEncoder], tuple[Path]]:

@@ -2,41 +2,29 @@
 
 Workers are started as fresh interpreters, because a process forked from one with threads may hang. Unlike those of
 ``multiprocessing`` they do not import the caller's main module, so a script needs no ``if __name__ == "__main__"``
-guard and a notebook works. A worker runs in Python's isolated mode and finds the standard library first: a file
-``signal.py`` or ``pickle.py`` in the working directory is never imported. Each worker has a pipe of its own to the
-caller. When the caller ends, however it ends, the pipe closes and the worker exits.
+guard and a notebook works. Each worker has a pipe of its own to the caller. When the caller ends, however it ends, the
+pipe closes and the worker exits.
 """
 
 from __future__ import annotations
 
 import gc
-import json
 import os
 import pickle
 import signal
 import subprocess
-import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from multiprocessing.connection import Connection, Pipe
-from pathlib import Path
 from threading import Lock, get_ident
 from typing import Any, NamedTuple, TypeVar
 from weakref import WeakSet
 
 from dedup.errors import EnvironmentFault
-from dedup.runtime import threads
+from dedup.runtime import children, threads
 
 T = TypeVar("T")
-
-_ROOT = Path(__file__).resolve().parents[2]
-"""The directory that holds this package."""
-
-_START = (
-    "import json, sys; arguments = json.loads(sys.argv[1]); sys.path += arguments['path']; "
-    "from dedup.runtime.processes import serve; serve(arguments['pipe'])"
-)
 
 
 class _Worker(NamedTuple):
@@ -211,9 +199,10 @@ os.register_at_fork(after_in_child=_after_fork)
 def _start() -> _Worker:
     here, there = Pipe()
     try:
-        arguments = json.dumps({"path": _search_path(), "pipe": there.fileno()})
-        process = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-c", _START, arguments],
+        process = children.start(
+            __name__,
+            serve.__name__,
+            there.fileno(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             pass_fds=[there.fileno()],
@@ -226,16 +215,6 @@ def _start() -> _Worker:
     finally:
         there.close()
     return _Worker(process, here)
-
-
-def _search_path() -> list[str]:
-    """Return where a worker looks for modules that are not in the standard library: this package, then as the caller.
-
-    Relative entries, such as the empty one that stands for the working directory, are left out; so are entries that
-    are not strings, which the import system ignores.
-    """
-    entries = [entry for entry in sys.path if isinstance(entry, str) and Path(entry).is_absolute()]
-    return list(dict.fromkeys([str(_ROOT), *entries]))
 
 
 def _send_next(

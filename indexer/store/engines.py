@@ -41,6 +41,7 @@ sqlite3.register_adapter(np.int64, int)  # by default np.int64 is bound as a blo
 _TRANSIENT_SQLSTATES = ("40001", "40P01", "55P03", "57014", "53300", "08", "57P")
 _DAMAGED_SQLSTATES = ("XX001", "XX002")  # data_corrupted, index_corrupted
 _DAMAGE_MESSAGES = ("malformed", "not a database", "Could not decode to UTF-8")
+_BAD_PARAMETERS = ("invalid connection option", "bad value for", "invalid port number", "invalid sslmode value")
 _DENIED_SQLSTATE = "42501"  # insufficient_privilege, which the driver reports as a programming error
 
 
@@ -62,6 +63,8 @@ def parse_url(address: str) -> URL:
         raise UsageError(f"Databases of type {backend!r} are not supported; use sqlite or postgresql.")
     if url.database in (None, "", ":memory:"):
         raise UsageError("A SQLite database in memory would not be saved; name a file: sqlite:///path.")
+    if url.host or url.username or "\0" in url.database or not Path(url.database).name:
+        raise UsageError("A SQLite URL names a file and nothing else: sqlite:///path.")
     return url.set(drivername="sqlite")
 
 
@@ -75,11 +78,19 @@ def make_engine(
     for a SQLite file of another program before anything is written to it.
 
     Raises:
-        UsageError: the driver for PostgreSQL is not installed.
+        UsageError: the driver for PostgreSQL is not installed, or the URL has parameters that SQLAlchemy refuses.
 
     """
-    if url.get_backend_name() == "sqlite":
-        return _sqlite_engine(url, busy_timeout_ms)
+    try:
+        if url.get_backend_name() == "sqlite":
+            return _sqlite_engine(url, busy_timeout_ms)
+        return _postgresql_engine(url, oldest_postgresql)
+    except (ArgumentError, TypeError, ValueError) as error:
+        where = url.render_as_string(hide_password=True)
+        raise UsageError(f"The database URL {where} cannot be used: {_first_line(error).rstrip('.')}.") from None
+
+
+def _postgresql_engine(url: URL, oldest_postgresql: int) -> Engine:
     arguments = {} if "connect_timeout" in url.query else {"connect_timeout": CONNECT_TIMEOUT_S}
     try:
         engine = create_engine(url, connect_args=arguments, hide_parameters=True, pool_pre_ping=True)
@@ -260,6 +271,7 @@ def translated_errors(engine: Engine) -> Iterator[None]:
     Violated constraints and invalid statements are bugs of ours and pass unchanged.
 
     Raises:
+        UsageError: the driver does not take a parameter of the URL.
         EnvironmentFault: the database is unreachable, full or denies access.
         WriterBusy: another process has locked the database.
         CorruptStore: the database reports damage.
@@ -285,6 +297,8 @@ def _translate(engine: Engine, error: BaseException) -> DedupError | None:
         )
     if "database is locked" in line:
         return WriterBusy(f"The database {where} is in use by another process; try again later.")
+    if line.startswith(_BAD_PARAMETERS):
+        return UsageError(f"The database URL {where} cannot be used: {line.rstrip('.')}.")
     driver = engine.dialect.loaded_dbapi
     environment = (driver.OperationalError, driver.InternalError, driver.InterfaceError)
     if isinstance(error, environment) or state == _DENIED_SQLSTATE:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from dedup.runtime.onnx_session import session
+
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
@@ -23,10 +25,10 @@ def products(left: NDArray[np.int8], right: NDArray[np.int8]) -> NDArray[np.int3
 
     Runs in the calling thread and releases the interpreter lock. Both arrays must be contiguous.
     """
-    session, right_type = _session()
+    multiplier, right_type = _session()
     if right_type == _UINT8:
         right = _unsigned(right)  # type: ignore[assignment]
-    result: NDArray[np.int32] = session.run(None, {"left": _unsigned(left), "right": right})[0]
+    result: NDArray[np.int32] = multiplier.run(None, {"left": _unsigned(left), "right": right})[0]
     return result
 
 
@@ -42,17 +44,13 @@ def _session() -> tuple[InferenceSession, int]:
     Unsigned times signed bytes is fastest. On x86 without VNNI, however, the sums of such products saturate at 16 bits
     (ONNX Runtime, "Quantize ONNX Models"), so a test decides; unsigned times unsigned bytes is always exact.
     """
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(_model(_INT8), options, providers=["CPUExecutionProvider"])
+    signed = session(_model(_INT8))
     largest = np.full((1, 64), 255, np.uint8)
     extremes = np.repeat(np.array([[127], [-128]], np.int8), 64, axis=1)
-    found = session.run(None, {"left": largest, "right": extremes})[0]
+    found = signed.run(None, {"left": largest, "right": extremes})[0]
     if found.tolist() == [[64 * 127 * 127, -64 * 127 * 128]]:
-        return session, _INT8
-    return onnxruntime.InferenceSession(_model(_UINT8), options, providers=["CPUExecutionProvider"]), _UINT8
+        return signed, _INT8
+    return session(_model(_UINT8)), _UINT8
 
 
 def _model(right_type: int) -> bytes:

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from importlib.util import find_spec
-from pathlib import Path
 from typing import IO, Any
 
-from dedup.errors import InputRefused, UsageError
+from dedup.errors import EnvironmentFault, InputRefused, UsageError
+from dedup.runtime import children
 from indexer.reading import columns, streams
 from indexer.reading.cell_table import CellTable, Unusable
+from indexer.reading.formats import parquet_worker
 from indexer.reading.rejects import Reject
 from indexer.reading.rows import ReadOptions, Row
 from indexer.reading.streams import ByteSource
 
 MAX_MESSAGE_BYTES = 1 << 28
 
-_WORKER = Path(__file__).with_name("parquet_worker.py")
 _BAD_ID_KINDS = {"float": "fractions", "boolean": "truth values"}
 
 
@@ -131,5 +130,8 @@ class ParquetTable(CellTable):
 
 def start(file: int) -> subprocess.Popen[bytes]:
     """Start the child process that reads the file with this descriptor."""
-    command = [sys.executable, "-P", str(_WORKER)]
-    return subprocess.Popen(command, stdin=file, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    pipes = {"stdin": file, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    try:
+        return children.start(parquet_worker.__name__, parquet_worker.main.__name__, **pipes)
+    except OSError as error:
+        raise EnvironmentFault(f"The process that reads Parquet cannot be started ({error}).") from error

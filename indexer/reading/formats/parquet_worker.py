@@ -1,7 +1,7 @@
-"""Read one Parquet file and write its records as JSON lines: a program that ``parquet`` runs as a child process.
+"""Read one Parquet file and write its records as JSON lines: ``main`` is what the child process of ``parquet`` runs.
 
 A damaged file can crash the Parquet library, exhaust memory or never end; here it can only end the child process.
-Standard input must be the file on disk. The program imports nothing of this project.
+Standard input must be the file on disk. Nothing else of this project is imported.
 
 The first line it writes is ``{"columns": [[name, kind], …], "rows": n}`` with the kinds of ``_kind``. The next lines
 are lists of records without the nested columns, and the last line is ``{"end": n}``. A cell is a string, null, or a
@@ -34,9 +34,18 @@ STAND_IN_CHARACTERS = 1 << 12
 Cell = str | list[str] | None
 
 
+def main() -> None:
+    """Read the file that is standard input."""
+    confine()
+    with os.fdopen(0, "rb") as given:
+        serve(given, sys.stdout.buffer)
+
+
 def confine() -> None:
     """Limit the memory of this process and write no core file when it crashes."""
-    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_BYTES, MEMORY_BYTES))
+    _, most = resource.getrlimit(resource.RLIMIT_DATA)
+    size = MEMORY_BYTES if most == resource.RLIM_INFINITY else min(MEMORY_BYTES, most)
+    resource.setrlimit(resource.RLIMIT_DATA, (size, size))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
@@ -146,9 +155,3 @@ def _cell(value: object) -> Cell:
     except UnicodeDecodeError as error:
         return ["E_ENCODING_ROW", error.object[:STAND_IN_CHARACTERS].decode("utf-8", "backslashreplace")]
     return text if len(text) <= MAX_CELL_CHARACTERS else ["E_FIELD_TOO_LONG", text[:STAND_IN_CHARACTERS]]
-
-
-if __name__ == "__main__":
-    confine()
-    with os.fdopen(0, "rb") as given:
-        serve(given, sys.stdout.buffer)
