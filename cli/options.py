@@ -157,8 +157,26 @@ Rejects = Annotated[
     typer.Option(
         "--rejects",
         metavar="FILE",
-        help="Write rejected rows to FILE, or to stderr if it is -. Default: INPUT.rejects.jsonl.",
+        help="Write rejected rows to FILE (JSON Lines, or CSV if it ends in .csv), or to stderr if it is -. Default: "
+        "INPUT.rejects.jsonl.",
         rich_help_panel=READING,
+    ),
+]
+
+
+Mode = Annotated[
+    str | None,
+    typer.Option(
+        "--mode",
+        metavar="MODE",
+        help="Permissions of the files that are written, in octal, e.g. 644. Default: those of the input, or 600.",
+        rich_help_panel=COMMON,
+    ),
+]
+Raw = Annotated[
+    bool,
+    typer.Option(
+        "--raw", help="Write CSV cells as they are, without the apostrophe that keeps spreadsheets from running them."
     ),
 ]
 

@@ -93,6 +93,7 @@ def index(
     database: options.Database = None,
     threads: options.Threads = None,
     memory: options.Memory = None,
+    mode: options.Mode = None,
     quiet: options.Quiet = False,
     encoding: options.Encoding = None,
     delimiter: options.Delimiter = None,
@@ -116,8 +117,10 @@ def index(
     compute_with(threads)
 
     from dedup.model import load_model
+    from indexer.files import access_of
     from indexer.jobs.index import index_input
     from indexer.memory import parse_size
+    from indexer.reading.inputs import open_rejects
     from indexer.reading.open import ReadOptions
     from indexer.store.workspace import Workspace
 
@@ -146,7 +149,12 @@ def index(
         memory=limit,
         notify=notes_unless(quiet),
     )
-    if _index_all(given, job, rejects, quiet=quiet):
+    access = access_of(mode) if mode else None
+    refused = [
+        open_rejects(one.files, rejects, one.source, inputs=files or [], owns=place.owns, access=access)
+        for one in given
+    ]
+    if _index_all(given, job, refused, quiet=quiet):
         raise typer.Exit(SOME_ROWS_REJECTED)
 
 
@@ -172,13 +180,19 @@ def _inputs(
     return found
 
 
-def _index_all(given: Sequence[Input], job: Callable[..., InputIndexed], rejects: Path | None, *, quiet: bool) -> int:
+def _index_all(
+    given: Sequence[Input],
+    job: Callable[..., InputIndexed],
+    rejects: Sequence[RejectsFile | RejectsStream],
+    *,
+    quiet: bool,
+) -> int:
     """Index one input after the other and print what became of each; return the number of rejected rows."""
     rejected = 0
-    for number, one in enumerate(given):
+    for number, (one, listed) in enumerate(zip(given, rejects, strict=True)):
         if number:
             sys.stdout.write("\n")
-        with one.open_rejects(rejects) as refused:
+        with listed as refused:
             done = _index(job, one, refused, quiet=quiet)
             _print(done, alone=len(given) == 1)
             say_rejected(refused.count, refused.commit())

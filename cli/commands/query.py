@@ -20,8 +20,10 @@ from dedup.runtime.threads import compute_with
 from indexer.progress_bar import progress_bar
 
 if TYPE_CHECKING:
+    from indexer.files import Access
     from indexer.jobs.query import Answer, Match, Searcher
     from indexer.reading.rows import ReadOptions
+    from indexer.store.workspace import Workspace
 
 EXAMPLES = options.examples(
     'dedup query "international flavor and fragrances"',
@@ -49,7 +51,7 @@ Explain = Annotated[
 ]
 OutputFile = Annotated[
     Path | None,
-    typer.Option("--output", "-o", metavar="FILE", help="Write the matches to FILE instead of standard output."),
+    typer.Option("--output", "-o", metavar="FILE", help="Write the matches to FILE, or to standard output if it is -."),
 ]
 Layout = Annotated[
     Format | None,
@@ -72,9 +74,11 @@ def query(
     explain: Explain = False,
     output: OutputFile = None,
     layout: Layout = None,
+    raw: options.Raw = False,
     workspace: options.Workspace = options.DEFAULT_WORKSPACE,
     database: options.Database = None,
     threads: options.Threads = None,
+    mode: options.Mode = None,
     quiet: options.Quiet = False,
     encoding: options.Encoding = None,
     delimiter: options.Delimiter = None,
@@ -119,8 +123,8 @@ def query(
     if text is not None and (wanted != ReadOptions() or rejects):
         raise UsageError("--text, --id and the reading options can be used with --input FILE only.")
     shape = layout or _format_of(output) or (Format.csv if input else Format.table)
-    asked = _Asked(limit, min_probability, explain, output, shape)
     place = Workspace(workspace, database)
+    asked = _Asked(limit, min_probability, explain, _checked(output, input, place), shape, place, mode, raw)
     with (
         place.open(for_writing=False) as store,
         progress_bar(quiet=quiet or text is not None) as progress,
@@ -141,6 +145,16 @@ class _Asked:
     explain: bool
     output: Path | None
     shape: Format
+    place: Workspace
+    mode: str | None
+    raw: bool
+
+    @property
+    def access(self) -> Access | None:
+        """Who may read what is written, if the user has said so."""
+        from indexer.files import access_of
+
+        return access_of(self.mode) if self.mode else None
 
     def rows(self, searcher: Searcher, normal: str, match: Match) -> Iterator[dict[str, Any]]:
         """Return the rows of a match of the query with this normal form, with the reasons if asked for."""
@@ -149,15 +163,25 @@ class _Asked:
         return as_rows(match, reasons)
 
 
+def _checked(output: Path | None, input: str | None, place: Workspace) -> Path | None:
+    """Return where the matches go, None for standard output; raises what ``check_destination`` raises."""
+    from indexer.outputs.destination import check_destination
+
+    if output in (None, Path("-")):
+        return None
+    check_destination(output, "--output", inputs=[input] if input else [], owns=place.owns)
+    return output
+
+
 def _answer_text(searcher: Searcher, text: str, asked: _Asked) -> None:
     from dedup.text.normalise import normalise
 
     (found,) = searcher.query([text], limit=asked.limit, min_probability=asked.min_probability)
     rows = (row for match in found for row in asked.rows(searcher, normalise(text), match))
     nothing = f"No match with probability {asked.min_probability:g} or more."
-    with output_to(asked.output) as out:
+    with output_to(asked.output, asked.access or asked.place.access_with()) as out:
         if found or asked.shape is not Format.table:
-            write_rows(rows, asked.shape, out)
+            write_rows(rows, asked.shape, out, raw=asked.raw)
         else:
             out.write(f"{nothing}\n")
     if not found and asked.shape is not Format.table:
@@ -175,12 +199,15 @@ def _answer_file(
     quiet: bool,
 ) -> int:
     """Write the matches of every row of a file; return the number of rejected rows."""
-    from indexer.reading.inputs import open_rejects, reading, refuse_overwriting
+    from dedup.errors import UsageError
+    from indexer.reading.inputs import open_rejects, reading
     from indexer.reading.open import open_table
 
-    refuse_overwriting(file, asked.output, "--output")
+    listed = open_rejects([file], rejects, "stdin", owns=asked.place.owns, access=asked.access)
+    if asked.output is not None and listed.path is not None and asked.output.resolve() == listed.path.resolve():
+        raise UsageError(f"--output {asked.output} is where the rejected rows are listed; choose another path.")
     table = open_table(file, wanted)
-    with open_rejects([file], rejects, "stdin") as refused, reading(table, notes_unless(quiet)):
+    with listed as refused, reading(table, notes_unless(quiet)):
         answers = searcher.answer(
             table,
             limit=asked.limit,
@@ -188,8 +215,8 @@ def _answer_file(
             on_reject=refused.add,
             progress=with_total(progress, table, "queries"),
         )
-        with output_to(asked.output) as out:
-            write_rows(_rows(searcher, answers, asked), asked.shape, out)
+        with output_to(asked.output, asked.access or asked.place.access_with(file)) as out:
+            write_rows(_rows(searcher, answers, asked), asked.shape, out, raw=asked.raw)
         say_rejected(refused.count, refused.commit())
     return refused.count
 

@@ -46,10 +46,12 @@ def report(
     output: Directory = Path("dedup-report"),
     min_probability: MinProbability = None,
     layout: options.Output = ReportFormat.table,
+    raw: options.Raw = False,
     workspace: options.Workspace = options.DEFAULT_WORKSPACE,
     database: options.Database = None,
     threads: options.Threads = None,
     memory: options.Memory = None,
+    mode: options.Mode = None,
     quiet: options.Quiet = False,
 ) -> None:
     """Find all duplicates in the index.
@@ -60,6 +62,7 @@ def report(
 
     from dedup.errors import UsageError
     from dedup.model import load_model
+    from indexer.files import access_of
     from indexer.jobs.report import report as report_job
     from indexer.memory import parse_size
     from indexer.store.workspace import Workspace
@@ -70,7 +73,14 @@ def report(
     place = Workspace(workspace, database)
     with progress_bar(quiet=quiet) as progress:
         summary = report_job(
-            place, load_model(), output, min_probability=min_probability, memory=limit, progress=progress
+            place,
+            load_model(),
+            output,
+            min_probability=min_probability,
+            memory=limit,
+            access=access_of(mode) if mode else None,
+            raw=raw,
+            progress=progress,
         )
     if summary["components_skipped"]:
         _say_skipped(summary["components_skipped"], summary["texts_skipped"])

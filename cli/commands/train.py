@@ -36,6 +36,9 @@ def train(
 
     from dedup.errors import UsageError
 
+    is_model = any((output / name).exists() for name in ("manifest.json", "checkpoint.pt"))
+    if not is_model and output.is_dir() and any(output.iterdir()):
+        raise UsageError(f"--output {output} holds other files than a model; give a new or empty directory.")
     if find_spec("torch") is None:
         raise UsageError("Training needs torch: pip install 'neardup[train]'")
     from dedup.training.command import train as train_model

@@ -6,16 +6,20 @@ import json
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from functools import partial
 from itertools import accumulate, pairwise
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from cli.options import Format
 from cli.show.table import cell, write_table
 from cli.show.text import visible, visible_json
 from dedup.errors import EnvironmentFault
-from indexer.outputs.csv import csv_line, safe_cell
+from indexer.outputs.csv import csv_line, guard
+
+if TYPE_CHECKING:
+    from indexer.files import Access
 
 Row = Mapping[str, Any]
 
@@ -23,16 +27,17 @@ DIGITS = 6
 """Decimal places of probabilities and weights in JSON and CSV."""
 
 
-def write_rows(rows: Iterable[Row], layout: Format, out: TextIO) -> None:
+def write_rows(rows: Iterable[Row], layout: Format, out: TextIO, *, raw: bool = False) -> None:
     """Write rows to ``out``; a table or CSV has the columns of all rows, in order of appearance.
 
-    JSON and JSON Lines are streamed. CSV is buffered in a temporary file until all column names are known.
+    JSON and JSON Lines are streamed. CSV is buffered in a temporary file until all column names are known; with ``raw``
+    its cells have no guard against formulas.
     """
     writers: dict[Format, Callable[[Iterable[Row], TextIO], None]] = {
         Format.table: write_table,
         Format.json: _write_json,
         Format.jsonl: _write_jsonl,
-        Format.csv: _write_csv,
+        Format.csv: partial(_write_csv, raw=raw),
     }
     writers[layout](rows, out)
 
@@ -46,31 +51,25 @@ def write_summary(summary: Row, out: TextIO, *, as_json: bool) -> None:
 
 
 @contextmanager
-def output_to(path: Path | None) -> Iterator[TextIO]:
-    """Yield stdout if ``path`` is None, else a temporary file that replaces ``path`` if the block succeeds.
+def output_to(path: Path | None, access: Access) -> Iterator[TextIO]:
+    """Yield stdout if ``path`` is None, a stream as it is, else a file that replaces ``path`` if the block succeeds.
 
-    Raises ``EnvironmentFault`` if the file cannot be written.
+    ``access`` is who may read a new file. Raises ``EnvironmentFault`` if the file cannot be written.
     """
     if path is None:
         yield sys.stdout
         return
-    from indexer.files import open_beside
+    from indexer.outputs.destination import is_stream, open_stream, replacing
 
-    file = None
+    if is_stream(path):
+        with open_stream(path, "--output") as stream:
+            yield stream
+        return
     try:
-        file = open_beside(path, errors="backslashreplace")
-        with file:
+        with replacing([path], access, errors="backslashreplace") as (file,):
             yield file
-            file.flush()
-            Path(file.name).replace(path)
     except OSError as error:
-        if file is not None and error.filename != file.name:
-            raise
-        raise EnvironmentFault(f"Cannot write {path}: {error.strerror}.") from error
-    finally:
-        if file is not None:
-            with suppress(OSError):
-                Path(file.name).unlink(missing_ok=True)
+        raise EnvironmentFault(f"Cannot write {path}: {error.strerror or error}.") from error
 
 
 def _write_json(rows: Iterable[Row], out: TextIO) -> None:
@@ -86,23 +85,23 @@ def _write_jsonl(rows: Iterable[Row], out: TextIO) -> None:
         out.write(visible_json(json.dumps(row, ensure_ascii=False)) + "\n")
 
 
-def _write_csv(rows: Iterable[Row], out: TextIO) -> None:
+def _write_csv(rows: Iterable[Row], out: TextIO, *, raw: bool) -> None:
     columns: dict[str, None] = {}
-    shown = visible if out.isatty() else str
+    shown, guarded = visible if out.isatty() else str, guard(raw=raw)
     with tempfile.TemporaryFile("w+", encoding="utf-8") as waiting:
         for row in rows:
             columns.update(dict.fromkeys(row))
             waiting.write(json.dumps(row) + "\n")
         waiting.seek(0)
-        out.write(csv_line([shown(safe_cell(column)) for column in columns]) + "\n")
+        out.write(csv_line([shown(guarded(column)) for column in columns]) + "\n")
         for line in waiting:
             row = json.loads(line)
-            out.write(csv_line([shown(safe_cell(_plain(row.get(column)))) for column in columns]) + "\n")
+            out.write(csv_line([shown(guarded(_plain(row.get(column)))) for column in columns]) + "\n")
 
 
 def _plain(value: object) -> str:
     if isinstance(value, list):
-        return "; ".join(contributions(value))
+        return " | ".join(contributions(value))
     if isinstance(value, bool):
         return str(value).lower()
     return "" if value is None else str(value)

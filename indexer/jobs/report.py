@@ -8,16 +8,17 @@ the order of their first record. A cluster is named ``c`` followed by the smalle
 name as long as that record stays in it. An input column with the name of one of ours is renamed with the prefix
 ``column_``.
 
-Cells are protected against formulas (``indexer.outputs.csv``). The three files are replaced together, once all of them
-are written; the summary last.
+Cells are protected against formulas (``indexer.outputs.csv``) unless ``raw`` is true. The three files are replaced
+together, once all of them are written; the summary last. Files of these names that no report wrote are kept, and the
+report is refused.
 """
 
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+import re
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
@@ -32,11 +33,12 @@ from dedup.errors import EnvironmentFault
 from dedup.matching.matcher import Matcher
 from dedup.runtime.progress import Progress, no_progress
 from dedup.runtime.stopwatch import Stopwatch
-from indexer.files import open_beside
+from indexer.files import PRIVATE, Access, make_directory
 from indexer.jobs.duplicates import Duplicates, find_duplicates
 from indexer.memory import REPORT
 from indexer.memory import check as check_memory
-from indexer.outputs.csv import csv_line, safe_cell
+from indexer.outputs.csv import csv_line, guard
+from indexer.outputs.destination import check_destination, check_foreign, replacing
 from indexer.store.runs import recorded_run, versions
 from indexer.store.store import Record, Store
 from indexer.store.workspace import Workspace
@@ -47,9 +49,16 @@ PAIR_COLUMNS = (
     *("probability", "similarity", "kind"),
 )
 CLUSTER_COLUMNS = ("cluster_id", "source", "id", "text", "weakest_probability")
-FILES = ("pairs.csv", "clusters.csv", "summary.json")
+FILES = {
+    "pairs.csv": re.compile(re.escape(csv_line(PAIR_COLUMNS).encode())),
+    "clusters.csv": re.compile(re.escape(csv_line(CLUSTER_COLUMNS).encode())),
+    "summary.json": re.compile(rb'\{\s*"records": '),
+}
+"""The files, in the order in which they are replaced, and how each begins."""
 
 _AT_ONCE = 5_000
+
+Guard = Callable[[str], str]
 
 
 class Line(NamedTuple):
@@ -92,22 +101,37 @@ def report(
     *,
     min_probability: float | None = None,
     memory: int | None = None,
+    access: Access | None = None,
+    raw: bool = False,
     progress: Progress = no_progress,
 ) -> dict[str, Any]:
     """Report the duplicates of a workspace as ``report_workspace`` does; ``min_probability`` defaults to the model's.
 
+    Unless ``access`` is given, the files can be read by those who can read the database.
+
     Raises:
-        UsageError: nothing is indexed, in which case no workspace is created.
+        UsageError: nothing is indexed, in which case no workspace is created; or the output directory holds a file of
+            one of the three names that is not of a report.
 
     Also raises what ``report_workspace`` raises.
     """
     workspace.check_readable()
+    for name, beginning in FILES.items():
+        check_destination(output / name, "--output", owns=workspace.owns)
+        check_foreign(output / name, "a report", beginning)
     if min_probability is None:
         min_probability = model.default_probability
     with workspace.open(for_writing=True) as store:
         snapshots = Snapshots(store, workspace.snapshots)
         return report_workspace(
-            snapshots, model, output, min_probability=min_probability, memory=memory, progress=progress
+            snapshots,
+            model,
+            output,
+            min_probability=min_probability,
+            memory=memory,
+            access=access or workspace.access_with(),
+            raw=raw,
+            progress=progress,
         )
 
 
@@ -118,11 +142,14 @@ def report_workspace(
     *,
     min_probability: float,
     memory: int | None = None,
+    access: Access = PRIVATE,
+    raw: bool = False,
     progress: Progress = no_progress,
 ) -> dict[str, Any]:
     """Find all duplicates of a store, write the three files into ``output``, and return the summary.
 
-    The directory is created if needed, and existing files of these names are replaced. The job is recorded as a run.
+    The directory is created if needed, for its owner or those whom ``access`` names, and existing files of these names
+    are replaced. The job is recorded as a run.
     ``memory`` limits the estimated peak memory in bytes (``indexer.memory``). Stages reported to ``progress``: those of
     ``find_duplicates``, ``read records``, ``write pairs``, ``write exact pairs`` and ``write clusters``.
 
@@ -138,11 +165,12 @@ def report_workspace(
     with recorded_run(store, "report") as run:
         duplicates = find_duplicates(snapshots, model, min_probability=min_probability, progress=progress)
         clock = Stopwatch()
-        with _files(output) as (pairs, clusters, summary_file):
+        with _files(output, access) as (pairs, clusters, summary_file):
             with clock.stage("write"):
-                records = _read_records(store, duplicates, progress)
+                guarded = guard(raw=raw)
+                records = _read_records(store, duplicates, guarded, progress)
                 _write_pairs(pairs, duplicates, records, progress)
-                sizes = _write_clusters(clusters, duplicates, records, progress)
+                sizes = _write_clusters(clusters, duplicates, records, guarded, progress)
             summary = _summarise(duplicates, records, sizes)
             summary |= {
                 "thresholds": {
@@ -161,30 +189,20 @@ def report_workspace(
 
 
 @contextmanager
-def _files(output: Path) -> Iterator[Sequence[TextIO]]:
+def _files(output: Path, access: Access) -> Iterator[list[TextIO]]:
     """Open the three files under temporary names; rename them when the block succeeds."""
-    files: list[TextIO] = []
+    may_enter = access.mode | (access.mode & 0o444) >> 2 if access.exact else 0o700
     try:
-        output.mkdir(parents=True, exist_ok=True)
-        with ExitStack() as stack:
-            for name in FILES:
-                files.append(stack.enter_context(open_beside(output / name)))
+        make_directory(output, may_enter)
+        with replacing([output / name for name in FILES], access) as files:
             yield files
-            for file in files:
-                file.flush()
-                os.fsync(file.fileno())
-            for file, name in zip(files, FILES, strict=True):
-                Path(file.name).replace(output / name)
     except OSError as error:
         raise EnvironmentFault(
             f"The report cannot be written to {output}: {error.strerror}; choose another output directory."
         ) from error
-    finally:
-        for file in files:
-            Path(file.name).unlink(missing_ok=True)
 
 
-def _read_records(store: Store, duplicates: Duplicates, progress: Progress) -> TextRecords:
+def _read_records(store: Store, duplicates: Duplicates, guarded: Guard, progress: Progress) -> TextRecords:
     text_ids, labels = duplicates.text_ids.tolist(), duplicates.near.clusters.labels
     counts = np.zeros(len(text_ids), np.int64)
     first_records = np.zeros(len(text_ids), np.int64)
@@ -203,16 +221,16 @@ def _read_records(store: Store, duplicates: Duplicates, progress: Progress) -> T
             if record.fields:
                 columns.update(dict.fromkeys(record.fields))
         if is_written[place] or len(records) > 1:
-            lines[place] = [_line(record, columns) for record in records]
+            lines[place] = [_line(record, columns, guarded) for record in records]
         if not place % _AT_ONCE:
             progress("read records", place, len(text_ids))
     progress("read records", len(text_ids), len(text_ids))
     return TextRecords(counts, first_records, lines, list(columns))
 
 
-def _line(record: Record, columns: Iterable[str]) -> Line:
-    cells = safe_cell(record.source), safe_cell(record.external_id), safe_cell(record.raw)
-    others = [safe_cell(record.fields.get(column, "")) for column in columns]
+def _line(record: Record, columns: Iterable[str], guarded: Guard) -> Line:
+    cells = guarded(record.source), guarded(record.external_id), guarded(record.raw)
+    others = [guarded(record.fields.get(column, "")) for column in columns]
     return Line(csv_line(cells), csv_line(("", *others)) if others else "", len(others))
 
 
@@ -236,9 +254,11 @@ def _write_pairs(file: TextIO, duplicates: Duplicates, records: TextRecords, pro
             file.writelines(f"{first_record.cells},{record.cells},1.000000,1.000000,exact\n" for record in others)
 
 
-def _write_clusters(file: TextIO, duplicates: Duplicates, records: TextRecords, progress: Progress) -> list[int]:
+def _write_clusters(
+    file: TextIO, duplicates: Duplicates, records: TextRecords, guarded: Guard, progress: Progress
+) -> list[int]:
     """Write the clusters and return the number of records of each."""
-    file.write(csv_line((*CLUSTER_COLUMNS, *map(safe_cell, _unique_names(records.columns)))) + "\n")
+    file.write(csv_line((*CLUSTER_COLUMNS, *map(guarded, _unique_names(records.columns)))) + "\n")
     labels, weakest = duplicates.near.clusters.labels, duplicates.near.clusters.weakest
     places, first_records = _clustered_places(labels, records)
     for block in _blocks(places, "clusters", progress):

@@ -6,11 +6,16 @@ Lines follow RFC 4180, except that they end in LF. The guard against formulas fo
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-_FORMULA_STARTS = frozenset("=+-@\t\r\n＝＋－＠")
+_LINE_ENDS = "\n\r\v\f\x1c-\x1e\x85\u2028\u2029"
+_SIGNS = r"=+\-@＝＋－＠﹦﹢﹣﹫"
+_BLANK = r"\s\"\u200b-\u200f\u2060\ufeff"
 _NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?([eE][+-]?[0-9]+)?")
-_NEEDS_QUOTES = re.compile('[",\n\r\v\f\x1c-\x1e\x85\u2028\u2029]')
+_NEEDS_QUOTES = re.compile(f'[",{_LINE_ENDS}]')
+# A spreadsheet that expects semicolons splits a comma-separated line at those in a cell, and takes no notice of the
+# quotes around it: the rest of the cell is then the start of another cell, or of another line.
+_FORMULA = re.compile(rf"((?:^|[;\t{_LINE_ENDS}])(?=[{_BLANK}]*[{_SIGNS}])|^(?=[\t\r\n]))")
 
 
 def csv_line(cells: Sequence[str]) -> str:
@@ -27,12 +32,19 @@ def csv_line(cells: Sequence[str]) -> str:
 
 
 def safe_cell(text: str) -> str:
-    """Return ``text``, with an apostrophe in front if a spreadsheet could run it as a formula.
+    """Return ``text`` with an apostrophe wherever a spreadsheet could see the start of a formula.
 
-    That is text that begins with ``=``, ``+``, ``-``, ``@`` (or a full-width form of these), a tab, CR or LF and is not
-    a plain number. Removing the apostrophe restores the text.
+    That is a ``=``, ``+``, ``-`` or ``@`` (or a full-width form of these) at the beginning or after a semicolon, a tab
+    or a line end, also behind spaces; and a tab, CR or LF at the beginning. Plain numbers stay as they are.
     """
-    return f"'{text}" if text[:1] in _FORMULA_STARTS and not _NUMBER.fullmatch(text) else text
+    if text[:1].isalnum() and ";" not in text and text.isprintable():
+        return text
+    return text if _NUMBER.fullmatch(text) else _FORMULA.sub(r"\1'", text)
+
+
+def guard(*, raw: bool) -> Callable[[str], str]:
+    """Return ``safe_cell``, or with ``raw`` a function that leaves cells as they are."""
+    return str if raw else safe_cell
 
 
 def _quoted(cell: str) -> str:

@@ -12,6 +12,8 @@ from functools import partial
 from pathlib import Path
 
 from dedup.errors import UsageError
+from indexer.files import Access, access_like
+from indexer.outputs.destination import check_destination, check_folder, is_stream, open_stream
 from indexer.reading.open import default_source, open_query, open_tables
 from indexer.reading.rejects import RejectsFile, RejectsStream
 from indexer.reading.rows import ReadOptions, Table
@@ -24,10 +26,6 @@ class Input:
     source: str
     files: Sequence[str]
     opener: Callable[[ReadOptions], Table]
-
-    def open_rejects(self, asked: Path | None) -> RejectsFile | RejectsStream:
-        """Return where the rejected rows of this input are listed."""
-        return open_rejects(self.files, asked, self.source)
 
 
 def inputs_of_files(files: Sequence[str], source: str | None = None) -> list[Input]:
@@ -71,39 +69,42 @@ def source_name(file: str) -> str:
     return "stdin" if file == "-" else re.sub(extensions, "", name, flags=re.IGNORECASE) or name
 
 
-def open_rejects(files: Sequence[str], asked: Path | None, name: str) -> RejectsFile | RejectsStream:
-    """Open the destination of rejected rows: ``asked``, where ``-`` is standard error.
+def open_rejects(
+    files: Sequence[str],
+    asked: Path | None,
+    name: str,
+    *,
+    inputs: Sequence[str] = (),
+    owns: Callable[[Path], bool] = lambda path: False,
+    access: Access | None = None,
+) -> RejectsFile | RejectsStream:
+    """Open the destination of the rejected rows of ``files``: ``asked``, where ``-`` is standard error.
 
     The default is a file beside a single input, or in the current directory if that of the input is read-only. For
-    several inputs or none it is named after ``name``.
+    several inputs or none it is named after ``name``. ``inputs`` are all files that the command reads, and ``owns``
+    tells the files of its index. The file may be read by those who may read ``files``, unless ``access`` is given.
 
     Raises:
-        UsageError: it would overwrite an input.
+        UsageError, EnvironmentFault: nothing can be written there, or something would be lost (``check_destination``).
     """
     if asked == Path("-"):
         return RejectsStream(sys.stderr)
-    for file in files:
-        refuse_overwriting(file, asked, "--rejects")
+    path = asked or _beside(files, name)
+    what = "--rejects" if asked else "The rejects file"
+    remedy = "choose another path" if asked else "name another with --rejects"
+    check_destination(path, what, inputs=[*files, *inputs], owns=owns, remedy=remedy)
     if asked:
-        return RejectsFile(asked)
+        check_folder(path, what)
+        if is_stream(path):
+            return RejectsStream(open_stream(path, what))
+    return RejectsFile(path, access or access_like(files))
+
+
+def _beside(files: Sequence[str], name: str) -> Path:
     if len(files) != 1 or not Path(files[0]).is_file():
-        return RejectsFile(Path(f"{name}.rejects.jsonl"))
+        return Path(f"{name}.rejects.jsonl")
     beside = Path(f"{files[0]}.rejects.jsonl")
-    return RejectsFile(beside if os.access(beside.parent, os.W_OK) else Path(beside.name))
-
-
-def refuse_overwriting(file: str, output: Path | None, option: str) -> None:
-    """Refuse an output that is the input ``file``, or not a regular file.
-
-    Raises:
-        UsageError: it is.
-    """
-    if output is not None and output.exists() and not output.is_file():
-        raise UsageError(f"{option} {output} is not a regular file; choose another path.")
-    if output is not None and output.is_symlink():
-        raise UsageError(f"{option} {output} is a symbolic link, which would be replaced; give the file it points to.")
-    if output is not None and file != "-" and output.exists() and Path(file).exists() and output.samefile(file):
-        raise UsageError(f"{option} {output} is the input file; choose another path.")
+    return beside if os.access(beside.parent, os.W_OK) else Path(beside.name)
 
 
 @contextmanager

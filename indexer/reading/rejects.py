@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -12,11 +13,18 @@ from types import TracebackType
 from typing import Self, TextIO
 
 from dedup.errors import EnvironmentFault
-from indexer.files import open_beside, remove_left, sync_directory
+from indexer.files import PRIVATE, Access, open_beside, open_plainly, remove_left, sync_directory
+from indexer.outputs.csv import csv_line, safe_cell
+from indexer.outputs.destination import check_foreign
 
 MAX_RAW_BYTES = 4096
 """A longer record is cut to this many bytes of UTF-8."""
 CUT_MARK = " [cut]"
+CSV_COLUMNS = ("file", "line", "byte_offset", "record_no", "error", "column", "message", "raw")
+_BEGINNING = re.compile(
+    rb'\{"file": (null|"(\\.|[^"\\])*"), "line": \d+, "byte_offset": |' + re.escape(csv_line(CSV_COLUMNS).encode())
+)
+"""How a rejects file begins."""
 
 
 def _cut(raw: str) -> str:
@@ -62,14 +70,17 @@ class Reject:
 
 
 class RejectsFile:
-    """Write rejects as JSON lines to a file that appears under its name only on ``commit``.
+    """Write rejects as JSON lines, or as CSV if the name ends so, to a file that appears only on ``commit``.
 
     Leaving the context without ``commit`` changes nothing. A temporary file left by a killed run is removed by the next
-    one. ``add`` and ``commit`` raise ``EnvironmentFault`` if the file cannot be written.
+    one. ``access`` is who may read the file. ``add`` and ``commit`` raise ``EnvironmentFault`` if it cannot be written,
+    and ``add`` raises ``UsageError`` if ``path`` is a file, but not a rejects file.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, access: Access = PRIVATE) -> None:
         self.path = path
+        self._access = access
+        self._as_csv = path.suffix.lower() == ".csv"
         self.count = 0
         """Rejects added so far."""
         self._file: TextIO | None = None
@@ -90,9 +101,12 @@ class RejectsFile:
         """Append one reject."""
         with self._translate_errors():
             if self._file is None:
+                check_foreign(self.path, "a rejects file", _BEGINNING)
                 # backslashreplace writes a lone surrogate as JSON would escape it
-                self._file = open_beside(self.path, errors="backslashreplace")
-            self._file.write(json.dumps(reject.entry(), ensure_ascii=False) + "\n")
+                self._file = open_beside(self.path, "backslashreplace", self._access)
+                if self._as_csv:
+                    self._file.write(csv_line(CSV_COLUMNS) + "\n")
+            self._file.write((_csv_of if self._as_csv else _json_of)(reject) + "\n")
         self.count += 1
 
     def commit(self) -> Path | None:
@@ -126,7 +140,12 @@ class RejectsFile:
 
 
 class RejectsStream:
-    """Write rejects as JSON lines in ASCII to a stream immediately; the counterpart of ``RejectsFile``."""
+    """Write rejects as JSON lines in ASCII to a stream immediately; the counterpart of ``RejectsFile``.
+
+    ``add`` raises ``EnvironmentFault`` if the stream cannot be written to.
+    """
+
+    path = None
 
     def __init__(self, stream: TextIO) -> None:
         self.count = 0
@@ -139,22 +158,34 @@ class RejectsStream:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stream.flush()
+        with suppress(OSError):  # everything was flushed before
+            self._stream.flush()
 
     def add(self, reject: Reject) -> None:
         """Write one reject."""
-        self._stream.write(json.dumps(reject.entry()) + "\n")
+        try:
+            self._stream.write(json.dumps(reject.entry()) + "\n")
+            self._stream.flush()
+        except OSError as error:
+            raise EnvironmentFault(f"The rejected rows cannot be written: {error.strerror}.") from error
         self.count += 1
 
     def commit(self) -> None:
         """Do nothing; rejects are already written."""
 
 
+def _json_of(reject: Reject) -> str:
+    return json.dumps(reject.entry(), ensure_ascii=False)
+
+
+def _csv_of(reject: Reject) -> str:
+    return csv_line(["" if value is None else safe_cell(str(value)) for value in reject.entry().values()])
+
+
 def _is_rejects_file(path: Path) -> bool:
     """Whether ``path`` is a rejects file; no other file may be removed."""
     try:
-        with path.open("rb") as file:
-            first = json.loads(file.readline(16 * MAX_RAW_BYTES))
-    except (FileNotFoundError, ValueError):
+        with open(path, "rb", opener=open_plainly) as file:
+            return _BEGINNING.match(file.read(MAX_RAW_BYTES)) is not None
+    except FileNotFoundError:
         return False
-    return isinstance(first, dict) and {"line", "record_no", "error", "raw"} <= first.keys()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+import re
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -29,6 +30,9 @@ OLDEST_POSTGRESQL = 150_000
 SQLITE_CACHE_KIB = 64 * 1024
 PAGE = 20_000
 """Rows read or looked up at once; SQLite takes 32,766 variables in one statement."""
+
+_PUBLIC_PARAMETERS = {"host", "hostaddr", "port", "dbname", "user", "service", "sslmode", "connect_timeout"}
+"""Parameters of a URL that messages may show."""
 
 T = TypeVar("T")
 
@@ -56,6 +60,8 @@ def parse_url(address: str) -> URL:
         url = make_url(address)
     except (ArgumentError, ValueError):
         raise UsageError("The database URL is invalid; write postgresql://user@host/name or sqlite:///path.") from None
+    if "@" in (url.host or ""):  # it would be shown as a part of the host
+        raise UsageError("The database URL has more than one @; write one that is part of a password as %40.")
     backend = url.get_backend_name()
     if backend in ("postgresql", "postgres"):
         return url.set(drivername="postgresql+psycopg")
@@ -66,6 +72,24 @@ def parse_url(address: str) -> URL:
     if url.host or url.username or "\0" in url.database or not Path(url.database).name:
         raise UsageError("A SQLite URL names a file and nothing else: sqlite:///path.")
     return url.set(drivername="sqlite")
+
+
+def shown(url: URL) -> str:
+    """Return a URL for people to read: without a password, and without the parameters that may hold one."""
+    return url.set(query=_public(url)).render_as_string(hide_password=True)
+
+
+def without_secrets(url: URL, message: str) -> str:
+    """Return a message of a driver without the password and other secrets of its URL."""
+    hidden = [value for name, value in url.query.items() if name not in _public(url)]
+    secrets = [url.password, *(part for value in hidden for part in ([value] if isinstance(value, str) else value))]
+    for secret in filter(None, secrets):
+        message = re.sub(rf"(?<!\w){re.escape(str(secret))}(?!\w)", "***", message)
+    return message
+
+
+def _public(url: URL) -> dict[str, str | tuple[str, ...]]:
+    return {name: value for name, value in url.query.items() if name in _PUBLIC_PARAMETERS}
 
 
 def make_engine(
@@ -243,7 +267,7 @@ def retrying(
             pause = next(pauses, None)
             if pause is None or not _is_transient(engine, error):
                 raise
-            _log.warning("The database failed (%s); retrying.", _first_line(error))
+            _log.warning("The database failed (%s); retrying.", without_secrets(engine.url, _first_line(error)))
         time.sleep(pause * random.uniform(0.5, 1.5))
         is_first = False
 
@@ -287,8 +311,8 @@ def translated_errors(engine: Engine) -> Iterator[None]:
 
 
 def _translate(engine: Engine, error: BaseException) -> DedupError | None:
-    where = engine.url.render_as_string(hide_password=True)
-    line = _first_line(error)
+    where = shown(engine.url)
+    line = without_secrets(engine.url, _first_line(error))
     state = getattr(error, "sqlstate", None)
     if state in _DAMAGED_SQLSTATES or any(message in line for message in _DAMAGE_MESSAGES):
         return CorruptStore(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -19,9 +20,13 @@ from sqlalchemy import text as sql
 from sqlalchemy.exc import DBAPIError
 
 from dedup.errors import EnvironmentFault, UsageError, WriterBusy
+from indexer.files import kind_of, open_plainly
 
 _ADVISORY_LOCK = 0x6E656172647570  # "neardup": one writer per PostgreSQL database
 _BACKEND = sql("SELECT pg_backend_pid()")
+_LONGEST_NOTE = 400
+_NOTE = re.compile(rb"(Process \d+ on [^\n]*)?")
+"""What a lock file holds: nothing yet, or who has it."""
 
 
 @contextmanager
@@ -32,18 +37,19 @@ def file_lock(path: Path, where: str) -> Iterator[None]:
 
     Raises:
         WriterBusy: another process holds it.
+        UsageError: there is something else under this name, which stays as it is.
         EnvironmentFault: the file cannot be opened or locked.
 
     """
+    handle = _open_lock(path)
     try:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    except OSError as error:
-        raise EnvironmentFault(f"{path} cannot be written: {error.strerror}.") from error
-    try:
+        note = os.pread(handle, _LONGEST_NOTE, 0)
+        if len(note) == _LONGEST_NOTE or not _NOTE.fullmatch(note):
+            raise _foreign(path, "a file of another program")
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            holder = os.read(handle, 200).decode("utf-8", "replace").strip() or "another process"
+            holder = note.decode("utf-8", "replace") or "Another process"
             raise WriterBusy(f"{holder} is writing to {where}; try again when it is done.") from None
         except OSError as error:
             raise EnvironmentFault(f"{path} cannot be locked: {error.strerror}; use a local disk.") from error
@@ -52,6 +58,19 @@ def file_lock(path: Path, where: str) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+def _open_lock(path: Path) -> int:
+    try:
+        if kind := kind_of(path):
+            raise _foreign(path, kind)
+        return open_plainly(path, os.O_RDWR | os.O_CREAT)
+    except OSError as error:
+        raise EnvironmentFault(f"{path} cannot be written: {error.strerror}.") from error
+
+
+def _foreign(path: Path, kind: str) -> UsageError:
+    return UsageError(f"{path} is {kind}, not a lock of neardup; move it away, or choose another directory.")
 
 
 class AdvisoryLock:

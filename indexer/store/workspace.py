@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import logging
 import os
+import shlex
+import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -17,13 +19,16 @@ from sqlalchemy import URL, Engine
 
 from dedup.errors import EnvironmentFault, UsageError
 from dedup.runtime.progress import Progress, no_progress
-from indexer.files import sync_directory
+from indexer.files import PRIVATE, Access, access_like, make_directory, sync_directory
 from indexer.store import engines, migrate
 from indexer.store.engines import BUSY_TIMEOUT_MS, RETRY_PAUSES_S
 from indexer.store.lock import AdvisoryLock, file_lock
 from indexer.store.migrate import PAGES_PER_STEP, Migration
 from indexer.store.store import Store
 from indexer.store.transactions import Writer
+
+_SIDE_FILES = ("-journal", "-wal", "-shm", ".lock")
+"""What SQLite and neardup keep beside a database."""
 
 _log = logging.getLogger(__name__)
 
@@ -61,7 +66,19 @@ class Workspace:
     def where(self) -> str:
         """The name of this workspace in messages: its directory, or the URL without its password."""
         inside = self.url.database == str(self.directory / "neardup.sqlite")
-        return str(self.directory) if inside else self.url.render_as_string(hide_password=True)
+        return str(self.directory) if inside else engines.shown(self.url)
+
+    def owns(self, path: Path) -> bool:
+        """Return whether ``path`` is, or would be, a file of this workspace or its database."""
+        place, file = path.resolve(), self._sqlite_file()
+        if place == (self.directory / "lock").resolve() or self.snapshots.resolve() in (place, *place.parents):
+            return True
+        return file is not None and place in [Path(f"{file.resolve()}{suffix}") for suffix in ("", *_SIDE_FILES)]
+
+    def access_with(self, *inputs: str) -> Access:
+        """Return who may read what is made of the database and these inputs: those who may read all of them."""
+        file = self._sqlite_file()
+        return access_like([file, *inputs]) if file else PRIVATE
 
     @contextmanager
     def open(self, *, for_writing: bool) -> Iterator[Store]:
@@ -73,13 +90,14 @@ class Workspace:
             UsageError: nothing is indexed here yet and it is opened for reading, or the database driver is missing.
             WriterBusy: another process writes here.
             VersionMismatch: the database is of another version or of another program.
-            EnvironmentFault: the directory or the database cannot be used now.
+            EnvironmentFault: the directory or the database cannot be used now, or another user can write to it.
             CorruptStore: the database is damaged.
 
         """
         engine, pauses_s = self._make_engine(), self._retry_pauses_s
         try:
             with engines.translated_errors(engine):
+                self._check_owners()
                 if not for_writing:
                     self._check_readable(engine)
                     yield Store(engine, retry_pauses_s=pauses_s)
@@ -110,6 +128,7 @@ class Workspace:
         engine, file = self._make_engine(), self._sqlite_file()
         try:
             with engines.translated_errors(engine):
+                self._check_owners()
                 if file is None or file.exists():
                     self._create()
                     with self._locked(engine):
@@ -156,10 +175,10 @@ class Workspace:
         path = self.directory
         try:
             for path in (self.directory, self.snapshots):
-                _make_directory(path)
+                make_directory(path)
             path = self._sqlite_file() or path
             if path != self.snapshots and not path.exists():
-                os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+                os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
                 sync_directory(path.parent)
                 if engines.is_network(kind := engines.file_system(path)):
                     _log.warning("%s is on a %s file system, where locks are unreliable; use a local disk.", path, kind)
@@ -167,6 +186,19 @@ class Workspace:
             raise EnvironmentFault(
                 f"{path} cannot be created or written: {error.strerror}; choose another directory."
             ) from error
+        self._check_owners()  # somebody may have been faster
+
+    def _check_owners(self) -> None:
+        """Refuse what another user owns or can write: they could read and change all that is stored.
+
+        Raises ``EnvironmentFault``.
+        """
+        paths = [self.directory, self.snapshots, self.directory / "lock"]
+        if file := self._sqlite_file():
+            _check_owner(file.parent, may_be_shared=file.parent != self.directory)
+            paths += [Path(f"{file}{suffix}") for suffix in ("", *_SIDE_FILES)]
+        for path in paths:
+            _check_owner(path)
 
     def _create_schema(self, engine: Engine) -> None:
         with engine.connect() as connection:
@@ -177,10 +209,23 @@ class Workspace:
             migrate.check_revision(connection)
 
 
-def _make_directory(path: Path) -> None:
-    """Create a directory and its parents, durable after a power cut: each parent is synced."""
-    if path.is_dir():
+def _check_owner(path: Path, *, may_be_shared: bool = False) -> None:
+    """Raise ``EnvironmentFault`` if another user owns or can write ``path``; nothing need be there.
+
+    ``may_be_shared`` accepts a directory such as /tmp, in which nobody can remove the files of others.
+    """
+    try:
+        link, status = path.lstat(), path.stat()
+    except (FileNotFoundError, NotADirectoryError):
         return
-    _make_directory(path.parent)
-    path.mkdir(mode=0o700, exist_ok=True)
-    sync_directory(path.parent)
+    except OSError as error:
+        raise EnvironmentFault(f"{path} cannot be used: {error.strerror}; check its permissions.") from error
+    if not {link.st_uid, status.st_uid} <= {0, os.geteuid()}:
+        raise EnvironmentFault(
+            f"{path} belongs to another user, who could read or change what is stored; run neardup as that user, or "
+            "choose another directory."
+        )
+    if status.st_mode & 0o022 and not (may_be_shared and status.st_mode & stat.S_ISVTX):
+        raise EnvironmentFault(
+            f"Other users can write to {path}, and so change what is stored; run: chmod go-w {shlex.quote(str(path))}"
+        )

@@ -18,6 +18,7 @@ from dedup.errors import DedupError, EnvironmentFault, InputRefused, UsageError
 from indexer.reading.cell_table import CellTable, Unusable
 from indexer.reading.rejects import MAX_RAW_BYTES, Reject
 from indexer.reading.rows import MAX_CELL_CHARACTERS, ReadOptions, Row
+from indexer.store.engines import shown, without_secrets
 
 PAGE_ROWS = 2000
 
@@ -44,7 +45,7 @@ class QueryTable(CellTable):
         address = _parse(url)
         self._engine = _engine(address)
         self._connection: Connection | None = None
-        self.name = _without_password(address)
+        self.name = shown(address)
         try:
             self._result = self._execute(query)
             with self._translate_errors():
@@ -85,7 +86,7 @@ class QueryTable(CellTable):
         try:
             self._connection = self._engine.connect()
         except SQLAlchemyError as error:
-            message = f"Cannot reach the database {self.name}: {_first_line(error)}. Try again later."
+            message = f"Cannot reach the database {self.name}: {self._first_line(error)}. Try again later."
             raise EnvironmentFault(message) from error
         options: dict[str, Any] = {"stream_results": True, "no_parameters": True}
         if self._engine.dialect.name == "postgresql":
@@ -103,6 +104,10 @@ class QueryTable(CellTable):
         except (SQLAlchemyError, self._engine.dialect.loaded_dbapi.Error) as error:
             raise self._translated(error) from error
 
+    def _first_line(self, error: Exception) -> str:
+        lines = str(getattr(error, "orig", None) or error).strip().splitlines()
+        return without_secrets(self._engine.url, lines[0].rstrip(".")) if lines else type(error).__name__
+
     def _translated(self, error: Exception) -> DedupError:
         cause = getattr(error, "orig", None) or error
         driver = self._engine.dialect.loaded_dbapi
@@ -111,8 +116,8 @@ class QueryTable(CellTable):
             code = getattr(cause, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
             is_environment = code not in _SQLITE_QUERY_ERRORS
         if is_environment:
-            return EnvironmentFault(f"The database {self.name} failed: {_first_line(error)}. Try again later.")
-        return InputRefused(f"The query on {self.name} failed: {_first_line(error)}. Correct --from-sql.", "E_SQL")
+            return EnvironmentFault(f"The database {self.name} failed: {self._first_line(error)}. Try again later.")
+        return InputRefused(f"The query on {self.name} failed: {self._first_line(error)}. Correct --from-sql.", "E_SQL")
 
 
 def database_name(url: str) -> str:
@@ -127,16 +132,13 @@ def _parse(url: str) -> URL:
     except (ArgumentError, ValueError):
         message = "--source-url is not a valid URL. Use the form postgresql://user@host/name or sqlite:///path."
         raise UsageError(message) from None
+    if "@" in (address.host or ""):
+        raise UsageError("--source-url has more than one @; write one that is part of a password as %40.")
     if address.get_backend_name() == "sqlite" and not Path(address.database or "").is_file():
         raise InputRefused(f"SQLite file {address.database!r} does not exist. Check --source-url.", "E_NO_FILE")
     if address.drivername in ("postgresql", "postgres"):
         return address.set(drivername="postgresql+psycopg")
     return address
-
-
-def _without_password(address: URL) -> str:
-    """Return a URL without its password and query, which may contain one too."""
-    return address.set(query={}).render_as_string(hide_password=True)
 
 
 def _engine(address: URL) -> Engine:
@@ -157,11 +159,6 @@ def _engine(address: URL) -> Engine:
         return connection
 
     return create_engine("sqlite://", creator=connect, hide_parameters=True)
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(getattr(error, "orig", None) or error).strip().splitlines()
-    return lines[0].rstrip(".") if lines else type(error).__name__
 
 
 def _as_text(value: object) -> str | Unusable | None:

@@ -41,7 +41,7 @@ def test_query_explains(indexed: None) -> None:
     assert rows[0]["log_odds"] == 1.512
     [row] = rows_of(dedup_("query", "acme widget", "--limit", "1", "--explain", "--format", "csv"))
     assert row["log_odds"] == "1.512"
-    assert row["explanation"] == "'-1.00 starting point; +2.50 letters in common; +0.01 length"
+    assert row["explanation"] == "'-1.00 starting point | +2.50 letters in common | +0.01 length"
     [equal, *_] = json.loads(dedup_("query", "acme widgets inc", "--explain", "--format", "json").stdout)
     assert (equal["exact"], equal["log_odds"], len(equal["explanation"])) == (True, None, 1)
 

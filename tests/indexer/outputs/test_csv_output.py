@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 
 import pytest
 from hypothesis import example, given
@@ -12,7 +13,8 @@ from hypothesis import strategies as st
 from indexer.outputs.csv import csv_line, safe_cell
 
 LINE_ENDS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
-CELL = st.text(st.sampled_from(f"a1é名 ,\"'=+-@\t.eE＝＋－＠\0{LINE_ENDS}") | st.characters(), max_size=8)
+SIGNS = set("=+-@＝＋－＠")
+CELL = st.text(st.sampled_from(f"a1é名 ,;\"'=+-@\t.eE＝＋－＠\0{LINE_ENDS}") | st.characters(), max_size=8)
 ROW = st.lists(CELL, min_size=1, max_size=5)
 
 
@@ -40,9 +42,18 @@ def test_no_cell_is_a_formula(rows):
     written = parse("".join(f"{csv_line(list(map(safe_cell, row)))}\n" for row in rows))
     for row, original in zip(written, rows, strict=True):
         for cell, before in zip(row, original, strict=True):
-            assert cell in (before, f"'{before}")
+            assert cell.replace("'", "") == before.replace("'", "")
             if cell[:1] in set("=+-@\t\r\n＝＋－＠"):
                 float(cell.replace(",", "."))
+
+
+@given(CELL)
+@example('x;"=1')
+@example("x\u2028 =1")
+def test_no_part_of_a_cell_is_a_formula_where_semicolons_separate_cells(cell):
+    """As in spreadsheets where the comma is the decimal sign; they take no notice of quotes within a cell."""
+    for part in re.split(f"[;\t{LINE_ENDS}]", safe_cell(cell)):
+        assert re.fullmatch(r"[+-]?[0-9.,eE+-]+", part) or part.lstrip(' "\u200b')[:1] not in SIGNS
 
 
 @given(ROW)
@@ -53,12 +64,20 @@ def test_every_line_end_is_quoted(row):
 
 
 @pytest.mark.parametrize(
-    "text", ["=1+1", "+x", "-2+3", "@sum", "\tx", "\rx", "\nx", "＝1", "＋1", "－1", "＠x", "-", "+49 30 1", "-1e5x"]
+    "text",
+    ["=1+1", "+x", "-2+3", "@sum", "\tx", "\rx", "\nx", "＝1", "＋1", "－1", "＠x", "-", "+49 30 1", "-1e5x", " =1"],
 )
 def test_cells_that_spreadsheets_would_run(text):
     assert safe_cell(text) == f"'{text}"
 
 
-@pytest.mark.parametrize("text", ["", "Acme", "-5", "+4930", "-1.25", "-1,25", "-5e-06", "a=b", "'x", " =1"])
+@pytest.mark.parametrize(
+    "text", ["", "Acme", "-5", "+4930", "-1.25", "-1,25", "-5e-06", "a=b", "'x", "A; B", "Ü & Söhne"]
+)
 def test_cells_that_are_safe(text):
     assert safe_cell(text) == text
+
+
+@pytest.mark.parametrize(("text", "written"), [("x;=1", "x;'=1"), ("x\r=1", "x\r'=1"), ('x; "@f', "x;' \"@f")])
+def test_where_a_semicolon_or_a_line_end_would_begin_another_cell(text, written):
+    assert safe_cell(text) == written

@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from tables import write
 
 from dedup.errors import EnvironmentFault
 from indexer.files import remove_left
@@ -53,12 +52,16 @@ def test_without_rejects_nothing_is_left(tmp_path):
 
 
 def test_without_commit_the_old_file_stays(tmp_path):
-    path = write(tmp_path, "old", "r.jsonl")
+    path = tmp_path / "r.jsonl"
+    with RejectsFile(path) as rejects:
+        rejects.add(Reject(1, 1, "E", None, "", "old"))
+        rejects.commit()
+    before = path.read_text()
     with pytest.raises(KeyError), RejectsFile(path) as rejects:
         rejects.add(Reject(1, 1, "E", None, "", ""))
         raise KeyError
     assert list(tmp_path.iterdir()) == [path]
-    assert path.read_text() == "old"
+    assert path.read_text() == before
 
 
 def test_unwritable_rejects_file(tmp_path):

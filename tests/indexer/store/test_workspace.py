@@ -220,6 +220,29 @@ def test_network_file_systems_get_no_write_ahead_log(tmp_path: Path) -> None:
     assert engines.file_system(Path("/proc/self/status")) == "proc"
 
 
+HIDDEN = (
+    "postgresql://me:s3cret@127.0.0.1:1/dd",
+    "postgresql://me@127.0.0.1:1/dd?password=s3cret",
+    "postgresql://me@/dd?host=127.0.0.1&port=1&sslpassword=s3cret",
+    "postgresql://me@127.0.0.1:1/dd?options=-c%20x%3Ds3cret",
+    "postgresql://me:a@s3cret@127.0.0.1:1/dd",
+)
+
+
+@pytest.mark.parametrize("url", HIDDEN)
+def test_no_secret_of_a_url_is_shown(directory: Path, url: str, caplog: pytest.LogCaptureFixture) -> None:
+    def use() -> None:
+        place = Workspace(directory, url, retry_pauses_s=[])
+        assert "s3cret" not in place.where
+        with place.open(for_writing=True):
+            raise AssertionError("there is no server")
+
+    with pytest.raises((EnvironmentFault, UsageError)) as caught:
+        use()
+    assert "s3cret" not in str(caught.value)
+    assert "s3cret" not in caplog.text
+
+
 def test_password_is_never_shown(directory: Path) -> None:
     url = "postgresql://me:hunter2@127.0.0.1:1/name"
     with (
