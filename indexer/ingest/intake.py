@@ -38,6 +38,7 @@ _PROGRESS_ROWS = 5_000
 _CONTENT_ID_DIGITS = 16  # 64 bits; colliding rows are numbered as if they were equal
 
 _quoted = json.encoder.encode_basestring
+_plain = str.__str__
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,8 +207,9 @@ def _to_json(fields: dict[str, str]) -> str:
 
 def _check(row: Row, by_content: bool) -> Item | Reject:
     """Return the row as an item, or a reject if it is bad."""
-    external_id = "" if by_content else row.external_id or ""
-    content = _content(row.raw, row.fields)
+    # A reader may pass on a string of a subclass, such as np.str_, which the spool cannot write.
+    external_id, raw = "" if by_content else _plain(row.external_id or ""), _plain(row.raw)
+    content = _content(raw, row.fields)
     if content.count("\0") > 2 * len(row.fields) or "\0" in external_id:
         return row.reject("E_NUL", None, "The row contains a NUL character, which a database cannot store.")
     try:
@@ -225,10 +227,10 @@ def _check(row: Row, by_content: bool) -> Item | Reject:
             None,
             f"The id has {len(external_id):,} characters; the maximum is {MAX_ID_CHARACTERS}.",
         )
-    normal = normalise(row.raw)
+    normal = normalise(raw)
     if error := fault_of(normal):
         return row.reject(error[0], None, error[1])
-    return Item(external_id, row.raw, _to_json(row.fields), digest, normal)
+    return Item(external_id, raw, _to_json(row.fields), digest, normal)
 
 
 def normal_form_of(text: str, if_empty: str) -> str:
