@@ -149,16 +149,20 @@ class _Batches:
 
     def _end_batch(self) -> None:
         items = self._numbered() if self._by_content else self._first_of_each_id()
-        if self.rows_in >= MIN_ROWS_FOR_RATE and self.rejected > self._max_reject_rate * self.rows_in:
+        self._judge(self.rows_in)
+        self.largest_batch = max(self.largest_batch, _BATCH_CHARACTERS - self._room)
+        self._spool.add(Batch(self.rows_in - self._start[0], self.rejected - self._start[1], items))
+        self._begin_batch()
+
+    def _judge(self, rows: int) -> None:
+        """Refuse the input if its rejects are too many for its first ``rows`` rows, not all of which may be read."""
+        if self.rows_in >= MIN_ROWS_FOR_RATE and self.rejected > self._max_reject_rate * rows:
             raise InputRefused(
                 f"{self.rejected} of the first {self.rows_in} rows were rejected, a share above "
                 f"{self._max_reject_rate:.3g}, so nothing was written. The first: {self._first_message} Correct the "
                 "input, or allow more with --max-reject-rate, or max_reject_rate= in Python.",
                 "E_TOO_MANY_REJECTS",
             )
-        self.largest_batch = max(self.largest_batch, _BATCH_CHARACTERS - self._room)
-        self._spool.add(Batch(self.rows_in - self._start[0], self.rejected - self._start[1], items))
-        self._begin_batch()
 
     def _first_of_each_id(self) -> list[Item]:
         items = []
@@ -187,6 +191,7 @@ class _Batches:
         self.rejected += 1
         self._first_message = self._first_message or reject.message
         self._on_reject(reject)
+        self._judge(max(self.rows_in, self._start[0] + self._batch_rows))  # no good row of the batch can help it now
 
 
 def content_digest(raw: str, fields: dict[str, str]) -> bytes:

@@ -8,7 +8,6 @@ import uuid
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -340,15 +339,16 @@ def test_a_query_without_texts_has_no_matches(index: neardup.Index) -> None:
     assert list(index.query([]).to_dict()) == ["query", "probability", "similarity", "exact", "source", "id", "text"]
 
 
-class Colour(str, Enum):
-    RED = "Red Paint Ltd"
+class Shouted(str):
+    def __str__(self) -> str:
+        return self.upper()
 
 
 @pytest.mark.parametrize(
     ("value", "text"),
     [
         (np.str_("Acme"), "Acme"),
-        (Colour.RED, "Red Paint Ltd"),
+        (Shouted("Red Paint Ltd"), "Red Paint Ltd"),
         (3.14, "3.14"),
         (True, "True"),
         (Decimal("1.50"), "1.50"),
