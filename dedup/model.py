@@ -138,8 +138,8 @@ def load_model(directory: str | os.PathLike[str] | None = None) -> Model:
         weights = WordWeights.from_json(_parse(contents["words.json"]))
     except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
         raise VersionMismatch(
-            f"The model in {directory} has a file of another form ({type(error).__name__}: {error}); use the model that "
-            "ships with neardup, or train one with `dedup train`."
+            f"The model in {directory} has a file of another form ({type(error).__name__}: {error}); use the model "
+            "that ships with neardup, or train one with `dedup train`."
         ) from error
     return Model(directory, manifest, scorer, WordModel(idf, weights))
 

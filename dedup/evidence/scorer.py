@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from dedup.errors import VersionMismatch
 from dedup.evidence.features import FEATURES
 
-
 _LARGEST = 1e6
 """Numbers of a model beyond this, 20,000 times what makes a pair certain, come from a damaged file."""
 

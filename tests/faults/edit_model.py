@@ -2,10 +2,10 @@
 
     python tests/faults/edit_model.py --count 600
 
-Each case is one edit of one file: bytes, or a value of the JSON that becomes one of another type or size. The hashes of
-the manifest are then made right again, except in the cases that test them, so that what is read is the edited file. Case
-``n`` depends only on ``--seed`` and ``n``. A failure is any exception but ``VersionMismatch``, or a model whose vectors
-or probabilities are not numbers of their range. One JSON line of totals is printed.
+Each case is one edit of one file: bytes, or a value of the JSON that becomes one of another type or size. In most cases
+the hashes of the manifest are then made right again, so that the edited file is what is read. Case ``n`` depends only on
+``--seed`` and ``n``. A failure is any exception but ``VersionMismatch``, or a model whose vectors or probabilities are
+not numbers of their range. One JSON line of totals is printed.
 """
 
 import argparse
@@ -135,7 +135,7 @@ def run(seed: int, count: int, source: Path) -> dict[str, Any]:
                     failures.append(f"{number}: {done}: was not missed")
             except VersionMismatch as error:
                 outcomes["refused"] += 1
-                if number == 0 or str(copy) not in str(error) and "features" not in str(error):
+                if number == 0 or (str(copy) not in str(error) and "features" not in str(error)):
                     failures.append(f"{number}: {done}: {error}")
             except Exception as error:
                 failures.append(f"{number}: {done}: {type(error).__name__}: {error}"[:300])
