@@ -74,6 +74,7 @@ def query(
     layout: Layout = None,
     workspace: options.Workspace = options.DEFAULT_WORKSPACE,
     database: options.Database = None,
+    schema: options.Schema = None,
     threads: options.Threads = None,
     quiet: options.Quiet = False,
     encoding: options.Encoding = None,
@@ -120,7 +121,7 @@ def query(
         raise UsageError("--text, --id and the reading options can be used with --input FILE only.")
     shape = layout or _format_of(output) or (Format.csv if input else Format.table)
     asked = _Asked(limit, min_probability, explain, output, shape)
-    place = Workspace(workspace, database)
+    place = Workspace(workspace, database, schema=schema)
     with (
         place.open(for_writing=False) as store,
         progress_bar(quiet=quiet or text is not None) as progress,

@@ -48,6 +48,7 @@ def report(
     layout: options.Output = ReportFormat.table,
     workspace: options.Workspace = options.DEFAULT_WORKSPACE,
     database: options.Database = None,
+    schema: options.Schema = None,
     threads: options.Threads = None,
     memory: options.Memory = None,
     quiet: options.Quiet = False,
@@ -67,7 +68,7 @@ def report(
     if output.exists() and not output.is_dir():
         raise UsageError(f"--output {output} is a file; give a directory for the report.")
     limit = parse_size(memory) if memory else None
-    place = Workspace(workspace, database)
+    place = Workspace(workspace, database, schema=schema)
     with progress_bar(quiet=quiet) as progress:
         summary = report_job(
             place, load_model(), output, min_probability=min_probability, memory=limit, progress=progress

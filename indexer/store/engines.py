@@ -12,11 +12,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-from sqlalchemy import URL, Column, Connection, Engine, Table, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy import URL, Column, Connection, Engine, Table, create_engine, event
+from sqlalchemy.exc import DBAPIError
 
 from dedup.errors import CorruptStore, DedupError, EnvironmentFault, UsageError, VersionMismatch, WriterBusy
 from indexer.store.schema import APPLICATION_ID
+
+DEFAULT_SCHEMA = "public"
+"""The schema of PostgreSQL that holds the tables unless another one is named."""
 
 CONNECT_TIMEOUT_S = 10
 BUSY_TIMEOUT_MS = 10_000
@@ -44,35 +47,20 @@ _DAMAGE_MESSAGES = ("malformed", "not a database", "Could not decode to UTF-8")
 _DENIED_SQLSTATE = "42501"  # insufficient_privilege, which the driver reports as a programming error
 
 
-def parse_url(address: str) -> URL:
-    """Parse the URL of a SQLite file or a PostgreSQL database and set the driver we use.
-
-    Raises:
-        UsageError: not a URL, another kind of database, or a SQLite URL without a file.
-
-    """
-    try:
-        url = make_url(address)
-    except (ArgumentError, ValueError):
-        raise UsageError("The database URL is invalid; write postgresql://user@host/name or sqlite:///path.") from None
-    backend = url.get_backend_name()
-    if backend in ("postgresql", "postgres"):
-        return url.set(drivername="postgresql+psycopg")
-    if backend != "sqlite":
-        raise UsageError(f"Databases of type {backend!r} are not supported; use sqlite or postgresql.")
-    if url.database in (None, "", ":memory:"):
-        raise UsageError("A SQLite database in memory would not be saved; name a file: sqlite:///path.")
-    return url.set(drivername="sqlite")
-
-
 def make_engine(
-    url: URL, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS, oldest_postgresql: int = OLDEST_POSTGRESQL
+    url: URL,
+    *,
+    schema: str = DEFAULT_SCHEMA,
+    busy_timeout_ms: int = BUSY_TIMEOUT_MS,
+    oldest_postgresql: int = OLDEST_POSTGRESQL,
 ) -> Engine:
     """Create an engine for a URL from ``parse_url``; it opens nothing before its first connection.
 
-    ``busy_timeout_ms`` is how long SQLite waits for a lock. ``oldest_postgresql`` is the oldest server version
-    accepted, as in ``server_version_num``. The first connection raises ``VersionMismatch`` for an older server, and
-    for a SQLite file of another program before anything is written to it.
+    On PostgreSQL every statement names ``schema``, and the search path is empty, so that a table or function of the
+    same name in another schema is never used. ``busy_timeout_ms`` is how long SQLite waits for a lock.
+    ``oldest_postgresql`` is the oldest server version accepted, as in ``server_version_num``. The first connection
+    raises ``VersionMismatch`` for an older server, and for a SQLite file of another program before anything is written
+    to it.
 
     Raises:
         UsageError: the driver for PostgreSQL is not installed.
@@ -82,12 +70,21 @@ def make_engine(
         return _sqlite_engine(url, busy_timeout_ms)
     arguments = {} if "connect_timeout" in url.query else {"connect_timeout": CONNECT_TIMEOUT_S}
     try:
-        engine = create_engine(url, connect_args=arguments, hide_parameters=True, pool_pre_ping=True)
+        engine = create_engine(
+            url,
+            connect_args=arguments,
+            hide_parameters=True,
+            pool_pre_ping=True,
+            execution_options={"schema_translate_map": {None: schema}},
+        )
     except ModuleNotFoundError:
         raise UsageError("PostgreSQL needs the driver psycopg; run: pip install 'neardup[postgres]'") from None
 
-    @event.listens_for(engine, "connect")
-    def check_version(connection: Any, _: object) -> None:  # noqa: ANN401 - psycopg may not be installed
+    @event.listens_for(engine, "connect", insert=True)  # before SQLAlchemy's own first statements
+    def prepare(connection: Any, _: object) -> None:  # noqa: ANN401 - psycopg may not be installed
+        connection.autocommit = True  # a rollback would restore the search path
+        connection.execute("SELECT pg_catalog.set_config('search_path', '', false)")
+        connection.autocommit = False
         if connection.info.server_version < oldest_postgresql:
             version = connection.info.parameter_status("server_version")
             raise VersionMismatch(
@@ -168,6 +165,18 @@ def chunks(values: Iterable[Any]) -> Iterator[list[Any]]:
         yield listed[start : start + PAGE]
 
 
+def schema_of(connection: Connection) -> str | None:
+    """Return the schema that holds the tables; None on SQLite."""
+    schema: str | None = connection.get_execution_options().get("schema_translate_map", {}).get(None)
+    return schema
+
+
+def quoted_name(connection: Connection, table: str) -> str:
+    """Return the name of a table for a statement written by hand, quoted and with its schema."""
+    quote = connection.dialect.identifier_preparer.quote_identifier
+    return ".".join(quote(part) for part in (schema_of(connection), table) if part is not None)
+
+
 def insert_rows(connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
     """Insert tuples in the order of the table's columns, by COPY on PostgreSQL and executemany on SQLite.
 
@@ -176,7 +185,7 @@ def insert_rows(connection: Connection, table: Table, rows: Sequence[tuple[Any, 
     if not rows:
         return
     columns = [column.name for column in table.columns]
-    target = f'"{table.name}" ({", ".join(columns)})'
+    target = f"{quoted_name(connection, table.name)} ({', '.join(columns)})"
     if connection.dialect.name == "postgresql":
         _copy(connection, f"COPY {target} FROM STDIN", rows)
     else:
@@ -198,7 +207,8 @@ def rows_with(
     conditions = " AND ".join([*(f"{name} = {mark}" for name in fixed), f"{key.name} {is_in}"])
     names = ", ".join(column.name for column in columns)
     parameters = (*fixed.values(), list(values)) if on_postgresql else (*fixed.values(), *values)
-    cursor = connection.exec_driver_sql(f'SELECT {names} FROM "{key.table.name}" WHERE {conditions}', parameters)
+    table = quoted_name(connection, key.table.name)
+    cursor = connection.exec_driver_sql(f"SELECT {names} FROM {table} WHERE {conditions}", parameters)
     return [tuple(row) for row in cursor.cursor.fetchall()]
 
 

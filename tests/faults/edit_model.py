@@ -3,9 +3,9 @@
     python tests/faults/edit_model.py --count 600
 
 Each case is one edit of one file: bytes, or a value of the JSON that becomes one of another type or size. In most cases
-the hashes of the manifest are then made right again, so that the edited file is what is read. Case ``n`` depends only on
-``--seed`` and ``n``. A failure is any exception but ``VersionMismatch``, or a model whose vectors or probabilities are
-not numbers of their range. One JSON line of totals is printed.
+the hashes of the manifest are then made right again, so that the edited file is what is read. Case ``n`` depends only
+on ``--seed`` and ``n``. A failure is any exception but ``VersionMismatch``, or a model whose vectors or probabilities
+are not numbers of their range. One JSON line of totals is printed.
 """
 
 import argparse

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import URL, Connection, CursorResult, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy import URL, Connection, CursorResult, Engine, create_engine, event
+from sqlalchemy.exc import NoSuchModuleError, SQLAlchemyError
 
 from dedup.errors import DedupError, EnvironmentFault, InputRefused, UsageError
 from indexer.reading.cell_table import CellTable, Unusable
 from indexer.reading.rejects import MAX_RAW_BYTES, Reject
 from indexer.reading.rows import MAX_CELL_CHARACTERS, ReadOptions, Row
+from indexer.store.database_url import checked, parsed
 
 PAGE_ROWS = 2000
 
@@ -138,16 +139,12 @@ def database_name(url: str) -> str:
 
 
 def _parse(url: str) -> URL:
-    try:
-        address = make_url(url)
-    except (ArgumentError, ValueError):
-        message = "--source-url is not a valid URL. Use the form postgresql://user@host/name or sqlite:///path."
-        raise UsageError(message) from None
-    if address.get_backend_name() == "sqlite" and not Path(address.database or "").is_file():
+    what = "--source-url"
+    address = parsed(url, what)
+    kind = address.get_backend_name()
+    if kind == "sqlite" and not Path(address.database or "").is_file():
         raise InputRefused(f"SQLite file {address.database!r} does not exist. Check --source-url.", "E_NO_FILE")
-    if address.drivername in ("postgresql", "postgres"):
-        return address.set(drivername="postgresql+psycopg")
-    return address
+    return checked(address, what, for_reading=True) if kind in ("sqlite", "postgresql", "postgres") else address
 
 
 def _without_password(address: URL) -> str:
