@@ -152,7 +152,9 @@ def cases(postgresql: str) -> Iterator[Case]:
     yield "sqlite:///empty query.db?", "empty query.db"
     for prefix, path in product(SQLITE_PREFIXES, BAD_PATHS):
         yield prefix + path, None
-    for prefix, path, parameters in product(SQLITE_PREFIXES, ("kept.db", "file:m", ":memory:"), SQLITE_PARAMETERS):
+    for prefix, path, parameters in product(
+        SQLITE_PREFIXES, ("kept.db", "deep/kept.db", "file:m", ":memory:"), SQLITE_PARAMETERS
+    ):
         yield f"{prefix}{path}?{parameters}", None
     for prefix, rest in product(FOREIGN_PREFIXES, ("x.db", "x.db?mode=memory", "")):
         yield prefix + rest, None
