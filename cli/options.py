@@ -56,6 +56,16 @@ Database = Annotated[
         rich_help_panel=COMMON,
     ),
 ]
+Schema = Annotated[
+    str | None,
+    typer.Option(
+        "--schema",
+        envvar="DEDUP_DATABASE_SCHEMA",
+        metavar="NAME",
+        help="Schema of the PostgreSQL database. Default: public.",
+        rich_help_panel=COMMON,
+    ),
+]
 Threads = Annotated[
     int | None,
     typer.Option(

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,13 @@ from dedup.text.word_weights import InverseDocumentFrequency, WordModel, WordWei
 
 FORMAT_VERSION = 3
 FILES = ("encoder.onnx", "scorer.json", "rarity.json", "words.json")
+
+_RANGES = {
+    "dimension": (1, 65_536),
+    "default_probability": (0.0, 1.0),
+    "least_similarity": (-1.0, 1.0),
+    "candidate_share": (1e-9, 1.0),
+}
 
 
 @dataclass(frozen=True)
@@ -81,8 +88,8 @@ class Model:
 
     @cached_property
     def encoder(self) -> Encoder:
-        """The encoder, loaded on first use."""
-        return OnnxEncoder(self.directory / "encoder.onnx")
+        """The encoder, loaded on first use; raises ``VersionMismatch`` if it is not one."""
+        return OnnxEncoder(self.directory / "encoder.onnx", self.dimension)
 
     def compare(
         self, left: Sequence[str], right: Sequence[str], similarities: NDArray[np.float32]
@@ -120,20 +127,36 @@ def load_model(directory: str | os.PathLike[str] | None = None) -> Model:
         raise UsageError(f"There is no model in {os.fspath(directory)}: it is not a directory; check the path.")
     directory = Path(str(resources.files("dedup"))) / "data" / "model" if directory is None else Path(directory)
     try:
-        manifest = json.loads((directory / "manifest.json").read_text(encoding="utf-8"))
+        manifest = _parse((directory / "manifest.json").read_bytes())
         contents = {name: (directory / name).read_bytes() for name in FILES}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise VersionMismatch(f"{directory} contains no readable model ({error}); reinstall neardup.") from error
-    _check(manifest, contents, directory)
-    rarity = json.loads(contents["rarity.json"])
-    scorer = Scorer.from_json(json.loads(contents["scorer.json"]))
-    weights = WordWeights.from_json(json.loads(contents["words.json"]))
-    return Model(
-        directory, manifest, scorer, WordModel(InverseDocumentFrequency(rarity["counts"], rarity["n_names"]), weights)
-    )
+    try:
+        _check(manifest, contents, directory)
+        idf = InverseDocumentFrequency.from_json(_parse(contents["rarity.json"]))
+        scorer = Scorer.from_json(_parse(contents["scorer.json"]))
+        weights = WordWeights.from_json(_parse(contents["words.json"]))
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+        raise VersionMismatch(
+            f"The model in {directory} has a file of another form ({type(error).__name__}: {error}); use the model "
+            "that ships with neardup, or train one with `dedup train`."
+        ) from error
+    return Model(directory, manifest, scorer, WordModel(idf, weights))
+
+
+def _parse(content: bytes) -> Any:  # noqa: ANN401 - JSON; what is expected of it is checked where it is used
+    return json.loads(content.decode(), parse_constant=_no_constant)
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a number")
 
 
 def _check(manifest: dict[str, Any], contents: dict[str, bytes], directory: Path) -> None:
+    """Check what the manifest says of this version, of the files and of the numbers that the jobs use.
+
+    Raises ``VersionMismatch``; a manifest of another form raises the errors of Python.
+    """
     expected = {
         "format_version": FORMAT_VERSION,
         "normaliser_version": NORMALISER_VERSION,
@@ -149,3 +172,8 @@ def _check(manifest: dict[str, Any], contents: dict[str, bytes], directory: Path
     for name, content in contents.items():
         if hashlib.sha256(content).hexdigest() != manifest["files"].get(name):
             raise VersionMismatch(f"{directory / name} does not match the hash in the manifest; reinstall neardup.")
+    for key, (least, most) in _RANGES.items():
+        if not least <= manifest[key] <= most:
+            raise ValueError(f"{key} is {manifest[key]!r}")
+    if type(manifest["dimension"]) is not int:
+        raise ValueError(f"dimension is {manifest['dimension']!r}")

@@ -47,7 +47,7 @@ from indexer.results.indexing import Added, Status, Verification
 from indexer.results.matches import ManyMatches, Matches
 from indexer.results.records import Match, Record, Rejected
 from indexer.store import store as stored
-from indexer.store.engines import parse_url
+from indexer.store.database_url import parse_url
 from indexer.store.store import Store
 from indexer.store.workspace import Workspace
 from indexer.vectors.snapshot import Snapshots
@@ -76,9 +76,10 @@ class Index:
     """A persistent index in a directory, or in a database that a URL names.
 
     ``location`` is the directory of a workspace, or the URL of a PostgreSQL or SQLite database; then ``workspace`` is
-    the directory for its FAISS snapshots. Each method is the job of the command of that name: it takes the writer lock
-    only while it writes, so other processes can use the index between calls. Close the index, or use it as a context
-    manager. ``progress=True`` draws a bar in a terminal or notebook; a function gets (stage, done, total).
+    the directory for its FAISS snapshots, and ``schema`` the schema of PostgreSQL (``public`` by default). Each method
+    is the job of the command of that name: it takes the writer lock only while it writes, so other processes can use
+    the index between calls. Close the index, or use it as a context manager. ``progress=True`` draws a bar in a
+    terminal or notebook; a function gets (stage, done, total).
 
     >>> import neardup, tempfile
     >>> with neardup.Index(tempfile.mkdtemp()) as index:
@@ -103,16 +104,17 @@ class Index:
         location: str | os.PathLike[str] = ".dedup",
         *,
         workspace: str | os.PathLike[str] | None = None,
+        schema: str | None = None,
         model: ModelOption = None,
         progress: ProgressOption = None,
     ) -> None:
         if not isinstance(location, str | os.PathLike) or not os.fspath(location):
             raise UsageError(f"location is {location!r}; give a directory, or the URL of a database.")
-        is_url = isinstance(location, str) and "://" in location
-        if workspace is not None and not is_url:
+        url = location if isinstance(location, str) and "://" in location else None
+        if workspace is not None and not url:
             raise UsageError("workspace= applies only to the URL of a database; a directory is its own workspace.")
-        directory = Path(workspace or ".dedup") if is_url else Path(location)
-        self._workspace = Workspace(directory.absolute(), _absolute(str(location)) if is_url else None)
+        directory = Path(workspace or ".dedup") if url else Path(location)
+        self._workspace = Workspace(directory.absolute(), url and _absolute(url), schema=schema)
         self._model = model_of(model)
         self._progress = progress
         self._reader: _Reader | None = None

@@ -27,6 +27,7 @@ def delete(
     ] = None,
     workspace: options.Workspace = options.DEFAULT_WORKSPACE,
     database: options.Database = None,
+    schema: options.Schema = None,
     threads: options.Threads = None,
     quiet: options.Quiet = False,
 ) -> None:
@@ -42,6 +43,6 @@ def delete(
     from indexer.store.workspace import Workspace
 
     with progress_bar(quiet=quiet) as progress:
-        deleted = delete(Workspace(workspace, database), id or None, source, progress)
+        deleted = delete(Workspace(workspace, database, schema=schema), id or None, source, progress)
     count = f"{deleted.records:,} {'record' if deleted.records == 1 else 'records'}"
     typer.echo(f"Deleted {count} of source {deleted.source!r}.")

@@ -91,6 +91,7 @@ def index(
     source_url: SourceUrl = None,
     workspace: options.Workspace = options.DEFAULT_WORKSPACE,
     database: options.Database = None,
+    schema: options.Schema = None,
     threads: options.Threads = None,
     memory: options.Memory = None,
     mode: options.Mode = None,
@@ -124,7 +125,7 @@ def index(
     from indexer.reading.open import ReadOptions
     from indexer.store.workspace import Workspace
 
-    place = Workspace(workspace, database)
+    place = Workspace(workspace, database, schema=schema)
     wanted = ReadOptions(
         text_columns=text or (),
         id_column=id,

@@ -14,6 +14,7 @@ EXAMPLES = options.examples("dedup migrate", "dedup migrate -w /srv/companies")
 def migrate(
     workspace: options.Workspace = options.DEFAULT_WORKSPACE,
     database: options.Database = None,
+    schema: options.Schema = None,
 ) -> None:
     """Upgrade the index of an older version.
 
@@ -22,7 +23,7 @@ def migrate(
     """
     from indexer.store.workspace import Workspace
 
-    place = Workspace(workspace, database)
+    place = Workspace(workspace, database, schema=schema)
     with progress_bar() as progress:
         done = place.migrate(progress)
     if done.before == done.after and done.renormalised is None:

@@ -77,6 +77,7 @@ def query(
     raw: options.Raw = False,
     workspace: options.Workspace = options.DEFAULT_WORKSPACE,
     database: options.Database = None,
+    schema: options.Schema = None,
     threads: options.Threads = None,
     mode: options.Mode = None,
     quiet: options.Quiet = False,
@@ -123,7 +124,7 @@ def query(
     if text is not None and (wanted != ReadOptions() or rejects):
         raise UsageError("--text, --id and the reading options can be used with --input FILE only.")
     shape = layout or _format_of(output) or (Format.csv if input else Format.table)
-    place = Workspace(workspace, database)
+    place = Workspace(workspace, database, schema=schema)
     asked = _Asked(limit, min_probability, explain, _checked(output, input, place), shape, place, mode, raw)
     with (
         place.open(for_writing=False) as store,

@@ -49,6 +49,7 @@ def report(
     raw: options.Raw = False,
     workspace: options.Workspace = options.DEFAULT_WORKSPACE,
     database: options.Database = None,
+    schema: options.Schema = None,
     threads: options.Threads = None,
     memory: options.Memory = None,
     mode: options.Mode = None,
@@ -70,7 +71,7 @@ def report(
     if output.exists() and not output.is_dir():
         raise UsageError(f"--output {output} is a file; give a directory for the report.")
     limit = None if memory is None else parse_size(memory)
-    place = Workspace(workspace, database)
+    place = Workspace(workspace, database, schema=schema)
     with progress_bar(quiet=quiet) as progress:
         summary = report_job(
             place,

@@ -16,6 +16,7 @@ def status(
     layout: options.Output = ReportFormat.table,
     workspace: options.Workspace = options.DEFAULT_WORKSPACE,
     database: options.Database = None,
+    schema: options.Schema = None,
 ) -> None:
     """Show the contents and state of the index.
 
@@ -26,7 +27,7 @@ def status(
     from indexer.jobs.status import status
     from indexer.store.workspace import Workspace
 
-    result = status(Workspace(workspace, database), load_model().model_id)
+    result = status(Workspace(workspace, database, schema=schema), load_model().model_id)
     result["versions"] = versions_of("onnxruntime", "faiss", "sqlalchemy")
     as_json = layout is ReportFormat.json
     if not as_json:

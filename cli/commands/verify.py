@@ -27,6 +27,7 @@ def verify(
     layout: options.Output = ReportFormat.table,
     workspace: options.Workspace = options.DEFAULT_WORKSPACE,
     database: options.Database = None,
+    schema: options.Schema = None,
     threads: options.Threads = None,
     quiet: options.Quiet = False,
 ) -> None:
@@ -43,7 +44,7 @@ def verify(
     from indexer.jobs.verify import verify_workspace
     from indexer.store.workspace import Workspace
 
-    place = Workspace(workspace, database)
+    place = Workspace(workspace, database, schema=schema)
     with progress_bar(quiet=quiet) as progress:
         checks, repaired = verify_workspace(place, load_model(), repair=repair, progress=progress)
     if repaired:

@@ -26,6 +26,8 @@ from dedup.runtime.onnx_session import session
 CODE_SCALE = 254.0
 """Factor by which a unit vector is multiplied before it is rounded and clipped to ±127, its int8 code."""
 
+_REMEDY = "use the model that ships with neardup, or train one with `dedup train`."
+
 _BATCH_CHARACTERS = 4_096  # the activations of a batch fit in a core's cache
 _BATCH_TEXTS = 128
 
@@ -45,9 +47,7 @@ def quantise(vectors: NDArray[np.float32]) -> NDArray[np.int8]:
         VersionMismatch: a vector is not finite.
     """
     if not np.isfinite(vectors).all():
-        raise VersionMismatch(
-            "The model returned a vector that is not finite; use the model that ships with neardup, or retrain it."
-        )
+        raise VersionMismatch(f"The model returned a vector that is not finite; {_REMEDY}")
     codes: NDArray[np.int8] = np.clip(np.rint(vectors * CODE_SCALE), -127, 127).astype(np.int8)
     return codes
 
@@ -68,15 +68,27 @@ def batches_by_length(lengths: NDArray[np.int64]) -> list[NDArray[np.int64]]:
 class OnnxEncoder:
     """The trained tower in ONNX Runtime."""
 
-    def __init__(self, model_path: Path) -> None:
-        """Load the tower. It encodes ``threads.count()`` batches at once, each on one core."""
-        self._model_path = model_path
-        self._session = session(model_path)
-        self._dimension = int(self._session.get_outputs()[0].shape[1])
+    def __init__(self, model_path: Path, dimension: int | None = None) -> None:
+        """Load the tower and try it. It encodes ``threads.count()`` batches at once, each on one core.
 
-    def __reduce__(self) -> tuple[type[OnnxEncoder], tuple[Path]]:
-        """Pickle only the path; the copy loads the tower again."""
-        return OnnxEncoder, (self._model_path,)
+        Raises:
+            VersionMismatch: the file is not a tower, or its vectors do not have the expected ``dimension``.
+        """
+        self._model_path = model_path
+        try:
+            self._session = session(model_path)
+            found = self._vectors(["a"]).shape
+        except MemoryError:
+            raise
+        except Exception as error:  # those of ONNX Runtime have no common base class
+            raise VersionMismatch(f"{model_path} is not an encoder of this version ({error}); {_REMEDY}") from error
+        if len(found) != 2 or dimension not in (None, found[1]):
+            raise VersionMismatch(f"{model_path} makes vectors of shape {found}, not (1, {dimension}); {_REMEDY}")
+        self._dimension: int = found[1]
+
+    def __reduce__(self) -> tuple[type[OnnxEncoder], tuple[Path, int]]:
+        """Pickle only the path and the dimension; the copy loads the tower again."""
+        return OnnxEncoder, (self._model_path, self._dimension)
 
     def encode(self, normal_forms: Sequence[str]) -> NDArray[np.int8]:
         """Return the codes of ``normal_forms`` as an (n, d) int8 array, in order.

@@ -17,6 +17,9 @@ from numpy.typing import NDArray
 from dedup.errors import VersionMismatch
 from dedup.evidence.features import FEATURES
 
+_LARGEST = 1e6
+"""Numbers of a model beyond this, 20,000 times what makes a pair certain, come from a damaged file."""
+
 
 def logistic(log_odds: NDArray[np.float64]) -> NDArray[np.float64]:
     """Convert log-odds (n,) to probabilities (n,)."""
@@ -33,6 +36,14 @@ class Curve:
 
     knots: tuple[float, ...]
     values: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if not 0 < len(self.knots) == len(self.values):
+            raise ValueError(f"a curve has {len(self.knots)} knots and {len(self.values)} values")
+        if max(map(abs, (*self.knots, *self.values))) > _LARGEST:
+            raise ValueError(f"a curve has a number over {_LARGEST:,.0f}")
+        if list(self.knots) != sorted(self.knots):
+            raise ValueError("the knots of a curve are not in order")
 
     def __call__(self, feature: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return the contribution of each value of the feature, (n,); constant beyond the outer knots."""
@@ -52,6 +63,7 @@ class Scorer:
 
         Raises:
             VersionMismatch: it was trained on other features than this version computes.
+            ArithmeticError, LookupError, TypeError, ValueError: the data have another form.
         """
         if tuple(data["features"]) != FEATURES:
             raise VersionMismatch(
@@ -59,6 +71,8 @@ class Scorer:
                 "neardup does not compute; use the model that ships with it or train one with `dedup train`."
             )
         curves = tuple(Curve(tuple(c["knots"]), tuple(c["values"])) for c in data["curves"])
+        if len(curves) != len(FEATURES) or not abs(data["intercept"]) <= _LARGEST:
+            raise ValueError(f"{len(curves)} curves for {len(FEATURES)} features, intercept {data['intercept']!r}")
         return cls(float(data["intercept"]), curves)
 
     def to_json(self) -> dict[str, Any]:

@@ -17,6 +17,9 @@ _MIN_JOINT_COUNT = 4
 """Number of names of a corpus that contain two words, from which the words are taken to go together."""
 
 
+_LARGEST_WEIGHT = 1e6
+
+
 class InverseDocumentFrequency:
     """How much a shared word says: log(N / number of names that contain it), for N names in all.
 
@@ -30,6 +33,17 @@ class InverseDocumentFrequency:
         self.unseen = math.log(n_names)
         self._world = {word: math.log(n_names / count) for word, count in counts.items()}
         self._idf = self._world
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> InverseDocumentFrequency:
+        """Read the number of names, and of those that contain each word.
+
+        Raises ArithmeticError, AttributeError, LookupError, TypeError or ValueError if the data have another form.
+        """
+        counts, n_names = data["counts"], data["n_names"]
+        if not 1 <= min(counts.values(), default=1) <= max(counts.values(), default=1) <= n_names:
+            raise ValueError(f"counts of words that are not between 1 and {n_names!r}")
+        return cls(counts, n_names)
 
     def of(self, word: str) -> float:
         """Return the inverse document frequency of a folded word, in nats."""
@@ -123,8 +137,14 @@ class WordWeights:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> WordWeights:
-        """Read weights in the form that ``to_json`` writes."""
-        return cls({(kind, words): weight for kind, table in data.items() for words, weight in table.items()})
+        """Read weights in the form that ``to_json`` writes.
+
+        Raises ArithmeticError, AttributeError, TypeError or ValueError if the data have another form.
+        """
+        weights = {(kind, words): weight for kind, table in data.items() for words, weight in table.items()}
+        if max(map(abs, weights.values()), default=0.0) > _LARGEST_WEIGHT:
+            raise ValueError(f"a weight is over {_LARGEST_WEIGHT:,.0f}")
+        return cls(weights)
 
     def to_json(self) -> dict[str, dict[str, float]]:
         """Return the weights as plain JSON data: by kind of clue, then by word."""

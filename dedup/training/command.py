@@ -153,13 +153,13 @@ def read_training_data(data: Path, seed: int) -> tuple[dict[str, list[Entity]], 
 
 def _has_encoder(output: Path, settings: EncoderSettings) -> bool:
     """Return whether ``output`` holds the encoder that its manifest names, with this architecture and settings."""
+    wanted = _ENCODER | {"training": asdict(settings)}
     try:
         manifest = json.loads((output / "manifest.json").read_text(encoding="utf-8"))
-        digest = _sha256(output / "encoder.onnx")
-    except (OSError, ValueError):
+        named, found = manifest["files"]["encoder.onnx"], {key: manifest[key] for key in wanted}
+        return bool(named == _sha256(output / "encoder.onnx")) and found == wanted
+    except (LookupError, OSError, TypeError, ValueError):  # none, or of another form
         return False
-    wanted = _ENCODER | {"training": asdict(settings)}
-    return manifest["files"]["encoder.onnx"] == digest and all(manifest.get(k) == v for k, v in wanted.items())
 
 
 def make_sampler(

@@ -38,6 +38,7 @@ _PROGRESS_ROWS = 5_000
 _CONTENT_ID_DIGITS = 16  # 64 bits; colliding rows are numbered as if they were equal
 
 _quoted = json.encoder.encode_basestring
+_plain = str.__str__
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,16 +149,20 @@ class _Batches:
 
     def _end_batch(self) -> None:
         items = self._numbered() if self._by_content else self._first_of_each_id()
-        if self.rows_in >= MIN_ROWS_FOR_RATE and self.rejected > self._max_reject_rate * self.rows_in:
+        self._judge(self.rows_in)
+        self.largest_batch = max(self.largest_batch, _BATCH_CHARACTERS - self._room)
+        self._spool.add(Batch(self.rows_in - self._start[0], self.rejected - self._start[1], items))
+        self._begin_batch()
+
+    def _judge(self, rows: int) -> None:
+        """Refuse the input if its rejects are too many for its first ``rows`` rows, not all of which may be read."""
+        if self.rows_in >= MIN_ROWS_FOR_RATE and self.rejected > self._max_reject_rate * rows:
             raise InputRefused(
                 f"{self.rejected} of the first {self.rows_in} rows were rejected, a share above "
                 f"{self._max_reject_rate:.3g}, so nothing was written. The first: {self._first_message} Correct the "
                 "input, or allow more with --max-reject-rate, or max_reject_rate= in Python.",
                 "E_TOO_MANY_REJECTS",
             )
-        self.largest_batch = max(self.largest_batch, _BATCH_CHARACTERS - self._room)
-        self._spool.add(Batch(self.rows_in - self._start[0], self.rejected - self._start[1], items))
-        self._begin_batch()
 
     def _first_of_each_id(self) -> list[Item]:
         items = []
@@ -186,6 +191,7 @@ class _Batches:
         self.rejected += 1
         self._first_message = self._first_message or reject.message
         self._on_reject(reject)
+        self._judge(max(self.rows_in, self._start[0] + self._batch_rows))  # no good row of the batch can help it now
 
 
 def content_digest(raw: str, fields: dict[str, str]) -> bytes:
@@ -206,8 +212,9 @@ def _to_json(fields: dict[str, str]) -> str:
 
 def _check(row: Row, by_content: bool) -> Item | Reject:
     """Return the row as an item, or a reject if it is bad."""
-    external_id = "" if by_content else row.external_id or ""
-    content = _content(row.raw, row.fields)
+    # A reader may pass on a string of a subclass, such as np.str_, which the spool cannot write.
+    external_id, raw = "" if by_content else _plain(row.external_id or ""), _plain(row.raw)
+    content = _content(raw, row.fields)
     if content.count("\0") > 2 * len(row.fields) or "\0" in external_id:
         return row.reject("E_NUL", None, "The row contains a NUL character, which a database cannot store.")
     try:
@@ -225,10 +232,10 @@ def _check(row: Row, by_content: bool) -> Item | Reject:
             None,
             f"The id has {len(external_id):,} characters; the maximum is {MAX_ID_CHARACTERS}.",
         )
-    normal = normalise(row.raw)
+    normal = normalise(raw)
     if error := fault_of(normal):
         return row.reject(error[0], None, error[1])
-    return Item(external_id, row.raw, _to_json(row.fields), digest, normal)
+    return Item(external_id, raw, _to_json(row.fields), digest, normal)
 
 
 def normal_form_of(text: str, if_empty: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from indexer.jobs.index import recall_of
-from indexer.store.engines import shown
+from indexer.store.database_url import shown
 from indexer.store.runs import Run, last_runs
 from indexer.store.store import Snapshot, Store
 from indexer.store.workspace import Workspace

@@ -15,13 +15,15 @@ from indexer.reading.rejects import MAX_RAW_BYTES
 MAX_LINE_BYTES = 16 << 20
 MAX_RECORD_LINES = 200
 """Most lines of one record; a quote that stays open for longer was not meant to open a cell."""
+MIN_LOOK_AHEAD = 16
+"""Lines that every open quote may take in, whatever became of those before it."""
 
 _OTHER_ENCODING = "If the file has another encoding, set it, e.g. --encoding cp1252, or encoding='cp1252' in Python."
 _SET_ENCODING = "Set the encoding with --encoding, or encoding= in Python."
 
 
 class RecordTooLong(Exception):
-    """The current record spans more lines or bytes than allowed."""
+    """The current record spans more lines or characters than allowed."""
 
 
 class ByteLines:
@@ -195,6 +197,8 @@ class Lines:
         self.offset = 0
         """Offset of the first held line in the decompressed file."""
         self._offsets: list[int] = []
+        self._room = 0  # characters that the record may still take
+        self._alone_up_to = 0  # a record that begins up to this line is one line
         self.errors: dict[int, tuple[str, str]] = {}
         """Error and message of bad lines by line number; the text of such a line is a stand-in."""
 
@@ -203,7 +207,7 @@ class Lines:
 
     def __next__(self) -> str:
         held = self.held
-        if held and (len(held) >= MAX_RECORD_LINES or sum(map(len, held)) > MAX_LINE_BYTES):
+        if held and (len(held) >= MAX_RECORD_LINES or self._room < 0 or self.number <= self._alone_up_to):
             raise RecordTooLong
         text, offset = self._returned.popleft() if self._returned else next(self._lines)
         self.number += 1
@@ -212,6 +216,8 @@ class Lines:
         else:
             self.offset = offset
             self._offsets = [offset]
+            self._room = MAX_LINE_BYTES
+        self._room -= len(text)
         held.append(text)
         return text
 
@@ -226,6 +232,16 @@ class Lines:
         self._returned.extendleft(reversed(rest))
         self.number -= len(rest)
         del self.held[keep:], self._offsets[keep:]
+
+    def give_up(self) -> None:
+        """Put back all held lines but the first, whose quote took in the others and was not closed.
+
+        A quote that one of them opens meets the same end, for it is open where the first one was. So in the first half
+        of these lines it is not followed again, and what is looked ahead stays proportional to what is read.
+        """
+        first, looked_at = self.first, len(self.held)
+        self.put_back()
+        self._alone_up_to = max(self._alone_up_to, first + min(looked_at // 2, looked_at - MIN_LOOK_AHEAD))
 
     def error(self) -> tuple[str, str] | None:
         """Return the first error among the held lines."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import random
-import re
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -13,11 +12,15 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-from sqlalchemy import URL, Column, Connection, Engine, Table, create_engine, event, make_url
+from sqlalchemy import URL, Column, Connection, Engine, Table, create_engine, event
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from dedup.errors import CorruptStore, DedupError, EnvironmentFault, UsageError, VersionMismatch, WriterBusy
+from indexer.store.database_url import shown, without_secrets
 from indexer.store.schema import APPLICATION_ID
+
+DEFAULT_SCHEMA = "public"
+"""The schema of PostgreSQL that holds the tables unless another one is named."""
 
 CONNECT_TIMEOUT_S = 10
 BUSY_TIMEOUT_MS = 10_000
@@ -30,9 +33,6 @@ OLDEST_POSTGRESQL = 150_000
 SQLITE_CACHE_KIB = 64 * 1024
 PAGE = 20_000
 """Rows read or looked up at once; SQLite takes 32,766 variables in one statement."""
-
-_PUBLIC_PARAMETERS = {"host", "hostaddr", "port", "dbname", "user", "service", "sslmode", "connect_timeout"}
-"""Parameters of a URL that messages may show."""
 
 T = TypeVar("T")
 
@@ -49,57 +49,20 @@ _BAD_PARAMETERS = ("invalid connection option", "bad value for", "invalid port n
 _DENIED_SQLSTATE = "42501"  # insufficient_privilege, which the driver reports as a programming error
 
 
-def parse_url(address: str) -> URL:
-    """Parse the URL of a SQLite file or a PostgreSQL database and set the driver we use.
-
-    Raises:
-        UsageError: not a URL, another kind of database, or a SQLite URL without a file.
-
-    """
-    try:
-        url = make_url(address)
-    except (ArgumentError, ValueError):
-        raise UsageError("The database URL is invalid; write postgresql://user@host/name or sqlite:///path.") from None
-    if "@" in (url.host or ""):  # it would be shown as a part of the host
-        raise UsageError("The database URL has more than one @; write one that is part of a password as %40.")
-    backend = url.get_backend_name()
-    if backend in ("postgresql", "postgres"):
-        return url.set(drivername="postgresql+psycopg")
-    if backend != "sqlite":
-        raise UsageError(f"Databases of type {backend!r} are not supported; use sqlite or postgresql.")
-    if url.database in (None, "", ":memory:"):
-        raise UsageError("A SQLite database in memory would not be saved; name a file: sqlite:///path.")
-    if url.host or url.username or "\0" in url.database or not Path(url.database).name:
-        raise UsageError("A SQLite URL names a file and nothing else: sqlite:///path.")
-    return url.set(drivername="sqlite")
-
-
-def shown(url: URL) -> str:
-    """Return a URL for people to read: without a password, and without the parameters that may hold one."""
-    return url.set(query=_public(url)).render_as_string(hide_password=True)
-
-
-def without_secrets(url: URL, message: str) -> str:
-    """Return a message of a driver without the password and other secrets of its URL."""
-    hidden = [value for name, value in url.query.items() if name not in _public(url)]
-    secrets = [url.password, *(part for value in hidden for part in ([value] if isinstance(value, str) else value))]
-    for secret in filter(None, secrets):
-        message = re.sub(rf"(?<!\w){re.escape(str(secret))}(?!\w)", "***", message)
-    return message
-
-
-def _public(url: URL) -> dict[str, str | tuple[str, ...]]:
-    return {name: value for name, value in url.query.items() if name in _PUBLIC_PARAMETERS}
-
-
 def make_engine(
-    url: URL, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS, oldest_postgresql: int = OLDEST_POSTGRESQL
+    url: URL,
+    *,
+    schema: str = DEFAULT_SCHEMA,
+    busy_timeout_ms: int = BUSY_TIMEOUT_MS,
+    oldest_postgresql: int = OLDEST_POSTGRESQL,
 ) -> Engine:
     """Create an engine for a URL from ``parse_url``; it opens nothing before its first connection.
 
-    ``busy_timeout_ms`` is how long SQLite waits for a lock. ``oldest_postgresql`` is the oldest server version
-    accepted, as in ``server_version_num``. The first connection raises ``VersionMismatch`` for an older server, and
-    for a SQLite file of another program before anything is written to it.
+    On PostgreSQL every statement names ``schema``, and the search path is empty, so that a table or function of the
+    same name in another schema is never used. ``busy_timeout_ms`` is how long SQLite waits for a lock.
+    ``oldest_postgresql`` is the oldest server version accepted, as in ``server_version_num``. The first connection
+    raises ``VersionMismatch`` for an older server, and for a SQLite file of another program before anything is written
+    to it.
 
     Raises:
         UsageError: the driver for PostgreSQL is not installed, or the URL has parameters that SQLAlchemy refuses.
@@ -108,21 +71,30 @@ def make_engine(
     try:
         if url.get_backend_name() == "sqlite":
             return _sqlite_engine(url, busy_timeout_ms)
-        return _postgresql_engine(url, oldest_postgresql)
+        return _postgresql_engine(url, schema, oldest_postgresql)
     except (ArgumentError, TypeError, ValueError) as error:
-        where = url.render_as_string(hide_password=True)
+        where = shown(url)
         raise UsageError(f"The database URL {where} cannot be used: {_first_line(error).rstrip('.')}.") from None
 
 
-def _postgresql_engine(url: URL, oldest_postgresql: int) -> Engine:
+def _postgresql_engine(url: URL, schema: str, oldest_postgresql: int) -> Engine:
     arguments = {} if "connect_timeout" in url.query else {"connect_timeout": CONNECT_TIMEOUT_S}
     try:
-        engine = create_engine(url, connect_args=arguments, hide_parameters=True, pool_pre_ping=True)
+        engine = create_engine(
+            url,
+            connect_args=arguments,
+            hide_parameters=True,
+            pool_pre_ping=True,
+            execution_options={"schema_translate_map": {None: schema}},
+        )
     except ModuleNotFoundError:
         raise UsageError("PostgreSQL needs the driver psycopg; run: pip install 'neardup[postgres]'") from None
 
-    @event.listens_for(engine, "connect")
-    def check_version(connection: Any, _: object) -> None:  # noqa: ANN401 - psycopg may not be installed
+    @event.listens_for(engine, "connect", insert=True)  # before SQLAlchemy's own first statements
+    def prepare(connection: Any, _: object) -> None:  # noqa: ANN401 - psycopg may not be installed
+        connection.autocommit = True  # a rollback would restore the search path
+        connection.execute("SELECT pg_catalog.set_config('search_path', '', false)")
+        connection.autocommit = False
         if connection.info.server_version < oldest_postgresql:
             version = connection.info.parameter_status("server_version")
             raise VersionMismatch(
@@ -203,6 +175,18 @@ def chunks(values: Iterable[Any]) -> Iterator[list[Any]]:
         yield listed[start : start + PAGE]
 
 
+def schema_of(connection: Connection) -> str | None:
+    """Return the schema that holds the tables; None on SQLite."""
+    schema: str | None = connection.get_execution_options().get("schema_translate_map", {}).get(None)
+    return schema
+
+
+def quoted_name(connection: Connection, table: str) -> str:
+    """Return the name of a table for a statement written by hand, quoted and with its schema."""
+    quote = connection.dialect.identifier_preparer.quote_identifier
+    return ".".join(quote(part) for part in (schema_of(connection), table) if part is not None)
+
+
 def insert_rows(connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
     """Insert tuples in the order of the table's columns, by COPY on PostgreSQL and executemany on SQLite.
 
@@ -211,7 +195,7 @@ def insert_rows(connection: Connection, table: Table, rows: Sequence[tuple[Any, 
     if not rows:
         return
     columns = [column.name for column in table.columns]
-    target = f'"{table.name}" ({", ".join(columns)})'
+    target = f"{quoted_name(connection, table.name)} ({', '.join(columns)})"
     if connection.dialect.name == "postgresql":
         _copy(connection, f"COPY {target} FROM STDIN", rows)
     else:
@@ -233,7 +217,8 @@ def rows_with(
     conditions = " AND ".join([*(f"{name} = {mark}" for name in fixed), f"{key.name} {is_in}"])
     names = ", ".join(column.name for column in columns)
     parameters = (*fixed.values(), list(values)) if on_postgresql else (*fixed.values(), *values)
-    cursor = connection.exec_driver_sql(f'SELECT {names} FROM "{key.table.name}" WHERE {conditions}', parameters)
+    table = quoted_name(connection, key.table.name)
+    cursor = connection.exec_driver_sql(f"SELECT {names} FROM {table} WHERE {conditions}", parameters)
     return [tuple(row) for row in cursor.cursor.fetchall()]
 
 

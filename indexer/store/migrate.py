@@ -18,16 +18,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from sqlalchemy import Connection, Engine, inspect
+from sqlalchemy import Connection, Engine, func, inspect, select
 from sqlalchemy import insert as insert_into
-from sqlalchemy import text as sql
 
 from dedup.errors import CorruptStore, EnvironmentFault, VersionMismatch
 from dedup.runtime.progress import Progress, no_progress
 from dedup.text.normalise import NORMALISER_VERSION
 from indexer.files import sync_directory
 from indexer.store import schema
-from indexer.store.engines import shown
+from indexer.store.database_url import shown
+from indexer.store.engines import quoted_name, schema_of
 from indexer.store.renormalise import check_rules, has_older_rules, normalise_again
 
 if TYPE_CHECKING:
@@ -66,19 +66,27 @@ def revision_state(connection: Connection) -> Literal["empty", "older", "current
 
     """
     where = shown(connection.engine.url)
-    found = set(inspect(connection).get_table_names())
+    found = set(inspect(connection).get_table_names(schema_of(connection)))
     if "alembic_version" not in found:
         if found & set(schema.metadata.tables):
             raise VersionMismatch(_FOREIGN.format(where))
         return "empty"
     if schema.store_meta.name not in found:
         raise VersionMismatch(_FOREIGN.format(where))
-    revisions = connection.execute(sql("SELECT version_num FROM alembic_version")).scalars().all()
+    revisions = _revisions(connection)
     if revisions == [schema.HEAD]:
         return "current"
     if len(revisions) == 1 and revisions[0] in schema.REVISIONS:
         return "older"
     raise VersionMismatch(_NEWER.format(where, ", ".join(revisions), schema.HEAD))
+
+
+def schemas_in_use(connection: Connection) -> list[str]:
+    """Return the schemas of a PostgreSQL database that hold the tables of a store, or tables of these names."""
+    found = inspect(connection)
+    names = (name for name in found.get_schema_names() if name != "information_schema")
+    ours = {"alembic_version", schema.store_meta.name}
+    return [name for name in names if ours <= set(found.get_table_names(name))]
 
 
 def check_revision(connection: Connection) -> Literal["empty", "current"]:
@@ -99,7 +107,13 @@ def check_revision(connection: Connection) -> Literal["empty", "current"]:
 
 
 def _revision(connection: Connection) -> str:
-    return str(connection.execute(sql("SELECT version_num FROM alembic_version")).scalar_one())
+    (revision,) = _revisions(connection)
+    return revision
+
+
+def _revisions(connection: Connection) -> list[str]:
+    table = quoted_name(connection, "alembic_version")
+    return list(connection.exec_driver_sql(f"SELECT version_num FROM {table}").scalars())
 
 
 def migrate(
@@ -192,6 +206,9 @@ def upgrade(engine: Engine, progress: Progress = no_progress) -> int | None:
             _execute_alone(connection, "PRAGMA foreign_keys=OFF")
         try:
             with connection.begin():
+                if (named := schema_of(connection)) is not None:  # Alembic's statements name no schema
+                    quoted = connection.dialect.identifier_preparer.quote_identifier(named)
+                    connection.execute(select(func.set_config("search_path", quoted, True)))
                 is_new = revision_state(connection) == "empty"
                 past = 0 if is_new else schema.REVISIONS.index(_revision(connection)) + 1
                 total = len(schema.REVISIONS) - past

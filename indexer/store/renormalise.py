@@ -13,7 +13,8 @@ from sqlalchemy import Connection, bindparam, delete, select, update
 from dedup.errors import VersionMismatch
 from dedup.runtime.progress import Progress
 from dedup.text.normalise import NORMALISER_VERSION, normalise
-from indexer.store.engines import PAGE, chunks, insert_rows, shown
+from indexer.store.database_url import shown
+from indexer.store.engines import PAGE, chunks, insert_rows
 from indexer.store.schema import record, store_meta, text, text_vector
 from indexer.store.texts import text_digest
 

@@ -15,7 +15,8 @@ from sqlalchemy import Column, Connection, Engine, Select, func, select, update
 
 from dedup.errors import WriterBusy
 from indexer.store import schema
-from indexer.store.engines import RETRY_PAUSES_S, chunks, retrying, rows_with, shown
+from indexer.store.database_url import shown
+from indexer.store.engines import RETRY_PAUSES_S, chunks, retrying, rows_with
 
 T = TypeVar("T")
 

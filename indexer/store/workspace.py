@@ -15,12 +15,13 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from sqlalchemy import URL, Engine
+from sqlalchemy import URL, Connection, Engine, inspect
 
 from dedup.errors import EnvironmentFault, UsageError
 from dedup.runtime.progress import Progress, no_progress
 from indexer.files import PRIVATE, Access, access_like, make_directory, sync_directory
 from indexer.store import engines, migrate
+from indexer.store.database_url import parse_url, shown
 from indexer.store.engines import BUSY_TIMEOUT_MS, RETRY_PAUSES_S
 from indexer.store.lock import AdvisoryLock, file_lock
 from indexer.store.migrate import PAGES_PER_STEP, Migration
@@ -36,11 +37,12 @@ _log = logging.getLogger(__name__)
 class Workspace:
     """A workspace directory and its database: a SQLite file in it, or the database of ``database_url``.
 
+    ``schema`` is that of PostgreSQL which holds the tables, ``public`` by default.
     ``busy_timeout_ms`` is how long SQLite waits for a lock; ``retry_pauses_s`` are the pauses before retries on
     PostgreSQL (``engines.retrying``).
 
     Raises:
-        UsageError: the URL is invalid or not supported.
+        UsageError: the URL is invalid or not supported, or the schema is that of another database or of the system.
 
     """
 
@@ -49,6 +51,7 @@ class Workspace:
         directory: Path,
         database_url: str | None = None,
         *,
+        schema: str | None = None,
         busy_timeout_ms: int = BUSY_TIMEOUT_MS,
         retry_pauses_s: Iterable[float] = RETRY_PAUSES_S,
     ) -> None:
@@ -57,16 +60,24 @@ class Workspace:
         self._retry_pauses_s = tuple(retry_pauses_s)
         self.snapshots = directory / "snapshots"
         self.url = (
-            engines.parse_url(database_url)
+            parse_url(database_url)
             if database_url
             else URL.create("sqlite", database=str(directory / "neardup.sqlite"))
         )
+        self._schema = schema
+        if schema is not None and self.url.get_backend_name() == "sqlite":
+            raise UsageError(f"The schema {schema!r} was named, but only a PostgreSQL database has schemas.")
+        if schema is not None and (not schema or schema == "information_schema" or schema.startswith("pg_")):
+            raise UsageError(f"The schema {schema!r} belongs to PostgreSQL; name another one.")
 
     @property
     def where(self) -> str:
         """The name of this workspace in messages: its directory, or the URL without its password."""
         inside = self.url.database == str(self.directory / "neardup.sqlite")
-        return str(self.directory) if inside else engines.shown(self.url)
+        if inside:
+            return str(self.directory)
+        schema = f", schema {self._schema}" if self._schema else ""
+        return f"{shown(self.url)}{schema}"
 
     def owns(self, path: Path) -> bool:
         """Return whether ``path`` is, or would be, a file of this workspace or its database."""
@@ -98,6 +109,7 @@ class Workspace:
         try:
             with engines.translated_errors(engine):
                 self._check_owners()
+                self._refuse_link()
                 if not for_writing:
                     self._check_readable(engine)
                     yield Store(engine, retry_pauses_s=pauses_s)
@@ -129,7 +141,8 @@ class Workspace:
         try:
             with engines.translated_errors(engine):
                 self._check_owners()
-                if file is None or file.exists():
+                self._refuse_link()
+                if file is None or _is_file(file):
                     self._create()
                     with self._locked(engine):
                         done = migrate.migrate(engine, file, progress, pages_per_step=pages_per_step)
@@ -140,7 +153,8 @@ class Workspace:
             engine.dispose()
 
     def _make_engine(self) -> Engine:
-        return engines.make_engine(self.url, busy_timeout_ms=self._busy_timeout_ms)
+        schema = self._schema or engines.DEFAULT_SCHEMA
+        return engines.make_engine(self.url, schema=schema, busy_timeout_ms=self._busy_timeout_ms)
 
     @contextmanager
     def _locked(self, engine: Engine) -> Iterator[Callable[[], None]]:
@@ -160,10 +174,11 @@ class Workspace:
 
     def _check_readable(self, engine: Engine) -> None:
         file = self._sqlite_file()
-        if file is None or file.exists():
+        if file is None or _is_file(file):
             with engine.connect() as connection:
                 if migrate.check_revision(connection) == "current":
                     return
+                self._refuse_other_schema(connection)
         raise UsageError(self._empty_message())
 
     def _empty_message(self) -> str:
@@ -177,7 +192,7 @@ class Workspace:
             for path in (self.directory, self.snapshots):
                 make_directory(path)
             path = self._sqlite_file() or path
-            if path != self.snapshots and not path.exists():
+            if path != self.snapshots and not _is_file(path):
                 os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
                 sync_directory(path.parent)
                 if engines.is_network(kind := engines.file_system(path)):
@@ -203,10 +218,63 @@ class Workspace:
     def _create_schema(self, engine: Engine) -> None:
         with engine.connect() as connection:
             state = migrate.revision_state(connection)
+            if state == "empty":
+                self._refuse_other_schema(connection)
         if state == "empty":
             migrate.upgrade(engine)
         with engine.connect() as connection:
             migrate.check_revision(connection)
+
+    def _refuse_other_schema(self, connection: Connection) -> None:
+        """Refuse a schema that does not exist, or the default one if the tables are in another."""
+        if connection.dialect.name == "sqlite":
+            return
+        if self._schema is None and (found := migrate.schemas_in_use(connection)):
+            raise UsageError(
+                f"Nothing is indexed in the schema {engines.DEFAULT_SCHEMA!r} of {self.where}, but in {found[0]!r}; "
+                "name one with --schema, or schema= in Python."
+            )
+        named = self._schema or engines.DEFAULT_SCHEMA
+        if not inspect(connection).has_schema(named):
+            raise UsageError(f"There is no schema {named!r} in {self.where}; create it, or name another one.")
+
+    def _refuse_link(self) -> None:
+        """Refuse a folder of snapshots that is a link: files would be written and removed elsewhere."""
+        with _reachable(self.snapshots):
+            if self.snapshots.is_symlink():
+                raise EnvironmentFault(
+                    f"{self.snapshots} is a link, which is not followed; put a folder in its place, or choose another "
+                    "workspace."
+                )
+
+
+def _is_file(path: Path) -> bool:
+    """Return whether there is a regular file at ``path``, or a link to one.
+
+    Raises:
+        UsageError: there is something else.
+        EnvironmentFault: it cannot be looked at, or is a link that leads nowhere.
+
+    """
+    with _reachable(path):
+        try:
+            path.lstat()
+        except FileNotFoundError:
+            return False
+        mode = path.stat().st_mode
+    if not stat.S_ISREG(mode):
+        raise UsageError(f"{path} is not a regular file; choose another workspace or database.")
+    return True
+
+
+@contextmanager
+def _reachable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise EnvironmentFault(
+            f"{path} cannot be read: {error.strerror}; check the path and its permissions."
+        ) from error
 
 
 def _check_owner(path: Path, *, may_be_shared: bool = False) -> None:

@@ -1,15 +1,17 @@
-"""Feed damaged inputs to the readers: each must be refused with a reason, or all of its rows accounted for.
+"""Feed damaged inputs to the readers and to the job that stores them: each is refused, or every row accounted for.
 
     python tests/faults/fuzz_readers.py --count 200000
 
 Each input is a seed of some format, mutated, perhaps compressed, perhaps mutated once more, and read with random
-options. Input number ``n`` depends only on ``--seed`` and ``n``, so ``--start n --count 1`` repeats it. One JSON line
-of totals is printed; the exit code is 1 if an input failed. A failure is:
+options; every third is then indexed into a workspace in the same way. Input number ``n`` depends only on ``--seed`` and
+``n``, so ``--start n --count 1`` repeats it. One JSON line of totals is printed; the exit code is 1 if an input failed.
+A failure is:
 
 - an exception other than ``InputRefused``;
 - a count that does not add up: rows given = rows counted, numbered 1, 2, 3 …, lines in order;
 - a row that is not in the input at the byte offset it names (where the input is plain UTF-8);
 - a text that no database accepts: a NUL character or half of a surrogate pair;
+- a job that ends in another way than the reader, or whose accounts and stored records are not the rows that were read;
 - more than ``SECONDS``, or ``MEMORY_MIB`` more than any earlier input needed.
 
 Parquet is read in a child process as always, but one that is forked instead of started anew.
@@ -21,6 +23,7 @@ import json
 import os
 import random
 import resource
+import shutil
 import signal
 import sys
 import tempfile
@@ -35,16 +38,27 @@ from typing import Any
 
 sys.path.append(str(Path(__file__).parents[1] / "support"))
 
+from doubles import fake_model
 from tables import PACK
 
 from dedup.errors import InputRefused
+from indexer.jobs.index import index_input
 from indexer.reading import lines
 from indexer.reading.formats import dialect, jsonl, parquet, parquet_worker
+from indexer.reading.inputs import inputs_of_files
 from indexer.reading.open import ReadOptions, Row, open_table
+from indexer.reading.rejects import RejectsStream
+from indexer.store.workspace import Workspace
 
 SECONDS = 20
 MEMORY_MIB = 256
 PARQUET_SHARE = 0.03
+JOB_ROWS = 2_000
+"""Inputs of more rows are only read: the job would take most of the time."""
+JOB_EVERY = 3
+"""Every third input is indexed too."""
+JOBS_IN_A_WORKSPACE = 200
+MODEL = fake_model()
 COSTLY_SHARE = 0.0005
 """Bombs, cells of megabytes, JSON nested 100,000 deep."""
 
@@ -64,6 +78,7 @@ JSONL = (
     '{"id": 3, "name": {"a": [1]}}\n{"id": 4, "id": 5, "name": "x"}\n{"id": 6.0, "name": "y"}\n',
     '{"name": "\\ud800"}\n{"name": "\\u0000"}\n{"name": NaN}\n{"name": 1e400, "x": -0}\n[1]\n"s"\n{}\n',
     "".join(f'{{"id": {n}, "name": "Company {n}"}}\n' for n in range(40)),
+    '{"id": 1, "name": 3.14, "open": true}\n{"id": 2, "name": false, "open": 1e5}\n{"id": 3, "name": 7}\n',
     '[{"id": 1, "name": "a"}]\n',
     '{\n "id": 1,\n "name": "a"\n}\n',
 )
@@ -98,6 +113,8 @@ class Totals:
     refused: Counter[str] = field(default_factory=Counter)
     rejects: Counter[str] = field(default_factory=Counter)
     rows: int = 0
+    jobs: int = 0
+    refused_jobs: Counter[str] = field(default_factory=Counter)
     slowest: tuple[float, int] = (0.0, -1)
     failures: list[dict[str, Any]] = field(default_factory=list)
 
@@ -242,8 +259,11 @@ class Forked:
         return self._code
 
 
-def check(case: Case, path: Path, totals: Totals) -> None:
-    """Read one input; raise ``AssertionError`` if an account does not add up."""
+def check(case: Case, path: Path, totals: Totals) -> int | None:
+    """Read one input and return the number of its rows, None if it is refused.
+
+    Raises ``AssertionError`` if an account does not add up.
+    """
     path.write_bytes(case.data)
     given = line = 0
     try:
@@ -264,6 +284,30 @@ def check(case: Case, path: Path, totals: Totals) -> None:
     except InputRefused as error:
         totals.refused[error.code] += 1
         assert len(str(error)) > 20, "a message without a remedy"
+        return None
+    return given
+
+
+def check_job(case: Case, path: Path, given: int | None, place: Workspace, source: str, totals: Totals) -> None:
+    """Index one input as a source, and check that the job did with its ``given`` rows what it says it did."""
+    listed = io.StringIO()
+    try:
+        one = inputs_of_files([str(path)], source)[0]
+        done = index_input(place, MODEL, one, RejectsStream(listed), options=case.options, max_reject_rate=1.0).result
+    except InputRefused as error:
+        totals.refused_jobs[error.code] += 1
+        assert given is None or error.code == "E_TOO_MANY_REJECTS", f"{given} rows read, but refused: {error}"
+        return
+    assert given is not None, "the reader refused it, the job did not"
+    totals.jobs += 1
+    if done is None:  # an empty file, which is allowed
+        assert not given
+        return
+    rows = done.rows
+    assert given == rows.rows_in == rows.added + rows.rejected, f"{given} rows given, {rows} stored"
+    assert len(listed.getvalue().splitlines()) == rows.rejected, "a reject that is not listed"
+    with place.open(for_writing=False) as store:
+        assert store.counts().sources[source] == rows.added, "a row that was counted, but not stored"
 
 
 def check_row(row: Row, case: Case) -> None:
@@ -297,8 +341,10 @@ def run(seed: int, start: int, count: int) -> Totals:
     signal.signal(signal.SIGALRM, alarm)
     folder = "/dev/shm" if Path("/dev/shm").is_dir() else None
     with tempfile.TemporaryDirectory(dir=folder, prefix="neardup-fuzz-") as directory:
-        path = Path(directory) / "input"
+        path, workspace = Path(directory) / "input", Path(directory) / "workspace"
         for number in range(start, start + count):
+            if number % JOBS_IN_A_WORKSPACE == 0:
+                shutil.rmtree(workspace, ignore_errors=True)
             chance = random.Random(f"{seed}:{number}")
             case = case_of(chance, tables)
             chunk_bytes = draw_limits(None if case.kind == "costly" else chance)
@@ -307,7 +353,9 @@ def run(seed: int, start: int, count: int) -> Totals:
             began, before = time.perf_counter(), peak_mib()
             signal.setitimer(signal.ITIMER_REAL, SECONDS)
             try:
-                check(case, path, totals)
+                given = check(case, path, totals)
+                if number % JOB_EVERY == 0 and (given or 0) <= JOB_ROWS:
+                    check_job(case, path, given, Workspace(workspace), f"input {number}", totals)
                 assert peak_mib() - before < MEMORY_MIB, f"{peak_mib() - before} MiB more"
             except (Exception, Hang) as error:
                 where = traceback.format_exc().strip().splitlines()[-3:]
@@ -339,6 +387,7 @@ def main() -> int:
         **vars(asked),
         "failures": len(totals.failures),
         "rows": totals.rows,
+        "jobs": totals.jobs,
         "rejected": totals.rejects.total(),
         "refused": totals.refused.total(),
         "slowest": totals.slowest,
@@ -346,6 +395,7 @@ def main() -> int:
         "seconds": round(time.perf_counter() - start),
         "inputs_by_kind": totals.kinds,
         "refused_by_code": totals.refused,
+        "refused_jobs_by_code": totals.refused_jobs,
         "rejected_by_code": totals.rejects,
         "first_failures": totals.failures[:20],
     }

@@ -1,4 +1,4 @@
-"""The fuzzer of the readers on a sample: it finds nothing, and notices a broken reader."""
+"""The fuzzer of readers and of the job on a sample: it finds nothing, and notices what is broken."""
 
 import json
 import os
@@ -32,6 +32,14 @@ SABOTAGE = {
         lines.ByteLines.line_encoding = property(lambda self: "latin-1", lambda self, value: None)""",
     "an error that is not one of ours": """
         jsonl._refuse_unusable = lambda text: text.encode()""",
+    "a string that is not a plain one": """
+        from indexer.ingest import intake
+        intake._plain = type("Text", (str,), {})""",
+    "a row that is not stored": """
+        from indexer.ingest import spool
+        before = spool.Spool.add
+        spool.Spool.add = lambda self, batch: before(self, spool.Batch(batch.rows_in, batch.rejected, batch.items[1:]))
+        """,
     "a hang": """
         import time
         fuzz_readers.SECONDS = 0.2
@@ -63,6 +71,7 @@ def test_fuzzed_inputs_are_refused_or_accounted_for() -> None:
     assert totals["first_failures"] == []
     assert totals["rows"] > 1000
     assert totals["rejected"] > 100
+    assert totals["jobs"] > 100
 
 
 @pytest.mark.parametrize("fault", SABOTAGE)

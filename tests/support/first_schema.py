@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from raw_sql import raw
+
 from indexer.store import migrate, schema
 from indexer.store.engines import make_engine
 from indexer.store.workspace import Workspace
@@ -16,5 +18,5 @@ def to_first_schema(workspace: Workspace) -> None:
         if connection.dialect.name == "sqlite":  # which copies tables, and must not follow keys meanwhile
             connection.connection.driver_connection.execute("PRAGMA foreign_keys=OFF")
         with connection.begin():
-            command.downgrade(migrate.configuration(connection), schema.REVISIONS[0])
+            command.downgrade(migrate.configuration(raw(connection)), schema.REVISIONS[0])
     engine.dispose()

@@ -73,7 +73,7 @@ class DelimitedTable(Table):
                         yield item
                 return
             except (csv.Error, RecordTooLong) as error:
-                item = self._unparsable(str(error))
+                item = self._unparsable(error)
                 held.clear()
                 yield item
 
@@ -92,7 +92,7 @@ class DelimitedTable(Table):
                     return cells
                 held.clear()
         except (csv.Error, RecordTooLong) as failure:
-            message = f"Cannot read the header of {self.name}. {self._reject_for(str(failure)).message}"
+            message = f"Cannot read the header of {self.name}. {self._reject_for(failure).message}"
             raise InputRefused(message, "E_HEADER") from failure
         refuse_empty(self.name, self._options)
         return None
@@ -130,19 +130,19 @@ class DelimitedTable(Table):
             return self._reject("E_MISSING_CELL", message, self.columns[found])
         return self._reject("E_EXTRA_CELL", f"The record has {found} cells for {width} columns.")
 
-    def _unparsable(self, error: str) -> Row | Reject:
+    def _unparsable(self, error: Exception) -> Row | Reject:
         """Handle the first line of a record that cannot be parsed; its other lines are read again as new records."""
-        if "expected after" in error and self._options.lenient and self._columns is not None:
-            self._lines.put_back()
+        if "expected after" in str(error) and self._options.lenient and self._columns is not None:
+            self._lines.give_up()
             cells = self._dialect.split_leniently(self._lines.held[0])
             item = self._item(cells) if cells is not None else None
             return item or self._unclosed()
         return self._reject_for(error)
 
-    def _reject_for(self, error: str) -> Reject:
-        if len(self._lines.held) > 1 or "end of data" in error:
+    def _reject_for(self, error: Exception) -> Reject:
+        if isinstance(error, RecordTooLong) or len(self._lines.held) > 1 or "end of data" in str(error):
             return self._unclosed()
-        if "field limit" in error:
+        if "field limit" in str(error):
             return self._reject("E_FIELD_TOO_LONG", f"A cell is longer than {MAX_CELL_CHARACTERS:,} characters.")
         return self._reject(
             "E_QUOTE",
@@ -151,7 +151,7 @@ class DelimitedTable(Table):
         )
 
     def _unclosed(self) -> Reject:
-        self._lines.put_back()
+        self._lines.give_up()
         message = f"The quote opened on line {self._lines.first} is not closed. Close it, or double it inside a cell."
         return self._reject("E_UNCLOSED_QUOTE", message)
 

@@ -45,18 +45,16 @@ class Dialect:
         A quoted cell ends with a quote that precedes a delimiter or the end of the line and is not part of a pair.
         """
         line = line.rstrip("\r\n")
-        quote, delimiter = re.escape(self.quote), re.escape(self.delimiter)
-        closing = re.compile(f"(?<!{quote})(?:{quote}{quote})*{quote}(?={delimiter}|$)")
+        quotes = re.compile(f"{re.escape(self.quote)}+")
         cells: list[str] = []
         at = 0
         while True:
             if line.startswith(self.quote, at):
-                # in an empty cell the closing quote follows the opening quote, and they are not a pair
-                found = closing.search(line[at + 1 :])
-                if found is None:
+                ends = (run.end() for run in quotes.finditer(line, at + 1) if (run.end() - run.start()) % 2)
+                end = next((end for end in ends if end == len(line) or line[end] == self.delimiter), -1)
+                if end < 0:
                     return None
-                cells.append(line[at + 1 : at + found.end()].replace(self.quote * 2, self.quote))
-                end = at + 1 + found.end()
+                cells.append(line[at + 1 : end - 1].replace(self.quote * 2, self.quote))
             else:
                 end = line.find(self.delimiter, at)
                 end = len(line) if end < 0 else end

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import Any, Final, NoReturn
+from typing import Any, NoReturn
 
 from dedup.errors import InputRefused
 from indexer.reading.cell_warnings import CellWarnings
@@ -21,13 +21,6 @@ _JQ = "Write one object per line, for example with: jq -c '.[]' FILE"
 
 class _Float(str):
     """A number with a fraction or an exponent, as written."""
-
-
-class _Boolean(str):
-    """``true`` or ``false``."""
-
-
-_BOOLEANS: Final = {True: _Boolean("true"), False: _Boolean("false")}
 
 
 class _BadRecord(Exception):
@@ -122,18 +115,14 @@ class JsonLinesTable(Table):
         if problem := lines.errors.get(lines.number):
             return self._reject(line, *problem)
         try:
-            return self._row(line, _record(line))
+            return self._row(line, _record(line, self._id_key))
         except _BadRecord as error:
             return self._reject(line, error.error, error.message, error.column)
 
     def _row(self, line: str, record: dict[str, str]) -> Row:
         number, external_id = self._lines.number, None
         if self._id_key is not None:
-            value = record.get(self._id_key, "")
-            if isinstance(value, _Float | _Boolean):
-                message = f"The id is {value[:100]}. Use a string or a whole number."
-                raise _BadRecord("E_ID_TYPE", message, self.choice.id)
-            external_id = self._cell_warnings.check_id(value, number)
+            external_id = self._cell_warnings.check_id(record.get(self._id_key, ""), number)
             if not external_id or external_id.isspace():
                 raise _BadRecord("E_ID_EMPTY", "The id is empty.", self.choice.id)
         texts = [record.get(key, "") for key in self._text_keys]
@@ -153,8 +142,8 @@ class JsonLinesTable(Table):
         return Reject(self._lines.number, self.rows_in, error, column, message, raw, self._lines.offset, self.name)
 
 
-def _record(line: str) -> dict[str, str]:
-    """Return the keys and values of one line as text; raises ``_BadRecord``."""
+def _record(line: str, id_key: str | None = None) -> dict[str, str]:
+    """Return the keys and values of one line as plain strings; raises ``_BadRecord``, also for a fraction as the id."""
     try:
         record = _decode(line)
     except json.JSONDecodeError as error:
@@ -166,8 +155,10 @@ def _record(line: str) -> dict[str, str]:
     if len(record) > MAX_COLUMNS:
         raise _BadRecord("E_EXTRA_CELL", f"The record has {len(record)} keys; the maximum is {MAX_COLUMNS}.")
     for key, value in record.items():
-        if not isinstance(value, str):
-            record[key] = _as_text(key, value)
+        if type(value) is not str:
+            record[key] = text = _as_text(key, value)
+            if key == id_key and text:
+                raise _BadRecord("E_ID_TYPE", f"The id is {text[:100]}. Use a string or a whole number.", key)
     if len(line) > MAX_CELL_CHARACTERS and max(map(len, record.values()), default=0) > MAX_CELL_CHARACTERS:
         raise _BadRecord("E_FIELD_TOO_LONG", f"A value is longer than {MAX_CELL_CHARACTERS:,} characters.")
     if "\\u" in line:
@@ -179,7 +170,9 @@ def _as_text(key: str, value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, bool):
-        return _BOOLEANS[value]
+        return "true" if value else "false"
+    if isinstance(value, _Float):
+        return str(value)
     kind = "an object" if isinstance(value, dict) else "a list"
     raise _BadRecord("E_NESTED", f"The value of {_cut(key)} is {kind}. Give each column a single value.", key)
 

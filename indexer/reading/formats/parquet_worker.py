@@ -116,7 +116,8 @@ def _kind(type_: pa.DataType) -> str:
 
     if types.is_dictionary(type_):
         return _kind(type_.value_type)
-    if types.is_nested(type_):
+    storage = getattr(type_, "storage_type", type_)  # that of an extension type, such as a tensor
+    if types.is_nested(storage):
         return "nested"
     if types.is_integer(type_):
         return "whole"

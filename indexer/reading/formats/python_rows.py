@@ -8,7 +8,7 @@ library of data frames is a dependency.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -63,23 +63,30 @@ def rows_of(data: object) -> PythonRows:
 
 def is_missing(value: object) -> bool:
     """Return whether a value is missing: None, NaN, or the missing values of pandas."""
-    if isinstance(value, float | np.floating | Decimal):
+    if isinstance(value, Decimal):
+        return value.is_nan()  # a signalling NaN cannot be compared
+    if isinstance(value, float | np.floating):
         return bool(value != value)
     return value is None or type(value).__name__ in ("NAType", "NaTType")
 
 
 def cell_of(value: object) -> str | Unusable:
-    """Return a value as text, empty if it is missing; a list, a dict or bytes that are not UTF-8 cannot be used."""
+    """Return a value as text, empty if it is missing; a collection or bytes that are not UTF-8 cannot be used."""
     if isinstance(value, str):
         return value
-    if isinstance(value, bytes):
+    if isinstance(value, bytes | bytearray | memoryview):
         try:
-            return value.decode()
+            return bytes(value).decode()
         except UnicodeDecodeError:
             return Unusable("E_ENCODING_ROW", _shown(value))
-    if isinstance(value, Mapping | list | tuple | set | np.ndarray):
+    if isinstance(value, Collection):
         return Unusable("E_NESTED", _shown(value))
-    return "" if is_missing(value) else str(value)
+    if is_missing(value):
+        return ""
+    try:
+        return str(value)
+    except ValueError:  # a whole number of more than 4,300 digits
+        return Unusable("E_FIELD_TOO_LONG", "")
 
 
 class PythonTable(CellTable):
@@ -195,5 +202,8 @@ def _listed(values: Any) -> Column:  # noqa: ANN401 - a column of any library
 
 
 def _shown(value: object) -> str:
-    text = repr(value)
+    try:
+        text = repr(value)
+    except ValueError:  # it holds a whole number of more than 4,300 digits
+        text = type(value).__name__
     return text if len(text) <= 60 else f"{text[:59]}…"

@@ -11,28 +11,40 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import URL, Connection, CursorResult, Engine, create_engine, make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy import URL, Connection, CursorResult, Engine, create_engine, event
+from sqlalchemy.exc import NoSuchModuleError, SQLAlchemyError
 
 from dedup.errors import DedupError, EnvironmentFault, InputRefused, UsageError
 from indexer.reading.cell_table import CellTable, Unusable
 from indexer.reading.rejects import MAX_RAW_BYTES, Reject
 from indexer.reading.rows import MAX_CELL_CHARACTERS, ReadOptions, Row
-from indexer.store.engines import shown, without_secrets
+from indexer.store.database_url import checked, parsed, shown, without_secrets
 
 PAGE_ROWS = 2000
+
+_READING_ACTIONS = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_RECURSIVE}
+_DENIED_FUNCTIONS = {"load_extension", "fts3_tokenizer"}
+_DESCRIBING_PRAGMAS = {
+    *("table_info", "table_xinfo", "table_list", "index_list", "index_info", "index_xinfo", "foreign_key_list"),
+    *("database_list", "collation_list", "function_list", "module_list", "pragma_list", "compile_options"),
+}
+"""Pragmas that return rows and change nothing, whatever their argument."""
+_QUERY_SQLSTATES = ("0A", "20", "21", "22", "25", "2F", "34", "38", "39", "3D", "3F", "42", "44", "54", "P0")
+"""Classes of SQLSTATE that blame the query: 25 is invalid_transaction_state, such as a write where all is read-only."""
 
 _SQLITE_QUERY_ERRORS = {  # SQLite reports nearly everything as OperationalError
     *(sqlite3.SQLITE_ERROR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB),
     *(sqlite3.SQLITE_AUTH, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_MISMATCH),
+    sqlite3.SQLITE_SCHEMA,  # what CREATE ends with where it is not authorised
 }
 
 
 class QueryTable(CellTable):
     """The records of a query in the order of the database.
 
-    Values are text as the database writes them; NULL is the empty text. SQLite files are opened read-only, and
-    PostgreSQL is asked for a read-only transaction. Whatever a query changes elsewhere is rolled back.
+    Values are text as the database writes them; NULL is the empty text. SQLite files are opened read-only, and the
+    query may do nothing but read. PostgreSQL is asked for a read-only transaction. Whatever a query changes elsewhere
+    is rolled back.
 
     Raises:
         InputRefused: The query is bad, returns no rows, or has fractions as ids.
@@ -111,13 +123,17 @@ class QueryTable(CellTable):
     def _translated(self, error: Exception) -> DedupError:
         cause = getattr(error, "orig", None) or error
         driver = self._engine.dialect.loaded_dbapi
+        state = getattr(cause, "sqlstate", None)
         is_environment = isinstance(cause, driver.OperationalError | driver.InterfaceError | driver.InternalError)
+        if state is not None:
+            is_environment = not str(state).startswith(_QUERY_SQLSTATES)
         if isinstance(cause, sqlite3.Error):
             code = getattr(cause, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
             is_environment = code not in _SQLITE_QUERY_ERRORS
         if is_environment:
             return EnvironmentFault(f"The database {self.name} failed: {self._first_line(error)}. Try again later.")
-        return InputRefused(f"The query on {self.name} failed: {self._first_line(error)}. Correct --from-sql.", "E_SQL")
+        remedy = "It may only read." if "not authorized" in str(cause) else "Correct --from-sql."
+        return InputRefused(f"The query on {self.name} failed: {self._first_line(error)}. {remedy}", "E_SQL")
 
 
 def database_name(url: str) -> str:
@@ -127,18 +143,12 @@ def database_name(url: str) -> str:
 
 
 def _parse(url: str) -> URL:
-    try:
-        address = make_url(url)
-    except (ArgumentError, ValueError):
-        message = "--source-url is not a valid URL. Use the form postgresql://user@host/name or sqlite:///path."
-        raise UsageError(message) from None
-    if "@" in (address.host or ""):
-        raise UsageError("--source-url has more than one @; write one that is part of a password as %40.")
-    if address.get_backend_name() == "sqlite" and not Path(address.database or "").is_file():
+    what = "--source-url"
+    address = parsed(url, what)
+    kind = address.get_backend_name()
+    if kind == "sqlite" and not Path(address.database or "").is_file():
         raise InputRefused(f"SQLite file {address.database!r} does not exist. Check --source-url.", "E_NO_FILE")
-    if address.drivername in ("postgresql", "postgres"):
-        return address.set(drivername="postgresql+psycopg")
-    return address
+    return checked(address, what, for_reading=True) if kind in ("sqlite", "postgresql", "postgres") else address
 
 
 def _engine(address: URL) -> Engine:
@@ -156,9 +166,28 @@ def _engine(address: URL) -> Engine:
     def connect() -> sqlite3.Connection:
         connection = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)
         connection.text_factory = bytes  # so that text that is not UTF-8 rejects only its row
+        connection.execute("PRAGMA trusted_schema=OFF")  # views of the file may call no function with side effects
         return connection
 
-    return create_engine("sqlite://", creator=connect, hide_parameters=True)
+    engine = create_engine("sqlite://", creator=connect, hide_parameters=True)
+
+    @event.listens_for(engine, "connect")  # after SQLAlchemy has asked the connection what it needs to know
+    def only_read(connection: sqlite3.Connection, _: object) -> None:
+        connection.set_authorizer(_authorise)
+
+    return engine
+
+
+def _authorise(action: int, first: str | None, second: str | None, *_: object) -> int:
+    """Allow what reads. A file opened read-only can still attach others, and copy itself by VACUUM INTO."""
+    allowed = action in _READING_ACTIONS
+    if action == sqlite3.SQLITE_FUNCTION:
+        allowed = (second or "").lower() not in _DENIED_FUNCTIONS
+    elif action == sqlite3.SQLITE_PRAGMA:
+        allowed = (first or "").lower() in _DESCRIBING_PRAGMAS
+    elif action == sqlite3.SQLITE_UPDATE:  # asked for each table-valued function; the file itself is read-only
+        allowed = first == "sqlite_master"
+    return sqlite3.SQLITE_OK if allowed else sqlite3.SQLITE_DENY
 
 
 def _as_text(value: object) -> str | Unusable | None:

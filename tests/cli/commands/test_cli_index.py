@@ -183,3 +183,10 @@ def test_a_query_of_a_database_is_indexed() -> None:
     assert sources() == {"Acme Widgets": "crm", "Beta": "crm"}
     assert counts_of(dedup_(*query))["unchanged"] == "2"
     assert dedup_("index", "--from-sql", "SELEC", *query[3:]).exit_code == 4
+
+
+def test_numbers_and_truth_values_of_json_are_texts() -> None:
+    write("values.jsonl", '{"id": 1, "name": "Acme"}\n{"id": 2, "name": 3.14}\n{"id": 3, "name": true, "n": 1.50}\n')
+    result = dedup_("index", "values.jsonl")
+    assert (result.exit_code, counts_of(result)["added"]) == (0, "3")
+    assert set(sources()) == {"Acme", "3.14", "true"}

@@ -217,3 +217,22 @@ def test_progress_is_told_after_each_batch(store: Store) -> None:
     rows = with_ids(*((str(i), f"Name {i}") for i in range(5)))
     load = Load(store, rows, batch_rows=2)
     assert [done for stage, done, total in load.told if (stage, total) == ("store", 5)] == [2, 4, 5]
+
+
+def test_an_input_with_too_many_rejects_is_refused_as_soon_as_no_further_row_can_help(store: Store) -> None:
+    taken = []
+
+    def rows() -> Iterator[Row | Reject]:
+        for number in range(1, 10_000):
+            taken.append(number)
+            yield row(number, str(number), "" if number > 200 else f"name {number}")
+
+    with pytest.raises(InputRefused, match="51 of the first 251 rows were rejected") as caught:
+        Load(store, rows(), batch_rows=1_000)
+    assert (caught.value.code, len(taken)) == ("E_TOO_MANY_REJECTS", 251)
+
+
+def test_bad_rows_at_the_start_are_judged_with_the_rest_of_their_batch(store: Store) -> None:
+    rows = [row(number, str(number), "" if number <= 50 else f"name {number}") for number in range(1, 1_001)]
+    load = Load(store, rows, batch_rows=1_000)
+    assert (load.summary.added, load.summary.rejected) == (950, 50)

@@ -24,6 +24,7 @@ from doubles import fake_model
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from raw_sql import raw
 from sqlalchemy import func, select
 from sqlalchemy import text as sql
 from sqlalchemy.exc import DBAPIError
@@ -389,7 +390,9 @@ def test_on_postgresql(new_database: Callable[[], str], tmp_path: Path, monkeypa
 
     def new_place() -> Workspace:
         with engines.make_engine(workspace.url).begin() as connection:
-            connection.execute(sql("TRUNCATE record, text_vector, text, ingest_batch, run, source, snapshot, model"))
+            raw(connection).execute(
+                sql("TRUNCATE record, text_vector, text, ingest_batch, run, source, snapshot, model")
+            )
         shutil.rmtree(workspace.directory)
         return workspace
 

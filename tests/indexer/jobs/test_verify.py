@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from clustered_vectors import damage
 from indexed import MODEL, NAMES, index
+from raw_sql import raw
 from sqlalchemy import event, insert
 from sqlalchemy import text as sql
 
@@ -88,7 +89,7 @@ def test_damage_to_the_database(filled: Store, workspace: Workspace, statement: 
     for name, code in {"ZEROS": "00" * 32, "ONES": "01" * 32, "SHORT": "01" * 31}.items():
         statement = statement.replace(name, literal.format(code))
     with filled.engine.begin() as connection:
-        connection.exec_driver_sql(statement)
+        raw(connection).exec_driver_sql(statement)
     checks = checked(filled, workspace)
     found = faults(checks)
     assert any(fault.startswith(expected) for fault in found)
@@ -98,7 +99,7 @@ def test_damage_to_the_database(filled: Store, workspace: Workspace, statement: 
 def test_a_text_without_a_record(filled: Store, workspace: Workspace) -> None:
     with filled.engine.begin() as connection:
         connection.execute(insert(text).values(text_id=9, normal="x", digest=1))
-        connection.execute(sql("UPDATE store_meta SET value = '10' WHERE key = 'next_text_id'"))
+        raw(connection).execute(sql("UPDATE store_meta SET value = '10' WHERE key = 'next_text_id'"))
     assert faults(checked(filled, workspace)) == [
         "texts: Text 9 does not match its digest.",
         "texts: Text 9 has no record.",
@@ -108,7 +109,7 @@ def test_a_text_without_a_record(filled: Store, workspace: Workspace) -> None:
 
 def test_missing_vectors(filled: Store, workspace: Workspace) -> None:
     with filled.engine.begin() as connection:
-        connection.execute(sql("DELETE FROM text_vector WHERE text_id > 1"))
+        raw(connection).execute(sql("DELETE FROM text_vector WHERE text_id > 1"))
     checks = checked(filled, workspace)
     assert worst_kind(checks) == "vectors"
     (encoded,) = (check for check in checks if check.faults)
@@ -155,7 +156,7 @@ def test_a_snapshot_row_that_does_not_match_its_file(
     filled: Store, workspace: Workspace, statement: str, expected: str
 ) -> None:
     with filled.engine.begin() as connection:
-        connection.exec_driver_sql(statement)
+        raw(connection).exec_driver_sql(statement)
     checks = checked(filled, workspace)
     assert [expected in fault for fault in faults(checks)] == [True]
     assert worst_kind(checks) == "snapshot"
@@ -164,7 +165,7 @@ def test_a_snapshot_row_that_does_not_match_its_file(
 @pytest.mark.parametrize("parameters", ["{", "{}"])
 def test_a_snapshot_row_that_is_not_valid(filled: Store, workspace: Workspace, parameters: str) -> None:
     with filled.engine.begin() as connection:
-        connection.execute(sql("UPDATE snapshot SET parameters = :p"), {"p": parameters})
+        raw(connection).execute(sql("UPDATE snapshot SET parameters = :p"), {"p": parameters})
     with pytest.raises(CorruptStore, match="row of the current snapshot in the database is not valid"):
         checked(filled, workspace)
 
@@ -242,7 +243,9 @@ def test_a_writer_may_delete_during_the_check(
 def test_no_statement_fetches_more_than_a_page(filled: Store, workspace: Workspace) -> None:
     """Of the large tables, that is."""
     statements: list[str] = []
-    event.listen(filled.engine, "before_cursor_execute", lambda *values: statements.append(values[2]))
+    event.listen(
+        filled.engine, "before_cursor_execute", lambda *values: statements.append(values[2].replace("public.", ""))
+    )
     assert faults(checked(filled, workspace, rows_at_once=2)) == []
     large = [one for one in statements if "FROM record" in one.split("WHERE")[0] or "FROM text" in one]
     assert sum("LIMIT" in one for one in large) >= 8

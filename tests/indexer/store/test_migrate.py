@@ -16,6 +16,7 @@ from alembic import command
 from doubles import fake_model
 from first_schema import to_first_schema
 from paths import FIXTURES
+from raw_sql import raw
 from sqlalchemy import Engine, inspect
 from sqlalchemy import text as sql
 
@@ -23,6 +24,7 @@ from dedup.errors import CorruptStore, EnvironmentFault, UsageError, VersionMism
 from indexer.jobs.query import Searcher
 from indexer.jobs.verify import verify, worst_kind
 from indexer.store import engines, migrate, schema
+from indexer.store.engines import schema_of
 from indexer.store.workspace import Workspace
 from indexer.vectors.snapshot import Snapshots
 
@@ -52,7 +54,7 @@ def old(revision: str, engine_url: str, directory: Path) -> Workspace:
         shutil.copy(fixture / "neardup.sqlite", workspace.url.database)
     else:
         with engine_of(workspace).begin() as connection:
-            connection.exec_driver_sql((fixture / "postgresql.sql").read_text(encoding="utf-8"))
+            raw(connection).exec_driver_sql((fixture / "postgresql.sql").read_text(encoding="utf-8"))
     return workspace
 
 
@@ -66,7 +68,7 @@ def content(workspace: Workspace) -> dict[str, list[tuple[Any, ...]]]:
         rows = {
             table: sorted(
                 tuple(bytes(value) if isinstance(value, memoryview) else value for value in row)
-                for row in connection.execute(sql(f"SELECT {', '.join(columns)} FROM {table}"))
+                for row in raw(connection).execute(sql(f"SELECT {', '.join(columns)} FROM {table}"))
             )
             for table, columns in KEPT.items()
         }
@@ -87,7 +89,7 @@ def test_downgrade_and_upgrade(old: Workspace) -> None:
 def revision_of(workspace: Workspace) -> str:
     engine = engine_of(workspace)
     with engine.connect() as connection:
-        found = connection.execute(sql("SELECT version_num FROM alembic_version")).scalar_one()
+        found = raw(connection).execute(sql("SELECT version_num FROM alembic_version")).scalar_one()
     engine.dispose()
     return str(found)
 
@@ -115,8 +117,10 @@ def test_records_are_normalised_again(old: Workspace) -> None:
     engine = engine_of(old)
     rewritten = {4: "Caf&eacute; Contoso センタ-", 7: "Contoso&nbsp;Foods", 8: "&#39;"}
     with engine.begin() as connection:
-        for record_id, raw in rewritten.items():
-            connection.execute(sql("UPDATE record SET raw = :raw WHERE record_id = :id"), {"raw": raw, "id": record_id})
+        for record_id, text in rewritten.items():
+            raw(connection).execute(
+                sql("UPDATE record SET raw = :raw WHERE record_id = :id"), {"raw": text, "id": record_id}
+            )
     engine.dispose()
     before = {record_id: text_id for record_id, *_, text_id, _ in content(old)["record"]}
     assert old.migrate().renormalised == 2
@@ -153,8 +157,9 @@ def test_the_tables_are_those_of_a_new_database(
     described = []
     for workspace in (old, new):
         engine = engine_of(workspace)
-        found = inspect(engine)
-        assert set(found.get_table_names()) == {*schema.metadata.tables, "alembic_version"}
+        connected = engine.connect()
+        found = inspect(raw(connected))
+        assert set(found.get_table_names(schema_of(connected))) == {*schema.metadata.tables, "alembic_version"}
         described.append(
             {
                 table: (
@@ -167,12 +172,13 @@ def test_the_tables_are_those_of_a_new_database(
                 for table in schema.metadata.tables
             }
         )
+        connected.close()
         for table, (key, foreign, unique, *_) in described[-1].items():
             names = {key["name"], *(one["name"] for one in foreign), *(one["name"] for one in unique)}
             expected = {constraint.name for constraint in schema.metadata.tables[table].constraints}
             assert names == expected
         with engine.begin() as connection:
-            alembic = migrate.configuration(connection)
+            alembic = migrate.configuration(raw(connection))
             alembic.stdout = io.StringIO()
             command.check(alembic)
             assert alembic.stdout.getvalue() == "No new upgrade operations detected.\n"
@@ -190,7 +196,7 @@ def test_foreign_keys_still_hold(old: Workspace) -> None:
         "INSERT INTO ingest_batch VALUES (99, 0, 0, 0, 0, 0, 0, 0)",
     ):
         with pytest.raises(Exception, match=r"(?i)foreign key"), engine.begin() as connection:
-            connection.exec_driver_sql(statement)
+            raw(connection).exec_driver_sql(statement)
     engine.dispose()
 
 
@@ -223,7 +229,7 @@ def test_a_second_writer_is_refused(old: Workspace) -> None:
 @pytest.mark.parametrize("revision", ["9999"])
 def test_newer_schema_is_not_touched(workspace: Workspace, revision: str) -> None:
     with workspace.open(for_writing=True) as store, store.engine.begin() as connection:
-        connection.execute(sql("UPDATE alembic_version SET version_num = :r"), {"r": revision})
+        raw(connection).execute(sql("UPDATE alembic_version SET version_num = :r"), {"r": revision})
     with pytest.raises(VersionMismatch, match="upgrade neardup"):
         workspace.migrate()
     assert revision_of(workspace) == revision

@@ -10,6 +10,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from raw_sql import raw
 from sqlalchemy import Connection, event
 from sqlalchemy import text as sql
 
@@ -34,8 +35,8 @@ def add(key: str) -> Callable[[Connection], int]:
     """Return work that adds one row and returns the number of rows."""
 
     def work(connection: Connection) -> int:
-        connection.execute(sql("INSERT INTO store_meta (key, value) VALUES (:key, '1')"), {"key": f"test {key}"})
-        return connection.execute(sql("SELECT count(*) FROM store_meta WHERE key LIKE 'test %'")).scalar_one()
+        raw(connection).execute(sql("INSERT INTO store_meta (key, value) VALUES (:key, '1')"), {"key": f"test {key}"})
+        return raw(connection).execute(sql("SELECT count(*) FROM store_meta WHERE key LIKE 'test %'")).scalar_one()
 
     return work
 

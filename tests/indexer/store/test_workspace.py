@@ -10,12 +10,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from raw_sql import raw
 from sqlalchemy import Connection, Engine, inspect
 from sqlalchemy import text as sql
 from sqlalchemy.exc import IntegrityError
 
 from dedup.errors import CorruptStore, EnvironmentFault, UsageError, VersionMismatch, WriterBusy
 from indexer.store import engines, migrate, schema
+from indexer.store.database_url import parse_url
+from indexer.store.engines import schema_of
 from indexer.store.runs import begin_run, last_runs
 from indexer.store.store import Store
 from indexer.store.workspace import Workspace
@@ -28,14 +31,14 @@ def test_migrations_give_the_tables_of_the_schema(workspace: Workspace) -> None:
     from alembic.migration import MigrationContext
 
     with workspace.open(for_writing=True) as store, store.engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_server_default": True})
+        context = MigrationContext.configure(raw(connection), opts={"compare_server_default": True})
         assert compare_metadata(context, schema.metadata) == []
 
 
 def test_revisions_are_those_of_alembic(engine_url: str) -> None:
     from alembic.script import ScriptDirectory
 
-    engine = engines.make_engine(engines.parse_url(engine_url))
+    engine = engines.make_engine(parse_url(engine_url))
     with engine.connect() as connection:
         scripts = ScriptDirectory.from_config(migrate.configuration(connection))
     engine.dispose()
@@ -48,8 +51,8 @@ def test_first_revision_can_be_undone(workspace: Workspace) -> None:
     from alembic import command
 
     with workspace.open(for_writing=True) as store, store.engine.begin() as connection:
-        command.downgrade(migrate.configuration(connection), "base")
-        assert set(schema.metadata.tables) & set(inspect(connection).get_table_names()) == set()
+        command.downgrade(migrate.configuration(raw(connection)), "base")
+        assert set(schema.metadata.tables) & set(inspect(connection).get_table_names(schema_of(connection))) == set()
 
 
 def test_upgrade_leaves_logging_alone(workspace: Workspace) -> None:
@@ -73,7 +76,7 @@ def test_reading_imports_no_alembic(directory: Path) -> None:
 
 def set_revision(workspace: Workspace, revision: str) -> None:
     with workspace.open(for_writing=True) as store, store.engine.begin() as connection:
-        connection.execute(sql("UPDATE alembic_version SET version_num = :r"), {"r": revision})
+        raw(connection).execute(sql("UPDATE alembic_version SET version_num = :r"), {"r": revision})
 
 
 @pytest.mark.parametrize("for_writing", [False, True])
@@ -104,16 +107,16 @@ def test_texts_normalised_by_other_rules_are_refused(
 ) -> None:
     with workspace.open(for_writing=True) as store:
         statement = sql("UPDATE store_meta SET value = :rules WHERE key = 'normaliser_version'")
-        store.write(lambda connection: connection.execute(statement, {"rules": rules}))
+        store.write(lambda connection: raw(connection).execute(statement, {"rules": rules}))
     with pytest.raises(VersionMismatch, match=message), workspace.open(for_writing=for_writing):
         pass
 
 
 @pytest.mark.parametrize("for_writing", [False, True])
 def test_tables_of_another_program_are_refused(workspace: Workspace, engine_url: str, for_writing: bool) -> None:
-    engine = engines.make_engine(engines.parse_url(engine_url))
+    engine = engines.make_engine(parse_url(engine_url))
     with engine.begin() as connection:
-        connection.execute(sql("CREATE TABLE record (id INTEGER)"))
+        raw(connection).execute(sql("CREATE TABLE record (id INTEGER)"))
     engine.dispose()
     with pytest.raises(VersionMismatch, match="another program"), workspace.open(for_writing=for_writing):
         pass
@@ -256,7 +259,7 @@ def test_password_is_never_shown(directory: Path) -> None:
 def test_statement_values_are_never_shown(store: Store) -> None:
     statement = sql("INSERT INTO store_meta (key, value) VALUES ('store_uuid', :value)")
     with pytest.raises(IntegrityError) as caught:
-        store.write(lambda connection: connection.execute(statement, {"value": "confidential"}))
+        store.write(lambda connection: raw(connection).execute(statement, {"value": "confidential"}))
     assert "confidential" not in str(caught.value)
 
 

@@ -67,6 +67,70 @@ def test_a_wrong_query_is_refused_and_writes_nothing(database, query):
     connection.close()
 
 
+FORBIDDEN = [
+    "VACUUM INTO '{new}'",
+    "VACUUM",
+    "ATTACH '{new}' AS other",
+    "ATTACH 'file:{new}?mode=rwc' AS other",
+    "SELECT load_extension('{new}')",
+    "SELECT name FROM customers WHERE load_extension('{new}') IS NULL",
+    "SELECT fts3_tokenizer('simple', x'00')",
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA journal_mode",
+    "PRAGMA user_version=7",
+    "PRAGMA writable_schema=ON",
+    "PRAGMA temp_store_directory='{folder}'",
+    "PRAGMA wal_checkpoint(TRUNCATE)",
+    "PRAGMA optimize",
+    "PRAGMA incremental_vacuum",
+    "CREATE TEMP TABLE x AS SELECT 1 AS name",
+    "CREATE VIRTUAL TABLE temp.x USING fts5(name)",
+    "REPLACE INTO customers VALUES (1, 2, 3) RETURNING name",
+    "WITH x AS (SELECT 1) INSERT INTO customers SELECT 1, 2, 3 RETURNING name",
+    "UPDATE customers SET name = 'x' RETURNING name",
+    "DROP TABLE customers",
+    "ALTER TABLE customers ADD COLUMN x",
+    "REINDEX",
+    "ANALYZE",
+    "BEGIN IMMEDIATE",
+    "SAVEPOINT x",
+    "DETACH main",
+    "SELECT name FROM loader",
+]
+
+
+@pytest.mark.parametrize("query", FORBIDDEN)
+def test_a_query_can_do_nothing_but_read(database, tmp_path, query):
+    path = tmp_path / "crm.sqlite"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE VIEW loader AS SELECT load_extension('x') AS name")
+    connection.close()
+    before, new = path.read_bytes(), tmp_path / "new.db"
+    sentence = query.format(new=new, folder=tmp_path)
+    refused(lambda: drain(open_query(sentence, database, ReadOptions(text_columns=["name"]))), "E_SQL")
+    assert [file.name for file in tmp_path.iterdir()] == ["crm.sqlite"]
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT upper(name) AS name FROM customers WHERE name LIKE 'A%'",
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3) SELECT 'x' || i AS name FROM n",
+        "SELECT name FROM pragma_table_info('customers')",
+        "PRAGMA table_info(customers)",
+        "SELECT value AS name FROM json_each('[\"Acme\"]')",
+        "SELECT name, row_number() OVER (ORDER BY rowid) AS place FROM (SELECT rowid, name FROM customers LIMIT 2)",
+        "SELECT name FROM sqlite_schema",
+        "VALUES ('Acme')",
+        "EXPLAIN QUERY PLAN SELECT name FROM customers",
+    ],
+)
+def test_whatever_only_reads_is_answered(database, query):
+    column = {"VALUES": "column1", "EXPLAIN": "detail"}.get(query.split()[0], "name")
+    assert names(drain(open_query(query, database, ReadOptions(text_columns=[column], id_column=""))))
+
+
 def test_a_fraction_is_no_id_of_a_query(database):
     table = open_query("SELECT 1.5 AS id, name FROM customers", database)
     assert "Cast" in refused(lambda: drain(table), "E_ID_TYPE")
@@ -140,3 +204,44 @@ def test_postgresql_is_only_read(postgresql):
         assert connection.execute(sql("SELECT count(*) FROM kept")).scalar() == 1
         connection.execute(sql("DROP TABLE kept"))
     engine.dispose()
+
+
+@pytest.mark.parametrize("new_database", ["postgresql"], indirect=True)
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT 1 AS id, writing() AS name",
+        "SELECT nextval('numbers') AS id, 'x' AS name",
+        "SELECT 1 AS id, 'x' AS name; COMMIT; INSERT INTO written VALUES (1)",
+        "COMMIT; INSERT INTO written VALUES (1) RETURNING 1 AS id, 'x' AS name",
+        "SET TRANSACTION READ WRITE",
+        "DO $$ BEGIN INSERT INTO written VALUES (1); END $$",
+        "CALL writes()",
+        "COPY written TO '{folder}/written'",
+        "COPY (SELECT 1) TO PROGRAM 'touch {folder}/written'",
+        "SELECT set_config('transaction_read_only', 'off', true) AS name, writing() AS id",
+    ],
+)
+def test_what_writes_on_postgresql_is_refused(new_database, tmp_path, query):
+    url = new_database()
+    tmp_path.chmod(0o777)
+    engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
+    with engine.begin() as connection:
+        connection.execute(sql("CREATE TABLE written (x int)"))
+        connection.execute(sql("CREATE SEQUENCE numbers"))
+        body = "LANGUAGE plpgsql AS $$ BEGIN INSERT INTO written VALUES (1); "
+        connection.execute(sql(f"CREATE FUNCTION writing() RETURNS text {body} RETURN 'a'; END $$"))
+        connection.execute(sql(f"CREATE PROCEDURE writes() {body} END $$"))
+    refused(lambda: drain(open_query(query.format(folder=tmp_path), url)), "E_SQL")
+    with engine.begin() as connection:
+        assert connection.execute(sql("SELECT count(*) FROM written")).scalar() == 0
+        assert connection.execute(sql("SELECT is_called FROM numbers")).scalar() is False
+    engine.dispose()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("new_database", ["postgresql"], indirect=True)
+def test_a_query_that_is_cancelled_may_work_later(new_database):
+    url = new_database()
+    with pytest.raises(EnvironmentFault, match="Try again later"):
+        drain(open_query("SELECT pg_terminate_backend(pg_backend_pid())::text AS name", url))

@@ -72,6 +72,13 @@ def test_numbers_are_taken_as_written(tmp_path):
     assert errors(items) == [(2, "E_JSON")]
 
 
+@pytest.mark.parametrize("value", ["3.14", "-1e5", "true", "false", "7"])
+def test_a_number_or_a_truth_value_is_a_plain_string(tmp_path, value):
+    [item] = read(tmp_path, f'{{"id": "1", "name": {value}, "more": {value}}}\n')
+    assert (item.raw, item.fields) == (value, {"more": value})
+    assert type(item.raw) is type(item.fields["more"]) is str
+
+
 def test_a_first_line_longer_than_a_chunk(tmp_path):
     line = json.dumps({"id": "1", "name": "Acme", "note": "x" * 100})
     assert [row.external_id for row in read(tmp_path, f"{line}\n{line}\n", chunk_bytes=30)] == ["1", "1"]
