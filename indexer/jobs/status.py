@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from indexer.jobs.index import recall_of
+from indexer.store.engines import shown
 from indexer.store.runs import Run, last_runs
 from indexer.store.store import Snapshot, Store
 from indexer.store.workspace import Workspace
@@ -22,7 +23,7 @@ def status(workspace: Workspace, model_id: str) -> dict[str, Any]:
         counts = store.counts()
         return {
             "workspace": str(workspace.directory),
-            "database": workspace.url.render_as_string(hide_password=True),
+            "database": shown(workspace.url),
             "records": counts.records,
             "distinct_texts": counts.texts,
             "vectors": counts.vectors,

@@ -68,6 +68,13 @@ def parse_url(address: str) -> URL:
     return url.set(drivername="sqlite")
 
 
+def shown(url: URL) -> str:
+    """Return a URL for people to read: without a password, and a path that is not UTF-8 with marks in it."""
+    if url.database:
+        url = url.set(database=url.database.encode(errors="replace").decode())
+    return url.render_as_string(hide_password=True)
+
+
 def make_engine(
     url: URL, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS, oldest_postgresql: int = OLDEST_POSTGRESQL
 ) -> Engine:
@@ -86,8 +93,7 @@ def make_engine(
             return _sqlite_engine(url, busy_timeout_ms)
         return _postgresql_engine(url, oldest_postgresql)
     except (ArgumentError, TypeError, ValueError) as error:
-        where = url.render_as_string(hide_password=True)
-        raise UsageError(f"The database URL {where} cannot be used: {_first_line(error).rstrip('.')}.") from None
+        raise UsageError(f"The database URL {shown(url)} cannot be used: {_first_line(error).rstrip('.')}.") from None
 
 
 def _postgresql_engine(url: URL, oldest_postgresql: int) -> Engine:
@@ -287,7 +293,7 @@ def translated_errors(engine: Engine) -> Iterator[None]:
 
 
 def _translate(engine: Engine, error: BaseException) -> DedupError | None:
-    where = engine.url.render_as_string(hide_password=True)
+    where = shown(engine.url)
     line = _first_line(error)
     state = getattr(error, "sqlstate", None)
     if state in _DAMAGED_SQLSTATES or any(message in line for message in _DAMAGE_MESSAGES):

@@ -27,6 +27,7 @@ from dedup.runtime.progress import Progress, no_progress
 from dedup.text.normalise import NORMALISER_VERSION
 from indexer.files import sync_directory
 from indexer.store import schema
+from indexer.store.engines import shown
 from indexer.store.renormalise import check_rules, has_older_rules, normalise_again
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def revision_state(connection: Connection) -> Literal["empty", "older", "current
         VersionMismatch: the schema is newer than this program's, or the tables belong to another program.
 
     """
-    where = connection.engine.url.render_as_string(hide_password=True)
+    where = shown(connection.engine.url)
     found = set(inspect(connection).get_table_names())
     if "alembic_version" not in found:
         if found & set(schema.metadata.tables):
@@ -89,7 +90,7 @@ def check_revision(connection: Connection) -> Literal["empty", "current"]:
 
     """
     state = revision_state(connection)
-    where = connection.engine.url.render_as_string(hide_password=True)
+    where = shown(connection.engine.url)
     if state == "older":
         raise VersionMismatch(_OLDER.format(where, _revision(connection), schema.HEAD))
     if state == "current":

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, bindparam, delete, select, update
 from dedup.errors import VersionMismatch
 from dedup.runtime.progress import Progress
 from dedup.text.normalise import NORMALISER_VERSION, normalise
-from indexer.store.engines import PAGE, chunks, insert_rows
+from indexer.store.engines import PAGE, chunks, insert_rows, shown
 from indexer.store.schema import record, store_meta, text, text_vector
 from indexer.store.texts import text_digest
 
@@ -109,4 +109,4 @@ def _set_meta(connection: Connection, key: str, value: int) -> None:
 
 
 def _where(connection: Connection) -> str:
-    return connection.engine.url.render_as_string(hide_password=True)
+    return shown(connection.engine.url)

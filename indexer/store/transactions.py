@@ -15,7 +15,7 @@ from sqlalchemy import Column, Connection, Engine, Select, func, select, update
 
 from dedup.errors import WriterBusy
 from indexer.store import schema
-from indexer.store.engines import RETRY_PAUSES_S, chunks, retrying, rows_with
+from indexer.store.engines import RETRY_PAUSES_S, chunks, retrying, rows_with, shown
 
 T = TypeVar("T")
 
@@ -87,7 +87,7 @@ class Writer:
         return int(number)
 
     def _overtaken(self) -> WriterBusy:
-        where = self._engine.url.render_as_string(hide_password=True)
+        where = shown(self._engine.url)
         return WriterBusy(f"Another process has begun to write to {where}; try again when it is done.")
 
     def _begin_epoch(self) -> int:

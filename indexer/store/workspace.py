@@ -61,7 +61,7 @@ class Workspace:
     def where(self) -> str:
         """The name of this workspace in messages: its directory, or the URL without its password."""
         inside = self.url.database == str(self.directory / "neardup.sqlite")
-        return str(self.directory) if inside else self.url.render_as_string(hide_password=True)
+        return str(self.directory) if inside else engines.shown(self.url)
 
     @contextmanager
     def open(self, *, for_writing: bool) -> Iterator[Store]:
