@@ -167,8 +167,10 @@ def _inputs(
     Raises ``UsageError`` if the arguments contradict each other.
     """
     from dedup.errors import UsageError
+    from indexer.arguments import source_of
     from indexer.reading.inputs import input_of_query, inputs_of_files
 
+    source = None if source is None else source_of(source)
     if (from_sql is None) != (source_url is None):
         raise UsageError("--from-sql QUERY and --source-url URL must be given together.")
     if bool(files) == (from_sql is not None):

@@ -37,10 +37,14 @@ CANDIDATES_PER_MATCH = 3
 
 QUERIES_AT_ONCE = 250
 MANY_QUERIES = 1_000
-"""From this many queries on, candidates are compared in several processes, which take a second to start."""
+"""From this many queries of ``MIN_CANDIDATES`` on, candidates are compared in several processes, which take a second to
+start."""
 
 ROWS_AT_ONCE = 2_000
 """Rows of a table that are answered together."""
+
+CANDIDATES_AT_ONCE = 100_000
+"""Fewer queries and rows are answered together if they have more candidates or matches than this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +163,8 @@ class Searcher:
         Stages reported to ``progress``: ``queries``.
         """
         rows = _searchable(table, on_reject)
-        while page := list(islice(rows, ROWS_AT_ONCE)):
+        at_once = _at_once(ROWS_AT_ONCE, min(limit, len(self._vectors)))
+        while page := list(islice(rows, at_once)):
             found = self.query([row.raw for row, _ in page], limit=limit, min_probability=min_probability)
             yield from (Answer(row, normal, matches) for (row, normal), matches in zip(page, found, strict=True))
             progress("queries", table.rows_in, None)
@@ -171,17 +176,19 @@ class Searcher:
 
     def _compared(self, normals: list[str], limit: int) -> Iterator[tuple[_Candidates, list[float]]]:
         """Yield the candidates of distinct ``normals`` and their probabilities, block by block."""
-        size = self._queries_at_once
+        k = min(max(self._min_candidates, self._candidates_per_match * limit), max(1, len(self._vectors)))
+        size = _at_once(self._queries_at_once, k)
         blocks = [normals[start : start + size] for start in range(0, len(normals), size)]
         pending: deque[_Candidates] = deque()
 
         def tasks() -> Iterator[tuple[list[str], Sequence[str], NDArray[np.float32]]]:
             for block in blocks:
-                found = self._find(block, max(self._min_candidates, self._candidates_per_match * limit))
+                found = self._find(block, k)
                 pending.append(found)
                 yield [block[at] for at in found.queries], found.texts, found.similarities
 
-        in_processes = len(normals) >= self._many_queries and threads.count() > 1
+        is_much = len(normals) * max(k, self._min_candidates) >= self._many_queries * self._min_candidates
+        in_processes = is_much and len(blocks) > 1 and threads.count() > 1
         for probabilities in (
             self._processes.map(_compare, tasks()) if in_processes else (self.model.compare(*task) for task in tasks())
         ):
@@ -201,6 +208,11 @@ class Searcher:
         ]
         queries, text_ids, texts, cosines = zip(*found, strict=True) if found else ((), (), (), ())
         return _Candidates(normals, equal, queries, text_ids, texts, np.array(cosines, np.float32))
+
+
+def _at_once(most: int, results: int) -> int:
+    """Return how many queries with this many results each are answered together, at most ``most``."""
+    return max(1, min(most, CANDIDATES_AT_ONCE // max(1, results)))
 
 
 def _load(model: Matcher) -> Encoder:

@@ -184,7 +184,7 @@ def report_workspace(
             }
             json.dump(summary, summary_file, ensure_ascii=False, indent=2)
             summary_file.write("\n")
-        run.manifest |= summary | {"output": str(output)}
+        run.manifest |= summary | {"output": str(output).encode(errors="backslashreplace").decode()}
     return summary
 
 

@@ -40,6 +40,9 @@ Similarities = NDArray[np.float32]
 class VectorIndex(Protocol):
     """Vectors that a query can search."""
 
+    def __len__(self) -> int:
+        """Return the number of vectors."""
+
     def search(self, codes: Codes, k: int) -> tuple[Ids, Similarities, dict[int, str]]:
         """Return the ``k`` nearest texts of each of ``codes`` (m, d), as ``StoredVectors.search`` does."""
 
@@ -78,6 +81,9 @@ class StoredVectors:
                 f"Model {model_id[:12]} has not encoded every text yet; index an input again to finish "
                 "(`dedup index`, or `Index.add` in Python)."
             )
+
+    def __len__(self) -> int:
+        return self._count
 
     def search(self, codes: Codes, k: int) -> tuple[Ids, Similarities, dict[int, str]]:
         """Return the ``k`` nearest texts of each of ``codes`` (m, d): ids and cosines, both (m, k), and normal forms.

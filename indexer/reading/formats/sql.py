@@ -155,7 +155,9 @@ def _engine(address: URL) -> Engine:
     try:
         if address.get_backend_name() != "sqlite":
             return create_engine(address, hide_parameters=True)
-    except NoSuchModuleError:
+    except (ArgumentError, TypeError, ValueError) as error:
+        if not isinstance(error, NoSuchModuleError) or "dialects" not in str(error):
+            raise UsageError(f"--source-url cannot be used: {_first_line(error)}.") from None
         kind = address.get_backend_name()
         raise UsageError(f"SQLAlchemy does not know the database {kind!r}; install its dialect.") from None
     except ModuleNotFoundError as error:

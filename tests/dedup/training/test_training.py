@@ -1,29 +1,27 @@
 """Training: data, generated pairs, the encoder, its export, and the scorer."""
 
-import csv
-import gzip
 import json
 import random
 from functools import partial
-from itertools import pairwise
 
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 
+from training_folder import TRADES, WORDS, write, write_training_folder  # noqa: E402
+
 from dedup.encoder.onnx import OnnxEncoder, quantise  # noqa: E402
 from dedup.evidence.features import FEATURES  # noqa: E402
 from dedup.model import load_model  # noqa: E402
 from dedup.text.normalise import normalise  # noqa: E402
-from dedup.training.command import VALIDATION_PAIRS, train  # noqa: E402
+from dedup.training.command import train  # noqa: E402
 from dedup.training.data.generated_pairs import Generator  # noqa: E402
 from dedup.training.data.other_texts import OtherTexts  # noqa: E402
 from dedup.training.data.sampling import Sampler  # noqa: E402
 from dedup.training.data.sources import (  # noqa: E402
     ALIASES,
     PAIRS,
-    VALIDATION_CLUSTERS,
     Entity,
     core_of,
     read_aliases_of_pairs,
@@ -40,41 +38,12 @@ from dedup.training.scorer_fitting import fit_scorer, fit_spelling, fit_vetoes, 
 
 KEPT = "keeping the encoder that was trained with these settings"
 train_small = partial(train, generated_pairs=200)
-WORDS = ["acme", "royal", "pioneer", "harbor", "summit", "granite", "meridian", "cobalt", "juniper", "falcon"]
-TRADES = ["bank", "foods", "systems", "consulting services", "logistics", "holdings international"]
-
-
-def write(path, columns, rows):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with gzip.open(path, "wt", encoding="utf-8", newline="") as file:
-        csv.writer(file).writerows([columns, *rows])
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     """A miniature training folder, with a validation name among the training names."""
-    folder = tmp_path_factory.mktemp("data")
-    rng = random.Random(1)
-    names = [f"{a} {b} {t} inc" for a in WORDS for b in WORDS if a != b for t in TRADES]
-    rng.shuffle(names)
-    for source in ALIASES:
-        rows = [(f"{source.name}{i}.0", n) for i, name in enumerate(names[:80]) for n in (name, name + "orporated")]
-        write(folder / "aliases" / f"{source.name}_train.csv.gz", ("entity_id", "name"), rows)
-    rows = [("1", name, "irs", "US") for name in names] + [
-        ("2", "Planted Name LLC", "irs", "US"),
-        ("3", "x y", "sibur", ""),
-    ]
-    write(folder / "names" / "organisations.csv.gz", ("id", "name", "source", "country"), rows)
-    for name in VALIDATION_CLUSTERS:
-        write(
-            folder / "clusters" / f"{name}_validation.csv.gz",
-            ("id", "text", "cluster_id"),
-            [("1", "PLANTED, name", "c")],
-        )
-    pairs = [(name, name + "orporated", 1) for name in names[:80]] + [(a, b, 0) for a, b in pairwise(names[:80])]
-    for name in ("company_train", *VALIDATION_PAIRS, *(f"{source.name}_train" for source in PAIRS)):
-        write(folder / "pairs" / f"{name}.csv.gz", ("name_1", "name_2", "label"), pairs)
-    return folder
+    return write_training_folder(tmp_path_factory.mktemp("data"))
 
 
 def test_validation_names_are_excluded(data):
