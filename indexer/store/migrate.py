@@ -9,6 +9,7 @@ To write a new revision, change ``schema.py`` and run on an up-to-date database:
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sqlite3
 import uuid
@@ -27,6 +28,8 @@ from dedup.runtime.progress import Progress, no_progress
 from dedup.text.normalise import NORMALISER_VERSION
 from indexer.files import sync_directory
 from indexer.store import schema
+from indexer.store.integrity.structure import structure_faults
+from indexer.store.integrity.values import damaged
 from indexer.store.renormalise import check_rules, has_older_rules, normalise_again
 
 if TYPE_CHECKING:
@@ -38,6 +41,8 @@ _NEWER = (
     "upgrade neardup, or use another workspace."
 )
 _OLDER = "{} has the older schema {!r}; run `dedup migrate` once to upgrade it to {!r}."
+
+_REVISION_TABLE = "alembic_version"
 
 PAGES_PER_STEP = 4_096
 """Pages of a SQLite file copied between two progress reports."""
@@ -62,22 +67,26 @@ def revision_state(connection: Connection) -> Literal["empty", "older", "current
 
     Raises:
         VersionMismatch: the schema is newer than this program's, or the tables belong to another program.
+        CorruptStore: the revision is not recorded, or not that of the tables.
 
     """
     where = connection.engine.url.render_as_string(hide_password=True)
-    found = set(inspect(connection).get_table_names())
-    if "alembic_version" not in found:
-        if found & set(schema.metadata.tables):
-            raise VersionMismatch(_FOREIGN.format(where))
+    found, ours = set(inspect(connection).get_table_names()), set(schema.metadata.tables)
+    is_ours = connection.dialect.name == "sqlite"  # by the application id, which every connection checks
+    if not found & (ours | {_REVISION_TABLE}):
         return "empty"
-    if schema.store_meta.name not in found:
+    if not is_ours and not found >= {_REVISION_TABLE, schema.store_meta.name}:
         raise VersionMismatch(_FOREIGN.format(where))
-    revisions = connection.execute(sql("SELECT version_num FROM alembic_version")).scalars().all()
-    if revisions == [schema.HEAD]:
+    revision = _revision(connection) if _REVISION_TABLE in found else "none"
+    if revision == schema.HEAD:
         return "current"
-    if len(revisions) == 1 and revisions[0] in schema.REVISIONS:
+    if revision in schema.REVISIONS:
+        if is_ours and not structure_faults(connection):
+            raise damaged(f"{where} says that its schema is {revision!r}, but its tables are of {schema.HEAD!r}.")
         return "older"
-    raise VersionMismatch(_NEWER.format(where, ", ".join(revisions), schema.HEAD))
+    if re.fullmatch("[0-9]{4}", revision) and revision > schema.HEAD:
+        raise VersionMismatch(_NEWER.format(where, revision, schema.HEAD))
+    raise damaged(f"{where} says that its schema is {revision!r}, which no version of neardup has.")
 
 
 def check_revision(connection: Connection) -> Literal["empty", "current"]:
@@ -86,6 +95,7 @@ def check_revision(connection: Connection) -> Literal["empty", "current"]:
     Raises:
         VersionMismatch: the schema is older (the message names the command that upgrades it) or newer than this
             program's, the tables belong to another program, or the texts were normalised by other rules.
+        CorruptStore: as ``revision_state``, or a table is not as the schema says, or the rules are not recorded.
 
     """
     state = revision_state(connection)
@@ -93,12 +103,15 @@ def check_revision(connection: Connection) -> Literal["empty", "current"]:
     if state == "older":
         raise VersionMismatch(_OLDER.format(where, _revision(connection), schema.HEAD))
     if state == "current":
+        for fault in structure_faults(connection):
+            raise damaged(fault)
         check_rules(connection)
     return state
 
 
 def _revision(connection: Connection) -> str:
-    return str(connection.execute(sql("SELECT version_num FROM alembic_version")).scalar_one())
+    """Return the only revision that is recorded, or all of them in one string that is no revision."""
+    return ", ".join(str(row[0]) for row in connection.execute(sql(f"SELECT version_num FROM {_REVISION_TABLE}")))
 
 
 def migrate(
