@@ -81,8 +81,8 @@ def revision_state(connection: Connection) -> Literal["empty", "older", "current
     if revision == schema.HEAD:
         return "current"
     if revision in schema.REVISIONS:
-        if is_ours and not structure_faults(connection):
-            raise damaged(f"{where} says that its schema is {revision!r}, but its tables are of {schema.HEAD!r}.")
+        if is_ours and revision < schema.TABLES_OF and not structure_faults(connection):
+            raise damaged(f"{where} says that its schema is {revision!r}, but its tables are of {schema.TABLES_OF!r}.")
         return "older"
     if re.fullmatch("[0-9]{4}", revision) and revision > schema.HEAD:
         raise VersionMismatch(_NEWER.format(where, revision, schema.HEAD))

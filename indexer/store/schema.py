@@ -44,6 +44,7 @@ from indexer.store.integrity.values import (
     TIME,
     Kind,
     blob,
+    matching,
     one_of,
     text_of,
 )
@@ -53,6 +54,9 @@ REVISIONS = ("0001", "0002", "0003")
 
 HEAD = REVISIONS[-1]
 """The revision that this program reads and writes; a test checks that it is the head of ``migrations/``."""
+
+TABLES_OF = "0003"
+"""The last revision that changed tables, and not only rows."""
 
 APPLICATION_ID = 0x4E445550  # "NDUP"
 """``PRAGMA application_id`` of our SQLite files; a file without it belongs to another program."""
@@ -172,7 +176,7 @@ snapshot = Table(
     "snapshot",
     metadata,
     _column("generation", Integer, KEY, primary_key=True),
-    _column("file_name", Text, NAME),
+    _column("file_name", Text, matching(r"idx-[0-9]+-[0-9a-f]{32}\.faiss", "the name of a snapshot file")),
     _column("n_bytes", BigInteger, NUMBER),
     _column("sha256", String(64), SHA256),
     _column("model_key", Integer, KEY, ForeignKey("model.model_key")),

@@ -127,6 +127,13 @@ class Texts(Database):
             return np.empty(0, np.int64), np.empty((0, 0), np.int8)
         return np.concatenate([ids for ids, _ in pages]), np.concatenate([codes for _, codes in pages])
 
+    def check_vectors(self) -> None:
+        """Raise ``CorruptStore`` if there is a vector without a text."""
+        vector, texts = schema.text_vector, schema.text
+        lone = select(vector.c.text_id).outerjoin_from(vector, texts).where(texts.c.text_id.is_(None)).limit(1)
+        for (text_id,) in self.read(lone):
+            raise damaged(f"The vector of text {text_id} is there, but not the text.")
+
     def count_characters(self) -> int:
         """Count the characters of all texts."""
         return int(self.read(select(func.coalesce(func.sum(func.length(schema.text.c.normal)), 0)))[0][0])

@@ -15,7 +15,7 @@ from sqlalchemy import Column, Connection, Engine, Select, select, update
 
 from dedup.errors import WriterBusy
 from indexer.store import schema
-from indexer.store.engines import RETRY_PAUSES_S, chunks, retrying, rows_with
+from indexer.store.engines import RETRY_PAUSES_S, chunks, retrying, rows_with, translated_errors
 from indexer.store.integrity import settings
 from indexer.store.integrity.fetch import decoded, fetch
 from indexer.store.integrity.values import check_rows
@@ -136,7 +136,8 @@ class Database:
             with self.engine.connect() as connection:
                 return [row for each in statements for row in fetch(connection, each, is_checked=is_checked)]
 
-        return retrying(self.engine, attempt, pauses_s=self._pauses_s)
+        with translated_errors(self.engine):
+            return retrying(self.engine, attempt, pauses_s=self._pauses_s)
 
     def find(
         self, columns: Iterable[Column[Any]], key: Column[Any], values: Iterable[Any], **fixed: object
@@ -153,7 +154,8 @@ class Database:
             with self.engine.connect() as connection:
                 return [row for part in parts for row in self._found(connection, listed, key, part, fixed)]
 
-        return retrying(self.engine, attempt, pauses_s=self._pauses_s)
+        with translated_errors(self.engine):
+            return retrying(self.engine, attempt, pauses_s=self._pauses_s)
 
     def _found(
         self,

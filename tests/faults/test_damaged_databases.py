@@ -30,8 +30,6 @@ ROWS = [
 ]
 
 
-
-
 @pytest.fixture(scope="module", autouse=True)
 def on_fast_disks() -> Iterator[None]:
     """Let no database wait for the disk, which thousands of jobs would notice, and load no trained model."""
@@ -92,7 +90,9 @@ def of_python(directory: Path) -> Iterator[tuple[str, Callable[[], object]]]:
 
 def verified(verification: neardup.Verification) -> int:
     """Return the exit code of the command for what ``verify`` found."""
-    return {None: SOUND, "truth": DAMAGED, "vectors": SNAPSHOT, "snapshot": SNAPSHOT}[worst_kind([*verification.checks])]
+    return {None: SOUND, "truth": DAMAGED, "vectors": SNAPSHOT, "snapshot": SNAPSHOT}[
+        worst_kind([*verification.checks])
+    ]
 
 
 def attempt(work: Callable[[], object]) -> tuple[int, str]:

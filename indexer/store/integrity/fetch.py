@@ -37,9 +37,9 @@ def decoded(connection: Connection, read: Callable[[], T]) -> T:
     try:
         return read()
     except (DBAPIError, sqlite3.Error) as error:
-        driver = connection.connection.driver_connection
-        if _NOT_UTF8 not in str(error) or not isinstance(driver, sqlite3.Connection):
+        if _NOT_UTF8 not in str(error):
             raise
+    driver: Any = connection.connection.driver_connection
     driver.text_factory = _as_in_paths
     try:
         return read()
