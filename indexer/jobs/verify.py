@@ -293,9 +293,9 @@ def _check_next_id(store: Store, kind: str, last: int, check: Check) -> None:
 def _check_runs(store: Store, pages: Pages) -> Check:
     """Check that the batches of each run account for their rows and add up to the totals of a finished run."""
     check = Check("runs", "truth")
-    batches = _batches(store)
     columns = run.c["run_id", "kind", "state", "finished_at", "input_digest", "manifest"]
     for rows in pages(select(*columns, source.c.name).outerjoin_from(run, source), run.c.run_id):
+        batches = _batches(store, rows[0].run_id, rows[-1].run_id)  # read last: those of a finished run never change
         for run_id, kind, state, finished_at, input_digest, manifest, name in rows:
             check.checked += 1
             numbers, accounts = batches.get(run_id, ([], Accounts()))
@@ -314,11 +314,11 @@ def _check_runs(store: Store, pages: Pages) -> Check:
     return check
 
 
-def _batches(store: Store) -> dict[int, tuple[list[int], Accounts]]:
-    """Return the numbers of the batches of each run, ascending, and their total row counts."""
+def _batches(store: Store, first: int, last: int) -> dict[int, tuple[list[int], Accounts]]:
+    """Return the numbers of the batches of each run from ``first`` to ``last``, ascending, and their total counts."""
     columns = ingest_batch.c["run_id", "batch_no", *Accounts.__dataclass_fields__]
     of_runs: defaultdict[int, list[Any]] = defaultdict(list)
-    for run_id, *batch in store.read(select(*columns)):
+    for run_id, *batch in store.read(select(*columns).where(ingest_batch.c.run_id.between(first, last))):
         of_runs[run_id].append(batch)
     return {
         run_id: (sorted(row[0] for row in rows), Accounts(*map(sum, list(zip(*rows, strict=True))[1:])))
