@@ -9,7 +9,6 @@ from pathlib import Path
 from threading import RLock
 from typing import Any, Self, TypedDict, Unpack, overload
 
-import numpy as np
 from sqlalchemy import URL
 
 from dedup.errors import UsageError, WriterBusy
@@ -30,7 +29,7 @@ from indexer.arguments import (
 )
 from indexer.ingest import id_types
 from indexer.jobs import delete as delete_job
-from indexer.jobs.duplicates import find_duplicates
+from indexer.jobs.duplicates import find_duplicates, places_of
 from indexer.jobs.index import index_input
 from indexer.jobs.query import Match as Found
 from indexer.jobs.query import Searcher
@@ -48,6 +47,7 @@ from indexer.results.matches import ManyMatches, Matches
 from indexer.results.records import Match, Record, Rejected
 from indexer.store import store as stored
 from indexer.store.database_url import parse_url
+from indexer.store.integrity import settings
 from indexer.store.store import Store
 from indexer.store.workspace import Workspace
 from indexer.vectors.snapshot import Snapshots
@@ -277,7 +277,7 @@ class Index:
             stored_records = sorted(store.iter_records(), key=lambda one: one.record_id)
             if _state(store) != before:
                 raise WriterBusy("Another process has changed the index while its duplicates were searched; try again.")
-        places = np.searchsorted(found.text_ids, [one.text_id for one in stored_records]).tolist()
+        places = places_of(stored_records, found.text_ids)
         records = [_record(one, parsers) for one in stored_records]
         of_text: dict[int, list[Record]] = {}
         for place, record in zip(places, records, strict=True):
@@ -357,7 +357,7 @@ class _Reader:
 
 def _state(store: Store) -> str | None:
     """Return what changes with every transaction of a writer."""
-    return store.meta("writer")
+    return store.meta(settings.WRITER)
 
 
 class _Rejects:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 _DISTRIBUTIONS = {"faiss": "faiss-cpu"}
 """Libraries whose distribution has another name."""
 
 
+@cache
 def version_of(library: str) -> str:
     """Return the installed version of a library, ``unknown`` if it is not installed."""
     from importlib import metadata  # costs 20 ms, which `dedup --help` should not spend

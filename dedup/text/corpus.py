@@ -91,9 +91,12 @@ class Corpus:
         """
         counts = {name: data[name] for name in _TABLES}
         for name, value in counts.items():
-            if not isinstance(value, dict):
+            if not isinstance(value, dict) or not _are_counts(list(value.values())):
                 raise TypeError(f"{name} is no table of counts")
-        return cls(int(data["n_names"]), widths=frozenset(map(int, data["widths"])), **counts)
+        n_names, widths = data["n_names"], data["widths"]
+        if not isinstance(widths, list) or not _are_counts([n_names, *widths]):
+            raise TypeError("n_names or widths are no whole numbers")
+        return cls(n_names, widths=frozenset(widths), **counts)
 
     def to_json(self) -> dict[str, Any]:
         """Return the corpus as plain JSON data."""
@@ -101,6 +104,11 @@ class Corpus:
         return {"n_names": self.n_names, **counts, "widths": sorted(self.widths)}
 
 
+def _are_counts(values: list[Any]) -> bool:
+    return set(map(type, values)) <= {int} and (not values or 0 <= min(values) <= max(values) < _ABSURD)
+
+
+_ABSURD = 2**53
 _TABLES = ("words", "word_pairs", "initials", "short_forms")
 
 

@@ -16,21 +16,18 @@ from sqlalchemy import Connection, delete, insert, select
 
 from dedup.errors import UsageError
 from indexer.store import schema
+from indexer.store.integrity import settings
 from indexer.store.store import Store
 
 TEXT = "str"
 
-_PARSERS: Mapping[str, Callable[[str], Any]] = {
-    TEXT: str,
-    "int": int,
-    "float": float,
-    "bool": "True".__eq__,
-    "UUID": UUID,
-    "Decimal": Decimal,
-    "date": date.fromisoformat,
-    "datetime": datetime.fromisoformat,
-}
-_KEY = "id_type:"
+_PARSERS: Mapping[str, Callable[[str], Any]] = dict(
+    zip(
+        settings.ID_TYPES,
+        (str, int, float, "True".__eq__, UUID, Decimal, date.fromisoformat, datetime.fromisoformat),
+        strict=True,
+    )
+)
 
 
 def plain(value: object) -> object:
@@ -66,7 +63,7 @@ def type_of(values: list[Any]) -> str | None:
 
 def record(connection: Connection, source_id: int, id_type: str | None) -> None:
     """Remember the type of the ids of an empty source, whatever it was before; None is for text."""
-    key = f"{_KEY}{source_id}"
+    key = f"{settings.ID_TYPE}{source_id}"
     connection.execute(delete(schema.store_meta).where(schema.store_meta.c.key == key))
     if id_type is not None:
         connection.execute(insert(schema.store_meta).values(key=key, value=id_type))
@@ -75,9 +72,11 @@ def record(connection: Connection, source_id: int, id_type: str | None) -> None:
 def parsers(store: Store) -> dict[str, Callable[[str], Any]]:
     """Return for each source what turns the text of an id into the id that was given."""
     meta, source = schema.store_meta.c, schema.source.c
-    types = dict(tuple(row) for row in store.read(select(meta.key, meta.value).where(meta.key.startswith(_KEY))))
+    types = dict(
+        tuple(row) for row in store.read(select(meta.key, meta.value).where(meta.key.startswith(settings.ID_TYPE)))
+    )
     return {
-        name: _parser(types.get(f"{_KEY}{source_id}", TEXT))
+        name: _parser(types.get(f"{settings.ID_TYPE}{source_id}", TEXT))
         for source_id, name in store.read(select(source.source_id, source.name))
     }
 

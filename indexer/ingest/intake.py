@@ -21,15 +21,12 @@ from indexer.ingest.keyset import KEY_BYTES, KeySet, keys_of
 from indexer.ingest.spool import Batch, Item, Spool
 from indexer.reading.rejects import Reject
 from indexer.reading.rows import Row
+from indexer.store.schema import MAX_ID_CHARACTERS, MAX_TEXT_CHARACTERS
 
 Identity = Literal["column", "content"]
 
 BATCH_ROWS = 50_000
 """Rows stored in one transaction."""
-MAX_NAME_CHARACTERS = 4096
-"""Maximum length of a text."""
-MAX_ID_CHARACTERS = 512
-"""Maximum length of an id: keys of a PostgreSQL index are limited to 2.7 kB."""
 MIN_ROWS_FOR_RATE = 100
 """The share of rejects is checked from this number of rows on."""
 
@@ -254,9 +251,9 @@ def fault_of(normal: str) -> tuple[str, str] | None:
     """Return the error code and message for a text that cannot be stored; None for a valid text."""
     if not normal:
         return "E_NAME_EMPTY", "The name is empty or has only punctuation."
-    if len(normal) > MAX_NAME_CHARACTERS:
+    if len(normal) > MAX_TEXT_CHARACTERS:
         return (
             "E_NAME_TOO_LONG",
-            f"The name has {len(normal):,} characters after normalisation; the maximum is {MAX_NAME_CHARACTERS:,}.",
+            f"The name has {len(normal):,} characters after normalisation; the maximum is {MAX_TEXT_CHARACTERS:,}.",
         )
     return None

@@ -32,6 +32,7 @@ from indexer.reading.open import Row
 from indexer.reading.rejects import Reject
 from indexer.store import runs
 from indexer.store.engines import PAGE
+from indexer.store.integrity.fetch import fetch
 from indexer.store.runs import Accounts, CurrentRun
 from indexer.store.schema import record, source
 from indexer.store.store import Codes, Store
@@ -182,9 +183,9 @@ def _begin(
     id_type: str | None,
 ) -> tuple[int, int]:
     """Return the keys of the source, created if it is new, and of the run to continue."""
-    source_id = connection.execute(select(source.c.source_id).where(source.c.name == name)).scalar()
-    if source_id is None:
-        source_id = next_key(connection, source.c.source_id)
+    rows = fetch(connection, select(source.c.source_id).where(source.c.name == name))
+    source_id = int(rows[0][0]) if rows else next_key(connection, source.c.source_id)
+    if not rows:
         connection.execute(insert(source).values(source_id=source_id, name=name, identity=identity))
     else:
         connection.execute(update(source).where(source.c.source_id == source_id).values(identity=identity))

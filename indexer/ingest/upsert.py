@@ -15,6 +15,7 @@ from sqlalchemy import Connection, bindparam, delete, select, update
 from indexer.ingest.spool import Batch, Item
 from indexer.store import schema
 from indexer.store.engines import chunks, insert_rows
+from indexer.store.integrity import settings
 from indexer.store.runs import Accounts
 from indexer.store.store import Codes, Store
 from indexer.store.texts import insert_vectors, text_digest, vector_rows
@@ -154,8 +155,9 @@ def _delete_orphans(connection: Connection, text_ids: set[int]) -> None:
 
 def _take_ids(connection: Connection, kind: str, n: int) -> int:
     """Reserve ``n`` ids that were never used before and return the first."""
-    key, value = schema.store_meta.c.key == f"next_{kind}_id", schema.store_meta.c.value
-    first = int(connection.execute(select(value).where(key)).scalar_one())
+    key = settings.next_id_key(kind)
+    first = int(settings.required(connection, key))
     if n:
-        connection.execute(update(schema.store_meta).where(key).values(value=str(first + n)))
+        columns = schema.store_meta.c
+        connection.execute(update(schema.store_meta).where(columns.key == key).values(value=str(first + n)))
     return first

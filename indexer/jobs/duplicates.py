@@ -23,12 +23,13 @@ from dedup.runtime.progress import Progress, no_progress
 from dedup.runtime.stopwatch import Stopwatch
 from dedup.text.corpus import describe_corpus
 from indexer.store.corpus_words import model_with_corpus
-from indexer.store.store import Codes, Ids, Store
+from indexer.store.integrity.values import damaged, fault_of
+from indexer.store.store import Codes, Ids, Record, Store
 from indexer.vectors.cells import Cells, find_centres, nearest_cells
 from indexer.vectors.faiss_index import FLAT_UP_TO, centres_of
 from indexer.vectors.knn_graph import build_knn_graph
 from indexer.vectors.recall import NEIGHBOURS, measure_recall
-from indexer.vectors.search import check_model
+from indexer.vectors.search import check_model, check_width
 from indexer.vectors.snapshot import Snapshots, has_current_cells
 from indexer.vectors.top_k import NearPairs
 
@@ -101,7 +102,7 @@ def find_duplicates(
     """
     clock = Stopwatch()
     with clock.stage("load"):
-        text_ids, codes, normals = _load(snapshots.store, model.model_id, progress)
+        text_ids, codes, normals = _load(snapshots.store, model, progress)
         release_free_memory()
     with clock.stage("search"):
         generation, cells = cells_of_texts(snapshots, model, codes, progress)
@@ -219,6 +220,27 @@ def cells_of_texts(
     return generation, nearest_cells(codes, centres, count, progress)
 
 
+def places_of(records: Sequence[Record], text_ids: Ids) -> list[int]:
+    """Return the position of the text of each record among ascending ``text_ids``.
+
+    Raises:
+        CorruptStore: the text of a record is not among them.
+
+    """
+    places: list[int] = np.searchsorted(text_ids, [record.text_id for record in records]).tolist()
+    known = text_ids.tolist()
+    for record, place in zip(records, places, strict=True):
+        check_text_of(record, known[place : place + 1])
+    return places
+
+
+def check_text_of(record: Record, text_ids: Sequence[int]) -> None:
+    """Raise ``CorruptStore`` unless the text of a record is the first of ``text_ids``, which may be none."""
+    if list(text_ids[:1]) != [record.text_id]:
+        words = "the id of a text with a vector"
+        raise damaged(fault_of("record", f"record_id={record.record_id}", "text_id", record.text_id, words))
+
+
 _ENCODED_AT_ONCE = 5_000
 
 
@@ -230,23 +252,28 @@ def _new_cells(codes: Codes, model: Matcher, progress: Progress, flat_up_to: int
     return nearest_cells(codes, centres, count, progress)
 
 
-def _load(store: Store, model_id: str, progress: Progress) -> tuple[Ids, Codes, Strings]:
+def _load(store: Store, model: Matcher, progress: Progress) -> tuple[Ids, Codes, Strings]:
     """Return the ids (n,), codes (n, d) and normal forms (n) of all texts."""
-    text_ids, codes = store.load_vectors(model_id, progress=progress)
+    text_ids, codes = store.load_vectors(model.model_id, progress=progress)
     if not len(text_ids):
-        check_model(store, model_id)
+        check_model(store, model.model_id)
+    else:
+        check_width(codes.shape[1], model.dimension)
     normals = np.empty(len(text_ids), np.dtypes.StringDType())
-    done = 0
+    done, is_whole = 0, True
     for ids, page in store.iter_texts():
         place = slice(done, done + len(ids))
         if not np.array_equal(text_ids[place], ids):
-            raise UsageError(
-                "Not every text is encoded yet; index an input again to finish (`dedup index`, or `Index.add` in "
-                "Python)."
-            )
+            is_whole = False
+            break
         normals[place] = page
         done += len(ids)
         progress("read texts", done, len(text_ids))
+    if not is_whole or done != len(text_ids):
+        store.check_vectors()
+        raise UsageError(
+            "Not every text is encoded yet; index an input again to finish (`dedup index`, or `Index.add` in Python)."
+        )
     if not done:
         raise UsageError(
             "Nothing is indexed in this workspace; index an input first: `dedup index FILE`, or `Index.add` in Python."

@@ -34,11 +34,12 @@ from dedup.matching.matcher import Matcher
 from dedup.runtime.progress import Progress, no_progress
 from dedup.runtime.stopwatch import Stopwatch
 from indexer.files import PRIVATE, Access, make_directory
-from indexer.jobs.duplicates import Duplicates, find_duplicates
+from indexer.jobs.duplicates import Duplicates, check_text_of, find_duplicates
 from indexer.memory import REPORT
 from indexer.memory import check as check_memory
 from indexer.outputs.csv import csv_line, guard
 from indexer.outputs.destination import check_destination, check_foreign, replacing
+from indexer.store.integrity.values import damaged
 from indexer.store.runs import recorded_run, versions
 from indexer.store.store import Record, Store
 from indexer.store.workspace import Workspace
@@ -212,9 +213,10 @@ def _read_records(store: Store, duplicates: Duplicates, guarded: Guard, progress
     columns: dict[str, None] = {}
     place = 0
     for text_id, group in groupby(store.iter_records(), attrgetter("text_id")):
-        while text_ids[place] < text_id:
-            place += 1
         records = list(group)
+        while place < len(text_ids) and text_ids[place] < text_id:
+            place += 1
+        check_text_of(records[0], text_ids[place : place + 1])
         counts[place] = len(records)
         first_records[place] = records[0].record_id
         for record in records:
@@ -224,6 +226,8 @@ def _read_records(store: Store, duplicates: Duplicates, guarded: Guard, progress
             lines[place] = [_line(record, columns, guarded) for record in records]
         if not place % _AT_ONCE:
             progress("read records", place, len(text_ids))
+    if len(bare := np.flatnonzero(counts == 0)):
+        raise damaged(f"Text {text_ids[int(bare[0])]} has no record.")
     progress("read records", len(text_ids), len(text_ids))
     return TextRecords(counts, first_records, lines, list(columns))
 

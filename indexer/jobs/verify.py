@@ -10,7 +10,7 @@ Memory: the snapshot, 24 bytes for each of its vectors, and one page.
 
 from __future__ import annotations
 
-import json
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -21,14 +21,16 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import ColumnElement, Select, func, select
 
-from dedup.errors import CorruptStore
 from dedup.matching.matcher import Matcher
 from dedup.runtime.progress import Progress, no_progress
 from dedup.text.normalise import normalise
 from indexer.ingest.intake import content_digest
 from indexer.store.engines import PAGE
+from indexer.store.integrity.audit import audit
+from indexer.store.integrity.settings import next_id_key
+from indexer.store.integrity.values import json_object, strings_of
 from indexer.store.runs import Accounts
-from indexer.store.schema import ingest_batch, metadata, model, record, run, text, text_vector
+from indexer.store.schema import ingest_batch, metadata, model, record, run, source, text, text_vector
 from indexer.store.store import Ids, Store
 from indexer.store.texts import text_digest
 from indexer.store.workspace import Workspace
@@ -83,7 +85,7 @@ def verify_workspace(
 
     Raises:
         UsageError: nothing is indexed.
-        CorruptStore: as ``verify``.
+        CorruptStore: the tables are not those of the schema, or a page of the file cannot be read.
     """
     workspace.check_readable()
     with workspace.open(for_writing=repair) as store:
@@ -109,23 +111,19 @@ def verify(
 
     Every text must have a vector of this model with ``dimension`` int8 values, and the snapshot must hold those of all
     texts up to its ``max_text_id``. Pages have ``rows_at_once`` rows. Stages reported to ``progress``: ``database``,
-    ``check snapshot``, ``checksum``, ``texts`` and ``records``.
-
-    Raises:
-        CorruptStore: the row of the current snapshot cannot be read.
-
+    ``values``, ``check snapshot``, ``checksum``, ``texts`` and ``records``.
     """
-    checks = []
     store = snapshots.store
-    if store.engine.dialect.name == "sqlite":
-        checks.append(_check_sqlite(store, progress))
-        if checks[0].faults:  # nothing else read from it can be trusted
-            return checks
+    checks = [_check_sqlite(store, progress)] if store.engine.dialect.name == "sqlite" else []
+    if not worst_kind(checks):
+        checks.append(_check_values(store, rows_at_once, progress))
+    if worst_kind(checks):  # nothing else read from it can be trusted
+        return checks
     snapshot, published = _check_snapshot(snapshots, model_id, progress)
     pages = partial(_pages, store, rows_at_once)
     of_texts = _check_texts(store, pages, model_id, dimension, published, snapshot, progress)
     records = _check_records(store, pages, progress)
-    return [*checks, records, *of_texts, _check_runs(pages), snapshot, _check_files(directory)]
+    return [*checks, records, *of_texts, _check_runs(store, pages), snapshot, _check_files(directory)]
 
 
 def worst_kind(checks: list[Check]) -> Kind | None:
@@ -150,15 +148,22 @@ def _check_sqlite(store: Store, progress: Progress) -> Check:
     return check
 
 
+def _check_values(store: Store, rows_at_once: int, progress: Progress) -> Check:
+    """Check every value of every table by itself."""
+    check = Check("values", "truth")
+    for rows, faults in audit(lambda statement: store.read(statement, is_checked=False), rows_at_once):
+        check.checked += rows
+        for fault in faults:
+            check.fault(fault)
+        progress("values", check.checked, None)
+    return check
+
+
 def _check_snapshot(snapshots: Snapshots, model_id: str, progress: Progress) -> tuple[Check, _Published | None]:
     """Check the file of the snapshot and its content; return the content unless it is bad."""
     check = Check("snapshot", "snapshot")
     try:
         opened = snapshots.read_current(model_id, progress)
-    except (ValueError, KeyError) as error:
-        raise CorruptStore(
-            "The row of the current snapshot in the database is not valid; restore the database from a backup."
-        ) from error
     except BadSnapshot as error:
         check.fault(str(error))
         return check, None
@@ -176,6 +181,8 @@ def _check_snapshot(snapshots: Snapshots, model_id: str, progress: Progress) -> 
     if digest_text(sum(total(part) for _, part in parts)) != current.digest or ids.max() > current.max_text_id:
         check.fault(f"The vectors in {current.file_name} are not those that were published.")
         return check, None
+    if ids.max() < current.max_text_id:
+        check.fault(f"The last text in {current.file_name} is {ids.max()}, not {current.max_text_id}.")
     order = np.argsort(ids)
     return check, _Published(current.max_text_id, ids[order], digests[order])
 
@@ -262,8 +269,8 @@ def _check_records(store: Store, pages: Pages, progress: Progress) -> Check:
 def _content_digest(raw: str, fields: str) -> bytes | None:
     """Return the digest of a stored record; None if its other columns are not a JSON object of strings."""
     try:
-        return content_digest(raw, json.loads(fields))
-    except (ValueError, TypeError, AttributeError):
+        return content_digest(raw, strings_of(fields))
+    except ValueError:
         return None
 
 
@@ -278,41 +285,45 @@ def _equal_texts(store: Store) -> Iterator[tuple[str, list[int]]]:
 
 def _check_next_id(store: Store, kind: str, last: int, check: Check) -> None:
     """Check that the next id is above ``last``, the largest in use."""
-    free = store.meta(f"next_{kind}_id") or ""
-    if not free.isdecimal() or int(free) <= last:
+    free = store.meta(next_id_key(kind)) or ""
+    if int(free) <= last:
         check.fault(f"The next {kind} id is recorded as {free!r}, but {last} is already in use.")
 
 
-def _check_runs(pages: Pages) -> Check:
+def _check_runs(store: Store, pages: Pages) -> Check:
     """Check that the batches of each run account for their rows and add up to the totals of a finished run."""
     check = Check("runs", "truth")
-    names = list(Accounts.__dataclass_fields__)
-    sums = [func.coalesce(func.sum(ingest_batch.c[name]), 0) for name in names]
-    batches = [func.count(ingest_batch.c.batch_no), func.coalesce(func.max(ingest_batch.c.batch_no) + 1, 0)]
-    statement = (
-        select(run.c.run_id, run.c.kind, run.c.state, run.c.input_digest, run.c.manifest, *batches, *sums)
-        .outerjoin_from(run, ingest_batch)
-        .group_by(run.c.run_id)
-    )
-    for rows in pages(statement, run.c.run_id):
-        for run_id, kind, state, input_digest, manifest, n, end, *sums_of_run in rows:
+    columns = run.c["run_id", "kind", "state", "finished_at", "input_digest", "manifest"]
+    for rows in pages(select(*columns, source.c.name).outerjoin_from(run, source), run.c.run_id):
+        batches = _batches(store, rows[0].run_id, rows[-1].run_id)  # read last: those of a finished run never change
+        for run_id, kind, state, finished_at, input_digest, manifest, name in rows:
             check.checked += 1
-            accounts = Accounts(*map(int, sums_of_run))
-            if n != end:
-                check.fault(f"Run {run_id} has {n} batches, but the last one has number {end - 1}.")
+            numbers, accounts = batches.get(run_id, ([], Accounts()))
+            found = json_object(manifest)
+            if numbers != list(range(len(numbers))):
+                check.fault(f"Run {run_id} has {len(numbers)} batches, but the last one has number {numbers[-1]}.")
             if accounts.rows_in != accounts.rejected + accounts.added + accounts.changed + accounts.unchanged:
                 check.fault(f"The batches of run {run_id} do not account for all of their rows.")
             is_accounted = (kind, state) == ("index", "done") and input_digest is not None  # since schema 0002
-            if is_accounted and _rows(manifest) != asdict(accounts):
+            if is_accounted and found.get("rows") != asdict(accounts):
                 check.fault(f"The batches of run {run_id} do not add up to its totals.")
+            if (state == "running") != (finished_at is None):
+                check.fault(f"Run {run_id} is {state}, but its end is {finished_at or 'missing'}.")
+            if name is not None and state == "done" and found.get("source") != name:
+                check.fault(f"Run {run_id} was of source {found.get('source')!r}, which now has the name {name!r}.")
     return check
 
 
-def _rows(manifest: str) -> object:
-    try:
-        return json.loads(manifest)["rows"]
-    except (ValueError, KeyError, TypeError):
-        return None
+def _batches(store: Store, first: int, last: int) -> dict[int, tuple[list[int], Accounts]]:
+    """Return the numbers of the batches of each run from ``first`` to ``last``, ascending, and their total counts."""
+    columns = ingest_batch.c["run_id", "batch_no", *Accounts.__dataclass_fields__]
+    of_runs: defaultdict[int, list[Any]] = defaultdict(list)
+    for run_id, *batch in store.read(select(*columns).where(ingest_batch.c.run_id.between(first, last))):
+        of_runs[run_id].append(batch)
+    return {
+        run_id: (sorted(row[0] for row in rows), Accounts(*map(sum, list(zip(*rows, strict=True))[1:])))
+        for run_id, rows in of_runs.items()
+    }
 
 
 def _check_files(directory: Path) -> Check:
@@ -330,6 +341,6 @@ def _check_files(directory: Path) -> Check:
 def _pages(store: Store, size: int, statement: Select[Any], key: ColumnElement[int]) -> Iterator[list[Any]]:
     """Yield the rows of a statement in the order of ``key``, its first column, in pages of ``size`` rows."""
     rest = statement
-    while rows := store.read(rest.order_by(key).limit(size)):
+    while rows := store.read(rest.order_by(key).limit(size), is_checked=False):
         yield rows
         rest = statement.where(key > rows[-1][0])

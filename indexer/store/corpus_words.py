@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import logging
-from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select
 
@@ -17,9 +16,9 @@ from dedup.matching.matcher import Matcher
 from dedup.runtime.progress import Progress, no_progress
 from dedup.text.corpus import SMALLEST, Corpus, describe_sample, sampling_step
 from indexer.store import schema
+from indexer.store.integrity import settings
 from indexer.store.store import Store
 
-_KEY = "corpus"
 _MAX_CHANGE = 0.1
 _log = logging.getLogger(__name__)
 
@@ -30,7 +29,7 @@ def refresh_word_counts(store: Store, progress: Progress = no_progress) -> None:
     Stages reported to ``progress``: ``words``, in texts.
     """
     (n,) = store.read(select(func.count()).select_from(schema.text))[0]
-    counted = _read(store).get("texts", 0)
+    counted, _ = _read(store)
     if n < SMALLEST or abs(n - counted) <= _MAX_CHANGE * counted:
         return
     progress("words", 0, None)
@@ -42,24 +41,23 @@ def refresh_word_counts(store: Store, progress: Progress = no_progress) -> None:
     meta = schema.store_meta
 
     def work(connection: Connection) -> None:
-        connection.execute(delete(meta).where(meta.c.key == _KEY))
-        connection.execute(insert(meta).values(key=_KEY, value=value))
+        connection.execute(delete(meta).where(meta.c.key == settings.CORPUS))
+        connection.execute(insert(meta).values(key=settings.CORPUS, value=value))
 
     store.write(work)
 
 
 def model_with_corpus(store: Store, model: Matcher) -> Matcher:
     """Return ``model`` with what the store's texts say about names."""
-    stored = _read(store)
-    return model.with_corpus(stored["corpus"]) if stored else model
+    _, corpus = _read(store)
+    return model.with_corpus(corpus) if corpus else model
 
 
-def _read(store: Store) -> dict[str, Any]:
-    """Return the stored number of texts and their ``Corpus``; log a warning and return nothing if they are damaged."""
-    stored = store.meta(_KEY)
+def _read(store: Store) -> tuple[int, Corpus | None]:
+    """Return how many texts were counted, and what they say; 0 and None, with a warning, if that is damaged."""
+    stored = store.meta(settings.CORPUS)
     try:
-        found: dict[str, Any] = json.loads(stored or "{}")
-        return found and {"texts": int(found["texts"]), "corpus": Corpus.from_json(found["corpus"])}
-    except (ValueError, KeyError, TypeError) as error:
+        return settings.corpus_of(stored) if stored is not None else (0, None)
+    except ValueError as error:
         _log.warning("The word counts of this index are damaged (%s); indexing an input rebuilds them.", error)
-        return {}
+        return 0, None

@@ -104,7 +104,7 @@ def checked(url: URL, what: str, *, for_reading: bool = False) -> URL:
 
 
 def shown(url: URL) -> str:
-    """Return a URL for people to read: without a password and parameters that may hold one, marks in a path not UTF-8."""
+    """Return a URL for people to read: without a password and parameters that may hold one; always valid UTF-8."""
     if url.database:
         url = url.set(database=url.database.encode(errors="replace").decode())
     return url.set(query=_public(url)).render_as_string(hide_password=True)

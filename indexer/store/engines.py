@@ -15,9 +15,10 @@ import numpy as np
 from sqlalchemy import URL, Column, Connection, Engine, Table, create_engine, event
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from dedup.errors import CorruptStore, DedupError, EnvironmentFault, UsageError, VersionMismatch, WriterBusy
+from dedup.errors import DedupError, EnvironmentFault, UsageError, VersionMismatch, WriterBusy
 from indexer.store.database_url import shown, without_secrets
-from indexer.store.schema import APPLICATION_ID
+from indexer.store.integrity.values import damaged
+from indexer.store.schema import APPLICATION_ID, metadata
 
 DEFAULT_SCHEMA = "public"
 """The schema of PostgreSQL that holds the tables unless another one is named."""
@@ -43,8 +44,13 @@ sqlite3.register_adapter(np.int64, int)  # by default np.int64 is bound as a blo
 # serialization_failure, deadlock_detected, lock_not_available, query_canceled, too_many_connections; class 08 is
 # connection_exception, 57P operator_intervention (the server stops, crashes or starts)
 _TRANSIENT_SQLSTATES = ("40001", "40P01", "55P03", "57014", "53300", "08", "57P")
-_DAMAGED_SQLSTATES = ("XX001", "XX002")  # data_corrupted, index_corrupted
-_DAMAGE_MESSAGES = ("malformed", "not a database", "Could not decode to UTF-8")
+# data_corrupted, index_corrupted; undefined_table, undefined_column, datatype_mismatch
+_DAMAGED_SQLSTATES = ("XX001", "XX002", "42P01", "42703", "42804")
+_DAMAGE_MESSAGES = (
+    *("malformed", "not a database", "Could not decode to UTF-8", "unsupported file format"),
+    *("no such table", "no such column", "has no column named", "foreign key mismatch", "may not be modified"),
+    *("integer overflow", "string or blob too big"),
+)
 _BAD_PARAMETERS = ("invalid connection option", "bad value for", "invalid port number", "invalid sslmode value")
 _DENIED_SQLSTATE = "42501"  # insufficient_privilege, which the driver reports as a programming error
 
@@ -124,7 +130,9 @@ def _sqlite_engine(url: URL, busy_timeout_ms: int) -> Engine:
 def _prepare_sqlite(connection: sqlite3.Connection, path: Path) -> None:
     (application_id,) = connection.execute("PRAGMA application_id").fetchone()
     if application_id != APPLICATION_ID:
-        (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+        if tables >= metadata.tables.keys():
+            raise damaged(f"{path} has our tables, but its application_id is {application_id}, not {APPLICATION_ID}.")
         if tables or application_id:
             raise VersionMismatch(f"{path} is a SQLite file of another program; choose another workspace or database.")
     connection.execute("PRAGMA foreign_keys=ON")
@@ -277,7 +285,8 @@ def _first_line(error: BaseException) -> str:
 def translated_errors(engine: Engine) -> Iterator[None]:
     """Translate database errors raised in a ``with`` block into ours, with the password hidden.
 
-    Violated constraints and invalid statements are bugs of ours and pass unchanged.
+    Every statement of ours fits a sound database, so one that lacks a table or column, or violates a constraint, means
+    that the database is damaged. Invalid statements are bugs of ours and pass unchanged.
 
     Raises:
         UsageError: the driver does not take a parameter of the URL.
@@ -299,16 +308,14 @@ def _translate(engine: Engine, error: BaseException) -> DedupError | None:
     where = shown(engine.url)
     line = without_secrets(engine.url, _first_line(error))
     state = getattr(error, "sqlstate", None)
-    if state in _DAMAGED_SQLSTATES or any(message in line for message in _DAMAGE_MESSAGES):
-        return CorruptStore(
-            f"The database {where} is damaged ({line}); restore it from a backup, or delete it and index all inputs "
-            "again."
-        )
+    driver = engine.dialect.loaded_dbapi
+    is_contradicted = isinstance(error, driver.IntegrityError)
+    if is_contradicted or state in _DAMAGED_SQLSTATES or any(message in line for message in _DAMAGE_MESSAGES):
+        return damaged(f"{where}: {line.rstrip('.')}.")
     if "database is locked" in line:
         return WriterBusy(f"The database {where} is in use by another process; try again later.")
     if line.startswith(_BAD_PARAMETERS):
         return UsageError(f"The database URL {where} cannot be used: {line.rstrip('.')}.")
-    driver = engine.dialect.loaded_dbapi
     environment = (driver.OperationalError, driver.InternalError, driver.InterfaceError)
     if isinstance(error, environment) or state == _DENIED_SQLSTATE:
         return EnvironmentFault(f"The database {where} failed: {line.rstrip('.')}. Try again later.")

@@ -9,6 +9,7 @@ To write a new revision, change ``schema.py`` and run on an up-to-date database:
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sqlite3
 import uuid
@@ -28,6 +29,8 @@ from indexer.files import sync_directory
 from indexer.store import schema
 from indexer.store.database_url import shown
 from indexer.store.engines import quoted_name, schema_of
+from indexer.store.integrity.structure import structure_faults
+from indexer.store.integrity.values import damaged
 from indexer.store.renormalise import check_rules, has_older_rules, normalise_again
 
 if TYPE_CHECKING:
@@ -39,6 +42,8 @@ _NEWER = (
     "upgrade neardup, or use another workspace."
 )
 _OLDER = "{} has the older schema {!r}; run `dedup migrate` once to upgrade it to {!r}."
+
+_REVISION_TABLE = "alembic_version"
 
 PAGES_PER_STEP = 4_096
 """Pages of a SQLite file copied between two progress reports."""
@@ -63,29 +68,33 @@ def revision_state(connection: Connection) -> Literal["empty", "older", "current
 
     Raises:
         VersionMismatch: the schema is newer than this program's, or the tables belong to another program.
+        CorruptStore: the revision is not recorded, or not that of the tables.
 
     """
     where = shown(connection.engine.url)
-    found = set(inspect(connection).get_table_names(schema_of(connection)))
-    if "alembic_version" not in found:
-        if found & set(schema.metadata.tables):
-            raise VersionMismatch(_FOREIGN.format(where))
+    found, ours = set(inspect(connection).get_table_names(schema_of(connection))), set(schema.metadata.tables)
+    is_ours = connection.dialect.name == "sqlite"  # by the application id, which every connection checks
+    if not found & (ours | {_REVISION_TABLE}):
         return "empty"
-    if schema.store_meta.name not in found:
+    if not is_ours and not found >= {_REVISION_TABLE, schema.store_meta.name}:
         raise VersionMismatch(_FOREIGN.format(where))
-    revisions = _revisions(connection)
-    if revisions == [schema.HEAD]:
+    revision = _revision(connection) if _REVISION_TABLE in found else "none"
+    if revision == schema.HEAD:
         return "current"
-    if len(revisions) == 1 and revisions[0] in schema.REVISIONS:
+    if revision in schema.REVISIONS:
+        if is_ours and revision < schema.TABLES_OF and not structure_faults(connection):
+            raise damaged(f"{where} says that its schema is {revision!r}, but its tables are of {schema.TABLES_OF!r}.")
         return "older"
-    raise VersionMismatch(_NEWER.format(where, ", ".join(revisions), schema.HEAD))
+    if re.fullmatch("[0-9]{4}", revision) and revision > schema.HEAD:
+        raise VersionMismatch(_NEWER.format(where, revision, schema.HEAD))
+    raise damaged(f"{where} says that its schema is {revision!r}, which no version of neardup has.")
 
 
 def schemas_in_use(connection: Connection) -> list[str]:
     """Return the schemas of a PostgreSQL database that hold the tables of a store, or tables of these names."""
     found = inspect(connection)
     names = (name for name in found.get_schema_names() if name != "information_schema")
-    ours = {"alembic_version", schema.store_meta.name}
+    ours = {_REVISION_TABLE, schema.store_meta.name}
     return [name for name in names if ours <= set(found.get_table_names(name))]
 
 
@@ -95,6 +104,7 @@ def check_revision(connection: Connection) -> Literal["empty", "current"]:
     Raises:
         VersionMismatch: the schema is older (the message names the command that upgrades it) or newer than this
             program's, the tables belong to another program, or the texts were normalised by other rules.
+        CorruptStore: as ``revision_state``, or a table is not as the schema says, or the rules are not recorded.
 
     """
     state = revision_state(connection)
@@ -102,18 +112,16 @@ def check_revision(connection: Connection) -> Literal["empty", "current"]:
     if state == "older":
         raise VersionMismatch(_OLDER.format(where, _revision(connection), schema.HEAD))
     if state == "current":
+        for fault in structure_faults(connection):
+            raise damaged(fault)
         check_rules(connection)
     return state
 
 
 def _revision(connection: Connection) -> str:
-    (revision,) = _revisions(connection)
-    return revision
-
-
-def _revisions(connection: Connection) -> list[str]:
-    table = quoted_name(connection, "alembic_version")
-    return list(connection.exec_driver_sql(f"SELECT version_num FROM {table}").scalars())
+    """Return the only revision that is recorded, or all of them in one string that is no revision."""
+    table = quoted_name(connection, _REVISION_TABLE)
+    return ", ".join(map(str, connection.exec_driver_sql(f"SELECT version_num FROM {table}").scalars()))
 
 
 def migrate(

@@ -15,8 +15,10 @@ from dedup.runtime.progress import Progress
 from dedup.text.normalise import NORMALISER_VERSION, normalise
 from indexer.store.database_url import shown
 from indexer.store.engines import PAGE, chunks, insert_rows
-from indexer.store.schema import record, store_meta, text, text_vector
-from indexer.store.texts import text_digest
+from indexer.store.integrity import settings
+from indexer.store.integrity.fetch import fetch
+from indexer.store.schema import MAX_TEXT_CHARACTERS, record, store_meta, text, text_vector
+from indexer.store.texts import BEFORE_ALL, text_digest
 
 _OLDER = "{} holds texts normalised by older rules ({}; this neardup has {}); run `dedup migrate` once to upgrade it."
 _NEWER = (
@@ -33,7 +35,7 @@ def has_older_rules(connection: Connection) -> bool:
         VersionMismatch: they were normalised by newer rules.
 
     """
-    found = int(_meta(connection, "normaliser_version"))
+    found = int(settings.required(connection, settings.NORMALISER))
     if found > NORMALISER_VERSION:
         raise VersionMismatch(_NEWER.format(_where(connection), found, NORMALISER_VERSION))
     return found < NORMALISER_VERSION
@@ -42,26 +44,25 @@ def has_older_rules(connection: Connection) -> bool:
 def check_rules(connection: Connection) -> None:
     """Raise ``VersionMismatch`` if the texts were normalised by other rules than this program's."""
     if has_older_rules(connection):
-        found = _meta(connection, "normaliser_version")
+        found = settings.required(connection, settings.NORMALISER)
         raise VersionMismatch(_OLDER.format(_where(connection), found, NORMALISER_VERSION))
 
 
 def normalise_again(connection: Connection, progress: Progress) -> int:
     """Give every record the normal form of this program's rules; return the number of records that changed.
 
-    A record that these rules leave empty keeps its text. Stages reported to ``progress``: ``normalise``, in records.
+    A record that these rules leave empty, or longer than a text can be, keeps its text. Stages reported to
+    ``progress``: ``normalise``, in records.
     """
     changes: list[tuple[int, str]] = []
     left: set[int] = set()  # the texts of these records
-    done = after = 0
+    done, after = 0, BEFORE_ALL
     progress("normalise", 0, None)
     columns = select(record.c.record_id, record.c.raw, record.c.text_id, text.c.normal).join_from(record, text)
-    while rows := connection.execute(
-        columns.where(record.c.record_id > after).order_by(record.c.record_id).limit(PAGE)
-    ).all():
+    while rows := fetch(connection, columns.where(record.c.record_id > after).order_by(record.c.record_id).limit(PAGE)):
         for record_id, raw, text_id, before in rows:
             normal = normalise(raw)
-            if normal and normal != before:
+            if normal and normal != before and len(normal) <= MAX_TEXT_CHARACTERS:
                 changes.append((record_id, normal))
                 left.add(text_id)
         after = rows[-1].record_id
@@ -72,8 +73,9 @@ def normalise_again(connection: Connection, progress: Progress) -> int:
         values = [{"of_record": record_id, "to_text": text_ids[normal]} for record_id, normal in changes]
         connection.execute(_MOVE_RECORD, values)
         _delete_orphans(connection, left)
-    connection.execute(delete(store_meta).where(store_meta.c.key == "words"))  # a cache of the words of all texts
-    _set_meta(connection, "normaliser_version", NORMALISER_VERSION)
+    caches = (settings.CORPUS, "words")  # of what all texts say about names, by this version and an earlier one
+    connection.execute(delete(store_meta).where(store_meta.c.key.in_(caches)))
+    _set_meta(connection, settings.NORMALISER, NORMALISER_VERSION)
     return len(changes)
 
 
@@ -82,27 +84,24 @@ def _texts(connection: Connection, normals: list[str]) -> dict[str, int]:
     result: dict[str, int] = {}
     columns = select(text.c.normal, text.c.text_id)
     for part in chunks(normals):
-        found = connection.execute(columns.where(text.c.digest.in_([text_digest(normal) for normal in part]))).all()
+        found = fetch(connection, columns.where(text.c.digest.in_([text_digest(normal) for normal in part])))
         result.update((normal, text_id) for normal, text_id in found)
     new = [normal for normal in normals if normal not in result]
-    first = int(_meta(connection, "next_text_id"))
+    next_id = settings.next_id_key("text")
+    first = int(settings.required(connection, next_id))
     rows: list[tuple[Any, ...]] = [(at, normal, text_digest(normal)) for at, normal in enumerate(new, first)]
     insert_rows(connection, text, rows)
-    _set_meta(connection, "next_text_id", first + len(new))
+    _set_meta(connection, next_id, first + len(new))
     return result | {normal: text_id for text_id, normal, _ in rows}
 
 
 def _delete_orphans(connection: Connection, text_ids: set[int]) -> None:
     """Delete those of the texts, and their vectors, that have no record; SQLite enforces no keys meanwhile."""
     for part in chunks(sorted(text_ids)):
-        used = set(connection.execute(select(record.c.text_id).where(record.c.text_id.in_(part))).scalars())
+        used = {row[0] for row in fetch(connection, select(record.c.text_id).where(record.c.text_id.in_(part)))}
         orphans = [text_id for text_id in part if text_id not in used]
         connection.execute(delete(text_vector).where(text_vector.c.text_id.in_(orphans)))
         connection.execute(delete(text).where(text.c.text_id.in_(orphans)))
-
-
-def _meta(connection: Connection, key: str) -> str:
-    return str(connection.execute(select(store_meta.c.value).where(store_meta.c.key == key)).scalar_one())
 
 
 def _set_meta(connection: Connection, key: str, value: int) -> None:

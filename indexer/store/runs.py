@@ -7,7 +7,6 @@ starts again, it resumes the unfinished run.
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,11 +14,13 @@ from dataclasses import astuple, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.exc import DBAPIError
 
 from dedup.errors import DedupError
 from dedup.runtime.versions import versions_of
+from indexer.store.integrity.fetch import fetch
+from indexer.store.integrity.values import json_object
 from indexer.store.schema import ingest_batch, run
 from indexer.store.store import Store, to_json
 from indexer.store.transactions import next_key
@@ -100,7 +101,7 @@ def last_runs(store: Store, n: int) -> list[Run]:
     """Return the last ``n`` runs, latest first."""
     fields = run.c["run_id", "kind", "state", "started_at", "finished_at", "manifest"]
     rows = store.read(select(*fields).order_by(run.c.run_id.desc()).limit(n))
-    return [Run(*[*row[:-1], json.loads(row[-1])]) for row in rows]
+    return [Run(*[*row[:-1], json_object(row[-1])]) for row in rows]
 
 
 def resume_run(connection: Connection, current: CurrentRun, source_id: int, input_digest: str) -> int:
@@ -108,12 +109,8 @@ def resume_run(connection: Connection, current: CurrentRun, source_id: int, inpu
 
     A resumed run replaces the current one. Otherwise the current run records its source and input.
     """
-    last = connection.execute(
-        select(run.c.run_id, run.c.state, run.c.input_digest)
-        .where(run.c.source_id == source_id)
-        .order_by(run.c.run_id.desc())
-        .limit(1)
-    ).first()
+    columns = select(run.c.run_id, run.c.state, run.c.input_digest).where(run.c.source_id == source_id)
+    last = next(iter(fetch(connection, columns.order_by(run.c.run_id.desc()).limit(1))), None)
     values: dict[str, Any] = {"source_id": source_id, "input_digest": input_digest}
     run_id = current.run_id
     if last is not None and last.state != "done" and last.input_digest == input_digest:
@@ -130,9 +127,9 @@ def add_batch(connection: Connection, run_id: int, batch_no: int, accounts: Acco
 
 def batches(store: Store, run_id: int) -> tuple[int, Accounts]:
     """Return the number of committed batches of a run and their total row counts."""
-    sums = (func.coalesce(func.sum(ingest_batch.c[name]), 0) for name in Accounts.__dataclass_fields__)
-    n, *totals = store.read(select(func.count(), *sums).where(ingest_batch.c.run_id == run_id))[0]
-    return n, Accounts(*map(int, totals))
+    columns = ingest_batch.c["batch_no", *Accounts.__dataclass_fields__]
+    rows = store.read(select(*columns).where(ingest_batch.c.run_id == run_id))
+    return len(rows), Accounts(*map(sum, list(zip(*rows, strict=True))[1:]))
 
 
 def now() -> str:

@@ -6,10 +6,14 @@ A *text* is immutable: a ``text_id`` always means the same normal form and is ne
 changes points to another text, and a text without records is deleted with its vectors. A FAISS snapshot can
 therefore lag behind the database but never contradict it.
 
+Each column has a kind of values (``info``), which is checked when a row is read (``indexer.store.integrity``).
+
 Every schema change needs a revision in ``migrations/versions``, added to ``REVISIONS``.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -25,14 +29,47 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
+from indexer.store.integrity.values import (
+    COUNT,
+    DIGEST,
+    HEX_128,
+    ID,
+    KEY,
+    MANIFEST,
+    NAME,
+    NUMBER,
+    PARAMETERS,
+    SHA256,
+    TEXT,
+    TIME,
+    Kind,
+    blob,
+    matching,
+    one_of,
+    text_of,
+)
+
 REVISIONS = ("0001", "0002", "0003")
 """Every revision of the schema, oldest first."""
 
 HEAD = REVISIONS[-1]
 """The revision that this program reads and writes; a test checks that it is the head of ``migrations/``."""
 
+TABLES_OF = "0003"
+"""The last revision that changed tables, and not only rows."""
+
 APPLICATION_ID = 0x4E445550  # "NDUP"
 """``PRAGMA application_id`` of our SQLite files; a file without it belongs to another program."""
+
+MAX_TEXT_CHARACTERS = 4096
+"""Maximum length of a normal form."""
+
+MAX_ID_CHARACTERS = 512
+"""Maximum length of an external id: keys of a PostgreSQL index are limited to 2.7 kB."""
+
+IDENTITIES = ("column", "content")
+RUN_KINDS = ("index", "delete", "report")
+RUN_STATES = ("running", "done", "failed", "interrupted")
 
 metadata = MetaData(
     naming_convention={
@@ -47,67 +84,74 @@ metadata = MetaData(
 # On SQLite only a column declared INTEGER can be the rowid, which has 64 bits.
 Identifier = BigInteger().with_variant(Integer(), "sqlite")
 
+
+def _column(name: str, type_: Any, kind: Kind, *constraints: ForeignKey, **options: Any) -> Column[Any]:  # noqa: ANN401
+    """Return a column whose values are of a kind, none of them missing unless ``nullable``."""
+    return Column(name, type_, *constraints, info={"kind": kind}, **({"nullable": False} | options))
+
+
 store_meta = Table(
     "store_meta",
     metadata,
-    Column("key", String(64), primary_key=True),
-    Column("value", Text, nullable=False),
+    _column("key", String(64), NAME, primary_key=True),
+    _column("value", Text, TEXT),
 )
 
 source = Table(
     "source",
     metadata,
-    Column("source_id", Integer, primary_key=True),
-    Column("name", Text, nullable=False, unique=True),
-    Column("identity", String(16), nullable=False),  # column | content
+    _column("source_id", Integer, KEY, primary_key=True),
+    _column("name", Text, TEXT, unique=True),
+    _column("identity", String(16), one_of(IDENTITIES)),
 )
 
 run = Table(
     "run",
     metadata,
-    Column("run_id", Integer, primary_key=True),
-    Column("kind", String(16), nullable=False),  # index | delete | report
-    Column("state", String(16), nullable=False),  # running | done | failed | interrupted
-    Column("started_at", String(32), nullable=False),  # ISO 8601, UTC; for display, never for ordering
-    Column("finished_at", String(32)),
-    Column("manifest", Text, nullable=False),  # a JSON object
-    Column("source_id", Integer, ForeignKey("source.source_id")),  # the source it changes
-    Column("input_digest", String(64)),  # SHA-256 of the job's input; an unfinished run with the same one is resumed
+    _column("run_id", Integer, KEY, primary_key=True),
+    _column("kind", String(16), one_of(RUN_KINDS)),
+    _column("state", String(16), one_of(RUN_STATES)),
+    _column("started_at", String(32), TIME),  # ISO 8601, UTC; for display, never for ordering
+    _column("finished_at", String(32), TIME, nullable=True),
+    _column("manifest", Text, MANIFEST),
+    _column("source_id", Integer, KEY, ForeignKey("source.source_id"), nullable=True),  # the source it changes
+    # SHA-256 of the job's input; an unfinished run with the same one is resumed
+    _column("input_digest", String(64), SHA256, nullable=True),
 )
 
 # One row for each transaction of a run that changed records, committed in that transaction.
 ingest_batch = Table(
     "ingest_batch",
     metadata,
-    Column("run_id", Integer, ForeignKey("run.run_id"), primary_key=True),
-    Column("batch_no", Integer, primary_key=True, autoincrement=False),
-    Column("rows_in", Integer, nullable=False),
-    Column("rejected", Integer, nullable=False),
-    Column("added", Integer, nullable=False),
-    Column("changed", Integer, nullable=False),
-    Column("unchanged", Integer, nullable=False),
-    Column("removed", Integer, nullable=False),
+    _column("run_id", Integer, KEY, ForeignKey("run.run_id"), primary_key=True),
+    _column("batch_no", Integer, COUNT, primary_key=True, autoincrement=False),
+    _column("rows_in", Integer, COUNT),
+    _column("rejected", Integer, COUNT),
+    _column("added", Integer, COUNT),
+    _column("changed", Integer, COUNT),
+    _column("unchanged", Integer, COUNT),
+    _column("removed", Integer, COUNT),
 )
 
 text = Table(
     "text",
     metadata,
-    Column("text_id", Identifier, primary_key=True, autoincrement=False),
-    Column("normal", Text, nullable=False),
-    Column("digest", BigInteger, nullable=False, index=True),  # of the normal form; not unique
+    _column("text_id", Identifier, ID, primary_key=True, autoincrement=False),
+    _column("normal", Text, text_of(MAX_TEXT_CHARACTERS, shortest=1)),
+    _column("digest", BigInteger, DIGEST, index=True),  # of the normal form; not unique
 )
 
 record = Table(
     "record",
     metadata,
-    Column("record_id", Identifier, primary_key=True, autoincrement=False),
-    Column("source_id", Integer, ForeignKey("source.source_id"), nullable=False),
-    Column("external_id", Text, nullable=False),
-    Column("raw", Text, nullable=False),
-    Column("fields", Text, nullable=False),  # the other columns: a JSON object of strings
-    Column("content_digest", LargeBinary(16), nullable=False),  # blake2b of raw and fields
-    Column("text_id", Identifier, ForeignKey("text.text_id"), nullable=False),
-    Column("changed_by_run", Integer, ForeignKey("run.run_id"), nullable=False),
+    _column("record_id", Identifier, ID, primary_key=True, autoincrement=False),
+    _column("source_id", Integer, KEY, ForeignKey("source.source_id")),
+    _column("external_id", Text, text_of(MAX_ID_CHARACTERS, shortest=1)),
+    _column("raw", Text, NAME),
+    _column("fields", Text, NAME),  # the other columns: a JSON object of strings
+    _column("content_digest", LargeBinary(16), blob(16)),  # blake2b of raw and fields
+    _column("text_id", Identifier, ID, ForeignKey("text.text_id")),
+    _column("changed_by_run", Integer, KEY, ForeignKey("run.run_id")),
     UniqueConstraint("source_id", "external_id"),
     Index(None, "text_id"),
 )
@@ -115,31 +159,31 @@ record = Table(
 model = Table(
     "model",
     metadata,
-    Column("model_key", Integer, primary_key=True),
-    Column("model_id", String(64), nullable=False, unique=True),
+    _column("model_key", Integer, KEY, primary_key=True),
+    _column("model_id", String(64), SHA256, unique=True),
 )
 
 # Not called "vector": PostgreSQL defines a type for every table, and pgvector has a type of that name.
 text_vector = Table(
     "text_vector",
     metadata,
-    Column("text_id", Identifier, ForeignKey("text.text_id", ondelete="CASCADE"), primary_key=True),
-    Column("model_key", Integer, ForeignKey("model.model_key"), nullable=False),
-    Column("code", LargeBinary, nullable=False),  # d bytes, one int8 each
+    _column("text_id", Identifier, ID, ForeignKey("text.text_id", ondelete="CASCADE"), primary_key=True),
+    _column("model_key", Integer, KEY, ForeignKey("model.model_key")),
+    _column("code", LargeBinary, blob()),  # d bytes, one int8 each
 )
 
 snapshot = Table(
     "snapshot",
     metadata,
-    Column("generation", Integer, primary_key=True),
-    Column("file_name", Text, nullable=False),
-    Column("n_bytes", BigInteger, nullable=False),
-    Column("sha256", String(64), nullable=False),
-    Column("model_key", Integer, ForeignKey("model.model_key"), nullable=False),
-    Column("max_text_id", BigInteger, nullable=False),
-    Column("n_vectors", BigInteger, nullable=False),
-    Column("digest", String(32), nullable=False),  # of its ids and codes; see indexer.vectors.snapshot
-    Column("parameters", Text, nullable=False),  # a JSON object
-    Column("state", String(16), nullable=False),  # ready
-    Column("created_at", String(32), nullable=False),
+    _column("generation", Integer, KEY, primary_key=True),
+    _column("file_name", Text, matching(r"idx-[0-9]+-[0-9a-f]{32}\.faiss", "the name of a snapshot file")),
+    _column("n_bytes", BigInteger, NUMBER),
+    _column("sha256", String(64), SHA256),
+    _column("model_key", Integer, KEY, ForeignKey("model.model_key")),
+    _column("max_text_id", BigInteger, ID),
+    _column("n_vectors", BigInteger, NUMBER),
+    _column("digest", String(32), HEX_128),  # of its ids and codes; see indexer.vectors.snapshot
+    _column("parameters", Text, PARAMETERS),
+    _column("state", String(16), one_of(("ready",))),
+    _column("created_at", String(32), TIME),
 )

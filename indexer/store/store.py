@@ -15,9 +15,11 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Connection, Engine, func, insert, select, tuple_
 
+from dedup.errors import CorruptStore
 from indexer.store import schema
 from indexer.store.engines import PAGE, RETRY_PAUSES_S
-from indexer.store.texts import Codes, Ids, Texts, make_model_key
+from indexer.store.integrity.values import damaged, fault_of, json_object, strings_of
+from indexer.store.texts import BEFORE_ALL, Codes, Ids, Texts, make_model_key
 from indexer.store.transactions import Writer, next_key
 
 __all__ = ["Codes", "Counts", "Ids", "Record", "Snapshot", "Store", "to_json"]
@@ -96,26 +98,34 @@ class Store(Texts):
 
     def records_of_texts(self, ids: Iterable[int]) -> dict[int, list[Record]]:
         """Return the records of each text in the order of ``record_id``; deleted texts are left out."""
-        columns = schema.record.c["text_id", "record_id", "source_id", "external_id", "raw", "fields"]
-        rows = sorted(self.find(columns, schema.record.c.text_id, np.fromiter(ids, np.int64)))
-        if unknown := {row[2] for row in rows} - self._source_names.keys():
-            of_source = schema.source.c
-            self._source_names |= dict(self.find(of_source["source_id", "name"], of_source.source_id, unknown))
+        rows = sorted(self.find(_RECORD_COLUMNS, schema.record.c.text_id, np.fromiter(ids, np.int64)))
         result: defaultdict[int, list[Record]] = defaultdict(list)
-        for text_id, record_id, source_id, *rest in rows:
-            result[text_id].append(_to_record((record_id, self._source_names[source_id], *rest, text_id)))
+        for record in self._to_records(rows):
+            result[record.text_id].append(record)
         return dict(result)
 
     def iter_records(self, page: int = PAGE) -> Iterator[Record]:
         """Yield all records in the order of ``(text_id, record_id)``, reading ``page`` at a time."""
         order = tuple_(schema.record.c.text_id, schema.record.c.record_id)
-        after = (0, 0)
-        while True:
-            rows = self.read(_SELECT_RECORDS.where(order > after).limit(page))
-            if not rows:
-                return
-            yield from map(_to_record, rows)
+        statement = select(*_RECORD_COLUMNS).order_by(schema.record.c.text_id, schema.record.c.record_id).limit(page)
+        after = (BEFORE_ALL, BEFORE_ALL)
+        while rows := self.read(statement.where(order > after)):
+            yield from self._to_records(rows)
             after = (rows[-1].text_id, rows[-1].record_id)
+
+    def _to_records(self, rows: Sequence[Sequence[Any]]) -> Iterator[Record]:
+        if unknown := {row[2] for row in rows} - self._source_names.keys():
+            of_source = schema.source.c
+            self._source_names |= dict(self.find(of_source["source_id", "name"], of_source.source_id, unknown))
+        names = self._source_names
+        for text_id, record_id, source_id, external_id, raw, fields in rows:
+            if source_id not in names:
+                raise _damaged_record(record_id, "source_id", source_id, "the key of a source")
+            try:
+                others = strings_of(fields) if fields != "{}" else {}
+            except ValueError:
+                raise _damaged_record(record_id, "fields", fields, "a JSON object of strings") from None
+            yield Record(record_id, names[source_id], external_id, raw, others, text_id)
 
     def publish_snapshot(
         self,
@@ -170,7 +180,7 @@ class Store(Texts):
         if not rows:
             return None
         *values, parameters, created_at = rows[0]
-        return Snapshot(*[*values, json.loads(parameters), created_at])
+        return Snapshot(*[*values, json_object(parameters), created_at])
 
 
 def to_json(value: Mapping[str, Any]) -> str:
@@ -178,20 +188,8 @@ def to_json(value: Mapping[str, Any]) -> str:
     return json.dumps(value, ensure_ascii=False, sort_keys=True)
 
 
-_SELECT_RECORDS = (
-    select(
-        schema.record.c.record_id,
-        schema.source.c.name,
-        schema.record.c.external_id,
-        schema.record.c.raw,
-        schema.record.c.fields,
-        schema.record.c.text_id,
-    )
-    .join_from(schema.record, schema.source)
-    .order_by(schema.record.c.text_id, schema.record.c.record_id)
-)
+_RECORD_COLUMNS = schema.record.c["text_id", "record_id", "source_id", "external_id", "raw", "fields"]
 
 
-def _to_record(row: Sequence[Any]) -> Record:
-    record_id, source, external_id, raw, fields, text_id = row
-    return Record(record_id, source, external_id, raw, json.loads(fields) if fields != "{}" else {}, text_id)
+def _damaged_record(record_id: int, column: str, value: object, words: str) -> CorruptStore:
+    return damaged(fault_of("record", f"record_id={record_id}", column, value, words))

@@ -13,10 +13,15 @@ from sqlalchemy import Connection, Select, delete, func, insert, select
 from dedup.runtime.progress import Progress, no_progress
 from indexer.store import schema
 from indexer.store.engines import PAGE, chunks, insert_rows
+from indexer.store.integrity.fetch import fetch
+from indexer.store.integrity.values import damaged, fault_of
 from indexer.store.transactions import Database, next_key
 
 Ids = NDArray[np.int64]
 Codes = NDArray[np.int8]
+
+BEFORE_ALL = -(2**63)
+"""Below every id, also below those that no sound database has."""
 
 
 class Texts(Database):
@@ -29,7 +34,7 @@ class Texts(Database):
     def iter_texts(self, page: int = PAGE) -> Iterator[tuple[Ids, list[str]]]:
         """Yield all texts in the order of ``text_id``: ids (n,) int64 and n texts, n <= ``page``."""
         columns = schema.text.c
-        after = 0
+        after = BEFORE_ALL
         while True:
             statement = (
                 select(columns.text_id, columns.normal)
@@ -80,9 +85,16 @@ class Texts(Database):
 
         self.write(work)
 
-    def iter_vectors(self, model_id: str, above_text_id: int = 0, page: int = PAGE) -> Iterator[tuple[Ids, Codes]]:
-        """Yield a model's vectors in the order of ``text_id``: ids (n,) int64 and codes (n, d) int8."""
-        columns = schema.text_vector.c
+    def iter_vectors(
+        self, model_id: str, above_text_id: int = BEFORE_ALL, page: int = PAGE
+    ) -> Iterator[tuple[Ids, Codes]]:
+        """Yield a model's vectors in the order of ``text_id``: ids (n,) int64 and codes (n, d) int8.
+
+        Raises:
+            CorruptStore: a vector is zero, or its width differs from that of the others.
+
+        """
+        columns, width = schema.text_vector.c, 0
         key = self._model_key(model_id)
         while key is not None:
             statement = (
@@ -94,11 +106,12 @@ class Texts(Database):
             ids, codes = self._two_columns(statement)
             if not ids:
                 return
-            yield np.array(ids, np.int64), np.frombuffer(b"".join(codes), np.int8).reshape(len(ids), -1)
+            width = width or len(codes[0])
+            yield np.array(ids, np.int64), codes_of(ids, codes, width)
             above_text_id = ids[-1]
 
     def load_vectors(
-        self, model_id: str, above_text_id: int = 0, progress: Progress = no_progress
+        self, model_id: str, above_text_id: int = BEFORE_ALL, progress: Progress = no_progress
     ) -> tuple[Ids, Codes]:
         """Return a model's vectors of all texts above ``above_text_id``: ids (n,) ascending, codes (n, d) int8.
 
@@ -114,11 +127,18 @@ class Texts(Database):
             return np.empty(0, np.int64), np.empty((0, 0), np.int8)
         return np.concatenate([ids for ids, _ in pages]), np.concatenate([codes for _, codes in pages])
 
+    def check_vectors(self) -> None:
+        """Raise ``CorruptStore`` if there is a vector without a text."""
+        vector, texts = schema.text_vector, schema.text
+        lone = select(vector.c.text_id).outerjoin_from(vector, texts).where(texts.c.text_id.is_(None)).limit(1)
+        for (text_id,) in self.read(lone):
+            raise damaged(f"The vector of text {text_id} is there, but not the text.")
+
     def count_characters(self) -> int:
         """Count the characters of all texts."""
         return int(self.read(select(func.coalesce(func.sum(func.length(schema.text.c.normal)), 0)))[0][0])
 
-    def count_vectors(self, model_id: str, above_text_id: int = 0) -> int:
+    def count_vectors(self, model_id: str, above_text_id: int = BEFORE_ALL) -> int:
         """Count a model's vectors of the texts above ``above_text_id``."""
         columns = schema.text_vector.c
         conditions = (columns.text_id > above_text_id, columns.model_key == self._model_key(model_id))
@@ -157,6 +177,24 @@ def text_digest(normal: str) -> int:
     return int.from_bytes(blake2b(normal.encode(), digest_size=16).digest()[:8], signed=True)
 
 
+def codes_of(ids: Sequence[int], codes: Sequence[bytes], width: int) -> Codes:
+    """Return the vectors (n, ``width``) of the texts ``ids`` (n).
+
+    Raises:
+        CorruptStore: a vector has another width or is zero.
+
+    """
+    if set(map(len, codes)) != {width}:
+        at = next(at for at, code in enumerate(codes) if len(code) != width)
+    else:
+        result = np.frombuffer(b"".join(codes), np.int8).reshape(len(ids), -1)
+        if (is_set := result.any(axis=1)).all():
+            return result
+        at = int(np.argmin(is_set))
+    words = f"a vector of {width} values, not all zero"
+    raise damaged(fault_of("text_vector", f"text_id={ids[at]}", "code", codes[at], words))
+
+
 def vector_rows(ids: Iterable[int], codes: Codes) -> list[tuple[int, bytes]]:
     """Return ids (n,) and codes (n, d) int8 as rows of ``text_id`` and d bytes."""
     width, packed = codes.shape[1], codes.astype(np.int8, copy=False).tobytes()
@@ -174,11 +212,12 @@ def insert_vectors(connection: Connection, model_id: str, rows: Sequence[tuple[i
 
 def make_model_key(connection: Connection, model_id: str) -> int:
     """Return the key of a model, inserting the model if it is new."""
-    key = connection.execute(_select_model_key(model_id)).scalar()
-    if key is None:
-        key = next_key(connection, schema.model.c.model_key)
-        connection.execute(insert(schema.model).values(model_key=key, model_id=model_id))
-    return int(key)
+    rows = fetch(connection, _select_model_key(model_id))
+    if rows:
+        return int(rows[0][0])
+    key = next_key(connection, schema.model.c.model_key)
+    connection.execute(insert(schema.model).values(model_key=key, model_id=model_id))
+    return key
 
 
 def _select_model_key(model_id: str) -> Select[Any]:

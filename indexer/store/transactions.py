@@ -11,16 +11,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
-from sqlalchemy import Column, Connection, Engine, Select, func, select, update
+from sqlalchemy import Column, Connection, Engine, Select, select, update
 
 from dedup.errors import WriterBusy
 from indexer.store import schema
 from indexer.store.database_url import shown
-from indexer.store.engines import RETRY_PAUSES_S, chunks, retrying, rows_with
+from indexer.store.engines import RETRY_PAUSES_S, chunks, retrying, rows_with, translated_errors
+from indexer.store.integrity import settings
+from indexer.store.integrity.fetch import decoded, fetch
+from indexer.store.integrity.values import check_rows
 
 T = TypeVar("T")
 
-_KEY = schema.store_meta.c.key == "writer"
+_KEY = schema.store_meta.c.key == settings.WRITER
 _VALUE = schema.store_meta.c.value
 
 
@@ -75,14 +78,13 @@ class Writer:
         statement = update(schema.store_meta).where(_KEY, _VALUE.in_([now])).values(value=following)
         if connection.execute(statement).rowcount == 1:
             return True
-        if connection.execute(select(_VALUE).where(_KEY)).scalar_one() == following:
+        if settings.required(connection, settings.WRITER) == following:
             return False
         raise self._overtaken()
 
     def _read_number(self) -> int:
         with self._engine.connect() as connection:
-            locked = select(_VALUE).where(_KEY).with_for_update()  # waits for a COMMIT still in progress
-            epoch, _, number = connection.execute(locked).scalar_one().partition(":")
+            epoch, _, number = _locked_writer(connection).partition(":")  # waits for a COMMIT still in progress
         if int(epoch) != self._epoch:
             raise self._overtaken()
         return int(number)
@@ -95,10 +97,13 @@ class Writer:
         with self._engine.connect() as connection:
             connection = connection.execution_options(sqlite_begin="IMMEDIATE")
             with connection.begin():
-                value = connection.execute(select(_VALUE).where(_KEY).with_for_update()).scalar_one()
-                epoch = int(value.partition(":")[0]) + 1
+                epoch = int(_locked_writer(connection).partition(":")[0]) + 1
                 connection.execute(update(schema.store_meta).where(_KEY).values(value=f"{epoch}:0"))
         return epoch
+
+
+def _locked_writer(connection: Connection) -> str:
+    return settings.required(connection, settings.WRITER, is_locked=True)
 
 
 class Database:
@@ -120,28 +125,53 @@ class Database:
             raise RuntimeError("this store was opened for reading")
         return self._writer.transact(work)
 
-    def read(self, *statements: Select[Any]) -> list[Any]:
-        """Return the rows of all ``statements``, read in one transaction that is retried if the connection breaks."""
+    def read(self, *statements: Select[Any], is_checked: bool = True) -> list[Any]:
+        """Return the rows of all ``statements``, read in one transaction that is retried if the connection breaks.
+
+        Raises:
+            CorruptStore: as ``fetch``, unless the rows are read without ``is_checked``.
+
+        """
 
         def attempt() -> list[Any]:
             with self.engine.connect() as connection:
-                return [row for statement in statements for row in connection.execute(statement).all()]
+                return [row for each in statements for row in fetch(connection, each, is_checked=is_checked)]
 
-        return retrying(self.engine, attempt, pauses_s=self._pauses_s)
+        with translated_errors(self.engine):
+            return retrying(self.engine, attempt, pauses_s=self._pauses_s)
 
     def find(
         self, columns: Iterable[Column[Any]], key: Column[Any], values: Iterable[Any], **fixed: object
     ) -> list[tuple[Any, ...]]:
-        """Select ``columns`` of one table where ``key`` is in ``values`` and each column in ``fixed`` has its value."""
+        """Select ``columns`` of one table where ``key`` is in ``values`` and each column in ``fixed`` has its value.
+
+        Raises:
+            CorruptStore: as ``fetch``.
+
+        """
         listed, parts = list(columns), list(chunks(values))
 
         def attempt() -> list[tuple[Any, ...]]:
             with self.engine.connect() as connection:
-                return [row for part in parts for row in rows_with(connection, listed, key, part, **fixed)]
+                return [row for part in parts for row in self._found(connection, listed, key, part, fixed)]
 
-        return retrying(self.engine, attempt, pauses_s=self._pauses_s)
+        with translated_errors(self.engine):
+            return retrying(self.engine, attempt, pauses_s=self._pauses_s)
+
+    def _found(
+        self,
+        connection: Connection,
+        columns: list[Column[Any]],
+        key: Column[Any],
+        values: list[Any],
+        fixed: dict[str, object],
+    ) -> list[tuple[Any, ...]]:
+        rows = decoded(connection, lambda: rows_with(connection, columns, key, values, **fixed))
+        check_rows(columns, rows)
+        return rows
 
 
 def next_key(connection: Connection, column: Column[int]) -> int:
     """Return the key after the largest; unlike a sequence's, it is the same when a transaction is retried."""
-    return int(connection.execute(select(func.coalesce(func.max(column), 0) + 1)).scalar_one())
+    largest = fetch(connection, select(column).order_by(column.desc()).limit(1))
+    return int(largest[0][0]) + 1 if largest else 1

@@ -18,6 +18,7 @@ from dedup.encoder.cosine import cosine, exact_neighbours, norms
 from dedup.errors import VersionMismatch
 from dedup.runtime import threads
 from dedup.runtime.progress import Progress, no_progress
+from indexer.store.integrity.values import damaged
 from indexer.store.store import Codes, Ids, Store
 from indexer.vectors.faiss_index import Index, iter_content
 from indexer.vectors.sketch import Sketch, candidates_for
@@ -72,6 +73,9 @@ class StoredVectors:
         in_snapshot = opened[0].max_text_id if opened else 0
         self._later = store.load_vectors(model_id, in_snapshot, progress)
         self._count = len(self._later[0]) + (self._index.ntotal if self._index else 0)
+        self._width = self._index.d if self._index is not None else self._later[1].shape[1]
+        if self._index is not None and len(self._later[0]):
+            check_width(self._later[1].shape[1], self._width)
         self._scans_left = scanned_queries
         self._sketched: SketchedVectors | None = None
         self._choice = Lock()
@@ -91,6 +95,8 @@ class StoredVectors:
         Nearest first, ties by the lower id; id -1 and cosine -1 where there are fewer than ``k``. Normal forms are by
         id. Texts deleted since are left out. ``k`` is at most the number of texts.
         """
+        if self._width:
+            check_width(self._width, codes.shape[1])
         depth = k = min(k, max(1, self._count))
         while True:  # search deeper while deleted texts leave a query with fewer than k
             ids, similarities = self._nearest(codes, depth)
@@ -184,6 +190,12 @@ def check_model(store: Store, model_id: str) -> None:
             f"The texts were indexed with model {snapshot.model_id[:12]}, but this program has model "
             f"{model_id[:12]}; index an input again to encode them with it (`dedup index`, or `Index.add` in Python)."
         )
+
+
+def check_width(found: int, expected: int) -> None:
+    """Raise ``CorruptStore`` if stored vectors do not have as many values as those of the model."""
+    if found != expected:
+        raise damaged(f"The vectors in table text_vector have {found} values, but those of the model {expected}.")
 
 
 def _scan_index(index: Index, codes: Codes, k: int) -> tuple[Ids, Similarities]:

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, CursorResult, Engine, create_engine, event
-from sqlalchemy.exc import NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from dedup.errors import DedupError, EnvironmentFault, InputRefused, UsageError
 from indexer.reading.cell_table import CellTable, Unusable
@@ -157,7 +157,7 @@ def _engine(address: URL) -> Engine:
             return create_engine(address, hide_parameters=True)
     except (ArgumentError, TypeError, ValueError) as error:
         if not isinstance(error, NoSuchModuleError) or "dialects" not in str(error):
-            raise UsageError(f"--source-url cannot be used: {_first_line(error)}.") from None
+            raise UsageError(f"--source-url cannot be used: {error}.") from None
         kind = address.get_backend_name()
         raise UsageError(f"SQLAlchemy does not know the database {kind!r}; install its dialect.") from None
     except ModuleNotFoundError as error:

@@ -119,14 +119,14 @@ def test_snapshots(store: Store) -> None:
     assert store.current_snapshot() is None
     for generation in (1, 2):
         published = store.publish_snapshot(
-            file_name=f"{generation}.faiss",
+            file_name=f"idx-{generation}-{'0' * 32}.faiss",
             n_bytes=5_000_000_000,
             sha256="0" * 64,
             model_id=MODEL,
             max_text_id=10,
-            digest="00",
+            digest="0" * 32,
             n_vectors=8,
-            parameters={"kind": "flat"},
+            parameters={"kind": "flat", "cells": 0, "dimension": 3},
         )
         assert store.current_snapshot() == published
-        assert (published.generation, published.file_name) == (generation, f"{generation}.faiss")
+        assert (published.generation, published.file_name) == (generation, f"idx-{generation}-{'0' * 32}.faiss")

@@ -145,7 +145,7 @@ def test_a_file_that_is_not_a_database(directory: Path) -> None:
     directory.mkdir()
     (directory / "neardup.sqlite").write_bytes(b"id,name\n1,Acme\n" * 100)
     with (
-        pytest.raises(CorruptStore, match=r"neardup\.sqlite is damaged"),
+        pytest.raises(CorruptStore, match=r"database is damaged\. .*neardup\.sqlite: file is not a database"),
         Workspace(directory).open(for_writing=False),
     ):
         pass

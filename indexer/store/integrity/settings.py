@@ -1,0 +1,113 @@
+"""The settings of a store, one row each in ``store_meta``.
+
+store_uuid            made with the store, never changed
+normaliser_version    the rules of the normal forms
+next_text_id          the next id that was never used; the same for records
+writer                epoch and number of the last writing transaction (``indexer.store.transactions``)
+corpus                what the texts say about names (``indexer.store.corpus_words``); a cache
+id_type:SOURCE_ID     the type of the ids of a source that was filled from Python (``indexer.ingest.id_types``)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, select
+
+from dedup.text.corpus import Corpus
+from indexer.store.integrity.fetch import fetch
+from indexer.store.integrity.values import (
+    LARGEST_ID,
+    Kind,
+    damaged,
+    each,
+    fault_of,
+    is_whole,
+    json_object,
+    matching,
+)
+from indexer.store.schema import store_meta
+
+WRITER = "writer"
+NORMALISER = "normaliser_version"
+CORPUS = "corpus"
+ID_TYPE = "id_type:"
+
+ID_TYPES = ("str", "int", "float", "bool", "UUID", "Decimal", "date", "datetime")
+"""Types of ids that a source can remember."""
+
+
+def corpus_of(value: str) -> tuple[int, Corpus]:
+    """Return the number of texts that the setting ``corpus`` counted, and what they say.
+
+    Raises:
+        ValueError: the setting is damaged.
+
+    """
+    found = json_object(value)
+    try:
+        if not is_whole(found["texts"]):
+            raise ValueError("no number of texts")
+        return found["texts"], Corpus.from_json(found["corpus"])
+    except (KeyError, TypeError) as error:
+        raise ValueError(str(error)) from error
+
+
+def _is_corpus(value: str) -> bool:
+    corpus_of(value)
+    return True
+
+
+_NEXT_ID = each("the next free id", lambda value: value.isdecimal() and is_whole(int(value), 1, LARGEST_ID))
+_REQUIRED = {
+    "store_uuid": each("a UUID", lambda value: str(UUID(value)) == value),
+    NORMALISER: matching("[0-9]{1,9}", "the version of the rules of normal forms"),
+    "next_text_id": _NEXT_ID,
+    "next_record_id": _NEXT_ID,
+    WRITER: matching("[0-9]{1,18}:[0-9]{1,18}", "the epoch and number of the last transaction"),
+}
+_CORPUS = each("the word counts of the texts", _is_corpus)
+_ID_TYPE = each(f"one of {', '.join(ID_TYPES)}", ID_TYPES.__contains__)
+
+
+def next_id_key(kind: str) -> str:
+    """Return the key of the next free id of a ``text`` or ``record``."""
+    return f"next_{kind}_id"
+
+
+def required(connection: Connection, key: str, *, is_locked: bool = False) -> str:
+    """Return the value of a setting that every store has; ``is_locked`` waits for a transaction that changes it.
+
+    Raises:
+        CorruptStore: it is missing or damaged.
+
+    """
+    column = store_meta.c
+    statement = select(column.value).where(column.key == key)
+    rows = fetch(connection, statement.with_for_update() if is_locked else statement, is_checked=False)
+    for fault in _faults(key, _REQUIRED[key], [value for (value,) in rows]):
+        raise damaged(fault)
+    return str(rows[0][0])
+
+
+def faults_of_settings(rows: Iterable[tuple[Any, Any]]) -> Iterator[str]:
+    """Describe what is wrong with all settings of a store."""
+    found = dict(rows)
+    for key, kind in _REQUIRED.items():
+        yield from _faults(key, kind, [found.pop(key)] if key in found else [])
+    for key, value in found.items():
+        if key == CORPUS:
+            yield from _faults(key, _CORPUS, [value])
+        elif isinstance(key, str) and key.startswith(ID_TYPE):
+            yield from _faults(key, _ID_TYPE, [value])
+        else:
+            yield f"Table store_meta has a row {key!r}, which is no setting of neardup."
+
+
+def _faults(key: str, kind: Kind, values: list[Any]) -> Iterator[str]:
+    if len(values) != 1:
+        yield f"Table store_meta has {'no row' if not values else f'{len(values)} rows'} {key!r}."
+    elif not kind.holds(values):
+        yield fault_of("store_meta", repr(key), "value", values[0], kind.words)
