@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from dedup.evidence.features import FEATURES
 from dedup.evidence.scorer import Curve, Scorer, logistic
+from dedup.evidence.spelling import LONG_TEXT
 from dedup.matching.evidence_bounds import Bound, bounds_of_names, bounds_of_parts, consonant_bounds
 from dedup.matching.name_table import Bools, Floats, Ints, NameTable
 from dedup.runtime.arrays import ranges
@@ -49,11 +50,12 @@ class ProbabilityBounds:
     def log_odds(self, pairs: Ints, similarities: NDArray[np.float32]) -> Floats:
         """Return upper bounds (n,) on the log-odds of ``pairs`` (n, 2) of row numbers in the table.
 
-        ``similarities`` (n,) are their cosines. The bound is infinite for names compared by sound and for documents.
+        ``similarities`` (n,) are their cosines. The bound is infinite for names compared by sound and for long texts.
         """
         starts, parts = self._table.starts, self._table.parts
         word_pairs = (starts[parts[pairs + 1]] - starts[parts[pairs]]).prod(axis=1)
-        bounded = np.flatnonzero((word_pairs <= _MAX_WORD_PAIRS_OF_A_PAIR) & ~are_compared_by_sound(self._table, pairs))
+        is_unbounded = (word_pairs > _MAX_WORD_PAIRS_OF_A_PAIR) | are_compared_by_sound(self._table, pairs)
+        bounded = np.flatnonzero(~(is_unbounded | (self._table.size[pairs].min(axis=1) >= LONG_TEXT)))
         result = np.full(len(pairs), np.inf)
         ends = np.flatnonzero(np.diff(np.cumsum(word_pairs[bounded]) // _MAX_WORD_PAIRS)) + 1
         for block in np.split(bounded, ends):

@@ -60,6 +60,9 @@ _TRUNCATED_FORMS = frozenset(
 _CONSONANTS = str.maketrans("cgqdpfw", "kkktbvv", "aeiouyh ")
 """Maps consonants that spell the same sound to one letter, and removes vowels and the letters that stand for them."""
 
+_MOST_PARTS = 8
+"""Number of names in one text, above which the text is prose."""
+
 _OTHER_LETTER = re.compile(r"[^\W\d_\u0000-\u036f\u1e00-\u1eff]")  # outside the Latin blocks
 
 
@@ -192,6 +195,8 @@ def take_apart(normal_form: str, widths: frozenset[int] = NO_WIDTHS, reading: Re
         if head and last in _TRUNCATED_FORMS:  # the rest of a legal form or of "dba", not a word of the name
             text = head
     pieces = _pieces(text)
+    if len(pieces) > _MOST_PARTS:
+        pieces = [normal_form]
     parts: tuple[Name, ...] = (whole,)
     if pieces != [normal_form]:
         parts = tuple(whole if piece == normal_form else parse(piece, reading) for piece in pieces if piece) or parts
