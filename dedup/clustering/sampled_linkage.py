@@ -22,6 +22,9 @@ SAMPLE = 8
 _LEVELS = 32
 """Mean probabilities in the same interval of this width, 1/32, count as equally good."""
 
+_TOO_HIGH = 0.2
+"""How much a mean is too high, about, that does not stand for enough pairs: those that are known are the best."""
+
 _STEP = np.uint64(0x9E3779B97F4A7C15)
 _MIXERS = ((np.uint64(30), np.uint64(0xBF58476D1CE4E5B9)), (np.uint64(27), np.uint64(0x94D049BB133111EB)))
 
@@ -78,14 +81,19 @@ class _Bonds:
         return result
 
     def are_sampled(self) -> Bools:
-        """Return whether the total stands for all pairs of members, (b,); otherwise it is too high, if anything."""
-        result: Bools = self.covered == self._cells()
+        """Return whether the total stands for enough pairs of members, (b,); otherwise it is probably too high.
+
+        Enough are half of many, and all of a few.
+        """
+        cells = self._cells()
+        result: Bools = self.covered >= np.where(cells > SAMPLE, cells / 2, cells)
         return result
 
     def best(self, min_probability: float) -> Ints:
         """Return the best bond of each group, (n,), -1 for none; only a mean of ``min_probability`` counts."""
         means = self.total / self.covered
         strong = np.flatnonzero(means >= min_probability)
+        means[~self.are_sampled()] -= _TOO_HIGH
         # Ties are broken at random: in order of the items, one group would get all merges of a round, one at a time.
         key = _mixed(self.first[strong] * len(self.groups) + self.second[strong])
         strong = strong[np.lexsort((key, means[strong]))]
@@ -105,9 +113,9 @@ class _Bonds:
         key = (self.first[which] * len(self.groups) + self.second[which])[place] + number
         offset = (_mixed(key) % cells[place].astype(np.uint64)).astype(np.int64)
         cell = (number * cells[place] + offset) // taken[place]
-        one, other = np.divmod(cell, self.sizes[self.second[which]][place])
-        one, other = (order[starts[side[which]][place] + at] for side, at in ((self.first, one), (self.second, other)))
-        return place, np.column_stack([np.minimum(one, other), np.maximum(one, other)])
+        at = np.divmod(cell, self.sizes[self.second[which]][place])
+        sides = [order[starts[side[which]][place] + of] for side, of in zip((self.first, self.second), at, strict=True)]
+        return place, np.sort(np.column_stack(sides), axis=1)
 
     def set_means(self, which: Ints, means: Floats) -> None:
         """Let the means of samples stand for all pairs of members."""
@@ -149,8 +157,8 @@ class _Bonds:
         between = first != second
         keys, place = np.unique((first * len(moved) + second)[between], return_inverse=True)
         self.first, self.second = np.divmod(keys, len(moved))
-        self.total = np.bincount(place, self.total[between], len(keys))
-        self.covered = np.bincount(place, self.covered[between], len(keys))
+        self.total = np.bincount(place, self.total[between], len(keys)).astype(np.float64)
+        self.covered = np.bincount(place, self.covered[between], len(keys)).astype(np.float64)
 
 
 def _mixed(values: NDArray[np.int64]) -> NDArray[np.uint64]:

@@ -12,14 +12,12 @@ from rapidfuzz.distance import JaroWinkler
 from dedup.evidence.name_pairs import NamePair, PairBatch, string_similarities
 from dedup.evidence.phrases import ExplainedPair
 from dedup.evidence.qualifiers import shortness
+from dedup.text.names import LONG_TEXT
 
 Ratios = NDArray[np.float32]
 
 _MAX_PARTIAL_RATIO = 256
 """Length, in characters, of the longest core searched for within another; the search takes quadratic time."""
-
-LONG_TEXT = 1_024
-"""Length, in characters, from which the ratio of two cores stands for the others, which take quadratic time, too."""
 
 
 def similarity(batch: PairBatch) -> Mapping[str, NDArray[np.float32]]:
@@ -33,7 +31,10 @@ def similarity_label(pair: ExplainedPair) -> str:
 
 
 def string_measures(batch: PairBatch) -> Mapping[str, NDArray[np.float32]]:
-    """Return how alike the names, their cores and their first words are, 0 to 1, and the log of the shorter length."""
+    """Return how alike the names, their cores and their first words are, 0 to 1, and the log of the shorter length.
+
+    The ratio of two long cores stands for the other ratios, which take quadratic time as it does.
+    """
     pairs = batch.pairs
     cores = [p.left_part.core for p in pairs], [p.right_part.core for p in pairs]
     joined = [core.replace(" ", "") for core in cores[0]], [core.replace(" ", "") for core in cores[1]]
@@ -62,7 +63,7 @@ def string_label(pair: ExplainedPair) -> str:
 def _ratios(
     scorer: Callable[..., float], sides: tuple[list[str], list[str]], rows: NDArray[np.intp], core_ratios: Ratios
 ) -> Ratios:
-    """Return the ratios, 0 to 1, of the pairs ``rows`` of the strings on both ``sides``; the ``core_ratios`` of others."""
+    """Return the ratios, 0 to 1, of the strings on both ``sides`` in ``rows``, and the ``core_ratios`` in others."""
     if len(rows) == len(core_ratios):
         return string_similarities(scorer, *sides) / np.float32(100)
     result, at = core_ratios.copy(), rows.tolist()

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from dedup.evidence.features import FEATURES
 from dedup.evidence.scorer import Curve, Scorer, logistic
-from dedup.evidence.spelling import LONG_TEXT
 from dedup.matching.evidence_bounds import Bound, bounds_of_names, bounds_of_parts, consonant_bounds
 from dedup.matching.name_table import Bools, Floats, Ints, NameTable
 from dedup.runtime.arrays import ranges
+from dedup.text.names import LONG_TEXT
 
 _SLACK = 1e-6
 """Relative error of the bounds and of the float32 evidence that they bound."""

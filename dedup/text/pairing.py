@@ -25,6 +25,9 @@ from dedup.text.transliteration import skeleton
 MIN_RATIO = 0.75
 """Normalised Indel similarity from which two words may be spellings of one word."""
 
+_MAX_EDITS = 1 - MIN_RATIO
+"""Number of edits per letter, of both words together, up to which they may be."""
+
 _MAX_WORD_PAIRS = 4_096
 """Number of unshared word pairs above which only equal words are paired, as in documents."""
 
@@ -132,16 +135,6 @@ def respelling(left: str, right: str) -> Respelling | None:
     return Respelling(left, right, ratio, is_short_form and missing > 2, is_typo=is_typo)
 
 
-def _may_be_alike(left: str, right: str) -> bool:
-    """Return False for most words that ``respelling`` refuses, at a fraction of its cost.
-
-    Every letter that only one of them has is an edit between them.
-    """
-    if left[0] == right[0] or is_usual_short_form(left) or is_usual_short_form(right):
-        return True
-    return (_letters(left) ^ _letters(right)).bit_count() <= (1 - MIN_RATIO) * (len(left) + len(right))
-
-
 @lru_cache(maxsize=1 << 16)
 def _letters(word: str) -> int:
     """Return the set of a word's characters as bits; several characters may share one."""
@@ -187,18 +180,18 @@ class _Aligner:
         self.respelt: list[Respelling] = []
         self.acronyms: list[Acronym] = []
         self.last = [-1, -1]  # the position of the last paired word on each side
-        self.n_equal = 0  # the number of words that both names have as they are
         self.free: tuple[list[int], list[int]] = ([], [])
         places: dict[str, list[int]] = {}
         for j in range(len(right) - 1, -1, -1):
             places.setdefault(right[j], []).append(j)
         for i, word in enumerate(left):
             if found := places.get(word):
-                self._pair(i, found.pop())
+                j = found.pop()
+                self.last = [i, j if j > self.last[1] else self.last[1]]
                 self.shared.append(word)
-                self.n_equal += 1
             else:
                 self.free[0].append(i)
+        self.n_equal = len(self.shared)  # the number of words that both names have as they are
         self.free[1].extend(sorted(chain.from_iterable(places.values())))
 
     def _pair(self, i: int, j: int) -> None:
@@ -249,13 +242,25 @@ class _Aligner:
                 self.respelt.append(Respelling(word, self.words[1][j], KNOWN_SPELLING_RATIO, False, True))
 
     def respell(self) -> None:
-        """Pair words that are alike, the most alike first."""
+        """Pair words that are alike, the most alike first.
+
+        Most pairs of words are ruled out before: each letter that only one of them has is an edit between them, and
+        only usual short forms begin with another letter.
+        """
         left, right = self.words
+        seen = [
+            [(i, words[i][0], _letters(words[i]), len(words[i]), is_usual_short_form(words[i])) for i in free]
+            for words, free in zip(self.words, self.free, strict=True)
+        ]
         found = [
             (-spelt.ratio, i, j, spelt)
-            for i in self.free[0]
-            for j in self.free[1]
-            if _may_be_alike(left[i], right[j]) and (spelt := respelling(left[i], right[j]))
+            for i, begin, letters, size, is_usual in seen[0]
+            for j, other_begin, other_letters, other_size, other_is_usual in seen[1]
+            if begin == other_begin
+            or (letters ^ other_letters).bit_count() <= _MAX_EDITS * (size + other_size)
+            or is_usual
+            or other_is_usual
+            if (spelt := respelling(left[i], right[j]))
         ]
         for _, i, j, spelt in sorted(found):
             if i in self.free[0] and j in self.free[1]:
