@@ -88,8 +88,8 @@ def _say_what_is_estimated(summary: Mapping[str, Any]) -> None:
         subject, verb = ("group", "was") if groups == 1 else ("groups", "were")
         say(
             f"Note: {groups:,} {subject} of more than {LARGEST_COMPONENT:,} texts each that pairs connect, "
-            f"{summary['texts_sampled']:,} texts in all, {verb} clustered by a sample of the pairs, so a few texts may be "
-            "in another cluster than if all were compared. weakest_probability is the lowest of the pairs compared."
+            f"{summary['texts_sampled']:,} texts in all, {verb} clustered by a sample of the pairs, so a few texts may "
+            "be in another cluster than if all were compared. weakest_probability is the lowest of the pairs compared."
         )
     if texts := summary["long_texts"]:
         say(
