@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dedup.evaluation.evaluate import mates_of
+from dedup.evaluation.evaluate import Mates, mates_of
 from dedup.text.names import parse
 from dedup.text.normalise import normalise
 from dedup.training.data.sources import read_rows
@@ -71,7 +71,7 @@ class Planted:
         return np.array([numbers.setdefault(text, len(numbers) - 1) for text in normals], dtype=np.int64)
 
     @cached_property
-    def _truth(self) -> tuple[list[set[int]], list[set[int]], int]:
+    def _truth(self) -> tuple[list[Mates], list[Mates], int]:
         """For each planted text its mates, those that may be its mates, and the number of true pairs."""
         texts = self.text_of_record[: len(self.clusters)]
         same = mates_of(texts, self.clusters)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -83,22 +84,29 @@ def report(
             raw=raw,
             progress=progress,
         )
-    if summary["components_skipped"]:
-        _say_skipped(summary["components_skipped"], summary["texts_skipped"])
+    _say_what_is_estimated(summary)
     as_json = layout is ReportFormat.json
     if not as_json:
         summary = spaced({name: summary[name] for name in _SHOWN} | {"files": _files(output)})
     write_summary(summary, sys.stdout, as_json=as_json)
 
 
-def _say_skipped(groups: int, texts: int) -> None:
+def _say_what_is_estimated(summary: Mapping[str, Any]) -> None:
     from dedup.clustering.cluster import LARGEST_COMPONENT
+    from dedup.text.names import LONG_TEXT
 
-    say(
-        f"Warning: {groups:,} {'group' if groups == 1 else 'groups'} of more than {LARGEST_COMPONENT:,} texts each, "
-        f"{texts:,} in all, could not be clustered, because nearly certain pairs connect them. In clusters.csv none of "
-        "these texts is together with another; their pairs are in pairs.csv."
-    )
+    if groups := summary["components_sampled"]:
+        subject, verb = ("group", "was") if groups == 1 else ("groups", "were")
+        say(
+            f"Note: {groups:,} {subject} of more than {LARGEST_COMPONENT:,} texts each that pairs connect, "
+            f"{summary['texts_sampled']:,} texts in all, {verb} clustered by a sample of the pairs, so a few texts may "
+            "be in another cluster than if all were compared. weakest_probability is the lowest of the pairs compared."
+        )
+    if texts := summary["long_texts"]:
+        say(
+            f"Note: {texts:,} {'text' if texts == 1 else 'texts'} of {LONG_TEXT:,} characters or more "
+            f"{'was' if texts == 1 else 'were'} compared by equal words and one measure of spelling."
+        )
 
 
 def _files(output: Path) -> str:

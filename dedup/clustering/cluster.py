@@ -2,7 +2,8 @@
 
 Transitive closure alone lets one wrong pair create a wrong cluster of any size. So each component is split by
 average linkage over the probabilities of all its pairs: two groups are merged while the mean probability
-between their members is at least the threshold (``linkage``).
+between their members is at least the threshold (``linkage``). In a large component, a sample of the pairs stands for
+all of them (``sampled_linkage``), so the work grows with the number of items.
 """
 
 from __future__ import annotations
@@ -16,12 +17,11 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from dedup.clustering.linkage import Links, Probabilities, link
+from dedup.clustering.sampled_linkage import link_by_samples
 from dedup.runtime.arrays import ranges
 
-LARGEST_COMPONENT = 2_000
-"""Components of more items are first split by raising the minimum probability step by step."""
-
-_THRESHOLDS = (0.8, 0.9, 0.95, 0.99, 0.995, 0.999, 0.9999)
+LARGEST_COMPONENT = 100
+"""Number of items of the largest component of which all pairs are considered."""
 
 _BLOCK_SIZE = 500_000
 
@@ -31,15 +31,16 @@ class Clusters:
     """Clusters of n items.
 
     ``labels`` (n,) int64: the smallest member of each item's cluster; an item in no cluster labels itself.
-    ``weakest``: by label, the lowest probability of any pair in the cluster, for clusters of two items or more.
-    ``skipped``: the number of components that are too large to link at any threshold.
-    ``left_single``: the number of items in these; they are in no cluster.
+    ``weakest``: by label, the lowest probability of any pair in the cluster, for clusters of two items or more; in a
+    sampled component, of any pair that was compared.
+    ``sampled``: the number of components that were too large to consider all pairs.
+    ``items_sampled``: the number of items in these.
     """
 
     labels: NDArray[np.int64]
     weakest: dict[int, float]
-    skipped: int
-    left_single: int
+    sampled: int
+    items_sampled: int
 
 
 def cluster_pairs(
@@ -63,20 +64,44 @@ def cluster_pairs(
     if not keep.all():
         pairs, probabilities = pairs[keep], probabilities[keep]
     known = _Known(pairs, probabilities, n)
-    components, too_large = _linkable(known.pairs, known.probabilities, n)
-    done, total = 0, sum(len(members) * (len(members) - 1) // 2 for members in components)
-    for members, first, second in _by_pairs(components):
+    components = _components(known.pairs, n)
+    small = [members for members in components if len(members) <= LARGEST_COMPONENT]
+    large = [members for members in components if len(members) > LARGEST_COMPONENT]
+
+    def assign(members: NDArray[np.int64], groups: NDArray[np.int64], lowest: NDArray[np.float64]) -> None:
+        labels[members] = members[groups]
+        for group in np.unique(groups[np.flatnonzero(groups != np.arange(len(groups)))]).tolist():
+            weakest[int(members[group])] = float(lowest[group])
+
+    done, total = 0, sum(len(members) * (len(members) - 1) // 2 for members in small)
+    for members, first, second in _by_pairs(small):
         wanted = np.column_stack([members[first], members[second]])
         values, is_known = known.of(wanted)
         values[~is_known] = comparison.upper_bounds(wanted[~is_known])
         links = Links(members, first, second, values, is_known)
-        groups, lowest = link(links, min_probability, comparison)
-        labels[members] = members[groups]
-        for group in np.unique(groups[np.flatnonzero(groups != np.arange(len(groups)))]).tolist():
-            weakest[int(members[group])] = float(lowest[group])
+        assign(members, *link(links, min_probability, comparison))
         done += len(first)
         progress(done, total)
-    return Clusters(labels, weakest, len(too_large), sum(map(len, too_large)))
+    if large:
+        members = np.sort(np.concatenate(large))
+        assign(members, *_link_large(members, known, min_probability, comparison))
+    return Clusters(labels, weakest, len(large), sum(map(len, large)))
+
+
+def _link_large(
+    members: NDArray[np.int64], known: _Known, min_probability: float, comparison: Probabilities
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return the group of each of ``members`` (m,), whole components, and what is lowest in it, as positions."""
+
+    def compare(pairs: NDArray[np.int64]) -> NDArray[np.float64]:
+        wanted = members[pairs]
+        values, is_known = known.of(wanted)
+        values[~is_known] = comparison.probabilities(wanted[~is_known])
+        return values
+
+    inside = np.isin(known.pairs[:, 0], members)
+    first, second = np.searchsorted(members, known.pairs[inside]).T
+    return link_by_samples(len(members), first, second, known.probabilities[inside], min_probability, compare)
 
 
 class _Known:
@@ -99,29 +124,6 @@ class _Known:
         keys = pairs[:, 0] * self._n + pairs[:, 1]
         places = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
         return self.probabilities[places], self._keys[places] == keys
-
-
-def _linkable(
-    pairs: NDArray[np.int64], probabilities: NDArray[np.float64], n: int
-) -> tuple[list[NDArray[np.int64]], list[NDArray[np.int64]]]:
-    """Return the components small enough to link, by lowest member, and those that stay too large.
-
-    A component that is too large loses its weaker pairs until its parts are small enough.
-    """
-    small: list[NDArray[np.int64]] = []
-    too_large: list[NDArray[np.int64]] = []
-    for threshold in (0.0, *_THRESHOLDS):
-        if threshold:
-            strong = probabilities >= threshold
-            pairs, probabilities = pairs[strong], probabilities[strong]
-        components = _components(pairs, n)
-        small += [c for c in components if len(c) <= LARGEST_COMPONENT]
-        too_large = [c for c in components if len(c) > LARGEST_COMPONENT]
-        if not too_large:
-            break
-        inside = np.isin(pairs[:, 0], np.concatenate(too_large))
-        pairs, probabilities = pairs[inside], probabilities[inside]
-    return sorted(small, key=lambda members: int(members[0])), too_large
 
 
 def _components(pairs: NDArray[np.int64], n: int) -> list[NDArray[np.int64]]:

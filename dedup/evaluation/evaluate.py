@@ -7,7 +7,7 @@ time.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -170,7 +170,31 @@ def _labels(labels: Sequence[int]) -> NDArray[np.int64]:
     return truth
 
 
-def mates_of(text_of_record: NDArray[np.int64], cluster_ids: Sequence[str]) -> list[set[int]]:
+class Mates(Set[int]):
+    """The other texts of the clusters that a text is in; texts share the sets, or memory would be quadratic."""
+
+    def __init__(self, text: int, clusters: Sequence[Set[int]]) -> None:
+        self._text = text
+        self._clusters = clusters
+
+    def __contains__(self, text: object) -> bool:
+        return text != self._text and any(text in cluster for cluster in self._clusters)
+
+    def __iter__(self) -> Iterator[int]:
+        return (text for text in self._all() if text != self._text)
+
+    def __len__(self) -> int:
+        return len(self._all()) - 1
+
+    def _all(self) -> Set[int]:
+        return self._clusters[0] if len(self._clusters) == 1 else set().union(*self._clusters)
+
+    @classmethod
+    def _from_iterable(cls, texts: Iterable[int]) -> Set[int]:  # type: ignore[override]
+        return frozenset(texts)
+
+
+def mates_of(text_of_record: NDArray[np.int64], cluster_ids: Sequence[str]) -> list[Mates]:
     """Return the mates of each distinct text: the other distinct texts that share a cluster with it.
 
     ``text_of_record`` (n,) is the index of each record's text, ``cluster_ids`` each record's true cluster.
@@ -179,12 +203,11 @@ def mates_of(text_of_record: NDArray[np.int64], cluster_ids: Sequence[str]) -> l
         InputRefused: no two different texts share a cluster.
     """
     members: defaultdict[str, set[int]] = defaultdict(set)
+    clusters: list[dict[str, set[int]]] = [{} for _ in range(int(text_of_record.max(initial=-1)) + 1)]
     for text, cluster_id in zip(text_of_record.tolist(), cluster_ids, strict=True):
         members[cluster_id].add(text)
-    mates: list[set[int]] = [set() for _ in range(int(text_of_record.max(initial=-1)) + 1)]
-    for cluster in members.values():
-        for text in cluster:
-            mates[text] |= cluster - {text}
+        clusters[text][cluster_id] = members[cluster_id]
+    mates = [Mates(text, list(of_text.values())) for text, of_text in enumerate(clusters)]
     if not any(mates):
         raise InputRefused(
             f"No two different texts of the {len(text_of_record)} rows share a cluster_id; use the same "

@@ -118,7 +118,7 @@ def recall_at(neighbours: NDArray[np.int64], mates: Sequence[Collection[int]], k
     if not 1 <= k <= neighbours.shape[1]:
         raise ValueError(f"recall at {k} needs {k} neighbours, not {neighbours.shape[1]}")
     shares = [
-        len(set(row).intersection(wanted)) / min(k, len(wanted))
+        sum(other in wanted for other in set(row)) / min(k, len(wanted))
         for row, wanted in zip(neighbours[:, :k].tolist(), mates, strict=True)
         if wanted
     ]

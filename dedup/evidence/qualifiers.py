@@ -116,12 +116,16 @@ def opposites(batch: PairBatch) -> Columns:
 
 def _opposites_of(pair: NamePair) -> tuple[str, str] | None:
     known = gazetteer.opposites()
-    left = [word for word in pair.pairing.left_only if word in known]
-    if left:
+    of_group: dict[int, list[str]] = {}
+    for word in dict.fromkeys(pair.pairing.left_only):
+        for group, _ in known.get(word, ()):
+            of_group.setdefault(group, []).append(word)
+    if of_group:
         for other in pair.pairing.right_only:
-            for word in left:
-                if gazetteer.are_opposites(word, other):
-                    return word, other
+            for group, _ in known.get(other, ()):
+                for word in of_group.get(group, ()):
+                    if gazetteer.are_opposites(word, other):
+                        return word, other
     return None
 
 

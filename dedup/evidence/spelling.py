@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,9 @@ from rapidfuzz.distance import JaroWinkler
 from dedup.evidence.name_pairs import NamePair, PairBatch, string_similarities
 from dedup.evidence.phrases import ExplainedPair
 from dedup.evidence.qualifiers import shortness
+from dedup.text.names import LONG_TEXT
+
+Ratios = NDArray[np.float32]
 
 _MAX_PARTIAL_RATIO = 256
 """Length, in characters, of the longest core searched for within another; the search takes quadratic time."""
@@ -28,7 +31,10 @@ def similarity_label(pair: ExplainedPair) -> str:
 
 
 def string_measures(batch: PairBatch) -> Mapping[str, NDArray[np.float32]]:
-    """Return how alike the names, their cores and their first words are, 0 to 1, and the log of the shorter length."""
+    """Return how alike the names, their cores and their first words are, 0 to 1, and the log of the shorter length.
+
+    The ratio of two long cores stands for the other ratios, which take quadratic time as it does.
+    """
     pairs = batch.pairs
     cores = [p.left_part.core for p in pairs], [p.right_part.core for p in pairs]
     joined = [core.replace(" ", "") for core in cores[0]], [core.replace(" ", "") for core in cores[1]]
@@ -37,13 +43,14 @@ def string_measures(batch: PairBatch) -> Mapping[str, NDArray[np.float32]]:
     whole = [p.left.whole.folded for p in pairs], [p.right.whole.folded for p in pairs]
     shorter = np.array([list(map(len, side)) for side in cores], dtype=np.float32).min(axis=0)
     core_ratios = string_similarities(fuzz.ratio, *cores) / np.float32(100)
+    names, short = np.flatnonzero(shorter < LONG_TEXT), np.flatnonzero(shorter <= _MAX_PARTIAL_RATIO)
     return {
-        "ratio": string_similarities(fuzz.ratio, *whole) / np.float32(100),
+        "ratio": _ratios(fuzz.ratio, whole, names, core_ratios),
         "core_ratio": core_ratios,
-        "joined_ratio": string_similarities(fuzz.ratio, *joined) / np.float32(100),
-        "partial_ratio": _partial_ratios(*cores, core_ratios),
+        "joined_ratio": _ratios(fuzz.ratio, joined, names, core_ratios),
+        "partial_ratio": _ratios(fuzz.partial_ratio, cores, short, core_ratios),
         "first_word": string_similarities(JaroWinkler.normalized_similarity, *first_words),
-        "first_part_ratio": string_similarities(fuzz.token_sort_ratio, *first_parts) / np.float32(100),
+        "first_part_ratio": _ratios(fuzz.token_sort_ratio, first_parts, names, core_ratios),
         "length": np.log(shorter),
     }
 
@@ -53,14 +60,14 @@ def string_label(pair: ExplainedPair) -> str:
     return f"spelling {pair.values['core_ratio']:.0%} similar"
 
 
-def _partial_ratios(left: list[str], right: list[str], ratios: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return how alike, 0 to 1, the shorter core is to the best fitting part of the other.
-
-    For two long documents this is ``ratios``.
-    """
-    at = [row for row, sides in enumerate(zip(left, right, strict=True)) if min(map(len, sides)) <= _MAX_PARTIAL_RATIO]
-    result = ratios.copy()
-    result[at] = string_similarities(fuzz.partial_ratio, [left[row] for row in at], [right[row] for row in at]) / 100
+def _ratios(
+    scorer: Callable[..., float], sides: tuple[list[str], list[str]], rows: NDArray[np.intp], core_ratios: Ratios
+) -> Ratios:
+    """Return the ratios, 0 to 1, of the strings on both ``sides`` in ``rows``, and the ``core_ratios`` in others."""
+    if len(rows) == len(core_ratios):
+        return string_similarities(scorer, *sides) / np.float32(100)
+    result, at = core_ratios.copy(), rows.tolist()
+    result[rows] = string_similarities(scorer, *([side[row] for row in at] for side in sides)) / np.float32(100)
     return result
 
 
@@ -68,7 +75,7 @@ def consonants(batch: PairBatch) -> Mapping[str, NDArray[np.float32]]:
     """Return how alike, 0 to 1, the consonants of names are that have no other evidence in common.
 
     These are names in two scripts, and names in Latin letters that share no word and have no legal form; for
-    short ones the value is scaled down. All other pairs have 0.
+    short ones the value is scaled down. All other pairs have 0, and so have long texts in Latin letters.
     """
     weights = np.array([_consonant_weight(pair) for pair in batch.pairs], dtype=np.float32)
     chosen = [pair for pair, weight in zip(batch.pairs, weights.tolist(), strict=True) if weight]
@@ -81,6 +88,8 @@ def _consonant_weight(pair: NamePair) -> float:
     if pair.are_of_two_scripts:
         return 1.0
     if pair.pairing.shared or pair.left_part.forms or pair.right_part.forms or not pair.left.is_latin:
+        return 0.0
+    if min(len(pair.left_part.core), len(pair.right_part.core)) >= LONG_TEXT:
         return 0.0
     return 1 - shortness(pair)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from itertools import pairwise
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ from dedup.runtime import threads
 from dedup.runtime.allocator import release_free_memory
 from dedup.runtime.processes import Processes
 from dedup.runtime.progress import Progress, no_progress
+from dedup.text.names import LONG_TEXT
 
 _BLOCK_SIZE = 20_000
 """Number of pairs, or of names, in one block."""
@@ -42,6 +43,18 @@ Strings = NDArray[Any]
 Floats = NDArray[np.float64]
 
 
+class _Sample(NamedTuple):
+    """The ``rows`` of ``pairs`` that the share of true pairs was estimated from, and what was ``found`` in them.
+
+    ``found`` are those of the rows that are not negligible, with their ``probabilities``.
+    """
+
+    pairs: NDArray[np.integer[Any]]
+    rows: NDArray[np.int64]
+    found: NDArray[np.int64]
+    probabilities: Floats
+
+
 class BatchComparison:
     """Computes a model's probabilities for pairs of ``normal_forms`` (n) with their ``codes`` (n, d).
 
@@ -59,6 +72,7 @@ class BatchComparison:
         self._processes = Processes(self._workers, model)
         self._bounds: ProbabilityBounds | None = None
         self._shift = 0.0
+        self._sample: _Sample | None = None
 
     def __enter__(self) -> BatchComparison:
         return self
@@ -75,10 +89,11 @@ class BatchComparison:
         if typical_share is None or not len(pairs):
             return 0.0
         step = max(1, -(-len(pairs) // SAMPLE))
-        sample = pairs[::step], similarities[::step]
+        sample = np.arange(0, len(pairs), step)
         self._make_bounds(progress)
-        _, probabilities = self._likely(*sample, NEGLIGIBLE, no_progress)
-        self._shift = prior_shift(probabilities, len(sample[0]), typical_share)
+        found, probabilities = self._likely(pairs[sample], similarities[sample], NEGLIGIBLE, no_progress)
+        self._sample = _Sample(pairs, sample, sample[found], probabilities)
+        self._shift = prior_shift(probabilities, len(sample), typical_share)
         return self._shift
 
     def likely(
@@ -90,12 +105,24 @@ class BatchComparison:
     ) -> tuple[NDArray[np.int64], Floats]:
         """Find the pairs (p, 2) of at least ``min_probability``, given their cosines ``similarities`` (p,).
 
-        Returns the row numbers of these pairs in ``pairs`` (k,) and their probabilities (k,). Stages reported to
-        ``progress``: ``names``, ``words``, ``rule out``, ``compare``.
+        Returns the row numbers of these pairs in ``pairs`` (k,), ascending, and their probabilities (k,). Pairs that
+        ``adapt`` has just compared are not compared again. Stages reported to ``progress``: ``names``, ``words``,
+        ``rule out``, ``compare``.
         """
         threshold = float(shifted(np.array(min_probability), -self._shift))
-        likely, probabilities = self._likely(pairs, similarities, threshold, progress)
-        return likely, shifted(probabilities, self._shift)
+        sample, self._sample = self._sample, None
+        if sample is None or sample.pairs is not pairs or threshold < NEGLIGIBLE:
+            likely, probabilities = self._likely(pairs, similarities, threshold, progress)
+            return likely, shifted(probabilities, self._shift)
+        rest = np.ones(len(pairs), np.bool_)
+        rest[sample.rows] = False
+        rows = np.flatnonzero(rest)
+        found, probabilities = self._likely(pairs[rows], similarities[rows], threshold, progress)
+        kept = sample.probabilities >= threshold
+        likely = np.concatenate([sample.found[kept], rows[found]])
+        probabilities = np.concatenate([sample.probabilities[kept], probabilities])
+        order = np.argsort(likely)
+        return likely[order], shifted(probabilities[order], self._shift)
 
     def _likely(
         self,
@@ -165,6 +192,11 @@ class BatchComparison:
             result[block] = probabilities
             progress(min(block.stop, len(pairs)))
         return result
+
+    @property
+    def long_texts(self) -> int:
+        """Number of texts that are compared by cheaper evidence, because they are long."""
+        return int((self._lengths >= LONG_TEXT).sum())
 
     @cached_property
     def _lengths(self) -> NDArray[np.int64]:

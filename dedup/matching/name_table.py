@@ -6,6 +6,7 @@ occurrences in the part, so the words that two parts share are exactly their com
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -267,7 +268,12 @@ def describe(normal_forms: Sequence[str], widths: frozenset[int] = NO_WIDTHS) ->
 def _tokens(words: tuple[str, ...]) -> Iterable[str | tuple[str, int]]:
     if len(set(words)) == len(words):
         return words
-    return [(word, before) if (before := words[:at].count(word)) else word for at, word in enumerate(words)]
+    counts: Counter[str] = Counter()
+    tokens: list[str | tuple[str, int]] = []
+    for word in words:
+        tokens.append((word, counts[word]) if counts[word] else word)
+        counts[word] += 1
+    return tokens
 
 
 def table_of_names(

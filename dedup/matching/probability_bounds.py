@@ -18,6 +18,7 @@ from dedup.evidence.scorer import Curve, Scorer, logistic
 from dedup.matching.evidence_bounds import Bound, bounds_of_names, bounds_of_parts, consonant_bounds
 from dedup.matching.name_table import Bools, Floats, Ints, NameTable
 from dedup.runtime.arrays import ranges
+from dedup.text.names import LONG_TEXT
 
 _SLACK = 1e-6
 """Relative error of the bounds and of the float32 evidence that they bound."""
@@ -54,11 +55,12 @@ class ProbabilityBounds:
     def log_odds(self, pairs: Ints, similarities: NDArray[np.float32]) -> Floats:
         """Return upper bounds (n,) on the log-odds of ``pairs`` (n, 2) of row numbers in the table.
 
-        ``similarities`` (n,) are their cosines. The bound is infinite for names compared by sound and for documents.
+        ``similarities`` (n,) are their cosines. The bound is infinite for names compared by sound and for long texts.
         """
         starts, parts = self._table.starts, self._table.parts
         word_pairs = (starts[parts[pairs + 1]] - starts[parts[pairs]]).prod(axis=1)
-        bounded = np.flatnonzero((word_pairs <= _MAX_WORD_PAIRS_OF_A_PAIR) & ~are_read_alike(self._table, pairs))
+        is_unbounded = (word_pairs > _MAX_WORD_PAIRS_OF_A_PAIR) | are_read_alike(self._table, pairs)
+        bounded = np.flatnonzero(~(is_unbounded | (self._table.size[pairs].min(axis=1) >= LONG_TEXT)))
         result = np.full(len(pairs), np.inf)
         ends = np.flatnonzero(np.diff(np.cumsum(word_pairs[bounded]) // _MAX_WORD_PAIRS)) + 1
         for block in np.split(bounded, ends):

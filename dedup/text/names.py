@@ -63,6 +63,12 @@ _TRUNCATED_FORMS = frozenset(
 _CONSONANTS = str.maketrans("cgqdpfw", "kkktbvv", "aeiouyh ")
 """Maps consonants that spell the same sound to one letter, and removes vowels and the letters that stand for them."""
 
+LONG_TEXT = 1_024
+"""Length, in characters, from which a text is prose, and is compared by cheaper evidence."""
+
+_MOST_PARTS = 8
+"""Number of names in one text, above which the text is prose, too."""
+
 _OTHER_LETTER = re.compile(r"[^\W\d_\u0000-\u036f\u1e00-\u1eff]")  # outside the Latin blocks
 
 _ALPHABET = re.compile("[\u0370-\u058f]")  # Greek, Cyrillic and Armenian, whose letters may be two in Latin
@@ -223,6 +229,8 @@ def take_apart(normal_form: str, widths: frozenset[int] = NO_WIDTHS, reading: Re
         if head and last in _TRUNCATED_FORMS:  # the rest of a legal form or of "dba", not a word of the name
             text = head
     pieces = _pieces(text)
+    if len(pieces) > _MOST_PARTS or len(text) >= LONG_TEXT:
+        pieces = [normal_form]
     parts: tuple[Name, ...] = (whole,)
     if pieces != [normal_form]:
         parts = tuple(whole if piece == normal_form else parse(piece, reading) for piece in pieces if piece) or parts

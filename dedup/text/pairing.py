@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from itertools import chain
 from typing import NamedTuple
 
 from rapidfuzz.distance import OSA, Indel
@@ -14,6 +16,7 @@ from dedup.text.gazetteer import (
     is_known_spelling,
     is_narrower,
     is_place,
+    is_usual_short_form,
     well_known_words,
 )
 from dedup.text.names import Name, Parts
@@ -22,8 +25,11 @@ from dedup.text.transliteration import skeleton
 MIN_RATIO = 0.75
 """Normalised Indel similarity from which two words may be spellings of one word."""
 
+_MAX_EDITS = 1 - MIN_RATIO
+"""Number of edits per letter, of both words together, up to which they may be."""
+
 _MAX_WORD_PAIRS = 4_096
-"""Number of unshared word pairs above which respelt words are not looked for, as in documents."""
+"""Number of unshared word pairs above which only equal words are paired, as in documents."""
 
 MIN_LENGTH_WITH_UMLAUT = 4
 """Length of the shortest word in which ``ae``, ``oe`` and ``ue`` can stand for umlauts."""
@@ -135,6 +141,15 @@ def respelling(left: str, right: str) -> Respelling | None:
     return Respelling(left, right, ratio, is_short_form, is_typo=is_typo)
 
 
+@lru_cache(maxsize=1 << 16)
+def _letters(word: str) -> int:
+    """Return the set of a word's characters as bits; several characters may share one."""
+    bits = 0
+    for char in word:
+        bits |= 1 << (ord(char) & 63)
+    return bits
+
+
 def _are_known_to_differ(left: str, right: str) -> bool:
     """Return whether two words are two places, exclude each other, or are two well-known acronyms."""
     if (is_place(left) and is_place(right)) or are_opposites(left, right):
@@ -171,21 +186,27 @@ class _Aligner:
         self.respelt: list[Respelling] = []
         self.acronyms: list[Acronym] = []
         self.last = [-1, -1]  # the position of the last paired word on each side
-        self.n_equal = 0  # the number of words that both names have as they are
-        rest, rest_words = list(range(len(right))), list(right)
-        self.free: tuple[list[int], list[int]] = ([], rest)
+        self.free: tuple[list[int], list[int]] = ([], [])
+        places: dict[str, list[int]] = {}
+        for j in range(len(right) - 1, -1, -1):
+            places.setdefault(right[j], []).append(j)
         for i, word in enumerate(left):
-            if word in rest_words:
-                at = rest_words.index(word)
-                del rest_words[at]
-                self._pair(i, rest.pop(at))
+            if found := places.get(word):
+                j = found.pop()
+                self.last = [i, j if j > self.last[1] else self.last[1]]
                 self.shared.append(word)
-                self.n_equal += 1
             else:
                 self.free[0].append(i)
+        self.n_equal = len(self.shared)  # the number of words that both names have as they are
+        self.free[1].extend(sorted(chain.from_iterable(places.values())))
 
     def _pair(self, i: int, j: int) -> None:
         self.last = [max(self.last[0], i), max(self.last[1], j)]
+
+    @property
+    def has_many_free(self) -> bool:
+        """Whether so many words are free that comparing them would take long, as in documents."""
+        return len(self.free[0]) * len(self.free[1]) > _MAX_WORD_PAIRS
 
     def join(self) -> None:
         """Pair a word with the two it is made of (``aerojet``, ``aero jet``), and free words with equal letters."""
@@ -225,14 +246,24 @@ class _Aligner:
                 self.respelt.append(Respelling(word, self.words[1][j], KNOWN_SPELLING_RATIO, False, True))
 
     def respell(self) -> None:
-        """Pair words that are alike, the most alike first, unless there are too many, as in documents."""
-        if len(self.free[0]) * len(self.free[1]) > _MAX_WORD_PAIRS:
-            return
+        """Pair words that are alike, the most alike first.
+
+        Most pairs of words are ruled out before: each letter that only one of them has is an edit between them, and
+        only usual short forms begin with another letter.
+        """
         left, right = self.words
+        seen = [
+            [(i, words[i][0], _letters(words[i]), len(words[i]), is_usual_short_form(words[i])) for i in free]
+            for words, free in zip(self.words, self.free, strict=True)
+        ]
         found = [
             (-spelt.ratio, i, j, spelt)
-            for i in self.free[0]
-            for j in self.free[1]
+            for i, begin, letters, size, is_usual in seen[0]
+            for j, other_begin, other_letters, other_size, other_is_usual in seen[1]
+            if begin == other_begin
+            or (letters ^ other_letters).bit_count() <= _MAX_EDITS * (size + other_size)
+            or is_usual
+            or other_is_usual
             if (spelt := respelling(left[i], right[j]))
         ]
         for _, i, j, spelt in sorted(found):
@@ -275,9 +306,10 @@ class _Aligner:
     def drop_initials(self, initials: tuple[str, str]) -> None:
         """Remove a word made of the initials of the other name, or of the rest of its own name."""
         for side, other in ((0, 1), (1, 0)):
+            dropped = (initials[other], initials[side][1:], initials[side][:-1])
             for i in list(self.free[side]):
                 word = self.words[side][i]
-                if len(word) > 2 and word in (initials[other], initials[side][1:], initials[side][:-1]):
+                if len(word) > 2 and word in dropped:
                     self.free[side].remove(i)
 
     def drop_implied_places(self) -> None:
@@ -331,14 +363,16 @@ def pair_up(left: Name, right: Name, may_be_cut: tuple[bool, bool], *, are_of_tw
     """
     aligner = _Aligner(left.words, right.words)
     is_cut = False
-    if aligner.free[0] and aligner.free[1]:
+    has_many_free = aligner.has_many_free
+    if aligner.free[0] and aligner.free[1] and not has_many_free:
         aligner.join()
         if are_of_two_alphabets:
             aligner.transliterate()
         if aligner.free[0] and aligner.free[1]:
             aligner.respell()
     if aligner.free[0] or aligner.free[1]:
-        aligner.pair_acronyms()
+        if not has_many_free:
+            aligner.pair_acronyms()
         aligner.drop_initials((left.initials, right.initials))
         if not (left.folded.isascii() or right.folded.isascii()):
             aligner.drop_implied_places()

@@ -13,6 +13,9 @@ from dedup.text.corpus import Corpus
 from dedup.text.names import parse
 from dedup.text.pairing import Pairing
 
+_MOST_BEFORE = 64
+"""Number of the commonest words of a text beside which its others may say less."""
+
 _MIN_JOINT_COUNT = 4
 """Number of names of a corpus that contain two words, from which the words are taken to go together."""
 
@@ -69,7 +72,7 @@ class InverseDocumentFrequency:
         ordered = sorted(zip(rarities, words, strict=True))
         total = 0.0
         for at, (idf, word) in enumerate(ordered):
-            for _, before in ordered[:at]:
+            for _, before in ordered[: min(at, _MOST_BEFORE)]:
                 both = pairs.get(f"{before} {word}" if before < word else f"{word} {before}", 0)
                 if both >= _MIN_JOINT_COUNT:
                     idf = min(idf, math.log(self.corpus.words[before] / _beyond_chance(both)))

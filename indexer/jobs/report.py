@@ -303,8 +303,11 @@ def _summarise(duplicates: Duplicates, records: TextRecords, sizes: list[int]) -
         "clusters": len(sizes),
         "records_in_clusters": sum(sizes),
         "largest_cluster": max(sizes, default=0),
-        "components_skipped": duplicates.near.clusters.skipped,
-        "texts_skipped": duplicates.near.clusters.left_single,
+        "components_sampled": duplicates.near.clusters.sampled,
+        "texts_sampled": duplicates.near.clusters.items_sampled,
+        "components_skipped": 0,  # for readers of earlier versions, which left large components unclustered
+        "texts_skipped": 0,
+        "long_texts": duplicates.near.comparison.long_texts,
         "candidates": duplicates.near.candidates,
         "snapshot_generation": duplicates.generation,
     }

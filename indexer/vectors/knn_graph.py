@@ -24,7 +24,7 @@ from dedup.runtime import threads
 from indexer.store.store import Codes
 from indexer.vectors.cells import CELLS_SEARCHED, Cells
 from indexer.vectors.int8_products import products
-from indexer.vectors.top_k import NeighbourLists
+from indexer.vectors.top_k import NeighbourLists, reaching
 
 Rows = NDArray[np.integer[Any]]
 Task = tuple[Rows, Rows]
@@ -225,7 +225,7 @@ class _Search:
             for column in range(start if is_one else 0, len(right), self._tiles.columns):
                 columns = slice(column, column + self._tiles.columns)
                 tile = products(left_codes[block], right_codes[columns])
-                for rows, others, dots in _reaching(tile, bounds[columns], self._tiles.pairs):
+                for rows, others, dots in reaching(tile, bounds[columns], self._tiles.pairs):
                     rows, others = rows + start, others + column
                     if is_one and column < block.stop:
                         once = others > rows
@@ -257,19 +257,6 @@ class _Search:
 def _work(left: Rows, right: Rows) -> float:
     """Return the number of products that a comparison takes."""
     return len(left) * len(right) / (2 if left is right else 1)
-
-
-def _reaching(
-    tile: NDArray[np.int32], bounds: NDArray[np.int32], at_once: int
-) -> Iterator[tuple[Rows, Rows, NDArray[np.int32]]]:
-    """Yield the products that reach the bound of their column: rows, columns and products, ``at_once`` of them.
-
-    Where many texts are almost equal, all products do, and would take much memory at once.
-    """
-    hits = np.flatnonzero(tile >= bounds)
-    for at in range(0, len(hits), at_once):
-        part = hits[at : at + at_once]
-        yield *np.divmod(part, tile.shape[1]), tile.ravel()[part]
 
 
 def _kth_largest(tile: NDArray[np.int32], k: int) -> NDArray[np.int32]:

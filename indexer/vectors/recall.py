@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ from indexer.store.store import Codes, Ids
 from indexer.vectors.cells import CELLS_SEARCHED, Cells, nearest_cells
 from indexer.vectors.int8_products import products
 from indexer.vectors.sketch import Sketch, candidates_for
-from indexer.vectors.top_k import NeighbourLists
+from indexer.vectors.top_k import NeighbourLists, reaching
 
 NEIGHBOURS = 10
 """A text can become a pair with this many nearest neighbours."""
@@ -33,6 +34,7 @@ SAMPLE = 4_000
 """Size of the sample, both halves together."""
 
 _COLUMNS = 1 << 10
+_OFFERED_AT_ONCE = 1 << 17
 _QUERIES = 100
 _SEED = 21
 _log = logging.getLogger(__name__)
@@ -122,19 +124,20 @@ def _exact_neighbours(codes: Codes, sampled: Ids, min_similarity: float, progres
     all_rows, left = np.arange(len(sampled)), codes[sampled]
     lengths = norms(left)
 
-    def near(start: int) -> tuple[Ids, Ids, NDArray[np.float32]]:
-        """Return candidates from a block of ``codes``: places in the sample, rows and cosines."""
+    lock = Lock()
+
+    def near(start: int) -> None:
+        """Offer the rows of a block of ``codes`` to the sample."""
         block = codes[start : start + _COLUMNS]
         block_lengths = norms(block)
-        tile = products(left, block)
         bounds = np.floor(lists.thresholds(all_rows) * lengths * block_lengths.min()).astype(np.int32)
-        first, second = np.divmod(np.flatnonzero(tile >= bounds[:, None]), len(block))
-        cosines = tile[first, second] / (lengths[first] * block_lengths[second])
-        return first, start + second, cosines.astype(np.float32)
+        for first, second, dots in reaching(products(left, block), bounds[:, None], _OFFERED_AT_ONCE):
+            cosines = (dots / (lengths[first] * block_lengths[second])).astype(np.float32)
+            other = sampled[first] != start + second
+            with lock:
+                lists.offer(first[other], start + second[other], cosines[other])
 
-    for done, (first, second, cosines) in enumerate(threads.in_order(near, range(0, len(codes), _COLUMNS)), 1):
-        other = sampled[first] != second
-        lists.offer(first[other], second[other], cosines[other])
+    for done, _ in enumerate(threads.in_order(near, range(0, len(codes), _COLUMNS)), 1):
         progress("recall", min(done * _COLUMNS, len(codes)), len(codes))
     return lists.nearest()[0]
 

@@ -7,7 +7,7 @@ candidates are offered.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -103,6 +103,19 @@ class NeighbourLists:
             ids[block] = _ids(keys)
             cosines[block] = np.where(ids[block] < 0, np.float32(-1), _cosines(keys))
         return ids, cosines
+
+
+def reaching(
+    tile: NDArray[np.int32], bounds: NDArray[np.int32], at_once: int
+) -> Iterator[tuple[Rows, Rows, NDArray[np.int32]]]:
+    """Yield the products that reach the ``bounds`` of their rows or columns: rows, columns and products, in parts.
+
+    Where many texts are almost equal, all products do, and would take much memory at once.
+    """
+    hits = np.flatnonzero(tile >= bounds)
+    for at in range(0, len(hits), at_once):
+        part = hits[at : at + at_once]
+        yield *np.divmod(part, tile.shape[1]), tile.ravel()[part]
 
 
 def _keys(cosines: NDArray[np.float32], ids: Rows) -> Keys:

@@ -1,4 +1,4 @@
-"""``dedup report``: what it warns of."""
+"""``dedup report``: what it says of estimates."""
 
 import json
 from pathlib import Path
@@ -9,15 +9,23 @@ from invocation import dedup_, write
 from dedup.clustering import cluster
 
 
-def test_components_that_are_too_large_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    write("same.csv", "id,name\n" + "".join(f"{n},{name}\n" for n, name in enumerate(("Acme 1", "Acme 2", "Beta"), 1)))
-    assert dedup_("index", "same.csv", "--quiet").exit_code == 0
-    asked = "report", "--min-probability", "0.5", "--quiet"
-    assert dedup_(*asked).stderr == ""
+def test_what_was_estimated_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    long = "word " * 300
+    write("some.csv", f"id,name\n1,Acme Holdings Inc\n2,Acme Holding Inc\n3,Beta\n4,{long}\n")
+    assert dedup_("index", "some.csv", "--quiet").exit_code == 0
+    assert dedup_("report", "--quiet").stderr == (
+        "Note: 1 text of 1,024 characters or more was compared by equal words and one measure of spelling.\n"
+    )
     monkeypatch.setattr(cluster, "LARGEST_COMPONENT", 1)
-    monkeypatch.setattr(cluster, "_THRESHOLDS", (0.6,))
-    result = dedup_(*asked)
+    result = dedup_("report", "--quiet")
     assert result.exit_code == 0
-    assert result.stderr.startswith("Warning: 1 group of more than 1 texts each, 2 in all, ")
+    assert result.stderr.startswith("Note: 1 group of more than 1 texts each that pairs connect, 2 texts in all, was ")
     summary = json.loads(Path("dedup-report/summary.json").read_text())
-    assert (summary["components_skipped"], summary["texts_skipped"]) == (1, 2)
+    assert (summary["components_sampled"], summary["texts_sampled"], summary["long_texts"]) == (1, 2, 1)
+    assert summary["clusters"] == 1
+
+
+def test_nothing_is_told_of_short_names() -> None:
+    write("some.csv", "id,name\n1,Acme Holdings Inc\n2,Acme Holding Inc\n3,Beta\n")
+    assert dedup_("index", "some.csv", "--quiet").exit_code == 0
+    assert dedup_("report", "--quiet").stderr == ""

@@ -5,7 +5,6 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from dedup.clustering import cluster
 from dedup.clustering.cluster import cluster_pairs
 
 
@@ -48,20 +47,6 @@ def test_a_chain_holds_where_its_ends_agree():
 
 def test_pairs_below_the_threshold_do_not_connect():
     assert run([(0, 1)], [0.4], 2).labels.tolist() == [0, 1]
-
-
-def test_a_component_too_large_loses_its_weaker_pairs(monkeypatch):
-    monkeypatch.setattr(cluster, "LARGEST_COMPONENT", 2)
-    clusters = run([(0, 1), (1, 2), (3, 4)], [0.97, 0.6, 0.7], 5)
-    assert clusters.skipped == 0
-    assert clusters.labels.tolist() == [0, 0, 2, 3, 3]
-
-
-def test_a_component_too_large_at_any_probability_is_counted_and_left_single(monkeypatch):
-    monkeypatch.setattr(cluster, "LARGEST_COMPONENT", 2)
-    clusters = run([(0, 1), (1, 2), (3, 4)], [1.0, 1.0, 0.9], 5)
-    assert clusters.skipped == 1
-    assert clusters.labels.tolist() == [0, 1, 2, 3, 3]
 
 
 @given(

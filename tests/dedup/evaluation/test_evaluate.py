@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import islice, permutations
@@ -15,7 +16,7 @@ from dedup.encoder.cosine import cosine
 from dedup.encoder.onnx import quantise
 from dedup.errors import InputRefused
 from dedup.evaluation import measures
-from dedup.evaluation.evaluate import evaluate_clusters, evaluate_pairs
+from dedup.evaluation.evaluate import evaluate_clusters, evaluate_pairs, mates_of
 from dedup.text.corpus import Corpus
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz "
@@ -248,3 +249,15 @@ def test_invalid_clusters_are_refused(model: LetterModel) -> None:
     for texts, clusters in ([], []), (["acme", "quorn"], ["1", "2"]), (["acme", "ACME"], ["1", "1"]):
         with pytest.raises(InputRefused, match="No two different texts"):
             evaluate_clusters(model, texts, clusters)
+
+
+def test_a_large_cluster_takes_memory_in_proportion_to_its_records() -> None:
+    texts = np.arange(20_000)
+    tracemalloc.start()
+    mates = mates_of(texts, ["one"] * len(texts))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 20_000 * 1_000
+    assert len(mates[5]) == 19_999
+    assert 5 not in mates[5] and 6 in mates[5]
+    assert measures.recall_at((texts[:, None] + 1) % len(texts), mates, 1) == 1

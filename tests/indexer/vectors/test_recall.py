@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from clustered_vectors import clustered, faked_store
+from numpy.typing import NDArray
 
-from indexer.store.store import Codes
+from indexer.store.store import Codes, Ids
 from indexer.vectors import recall as recall_module
 from indexer.vectors import snapshot
 from indexer.vectors.recall import MAX_CELLS, MIN_RECALL, TARGET_RECALL, measure_recall
 from indexer.vectors.snapshot import Snapshots
+from indexer.vectors.top_k import NeighbourLists
 
 MIN_SIMILARITY = 0.3
 
@@ -68,3 +70,20 @@ def test_a_low_recall_is_logged_when_a_snapshot_is_built(
     else:
         assert min(recall["of_all"], recall["of_queries"]) >= MIN_RECALL
         assert not caplog.records
+
+
+def test_equal_vectors_are_offered_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All products reach the bounds of such vectors; all at once they would take gigabytes."""
+    sizes: list[int] = []
+    offer = NeighbourLists.offer
+
+    def spied(self: NeighbourLists, rows: Ids, ids: Ids, cosines: NDArray[np.float32]) -> None:
+        sizes.append(len(rows))
+        offer(self, rows, ids, cosines)
+
+    monkeypatch.setattr(NeighbourLists, "offer", spied)
+    monkeypatch.setattr(recall_module, "_OFFERED_AT_ONCE", 1000)
+    equal = np.full((600, 48), 7, np.int8)
+    assert measure_recall(equal, equal[:16], MIN_SIMILARITY).neighbours == 3000
+    assert sum(sizes) == 600 * 599
+    assert max(sizes) <= 1000
