@@ -92,7 +92,7 @@ def test_only_the_reading_of_a_file_is_estimated() -> None:
     [
         ("index companies.csv", ["Read", "Store", "Check snapshot"]),
         ("delete --source companies", ["Delete", "Check snapshot"]),
-        ("verify", ["Database", "Check snapshot", "Checksum", "Texts", "Records"]),
+        ("verify", ["Database", "Values", "Check snapshot", "Checksum", "Texts", "Records"]),
         ("query --input companies.csv --output found.csv", ["Check snapshot", "Queries"]),
         ("evaluate --pairs labels.csv", ["Read", "Compare"]),
         (
@@ -119,6 +119,6 @@ def test_what_repairs_a_snapshot_is_drawn_between_two_checks(indexed: None, term
         app(["verify", "--repair"], standalone_mode=False)
     drawn = bars(terminal, "Database")
     repair = ["Read vectors", "Snapshot", "Write snapshot", "Checksum"]
-    check = ["Database", "Check snapshot", "Checksum", "Texts", "Records"]
-    assert [name for name, _ in drawn] == ["Database", "Texts", "Records", *repair, *check]
+    check = ["Database", "Values", "Check snapshot", "Checksum", "Texts", "Records"]
+    assert [name for name, _ in drawn] == ["Database", "Values", "Texts", "Records", *repair, *check]
     assert all(done == total for done, _, total in (share.partition("/") for _, share in drawn))
