@@ -81,7 +81,7 @@ class Watch:
 
 def _takes_number(statement: str, values: Any) -> bool:
     """Tell a statement that takes the writer's next number from others, that which begins an epoch included."""
-    if not statement.startswith("UPDATE store_meta") or not isinstance(values, dict):
+    if not statement.startswith("UPDATE public.store_meta") or not isinstance(values, dict):
         return False
     return "writer" in values.values() and not str(values.get("value")).endswith(":0")
 
