@@ -15,7 +15,7 @@ from typing import ParamSpec
 import typer
 
 from cli.show.notes import say
-from cli.show.streams import discard
+from cli.show.standard_streams import discard
 from cli.show.text import visible
 from dedup import errors
 from dedup.runtime.threads import require_address_space

@@ -22,7 +22,7 @@ from cli.commands import compare, delete, evaluate, index, migrate, query, repor
 from cli.exit_codes import INTERRUPTED, ending, exit_code, guarded
 from cli.options import examples
 from cli.show.help import Command, Group
-from cli.show.streams import occupy_descriptors, require_output
+from cli.show.standard_streams import occupy_descriptors, require_output
 from dedup.errors import EnvironmentFault
 from dedup.runtime.versions import version_of
 

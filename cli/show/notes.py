@@ -8,7 +8,7 @@ from pathlib import Path
 
 import typer
 
-from cli.show.streams import discard
+from cli.show.standard_streams import discard
 from cli.show.text import visible
 
 

@@ -161,5 +161,15 @@ def test_a_table_shows_control_characters_as_escapes() -> None:
     assert row["text"] == "Acme\x1b[2J \u202eTxt\nInc"
 
 
+@pytest.mark.parametrize("hidden", ["\x7f", "\U000e0041", "\u00ad", "\u3164", "\u2066"], ids=ascii)
+def test_what_cannot_be_seen_is_escaped_everywhere(hidden: str) -> None:
+    write("tags.csv", f"id,name\n1,Acme {hidden}Works\n")
+    dedup_("index", "tags.csv")
+    shown = {layout: dedup_("query", "acme works", "--format", layout).stdout for layout in ("table", "json", "jsonl")}
+    assert all(hidden not in text and "Works" in text for text in shown.values())
+    assert json.loads(shown["json"])[0]["text"] == json.loads(shown["jsonl"])["text"] == f"Acme {hidden}Works"
+
+
 def test_other_scripts_stay_as_they_are() -> None:
     assert visible("Газпром 株式会社 Müller 🏢") == "Газпром 株式会社 Müller 🏢"
+    assert visible("辻\U000e0100 ❤\ufe0f می\u200cخواهم") == "辻\U000e0100 ❤\ufe0f می\u200cخواهم"

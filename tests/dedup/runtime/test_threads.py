@@ -31,7 +31,14 @@ def test_the_argument_overrides_the_environment(environment: pytest.MonkeyPatch)
     assert threads.count() == 5
 
 
-@pytest.mark.parametrize("value", ["", "none", "0", "-1"])
+def test_the_number_is_bounded_by_the_cores(environment: pytest.MonkeyPatch) -> None:
+    threads.compute_with(100_000)
+    assert threads.count() == 8 * threads.usable()
+    environment.setenv("OMP_NUM_THREADS", "99999999999999999999")
+    assert threads.count() == 8 * threads.usable()
+
+
+@pytest.mark.parametrize("value", ["", "none", "0", "-1", "1.5", "½"])
 def test_an_invalid_environment_is_ignored(environment: pytest.MonkeyPatch, value: str) -> None:
     environment.setenv("OMP_NUM_THREADS", value)
     assert threads.count() == threads.usable()

@@ -16,6 +16,7 @@ from dedup.errors import InputRefused, UsageError, VersionMismatch
 from dedup.model import load_model
 from indexer.jobs import duplicates
 from indexer.jobs import index as index_job
+from indexer.jobs import query as query_job
 from indexer.jobs.query import Match, Searcher
 from indexer.store import runs
 from indexer.store.runs import last_runs
@@ -253,3 +254,22 @@ def test_many_queries_have_the_answers_of_one(
             patch.setattr(store, "records_of_texts", lambda ids: 1 // 0)
             searcher.query(queries)
         assert searcher.query(queries, limit=5, min_probability=0.01) == one_by_one
+
+
+def test_a_large_limit_is_met_with_fewer_queries_at_once(
+    store: Store, snapshots: Snapshots, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = load_model()
+    names = [f"{word} {trade}" for word in ("Harbour", "Quartz", "Meadow") for trade in ("Bakery", "Opticians", "Inc")]
+    index(snapshots, names, model)
+    with Searcher(snapshots, model) as searcher:
+        expected = searcher.query(names, limit=100_000_000)
+        pairs = []
+        monkeypatch.setattr(query_job, "CANDIDATES_AT_ONCE", 20)
+        compared = type(searcher.model).compare
+        monkeypatch.setattr(
+            type(searcher.model), "compare", lambda self, *sides: pairs.append(len(sides[0])) or compared(self, *sides)
+        )
+        assert searcher.query(names, limit=100_000_000) == expected
+    assert len(expected[0]) == len(names)
+    assert max(pairs) <= 20 and sum(pairs) == len(names) * (len(names) - 1)
