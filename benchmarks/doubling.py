@@ -54,7 +54,7 @@ def numbered(n: int, rng: random.Random) -> Iterator[str]:
 
 def repeated(n: int, rng: random.Random) -> Iterator[str]:
     """Yield one word, repeated."""
-    yield from ("acme " * (1 + number % (LONGEST // 5)) + word(rng, 0, 3) for number in range(n))
+    yield from ("acme " * rng.randint(1, LONGEST // 6) + word(rng, 0, 3) for _ in range(n))
 
 
 def unrelated(n: int, rng: random.Random) -> Iterator[str]:
@@ -91,7 +91,7 @@ KINDS: dict[str, tuple[Texts, int]] = {
     "typos": (typos, 1_000),
     "groups": (groups, 2_000),
     "numbered": (numbered, 4_000),
-    "repeated": (repeated, 500),
+    "repeated": (repeated, 400),
     "unrelated": (unrelated, 250),
     "edited": (edited, 250),
     "sixty": (sixty, 500),

@@ -182,23 +182,33 @@ class _Aligner:
 
     def __init__(self, left: tuple[str, ...], right: tuple[str, ...]) -> None:
         self.words = (left, right)
-        self.shared: list[str] = []
         self.respelt: list[Respelling] = []
         self.acronyms: list[Acronym] = []
-        self.last = [-1, -1]  # the position of the last paired word on each side
-        self.free: tuple[list[int], list[int]] = ([], [])
+        begin = 0
+        for one, other in zip(left, right, strict=False):
+            if one != other:
+                break
+            begin += 1
+        shared, free, last = list(left[:begin]), list[int](), [begin - 1, begin - 1]
         places: dict[str, list[int]] = {}
-        for j in range(len(right) - 1, -1, -1):
-            places.setdefault(right[j], []).append(j)
-        for i, word in enumerate(left):
-            if found := places.get(word):
-                j = found.pop()
-                self.last = [i, j if j > self.last[1] else self.last[1]]
-                self.shared.append(word)
+        for j in range(len(right) - 1, begin - 1, -1):
+            if (word := right[j]) in places:
+                places[word].append(j)
             else:
-                self.free[0].append(i)
-        self.n_equal = len(self.shared)  # the number of words that both names have as they are
-        self.free[1].extend(sorted(chain.from_iterable(places.values())))
+                places[word] = [j]
+        for i in range(begin, len(left)):
+            word = left[i]
+            if found := places.get(word):
+                shared.append(word)
+                last[0] = i
+                if (j := found.pop()) > last[1]:
+                    last[1] = j
+            else:
+                free.append(i)
+        self.shared = shared
+        self.n_equal = len(shared)  # the number of words that both names have as they are
+        self.last = last  # the position of the last paired word on each side
+        self.free: tuple[list[int], list[int]] = (free, sorted(chain.from_iterable(places.values())))
 
     def _pair(self, i: int, j: int) -> None:
         self.last = [max(self.last[0], i), max(self.last[1], j)]

@@ -13,8 +13,8 @@ from dedup.text.corpus import Corpus
 from dedup.text.names import parse
 from dedup.text.pairing import Pairing
 
-_MOST_BEFORE = 64
-"""Number of the commonest words of a text beside which its others may say less."""
+_MOST_WORDS = 64
+"""Number of shared words above which it does not matter which of them go together, as in documents."""
 
 _MIN_JOINT_COUNT = 4
 """Number of names of a corpus that contain two words, from which the words are taken to go together."""
@@ -67,12 +67,12 @@ class InverseDocumentFrequency:
         """
         pairs = self.corpus.word_pairs
         rarities = self.of_each(words)
-        if not pairs or len(words) < 2:
+        if not pairs or not 2 <= len(words) <= _MOST_WORDS:
             return sum(rarities)
         ordered = sorted(zip(rarities, words, strict=True))
         total = 0.0
         for at, (idf, word) in enumerate(ordered):
-            for _, before in ordered[: min(at, _MOST_BEFORE)]:
+            for _, before in ordered[:at]:
                 both = pairs.get(f"{before} {word}" if before < word else f"{word} {before}", 0)
                 if both >= _MIN_JOINT_COUNT:
                     idf = min(idf, math.log(self.corpus.words[before] / _beyond_chance(both)))

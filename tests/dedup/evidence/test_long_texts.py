@@ -8,6 +8,7 @@ import pytest
 from dedup.evidence import name_pairs
 from dedup.model import load_model
 from dedup.text import pairing
+from dedup.text.corpus import Corpus
 from dedup.text.names import take_apart
 from dedup.text.normalise import normalise
 
@@ -70,3 +71,22 @@ def test_a_text_of_many_names_is_compared_as_a_whole(work, marker):
 def test_a_few_names_in_one_text_are_still_compared_one_by_one():
     assert len(take_apart("acme dba beta formerly gamma").parts) == 3
     assert compare("Acme Holdings DBA Zenith Bank", "Zenith Bank") > 0.5
+
+
+def test_words_that_go_together_are_not_sought_among_hundreds():
+    """Each was looked up beside each other one, which took more time than all the rest."""
+
+    class Counted(dict):
+        asked = 0
+
+        def get(self, key, default=None):
+            Counted.asked += 1
+            return super().get(key, default)
+
+    corpus = Corpus(1000, {"alpha": 9, "beta": 9}, Counted({"alpha beta": 9}))
+    model = load_model().with_corpus(corpus)
+    left, right = (normalise(long_text(0) + end) for end in (" alpha beta one", " alpha beta two"))
+    model.compare([left], [right], np.array([0.9], np.float32))
+    assert Counted.asked == 0
+    model.compare(["alpha beta gamma"], ["alpha beta delta"], np.array([0.9], np.float32))
+    assert Counted.asked > 0
