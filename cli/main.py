@@ -131,3 +131,7 @@ def _end(code: int) -> None:
         if os.isatty(_STDERR) and select([], [_STDERR], [], 0)[1]:  # a stopped terminal would block
             os.write(_STDERR, b"\x1b[?25h")
     os._exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -249,7 +249,7 @@ def typing_error_label(pair: ExplainedPair) -> str:
     unusual = [spelt for spelt in pair.names.pairing.respelt if not spelt.is_usual]
     spellings = [f"{quote(spelt.left)} / {quote(spelt.right)}" for spelt in unusual[:MAX_WORDS]]
     noun = "typing errors" if len(spellings) > 1 else "a typing error"
-    return f"{', '.join(spellings)}: {noun} rather than another word"
+    return f"{', '.join(spellings)}: one letter differs, as in {noun}"
 
 
 def respelt_label(pair: ExplainedPair) -> str:

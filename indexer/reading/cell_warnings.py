@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -91,13 +92,15 @@ class CellWarnings:
 
 
 def _is_mojibake(text: str) -> bool:
-    """Whether ``text`` encoded as cp1252 is valid UTF-8; the five bytes cp1252 leaves undefined map to themselves."""
+    """Whether ``text`` encoded as cp1252 is valid UTF-8, and of letters: ``JÍŠA`` would become a bare accent.
+
+    The five bytes that cp1252 leaves undefined map to themselves.
+    """
     try:
-        return (
-            b"".join(char.encode("latin-1" if "\x80" <= char < "\xa0" else "cp1252") for char in text).decode() != text
-        )
+        meant = b"".join(char.encode("latin-1" if "\x80" <= char < "\xa0" else "cp1252") for char in text).decode()
     except UnicodeError:
         return False
+    return meant != text and all(char.isascii() or unicodedata.category(char)[0] in "LNPSZ" for char in meant)
 
 
 def _mojibake_repair() -> Callable[[str], str]:

@@ -9,7 +9,7 @@ from indexer.reading.open import ReadOptions, open_table
 
 
 def test_sound_rows_give_no_warning(tmp_path):
-    assert warnings(write(tmp_path, "id,name\n1,Müller\n2,Ãlvares\n3,Anna\n")) == []
+    assert warnings(write(tmp_path, "id,name\n1,Müller\n2,Ãlvares\n3,Anna\n4,JÍŠA\n")) == []
 
 
 def test_damaged_ids_are_warned_of_once(tmp_path):
