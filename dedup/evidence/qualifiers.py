@@ -203,28 +203,31 @@ def acronym(batch: PairBatch) -> Columns:
     """Return how much it says that a word of one name has the initials of words of the other, in nats.
 
     Two more for each letter, less for initials that many names of the corpus have; 0 if there is no such word. A
-    well-known acronym says most beside its own name, and least beside another.
+    well-known acronym says most beside its own name, and least beside another. An acronym of a part of a name is
+    chance if other words differ and none is shared.
     """
     initials = batch.word_model.corpus.initials
     return {"acronym": np.array([_acronym_of(pair, initials) for pair in batch.pairs], np.float32)}
 
 
 def _acronym_of(pair: NamePair, initials: Mapping[str, int]) -> float:
-    found = [(acronym.word, acronym.words) for acronym in pair.pairing.acronyms]
+    pairing = pair.pairing
+    is_part = bool(pairing.left_only or pairing.right_only) and not pairing.shared
+    found = [_strength(each.word, each.words, initials, is_part=is_part) for each in pairing.acronyms]
     if pair.is_acronym:
         short, long = sorted((pair.left_part, pair.right_part), key=lambda part: len(part.core))
-        found.append((short.core.replace(" ", ""), long.words))
-    return max((_strength(word, words, initials.get(word, 1)) for word, words in found), default=0.0)
+        found.append(_strength(short.core.replace(" ", ""), long.words, initials))
+    return max(found, default=0.0)
 
 
-def _strength(acronym: str, words: Sequence[str], n_names: int) -> float:
-    """Return how much an acronym of ``words`` says if ``n_names`` names of the corpus have these initials."""
+def _strength(acronym: str, words: Sequence[str], initials: Mapping[str, int], *, is_part: bool = False) -> float:
+    """Return how much an acronym of ``words`` says, where so many names of the corpus have these ``initials``."""
     known = gazetteer.well_known_words(acronym)
     if known:
         return WELL_KNOWN_ACRONYM if known.issubset(words) else CHANCE_ACRONYM
-    if gazetteer.is_term(acronym):
+    if is_part or gazetteer.is_term(acronym):
         return CHANCE_ACRONYM
-    return max(CHANCE_ACRONYM, NATS_OF_AN_INITIAL * len(acronym) - math.log(n_names))
+    return max(CHANCE_ACRONYM, NATS_OF_AN_INITIAL * len(acronym) - math.log(initials.get(acronym, 1)))
 
 
 def acronym_label(pair: ExplainedPair) -> str:

@@ -104,6 +104,12 @@ def test_an_acronym_says_more_the_longer_and_the_less_common_it_is():
     assert value("ups", "international business machines", "acronym") == 0
 
 
+def test_an_acronym_of_a_part_of_a_name_is_chance_without_a_shared_word():
+    whole = value("dog", "delta ohio glass", "acronym")
+    assert value("dog rennes", "delta ohio glass rennes", "acronym") == whole
+    assert value("dog production", "delta ohio glass", "acronym") < whole
+
+
 def test_a_short_form_that_the_corpus_uses_is_usual():
     pair = ("kelvorin zbk", "kelvorin zentralbank")
     corpus = Corpus(1_000, short_forms={"zbk zentralbank": 8})
