@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Column, Table
@@ -221,10 +222,11 @@ def faults_of(columns: Iterable[Any], rows: Sequence[Sequence[Any]]) -> Iterator
     if not rows:
         return
     listed = list(columns)
-    for column, values in zip(listed, zip(*rows, strict=True), strict=True):
+    for at, column in enumerate(listed):
         kind: Kind | None = column.info.get("kind") if isinstance(column, Column) else None
         if kind is None:
             continue
+        values = list(map(itemgetter(at), rows))
         present = [value for value in values if value is not None] if column.nullable else values
         if not present or kind.holds(present):
             continue
