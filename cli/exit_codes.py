@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import functools
 import os
+import re
 import sys
 import tempfile
 import traceback
@@ -24,6 +25,8 @@ P = ParamSpec("P")
 
 OK, BUG, USAGE, SOME_ROWS_REJECTED, REFUSED, ENVIRONMENT, BUSY, VERSION, CORRUPT = range(9)
 INTERRUPTED = 130
+
+_PASSWORD = re.compile(r"(://[^\s/:@]*:)[^\s/]+(?=@)")
 
 _CODES: dict[type[errors.DedupError], int] = {
     errors.UsageError: USAGE,
@@ -100,6 +103,7 @@ def _usage_code(error: BaseException) -> int:
     if show is None:
         return 0
     if isinstance(message := getattr(error, "message", None), str):
+        message = _PASSWORD.sub(r"\1***", message)  # of a URL given in the wrong place
         setattr(error, "message", "\n".join(map(visible, message.splitlines())))  # noqa: B010 (not in its type)
     try:
         show()

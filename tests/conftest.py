@@ -16,6 +16,7 @@ from hypothesis import settings
 from sqlalchemy import create_engine, make_url
 from sqlalchemy import text as sql
 
+import indexer.in_memory  # noqa: F401 - before a test puts a stand-in in place of ``load_model``, which it would keep
 from indexer.store.store import Store
 from indexer.store.workspace import Workspace
 from indexer.vectors.snapshot import Snapshots

@@ -40,14 +40,8 @@ _MIN_LENGTH_BEGUN = 4
 _MIN_LENGTH_IN_HAN = 5
 """Length of the shortest word in Chinese characters that may be spelt in two ways."""
 
-ABBREVIATION_RATIO = 0.85
-"""Minimum ratio of a word and a short form of it."""
-
-KNOWN_SPELLING_RATIO = 0.95
-"""Ratio of usual spellings of one word."""
-
-TYPO_RATIO = 0.92
-"""Minimum ratio of two long words that differ in one letter, or in the order of two."""
+ABBREVIATION_RATIO, TYPO_RATIO, KNOWN_SPELLING_RATIO = 0.85, 0.92, 0.95
+"""Minimum ratios of a word and a short form, and of long words with a typing error; ratio of usual spellings."""
 
 MIN_LENGTH_WITH_TYPO = 6
 LONGEST_ACRONYM = 6

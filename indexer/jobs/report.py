@@ -53,7 +53,7 @@ CLUSTER_COLUMNS = ("cluster_id", "source", "id", "text", "weakest_probability")
 FILES = {
     "pairs.csv": re.compile(re.escape(csv_line(PAIR_COLUMNS).encode())),
     "clusters.csv": re.compile(re.escape(csv_line(CLUSTER_COLUMNS).encode())),
-    "summary.json": re.compile(rb'\{\s*"records": '),
+    "summary.json": re.compile(rb'\{\s*"records": \d+,\s*"distinct_texts": \d+,'),
 }
 """The files, in the order in which they are replaced, and how each begins."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -31,7 +32,8 @@ def check_destination(
     """Raise unless a file may be written to ``path``, which is then new or replaces a text file.
 
     ``inputs`` are the files that the job reads, ``owns`` tells the files of its index. Messages begin with ``what``,
-    an option, and end with ``remedy``. A stream (``is_stream``) is written to, not replaced.
+    an option, and end with ``remedy``. A stream (``is_stream``) is written to, not replaced; call this before the job
+    opens a file, whose descriptor would be taken for the stream.
 
     Raises:
         UsageError: there is something else: a link, a folder, a pipe, a device, a socket, an input, a file of this or
@@ -40,10 +42,12 @@ def check_destination(
 
     """
     try:
-        if not is_stream(path):
+        if is_stream(path):
+            _descriptor(path, what)
+        else:
             _check_kind(path, what, remedy)
         for file in inputs:
-            if file != "-" and path.exists() and Path(file).exists() and path.samefile(file):
+            if _is_input(path, file):
                 raise UsageError(f"{what} {path} is the input file; {remedy}.")
         if owns(path) or _is_of_an_index(path):
             raise UsageError(f"{what} {path} belongs to an index; {remedy}.")
@@ -89,16 +93,37 @@ def open_stream(path: Path, option: str) -> TextIO:
 
     Raises ``UsageError``: its descriptor is not open for writing.
     """
+    number = _descriptor(path, option)
+    if number is None:
+        return open(os.devnull, "w", encoding="utf-8")
+    return os.fdopen(os.dup(number), "w", encoding="utf-8", errors="backslashreplace", newline="")
+
+
+def _descriptor(path: Path, option: str) -> int | None:
+    """Return the number of the descriptor that a stream names, None for ``/dev/null``.
+
+    Raises ``UsageError``: it is not open for writing.
+    """
     found = _DESCRIPTOR.fullmatch(str(path))
     if found is None:
-        return open(os.devnull, "w", encoding="utf-8")
+        return None
     number = int(found[1] or found[2] or {"out": 1, "err": 2}[found[3]])
-    try:
+    with suppress(OSError):
         if fcntl.fcntl(number, fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDONLY:
-            return os.fdopen(os.dup(number), "w", encoding="utf-8", errors="backslashreplace", newline="")
-    except OSError:
-        pass
+            return number
     raise UsageError(f"{option} {path} is not open for writing; choose another path.")
+
+
+def _is_input(path: Path, file: str) -> bool:
+    """Whether ``path`` is the input ``file``, which is standard input if it is ``-``."""
+    if not path.exists():
+        return False
+    if file != "-":
+        return Path(file).exists() and path.samefile(file)
+    with suppress(OSError):  # standard input is closed
+        status = os.fstat(0)
+        return stat.S_ISREG(status.st_mode) and os.path.samestat(status, path.stat())
+    return False
 
 
 @contextmanager

@@ -46,6 +46,9 @@ _PARAMETERS = {
 _PUBLIC_PARAMETERS = {"host", "hostaddr", "port", "dbname", "user", "service", "sslmode", "connect_timeout"}
 """Parameters of a URL that messages may show."""
 
+_SIDE_FILES = ("-journal", "-wal", "-shm", ".lock")
+"""Endings of the files beside a SQLite database."""
+
 _PARAMETERS_FOR_READING = _PARAMETERS | {"options": _ANY, "target_session_attrs": _ANY}
 _MAX_PORT = 65_535
 
@@ -131,6 +134,8 @@ def _sqlite_fault(url: URL, _: bool) -> str:
         return "names a SQLite database in memory, which would not be saved; name a file: sqlite:///path."
     if database.lower().startswith("file:"):
         return f"names {database!r}, a URI of SQLite; write the path of the file: sqlite:///path."
+    if database.endswith(_SIDE_FILES):
+        return f"names {database!r}, which SQLite or neardup could remove as a file beside another database; rename it."
     if url.query:
         listed = ", ".join(map(repr, url.query))
         return f"has the parameters {listed}; a SQLite file takes none: leave out what follows the question mark."

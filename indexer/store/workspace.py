@@ -69,6 +69,8 @@ class Workspace:
             raise UsageError(f"The schema {schema!r} was named, but only a PostgreSQL database has schemas.")
         if schema is not None and (not schema or schema == "information_schema" or schema.startswith("pg_")):
             raise UsageError(f"The schema {schema!r} belongs to PostgreSQL; name another one.")
+        if "%" in (schema or ""):  # a mark of parameters for the driver
+            raise UsageError(f"The schema {schema!r} has a percent sign in its name; name another one.")
 
     @property
     def where(self) -> str:
@@ -81,10 +83,10 @@ class Workspace:
 
     def owns(self, path: Path) -> bool:
         """Return whether ``path`` is, or would be, a file of this workspace or its database."""
-        place, file = path.resolve(), self._sqlite_file()
-        if place == (self.directory / "lock").resolve() or self.snapshots.resolve() in (place, *place.parents):
+        place, file = _real(path), self._sqlite_file()
+        if place == _real(self.directory / "lock") or _real(self.snapshots) in (place, *place.parents):
             return True
-        return file is not None and place in [Path(f"{file.resolve()}{suffix}") for suffix in ("", *_SIDE_FILES)]
+        return file is not None and place in [Path(f"{_real(file)}{suffix}") for suffix in ("", *_SIDE_FILES)]
 
     def access_with(self, *inputs: str) -> Access:
         """Return who may read what is made of the database and these inputs: those who may read all of them."""
@@ -165,7 +167,7 @@ class Workspace:
             if file is None:
                 yield locks.enter_context(AdvisoryLock(engine, self.where)).renew
                 return
-            if file.parent.resolve() != self.directory.resolve():
+            if _real(file.parent) != _real(self.directory):
                 locks.enter_context(file_lock(file.with_name(f"{file.name}.lock"), self.where))
             yield lambda: None
 
@@ -210,6 +212,7 @@ class Workspace:
         """
         paths = [self.directory, self.snapshots, self.directory / "lock"]
         if file := self._sqlite_file():
+            _is_file(file)
             _check_owner(file.parent, may_be_shared=file.parent != self.directory)
             paths += [Path(f"{file}{suffix}") for suffix in ("", *_SIDE_FILES)]
         for path in paths:
@@ -246,6 +249,11 @@ class Workspace:
                     f"{self.snapshots} is a link, which is not followed; put a folder in its place, or choose another "
                     "workspace."
                 )
+
+
+def _real(path: Path) -> Path:
+    """Return where a path leads; unlike ``Path.resolve``, also of a link to itself."""
+    return Path(os.path.realpath(path))
 
 
 def _is_file(path: Path) -> bool:

@@ -238,3 +238,42 @@ def test_a_model_is_not_trained_over_other_files() -> None:
     result = dedup_("train", "data", "--output", "mine")
     assert result.exit_code == 2 and "holds other files" in result.stderr
     assert Path("mine/words.json").read_text() == "precious"
+
+
+def shell(arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the program with arguments and redirections of a shell."""
+    command = f'"{sys.executable}" -c "{START}" {arguments}'
+    return subprocess.run(["bash", "-c", command], capture_output=True, text=True, env=ENVIRONMENT)
+
+
+def test_a_descriptor_that_the_shell_did_not_open_is_refused() -> None:
+    """The program itself opens files under these numbers: writing there destroyed the database."""
+    write("names.csv", "id,name\n1,Northwind Trading\n")
+    assert dedup_("index", "names.csv").exit_code == 0
+    for number in (3, 4, 5):
+        run = shell(f"query northwind --format csv --output /dev/fd/{number}")
+        assert (run.returncode, "is not open for writing" in run.stderr) == (2, True)
+    assert dedup_("verify").exit_code == 0
+
+
+def test_standard_input_is_not_replaced_by_its_matches() -> None:
+    content = "id,name\n1,Northwind Trading\n"
+    write("names.csv", content)
+    assert dedup_("index", "names.csv").exit_code == 0
+    run = shell("query --input - --output names.csv < names.csv")
+    assert (run.returncode, "is the input file" in run.stderr) == (2, True)
+    assert Path("names.csv").read_text() == content
+
+
+@pytest.mark.parametrize("ending", ["-journal", "-wal", "-shm", ".lock"])
+def test_a_database_is_not_called_like_a_file_beside_another(ending: str) -> None:
+    write("names.csv", "id,name\n1,Northwind Trading\n")
+    result = dedup_("index", "names.csv", "--database", f"sqlite:///names.db{ending}")
+    assert (result.exit_code, ending in result.stderr) == (2, True)
+    assert not Path(f"names.db{ending}").exists()
+
+
+def test_a_password_in_the_wrong_place_is_not_shown() -> None:
+    result = dedup_("status", "postgresql://user:s3cret@host/name")
+    assert result.exit_code == 2
+    assert "s3cret" not in result.stderr and "user" in result.stderr

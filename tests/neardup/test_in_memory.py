@@ -239,7 +239,7 @@ def test_bad_input_names_the_value(call: Any, message: str) -> None:
 def test_progress_is_reported_to_a_function() -> None:
     steps: list[tuple[str, int, int | None]] = []
     neardup.deduplicate(NAMES, progress=lambda *step: steps.append(step))
-    assert {"encode", "search", "compare", "cluster"} <= {stage for stage, _, _ in steps}
+    assert {"encode", "search", "words", "cluster"} <= {stage for stage, _, _ in steps}
 
 
 def test_values_that_are_no_text_are_rejected_with_the_column() -> None:

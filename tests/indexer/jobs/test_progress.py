@@ -54,7 +54,7 @@ def test_a_report(snapshots: Snapshots, tmp_path: Path, flat_up_to: int) -> None
     found = list(reported.stages)
     assert found[:2] == ["read vectors", "read texts"]
     assert ("assign to cells" in found) == (flat_up_to == 5)
-    assert found[found.index("search") :][:6] == ["search", "pairs", "names", "words", "rule out", "compare"]
+    assert found[found.index("search") :][:6] == ["search", "pairs", "names", "words", "cluster", "read records"]
     assert found[-4:] == ["read records", "write pairs", "write exact pairs", "write clusters"]
     assert reported.unfinished <= {"cluster"}
     assert reported.stages["read records"][-1] == (32, 32)
