@@ -185,7 +185,7 @@ def fault_of(url: str, holder: str | None, number: int) -> str | None:
         return None if again.exit_code == 0 and _holds(holder, number) else "acknowledged, but not kept there"
     if result.exit_code != 2:
         return f"ended with {result.exit_code}: {result.stderr or result.stdout}"
-    if not re.fullmatch(r"Error: .{40,}\n", result.stderr, re.DOTALL):
+    if not re.fullmatch(r"(Usage: .*)?Error: .{40,}\n", result.stderr, re.DOTALL):
         return f"a message without a remedy: {result.stderr}"
     if _files() != before:
         return f"left {_files() - before}"
