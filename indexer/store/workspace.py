@@ -267,7 +267,7 @@ def _is_file(path: Path) -> bool:
     with _reachable(path):
         try:
             path.lstat()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return False
         mode = path.stat().st_mode
     if not stat.S_ISREG(mode):
