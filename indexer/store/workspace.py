@@ -212,7 +212,8 @@ class Workspace:
         """
         paths = [self.directory, self.snapshots, self.directory / "lock"]
         if file := self._sqlite_file():
-            _is_file(file)
+            if file.exists():
+                _is_file(file)  # what is none has other owners
             _check_owner(file.parent, may_be_shared=file.parent != self.directory)
             paths += [Path(f"{file}{suffix}") for suffix in ("", *_SIDE_FILES)]
         for path in paths:
@@ -267,7 +268,7 @@ def _is_file(path: Path) -> bool:
     with _reachable(path):
         try:
             path.lstat()
-        except (FileNotFoundError, NotADirectoryError):
+        except FileNotFoundError:
             return False
         mode = path.stat().st_mode
     if not stat.S_ISREG(mode):
