@@ -14,6 +14,9 @@ from uuid import uuid4
 
 from dedup.errors import UsageError
 
+SIDE_FILES = ("-journal", "-wal", "-shm", ".lock")
+"""Endings of what SQLite and neardup keep beside a database."""
+
 _KINDS = {
     stat.S_IFLNK: "a symbolic link",
     stat.S_IFDIR: "a folder",

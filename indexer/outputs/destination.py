@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TextIO
 
 from dedup.errors import EnvironmentFault, UsageError
-from indexer.files import PRIVATE, Access, kind_of, open_beside, open_plainly, sync_directory
+from indexer.files import PRIVATE, SIDE_FILES, Access, kind_of, open_beside, open_plainly, sync_directory
 
 _DESCRIPTOR = re.compile(r"/dev/fd/(\d{1,4})|/proc/self/fd/(\d{1,4})|/dev/std(out|err)")
-_SIDE_FILE = re.compile(r"(.+?)(-journal|-wal|-shm|\.lock|\.\d+\.(backup|tmp))")
+_SIDE_FILE = re.compile(rf"(.+?)({'|'.join(map(re.escape, SIDE_FILES))}|\.\d+\.(backup|tmp))")
 """A file that SQLite or neardup keeps beside a database; the first group is the name of the database."""
 _SNAPSHOT = re.compile(r"idx-\d+-[0-9a-f]{32}\..+")
 _HEAD_BYTES = 4096

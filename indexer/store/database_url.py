@@ -11,6 +11,7 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from dedup.errors import UsageError
+from indexer.files import SIDE_FILES
 
 _FORMS = "write postgresql://user@host/name or sqlite:///path."
 _DRIVERS = {
@@ -45,9 +46,6 @@ _PARAMETERS = {
 
 _PUBLIC_PARAMETERS = {"host", "hostaddr", "port", "dbname", "user", "service", "sslmode", "connect_timeout"}
 """Parameters of a URL that messages may show."""
-
-_SIDE_FILES = ("-journal", "-wal", "-shm", ".lock")
-"""Endings of the files beside a SQLite database."""
 
 _PARAMETERS_FOR_READING = _PARAMETERS | {"options": _ANY, "target_session_attrs": _ANY}
 _MAX_PORT = 65_535
@@ -134,7 +132,7 @@ def _sqlite_fault(url: URL, _: bool) -> str:
         return "names a SQLite database in memory, which would not be saved; name a file: sqlite:///path."
     if database.lower().startswith("file:"):
         return f"names {database!r}, a URI of SQLite; write the path of the file: sqlite:///path."
-    if database.endswith(_SIDE_FILES):
+    if database.endswith(SIDE_FILES):
         return f"names {database!r}, which SQLite or neardup could remove as a file beside another database; rename it."
     if url.query:
         listed = ", ".join(map(repr, url.query))

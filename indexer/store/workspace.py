@@ -19,7 +19,7 @@ from sqlalchemy import URL, Connection, Engine, inspect
 
 from dedup.errors import EnvironmentFault, UsageError
 from dedup.runtime.progress import Progress, no_progress
-from indexer.files import PRIVATE, Access, access_like, make_directory, sync_directory
+from indexer.files import PRIVATE, SIDE_FILES, Access, access_like, make_directory, sync_directory
 from indexer.store import engines, migrate
 from indexer.store.database_url import parse_url, shown
 from indexer.store.engines import BUSY_TIMEOUT_MS, RETRY_PAUSES_S
@@ -27,9 +27,6 @@ from indexer.store.lock import AdvisoryLock, file_lock
 from indexer.store.migrate import PAGES_PER_STEP, Migration
 from indexer.store.store import Store
 from indexer.store.transactions import Writer
-
-_SIDE_FILES = ("-journal", "-wal", "-shm", ".lock")
-"""What SQLite and neardup keep beside a database."""
 
 _log = logging.getLogger(__name__)
 
@@ -86,7 +83,7 @@ class Workspace:
         place, file = _real(path), self._sqlite_file()
         if place == _real(self.directory / "lock") or _real(self.snapshots) in (place, *place.parents):
             return True
-        return file is not None and place in [Path(f"{_real(file)}{suffix}") for suffix in ("", *_SIDE_FILES)]
+        return file is not None and place in [Path(f"{_real(file)}{suffix}") for suffix in ("", *SIDE_FILES)]
 
     def access_with(self, *inputs: str) -> Access:
         """Return who may read what is made of the database and these inputs: those who may read all of them."""
@@ -215,7 +212,7 @@ class Workspace:
             if file.exists():
                 _is_file(file)  # what is none has other owners
             _check_owner(file.parent, may_be_shared=file.parent != self.directory)
-            paths += [Path(f"{file}{suffix}") for suffix in ("", *_SIDE_FILES)]
+            paths += [Path(f"{file}{suffix}") for suffix in ("", *SIDE_FILES)]
         for path in paths:
             _check_owner(path)
 
