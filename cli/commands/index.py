@@ -102,6 +102,8 @@ def index(
     no_header: options.NoHeader = False,
     skip_lines: options.SkipLines = 0,
     lenient: options.Lenient = False,
+    escape: options.Escape = "",
+    short_rows: options.ShortRows = False,
     fix_mojibake: options.FixMojibake = False,
     allow_empty: AllowEmpty = False,
     rejects: options.Rejects = None,
@@ -135,6 +137,8 @@ def index(
         header=not no_header,
         skip_lines=skip_lines,
         lenient=lenient,
+        escape=escape,
+        short_rows=short_rows,
         fix_mojibake=fix_mojibake,
         allow_empty=allow_empty,
     )

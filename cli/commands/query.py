@@ -87,6 +87,8 @@ def query(
     no_header: options.NoHeader = False,
     skip_lines: options.SkipLines = 0,
     lenient: options.Lenient = False,
+    escape: options.Escape = "",
+    short_rows: options.ShortRows = False,
     fix_mojibake: options.FixMojibake = False,
     rejects: options.Rejects = None,
 ) -> None:
@@ -119,6 +121,8 @@ def query(
         header=not no_header,
         skip_lines=skip_lines,
         lenient=lenient,
+        escape=escape,
+        short_rows=short_rows,
         fix_mojibake=fix_mojibake,
     )
     if text is not None and (wanted != ReadOptions() or rejects):

@@ -45,7 +45,7 @@ def lookup(name: str) -> str:
 
 
 def is_mostly_utf8(lines: Sequence[bytes]) -> bool:
-    """Whether more of the lines with bytes beyond ASCII are valid UTF-8 than not: other encodings rarely look like it."""
+    """Whether more of the lines with bytes beyond ASCII are valid UTF-8 than not; other encodings rarely are."""
     beyond_ascii = [line for line in lines if not line.isascii()]
     return 2 * sum(map(_is_utf8, beyond_ascii)) > len(beyond_ascii)
 

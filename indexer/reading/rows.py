@@ -57,9 +57,9 @@ class ReadOptions:
     """How to read an input; whatever is None or empty is detected.
 
     ``id_column=""`` means that there is no id column, and ``quote=""`` that no cell is quoted. ``encoding="auto"``
-    guesses the encoding of a file that is not UTF-8. ``delimiter``, ``quote``, ``header``, ``skip_lines`` and
-    ``lenient`` apply to CSV only. ``chunk_bytes`` are read at a time; encoding and delimiter are detected in the first
-    chunk.
+    guesses the encoding of a file that is not UTF-8. ``delimiter``, ``quote``, ``escape``, ``header``, ``skip_lines``,
+    ``lenient`` and ``short_rows`` (missing cells at the end of a row are empty) apply to CSV only.
+    ``chunk_bytes`` are read at a time; encoding and delimiter are detected in the first chunk.
     """
 
     text_columns: Sequence[str] = ()
@@ -70,6 +70,8 @@ class ReadOptions:
     header: bool = True
     skip_lines: int = 0
     lenient: bool = False
+    escape: str = ""
+    short_rows: bool = False
     fix_mojibake: bool = False
     allow_empty: bool = False
     chunk_bytes: int = CHUNK_BYTES

@@ -1,4 +1,4 @@
-"""Guess the encoding of a text: which one gives it the letters of a language?
+"""Guess the encoding of a text: the one that gives it the letters of a language.
 
 Every encoding in use is tried. What a text would be in it is judged by how likely its characters are in the best
 language (``alphabets``) or, in East Asian encodings, by how common they are in the standards, and by its capitals: none
@@ -107,7 +107,11 @@ def _sample(data: bytes) -> bytes:
     """Return lines that are not ASCII: first those with bytes that no line before them has, then the others."""
     lines = [line for line in dict.fromkeys(data.splitlines(True)) if not line.isascii()]
     seen: set[int] = set()
-    telling = [line for line in lines if not seen.issuperset(line) and not seen.update(line)]
+    telling = []
+    for line in lines:
+        if not seen.issuperset(line):
+            telling.append(line)
+            seen.update(line)
     kept, room = [], SAMPLE_BYTES
     for line in dict.fromkeys([*telling, *lines]):
         if room <= 0:
