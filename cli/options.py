@@ -163,6 +163,12 @@ Escape = Annotated[
         rich_help_panel=READING,
     ),
 ]
+Sheet = Annotated[
+    str | None,
+    typer.Option(
+        "--sheet", metavar="NAME", help="Sheet of an Excel workbook. Default: the first one.", rich_help_panel=READING
+    ),
+]
 ShortRows = Annotated[
     bool,
     typer.Option(

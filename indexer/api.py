@@ -67,6 +67,7 @@ class ReadingOptions(TypedDict, total=False):
     lenient: bool
     escape: str
     short_rows: bool
+    sheet: str | None
     fix_mojibake: bool
     allow_empty: bool
 
@@ -164,7 +165,7 @@ class Index:
         row is known by its content. With ``sync``, records of the source that are not in ``data`` are removed; a file
         without ids always replaces its source. Of 100 rows or more, at most the share ``max_reject_rate`` may be
         rejected. ``reading`` are further options for files: ``encoding``, ``delimiter``, ``quote``, ``header``,
-        ``skip_lines``, ``lenient``, ``escape``, ``short_rows``, ``fix_mojibake`` and ``allow_empty``.
+        ``skip_lines``, ``lenient``, ``escape``, ``short_rows``, ``sheet``, ``fix_mojibake`` and ``allow_empty``.
 
         Raises:
             UsageError, InputRefused: the rows cannot be read, or too many are rejected; nothing was changed.

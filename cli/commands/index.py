@@ -104,6 +104,7 @@ def index(
     lenient: options.Lenient = False,
     escape: options.Escape = "",
     short_rows: options.ShortRows = False,
+    sheet: options.Sheet = None,
     fix_mojibake: options.FixMojibake = False,
     allow_empty: AllowEmpty = False,
     rejects: options.Rejects = None,
@@ -139,6 +140,7 @@ def index(
         lenient=lenient,
         escape=escape,
         short_rows=short_rows,
+        sheet=sheet,
         fix_mojibake=fix_mojibake,
         allow_empty=allow_empty,
     )

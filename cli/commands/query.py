@@ -89,6 +89,7 @@ def query(
     lenient: options.Lenient = False,
     escape: options.Escape = "",
     short_rows: options.ShortRows = False,
+    sheet: options.Sheet = None,
     fix_mojibake: options.FixMojibake = False,
     rejects: options.Rejects = None,
 ) -> None:
@@ -123,6 +124,7 @@ def query(
         lenient=lenient,
         escape=escape,
         short_rows=short_rows,
+        sheet=sheet,
         fix_mojibake=fix_mojibake,
     )
     if text is not None and (wanted != ReadOptions() or rejects):

@@ -58,7 +58,8 @@ class ReadOptions:
 
     ``id_column=""`` means that there is no id column, and ``quote=""`` that no cell is quoted. ``encoding="auto"``
     guesses the encoding of a file that is not UTF-8. ``delimiter``, ``quote``, ``escape``, ``header``, ``skip_lines``,
-    ``lenient`` and ``short_rows`` (missing cells at the end of a row are empty) apply to CSV only.
+    ``lenient`` and ``short_rows`` (missing cells at the end of a row are empty) apply to CSV only,
+    ``sheet`` to Excel workbooks (default: the first one), ``header`` and ``skip_lines`` to both.
     ``chunk_bytes`` are read at a time; encoding and delimiter are detected in the first chunk.
     """
 
@@ -71,6 +72,7 @@ class ReadOptions:
     skip_lines: int = 0
     lenient: bool = False
     escape: str = ""
+    sheet: str | None = None
     short_rows: bool = False
     fix_mojibake: bool = False
     allow_empty: bool = False

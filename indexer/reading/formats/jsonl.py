@@ -212,7 +212,7 @@ def _as_text(value: object) -> str:
 
 def _without_nested(record: dict[str, Any]) -> dict[str, str]:
     """Remove lists and objects from a record; return their keys and what they are."""
-    kinds = {dict: "an object", list: "a list"}
+    kinds: dict[type, str] = {dict: "an object", list: "a list"}
     nested = {key: kinds[type(value)] for key, value in record.items() if type(value) in kinds}
     for key in nested:
         del record[key]
