@@ -19,7 +19,7 @@ from pathlib import Path
 
 from dedup.training.data.sources import read_rows
 from indexer.reading.encodings import MIN_CONFIDENCE
-from indexer.reading.guessing.encoding import guess
+from indexer.reading.guessing.detector import guess
 
 WESTERN = ("cp1252", "iso8859-1", "iso8859-15", "cp850", "cp437", "mac_roman")
 CENTRAL = ("cp1250", "iso8859-2", "cp852", "mac_latin2")

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from indexer.jobs.index import IndexResult, InputIndexed
     from indexer.reading.inputs import Input
     from indexer.reading.rejects import RejectsFile, RejectsStream
+    from indexer.store.workspace import Workspace
 
 EXAMPLES = options.examples(
     "dedup index companies.csv",
@@ -121,10 +122,8 @@ def index(
     compute_with(threads)
 
     from dedup.model import load_model
-    from indexer.files import access_of
     from indexer.jobs.index import index_input
     from indexer.memory import parse_size
-    from indexer.reading.inputs import open_rejects
     from indexer.reading.open import ReadOptions
     from indexer.store.workspace import Workspace
 
@@ -156,13 +155,20 @@ def index(
         memory=limit,
         notify=notes_unless(quiet),
     )
-    access = access_of(mode) if mode else None
-    refused = [
-        open_rejects(one.files, rejects, one.source, inputs=files or [], owns=place.owns, access=access)
-        for one in given
-    ]
+    refused = _open_all_rejects(given, files or [], rejects, place, mode)
     if _index_all(given, job, refused, quiet=quiet):
         raise typer.Exit(SOME_ROWS_REJECTED)
+
+
+def _open_all_rejects(
+    given: Sequence[Input], files: Sequence[str], asked: Path | None, place: Workspace, mode: str | None
+) -> list[RejectsFile | RejectsStream]:
+    """Open the destination of the rejects of each input."""
+    from indexer.files import access_of
+    from indexer.reading.inputs import open_rejects
+
+    access = access_of(mode) if mode else None
+    return [open_rejects(one.files, asked, one.source, inputs=files, owns=place.owns, access=access) for one in given]
 
 
 def _inputs(

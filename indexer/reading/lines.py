@@ -10,7 +10,7 @@ from typing import Self
 
 from dedup.errors import InputRefused
 from indexer.reading import encodings, streams
-from indexer.reading.guessing.encoding import Guess, guess
+from indexer.reading.guessing.detector import Guess, guess
 from indexer.reading.rejects import MAX_RAW_BYTES
 
 MAX_LINE_BYTES = 16 << 20
@@ -125,7 +125,7 @@ class ByteLines:
         found = guess(whole)
         if found is None or found.confidence < encodings.MIN_CONFIDENCE:
             raise InputRefused(
-                f"Cannot detect the encoding of {self.name} with confidence. {_likely(found)}{_SET_ENCODING}",
+                f"Cannot detect the encoding of {self.name} with confidence. {_likely(found)}",
                 "E_ENCODING",
             )
         self.warnings.append(
@@ -171,7 +171,7 @@ class ByteLines:
             return
         raise InputRefused(
             f"{self.name} is not {self.encoding}: cannot decode {len(wrong)} of the first {total} lines, "
-            f"the first at {wrong[0]}. {_likely(guess(b''.join(self.head)))}{_SET_ENCODING}",
+            f"the first at {wrong[0]}. {_likely(guess(b''.join(self.head)))}",
             "E_ENCODING",
         )
 
@@ -270,10 +270,11 @@ class Lines:
 
 
 def _likely(found: Guess | None) -> str:
-    """Return a sentence on the likely encoding, for a message that ends with how to set one; empty without a guess."""
+    """Return what to do about an encoding: set the likely one, if there is one."""
     if found is None:
-        return ""
+        return _SET_ENCODING
     if found.confidence >= encodings.MIN_CONFIDENCE:
-        return f"It is probably {found.encoding}: use --encoding {found.encoding}. "
+        name = found.encoding
+        return f"It is probably {name}: use --encoding {name}, or encoding={name!r} in Python."
     rival = f" or {found.rival}" if found.rival else ""
-    return f"It may be {found.encoding}{rival}, but that is not certain: look at the names. "
+    return f"It may be {found.encoding}{rival}, but that is not certain: look at the names. {_SET_ENCODING}"

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType, TracebackType
-from typing import NamedTuple, Self
+from typing import NamedTuple, Self, TypedDict
 
 from indexer.outputs.csv import csv_line
 from indexer.reading.rejects import Reject
@@ -77,6 +77,22 @@ class ReadOptions:
     fix_mojibake: bool = False
     allow_empty: bool = False
     chunk_bytes: int = CHUNK_BYTES
+
+
+class ReadingOptions(TypedDict, total=False):
+    """How to read a file; what is not given is detected. See docs/cli.md."""
+
+    encoding: str
+    delimiter: str
+    quote: str
+    header: bool
+    skip_lines: int
+    lenient: bool
+    escape: str
+    short_rows: bool
+    sheet: str | None
+    fix_mojibake: bool
+    allow_empty: bool
 
 
 class Table(ABC):

@@ -136,9 +136,10 @@ class JsonLinesTable(Table):
         asked = [*options.text_columns, *([options.id_column] if options.id_column else [])]
         bad = [name for name in asked if columns.find(only, name)] or (only if not header else [])
         if bad:
+            key = json.dumps(bad[0], ensure_ascii=False)
             raise InputRefused(
                 f"Column {_cut(bad[0])} of {self.name} holds lists or objects. Choose a column of single values, or "
-                f"flatten the file first, for example with: jq -c '{{id: .id, name: .{bad[0]}.name}}' FILE",
+                f"flatten the file first, for example with: jq -c '. + .{key} | del(.{key})' FILE",
                 "E_COLUMN_TYPE",
             )
 

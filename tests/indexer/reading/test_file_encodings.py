@@ -9,7 +9,7 @@ from tables import BASIC, drain, errors, names, read, refused, refused_data, war
 
 from dedup.errors import InputRefused, UsageError
 from indexer.reading.encodings import MIN_CONFIDENCE
-from indexer.reading.guessing.encoding import guess
+from indexer.reading.guessing.detector import guess
 from indexer.reading.open import ReadOptions, open_table
 from indexer.reading.rejects import Reject
 
