@@ -154,6 +154,29 @@ Lenient = Annotated[
         rich_help_panel=READING,
     ),
 ]
+Escape = Annotated[
+    str,
+    typer.Option(
+        "--escape",
+        metavar="CHAR",
+        help="Escape character of a CSV file before quotes and delimiters, e.g. a backslash. Default: none.",
+        rich_help_panel=READING,
+    ),
+]
+Sheet = Annotated[
+    str | None,
+    typer.Option(
+        "--sheet", metavar="NAME", help="Sheet of an Excel workbook. Default: the first one.", rich_help_panel=READING
+    ),
+]
+ShortRows = Annotated[
+    bool,
+    typer.Option(
+        "--short-rows",
+        help="Read cells that are missing at the end of a row of a CSV file as empty.",
+        rich_help_panel=READING,
+    ),
+]
 FixMojibake = Annotated[
     bool,
     typer.Option(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from pathlib import Path
 from threading import RLock
-from typing import Any, Self, TypedDict, Unpack, overload
+from typing import Any, Self, Unpack, overload
 
 from sqlalchemy import URL
 
@@ -40,7 +40,7 @@ from indexer.progress_bar import ProgressOption, progress_of
 from indexer.reading.formats.python_rows import PythonTable, rows_of
 from indexer.reading.inputs import Input, inputs_of_files
 from indexer.reading.rejects import Reject
-from indexer.reading.rows import ReadOptions
+from indexer.reading.rows import ReadingOptions, ReadOptions
 from indexer.results.deduplication import Duplicates
 from indexer.results.indexing import Added, Status, Verification
 from indexer.results.matches import ManyMatches, Matches
@@ -54,20 +54,6 @@ from indexer.vectors.snapshot import Snapshots
 
 DEFAULT_SOURCE = "python"
 """Source of rows that are given as Python objects, unless one is named."""
-
-
-class ReadingOptions(TypedDict, total=False):
-    """How to read a file; what is not given is detected. See docs/cli.md."""
-
-    encoding: str
-    delimiter: str
-    quote: str
-    header: bool
-    skip_lines: int
-    lenient: bool
-    fix_mojibake: bool
-    allow_empty: bool
-
 
 _OF_FILES = ReadingOptions.__annotations__.keys() - {"fix_mojibake"}
 
@@ -162,7 +148,7 @@ class Index:
         row is known by its content. With ``sync``, records of the source that are not in ``data`` are removed; a file
         without ids always replaces its source. Of 100 rows or more, at most the share ``max_reject_rate`` may be
         rejected. ``reading`` are further options for files: ``encoding``, ``delimiter``, ``quote``, ``header``,
-        ``skip_lines``, ``lenient``, ``fix_mojibake`` and ``allow_empty``.
+        ``skip_lines``, ``lenient``, ``escape``, ``short_rows``, ``sheet``, ``fix_mojibake`` and ``allow_empty``.
 
         Raises:
             UsageError, InputRefused: the rows cannot be read, or too many are rejected; nothing was changed.

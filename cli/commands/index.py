@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from indexer.jobs.index import IndexResult, InputIndexed
     from indexer.reading.inputs import Input
     from indexer.reading.rejects import RejectsFile, RejectsStream
+    from indexer.store.workspace import Workspace
 
 EXAMPLES = options.examples(
     "dedup index companies.csv",
@@ -102,6 +103,9 @@ def index(
     no_header: options.NoHeader = False,
     skip_lines: options.SkipLines = 0,
     lenient: options.Lenient = False,
+    escape: options.Escape = "",
+    short_rows: options.ShortRows = False,
+    sheet: options.Sheet = None,
     fix_mojibake: options.FixMojibake = False,
     allow_empty: AllowEmpty = False,
     rejects: options.Rejects = None,
@@ -118,10 +122,8 @@ def index(
     compute_with(threads)
 
     from dedup.model import load_model
-    from indexer.files import access_of
     from indexer.jobs.index import index_input
     from indexer.memory import parse_size
-    from indexer.reading.inputs import open_rejects
     from indexer.reading.open import ReadOptions
     from indexer.store.workspace import Workspace
 
@@ -135,6 +137,9 @@ def index(
         header=not no_header,
         skip_lines=skip_lines,
         lenient=lenient,
+        escape=escape,
+        short_rows=short_rows,
+        sheet=sheet,
         fix_mojibake=fix_mojibake,
         allow_empty=allow_empty,
     )
@@ -150,13 +155,20 @@ def index(
         memory=limit,
         notify=notes_unless(quiet),
     )
-    access = access_of(mode) if mode else None
-    refused = [
-        open_rejects(one.files, rejects, one.source, inputs=files or [], owns=place.owns, access=access)
-        for one in given
-    ]
+    refused = _open_all_rejects(given, files or [], rejects, place, mode)
     if _index_all(given, job, refused, quiet=quiet):
         raise typer.Exit(SOME_ROWS_REJECTED)
+
+
+def _open_all_rejects(
+    given: Sequence[Input], files: Sequence[str], asked: Path | None, place: Workspace, mode: str | None
+) -> list[RejectsFile | RejectsStream]:
+    """Open the destination of the rejects of each input."""
+    from indexer.files import access_of
+    from indexer.reading.inputs import open_rejects
+
+    access = access_of(mode) if mode else None
+    return [open_rejects(one.files, asked, one.source, inputs=files, owns=place.owns, access=access) for one in given]
 
 
 def _inputs(

@@ -87,6 +87,9 @@ def query(
     no_header: options.NoHeader = False,
     skip_lines: options.SkipLines = 0,
     lenient: options.Lenient = False,
+    escape: options.Escape = "",
+    short_rows: options.ShortRows = False,
+    sheet: options.Sheet = None,
     fix_mojibake: options.FixMojibake = False,
     rejects: options.Rejects = None,
 ) -> None:
@@ -119,6 +122,9 @@ def query(
         header=not no_header,
         skip_lines=skip_lines,
         lenient=lenient,
+        escape=escape,
+        short_rows=short_rows,
+        sheet=sheet,
         fix_mojibake=fix_mojibake,
     )
     if text is not None and (wanted != ReadOptions() or rejects):

@@ -19,6 +19,7 @@ from dedup.runtime.progress import Progress
 from dedup.text.normalise import normalise
 from indexer.ingest.keyset import KEY_BYTES, KeySet, keys_of
 from indexer.ingest.spool import Batch, Item, Spool
+from indexer.reading.placeholders import is_placeholder
 from indexer.reading.rejects import Reject
 from indexer.reading.rows import Row
 from indexer.store.schema import MAX_ID_CHARACTERS, MAX_TEXT_CHARACTERS
@@ -228,6 +229,10 @@ def _check(row: Row, by_content: bool) -> Item | Reject:
             "E_ID_TOO_LONG",
             None,
             f"The id has {len(external_id):,} characters; the maximum is {MAX_ID_CHARACTERS}.",
+        )
+    if is_placeholder(raw):
+        return row.reject(
+            "E_NAME_PLACEHOLDER", None, f"{raw.strip()!r} stands for no name. Leave the row out, or name it."
         )
     normal = normalise(raw)
     if error := fault_of(normal):

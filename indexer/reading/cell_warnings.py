@@ -8,9 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from dedup.errors import UsageError
+from indexer.reading.placeholders import MAX_CHARACTERS, is_placeholder, may_be_placeholder
 from indexer.reading.rows import ColumnChoice
-
-NULL_NAMES = frozenset({"null", "na", "n/a", "#n/a", "none", "nan", "nil"})
 
 _SCIENTIFIC = re.compile(r"\d[.,]\d+E\+\d+", re.IGNORECASE)
 _MAYBE_MOJIBAKE = re.compile("[\xc2-\xdf\xe2-\xef][\x80-\xbf\u0152-\u2122]")  # a cheap test for _is_mojibake
@@ -57,7 +56,7 @@ class CellWarnings:
 
     def check_text(self, raw: str, fields: dict[str, str], line: int) -> str:
         """Check a text and return it; if it is repaired, add the original to ``fields``."""
-        if len(raw) < 5 and raw.strip().casefold() in NULL_NAMES:
+        if len(raw) <= MAX_CHARACTERS and may_be_placeholder(raw) and not is_placeholder(raw):
             self._null.add(line)
         elif not raw.isascii() and _MAYBE_MOJIBAKE.search(raw) and _is_mojibake(raw):
             self._mojibake.add(line)
@@ -76,7 +75,7 @@ class CellWarnings:
             )
         if self._null.times:
             messages.append(
-                f"W_NAME_NULL: {self._name} has texts like NULL, NA or None: {self._null}. They are kept as names; "
+                f"W_NAME_NULL: {self._name} has texts like NA, None or Unknown: {self._null}. They are kept as names; "
                 "remove them if they mean that there is no name."
             )
         if self._mojibake.times:

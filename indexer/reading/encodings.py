@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+from collections.abc import Sequence
 
 from dedup.errors import UsageError
 
@@ -10,8 +11,6 @@ AUTO = "auto"
 """The value of ``--encoding`` for UTF-8 or, if the file is not UTF-8, a confident guess."""
 MIN_CONFIDENCE = 0.9
 """A file is not read with an encoding guessed with less confidence."""
-PREFERRED = "cp1252"
-"""Chosen among encodings that decode a text equally well."""
 
 _WIDE_MARKS = {  # UTF-32 first: its little-endian mark starts with that of UTF-16
     codecs.BOM_UTF32_LE: "utf-32",
@@ -45,17 +44,15 @@ def lookup(name: str) -> str:
     return "utf-8" if encoding == "utf-8-sig" else encoding
 
 
-def guess(data: bytes) -> tuple[str, float] | None:
-    """Guess the encoding of a text; return its name and a confidence (0 to 1), or None if nothing fits.
+def is_mostly_utf8(lines: Sequence[bytes]) -> bool:
+    """Whether more of the lines with bytes beyond ASCII are valid UTF-8 than not; other encodings rarely are."""
+    beyond_ascii = [line for line in lines if not line.isascii()]
+    return 2 * sum(map(_is_utf8, beyond_ascii)) > len(beyond_ascii)
 
-    Single-byte encodings look alike, so a confident guess can be wrong: report it, and use it only on request.
-    """
-    from charset_normalizer import from_bytes
 
-    found = list(from_bytes(data))
-    if not found:
-        return None
-    best = found[0]
-    equal = [match for match in found if (match.chaos, match.coherence) == (best.chaos, best.coherence)]
-    names = {name for match in equal for name in match.could_be_from_charset}
-    return PREFERRED if PREFERRED in names else best.encoding, 1.0 - best.chaos
+def _is_utf8(line: bytes) -> bool:
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -10,6 +10,7 @@ from typing import Self
 
 from dedup.errors import InputRefused
 from indexer.reading import encodings, streams
+from indexer.reading.guessing.detector import Guess, guess
 from indexer.reading.rejects import MAX_RAW_BYTES
 
 MAX_LINE_BYTES = 16 << 20
@@ -32,6 +33,7 @@ class ByteLines:
     def __init__(self, source: streams.ByteSource, encoding: str | None) -> None:
         self.name = source.name
         self.warnings: list[str] = []
+        self._other_encoding = _OTHER_ENCODING
         self._source = source
         mark = encodings.from_mark(source.start)
         if encoding == encodings.AUTO:
@@ -65,7 +67,7 @@ class ByteLines:
         try:
             self.decode(line)
         except UnicodeError as error:
-            message = f"L{self._position(number, line, error)[1:]} is not {self.encoding}. {_OTHER_ENCODING}"
+            message = f"L{self._position(number, line, error)[1:]} is not {self.encoding}. {self._other_encoding}"
             errors[number] = "E_ENCODING_ROW", message
         if "\0" in text:
             errors.setdefault(number, ("E_NUL", f"Line {number} contains a NUL byte."))
@@ -116,24 +118,21 @@ class ByteLines:
 
     def _detected(self, start: bytes) -> str:
         """Return UTF-8 or a confident guess; raises ``InputRefused``."""
-        whole = b"".join(self._whole_lines(start))
-        try:
-            whole.decode()
-        except UnicodeDecodeError:
-            pass
-        else:
+        lines = self._whole_lines(start)
+        whole = b"".join(lines)
+        if whole.isascii() or encodings.is_mostly_utf8(lines):
             return "utf-8"
-        name, confidence = encodings.guess(whole) or ("none", 0.0)
-        if confidence < encodings.MIN_CONFIDENCE:
+        found = guess(whole)
+        if found is None or found.confidence < encodings.MIN_CONFIDENCE:
             raise InputRefused(
-                f"Cannot detect the encoding of {self.name}; best guess: {name} (confidence {confidence:.2f}). "
-                f"{_SET_ENCODING}",
+                f"Cannot detect the encoding of {self.name} with confidence. {_likely(found)}",
                 "E_ENCODING",
             )
         self.warnings.append(
-            f"W_ENCODING: {self.name} is read as {name}, a guess (confidence {confidence:.2f}). Check the names."
+            f"W_ENCODING: {self.name} is read as {found.encoding}, a guess (confidence {found.confidence:.2f}). "
+            "Check the names."
         )
-        return name
+        return found.encoding
 
     def _wide_error(self, error: UnicodeError) -> InputRefused:
         line, byte = self._newlines + 1, self._bytes_taken
@@ -148,7 +147,10 @@ class ByteLines:
         return f"line {number}, byte {at + 1} (0x{line[at : at + 1].hex()})"
 
     def _refuse_wrong_encoding(self) -> None:
-        """Refuse the file if at least two lines, and over 1 %, of the first chunk cannot be decoded."""
+        """Refuse the file if at least two lines, and over 1 %, of the first chunk cannot be decoded.
+
+        A file that is mostly UTF-8 is not refused: the other lines are rejected one by one.
+        """
         if self._first.count(0) > 0.3 * len(self._first):
             raise InputRefused(
                 f"{self.name} is mostly NUL bytes. If it is UTF-16, use --encoding utf-16-le, or encoding='utf-16-le' "
@@ -162,16 +164,16 @@ class ByteLines:
             except UnicodeError as error:
                 wrong.append(self._position(number, line, error))
         total = sum(not line.isspace() for line in self.head)
-        if len(wrong) >= 2 and len(wrong) > 0.01 * total:
-            remedy = _SET_ENCODING
-            if guessed := encodings.guess(b"".join(self.head)):
-                name = guessed[0]
-                remedy = f"It may be {name}: set --encoding {name}, or encoding={name!r} in Python."
-            raise InputRefused(
-                f"{self.name} is not {self.encoding}: cannot decode {len(wrong)} of the first {total} lines, "
-                f"the first at {wrong[0]}. {remedy}",
-                "E_ENCODING",
-            )
+        if len(wrong) < 2 or len(wrong) <= 0.01 * total:
+            return
+        if self.line_encoding == "utf-8" and encodings.is_mostly_utf8(self.head):
+            self._other_encoding = "The other lines are, so the file mixes encodings. Correct the line."
+            return
+        raise InputRefused(
+            f"{self.name} is not {self.encoding}: cannot decode {len(wrong)} of the first {total} lines, "
+            f"the first at {wrong[0]}. {_likely(guess(b''.join(self.head)))}",
+            "E_ENCODING",
+        )
 
     def _whole_lines(self, first: bytes) -> list[bytes]:
         """Return the lines of the first chunk, without the last one if it may continue in the next chunk."""
@@ -265,3 +267,14 @@ class Lines:
                 ]
             number += len(lines)
             yield from zip(texts, offsets, strict=True)
+
+
+def _likely(found: Guess | None) -> str:
+    """Return what to do about an encoding: set the likely one, if there is one."""
+    if found is None:
+        return _SET_ENCODING
+    if found.confidence >= encodings.MIN_CONFIDENCE:
+        name = found.encoding
+        return f"It is probably {name}: use --encoding {name}, or encoding={name!r} in Python."
+    rival = f" or {found.rival}" if found.rival else ""
+    return f"It may be {found.encoding}{rival}, but that is not certain: look at the names. {_SET_ENCODING}"

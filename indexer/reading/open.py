@@ -67,6 +67,10 @@ def open_table(source: str | Path, options: ReadOptions | None = None) -> Table:
             from indexer.reading.formats.parquet import ParquetTable
 
             return ParquetTable(opened, options)
+        if opened.is_zip:
+            from indexer.reading.formats.xlsx import XlsxTable
+
+            return XlsxTable(opened, options)
         text = ByteLines(opened, options.encoding)
         if looks_like_json(text):
             return JsonLinesTable(opened, text, options)

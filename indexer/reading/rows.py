@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType, TracebackType
-from typing import NamedTuple, Self
+from typing import NamedTuple, Self, TypedDict
 
 from indexer.outputs.csv import csv_line
 from indexer.reading.rejects import Reject
@@ -57,9 +57,10 @@ class ReadOptions:
     """How to read an input; whatever is None or empty is detected.
 
     ``id_column=""`` means that there is no id column, and ``quote=""`` that no cell is quoted. ``encoding="auto"``
-    guesses the encoding of a file that is not UTF-8. ``delimiter``, ``quote``, ``header``, ``skip_lines`` and
-    ``lenient`` apply to CSV only. ``chunk_bytes`` are read at a time; encoding and delimiter are detected in the first
-    chunk.
+    guesses the encoding of a file that is not UTF-8. ``delimiter``, ``quote``, ``escape``, ``header``, ``skip_lines``,
+    ``lenient`` and ``short_rows`` (missing cells at the end of a row are empty) apply to CSV only,
+    ``sheet`` to Excel workbooks (default: the first one), ``header`` and ``skip_lines`` to both.
+    ``chunk_bytes`` are read at a time; encoding and delimiter are detected in the first chunk.
     """
 
     text_columns: Sequence[str] = ()
@@ -70,9 +71,28 @@ class ReadOptions:
     header: bool = True
     skip_lines: int = 0
     lenient: bool = False
+    escape: str = ""
+    sheet: str | None = None
+    short_rows: bool = False
     fix_mojibake: bool = False
     allow_empty: bool = False
     chunk_bytes: int = CHUNK_BYTES
+
+
+class ReadingOptions(TypedDict, total=False):
+    """How to read a file; what is not given is detected. See docs/cli.md."""
+
+    encoding: str
+    delimiter: str
+    quote: str
+    header: bool
+    skip_lines: int
+    lenient: bool
+    escape: str
+    short_rows: bool
+    sheet: str | None
+    fix_mojibake: bool
+    allow_empty: bool
 
 
 class Table(ABC):

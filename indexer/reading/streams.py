@@ -10,11 +10,12 @@ import os
 import re
 import stat
 import sys
+import tempfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -37,7 +38,6 @@ _COMPRESSED = {  # name to first bytes
     "zstd": rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18",
 }
 _BINARY = {
-    rb"PK(\x03\x04|\x05\x06)": "a zip archive or an Excel workbook",
     rb"\xd0\xcf\x11\xe0": "an Excel workbook",
     rb"SQLite format 3\0": "an SQLite database",
     rb"%PDF-": "a PDF document",
@@ -47,6 +47,7 @@ _BINARY_REMEDIES = {
     "rows of a query.",
     "a PDF document": "Export the table, for example as CSV.",
 }
+_ZIP = rb"PK(\x03\x04|\x05\x06)"
 _PARQUET = rb"PAR[1E][^\n]{0,7}[\0-\x08]"  # the last byte is not in any line of text
 _DECOMPRESSION_ERRORS = (EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError, zstd.ZstdError)
 
@@ -152,6 +153,24 @@ class ByteSource:
         """Whether this is a Parquet file, plain or encrypted."""
         return re.match(_PARQUET, self.start) is not None
 
+    @property
+    def is_zip(self) -> bool:
+        """Whether this is a zip archive, as an Excel workbook is."""
+        return re.match(_ZIP, self.start) is not None
+
+    def spooled(self) -> IO[bytes]:
+        """Return the rest of the input as a temporary file, at its start; raises what ``read`` raises."""
+        copy = tempfile.TemporaryFile()  # noqa: SIM115
+        try:
+            with self.translate_errors():
+                while data := self.read():
+                    copy.write(data)
+                copy.seek(0)
+        except BaseException:
+            copy.close()
+            raise
+        return copy
+
     def read(self) -> bytes:
         """Return the next chunk, empty at the end.
 
@@ -222,13 +241,19 @@ class ByteSource:
             if self.compression:
                 self._stream = _PeekedStream(_decompressed(self._raw, self.compression), self.chunk_bytes)
         self.start = self._stream.start
-        if self.compression and (inner := "Parquet" if self.is_parquet else _first_match(_COMPRESSED, self.start)):
+        if self.compression and (inner := self._inner()):
             message = f"{self.name} is a {inner} file inside a {self.compression} file. Decompress it once."
             raise InputRefused(message, "E_BINARY")
         for pattern, kind in _BINARY.items():
             if re.match(pattern, self.start):
                 remedy = _BINARY_REMEDIES.get(kind, "Extract or export the table, for example as CSV.")
                 raise InputRefused(f"{self.name} is {kind}. {remedy}", "E_BINARY")
+
+    def _inner(self) -> str | None:
+        """Return what is compressed and must not be."""
+        if self.is_parquet:
+            return "Parquet"
+        return "zip or Excel" if self.is_zip else _first_match(_COMPRESSED, self.start)
 
     def _refuse_bomb(self) -> None:
         decompressed, compressed = self._stream.count, self._raw.count

@@ -10,7 +10,7 @@ from cli.main import app
 
 COMMANDS = ("index", "query", "report", "delete", "compare", "status", "migrate", "verify", "evaluate", "train")
 HEAVY = {"numpy", "scipy", "torch", "faiss", "onnxruntime", "sqlalchemy", "alembic", "rapidfuzz", "rich"}
-HEAVY |= {"pyarrow", "ftfy", "charset_normalizer", "backports", "pydantic"}
+HEAVY |= {"pyarrow", "ftfy", "chardet", "backports", "pydantic"}
 
 
 @pytest.mark.parametrize("arguments", [("--help",), ("index", "--help")], ids=" ".join)

@@ -106,6 +106,8 @@ class DelimitedTable(Table):
             return self._reject(error[0], error[1])
         if len(cells) < 2 and len(lines.held) == 1 and not lines.held[0].strip():
             return None
+        if len(cells) < width and self._options.short_rows and len(lines.held) == 1:
+            cells += [""] * (width - len(cells))
         if len(cells) != width:
             if len(cells) < width or any(map(str.strip, cells[width:])):
                 return self._wrong_width(cells)
@@ -126,7 +128,10 @@ class DelimitedTable(Table):
             return self._unclosed()
         width, found = len(self.columns), len(cells)
         if found < width:
-            message = f"The record has {found} of {width} cells; the first missing one is {self.columns[found]!r}."
+            message = (
+                f"The record has {found} of {width} cells; the first missing one is {self.columns[found]!r}. If the "
+                "writer leaves out empty cells at the end, use --short-rows, or short_rows=True in Python."
+            )
             return self._reject("E_MISSING_CELL", message, self.columns[found])
         return self._reject("E_EXTRA_CELL", f"The record has {found} cells for {width} columns.")
 
@@ -144,11 +149,16 @@ class DelimitedTable(Table):
             return self._unclosed()
         if "field limit" in str(error):
             return self._reject("E_FIELD_TOO_LONG", f"A cell is longer than {MAX_CELL_CHARACTERS:,} characters.")
-        return self._reject(
-            "E_QUOTE",
+        message = (
             "Text follows a closing quote. Double the quotes inside a quoted cell. To accept them as they are, use "
-            "--lenient, or lenient=True in Python.",
+            "--lenient, or lenient=True in Python; if quotes never enclose a cell, --quote '', or quote=''."
         )
+        if '\\"' in self._lines.held[0] and not self._options.escape:
+            message = (
+                "Text follows a closing quote. If a backslash escapes quotes, use --escape '\\', or escape='\\\\' in "
+                "Python."
+            )
+        return self._reject("E_QUOTE", message)
 
     def _unclosed(self) -> Reject:
         self._lines.give_up()

@@ -12,6 +12,9 @@ from indexer.reading import columns
 from indexer.reading.rows import MAX_CELL_CHARACTERS, ReadOptions
 
 DELIMITERS = (",", ";", "\t", "|")
+RARE_DELIMITERS = ("^", "~", "§", "¦", "\x01", "\x1f")
+"""Tried where none of the usual delimiters gives columns."""
+COMMENT = "#"
 SNIFFED_LINES = 2000
 """Lines used to detect the delimiter."""
 
@@ -22,10 +25,11 @@ _MIN_PREAMBLE_AGREEMENT = 0.95
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """A delimiter and a quote; an empty quote means that no cell is quoted."""
+    """A delimiter, a quote and an escape character; an empty one means that there is none."""
 
     delimiter: str
     quote: str
+    escape: str = ""
 
     @property
     def explicit_delimiter(self) -> str | None:
@@ -35,9 +39,23 @@ class Dialect:
     def reader(self, lines: Iterable[str], *, strict: bool) -> Iterator[list[str]]:
         """Return an iterator over records; ``strict`` as in ``csv``. It raises ``csv.Error``."""
         csv.field_size_limit(MAX_CELL_CHARACTERS)
-        if self.quote:
-            return csv.reader(lines, delimiter=self.delimiter, quotechar=self.quote, strict=strict)
-        return csv.reader(lines, delimiter=self.delimiter, quoting=csv.QUOTE_NONE, quotechar=None, strict=strict)
+        if self.escape:
+            lines = map(self._with_null_kept, lines)
+        return csv.reader(
+            lines,
+            delimiter=self.delimiter,
+            quotechar=self.quote or None,
+            escapechar=self.escape or None,
+            quoting=csv.QUOTE_MINIMAL if self.quote else csv.QUOTE_NONE,
+            strict=strict,
+        )
+
+    def _with_null_kept(self, line: str) -> str:
+        r"""Double the escape character of a cell that is ``\N`` (null), or it would become the name ``N``."""
+        if self.escape + "N" not in line:
+            return line
+        escape, delimiter = re.escape(self.escape), re.escape(self.delimiter)
+        return re.sub(rf"(^|(?<={delimiter})){escape}N(?=$|[\r\n]|{delimiter})", lambda _: self.escape * 2 + "N", line)
 
     def split_leniently(self, line: str) -> list[str] | None:
         """Split one line into cells and keep quotes inside a quoted cell; return None if a cell is not closed.
@@ -75,7 +93,12 @@ def detect(owner: str, head: Sequence[str], options: ReadOptions) -> Dialect:
     delimiter = "\t" if options.delimiter in ("\\t", "tab") else options.delimiter
     if delimiter is not None and (len(delimiter) != 1 or delimiter in (quote, "\r", "\n")):
         raise UsageError(f"The delimiter {delimiter!r} is not a single character. Use one such as ';' or tab.")
-    dialect = Dialect(delimiter or _NO_DELIMITER, quote)
+    escape = options.escape
+    if len(escape) > 1 or (escape and escape in (quote, delimiter, "\r", "\n")):
+        raise UsageError(
+            f"The escape character {escape!r} is not a single character of its own. Use one such as '\\\\'."
+        )
+    dialect = Dialect(delimiter or _NO_DELIMITER, quote, escape)
     return dialect if delimiter else replace(dialect, delimiter=_guess(owner, head, options, dialect))
 
 
@@ -93,13 +116,15 @@ def hint(head: Sequence[str], options: ReadOptions, quote: str) -> str:
 
 def _guess(owner: str, head: Sequence[str], options: ReadOptions, bare: Dialect) -> str:
     """Return the delimiter that gives the requested columns and records as wide as the header."""
+    if options.header and not _requested(options):
+        _refuse_comments(owner, head, options, bare)
     fits = [(_fit(head, replace(bare, delimiter=each), options), each) for each in DELIMITERS]
     ranked = [(has_columns, agreement, delimiter) for (has_columns, width, agreement), delimiter in fits if width > 1]
     ranked.sort(reverse=True)
     if not ranked or (not ranked[0][0] and _fit(head, bare, options)[0]):
         if not ranked and not _requested(options):
             _refuse_preamble(owner, head, options, bare)
-        return _NO_DELIMITER
+        return _NO_DELIMITER if ranked else _rare(head, options, bare)
     if len(ranked) > 1 and ranked[0][:2] == ranked[1][:2]:
         raise InputRefused(
             f"The delimiter of {owner} may be {ranked[0][2]!r} or {ranked[1][2]!r}. Choose one with --delimiter, or "
@@ -107,6 +132,35 @@ def _guess(owner: str, head: Sequence[str], options: ReadOptions, bare: Dialect)
             "E_DELIMITER",
         )
     return ranked[0][2]
+
+
+def _rare(head: Sequence[str], options: ReadOptions, bare: Dialect) -> str:
+    """Return a rare delimiter that splits all but a few of at least two records alike, or none."""
+    for each in RARE_DELIMITERS:
+        has_columns, width, agreement = _fit(head, replace(bare, delimiter=each), options)
+        if has_columns and width > 1 and agreement >= _MIN_PREAMBLE_AGREEMENT and len(head) > 1:
+            return each
+    return _NO_DELIMITER
+
+
+def _refuse_comments(owner: str, head: Sequence[str], options: ReadOptions, bare: Dialect) -> None:
+    """Refuse a file that begins with comment lines, unless the first one is a header as wide as the records."""
+    start = next((at for at, line in enumerate(head) if not line.startswith(COMMENT)), 0)
+    rest = [line for line in head[start:] if not line.startswith(COMMENT)]
+    if not start:
+        return
+    for delimiter in (*DELIMITERS, *RARE_DELIMITERS):
+        dialect = replace(bare, delimiter=delimiter)
+        _, width, agreement = _fit(rest, dialect, replace(options, text_columns=(), id_column=None))
+        if width < 2 or agreement < _MIN_PREAMBLE_AGREEMENT or len(rest) < 2:
+            continue
+        if any(len(cells) == width for cells in _records(head[:1], dialect)):
+            return
+        lines = options.skip_lines + start
+        raise InputRefused(
+            f"{owner} begins with {start} comment lines. Use --skip-lines {lines}, or skip_lines={lines} in Python.",
+            "E_HEADER",
+        )
 
 
 def _requested(options: ReadOptions) -> list[str]:

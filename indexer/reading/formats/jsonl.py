@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from contextlib import suppress
 from typing import Any, NoReturn
 
 from dedup.errors import InputRefused
+from indexer.reading import columns
 from indexer.reading.cell_warnings import CellWarnings
 from indexer.reading.columns import Columns
 from indexer.reading.lines import ByteLines, Lines, RecordTooLong
@@ -64,15 +65,17 @@ class JsonLinesTable(Table):
         self._source = source
         self.name, self.size, self.encoding = source.name, source.size, text.encoding
         self._lines = Lines(text)
+        self._nested: dict[str, None] = {}
         header = self._keys()
-        columns = Columns(self.name, header, options)
-        self.columns, self.choice = columns.names, columns.choice
-        self._text_keys = [header[place] for place in columns.text_at]
-        self._id_key = None if columns.id_at is None else header[columns.id_at]
-        self._names = {header[place]: name for name, place in columns.others}
+        self._refuse_nested(header, options)
+        chosen = Columns(self.name, header, options)
+        self.columns, self.choice = chosen.names, chosen.choice
+        self._text_keys = [header[place] for place in chosen.text_at]
+        self._id_key = None if chosen.id_at is None else header[chosen.id_at]
+        self._names = {header[place]: name for name, place in chosen.others}
         self._used = {*self._text_keys, self._id_key}
         self._cell_warnings = CellWarnings(self.name, self.choice, self.columns, options.fix_mojibake)
-        self._cell_warnings.general += [*text.warnings, *columns.warnings]
+        self._cell_warnings.general += [*text.warnings, *chosen.warnings]
 
     def close(self) -> None:  # noqa: D102
         self._source.close()
@@ -83,7 +86,11 @@ class JsonLinesTable(Table):
 
     @property
     def warnings(self) -> list[str]:  # noqa: D102
-        return self._cell_warnings.messages(self.rows_in)
+        messages = self._cell_warnings.messages(self.rows_in)
+        if self._nested:
+            listed = ", ".join(map(_cut, list(self._nested)[:30]))
+            messages.append(f"W_COLUMN_NESTED: Values of {self.name} that are lists or objects are left out: {listed}.")
+        return messages
 
     def __iter__(self) -> Iterator[Row | Reject]:
         lines = self._lines
@@ -101,21 +108,47 @@ class JsonLinesTable(Table):
             for line in self._lines:
                 if line.strip() and self._lines.number not in self._lines.errors:
                     try:
-                        keys.update(dict.fromkeys(_record(line)))
+                        keys.update(dict.fromkeys(self._flat(line)))
                     except _BadRecord as error:
                         problem = problem or error.message
         self._lines.put_back(0)
+        if not keys and self._nested:
+            return []
         if not keys:
             message = f"{self.name} begins with '{{', but none of its first lines is a valid record."
             raise InputRefused(" ".join(filter(None, (message, problem, _JQ))), "E_JSON")
         return list(keys)
+
+    def _flat(self, line: str, used: Set[str | None] = frozenset(), id_key: str | None = None) -> dict[str, str]:
+        """Return the plain values of a line; others are noted and left out, unless they are in use."""
+        record, nested = _record(line, id_key)
+        for key, kind in nested.items():
+            if key in used:
+                message = f"The value of {_cut(key)} is {kind}. Give each column a single value."
+                raise _BadRecord("E_NESTED", message, key)
+            if len(self._nested) < MAX_COLUMNS:
+                self._nested[key] = None
+        return record
+
+    def _refuse_nested(self, header: list[str], options: ReadOptions) -> None:
+        """Refuse a file whose requested columns, or all, are lists or objects."""
+        only = [key for key in self._nested if key not in header]
+        asked = [*options.text_columns, *([options.id_column] if options.id_column else [])]
+        bad = [name for name in asked if columns.find(only, name)] or (only if not header else [])
+        if bad:
+            key = json.dumps(bad[0], ensure_ascii=False)
+            raise InputRefused(
+                f"Column {_cut(bad[0])} of {self.name} holds lists or objects. Choose a column of single values, or "
+                f"flatten the file first, for example with: jq -c '. + .{key} | del(.{key})' FILE",
+                "E_COLUMN_TYPE",
+            )
 
     def _item(self, line: str) -> Row | Reject:
         lines = self._lines
         if problem := lines.errors.get(lines.number):
             return self._reject(line, *problem)
         try:
-            return self._row(line, _record(line, self._id_key))
+            return self._row(line, self._flat(line, self._used, self._id_key))
         except _BadRecord as error:
             return self._reject(line, error.error, error.message, error.column)
 
@@ -142,8 +175,11 @@ class JsonLinesTable(Table):
         return Reject(self._lines.number, self.rows_in, error, column, message, raw, self._lines.offset, self.name)
 
 
-def _record(line: str, id_key: str | None = None) -> dict[str, str]:
-    """Return the keys and values of one line as plain strings; raises ``_BadRecord``, also for a fraction as the id."""
+def _record(line: str, id_key: str | None = None) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the keys of one line with plain values, as strings, and those of lists and objects with what they are.
+
+    Raises ``_BadRecord``, also for a fraction as the id.
+    """
     try:
         record = _decode(line)
     except json.JSONDecodeError as error:
@@ -154,27 +190,34 @@ def _record(line: str, id_key: str | None = None) -> dict[str, str]:
         raise _BadRecord("E_JSON", 'The line is not a JSON object such as {"id": 1, "name": "Acme"}.')
     if len(record) > MAX_COLUMNS:
         raise _BadRecord("E_EXTRA_CELL", f"The record has {len(record)} keys; the maximum is {MAX_COLUMNS}.")
+    nested = _without_nested(record)
     for key, value in record.items():
         if type(value) is not str:
-            record[key] = text = _as_text(key, value)
+            record[key] = text = _as_text(value)
             if key == id_key and text:
                 raise _BadRecord("E_ID_TYPE", f"The id is {text[:100]}. Use a string or a whole number.", key)
     if len(line) > MAX_CELL_CHARACTERS and max(map(len, record.values()), default=0) > MAX_CELL_CHARACTERS:
         raise _BadRecord("E_FIELD_TOO_LONG", f"A value is longer than {MAX_CELL_CHARACTERS:,} characters.")
     if "\\u" in line:
         _refuse_unusable("".join([*record, *record.values()]))
-    return record
+    return record, nested
 
 
-def _as_text(key: str, value: object) -> str:
+def _as_text(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, _Float):
-        return str(value)
-    kind = "an object" if isinstance(value, dict) else "a list"
-    raise _BadRecord("E_NESTED", f"The value of {_cut(key)} is {kind}. Give each column a single value.", key)
+    return str(value)
+
+
+def _without_nested(record: dict[str, Any]) -> dict[str, str]:
+    """Remove lists and objects from a record; return their keys and what they are."""
+    kinds: dict[type, str] = {dict: "an object", list: "a list"}
+    nested = {key: kinds[type(value)] for key, value in record.items() if type(value) in kinds}
+    for key in nested:
+        del record[key]
+    return nested
 
 
 def _refuse_unusable(text: str) -> None:

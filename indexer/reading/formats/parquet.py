@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from importlib.util import find_spec
 from typing import IO, Any
@@ -68,11 +67,7 @@ class ParquetTable(CellTable):
         descriptor = self._source.file_descriptor()
         if descriptor is not None:
             return descriptor
-        with self._source.translate_errors():
-            self._spool = tempfile.TemporaryFile()  # noqa: SIM115
-            while data := self._source.read():
-                self._spool.write(data)
-            self._spool.seek(0)
+        self._spool = self._source.spooled()
         return self._spool.fileno()
 
     def _read_header(self, options: ReadOptions) -> None:

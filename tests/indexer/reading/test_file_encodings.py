@@ -7,7 +7,9 @@ import random
 import pytest
 from tables import BASIC, drain, errors, names, read, refused, refused_data, warnings, write
 
-from dedup.errors import UsageError
+from dedup.errors import InputRefused, UsageError
+from indexer.reading.encodings import MIN_CONFIDENCE
+from indexer.reading.guessing.detector import guess
 from indexer.reading.open import ReadOptions, open_table
 from indexer.reading.rejects import Reject
 
@@ -52,7 +54,7 @@ def test_another_encoding_throughout_is_refused(tmp_path):
     data = "id,name\n1,Acme\n2,Müller\n3,Café\n".encode("cp1252")
     message = refused_data(tmp_path, data, "E_ENCODING")
     assert "line 3, byte 4 (0xfc)" in message
-    assert "--encoding cp1252" in message
+    assert "cp1252" in message
     assert names(read(tmp_path, data, encoding="cp1252")) == ["Acme", "Müller", "Café"]
 
 
@@ -121,7 +123,68 @@ def test_a_good_guess_is_taken_if_asked(tmp_path):
         assert warnings(path, encoding="auto") == []
 
 
+LISTS = {
+    "cz": ("Řeznictví Křížek", "Pekařství Dvořák", "Stavební firma Šťastný", "Truhlářství Žižka", "Účetnictví Veselý"),
+    "pl": ("Młyn Gospodarczy Wąż Żytnia", "Kwiaciarnia Róża Śledź", "Przedsiębiorstwo Świt", "Biuro Gęś Łódź"),
+    "hr": ("Građevinsko poduzeće Đurić", "Prijevoznički obrt Kovačić", "Žumarija Čakovec", "Trgovina Šagar"),
+    "fr": ("Café Théâtre Rénée", "Boulangerie Pâtisserie Forêt", "Pêcherie Océane", "Hôtel du Château Français"),
+    "de": ("Müller & Söhne GmbH", "Bäckerei Weiß", "Überlandwerk Köln", "Fahrräder Schröder", "Größer Bauen"),
+    "ru": ("Общество Вымпел", "Гранит", "Хлебозавод Тверь", "Северная компания", "Берег", "Журавль"),
+    "jp": ("株式会社ソニー", "トヨタ自動車株式会社", "日本電気", "有限会社さくら商店", "東京ガス"),
+    "cn": ("北京科技有限公司", "上海贸易公司", "广州市电子商务中心", "中国人民银行", "深圳华强集团"),
+    "tw": ("台灣積體電路公司", "國際貿易股份有限公司", "中華電信", "臺北市立醫院", "統一企業"),
+    "kr": ("삼성전자 주식회사", "한국전력공사", "현대자동차", "서울은행", "대한무역"),
+}
+KINDS = [
+    *(("cz", name) for name in ("cp1250", "iso8859-2", "cp852", "mac_latin2")),
+    *(("pl", name) for name in ("cp1250", "iso8859-2", "cp852")),
+    *(("hr", name) for name in ("cp1250", "iso8859-2", "cp852")),
+    *(("fr", name) for name in ("cp1252", "cp850", "cp437", "mac_roman")),
+    *(("de", name) for name in ("cp1252", "iso8859-15", "cp850", "mac_roman")),
+    *(("ru", name) for name in ("cp1251", "koi8-r", "cp866", "iso8859-5", "mac_cyrillic")),
+    *(("jp", name) for name in ("shift_jis", "euc_jp")),
+    *(("cn", "gb18030"), ("tw", "big5"), ("kr", "euc_kr")),
+]
+
+
+@pytest.mark.parametrize(("country", "encoding"), KINDS)
+def test_what_is_read_by_a_guess_is_right(tmp_path, country, encoding):
+    rows = [f"{LISTS[country][n % len(LISTS[country])]} {n}" for n in range(60)]
+    data = "\n".join(["name", *rows]).encode(encoding)
+    try:
+        items = read(tmp_path, data, encoding="auto")
+    except InputRefused as error:
+        assert "with confidence" in str(error)
+    else:
+        assert names(items) == rows
+
+
+def test_most_files_are_read_by_a_guess(tmp_path):
+    sure = 0
+    for country, encoding in KINDS:
+        data = "\n".join(["name", *LISTS[country] * 4]).encode(encoding)
+        found = guess(data)
+        assert found is not None
+        sure += found.confidence >= MIN_CONFIDENCE
+    assert sure >= 0.6 * len(KINDS)
+
+
+def test_a_short_text_gives_no_confident_guess():
+    assert guess("Müller".encode("cp1252")[:3]).confidence < MIN_CONFIDENCE
+
+
+@pytest.mark.parametrize("encoding", [None, "utf-8", "auto"])
+@pytest.mark.parametrize(("good", "bad"), [("Müller", "Köln"), ("Panadería Muñoz", "Compañía"), ("Řezník", "Dvořák")])
+def test_a_file_that_is_mostly_utf8_is_utf8(tmp_path, encoding, good, bad):
+    lines = [bad.encode("cp1250" if "ř" in bad else "cp1252") if n % 25 == 7 else good.encode() for n in range(500)]
+    items = read(tmp_path, b"name\n" + b"\n".join(lines), encoding=encoding)
+    assert set(names(items)) == {good}
+    assert [code for _, code in errors(items)] == ["E_ENCODING_ROW"] * 20
+    assert "mixes encodings" in next(item for item in items if isinstance(item, Reject)).message
+
+
 def test_a_poor_guess_is_not_taken(tmp_path):
     noise = bytes(random.Random(1).choices(range(128, 256), k=400))
     message = refused(lambda: read(tmp_path, b"name\n" + noise + b"\n", encoding="auto"), "E_ENCODING")
     assert "Cannot detect the encoding" in message
+    assert "not certain" in message

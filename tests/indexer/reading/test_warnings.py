@@ -23,8 +23,8 @@ def test_damaged_ids_are_warned_of_once(tmp_path):
 
 
 def test_names_like_null_are_counted(tmp_path):
-    data = "id,name\n1,NULL\n2,n/a\n3,None\n4,Nan Inc\n"
-    assert names(read(tmp_path, data)) == ["NULL", "n/a", "None", "Nan Inc"]
+    data = "id,name\n1,NA\n2,nil\n3,None\n4,Nan Inc\n"
+    assert names(read(tmp_path, data)) == ["NA", "nil", "None", "Nan Inc"]
     with open_table(write(tmp_path, data)) as table:
         list(table)
         assert ": 3 (first on line 2)" in table.warnings[0]

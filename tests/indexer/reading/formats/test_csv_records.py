@@ -102,4 +102,4 @@ print(*sys.modules)
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
     loaded = {name.split(".")[0] for name in run.stdout.split()}
-    assert not loaded & {"pyarrow", "ftfy", "charset_normalizer", "sqlalchemy", "numpy"}
+    assert not loaded & {"pyarrow", "ftfy", "chardet", "sqlalchemy", "numpy"}

@@ -39,7 +39,6 @@ def test_json_lines(tmp_path):
         ('{"id": "1", "name": NaN}', "E_JSON"),
         ('{"id": "1", "name": -Infinity}', "E_JSON"),
         ('{"id": "1", "name": {"a": "b"}}', "E_NESTED"),
-        ('{"id": "1", "name": "a", "more": [1]}', "E_NESTED"),
         ('{"id": "1", "name": ' + "[" * 100_000, "E_NESTED"),
         ('{"id": "1", "name": ' + '{"a":' * 100_000, "E_NESTED"),
         ('{"id": "1", "name": "a", "name": "b"}', "E_JSON_DUPLICATE_KEY"),
