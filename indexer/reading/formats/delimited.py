@@ -46,7 +46,8 @@ class DelimitedTable(Table):
             self.choice = ColumnChoice((), not options.text_columns, options.id_column or None, False)
             return
         hint = partial(dialect.hint, head, options, options.quote)
-        self._columns = Columns(self.name, header, options, hint)
+        sample = dialect.records(head, self._dialect)[bool(options.header) :]
+        self._columns = Columns(self.name, header, options, hint, sample)
         self.columns, self.choice = self._columns.names, self._columns.choice
         self._cell_warnings = CellWarnings(self.name, self.choice, self.columns, options.fix_mojibake)
         self._cell_warnings.general += [*text.warnings, *(self._columns.warnings if options.header else ())]

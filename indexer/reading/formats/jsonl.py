@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import chain
 from typing import Any, NoReturn
 
 from dedup.errors import InputRefused
@@ -64,8 +65,9 @@ class JsonLinesTable(Table):
         self._source = source
         self.name, self.size, self.encoding = source.name, source.size, text.encoding
         self._lines = Lines(text)
-        header = self._keys()
-        columns = Columns(self.name, header, options)
+        header, records = self._first()
+        sample = [[record.get(key, "") for key in header] for record in records]
+        columns = Columns(self.name, header, options, sample=sample)
         self.columns, self.choice = columns.names, columns.choice
         self._text_keys = [header[place] for place in columns.text_at]
         self._id_key = None if columns.id_at is None else header[columns.id_at]
@@ -93,22 +95,23 @@ class JsonLinesTable(Table):
                 yield self._item(line)
             lines.held.clear()
 
-    def _keys(self) -> list[str]:
-        """Return the keys of the first records in order; raises ``InputRefused`` if no record is valid."""
-        keys: dict[str, None] = {}
+    def _first(self) -> tuple[list[str], list[dict[str, str]]]:
+        """Return the keys of the first records in order, and these; raises ``InputRefused`` if no record is valid."""
+        records: list[dict[str, str]] = []
         problem = ""
         with suppress(RecordTooLong):  # enough lines were read
             for line in self._lines:
                 if line.strip() and self._lines.number not in self._lines.errors:
                     try:
-                        keys.update(dict.fromkeys(_record(line)))
+                        records.append(_record(line))
                     except _BadRecord as error:
                         problem = problem or error.message
         self._lines.put_back(0)
+        keys = dict.fromkeys(chain.from_iterable(records))
         if not keys:
             message = f"{self.name} begins with '{{', but none of its first lines is a valid record."
             raise InputRefused(" ".join(filter(None, (message, problem, _JQ))), "E_JSON")
-        return list(keys)
+        return list(keys), records
 
     def _item(self, line: str) -> Row | Reject:
         lines = self._lines
