@@ -152,20 +152,25 @@ class Index:
         id: Label | None = None,
         source: str | None = None,
         sync: bool = False,
+        max_removed: float | None = None,
         max_reject_rate: float = 0.05,
         **reading: Unpack[ReadingOptions],
     ) -> Added:
         """Add the rows of a file or of Python objects; rows with known ids are updated.
 
-        ``data`` is a path, or rows as ``deduplicate`` takes them. Columns that are not named are found by their names.
+        ``data`` is a path, or rows as ``deduplicate`` takes them. Columns that are not named are those of the source, or
+        are found by their names and values.
         ``source`` is the collection the rows belong to: the name of the file, or ``python``. Without an id column a
         row is known by its content. With ``sync``, records of the source that are not in ``data`` are removed; a file
-        without ids always replaces its source. Of 100 rows or more, at most the share ``max_reject_rate`` may be
+        without ids always replaces its source. No more than the share ``max_removed`` of the records is removed
+        (default: 0.1, but up to 10 records if that is at most half of them). Of 100 rows or more, at most the share ``max_reject_rate`` may be
         rejected. ``reading`` are further options for files: ``encoding``, ``delimiter``, ``quote``, ``header``,
         ``skip_lines``, ``lenient``, ``fix_mojibake`` and ``allow_empty``.
 
         Raises:
-            UsageError, InputRefused: the rows cannot be read, or too many are rejected; nothing was changed.
+            UsageError, InputRefused: the rows cannot be read, too many are rejected, or the source is not named and most
+                rows are in another one; nothing was changed.
+            TooManyRemoved: more records than ``max_removed`` would be removed; nothing was changed.
             WriterBusy: another process is writing to this index.
             EnvironmentFault: the disk or the database fails.
         """
@@ -183,7 +188,7 @@ class Index:
             rows = rows_of(data)
             table = PythonTable(rows, options, id_types.to_text)
             name = source_of(DEFAULT_SOURCE if source is None else source)
-            given = Input(name, (), lambda wanted: PythonTable(rows, wanted, id_types.to_text))
+            given = Input(name, (), lambda wanted: PythonTable(rows, wanted, id_types.to_text), source is not None)
             mirror = sync
         notes: list[str] = []
         with progress_of(self._progress) as progress:
@@ -196,6 +201,7 @@ class Index:
                 sync=sync,
                 mirror=mirror,
                 id_type=id_types.type_of(table.ids) if table and table.ids else None,
+                max_removed=None if max_removed is None else share_of(max_removed, "max_removed"),
                 max_reject_rate=share_of(max_reject_rate, "max_reject_rate"),
                 notify=notes.append,
                 progress=progress,

@@ -52,6 +52,17 @@ Source = Annotated[
 Sync = Annotated[
     bool, typer.Option("--sync", help="Also delete records of the source that are missing from the input.")
 ]
+MaxRemoved = Annotated[
+    float | None,
+    typer.Option(
+        "--max-removed",
+        metavar="SHARE",
+        min=0,
+        max=1,
+        help="Refuse the input if more than this share of the records of its source (0 to 1) would be removed. Default: "
+        "0.1, but up to 10 records if that is at most half of them.",
+    ),
+]
 FromSql = Annotated[
     str | None,
     typer.Option("--from-sql", metavar="QUERY", help="Index the rows of an SQL query instead of files."),
@@ -87,6 +98,7 @@ def index(
     id: options.IdColumn = None,
     source: Source = None,
     sync: Sync = False,
+    max_removed: MaxRemoved = None,
     from_sql: FromSql = None,
     source_url: SourceUrl = None,
     workspace: options.Workspace = options.DEFAULT_WORKSPACE,
@@ -113,7 +125,8 @@ def index(
     identified by their content, and records that are missing from the input are removed.
 
     Indexing the same file again changes nothing. An interrupted run continues when it is started again. Several
-    files are indexed one after the other until one is refused. Exit code 3: done, but some rows were rejected.
+    files are indexed one after the other until one is refused. Exit code 3: done, but some rows were rejected. Exit
+    code 9: nothing was changed, because too many records would be removed.
     """
     compute_with(threads)
 
@@ -146,6 +159,7 @@ def index(
         load_model(),
         options=wanted,
         sync=sync,
+        max_removed=max_removed,
         max_reject_rate=max_reject_rate,
         memory=limit,
         notify=notes_unless(quiet),

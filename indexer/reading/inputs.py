@@ -21,11 +21,15 @@ from indexer.reading.rows import ReadOptions, Table
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """What is indexed as one source. ``opener`` may be called twice where the table has a size."""
+    """What is indexed as one source, which the user named or not.
+
+    ``opener`` may be called twice where the table has a size.
+    """
 
     source: str
     files: Sequence[str]
     opener: Callable[[ReadOptions], Table]
+    is_named: bool = True
 
 
 def inputs_of_files(files: Sequence[str], source: str | None = None) -> list[Input]:
@@ -37,8 +41,8 @@ def inputs_of_files(files: Sequence[str], source: str | None = None) -> list[Inp
     if files.count("-") > 1:
         raise UsageError("Standard input (-) can be read only once.")
     if source is not None or len(files) == 1:
-        return [Input(source or source_name(files[0]), files, partial(open_tables, files))]
-    found = [Input(source_name(file), (file,), partial(open_tables, (file,))) for file in files]
+        return [Input(source or source_name(files[0]), files, partial(open_tables, files), source is not None)]
+    found = [Input(source_name(file), (file,), partial(open_tables, (file,)), False) for file in files]
     names = [one.source for one in found]
     for one in found:
         if names.count(one.source) > 1:
@@ -51,7 +55,7 @@ def inputs_of_files(files: Sequence[str], source: str | None = None) -> list[Inp
 
 def input_of_query(query: str, url: str, source: str | None = None) -> Input:
     """Return the rows of a SELECT as an input; its source is the name of the database unless ``source`` is given."""
-    return Input(source or default_source(url), (), partial(open_query, query, url))
+    return Input(source or default_source(url), (), partial(open_query, query, url), source is not None)
 
 
 def source_name(file: str) -> str:
@@ -130,4 +134,5 @@ def columns_in_use(table: Table) -> str:
     text = " and ".join(map(repr, choice.text))
     no_id = "no id column: rows are identified by their content"
     identity = f"id from column {choice.id!r}" if choice.id else no_id
-    return f"Text from column {text}, {identity}."
+    change = "to change that, use --text and --id, or text= and id= in Python"
+    return f"Text from column {text}, {identity}; {change}."
