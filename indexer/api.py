@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from threading import RLock
 from typing import Any, Self, TypedDict, Unpack, overload
@@ -39,7 +40,7 @@ from indexer.jobs.verify import verify_workspace
 from indexer.progress_bar import ProgressOption, progress_of
 from indexer.reading.formats.python_rows import PythonTable, rows_of
 from indexer.reading.inputs import Input, inputs_of_files
-from indexer.reading.rejects import Reject
+from indexer.reading.rejects import Reject, RejectsList
 from indexer.reading.rows import ReadOptions
 from indexer.results.deduplication import Duplicates
 from indexer.results.indexing import Added, Status, Verification
@@ -158,18 +159,17 @@ class Index:
     ) -> Added:
         """Add the rows of a file or of Python objects; rows with known ids are updated.
 
-        ``data`` is a path, or rows as ``deduplicate`` takes them. Columns that are not named are those of the source, or
-        are found by their names and values.
-        ``source`` is the collection the rows belong to: the name of the file, or ``python``. Without an id column a
-        row is known by its content. With ``sync``, records of the source that are not in ``data`` are removed; a file
-        without ids always replaces its source. No more than the share ``max_removed`` of the records is removed
-        (default: 0.1, but up to 10 records if that is at most half of them). Of 100 rows or more, at most the share ``max_reject_rate`` may be
-        rejected. ``reading`` are further options for files: ``encoding``, ``delimiter``, ``quote``, ``header``,
-        ``skip_lines``, ``lenient``, ``fix_mojibake`` and ``allow_empty``.
+        ``data`` is a path, or rows as ``deduplicate`` takes them. Columns that are not named are those of the source,
+        or found by their names and values. ``source`` is the collection the rows belong to: the name of the file, or
+        ``python``. Without an id column a row is known by its content. With ``sync``, records of the source that are
+        not in ``data`` are removed; a file without ids always replaces its source. At most the share ``max_removed`` of
+        the records is removed (default: 0.1, but up to 10 if that is at most half of them). Of 100 rows or more, at
+        most the share ``max_reject_rate`` may be rejected. ``reading`` are further options for files: ``encoding``,
+        ``delimiter``, ``quote``, ``header``, ``skip_lines``, ``lenient``, ``fix_mojibake`` and ``allow_empty``.
 
         Raises:
-            UsageError, InputRefused: the rows cannot be read, too many are rejected, or the source is not named and most
-                rows are in another one; nothing was changed.
+            UsageError, InputRefused: the rows cannot be read, too many are rejected or, in Python's default source or
+                that of a file, most are known in another one; nothing was changed.
             TooManyRemoved: more records than ``max_removed`` would be removed; nothing was changed.
             WriterBusy: another process is writing to this index.
             EnvironmentFault: the disk or the database fails.
@@ -178,7 +178,7 @@ class Index:
             known = ", ".join(ReadingOptions.__annotations__)
             raise UsageError(f"There is no option {unknown[0]!r}; the options of reading are {known}.")
         options = ReadOptions(text_columns=text_columns_of(text), id_column=id_column_of(id), **reading)
-        rejects = _Rejects()
+        rejects = RejectsList()
         mirror, table = None, None
         if isinstance(data, str | os.PathLike):
             (given,) = inputs_of_files([os.fspath(data)], None if source is None else source_of(source))
@@ -188,7 +188,7 @@ class Index:
             rows = rows_of(data)
             table = PythonTable(rows, options, id_types.to_text)
             name = source_of(DEFAULT_SOURCE if source is None else source)
-            given = Input(name, (), lambda wanted: PythonTable(rows, wanted, id_types.to_text), source is not None)
+            given = Input(name, (), partial(PythonTable, rows, id_text=id_types.to_text), source is not None)
             mirror = sync
         notes: list[str] = []
         with progress_of(self._progress) as progress:
@@ -207,7 +207,9 @@ class Index:
                 progress=progress,
             )
         self.close()
-        return Added.of(done, [_rejected(reject, table) for reject in rejects.rows], notes)
+        return Added.of(
+            done, [_rejected(reject, table) for reject in rejects.rows], [*notes, *rejects.reasons.sentences()]
+        )
 
     def delete(
         self,
@@ -364,16 +366,6 @@ class _Reader:
 def _state(store: Store) -> str | None:
     """Return what changes with every transaction of a writer."""
     return store.meta(settings.WRITER)
-
-
-class _Rejects:
-    """Keeps the rows that are rejected."""
-
-    def __init__(self) -> None:
-        self.rows: list[Reject] = []
-
-    def add(self, reject: Reject) -> None:
-        self.rows.append(reject)
 
 
 def _absolute(url: str) -> str:

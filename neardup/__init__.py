@@ -74,8 +74,8 @@ __all__ = [
 
 _HOMES = {
     "dedup.errors": (
-        "CorruptStore", "DedupError", "EnvironmentFault", "InputRefused", "TooManyRemoved", "UsageError", "VersionMismatch",
-        "WriterBusy",
+        "CorruptStore", "DedupError", "EnvironmentFault", "InputRefused", "TooManyRemoved", "UsageError",
+        "VersionMismatch", "WriterBusy",
     ),
     "dedup.model": ("Model", "load_model"),
     "indexer.api": ("Index",),

@@ -59,8 +59,8 @@ MaxRemoved = Annotated[
         metavar="SHARE",
         min=0,
         max=1,
-        help="Refuse the input if more than this share of the records of its source (0 to 1) would be removed. Default: "
-        "0.1, but up to 10 records if that is at most half of them.",
+        help="Refuse the input if more than this share of the records of its source (0 to 1) would be removed. "
+        "Default: 0.1, but up to 10 records if that is at most half of them.",
     ),
 ]
 FromSql = Annotated[
@@ -134,7 +134,7 @@ def index(
     from indexer.files import access_of
     from indexer.jobs.index import index_input
     from indexer.memory import parse_size
-    from indexer.reading.inputs import open_rejects
+    from indexer.reading.inputs import open_rejects, place_of_rejects
     from indexer.reading.open import ReadOptions
     from indexer.store.workspace import Workspace
 
@@ -166,7 +166,14 @@ def index(
     )
     access = access_of(mode) if mode else None
     refused = [
-        open_rejects(one.files, rejects, one.source, inputs=files or [], owns=place.owns, access=access)
+        open_rejects(
+            one.files,
+            rejects,
+            place_of_rejects(workspace, one.source),
+            inputs=files or [],
+            owns=place.owns,
+            access=access,
+        )
         for one in given
     ]
     if _index_all(given, job, refused, quiet=quiet):
@@ -212,7 +219,7 @@ def _index_all(
         with listed as refused:
             done = _index(job, one, refused, quiet=quiet)
             _print(done, alone=len(given) == 1)
-            say_rejected(refused.count, refused.commit())
+            say_rejected(refused)
         rejected += refused.count
     return rejected
 
@@ -228,7 +235,7 @@ def _index(
             return job(one, refused, progress=progress)
     except InputRefused as error:
         if error.code == "E_TOO_MANY_REJECTS":
-            say_rejected(refused.count, refused.commit())
+            say_rejected(refused)
         raise
 
 

@@ -98,11 +98,11 @@ def ingest(
     """Store the rows of one input as records of the source ``source_name``.
 
     Records of the source that are not in the input are removed with ``mirror``. ``id_type`` is recorded for a source
-    without records (``id_types``). ``safeguards`` may refuse the input. ``run`` becomes the earlier run if the same input was begun before. ``scratch`` is
-    the directory for a temporary file, and ``memory`` limits the estimated peak memory in bytes (``indexer.memory``).
-    ``on_reject`` is called with every rejected row. One transaction stores ``batch_rows`` rows (default
-    ``BATCH_ROWS``) or removes ``removal_rows`` records (default ``SIZE_OF_REMOVAL``). Stages reported to ``progress``:
-    ``read``, ``store`` (after each commit), ``remove``.
+    without records (``id_types``). ``safeguards`` may refuse the input. ``run`` becomes the earlier run if the same
+    input was begun before. ``scratch`` is the directory for a temporary file, and ``memory`` limits the estimated peak
+    memory in bytes (``indexer.memory``). ``on_reject`` is called with every rejected row. One transaction stores
+    ``batch_rows`` rows (default ``BATCH_ROWS``) or removes ``removal_rows`` records (default ``SIZE_OF_REMOVAL``).
+    Stages reported to ``progress``: ``read``, ``store`` (after each commit), ``remove``.
 
     Raises:
         InputRefused: All rows were rejected, or more than ``max_reject_rate`` of at least 100; or the input is empty

@@ -20,6 +20,7 @@ from indexer.reading.rows import ColumnChoice
 from indexer.store.engines import chunks
 from indexer.store.integrity import settings
 from indexer.store.integrity.fetch import fetch
+from indexer.store.integrity.values import damaged
 from indexer.store.schema import record, source, store_meta
 from indexer.store.store import Store
 
@@ -104,7 +105,10 @@ def known_columns(store: Store, name: str) -> tuple[Sequence[str], str | None]:
         return (), None
     source_id, identity = found[0]
     rows = store.read(select(store_meta.c.value).where(store_meta.c.key == f"{settings.COLUMNS}{source_id}"))
-    text, id_column = settings.columns_of(rows[0][0]) if rows else ([], None)
+    try:
+        text, id_column = settings.columns_of(rows[0][0]) if rows else ([], None)
+    except ValueError as error:
+        raise damaged(f"Table store_meta does not hold the columns of source {name!r}: {error}.") from error
     return text, "" if identity == "content" else id_column
 
 

@@ -33,7 +33,12 @@ class Unusable(NamedTuple):
 
 
 class CellTable(Table):
-    """A table of records made of cells; ``line`` is the record number, and there is no byte offset."""
+    """A table of records made of cells; ``line`` is the record number, and there is no byte offset.
+
+    ``records`` is the number of records read so far, blank ones included.
+    """
+
+    records: int = 0
 
     def choose_columns(
         self,
@@ -57,11 +62,15 @@ class CellTable(Table):
     def warnings(self) -> list[str]:  # noqa: D102
         return self._cell_warnings.messages(self.rows_in)
 
-    def item(self, values: Sequence[str | Unusable | None]) -> Row | Reject:
-        """Count one record and return it as a row or a reject."""
-        self.rows_in += 1
-        number = self.rows_in
+    def item(self, values: Sequence[str | Unusable | None]) -> Row | Reject | None:
+        """Count one record and return it as a row or a reject; None if it has several cells, all of them blank."""
+        self.records += 1
+        number = self.records
         cells = written(values)
+        if len(cells) > 1 and not any(map(str.strip, cells)):
+            self._cell_warnings.skip_blank(number)
+            return None
+        self.rows_in += 1
         for name, value in zip(self.columns, values, strict=True):
             if isinstance(value, Unusable):
                 return self._reject(cells, value.error, value.message(name), name)
@@ -76,7 +85,7 @@ class CellTable(Table):
         return Row(number, number, external_id, raw, fields, cells, None, self.name)
 
     def _reject(self, cells: Sequence[str], error: str, message: str, column: str | None) -> Reject:
-        return Reject(self.rows_in, self.rows_in, error, column, message, csv_line(cells), None, self.name)
+        return Reject(self.records, self.records, error, column, message, csv_line(cells), None, self.name)
 
 
 def written(values: Sequence[str | Unusable | None]) -> list[str]:

@@ -23,6 +23,8 @@ _MIN_WORDS = 0.2
 _MIN_ROWS_UNNAMED_ID = 10
 _MIN_DISTINCT = 0.95
 _MIN_FILLED = 0.95
+_MIN_FILLED_NAMED = 0.5
+_CLEAR_NAME = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,7 @@ def places_of(names: Sequence[str], sample: Sequence[Sequence[str]]) -> Places:
 
 
 def _columns(names: Sequence[str], sample: Sequence[Sequence[str]]) -> list[_Column]:
-    rows = sample[:SAMPLE_ROWS]
+    rows = [row for row in sample[:SAMPLE_ROWS] if any(map(str.strip, row))]
     return [_Column(at, meaning_of(name), cells_of([row[at] for row in rows])) for at, name in enumerate(names)]
 
 
@@ -114,7 +116,8 @@ def _holds_ids(one: _Column) -> bool:
     cells = one.cells
     if not cells.rows or one.meaning.id == 1:
         return True
-    return cells.filled >= _MIN_FILLED and cells.distinct >= _MIN_DISTINCT and cells.as_id >= _MIN_FILLED
+    least = _MIN_FILLED_NAMED if one.meaning.id >= _CLEAR_NAME else _MIN_FILLED
+    return cells.filled >= least and cells.distinct >= _MIN_DISTINCT and cells.as_id >= _MIN_FILLED
 
 
 def _is_surely_id(one: _Column) -> bool:

@@ -99,13 +99,16 @@ class DelimitedTable(Table):
         return None
 
     def _item(self, cells: list[str]) -> Row | Reject | None:
-        """Return one record as a row or a reject; None for a blank line."""
+        """Return one record as a row or a reject; None for a blank line or a row of blank cells."""
         lines, columns = self._lines, self._columns
         assert columns is not None
         width = len(columns.names)
         if lines.errors and (error := lines.error()):
             return self._reject(error[0], error[1])
         if len(cells) < 2 and len(lines.held) == 1 and not lines.held[0].strip():
+            return None
+        if not any(map(str.strip, cells)):
+            self._cell_warnings.skip_blank(lines.first)
             return None
         if len(cells) != width:
             if len(cells) < width or any(map(str.strip, cells[width:])):

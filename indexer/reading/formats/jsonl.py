@@ -90,9 +90,8 @@ class JsonLinesTable(Table):
     def __iter__(self) -> Iterator[Row | Reject]:
         lines = self._lines
         for line in lines:
-            if line.strip() or lines.number in lines.errors:
-                self.rows_in += 1
-                yield self._item(line)
+            if (line.strip() or lines.number in lines.errors) and (item := self._item(line)):
+                yield item
             lines.held.clear()
 
     def _first(self) -> tuple[list[str], list[dict[str, str]]]:
@@ -113,12 +112,19 @@ class JsonLinesTable(Table):
             raise InputRefused(" ".join(filter(None, (message, problem, _JQ))), "E_JSON")
         return list(keys), records
 
-    def _item(self, line: str) -> Row | Reject:
+    def _item(self, line: str) -> Row | Reject | None:
+        """Count one record and return it as a row or a reject; None if it has several values, all of them blank."""
         lines = self._lines
+        self.rows_in += 1
         if problem := lines.errors.get(lines.number):
             return self._reject(line, *problem)
         try:
-            return self._row(line, _record(line, self._id_key))
+            record = _record(line, self._id_key)
+            if len(self.columns) > 1 and not any(map(str.strip, record.values())):
+                self.rows_in -= 1
+                self._cell_warnings.skip_blank(lines.number)
+                return None
+            return self._row(line, record)
         except _BadRecord as error:
             return self._reject(line, error.error, error.message, error.column)
 

@@ -55,16 +55,17 @@ class ParquetTable(CellTable):
     @property
     def bytes_read(self) -> int:
         """An estimate of the bytes that the records yielded so far take in the file."""
-        return (self.size or 0) * self.rows_in // max(1, self._total)
+        return (self.size or 0) * self.records // max(1, self._total)
 
     def __iter__(self) -> Iterator[Row | Reject]:
         message: list[_Record] | dict[str, Any] = self._first
         while isinstance(message, list):
             for record in message:
-                yield self.item(_cells(record))
+                if item := self.item(_cells(record)):
+                    yield item
             message = self._next()
-        if message.get("end") != self._total or (self.columns and self._total != self.rows_in):
-            raise self._damaged(f"{self.rows_in} of {self._total} records found")
+        if message.get("end") != self._total or (self.columns and self._total != self.records):
+            raise self._damaged(f"{self.records} of {self._total} records found")
         self._source.refuse_if_changed()
 
     def _file(self) -> int:

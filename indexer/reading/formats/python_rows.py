@@ -116,12 +116,13 @@ class PythonTable(CellTable):
 
     @property
     def bytes_read(self) -> int:  # noqa: D102
-        return self.rows_in
+        return self.records
 
     def __iter__(self) -> Iterator[Row | Reject]:
         id_at = self._columns.id_at
         for values in zip(*self._rows.columns, strict=True):
-            yield self.item([self._cell(value, place == id_at) for place, value in enumerate(values)])
+            if item := self.item([self._cell(value, place == id_at) for place, value in enumerate(values)]):
+                yield item
 
     def _cell(self, value: object, is_id: bool) -> str | Unusable:
         return self._id_text(value) if is_id and not is_missing(value) else cell_of(value)

@@ -85,11 +85,12 @@ class QueryTable(CellTable):
             for record in self._page:
                 if id_at is not None and isinstance(record[id_at], float | bool):
                     raise InputRefused(
-                        f"Row {self.rows_in + 1} of {self.name} has the id {record[id_at]!r} in column "
+                        f"Row {self.records + 1} of {self.name} has the id {record[id_at]!r} in column "
                         f"{self.choice.id!r}. Cast ids to text or whole numbers in the query.",
                         "E_ID_TYPE",
                     )
-                yield self.item([_as_text(value) for value in record])
+                if item := self.item([_as_text(value) for value in record]):
+                    yield item
             with self._translate_errors():
                 self._page = self._result.fetchmany(PAGE_ROWS)
 
