@@ -109,7 +109,8 @@ def ingest(
             and would remove every record of the source, the source has the other identity, or the rows are those of
             another source. Nothing was written.
         TooManyRemoved: More records would be removed than ``safeguards`` allow. Nothing was written.
-        UsageError: The source was indexed with the other identity or by other ids, or the job would need more than ``memory``.
+        UsageError: The source was indexed with the other identity or by other ids, or the job would need more than
+            ``memory``.
         VersionMismatch: The model has no vector for a text; earlier batches are stored.
         WriterBusy: Another process has started writing; earlier batches are stored.
 

@@ -102,7 +102,8 @@ class RejectsFile:
 
     Leaving the context without ``commit`` changes nothing. A temporary file left by a killed run is removed by the next
     one. ``access`` is who may read the file; its folder is made if ``makes_folder``. ``add`` and ``commit`` raise
-    ``EnvironmentFault`` if it cannot be written, and ``add`` raises ``UsageError`` if ``path`` is a file, but not a rejects file.
+    ``EnvironmentFault`` if it cannot be written, and ``add`` raises ``UsageError`` if ``path`` is a file, but not a
+    rejects file.
     """
 
     def __init__(self, path: Path, access: Access = PRIVATE, *, makes_folder: bool = False) -> None:

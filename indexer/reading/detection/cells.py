@@ -6,9 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-_NOT_AN_ID = re.compile(
-    r"\d+[.,]\d+|\d{1,4}[-./]\d{1,2}[-./]\d{1,4}([ T].*)?|\S+@\S+|(https?://|www\.)\S+|[+(]\d[\d ()/.-]*"
-)
+_DATE = r"(\d{4}[-./]\d\d?[-./]\d\d?|\d\d?[-./]\d\d?[-./]\d{2,4})([ T].*)?"
+_NOT_AN_ID = re.compile(rf"\d+[.,]\d+|{_DATE}|\S+@\S+|(https?://|www\.)\S+|[+(]\d[\d ()/.-]*")
 """A fraction, a date, an e-mail address, a link or a telephone number."""
 _LONG = 25
 _TOO_LONG = 120

@@ -64,7 +64,7 @@ _OWNER = _vocabulary("""
     recipient, applicant, assignee, payee, merchant, member, debtor, creditor, borrower, licensee, contractor,
     issuer, contact, record, subject, party, counterparty, sponsor, grantee, tenant, store, shop, Firma, Firmen,
     Unternehmen, Kunde, Kunden, Lieferant, Debitor, Kreditor, Mandant, Verein, Betrieb, Interessent,
-    Geschäftspartner, Adresse, Einrichtung, Auftraggeber, société, entreprise, fournisseur, établissement,
+    Geschäftspartner, Einrichtung, Auftraggeber, société, entreprise, fournisseur, établissement,
     unité légale, structure, adhérent, tiers, empresa, cliente, proveedor, sociedad, compañía, entidad,
     acreedor, deudor, tercero, fornecedor, entidade, estabelecimento, parceiro, azienda, impresa, fornitore,
     società, ditta, ente, anagrafica, bedrijf, klant, leverancier, organisatie, onderneming, vestiging, relatie,
@@ -112,10 +112,10 @@ _TAX = _vocabulary("""
 """)
 
 _CITY = _vocabulary("""
-    city, town, post town, posttown, locality, municipality, Ort, Stadt, Wohnort, Sitz, Gemeinde, ville,
+    city, town, localidade, post town, posttown, locality, municipality, Ort, Stadt, Wohnort, Sitz, Gemeinde, ville,
     commune, libellé commune, ciudad, localidad, población, municipio, cidade, concelho, città, comune,
     località, plaats, woonplaats, vestigingsplaats, stad, miasto, miejscowość, город, населенный пункт, місто,
-    şehir, il, ilçe, 城市, 所在城市, 市, 市区町村, 市町村, 도시, 시군구, ort01, ort1, postort, poststed, by,
+    şehir, il, 城市, 所在城市, 市, 市区町村, 市町村, 都市, 도시, 시군구, ort01, ort1, postort, poststed, by,
     bynavn, postdistrikt, kaupunki, postitoimipaikka, město, obec, város, település, oraș, localitate, πόλη,
     مدينة, المدينة, grad, mjesto
 """)
@@ -250,7 +250,7 @@ def _parts_of_compounds(vocabulary: frozenset[str]) -> list[str]:
 def _of_parts(parts: _Parts) -> Meaning:
     is_ours, is_other = parts.has(_OWNER), any(word in _OTHER for word in parts.words)
     for kind in ("postcode", "city", "country", "first name", "last name"):
-        if any(word in _KINDS[kind] for word in _neighbours(parts.words)) and not (is_ours and parts.ends(_ID)):
+        if any(len(word) > 2 and word in _KINDS[kind] for word in _neighbours(parts.words)):
             return Meaning(-1, -1, kind)
     if parts.has(_TEXT - _NAME) and not is_other and not parts.ends(_ID):
         return Meaning(0.9, -1)
@@ -270,7 +270,7 @@ def _of_parts(parts: _Parts) -> Meaning:
 def _is_joined_id(parts: _Parts) -> bool:
     """Whether a name is a single word such as ``customerid``."""
     word = parts.words[0] if len(parts.words) == 1 else ""
-    return any(word.endswith(end) and word.removesuffix(end) in _OWNER for end in ("id", "no", "nr", "code"))
+    return word.endswith(("id", "no", "nr")) and any(word.startswith(owner) for owner in _parts_of_compounds(_OWNER))
 
 
 def _neighbours(words: list[str]) -> list[str]:
