@@ -148,5 +148,5 @@ def columns_in_use(table: Table) -> str:
     text = " and ".join(map(repr, choice.text))
     no_id = "no id column: rows are identified by their content"
     identity = f"id from column {choice.id!r}" if choice.id else no_id
-    change = "to change that, use --text and --id, or text= and id= in Python"
-    return f"Text from column {text}, {identity}; {change}."
+    change = "To change that, use --text and --id, or text= and id= in Python."
+    return f"Text from column {text}, {identity}. {change}"

@@ -2,6 +2,7 @@
 
 .dedup/neardup.sqlite   the database, unless a URL names another
 .dedup/snapshots/       FAISS files: a cache that can be rebuilt from the database
+.dedup/rejects/         lists of rejected rows, by source, and those of queries in a folder of their own
 .dedup/lock             held by the writing process; a SQLite file elsewhere has a lock file beside it too
 """
 
