@@ -84,9 +84,10 @@ def deduplicate(
     """Find all duplicates in a list of texts or a table, in memory.
 
     ``data`` is a list of texts or of dicts, a dict of columns, or a data frame of pandas, Polars, Arrow or DuckDB.
-    Without ``text`` and ``id`` the columns are found (docs/bad-input.md); without an id column (or with ``id=""``) the id of
-    a row is its position, from 0. Pairs have at least ``min_probability`` (default: the model's, 0.5 for the one that
-    ships with neardup). ``progress=True`` draws a bar in a terminal or notebook; a function gets (stage, done, total).
+    Without ``text`` and ``id`` the columns are found by their names and values; without an id column (or with
+    ``id=""``) the id of a row is its position, from 0. Pairs have at least ``min_probability`` (default: the model's,
+    0.5 for the one that ships with neardup). ``progress=True`` draws a bar in a terminal or notebook; a function gets
+    (stage, done, total).
 
     >>> import neardup
     >>> names = ["Acme Holdings Inc", "ACME HOLDINGS INCORPORATED", "Zenith Bank", "acme holdings, inc."]

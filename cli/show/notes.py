@@ -38,5 +38,5 @@ def say_rejected(rejects: RejectsFile | RejectsStream) -> None:
     path, count = rejects.commit(), rejects.count
     if count:
         say(f"Rejected {count:,} {'row' if count == 1 else 'rows'}{f'; see {path}' if path else ''}.")
-    for sentence in rejects.reasons.sentences():
+    for sentence in rejects.reasons.sentences() if path else ():  # what was written to a stream has been told
         say(f"  {sentence}")

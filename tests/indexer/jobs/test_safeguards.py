@@ -78,7 +78,7 @@ def test_without_sync_nothing_is_removed_or_refused(index, tmp_path):
 def test_a_dated_export_is_not_a_source_of_its_own(index, tmp_path, header, city):
     index.add(export(tmp_path / "export-2026-11-29.csv", range(100), header=header))
     new = export(tmp_path / "export-2026-11-30.csv", range(5, 105), header=header, city=city)
-    with pytest.raises(InputRefused, match="95 of 100 rows are in source 'export-2026-11-29'.*--source"):
+    with pytest.raises(InputRefused, match=r"95 of 100 rows are in source 'export-2026-11-29'.*--source"):
         index.add(new)
     assert index.status().sources == {"export-2026-11-29": 100}
     assert index.add(new, source="export-2026-11-30").added == 100
