@@ -168,28 +168,23 @@ class Index:
         ``delimiter``, ``quote``, ``header``, ``skip_lines``, ``lenient``, ``fix_mojibake`` and ``allow_empty``.
 
         Raises:
-            UsageError, InputRefused: the rows cannot be read, too many are rejected or, in Python's default source or
-                that of a file, most are known in another one; nothing was changed.
+            UsageError, InputRefused: the rows cannot be read, too many are rejected, or most are in another source and
+                ``source`` is not given; nothing was changed.
             TooManyRemoved: more records than ``max_removed`` would be removed; nothing was changed.
-            WriterBusy: another process is writing to this index.
-            EnvironmentFault: the disk or the database fails.
+            WriterBusy, EnvironmentFault: another process is writing; the disk or the database fails.
         """
-        if unknown := sorted(reading.keys() - ReadingOptions.__annotations__.keys()):
-            known = ", ".join(ReadingOptions.__annotations__)
-            raise UsageError(f"There is no option {unknown[0]!r}; the options of reading are {known}.")
+        known = ReadingOptions.__annotations__
+        if unknown := sorted(reading.keys() - known):
+            raise UsageError(f"There is no option {unknown[0]!r}; the options of reading are {', '.join(known)}.")
         options = ReadOptions(text_columns=text_columns_of(text), id_column=id_column_of(id), **reading)
         rejects = RejectsList()
-        mirror, table = None, None
-        if isinstance(data, str | os.PathLike):
+        table = None
+        if is_file := isinstance(data, str | os.PathLike):
             (given,) = inputs_of_files([os.fspath(data)], None if source is None else source_of(source))
         else:
             if for_files := sorted(reading.keys() & _OF_FILES):
                 raise UsageError(f"{for_files[0]}= applies only to files.")
-            rows = rows_of(data)
-            table = PythonTable(rows, options, id_types.to_text)
-            name = source_of(DEFAULT_SOURCE if source is None else source)
-            given = Input(name, (), partial(PythonTable, rows, id_text=id_types.to_text), source is not None)
-            mirror = sync
+            table, given = _from_python(data, options, source)
         notes: list[str] = []
         with progress_of(self._progress) as progress:
             done = index_input(
@@ -199,7 +194,7 @@ class Index:
                 rejects,
                 options=options,
                 sync=sync,
-                mirror=mirror,
+                mirror=None if is_file else sync,
                 id_type=id_types.type_of(table.ids) if table and table.ids else None,
                 max_removed=None if max_removed is None else share_of(max_removed, "max_removed"),
                 max_reject_rate=share_of(max_reject_rate, "max_reject_rate"),
@@ -366,6 +361,13 @@ class _Reader:
 def _state(store: Store) -> str | None:
     """Return what changes with every transaction of a writer."""
     return store.meta(settings.WRITER)
+
+
+def _from_python(data: object, options: ReadOptions, source: str | None) -> tuple[PythonTable, Input]:
+    """Return rows that are given as Python objects, as a table and as an input, which may be opened again."""
+    name = source_of(DEFAULT_SOURCE if source is None else source)
+    opener = partial(PythonTable, rows_of(data), id_text=id_types.to_text)
+    return opener(options), Input(name, (), opener, source is not None)
 
 
 def _absolute(url: str) -> str:

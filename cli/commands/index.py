@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from indexer.jobs.index import IndexResult, InputIndexed
     from indexer.reading.inputs import Input
     from indexer.reading.rejects import RejectsFile, RejectsStream
+    from indexer.store.workspace import Workspace
 
 EXAMPLES = options.examples(
     "dedup index companies.csv",
@@ -131,10 +132,8 @@ def index(
     compute_with(threads)
 
     from dedup.model import load_model
-    from indexer.files import access_of
     from indexer.jobs.index import index_input
     from indexer.memory import parse_size
-    from indexer.reading.inputs import open_rejects, place_of_rejects
     from indexer.reading.open import ReadOptions
     from indexer.store.workspace import Workspace
 
@@ -164,20 +163,24 @@ def index(
         memory=limit,
         notify=notes_unless(quiet),
     )
-    access = access_of(mode) if mode else None
-    refused = [
-        open_rejects(
-            one.files,
-            rejects,
-            place_of_rejects(workspace, one.source),
-            inputs=files or [],
-            owns=place.owns,
-            access=access,
-        )
-        for one in given
-    ]
+    refused = _rejects_of(given, rejects, place, files or [], mode)
     if _index_all(given, job, refused, quiet=quiet):
         raise typer.Exit(SOME_ROWS_REJECTED)
+
+
+def _rejects_of(
+    given: Sequence[Input], asked: Path | None, place: Workspace, files: Sequence[str], mode: str | None
+) -> list[RejectsFile | RejectsStream]:
+    """Return where the rejected rows of each input go; raises what ``open_rejects`` raises."""
+    from indexer.files import access_of
+    from indexer.reading.inputs import open_rejects, place_of_rejects
+
+    access = access_of(mode) if mode else None
+    defaults = [place_of_rejects(place.directory, one.source) for one in given]
+    return [
+        open_rejects(one.files, asked, default, inputs=files, owns=place.owns, access=access)
+        for one, default in zip(given, defaults, strict=True)
+    ]
 
 
 def _inputs(

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +24,7 @@ from dedup.runtime.progress import Progress, no_progress
 from indexer.ingest import id_types
 from indexer.ingest.encoding import Encoding
 from indexer.ingest.intake import Identity, Intake, take_in
-from indexer.ingest.keyset import KeySet, keys_of
+from indexer.ingest.keyset import keys_of
 from indexer.ingest.safeguards import (
     Safeguards,
     check_elsewhere,
@@ -115,7 +116,7 @@ def ingest(
         WriterBusy: Another process has started writing; earlier batches are stored.
 
     """
-    known_as, size = _check_source(store, source_name, identity, rows)
+    known = _check_source(store, source_name, identity, rows)
     with Spool(scratch) as spool:
         intake = take_in(
             rows,
@@ -126,52 +127,67 @@ def ingest(
             progress=progress,
             batch_rows=batch_rows,
         )
-        if mirror and intake.rows_in == 0 and size:
-            raise InputRefused(
-                f"The input has no rows, which would remove all {size} records of source "
-                f"{source_name!r}. Check the input, or index it into a new workspace.",
-                "E_EMPTY",
-            )
-        first = next(iter(spool)).items if spool.batches else ()
-        if not size and not safeguards.is_named:
-            check_elsewhere(store, source_name, first)
-        if size:
-            check_id_column(store, known_as, source_name, first, safeguards.columns)
-        missing = _missing_records(store, known_as, intake.keys) if mirror and size else np.empty((0, 2), np.int64)
-        if not intake.unidentified:
-            check_removal(source_name, size, len(missing), intake.rows_in, safeguards.max_removed)
+        missing = _missing_records(store, known, intake, mirror=mirror)
+        _check(store, known, spool, intake, safeguards, missing=len(missing))
         if memory is not None:
-            texts = _most_texts(store, source_name, intake, mirror=mirror)
+            texts = _most_texts(store, known, intake, mirror=mirror)
             check_memory(INDEX, texts, intake.largest_batch, memory)
         digest = sha256("\0".join((source_name, identity, str(mirror), spool.digest)).encode()).hexdigest()
-        begin = partial(_begin, name=source_name, identity=identity, run=run, digest=digest)
-        begin = partial(begin, columns=safeguards.columns)
-        source_id, run.run_id = store.write(partial(begin, is_empty=size == 0, id_type=id_type))
+        begin = partial(_begin, name=source_name, identity=identity, run=run, digest=digest, columns=safeguards.columns)
+        source_id, run.run_id = store.write(partial(begin, is_empty=known.size == 0, id_type=id_type))
         loading = _Loading(store, source_id, run.run_id, model)
         went_on = loading.number > 0
-        loading.store(spool, intake.rows_in, is_new=size == 0, progress=progress)
+        loading.store(spool, intake.rows_in, is_new=known.size == 0, progress=progress)
     withheld = len(missing) if intake.unidentified else 0
     if not withheld:
         _remove(loading, missing, removal_rows or SIZE_OF_REMOVAL, progress)
     return IngestSummary(runs.batches(store, run.run_id)[1], went_on, withheld, loading.texts_encoded)
 
 
-def _most_texts(store: Store, name: str, intake: Intake, *, mirror: bool) -> int:
+class _Known(NamedTuple):
+    """A source as it was before the input: its name, key and number of records; zeros if it is new."""
+
+    name: str
+    key: int
+    size: int
+
+
+def _check(store: Store, known: _Known, spool: Spool, intake: Intake, safeguards: Safeguards, *, missing: int) -> None:
+    """Refuse an input that ``safeguards`` forbid, or one without rows that would remove the ``missing`` records.
+
+    Raises:
+        InputRefused, TooManyRemoved, UsageError: as ``ingest``.
+    """
+    if missing and not intake.rows_in:
+        raise InputRefused(
+            f"The input has no rows, which would remove all {known.size} records of source {known.name!r}. Check the "
+            "input, or index it into a new workspace.",
+            "E_EMPTY",
+        )
+    first = next(iter(spool)).items if spool.batches else ()
+    if known.size:
+        check_id_column(store, known.key, known.name, first, safeguards.columns)
+    elif not safeguards.is_named:
+        check_elsewhere(store, known.name, first)
+    if not intake.unidentified:
+        check_removal(known.name, known.size, missing, intake.rows_in, safeguards.max_removed)
+
+
+def _most_texts(store: Store, known: _Known, intake: Intake, *, mirror: bool) -> int:
     """Return an upper bound on the number of distinct texts after the input is stored.
 
     It adds the texts of other sources, the records of this source that stay, and the rows, which may all be new.
     """
     columns = select(func.count(record.c.text_id.distinct())).join_from(record, source)
-    of_others = store.read(columns.where(source.c.name != name))[0][0]
-    own = store.read(select(source.c.source_id).where(source.c.name == name))
+    of_others = store.read(columns.where(source.c.name != known.name))[0][0]
     stay = 0
-    if own and (intake.unidentified or not mirror):
-        stay = len(_missing_records(store, own[0][0], intake.keys))
+    if intake.unidentified or not mirror:
+        stay = len(_missing_records(store, known, intake, mirror=True))
     return int(of_others) + stay + intake.rows_in
 
 
-def _check_source(store: Store, name: str, identity: Identity, rows: Iterable[Row | Reject]) -> tuple[int, int]:
-    """Return the key of a source and the number of its records, zeros for a new one.
+def _check_source(store: Store, name: str, identity: Identity, rows: Iterable[Row | Reject]) -> _Known:
+    """Return what is known of a source.
 
     Raises:
         UsageError: The source has the other identity.
@@ -181,7 +197,7 @@ def _check_source(store: Store, name: str, identity: Identity, rows: Iterable[Ro
     counted = select(func.count()).where(record.c.source_id == source.c.source_id).scalar_subquery()
     found = store.read(select(source.c.source_id, source.c.identity, counted).where(source.c.name == name))
     if not found:
-        return 0, 0
+        return _Known(name, 0, 0)
     source_id, before, size = found[0]
     if size and before != identity:
         if next(iter(rows), None) is None:
@@ -190,7 +206,7 @@ def _check_source(store: Store, name: str, identity: Identity, rows: Iterable[Ro
             f"Source {name!r} was indexed {_OTHER_IDENTITY[identity]}, or use another source with --source (source= in "
             "Python)."
         )
-    return int(source_id), int(size)
+    return _Known(name, int(source_id), int(size))
 
 
 def _begin(
@@ -302,18 +318,19 @@ class _Loading:
         self.number += 1
 
 
-def _missing_records(store: Store, source_id: int, keys: KeySet) -> NDArray[np.int64]:
-    """Return ``record_id`` and ``text_id`` (n, 2) of the records of a source whose id is not in ``keys``."""
+def _missing_records(store: Store, known: _Known, intake: Intake, *, mirror: bool) -> NDArray[np.int64]:
+    """Return ``record_id`` and ``text_id`` (n, 2) of the records that are not in the input; none unless ``mirror``."""
     columns, after = record.c["external_id", "record_id", "text_id"], ""
     found = [np.empty((0, 2), np.int64)]
-    while True:
-        here = (record.c.source_id == source_id, record.c.external_id > after)
+    while mirror and known.size:
+        here = (record.c.source_id == known.key, record.c.external_id > after)
         page = store.read(select(*columns).where(*here).order_by(record.c.external_id).limit(PAGE))
         if not page:
-            return np.concatenate(found)
-        held = keys.contains(keys_of(external_id for external_id, *_ in page))
+            break
+        held = intake.keys.contains(keys_of(external_id for external_id, *_ in page))
         found.append(np.array([row[1:] for row in page], np.int64)[~held])
         after = page[-1][0]
+    return np.concatenate(found)
 
 
 def _remove(loading: _Loading, missing: NDArray[np.int64], removal_rows: int, progress: Progress) -> None:

@@ -67,7 +67,7 @@ class CellTable(Table):
         self.records += 1
         number = self.records
         cells = written(values)
-        if len(cells) > 1 and not any(map(str.strip, cells)):
+        if len(cells) > 1 and not any(isinstance(value, Unusable) or (value and value.strip()) for value in values):
             self._cell_warnings.skip_blank(number)
             return None
         self.rows_in += 1

@@ -1,7 +1,7 @@
 """Choose the columns of a table that hold the text, the id and the place, by their names and their values.
 
-Each column is judged by its name (``header_names``) and by the first rows (``cells``). The text is the column with the
-best sum, letters that are long and varied; the id the column that its name calls one and whose values are unique or
+Each column is judged by its name (``header_names``) and by the first rows (``samples``). The text is the column with
+the best sum, letters that are long and varied; the id the column that its name calls one and whose values are unique or
 nearly so; without such a name, the first column of unique values of one shape, such as K-00123. A name alone never
 makes an id of values that repeat, unless it is ``id`` itself: what repeats in it may be an error in the data.
 """
@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from indexer.reading.detection.cells import Cells, cells_of
 from indexer.reading.detection.header_names import Meaning, meaning_of
+from indexer.reading.detection.samples import Cells, cells_of
 
 SAMPLE_ROWS = 500
 """Rows by which columns are judged."""

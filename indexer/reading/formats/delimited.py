@@ -107,7 +107,7 @@ class DelimitedTable(Table):
             return self._reject(error[0], error[1])
         if len(cells) < 2 and len(lines.held) == 1 and not lines.held[0].strip():
             return None
-        if not any(map(str.strip, cells)):
+        if len(cells) > 1 and not any(map(str.strip, cells)):
             self._cell_warnings.skip_blank(lines.first)
             return None
         if len(cells) != width:

@@ -120,7 +120,7 @@ class JsonLinesTable(Table):
             return self._reject(line, *problem)
         try:
             record = _record(line, self._id_key)
-            if len(self.columns) > 1 and not any(map(str.strip, record.values())):
+            if len(record) > 1 and not any(map(str.strip, record.values())):
                 self.rows_in -= 1
                 self._cell_warnings.skip_blank(lines.number)
                 return None
