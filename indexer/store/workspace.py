@@ -209,7 +209,7 @@ class Workspace:
 
         Raises ``EnvironmentFault``.
         """
-        paths = [self.directory, self.snapshots, self.directory / "lock"]
+        paths = [self.directory, self.snapshots, self.directory / "rejects", self.directory / "lock"]
         if file := self._sqlite_file():
             _check_owner(file.parent, may_be_shared=file.parent != self.directory)
             paths += [Path(f"{file}{suffix}") for suffix in ("", *_SIDE_FILES)]

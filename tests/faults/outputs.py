@@ -129,6 +129,7 @@ def prepare(folder: Path) -> None:
     with sqlite3.connect("theirs.db") as database:
         database.execute("CREATE TABLE precious (id)")
     Path("out").mkdir()
+    Path(".dedup/rejects").mkdir(mode=0o700)
     Path("here").symlink_to(folder)
 
 
