@@ -23,13 +23,14 @@ from dedup.runtime.threads import require_address_space
 
 P = ParamSpec("P")
 
-OK, BUG, USAGE, SOME_ROWS_REJECTED, REFUSED, ENVIRONMENT, BUSY, VERSION, CORRUPT = range(9)
+OK, BUG, USAGE, SOME_ROWS_REJECTED, REFUSED, ENVIRONMENT, BUSY, VERSION, CORRUPT, REMOVAL = range(10)
 INTERRUPTED = 130
 
 _PASSWORD = re.compile(r"(://[^\s/:@]*:)[^\s/]+(?=@)")
 
 _CODES: dict[type[errors.DedupError], int] = {
     errors.UsageError: USAGE,
+    errors.TooManyRemoved: REMOVAL,  # before its base class
     errors.InputRefused: REFUSED,
     errors.EnvironmentFault: ENVIRONMENT,
     errors.WriterBusy: BUSY,

@@ -96,14 +96,16 @@ TextColumns = Annotated[
         "--text",
         "-t",
         metavar="COLUMN",
-        help="Column that holds the text; repeat it to join several columns with a space. Default: a column named "
-        "name, company, text or the like.",
+        help="Column that holds the text; repeat it to join several columns with a space. Default: that of the source, "
+        "or found by names and values.",
     ),
 ]
 IdColumn = Annotated[
     str | None,
     typer.Option(
-        "--id", metavar="COLUMN", help="Column that holds the record ids. Default: a column named id, if any."
+        "--id",
+        metavar="COLUMN",
+        help="Column that holds the record ids; '' for none. Default: that of the source, or found, if there is one.",
     ),
 ]
 Encoding = Annotated[
@@ -191,7 +193,7 @@ Rejects = Annotated[
         "--rejects",
         metavar="FILE",
         help="Write rejected rows to FILE (JSON Lines, or CSV if it ends in .csv), or to stderr if it is -. Default: "
-        "INPUT.rejects.jsonl.",
+        "rejects/SOURCE.jsonl in the workspace.",
         rich_help_panel=READING,
     ),
 ]

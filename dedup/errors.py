@@ -3,6 +3,7 @@
     DedupError
     ├── UsageError          an invalid option or argument
     ├── InputRefused        an input that cannot be read as requested; nothing was written
+    │   └── TooManyRemoved  an input that would remove too many records of its source
     ├── EnvironmentFault    disk, permissions, database or memory: the same command may work later
     ├── WriterBusy          another process is writing to this workspace
     ├── VersionMismatch     a workspace, schema, model or snapshot of an unsupported version
@@ -30,6 +31,10 @@ class InputRefused(DedupError):
     def __init__(self, message: str, code: str = "E_INPUT") -> None:
         super().__init__(message)
         self.code = code
+
+
+class TooManyRemoved(InputRefused):
+    """An input that would remove too many records of its source; nothing was written."""
 
 
 class EnvironmentFault(DedupError):

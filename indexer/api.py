@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from threading import RLock
 from typing import Any, Self, Unpack, overload
@@ -39,7 +40,7 @@ from indexer.jobs.verify import verify_workspace
 from indexer.progress_bar import ProgressOption, progress_of
 from indexer.reading.formats.python_rows import PythonTable, rows_of
 from indexer.reading.inputs import Input, inputs_of_files
-from indexer.reading.rejects import Reject
+from indexer.reading.rejects import Reject, RejectsList
 from indexer.reading.rows import ReadingOptions, ReadOptions
 from indexer.results.deduplication import Duplicates
 from indexer.results.indexing import Added, Status, Verification
@@ -138,39 +139,39 @@ class Index:
         id: Label | None = None,
         source: str | None = None,
         sync: bool = False,
+        max_removed: float | None = None,
         max_reject_rate: float = 0.05,
         **reading: Unpack[ReadingOptions],
     ) -> Added:
         """Add the rows of a file or of Python objects; rows with known ids are updated.
 
-        ``data`` is a path, or rows as ``deduplicate`` takes them. Columns that are not named are found by their names.
-        ``source`` is the collection the rows belong to: the name of the file, or ``python``. Without an id column a
-        row is known by its content. With ``sync``, records of the source that are not in ``data`` are removed; a file
-        without ids always replaces its source. Of 100 rows or more, at most the share ``max_reject_rate`` may be
-        rejected. ``reading`` are further options for files: ``encoding``, ``delimiter``, ``quote``, ``header``,
-        ``skip_lines``, ``lenient``, ``escape``, ``short_rows``, ``sheet``, ``fix_mojibake`` and ``allow_empty``.
+        ``data`` is a path, or rows as ``deduplicate`` takes them. Columns that are not named are those of the source,
+        or found by their names and values. ``source`` is the collection the rows belong to: the name of the file, or
+        ``python``. Without an id column a row is known by its content. With ``sync``, records of the source that are
+        not in ``data`` are removed; a file without ids always replaces its source. At most the share ``max_removed`` of
+        the records is removed (default: 0.1, but up to 10 if that is at most half of them). Of 100 rows or more, at
+        most the share ``max_reject_rate`` may be rejected. ``reading`` are further options for files: ``encoding``,
+        ``delimiter``, ``quote``, ``header``, ``skip_lines``, ``lenient``, ``escape``,
+        ``short_rows``, ``sheet``, ``fix_mojibake`` and ``allow_empty``.
 
         Raises:
-            UsageError, InputRefused: the rows cannot be read, or too many are rejected; nothing was changed.
-            WriterBusy: another process is writing to this index.
-            EnvironmentFault: the disk or the database fails.
+            UsageError, InputRefused: the rows cannot be read, too many are rejected, or most are in another source and
+                ``source`` is not given; nothing was changed.
+            TooManyRemoved: more records than ``max_removed`` would be removed; nothing was changed.
+            WriterBusy, EnvironmentFault: another process is writing; the disk or the database fails.
         """
-        if unknown := sorted(reading.keys() - ReadingOptions.__annotations__.keys()):
-            known = ", ".join(ReadingOptions.__annotations__)
-            raise UsageError(f"There is no option {unknown[0]!r}; the options of reading are {known}.")
+        known = ReadingOptions.__annotations__
+        if unknown := sorted(reading.keys() - known):
+            raise UsageError(f"There is no option {unknown[0]!r}; the options of reading are {', '.join(known)}.")
         options = ReadOptions(text_columns=text_columns_of(text), id_column=id_column_of(id), **reading)
-        rejects = _Rejects()
-        mirror, table = None, None
-        if isinstance(data, str | os.PathLike):
+        rejects = RejectsList()
+        table = None
+        if is_file := isinstance(data, str | os.PathLike):
             (given,) = inputs_of_files([os.fspath(data)], None if source is None else source_of(source))
         else:
             if for_files := sorted(reading.keys() & _OF_FILES):
                 raise UsageError(f"{for_files[0]}= applies only to files.")
-            rows = rows_of(data)
-            table = PythonTable(rows, options, id_types.to_text)
-            name = source_of(DEFAULT_SOURCE if source is None else source)
-            given = Input(name, (), lambda wanted: PythonTable(rows, wanted, id_types.to_text))
-            mirror = sync
+            table, given = _from_python(data, options, source)
         notes: list[str] = []
         with progress_of(self._progress) as progress:
             done = index_input(
@@ -180,14 +181,17 @@ class Index:
                 rejects,
                 options=options,
                 sync=sync,
-                mirror=mirror,
+                mirror=None if is_file else sync,
                 id_type=id_types.type_of(table.ids) if table and table.ids else None,
+                max_removed=None if max_removed is None else share_of(max_removed, "max_removed"),
                 max_reject_rate=share_of(max_reject_rate, "max_reject_rate"),
                 notify=notes.append,
                 progress=progress,
             )
         self.close()
-        return Added.of(done, [_rejected(reject, table) for reject in rejects.rows], notes)
+        return Added.of(
+            done, [_rejected(reject, table) for reject in rejects.rows], [*notes, *rejects.reasons.sentences()]
+        )
 
     def delete(
         self,
@@ -346,14 +350,11 @@ def _state(store: Store) -> str | None:
     return store.meta(settings.WRITER)
 
 
-class _Rejects:
-    """Keeps the rows that are rejected."""
-
-    def __init__(self) -> None:
-        self.rows: list[Reject] = []
-
-    def add(self, reject: Reject) -> None:
-        self.rows.append(reject)
+def _from_python(data: object, options: ReadOptions, source: str | None) -> tuple[PythonTable, Input]:
+    """Return rows that are given as Python objects, as a table and as an input, which may be opened again."""
+    name = source_of(DEFAULT_SOURCE if source is None else source)
+    opener = partial(PythonTable, rows_of(data), id_text=id_types.to_text)
+    return opener(options), Input(name, (), opener, source is not None)
 
 
 def _absolute(url: str) -> str:

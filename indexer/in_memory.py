@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import Any
 
 from dedup.errors import UsageError
@@ -24,8 +25,9 @@ from indexer.jobs import compare as compare_job
 from indexer.jobs.duplicates import duplicates_of_texts
 from indexer.jobs.link import link_texts
 from indexer.progress_bar import ProgressOption, progress_of
-from indexer.reading.cell_table import Unusable
+from indexer.reading.cell_table import Unusable, written
 from indexer.reading.columns import Columns, joined
+from indexer.reading.detection.roles import SAMPLE_ROWS
 from indexer.reading.formats.python_rows import PythonRows, cell_of, is_missing, rows_of
 from indexer.reading.rows import ReadOptions
 from indexer.results.comparison import Comparison, Comparisons
@@ -82,9 +84,10 @@ def deduplicate(
     """Find all duplicates in a list of texts or a table, in memory.
 
     ``data`` is a list of texts or of dicts, a dict of columns, or a data frame of pandas, Polars, Arrow or DuckDB.
-    Without ``text`` and ``id`` the columns are found by their names; without an id column (or with ``id=""``) the id of
-    a row is its position, from 0. Pairs have at least ``min_probability`` (default: the model's, 0.5 for the one that
-    ships with neardup). ``progress=True`` draws a bar in a terminal or notebook; a function gets (stage, done, total).
+    Without ``text`` and ``id`` the columns are found by their names and values; without an id column (or with
+    ``id=""``) the id of a row is its position, from 0. Pairs have at least ``min_probability`` (default: the model's,
+    0.5 for the one that ships with neardup). ``progress=True`` draws a bar in a terminal or notebook; a function gets
+    (stage, done, total).
 
     >>> import neardup
     >>> names = ["Acme Holdings Inc", "ACME HOLDINGS INCORPORATED", "Zenith Bank", "acme holdings, inc."]
@@ -179,7 +182,9 @@ class _TextsOf:
     ) -> None:
         rows = rows_of(data)
         wanted = ReadOptions(text_columns=text_columns_of(text), id_column=id_column_of(id))
-        self.columns = Columns(name, rows.names, wanted, hint)
+        self.columns = Columns(
+            name, rows.names, wanted, hint, list(map(written, islice(rows.records(cell_of), SAMPLE_ROWS)))
+        )
         self.records: list[Record] = []
         self.groups: dict[str, list[Record]] = {}
         self.rejected: list[Rejected] = []

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         DedupError,
         EnvironmentFault,
         InputRefused,
+        TooManyRemoved,
         UsageError,
         VersionMismatch,
         WriterBusy,
@@ -58,6 +59,7 @@ __all__ = [
     "Record",
     "Rejected",
     "Status",
+    "TooManyRemoved",
     "UsageError",
     "Verification",
     "VersionMismatch",
@@ -72,7 +74,8 @@ __all__ = [
 
 _HOMES = {
     "dedup.errors": (
-        "CorruptStore", "DedupError", "EnvironmentFault", "InputRefused", "UsageError", "VersionMismatch", "WriterBusy",
+        "CorruptStore", "DedupError", "EnvironmentFault", "InputRefused", "TooManyRemoved", "UsageError",
+        "VersionMismatch", "WriterBusy",
     ),
     "dedup.model": ("Model", "load_model"),
     "indexer.api": ("Index",),

@@ -53,6 +53,17 @@ Source = Annotated[
 Sync = Annotated[
     bool, typer.Option("--sync", help="Also delete records of the source that are missing from the input.")
 ]
+MaxRemoved = Annotated[
+    float | None,
+    typer.Option(
+        "--max-removed",
+        metavar="SHARE",
+        min=0,
+        max=1,
+        help="Refuse the input if more than this share of the records of its source (0 to 1) would be removed. "
+        "Default: 0.1, but up to 10 records if that is at most half of them.",
+    ),
+]
 FromSql = Annotated[
     str | None,
     typer.Option("--from-sql", metavar="QUERY", help="Index the rows of an SQL query instead of files."),
@@ -88,6 +99,7 @@ def index(
     id: options.IdColumn = None,
     source: Source = None,
     sync: Sync = False,
+    max_removed: MaxRemoved = None,
     from_sql: FromSql = None,
     source_url: SourceUrl = None,
     workspace: options.Workspace = options.DEFAULT_WORKSPACE,
@@ -117,7 +129,8 @@ def index(
     identified by their content, and records that are missing from the input are removed.
 
     Indexing the same file again changes nothing. An interrupted run continues when it is started again. Several
-    files are indexed one after the other until one is refused. Exit code 3: done, but some rows were rejected.
+    files are indexed one after the other until one is refused. Exit code 3: done, but some rows were rejected. Exit
+    code 9: nothing was changed, because too many records would be removed.
     """
     compute_with(threads)
 
@@ -151,24 +164,29 @@ def index(
         load_model(),
         options=wanted,
         sync=sync,
+        max_removed=max_removed,
         max_reject_rate=max_reject_rate,
         memory=limit,
         notify=notes_unless(quiet),
     )
-    refused = _open_all_rejects(given, files or [], rejects, place, mode)
+    refused = _rejects_of(given, rejects, place, files or [], mode)
     if _index_all(given, job, refused, quiet=quiet):
         raise typer.Exit(SOME_ROWS_REJECTED)
 
 
-def _open_all_rejects(
-    given: Sequence[Input], files: Sequence[str], asked: Path | None, place: Workspace, mode: str | None
+def _rejects_of(
+    given: Sequence[Input], asked: Path | None, place: Workspace, files: Sequence[str], mode: str | None
 ) -> list[RejectsFile | RejectsStream]:
-    """Open the destination of the rejects of each input."""
+    """Return where the rejected rows of each input go; raises what ``open_rejects`` raises."""
     from indexer.files import access_of
-    from indexer.reading.inputs import open_rejects
+    from indexer.reading.inputs import open_rejects, place_of_rejects
 
     access = access_of(mode) if mode else None
-    return [open_rejects(one.files, asked, one.source, inputs=files, owns=place.owns, access=access) for one in given]
+    defaults = [place_of_rejects(place.directory, one.source) for one in given]
+    return [
+        open_rejects(one.files, asked, default, inputs=files, owns=place.owns, access=access)
+        for one, default in zip(given, defaults, strict=True)
+    ]
 
 
 def _inputs(
@@ -210,7 +228,7 @@ def _index_all(
         with listed as refused:
             done = _index(job, one, refused, quiet=quiet)
             _print(done, alone=len(given) == 1)
-            say_rejected(refused.count, refused.commit())
+            say_rejected(refused)
         rejected += refused.count
     return rejected
 
@@ -226,7 +244,7 @@ def _index(
             return job(one, refused, progress=progress)
     except InputRefused as error:
         if error.code == "E_TOO_MANY_REJECTS":
-            say_rejected(refused.count, refused.commit())
+            say_rejected(refused)
         raise
 
 

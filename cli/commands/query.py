@@ -207,10 +207,11 @@ def _answer_file(
 ) -> int:
     """Write the matches of every row of a file; return the number of rejected rows."""
     from dedup.errors import UsageError
-    from indexer.reading.inputs import open_rejects, reading
+    from indexer.reading.inputs import open_rejects, place_of_rejects, reading, source_name
     from indexer.reading.open import open_table
 
-    listed = open_rejects([file], rejects, "stdin", owns=asked.place.owns, access=asked.access)
+    default = place_of_rejects(asked.place.directory, source_name(file), of_queries=True)
+    listed = open_rejects([file], rejects, default, owns=asked.place.owns, access=asked.access)
     if asked.output is not None and listed.path is not None and asked.output.resolve() == listed.path.resolve():
         raise UsageError(f"--output {asked.output} is where the rejected rows are listed; choose another path.")
     table = open_table(file, wanted)
@@ -224,7 +225,7 @@ def _answer_file(
         )
         with output_to(asked.output, asked.access or asked.place.access_with(file)) as out:
             write_rows(_rows(searcher, answers, asked), asked.shape, out, raw=asked.raw)
-        say_rejected(refused.count, refused.commit())
+        say_rejected(refused)
     return refused.count
 
 

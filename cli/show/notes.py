@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from cli.show.standard_streams import discard
 from cli.show.text import visible
+
+if TYPE_CHECKING:
+    from indexer.reading.rejects import RejectsFile, RejectsStream
 
 
 def say(message: str) -> None:
@@ -30,7 +33,10 @@ def notes_unless(quiet: bool) -> Callable[[str], None]:
     return note
 
 
-def say_rejected(count: int, path: Path | None) -> None:
-    """Say how many rows were rejected, and where they are listed."""
+def say_rejected(rejects: RejectsFile | RejectsStream) -> None:
+    """Complete the list of rejected rows, and say how many there are, where they are listed, and why."""
+    path, count = rejects.commit(), rejects.count
     if count:
         say(f"Rejected {count:,} {'row' if count == 1 else 'rows'}{f'; see {path}' if path else ''}.")
+    for sentence in rejects.reasons.sentences() if path else ():  # what was written to a stream has been told
+        say(f"  {sentence}")

@@ -7,14 +7,15 @@ continues after the last of them in the same run.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
-from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import Connection, func, insert, select, update
 
 from dedup.errors import InputRefused, UsageError
@@ -23,12 +24,19 @@ from dedup.runtime.progress import Progress, no_progress
 from indexer.ingest import id_types
 from indexer.ingest.encoding import Encoding
 from indexer.ingest.intake import Identity, Intake, take_in
-from indexer.ingest.keyset import KeySet, keys_of
+from indexer.ingest.keyset import keys_of
+from indexer.ingest.safeguards import (
+    Safeguards,
+    check_elsewhere,
+    check_id_column,
+    check_removal,
+    record_columns,
+)
 from indexer.ingest.spool import Spool
 from indexer.ingest.upsert import Plan, apply_batch, plan_batch, remove_records
 from indexer.memory import INDEX
 from indexer.memory import check as check_memory
-from indexer.reading.open import Row
+from indexer.reading.open import ColumnChoice, Row
 from indexer.reading.rejects import Reject
 from indexer.store import runs
 from indexer.store.engines import PAGE
@@ -37,6 +45,8 @@ from indexer.store.runs import Accounts, CurrentRun
 from indexer.store.schema import record, source
 from indexer.store.store import Codes, Store
 from indexer.store.transactions import next_key
+
+NO_SAFEGUARDS = Safeguards()
 
 SIZE_OF_REMOVAL = PAGE
 """Records removed in one transaction."""
@@ -79,6 +89,7 @@ def ingest(
     on_reject: Callable[[Reject], None],
     mirror: bool,
     id_type: str | None = None,
+    safeguards: Safeguards = NO_SAFEGUARDS,
     max_reject_rate: float = 0.05,
     memory: int | None = None,
     progress: Progress = no_progress,
@@ -88,21 +99,24 @@ def ingest(
     """Store the rows of one input as records of the source ``source_name``.
 
     Records of the source that are not in the input are removed with ``mirror``. ``id_type`` is recorded for a source
-    without records (``id_types``). ``run`` becomes the earlier run if the same input was begun before. ``scratch`` is
-    the directory for a temporary file, and ``memory`` limits the estimated peak memory in bytes (``indexer.memory``).
-    ``on_reject`` is called with every rejected row. One transaction stores ``batch_rows`` rows (default
-    ``BATCH_ROWS``) or removes ``removal_rows`` records (default ``SIZE_OF_REMOVAL``). Stages reported to ``progress``:
-    ``read``, ``store`` (after each commit), ``remove``.
+    without records (``id_types``). ``safeguards`` may refuse the input. ``run`` becomes the earlier run if the same
+    input was begun before. ``scratch`` is the directory for a temporary file, and ``memory`` limits the estimated peak
+    memory in bytes (``indexer.memory``). ``on_reject`` is called with every rejected row. One transaction stores
+    ``batch_rows`` rows (default ``BATCH_ROWS``) or removes ``removal_rows`` records (default ``SIZE_OF_REMOVAL``).
+    Stages reported to ``progress``: ``read``, ``store`` (after each commit), ``remove``.
 
     Raises:
         InputRefused: All rows were rejected, or more than ``max_reject_rate`` of at least 100; or the input is empty
-            and would remove every record of the source, or the source has the other identity. Nothing was written.
-        UsageError: The source was indexed with the other identity, or the job would need more than ``memory``.
+            and would remove every record of the source, the source has the other identity, or the rows are those of
+            another source. Nothing was written.
+        TooManyRemoved: More records would be removed than ``safeguards`` allow. Nothing was written.
+        UsageError: The source was indexed with the other identity or by other ids, or the job would need more than
+            ``memory``.
         VersionMismatch: The model has no vector for a text; earlier batches are stored.
         WriterBusy: Another process has started writing; earlier batches are stored.
 
     """
-    size = _check_source(store, source_name, identity, rows)
+    known = _check_source(store, source_name, identity, rows)
     with Spool(scratch) as spool:
         intake = take_in(
             rows,
@@ -113,44 +127,67 @@ def ingest(
             progress=progress,
             batch_rows=batch_rows,
         )
-        if mirror and intake.rows_in == 0 and size:
-            raise InputRefused(
-                f"The input has no rows, which would remove all {size} records of source "
-                f"{source_name!r}. Check the input, or index it into a new workspace.",
-                "E_EMPTY",
-            )
+        missing = _missing_records(store, known, intake, mirror=mirror)
+        _check(store, known, spool, intake, safeguards, missing=len(missing))
         if memory is not None:
-            texts = _most_texts(store, source_name, intake, mirror=mirror)
+            texts = _most_texts(store, known, intake, mirror=mirror)
             check_memory(INDEX, texts, intake.largest_batch, memory)
         digest = sha256("\0".join((source_name, identity, str(mirror), spool.digest)).encode()).hexdigest()
-        begin = partial(_begin, name=source_name, identity=identity, run=run, digest=digest)
-        source_id, run.run_id = store.write(partial(begin, is_empty=size == 0, id_type=id_type))
+        begin = partial(_begin, name=source_name, identity=identity, run=run, digest=digest, columns=safeguards.columns)
+        source_id, run.run_id = store.write(partial(begin, is_empty=known.size == 0, id_type=id_type))
         loading = _Loading(store, source_id, run.run_id, model)
         went_on = loading.number > 0
-        loading.store(spool, intake.rows_in, is_new=size == 0, progress=progress)
-    withheld = 0
-    if mirror:
-        missing = _missing_records(store, source_id, intake.keys)
-        withheld = _remove_missing(loading, missing, intake, removal_rows or SIZE_OF_REMOVAL, progress)
+        loading.store(spool, intake.rows_in, is_new=known.size == 0, progress=progress)
+    withheld = len(missing) if intake.unidentified else 0
+    if not withheld:
+        _remove(loading, missing, removal_rows or SIZE_OF_REMOVAL, progress)
     return IngestSummary(runs.batches(store, run.run_id)[1], went_on, withheld, loading.texts_encoded)
 
 
-def _most_texts(store: Store, name: str, intake: Intake, *, mirror: bool) -> int:
+class _Known(NamedTuple):
+    """A source as it was before the input: its name, key and number of records; zeros if it is new."""
+
+    name: str
+    key: int
+    size: int
+
+
+def _check(store: Store, known: _Known, spool: Spool, intake: Intake, safeguards: Safeguards, *, missing: int) -> None:
+    """Refuse an input that ``safeguards`` forbid, or one without rows that would remove the ``missing`` records.
+
+    Raises:
+        InputRefused, TooManyRemoved, UsageError: as ``ingest``.
+    """
+    if missing and not intake.rows_in:
+        raise InputRefused(
+            f"The input has no rows, which would remove all {known.size} records of source {known.name!r}. Check the "
+            "input, or index it into a new workspace.",
+            "E_EMPTY",
+        )
+    first = next(iter(spool)).items if spool.batches else ()
+    if known.size:
+        check_id_column(store, known.key, known.name, first, safeguards.columns)
+    elif not safeguards.is_named:
+        check_elsewhere(store, known.name, first)
+    if not intake.unidentified:
+        check_removal(known.name, known.size, missing, intake.rows_in, safeguards.max_removed)
+
+
+def _most_texts(store: Store, known: _Known, intake: Intake, *, mirror: bool) -> int:
     """Return an upper bound on the number of distinct texts after the input is stored.
 
     It adds the texts of other sources, the records of this source that stay, and the rows, which may all be new.
     """
     columns = select(func.count(record.c.text_id.distinct())).join_from(record, source)
-    of_others = store.read(columns.where(source.c.name != name))[0][0]
-    own = store.read(select(source.c.source_id).where(source.c.name == name))
+    of_others = store.read(columns.where(source.c.name != known.name))[0][0]
     stay = 0
-    if own and (intake.unidentified or not mirror):
-        stay = sum(1 for _ in _missing_records(store, own[0][0], intake.keys))
+    if intake.unidentified or not mirror:
+        stay = len(_missing_records(store, known, intake, mirror=True))
     return int(of_others) + stay + intake.rows_in
 
 
-def _check_source(store: Store, name: str, identity: Identity, rows: Iterable[Row | Reject]) -> int:
-    """Return the number of records of a source.
+def _check_source(store: Store, name: str, identity: Identity, rows: Iterable[Row | Reject]) -> _Known:
+    """Return what is known of a source.
 
     Raises:
         UsageError: The source has the other identity.
@@ -158,10 +195,10 @@ def _check_source(store: Store, name: str, identity: Identity, rows: Iterable[Ro
 
     """
     counted = select(func.count()).where(record.c.source_id == source.c.source_id).scalar_subquery()
-    found = store.read(select(source.c.identity, counted).where(source.c.name == name))
+    found = store.read(select(source.c.source_id, source.c.identity, counted).where(source.c.name == name))
     if not found:
-        return 0
-    before, size = found[0]
+        return _Known(name, 0, 0)
+    source_id, before, size = found[0]
     if size and before != identity:
         if next(iter(rows), None) is None:
             raise InputRefused(f"The input has no rows, so source {name!r} was not changed.", "E_EMPTY")
@@ -169,7 +206,7 @@ def _check_source(store: Store, name: str, identity: Identity, rows: Iterable[Ro
             f"Source {name!r} was indexed {_OTHER_IDENTITY[identity]}, or use another source with --source (source= in "
             "Python)."
         )
-    return int(size)
+    return _Known(name, int(source_id), int(size))
 
 
 def _begin(
@@ -181,6 +218,7 @@ def _begin(
     digest: str,
     is_empty: bool,
     id_type: str | None,
+    columns: ColumnChoice | None,
 ) -> tuple[int, int]:
     """Return the keys of the source, created if it is new, and of the run to continue."""
     rows = fetch(connection, select(source.c.source_id).where(source.c.name == name))
@@ -191,6 +229,7 @@ def _begin(
         connection.execute(update(source).where(source.c.source_id == source_id).values(identity=identity))
     if is_empty:
         id_types.record(connection, source_id, id_type)
+    record_columns(connection, source_id, columns)
     return source_id, runs.resume_run(connection, run, source_id, digest)
 
 
@@ -278,34 +317,25 @@ class _Loading:
         self._store.write(work)
         self.number += 1
 
-    def count(self) -> int:
-        """Return the number of records of the source."""
-        return int(self._store.read(select(func.count()).where(record.c.source_id == self.source_id))[0][0])
 
-
-def _missing_records(store: Store, source_id: int, keys: KeySet) -> Iterator[tuple[int, int]]:
-    """Yield ``record_id`` and ``text_id`` of the records of a source whose id is not in ``keys``."""
+def _missing_records(store: Store, known: _Known, intake: Intake, *, mirror: bool) -> NDArray[np.int64]:
+    """Return ``record_id`` and ``text_id`` (n, 2) of the records that are not in the input; none unless ``mirror``."""
     columns, after = record.c["external_id", "record_id", "text_id"], ""
-    while True:
-        here = (record.c.source_id == source_id, record.c.external_id > after)
+    found = [np.empty((0, 2), np.int64)]
+    while mirror and known.size:
+        here = (record.c.source_id == known.key, record.c.external_id > after)
         page = store.read(select(*columns).where(*here).order_by(record.c.external_id).limit(PAGE))
         if not page:
-            return
-        held = keys.contains(keys_of(external_id for external_id, *_ in page))
-        yield from ((row[1], row[2]) for row, is_held in zip(page, held.tolist(), strict=True) if not is_held)
+            break
+        held = intake.keys.contains(keys_of(external_id for external_id, *_ in page))
+        found.append(np.array([row[1:] for row in page], np.int64)[~held])
         after = page[-1][0]
+    return np.concatenate(found)
 
 
-def _remove_missing(
-    loading: _Loading, missing: Iterator[tuple[int, int]], intake: Intake, removal_rows: int, progress: Progress
-) -> int:
-    """Remove the records missing from the input, or none if unreadable rows may be theirs; return how many stayed."""
-    if intake.unidentified:
-        return sum(1 for _ in missing)
-    removed, expected = 0, loading.count() - (intake.rows_in - intake.rejected)
-    while page := list(islice(missing, removal_rows)):
-        loading.remove(page)
-        removed += len(page)
-        # the records of rejected rows stay, so the expected number can be too high
-        progress("remove", removed, expected if len(page) == removal_rows else removed)
-    return 0
+def _remove(loading: _Loading, missing: NDArray[np.int64], removal_rows: int, progress: Progress) -> None:
+    """Remove the records missing from the input."""
+    for start in range(0, len(missing), removal_rows):
+        page = missing[start : start + removal_rows].tolist()
+        loading.remove([(record_id, text_id) for record_id, text_id in page])
+        progress("remove", start + len(page), len(missing))

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Protocol, TypedDict, Unpack
 
+from dedup.errors import UsageError
 from dedup.matching.matcher import Matcher
 from dedup.runtime.progress import Progress, no_progress, with_total
 from dedup.runtime.stopwatch import Stopwatch
@@ -17,6 +18,7 @@ from indexer.ingest.encoding import encode
 from indexer.ingest.identity import recorded_identity, with_identity
 from indexer.ingest.intake import Identity
 from indexer.ingest.load import ingest
+from indexer.ingest.safeguards import Safeguards, known_columns
 from indexer.reading.inputs import Input, reading
 from indexer.reading.open import Row
 from indexer.reading.rejects import Reject
@@ -42,6 +44,7 @@ class IngestOptions(TypedDict, total=False):
     """Options that ``index_rows`` passes to ``ingest``, which describes them."""
 
     id_type: str | None
+    safeguards: Safeguards
     max_reject_rate: float
     memory: int | None
     batch_rows: int | None
@@ -103,6 +106,7 @@ def index_input(
     sync: bool = False,
     mirror: bool | None = None,
     id_type: str | None = None,
+    max_removed: float | None = None,
     max_reject_rate: float = 0.05,
     memory: int | None = None,
     notify: Callable[[str], None] = lambda sentence: None,
@@ -112,11 +116,13 @@ def index_input(
 
     ``notify`` is called with messages for the user: the columns used, and warnings. The writer lock is taken before the
     input is read, so a job that cannot run fails early. ``sync`` removes the records of the source that are missing
-    from the input; without ids that is the default, which ``mirror`` overrides. Stages reported to ``progress``: those
-    of ``index_rows``.
+    from the input, at most ``max_removed`` of them (``Safeguards``); without ids that is the default, which ``mirror``
+    overrides. Columns that are not requested are those that the source had before, if it had any. Stages reported to
+    ``progress``: those of ``index_rows``.
 
     Raises what ``indexer.reading.open`` and ``index_rows`` raise.
     """
+    options = _with_known_columns(workspace, given.source, options)
     with given.opener(options) as opened:
         if not opened.columns:  # an empty file, which is allowed: only warn
             with reading(opened, notify):
@@ -136,12 +142,25 @@ def index_input(
                     on_reject=counted.add,
                     mirror=sync or identity == "content" if mirror is None else mirror,
                     id_type=id_type,
+                    safeguards=Safeguards(max_removed, table.choice, given.is_named),
                     max_reject_rate=max_reject_rate,
                     memory=memory,
                     progress=with_total(progress, table, "read"),
                 )
             recall = recall_of(store) if result.snapshot_built else {}
     return InputIndexed(given.source, result, table.rows_of, counted.by_file, recall)
+
+
+def _with_known_columns(workspace: Workspace, source: str, options: ReadOptions) -> ReadOptions:
+    """Return the options with the columns that the source has, if there is an index with such a source."""
+    if options.text_columns and options.id_column is not None:
+        return options
+    try:
+        with workspace.open(for_writing=False) as store:
+            text, id_column = known_columns(store, source)
+    except UsageError:  # nothing is indexed yet; whatever else it is, opening for writing raises it again
+        return options
+    return replace(options, known_text=text, known_id=id_column)
 
 
 class _CountedRejects:

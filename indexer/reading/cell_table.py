@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from indexer.outputs.csv import csv_line
 from indexer.reading.cell_warnings import CellWarnings
 from indexer.reading.columns import Columns
+from indexer.reading.detection.roles import SAMPLE_ROWS
 from indexer.reading.rejects import Reject
 from indexer.reading.rows import MAX_CELL_CHARACTERS, ReadOptions, Row, Table
 
@@ -31,11 +33,27 @@ class Unusable(NamedTuple):
 
 
 class CellTable(Table):
-    """A table of records made of cells; ``line`` is the record number, and there is no byte offset."""
+    """A table of records made of cells; ``line`` is the record number, and there is no byte offset.
 
-    def choose_columns(self, header: Sequence[str], options: ReadOptions, warnings: Sequence[str] = ()) -> None:
-        """Choose the text and id columns; ``warnings`` concern the input itself. Raises ``InputRefused``."""
-        self._columns = Columns(self.name, header, options)
+    ``records`` is the number of records read so far, blank ones included.
+    """
+
+    records: int = 0
+
+    def choose_columns(
+        self,
+        header: Sequence[str],
+        options: ReadOptions,
+        sample: Iterable[Sequence[str | Unusable | None]],
+        warnings: Sequence[str] = (),
+    ) -> None:
+        """Choose the text and id columns, also by a ``sample`` of records; ``warnings`` concern the input itself.
+
+        Raises:
+            InputRefused: they cannot be chosen.
+        """
+        first = [written(values) for values in islice(sample, SAMPLE_ROWS)]
+        self._columns = Columns(self.name, header, options, sample=first)
         self.columns, self.choice = self._columns.names, self._columns.choice
         self._cell_warnings = CellWarnings(self.name, self.choice, self.columns, options.fix_mojibake)
         self._cell_warnings.general += [*self._columns.warnings, *warnings]
@@ -44,11 +62,15 @@ class CellTable(Table):
     def warnings(self) -> list[str]:  # noqa: D102
         return self._cell_warnings.messages(self.rows_in)
 
-    def item(self, values: Sequence[str | Unusable | None]) -> Row | Reject:
-        """Count one record and return it as a row or a reject."""
+    def item(self, values: Sequence[str | Unusable | None]) -> Row | Reject | None:
+        """Count one record and return it as a row or a reject; None if it has several cells, all of them blank."""
+        self.records += 1
+        number = self.records
+        cells = written(values)
+        if len(cells) > 1 and not any(isinstance(value, Unusable) or (value and value.strip()) for value in values):
+            self._cell_warnings.skip_blank(number)
+            return None
         self.rows_in += 1
-        number = self.rows_in
-        cells = [value if isinstance(value, str) else "" if value is None else value.stand_in for value in values]
         for name, value in zip(self.columns, values, strict=True):
             if isinstance(value, Unusable):
                 return self._reject(cells, value.error, value.message(name), name)
@@ -63,4 +85,9 @@ class CellTable(Table):
         return Row(number, number, external_id, raw, fields, cells, None, self.name)
 
     def _reject(self, cells: Sequence[str], error: str, message: str, column: str | None) -> Reject:
-        return Reject(self.rows_in, self.rows_in, error, column, message, csv_line(cells), None, self.name)
+        return Reject(self.records, self.records, error, column, message, csv_line(cells), None, self.name)
+
+
+def written(values: Sequence[str | Unusable | None]) -> list[str]:
+    """Return the cells of a record as text."""
+    return [value if isinstance(value, str) else "" if value is None else value.stand_in for value in values]

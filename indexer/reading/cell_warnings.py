@@ -40,11 +40,15 @@ class CellWarnings:
         self.general: list[str] = []
         self._name = name
         self._id = choice.id
-        self._scientific, self._null, self._mojibake = _Count(), _Count(), _Count()
+        self._scientific, self._null, self._mojibake, self._blank = _Count(), _Count(), _Count(), _Count()
         self._fix = _mojibake_repair() if fix_mojibake else None
         self._original = f"{'_'.join(choice.text)}_as_read"
         while self._original in columns:
             self._original += "_"
+
+    def skip_blank(self, line: int) -> None:
+        """Count a row of which every cell is blank; it is skipped."""
+        self._blank.add(line)
 
     def check_id(self, external_id: str, line: int) -> str:
         """Check an id and return it without Excel's ``="…"``."""
@@ -85,6 +89,8 @@ class CellWarnings:
             messages.append(
                 f"W_MOJIBAKE: {self._name} has UTF-8 texts that were decoded as cp1252: {self._mojibake}. {outcome}."
             )
+        if self._blank.times:
+            messages.append(f"W_ROW_EMPTY: {self._name} has rows without any value: {self._blank}. They were skipped.")
         if not rows_in:
             messages.append(f"W_NO_ROWS: {self._name} has no rows.")
         return messages

@@ -7,14 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 
 from dedup.errors import InputRefused
+from indexer.reading.detection.roles import id_of, roles_of
 from indexer.reading.rows import MAX_COLUMNS, ColumnChoice, ReadOptions
-
-TEXT_NAMES = (
-    *("name", "companyname", "company", "organisationname", "organizationname", "organisation"),
-    *("organization", "employername", "employer", "businessname", "legalname", "entityname", "title", "text"),
-)
-"""Names of text columns, best first, compared by their letters and digits only."""
-ID_NAMES = ("id", "recordid", "uuid")
 
 _DATA = re.compile(r"[+-]?\d+([.,]\d+)*%?|\d{1,4}[-./]\d{1,2}[-./]\d{1,4}([ T].*)?|[^@\s]+@[^@\s]+\.\w+")
 """A number, a date or an e-mail address: data rather than a column name."""
@@ -47,31 +41,33 @@ class Columns:
         others: Name and position of every other column.
         warnings: Warnings about the header.
 
-    ``hint`` returns a further sentence for the message about a requested column that does not exist.
+    What ``options`` leave open is found by the names and by ``sample``, the cells of the first rows; rows of another
+    width are ignored. ``hint`` returns a further sentence for the message about a requested column that does not exist.
 
     Raises ``InputRefused`` if the columns cannot be chosen.
     """
 
     def __init__(
-        self, owner: str, header: Sequence[str], options: ReadOptions, hint: Callable[[], str] = lambda: ""
+        self,
+        owner: str,
+        header: Sequence[str],
+        options: ReadOptions,
+        hint: Callable[[], str] = lambda: "",
+        sample: Sequence[Sequence[str]] = (),
     ) -> None:
         self._owner = owner
+        self._sample = [cells for cells in sample if len(cells) == len(header)]
         self._hint = hint
         self._header = clean(header)
         if len(header) > MAX_COLUMNS:
             message = f"{owner} has {len(header)} columns; the maximum is {MAX_COLUMNS}."
             raise InputRefused(f"{message} Check the delimiter, or remove some columns.", "E_HEADER")
         self.names = tuple(_distinct(self._header))
-        text = list(options.text_columns) or [_guess_text(self._header) or ""]
-        if not text[0]:
-            message = f"{owner} has no column with a usual name for the text, such as 'name'."
-            raise InputRefused(
-                f"{message} Choose one with --text, or text= in Python: {self._listing()}.", "E_NO_TEXT_COLUMN"
-            )
-        self.text_at = list(dict.fromkeys(self._place(name, "text") for name in text))
-        unused = [name for place, name in enumerate(self._header) if place not in self.text_at]
-        found_id = _guess(unused, ID_NAMES) if options.id_column is None else options.id_column
-        self.id_at = self._place(found_id, "id") if found_id else None
+        self.text_at, self.id_at = self._text_of(options), None
+        if options.id_column is None:
+            self.id_at = self._guess_id(options)
+        elif options.id_column:
+            self.id_at = self._place(options.id_column, "id")
         used = {*self.text_at, self.id_at}
         self.others = [(name, place) for place, name in enumerate(self.names) if place not in used]
         self.choice = ColumnChoice(
@@ -87,6 +83,33 @@ class Columns:
         raw = cells[self.text_at[0]] if len(self.text_at) == 1 else joined(cells[place] for place in self.text_at)
         fields = {name: cells[place] for name, place in self.others}
         return None if self.id_at is None else cells[self.id_at], raw, fields
+
+    def _text_of(self, options: ReadOptions) -> list[int]:
+        """Return the positions of the text columns: those requested, else those of before, else those found."""
+        if options.text_columns:
+            return list(dict.fromkeys(self._place(name, "text") for name in options.text_columns))
+        known = [find(self.names, name) for name in options.known_text]
+        if known and all(len(places) == 1 for places in known):
+            return [place for (place,) in known]
+        found = list(roles_of(self._header, self._sample).text)
+        for place in found:
+            self._place(self._header[place], "text")
+        if not found:
+            raise InputRefused(
+                f"{self._owner} has no column that is clearly the text, by its name or its values. Choose one with "
+                f"--text, or text= in Python: {self._listing()}.",
+                "E_NO_TEXT_COLUMN",
+            )
+        return found
+
+    def _guess_id(self, options: ReadOptions) -> int | None:
+        """Return the position of the id column of before, else of the one found."""
+        if options.known_id is not None:
+            places = [place for place in find(self.names, options.known_id) if place not in self.text_at]
+            if not options.known_id or len(places) == 1:
+                return places[0] if places else None
+        place = id_of(self._header, self._sample, self.text_at)
+        return None if place is None else self._place(self._header[place], "id")
 
     def _warnings(self, header: Sequence[str]) -> list[str]:
         warnings = []
@@ -132,14 +155,3 @@ def _distinct(names: Sequence[str]) -> list[str]:
         tries = chain([name], (f"{name}_{copy}" for copy in range(2, len(names) + 2)))
         distinct[next(candidate for candidate in tries if candidate not in distinct)] = None
     return list(distinct)
-
-
-def _guess(columns: Sequence[str], known: Sequence[str]) -> str | None:
-    keys = {re.sub(r"[\W_]+", "", name).casefold(): name for name in reversed(columns)}
-    return next((keys[name] for name in known if name in keys), None)
-
-
-def _guess_text(columns: Sequence[str]) -> str | None:
-    """Return the column with a usual name, else the only column, else the only one that is not an id."""
-    others = [name for name in columns if _guess([name], ID_NAMES) is None] if len(columns) > 1 else columns
-    return _guess(columns, TEXT_NAMES) or (others[0] if len(others) == 1 else None)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 
 from dedup.errors import UsageError
@@ -18,14 +19,21 @@ from indexer.reading.open import default_source, open_query, open_tables
 from indexer.reading.rejects import RejectsFile, RejectsStream
 from indexer.reading.rows import ReadOptions, Table
 
+_MAX_NAME_BYTES = 160
+"""A longer name of a source is cut in the name of its rejects file."""
+
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """What is indexed as one source. ``opener`` may be called twice where the table has a size."""
+    """What is indexed as one source, which the user named or not.
+
+    ``opener`` may be called twice where the table has a size.
+    """
 
     source: str
     files: Sequence[str]
     opener: Callable[[ReadOptions], Table]
+    is_named: bool = True
 
 
 def inputs_of_files(files: Sequence[str], source: str | None = None) -> list[Input]:
@@ -37,8 +45,8 @@ def inputs_of_files(files: Sequence[str], source: str | None = None) -> list[Inp
     if files.count("-") > 1:
         raise UsageError("Standard input (-) can be read only once.")
     if source is not None or len(files) == 1:
-        return [Input(source or source_name(files[0]), files, partial(open_tables, files))]
-    found = [Input(source_name(file), (file,), partial(open_tables, (file,))) for file in files]
+        return [Input(source or source_name(files[0]), files, partial(open_tables, files), source is not None)]
+    found = [Input(source_name(file), (file,), partial(open_tables, (file,)), False) for file in files]
     names = [one.source for one in found]
     for one in found:
         if names.count(one.source) > 1:
@@ -51,7 +59,7 @@ def inputs_of_files(files: Sequence[str], source: str | None = None) -> list[Inp
 
 def input_of_query(query: str, url: str, source: str | None = None) -> Input:
     """Return the rows of a SELECT as an input; its source is the name of the database unless ``source`` is given."""
-    return Input(source or default_source(url), (), partial(open_query, query, url))
+    return Input(source or default_source(url), (), partial(open_query, query, url), source is not None)
 
 
 def source_name(file: str) -> str:
@@ -72,7 +80,7 @@ def source_name(file: str) -> str:
 def open_rejects(
     files: Sequence[str],
     asked: Path | None,
-    name: str,
+    default: Path,
     *,
     inputs: Sequence[str] = (),
     owns: Callable[[Path], bool] = lambda path: False,
@@ -80,16 +88,16 @@ def open_rejects(
 ) -> RejectsFile | RejectsStream:
     """Open the destination of the rejected rows of ``files``: ``asked``, where ``-`` is standard error.
 
-    The default is a file beside a single input, or in the current directory if that of the input is read-only. For
-    several inputs or none it is named after ``name``. ``inputs`` are all files that the command reads, and ``owns``
-    tells the files of its index. The file may be read by those who may read ``files``, unless ``access`` is given.
+    Otherwise it is ``default`` (``place_of_rejects``), or standard error if that folder cannot be written to, as by
+    somebody who may only read the index. ``inputs`` are all files that the command reads, and ``owns`` tells the files
+    of its index. The file may be read by those who may read ``files``, unless ``access`` is given.
 
     Raises:
         UsageError, EnvironmentFault: nothing can be written there, or something would be lost (``check_destination``).
     """
-    if asked == Path("-"):
+    if asked == Path("-") or (asked is None and not _can_make(default.parent)):
         return RejectsStream(sys.stderr)
-    path = asked or _beside(files, name)
+    path = asked or default
     what = "--rejects" if asked else "The rejects file"
     remedy = "choose another path" if asked else "name another with --rejects"
     check_destination(path, what, inputs=[*files, *inputs], owns=owns, remedy=remedy)
@@ -97,14 +105,24 @@ def open_rejects(
         check_folder(path, what)
         if is_stream(path):
             return RejectsStream(open_stream(path, what))
-    return RejectsFile(path, access or access_like(files))
+    return RejectsFile(path, access or access_like(files), makes_folder=asked is None)
 
 
-def _beside(files: Sequence[str], name: str) -> Path:
-    if len(files) != 1 or not Path(files[0]).is_file():
-        return Path(f"{name}.rejects.jsonl")
-    beside = Path(f"{files[0]}.rejects.jsonl")
-    return beside if os.access(beside.parent, os.W_OK) else Path(beside.name)
+def place_of_rejects(workspace: Path, name: str, *, of_queries: bool = False) -> Path:
+    """Return the default rejects file of a source, or of a file of queries, in the directory of an index."""
+    folder = workspace / "rejects" / ("queries" if of_queries else "")
+    encoded = re.sub(r"[/%]", lambda char: f"%{ord(char[0]):02X}", name)
+    if len(encoded.encode()) > _MAX_NAME_BYTES:
+        encoded = (
+            encoded.encode()[:_MAX_NAME_BYTES].decode(errors="ignore") + "%" + sha256(name.encode()).hexdigest()[:16]
+        )
+    return folder / f"{encoded}.jsonl"
+
+
+def _can_make(folder: Path) -> bool:
+    """Return whether a file can be made in a folder, which may have to be made first."""
+    existing = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    return os.access(existing, os.W_OK | os.X_OK)
 
 
 @contextmanager
@@ -130,4 +148,5 @@ def columns_in_use(table: Table) -> str:
     text = " and ".join(map(repr, choice.text))
     no_id = "no id column: rows are identified by their content"
     identity = f"id from column {choice.id!r}" if choice.id else no_id
-    return f"Text from column {text}, {identity}."
+    change = "To change that, use --text and --id, or text= and id= in Python."
+    return f"Text from column {text}, {identity}. {change}"

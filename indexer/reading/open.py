@@ -51,8 +51,8 @@ def open_table(source: str | Path, options: ReadOptions | None = None) -> Table:
     """Open a file, or standard input for ``-``, and detect what ``options`` leave open.
 
     Format and compression are detected from the content. The encoding is UTF-8 unless there is a byte-order mark. The
-    delimiter is detected, and the text and id columns by their usual names; there may be no id column. Several text
-    columns are joined with a space.
+    delimiter is detected, and the text and id columns by their names and values; there may be no id column. Several
+    text columns are joined with a space.
 
     Raises:
         InputRefused: The input is bad; its code is one of ``docs/bad-input.md``.

@@ -5,21 +5,24 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TextIO
 
 from dedup.errors import EnvironmentFault
-from indexer.files import PRIVATE, Access, open_beside, open_plainly, remove_left, sync_directory
+from indexer.files import PRIVATE, Access, make_directory, open_beside, open_plainly, remove_left, sync_directory
 from indexer.outputs.csv import csv_line, safe_cell
 from indexer.outputs.destination import check_foreign
 
 MAX_RAW_BYTES = 4096
 """A longer record is cut to this many bytes of UTF-8."""
 CUT_MARK = " [cut]"
+MOST_FREQUENT = 3
+"""Reasons that are told apart in a summary."""
 CSV_COLUMNS = ("file", "line", "byte_offset", "record_no", "error", "column", "message", "raw")
 _BEGINNING = re.compile(
     rb'\{"file": (null|"(\\.|[^"\\])*"), "line": \d+, "byte_offset": |' + re.escape(csv_line(CSV_COLUMNS).encode())
@@ -69,20 +72,48 @@ class Reject:
         return place | {"error": self.error, "column": self.column, "message": self.message, "raw": self.raw}
 
 
+@dataclass(slots=True)
+class Reasons:
+    """Counts rejects by what is wrong with them, and keeps the first of each kind."""
+
+    times: Counter[tuple[str, str | None]] = field(default_factory=Counter)
+    first: dict[tuple[str, str | None], Reject] = field(default_factory=dict)
+
+    def add(self, reject: Reject) -> None:
+        """Count a reject."""
+        kind = reject.error, reject.column
+        self.times[kind] += 1
+        self.first.setdefault(kind, reject)
+
+    def sentences(self) -> list[str]:
+        """Return a line on each of the three most frequent reasons, and one on the others."""
+        lines = []
+        for kind, times in self.times.most_common(MOST_FREQUENT):
+            reject = self.first[kind]
+            rows = "1 row" if times == 1 else f"{times:,} rows, first"
+            lines.append(f"{reject.error}: {rows} on line {reject.line}: {reject.message}")
+        if others := list(self.times.most_common()[MOST_FREQUENT:]):
+            lines.append(f"Other reasons: {sum(times for _, times in others):,} rows.")
+        return lines
+
+
 class RejectsFile:
     """Write rejects as JSON lines, or as CSV if the name ends so, to a file that appears only on ``commit``.
 
     Leaving the context without ``commit`` changes nothing. A temporary file left by a killed run is removed by the next
-    one. ``access`` is who may read the file. ``add`` and ``commit`` raise ``EnvironmentFault`` if it cannot be written,
-    and ``add`` raises ``UsageError`` if ``path`` is a file, but not a rejects file.
+    one. ``access`` is who may read the file; its folder is made if ``makes_folder``. ``add`` and ``commit`` raise
+    ``EnvironmentFault`` if it cannot be written, and ``add`` raises ``UsageError`` if ``path`` is a file, but not a
+    rejects file.
     """
 
-    def __init__(self, path: Path, access: Access = PRIVATE) -> None:
+    def __init__(self, path: Path, access: Access = PRIVATE, *, makes_folder: bool = False) -> None:
         self.path = path
+        self._makes_folder = makes_folder
         self._access = access
         self._as_csv = path.suffix.lower() == ".csv"
         self.count = 0
         """Rejects added so far."""
+        self.reasons = Reasons()
         self._file: TextIO | None = None
 
     def __enter__(self) -> Self:
@@ -101,6 +132,8 @@ class RejectsFile:
         """Append one reject."""
         with self._translate_errors():
             if self._file is None:
+                if self._makes_folder:
+                    make_directory(self.path.parent)
                 check_foreign(self.path, "a rejects file", _BEGINNING)
                 # backslashreplace writes a lone surrogate as JSON would escape it
                 self._file = open_beside(self.path, "backslashreplace", self._access)
@@ -108,6 +141,7 @@ class RejectsFile:
                     self._file.write(csv_line(CSV_COLUMNS) + "\n")
             self._file.write((_csv_of if self._as_csv else _json_of)(reject) + "\n")
         self.count += 1
+        self.reasons.add(reject)
 
     def commit(self) -> Path | None:
         """Move the file into place and return its path.
@@ -139,6 +173,19 @@ class RejectsFile:
             ) from error
 
 
+class RejectsList:
+    """Keep rejects in memory."""
+
+    def __init__(self) -> None:
+        self.rows: list[Reject] = []
+        self.reasons = Reasons()
+
+    def add(self, reject: Reject) -> None:
+        """Append one reject."""
+        self.rows.append(reject)
+        self.reasons.add(reject)
+
+
 class RejectsStream:
     """Write rejects as JSON lines in ASCII to a stream immediately; the counterpart of ``RejectsFile``.
 
@@ -150,6 +197,7 @@ class RejectsStream:
     def __init__(self, stream: TextIO) -> None:
         self.count = 0
         """Rejects added so far."""
+        self.reasons = Reasons()
         self._stream = stream
 
     def __enter__(self) -> Self:
@@ -169,6 +217,7 @@ class RejectsStream:
         except OSError as error:
             raise EnvironmentFault(f"The rejected rows cannot be written: {error.strerror}.") from error
         self.count += 1
+        self.reasons.add(reject)
 
     def commit(self) -> None:
         """Do nothing; rejects are already written."""

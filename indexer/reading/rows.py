@@ -56,15 +56,18 @@ class ColumnChoice:
 class ReadOptions:
     """How to read an input; whatever is None or empty is detected.
 
-    ``id_column=""`` means that there is no id column, and ``quote=""`` that no cell is quoted. ``encoding="auto"``
-    guesses the encoding of a file that is not UTF-8. ``delimiter``, ``quote``, ``escape``, ``header``, ``skip_lines``,
-    ``lenient`` and ``short_rows`` (missing cells at the end of a row are empty) apply to CSV only,
+    ``id_column=""`` means that there is no id column, and ``quote=""`` that no cell is quoted. ``known_text`` and
+    ``known_id`` (likewise) are the columns that the source had before: they are taken where none are requested and the
+    input has them. ``encoding="auto"`` guesses the encoding of a file that is not UTF-8. ``delimiter``, ``quote``,
+    ``escape``, ``lenient`` and ``short_rows`` (missing cells at the end of a row are empty) apply to CSV only,
     ``sheet`` to Excel workbooks (default: the first one), ``header`` and ``skip_lines`` to both.
     ``chunk_bytes`` are read at a time; encoding and delimiter are detected in the first chunk.
     """
 
     text_columns: Sequence[str] = ()
     id_column: str | None = None
+    known_text: Sequence[str] = ()
+    known_id: str | None = None
     encoding: str | None = None
     delimiter: str | None = None
     quote: str = '"'
@@ -77,6 +80,10 @@ class ReadOptions:
     fix_mojibake: bool = False
     allow_empty: bool = False
     chunk_bytes: int = CHUNK_BYTES
+
+    def requested(self) -> list[str]:
+        """Return the columns that must exist."""
+        return [*self.text_columns, *([self.id_column] if self.id_column else [])]
 
 
 class ReadingOptions(TypedDict, total=False):

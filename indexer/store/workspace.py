@@ -2,6 +2,7 @@
 
 .dedup/neardup.sqlite   the database, unless a URL names another
 .dedup/snapshots/       FAISS files: a cache that can be rebuilt from the database
+.dedup/rejects/         lists of rejected rows, by source, and those of queries in a folder of their own
 .dedup/lock             held by the writing process; a SQLite file elsewhere has a lock file beside it too
 """
 
@@ -207,7 +208,7 @@ class Workspace:
 
         Raises ``EnvironmentFault``.
         """
-        paths = [self.directory, self.snapshots, self.directory / "lock"]
+        paths = [self.directory, self.snapshots, self.directory / "rejects", self.directory / "lock"]
         if file := self._sqlite_file():
             if file.exists():
                 _is_file(file)  # what is none has other owners

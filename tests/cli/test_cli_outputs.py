@@ -44,7 +44,7 @@ def test_rejects_are_as_readable_as_the_input(
     os.chmod(write("dirty.csv", DIRTY), given)
     umask(mask)
     assert dedup_(*INDEX).exit_code == 3
-    assert mode_of("dirty.csv.rejects.jsonl") == expected
+    assert mode_of(".dedup/rejects/dirty.jsonl") == expected
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only the superuser can give a file to a group of others")
@@ -55,12 +55,12 @@ def test_the_group_of_an_input_is_not_exchanged_for_another(
     os.chmod(write("dirty.csv", DIRTY), given)
     os.chown("dirty.csv", -1, NOBODY)
     assert dedup_(*INDEX).exit_code == 3
-    assert mode_of("dirty.csv.rejects.jsonl") == expected
+    assert mode_of(".dedup/rejects/dirty.jsonl") == expected
 
 
 def test_what_comes_from_nowhere_is_private(umask: Callable[[int], int]) -> None:
     assert dedup_("index", "-", "--max-reject-rate", "1", "--quiet", input=DIRTY).exit_code == 3
-    assert mode_of("stdin.rejects.jsonl") == 0o600
+    assert mode_of(".dedup/rejects/stdin.jsonl") == 0o600
 
 
 def test_matches_and_reports_are_as_readable_as_the_database(umask: Callable[[int], int]) -> None:
@@ -79,7 +79,7 @@ def test_a_mode_can_be_asked_for(umask: Callable[[int], int]) -> None:
     umask(0o077)
     os.chmod(write("dirty.csv", DIRTY), 0o600)
     assert dedup_(*INDEX, "--mode", "664").exit_code == 3
-    assert mode_of("dirty.csv.rejects.jsonl") == 0o664
+    assert mode_of(".dedup/rejects/dirty.jsonl") == 0o664
     assert dedup_("query", "northwind", "--output", "m.csv", "--mode", "0640").exit_code == 0
     assert mode_of("m.csv") == 0o640
     assert dedup_("report", "--output", "out", "--mode", "640").exit_code == 0

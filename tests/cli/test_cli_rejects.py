@@ -39,8 +39,8 @@ def test_bad_rows_are_rejected_and_counted() -> None:
     write("bad.csv", "id,name\n1,Acme\n2\n3,\n1,Again\n4,Beta,,x\n5,Gamma\n")
     result = dedup_("index", "bad.csv")
     assert result.exit_code == 3
-    assert "Rejected 4 rows; see bad.csv.rejects.jsonl." in result.stderr
-    rejects = [json.loads(line) for line in Path("bad.csv.rejects.jsonl").read_text().splitlines()]
+    assert "Rejected 4 rows; see .dedup/rejects/bad.jsonl." in result.stderr
+    rejects = [json.loads(line) for line in Path(".dedup/rejects/bad.jsonl").read_text().splitlines()]
     assert [reject["error"] for reject in sorted(rejects, key=lambda reject: reject["line"])] == [
         *("E_MISSING_CELL", "E_NAME_EMPTY", "E_ID_DUPLICATE", "E_EXTRA_CELL")
     ]
@@ -48,7 +48,7 @@ def test_bad_rows_are_rejected_and_counted() -> None:
     assert (counts["rows read"], counts["added"], counts["rejected"]) == ("6", "2", "4")
     write("bad.csv", "id,name\n1,Acme\n")
     assert dedup_("index", "bad.csv").exit_code == 0
-    assert not Path("bad.csv.rejects.jsonl").exists()
+    assert not Path(".dedup/rejects/bad.jsonl").exists()
 
 
 def test_the_rejects_are_kept_when_there_are_too_many() -> None:

@@ -38,7 +38,7 @@ COMMANDS = {
 }
 """The commands that are given a path to write to, without it."""
 IMPLIED = {
-    "rejects": (("index", "dirty.csv", "--max-reject-rate", "1"), "dirty.csv.rejects.jsonl"),
+    "rejects": (("index", "dirty.csv", "--max-reject-rate", "1"), ".dedup/rejects/dirty.jsonl"),
     "pairs": (("report", "--output", "out"), "out/pairs.csv"),
     "clusters": (("report", "--output", "out"), "out/clusters.csv"),
     "summary": (("report", "--output", "out"), "out/summary.json"),
@@ -129,6 +129,7 @@ def prepare(folder: Path) -> None:
     with sqlite3.connect("theirs.db") as database:
         database.execute("CREATE TABLE precious (id)")
     Path("out").mkdir()
+    Path(".dedup/rejects").mkdir(mode=0o700)
     Path("here").symlink_to(folder)
 
 
@@ -173,7 +174,7 @@ def _judge(case: Case, result: tuple[int, str], before: dict[str, object], store
         if before.get(name) != after.get(name)
         and name not in mine
         and not (name.startswith(own) and (not name.endswith("lock") or case.expected != "refused"))
-        and not name.endswith("dirty.csv.rejects.jsonl")
+        and not name.endswith(".dedup/rejects/dirty.jsonl")
     }
     return f"changed: {sorted(changed)}" if changed else None
 

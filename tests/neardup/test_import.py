@@ -63,5 +63,5 @@ def test_the_examples_of_the_docstrings_run(name: str) -> None:
 def test_every_error_is_of_one_tree() -> None:
     errors = [name for name in neardup.__all__ if isinstance(getattr(neardup, name), type)]
     ours = [getattr(neardup, name) for name in errors if issubclass(getattr(neardup, name), Exception)]
-    assert len(ours) == 7
+    assert len(ours) == 8
     assert all(issubclass(error, neardup.DedupError) for error in ours)

@@ -141,7 +141,9 @@ def test_a_file_is_indexed_as_by_the_command(tmp_path: Path) -> None:
     with neardup.Index(tmp_path / "w") as index:
         added = index.add(file)
         assert (added.source, added.rows, added.added, len(added.rejected)) == ("firms", 5, 4, 1)
-        assert added.notes == ("Text from column 'name', id from column 'id'.",)
+        columns, reason = added.notes
+        assert columns.startswith("Text from column 'name', id from column 'id'.")
+        assert reason.startswith("E_NAME_EMPTY: 1 row on line 6")
         assert [(one.position, one.line, one.code) for one in added.rejected] == [(4, 6, "E_NAME_EMPTY")]
         assert index.query("zenith bank")[0].record.id == "2"
         with pytest.raises(neardup.UsageError, match="no option 'separator'"):

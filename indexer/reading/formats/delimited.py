@@ -46,7 +46,8 @@ class DelimitedTable(Table):
             self.choice = ColumnChoice((), not options.text_columns, options.id_column or None, False)
             return
         hint = partial(dialect.hint, head, options, options.quote)
-        self._columns = Columns(self.name, header, options, hint)
+        sample = dialect.records(head, self._dialect)[bool(options.header) :]
+        self._columns = Columns(self.name, header, options, hint, sample)
         self.columns, self.choice = self._columns.names, self._columns.choice
         self._cell_warnings = CellWarnings(self.name, self.choice, self.columns, options.fix_mojibake)
         self._cell_warnings.general += [*text.warnings, *(self._columns.warnings if options.header else ())]
@@ -98,7 +99,7 @@ class DelimitedTable(Table):
         return None
 
     def _item(self, cells: list[str]) -> Row | Reject | None:
-        """Return one record as a row or a reject; None for a blank line."""
+        """Return one record as a row or a reject; None for a blank line or a row of blank cells."""
         lines, columns = self._lines, self._columns
         assert columns is not None
         width = len(columns.names)
@@ -108,6 +109,9 @@ class DelimitedTable(Table):
             return None
         if len(cells) < width and self._options.short_rows and len(lines.held) == 1:
             cells += [""] * (width - len(cells))
+        if len(cells) > 1 and not any(map(str.strip, cells)):
+            self._cell_warnings.skip_blank(lines.first)
+            return None
         if len(cells) != width:
             if len(cells) < width or any(map(str.strip, cells[width:])):
                 return self._wrong_width(cells)

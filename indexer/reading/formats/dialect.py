@@ -116,13 +116,13 @@ def hint(head: Sequence[str], options: ReadOptions, quote: str) -> str:
 
 def _guess(owner: str, head: Sequence[str], options: ReadOptions, bare: Dialect) -> str:
     """Return the delimiter that gives the requested columns and records as wide as the header."""
-    if options.header and not _requested(options):
+    if options.header and not options.requested():
         _refuse_comments(owner, head, options, bare)
     fits = [(_fit(head, replace(bare, delimiter=each), options), each) for each in DELIMITERS]
     ranked = [(has_columns, agreement, delimiter) for (has_columns, width, agreement), delimiter in fits if width > 1]
     ranked.sort(reverse=True)
     if not ranked or (not ranked[0][0] and _fit(head, bare, options)[0]):
-        if not ranked and not _requested(options):
+        if not ranked and not options.requested():
             _refuse_preamble(owner, head, options, bare)
         return _NO_DELIMITER if ranked else _rare(head, options, bare)
     if len(ranked) > 1 and ranked[0][:2] == ranked[1][:2]:
@@ -154,7 +154,7 @@ def _refuse_comments(owner: str, head: Sequence[str], options: ReadOptions, bare
         _, width, agreement = _fit(rest, dialect, replace(options, text_columns=(), id_column=None))
         if width < 2 or agreement < _MIN_PREAMBLE_AGREEMENT or len(rest) < 2:
             continue
-        if any(len(cells) == width for cells in _records(head[:1], dialect)):
+        if any(len(cells) == width for cells in records(head[:1], dialect)):
             return
         lines = options.skip_lines + start
         raise InputRefused(
@@ -163,28 +163,24 @@ def _refuse_comments(owner: str, head: Sequence[str], options: ReadOptions, bare
         )
 
 
-def _requested(options: ReadOptions) -> list[str]:
-    return [*options.text_columns, *([options.id_column] if options.id_column else [])]
-
-
-def _records(lines: Sequence[str], dialect: Dialect) -> list[list[str]]:
+def records(lines: Sequence[str], dialect: Dialect) -> list[list[str]]:
     """Parse the first lines; return no records if they cannot be parsed."""
     try:
-        records = dialect.reader(lines, strict=False)
-        return [cells for cells in records if len(cells) > 1 or "".join(cells).strip()]
+        parsed = dialect.reader(lines, strict=False)
+        return [cells for cells in parsed if len(cells) > 1 or "".join(cells).strip()]
     except csv.Error:
         return []
 
 
 def _fit(lines: Sequence[str], dialect: Dialect, options: ReadOptions) -> tuple[bool, int, float]:
     """Return whether all requested columns exist, the number of columns, and the share of records of that width."""
-    records = _records(lines, dialect)
-    if not records:
+    found = records(lines, dialect)
+    if not found:
         return False, 0, 0.0
-    width = len(records[0])
-    names = columns.clean(records[0] if options.header else [""] * width)
-    agreement = sum(len(record) == width for record in records) / len(records)
-    return all(columns.find(names, name) for name in _requested(options)), width, agreement
+    width = len(found[0])
+    names = columns.clean(found[0] if options.header else [""] * width)
+    agreement = sum(len(record) == width for record in found) / len(found)
+    return all(columns.find(names, name) for name in options.requested()), width, agreement
 
 
 def _refuse_preamble(owner: str, head: Sequence[str], options: ReadOptions, bare: Dialect) -> None:
@@ -195,11 +191,11 @@ def _refuse_preamble(owner: str, head: Sequence[str], options: ReadOptions, bare
             (
                 at
                 for at, line in enumerate(head[:_MAX_PREAMBLE_LINES])
-                if any(len(cells) > 1 for cells in _records([line], dialect))
+                if any(len(cells) > 1 for cells in records([line], dialect))
             ),
             0,
         )
-        widths = [len(record) for record in _records(head[start:], dialect)]
+        widths = [len(record) for record in records(head[start:], dialect)]
         if not start or len(widths) < 2:
             continue
         if sum(width == widths[0] for width in widths) >= _MIN_PREAMBLE_AGREEMENT * len(widths):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Mapping, Set
 from contextlib import suppress
+from itertools import chain
 from typing import Any, NoReturn
 
 from dedup.errors import InputRefused
@@ -66,9 +67,10 @@ class JsonLinesTable(Table):
         self.name, self.size, self.encoding = source.name, source.size, text.encoding
         self._lines = Lines(text)
         self._nested: dict[str, None] = {}
-        header = self._keys()
+        header, records = self._first()
         self._refuse_nested(header, options)
-        chosen = Columns(self.name, header, options)
+        sample = [[record.get(key, "") for key in header] for record in records]
+        chosen = Columns(self.name, header, options, sample=sample)
         self.columns, self.choice = chosen.names, chosen.choice
         self._text_keys = [header[place] for place in chosen.text_at]
         self._id_key = None if chosen.id_at is None else header[chosen.id_at]
@@ -95,46 +97,45 @@ class JsonLinesTable(Table):
     def __iter__(self) -> Iterator[Row | Reject]:
         lines = self._lines
         for line in lines:
-            if line.strip() or lines.number in lines.errors:
-                self.rows_in += 1
-                yield self._item(line)
+            if (line.strip() or lines.number in lines.errors) and (item := self._item(line)):
+                yield item
             lines.held.clear()
 
-    def _keys(self) -> list[str]:
-        """Return the keys of the first records in order; raises ``InputRefused`` if no record is valid."""
-        keys: dict[str, None] = {}
+    def _first(self) -> tuple[list[str], list[dict[str, str]]]:
+        """Return the keys of the first records in order, and these; raises ``InputRefused`` if no record is valid."""
+        records: list[dict[str, str]] = []
         problem = ""
         with suppress(RecordTooLong):  # enough lines were read
             for line in self._lines:
                 if line.strip() and self._lines.number not in self._lines.errors:
                     try:
-                        keys.update(dict.fromkeys(self._flat(line)))
+                        record, nested = _record(line)
+                        self._leave_out(nested)
+                        records.append(record)
                     except _BadRecord as error:
                         problem = problem or error.message
         self._lines.put_back(0)
+        keys = dict.fromkeys(chain.from_iterable(records))
         if not keys and self._nested:
-            return []
+            return [], []
         if not keys:
             message = f"{self.name} begins with '{{', but none of its first lines is a valid record."
             raise InputRefused(" ".join(filter(None, (message, problem, _JQ))), "E_JSON")
-        return list(keys)
+        return list(keys), records
 
-    def _flat(self, line: str, used: Set[str | None] = frozenset(), id_key: str | None = None) -> dict[str, str]:
-        """Return the plain values of a line; others are noted and left out, unless they are in use."""
-        record, nested = _record(line, id_key)
+    def _leave_out(self, nested: Mapping[str, str], used: Set[str | None] = frozenset()) -> None:
+        """Note keys with lists and objects, which are left out; raises ``_BadRecord`` if one of them is in use."""
         for key, kind in nested.items():
             if key in used:
                 message = f"The value of {_cut(key)} is {kind}. Give each column a single value."
                 raise _BadRecord("E_NESTED", message, key)
             if len(self._nested) < MAX_COLUMNS:
                 self._nested[key] = None
-        return record
 
     def _refuse_nested(self, header: list[str], options: ReadOptions) -> None:
         """Refuse a file whose requested columns, or all, are lists or objects."""
         only = [key for key in self._nested if key not in header]
-        asked = [*options.text_columns, *([options.id_column] if options.id_column else [])]
-        bad = [name for name in asked if columns.find(only, name)] or (only if not header else [])
+        bad = [name for name in options.requested() if columns.find(only, name)] or (only if not header else [])
         if bad:
             key = json.dumps(bad[0], ensure_ascii=False)
             raise InputRefused(
@@ -143,12 +144,20 @@ class JsonLinesTable(Table):
                 "E_COLUMN_TYPE",
             )
 
-    def _item(self, line: str) -> Row | Reject:
+    def _item(self, line: str) -> Row | Reject | None:
+        """Count one record and return it as a row or a reject; None if it has several values, all of them blank."""
         lines = self._lines
+        self.rows_in += 1
         if problem := lines.errors.get(lines.number):
             return self._reject(line, *problem)
         try:
-            return self._row(line, self._flat(line, self._used, self._id_key))
+            record, nested = _record(line, self._id_key)
+            self._leave_out(nested, self._used)
+            if len(record) > 1 and not nested and not any(map(str.strip, record.values())):
+                self.rows_in -= 1
+                self._cell_warnings.skip_blank(lines.number)
+                return None
+            return self._row(line, record)
         except _BadRecord as error:
             return self._reject(line, error.error, error.message, error.column)
 

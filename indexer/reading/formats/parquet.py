@@ -19,6 +19,8 @@ from indexer.reading.streams import ByteSource
 
 MAX_MESSAGE_BYTES = 1 << 28
 
+_Record = list[str | list[str] | None]
+"""The cells of a record; a list stands for one that cannot be used."""
 _BAD_ID_KINDS = {"float": "fractions", "boolean": "truth values"}
 
 
@@ -52,14 +54,17 @@ class ParquetTable(CellTable):
     @property
     def bytes_read(self) -> int:
         """An estimate of the bytes that the records yielded so far take in the file."""
-        return (self.size or 0) * self.rows_in // max(1, self._total)
+        return (self.size or 0) * self.records // max(1, self._total)
 
     def __iter__(self) -> Iterator[Row | Reject]:
-        while isinstance(message := self._next(), list):
+        message: list[_Record] | dict[str, Any] = self._first
+        while isinstance(message, list):
             for record in message:
-                yield self.item([Unusable(*cell) if isinstance(cell, list) else cell for cell in record])
-        if message.get("end") != self._total or (self.columns and self._total != self.rows_in):
-            raise self._damaged(f"{self.rows_in} of {self._total} records found")
+                if item := self.item(_cells(record)):
+                    yield item
+            message = self._next()
+        if message.get("end") != self._total or (self.columns and self._total != self.records):
+            raise self._damaged(f"{self.records} of {self._total} records found")
         self._source.refuse_if_changed()
 
     def _file(self) -> int:
@@ -84,9 +89,11 @@ class ParquetTable(CellTable):
                 raise InputRefused(message, "E_COLUMN_TYPE")
         warning = f"W_COLUMN_NESTED: Columns of {self.name} with lists or structures are left out: "
         flat = [(name, kind) for name, kind in start["columns"] if kind != "nested"]
+        self._first = self._next()
         self.choose_columns(
             [name for name, _ in flat],
             options,
+            map(_cells, self._first) if isinstance(self._first, list) else (),
             [warning + ", ".join(map(repr, nested))] if nested else [],
         )
         kind = "text" if self._columns.id_at is None else flat[self._columns.id_at][1]
@@ -97,7 +104,7 @@ class ParquetTable(CellTable):
                 "E_ID_TYPE",
             )
 
-    def _next(self) -> list[list[str | list[str] | None]] | dict[str, Any]:
+    def _next(self) -> list[_Record] | dict[str, Any]:
         """Return the next message of the worker; raises ``InputRefused`` if it reports an error or dies."""
         assert self._process.stdout is not None
         line = self._process.stdout.readline(MAX_MESSAGE_BYTES)
@@ -110,7 +117,7 @@ class ParquetTable(CellTable):
                 "export it as CSV.",
                 "E_COMPRESSION_RATIO",
             )
-        message: list[list[str | list[str] | None]] | dict[str, Any] = json.loads(line)
+        message: list[_Record] | dict[str, Any] = json.loads(line)
         if isinstance(message, dict) and "error" in message:
             raise self._damaged(message["error"])
         return message
@@ -121,6 +128,10 @@ class ParquetTable(CellTable):
         return InputRefused(
             f"{self.name} is not a valid Parquet file ({why.rstrip('.')}). Export it again.", "E_PARQUET"
         )
+
+
+def _cells(record: _Record) -> list[str | Unusable | None]:
+    return [Unusable(*cell) if isinstance(cell, list) else cell for cell in record]
 
 
 def start(file: int) -> subprocess.Popen[bytes]:

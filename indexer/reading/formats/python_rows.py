@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from indexer.reading.rejects import Reject
 from indexer.reading.rows import ReadOptions, Row
 
 Column = list[Any]
+Cell = TypeVar("Cell")
 
 TEXT = "text"
 """Name of the only column of a list of texts; a column of a data frame keeps its own."""
@@ -35,6 +36,10 @@ class PythonRows:
 
     def __len__(self) -> int:
         return max(map(len, self.columns), default=0)
+
+    def records(self, written: Callable[[object], Cell]) -> Iterator[list[Cell]]:
+        """Yield the rows, each value as ``written`` writes it."""
+        return ([written(value) for value in values] for values in zip(*self.columns, strict=True))
 
 
 def rows_of(data: object) -> PythonRows:
@@ -98,7 +103,7 @@ class PythonTable(CellTable):
         self._id_text = id_text
         if not rows.names:
             raise UsageError("The table has no rows and no columns.")
-        self.choose_columns(rows.names, options)
+        self.choose_columns(rows.names, options, rows.records(cell_of))
 
     @property
     def ids(self) -> Column | None:
@@ -111,12 +116,13 @@ class PythonTable(CellTable):
 
     @property
     def bytes_read(self) -> int:  # noqa: D102
-        return self.rows_in
+        return self.records
 
     def __iter__(self) -> Iterator[Row | Reject]:
         id_at = self._columns.id_at
         for values in zip(*self._rows.columns, strict=True):
-            yield self.item([self._cell(value, place == id_at) for place, value in enumerate(values)])
+            if item := self.item([self._cell(value, place == id_at) for place, value in enumerate(values)]):
+                yield item
 
     def _cell(self, value: object, is_id: bool) -> str | Unusable:
         return self._id_text(value) if is_id and not is_missing(value) else cell_of(value)

@@ -62,7 +62,8 @@ class QueryTable(CellTable):
             self._result = self._execute(query)
             with self._translate_errors():
                 header = list(self._result.keys())
-            self.choose_columns(header, options)
+                self._page = self._result.fetchmany(PAGE_ROWS)
+            self.choose_columns(header, options, ([_as_text(value) for value in record] for record in self._page))
         except BaseException:
             self.close()
             raise
@@ -80,19 +81,18 @@ class QueryTable(CellTable):
 
     def __iter__(self) -> Iterator[Row | Reject]:
         id_at = self._columns.id_at
-        while True:
-            with self._translate_errors():
-                page = self._result.fetchmany(PAGE_ROWS)
-            if not page:
-                return
-            for record in page:
+        while self._page:
+            for record in self._page:
                 if id_at is not None and isinstance(record[id_at], float | bool):
                     raise InputRefused(
-                        f"Row {self.rows_in + 1} of {self.name} has the id {record[id_at]!r} in column "
+                        f"Row {self.records + 1} of {self.name} has the id {record[id_at]!r} in column "
                         f"{self.choice.id!r}. Cast ids to text or whole numbers in the query.",
                         "E_ID_TYPE",
                     )
-                yield self.item([_as_text(value) for value in record])
+                if item := self.item([_as_text(value) for value in record]):
+                    yield item
+            with self._translate_errors():
+                self._page = self._result.fetchmany(PAGE_ROWS)
 
     def _execute(self, query: str) -> CursorResult[Any]:
         try:

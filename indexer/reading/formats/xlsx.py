@@ -11,13 +11,14 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
-from itertools import islice
+from itertools import chain, islice
 from typing import IO, TYPE_CHECKING, Any
 from xml.etree.ElementTree import ParseError
 
 from dedup.errors import InputRefused, UsageError
 from indexer.reading import streams
 from indexer.reading.cell_table import CellTable, Unusable
+from indexer.reading.detection.roles import SAMPLE_ROWS
 from indexer.reading.formats.delimited import empty_warning, refuse_empty
 from indexer.reading.rejects import Reject
 from indexer.reading.rows import MAX_CELL_CHARACTERS, ColumnChoice, ReadOptions, Row
@@ -62,7 +63,11 @@ class XlsxTable(CellTable):
             self.choice = ColumnChoice((), not options.text_columns, options.id_column or None, False)
             return
         note = f"W_SHEETS: The sheet {sheet.title!r} of {self.name} is read; others, for --sheet: "
-        self.choose_columns(header, options, [note + ", ".join(map(repr, others))] if others else [])
+        with self._translated():
+            first = list(islice(self._rows, SAMPLE_ROWS))
+        self._rows = chain(first, self._rows)
+        sample = (_padded(cells, len(header)) for cells in first)
+        self.choose_columns(header, options, sample, [note + ", ".join(map(repr, others))] if others else [])
 
     def close(self) -> None:  # noqa: D102
         self._file.close()
@@ -85,11 +90,12 @@ class XlsxTable(CellTable):
                 break
             if len(cells) > width:
                 yield self._too_wide(cells)
-            else:
-                yield self.item([*cells, *[None] * (width - len(cells))])
+            elif item := self.item(_padded(cells, width)):
+                yield item
         self._source.refuse_if_changed()
 
     def _too_wide(self, cells: Sequence[Cell]) -> Reject:
+        self.records += 1
         self.rows_in += 1
         texts = [cell if isinstance(cell, str) else "" for cell in cells]
         message = f"The record has {len(cells)} cells for {len(self.columns)} columns."
@@ -131,8 +137,7 @@ class XlsxTable(CellTable):
         if first is None:
             return None
         if not options.header:
-            following = self._rows
-            self._rows = (cells for part in ([first], following) for cells in part)
+            self._rows = chain([first], self._rows)
             return [""] * len(first)
         return [cell if isinstance(cell, str) else "" for cell in first]
 
@@ -145,6 +150,10 @@ class XlsxTable(CellTable):
                 why = " ".join(str(error).split())[:200] or type(error).__name__
                 message = f"{self.name} is not a valid Excel workbook ({why.rstrip('.')}). Save it again."
                 raise InputRefused(message, "E_XLSX") from error
+
+
+def _padded(cells: Sequence[Cell], width: int) -> list[Cell]:
+    return [*cells, *[None] * (width - len(cells))]
 
 
 def _check(name: str, file: IO[bytes]) -> None:

@@ -5,6 +5,7 @@ normaliser_version    the rules of the normal forms
 next_text_id          the next id that was never used; the same for records
 writer                epoch and number of the last writing transaction (``indexer.store.transactions``)
 corpus                what the texts say about names (``indexer.store.corpus_words``); a cache
+columns:SOURCE_ID     the text and id columns of a source (``indexer.ingest.safeguards``)
 id_type:SOURCE_ID     the type of the ids of a source that was filled from Python (``indexer.ingest.id_types``)
 """
 
@@ -33,6 +34,7 @@ from indexer.store.schema import store_meta
 WRITER = "writer"
 NORMALISER = "normaliser_version"
 CORPUS = "corpus"
+COLUMNS = "columns:"
 ID_TYPE = "id_type:"
 
 ID_TYPES = ("str", "int", "float", "bool", "UUID", "Decimal", "date", "datetime")
@@ -55,6 +57,27 @@ def corpus_of(value: str) -> tuple[int, Corpus]:
         raise ValueError(str(error)) from error
 
 
+def columns_of(value: str) -> tuple[list[str], str | None]:
+    """Return the text columns and the id column that the setting ``columns:`` of a source names.
+
+    Raises:
+        ValueError: the setting is damaged.
+
+    """
+    found = json_object(value)
+    text, id_column = found.get("text"), found.get("id")
+    if not isinstance(text, list) or not all(isinstance(name, str) for name in text):
+        raise ValueError("no text columns")
+    if id_column is not None and not isinstance(id_column, str):
+        raise ValueError("no id column")
+    return text, id_column
+
+
+def _are_columns(value: str) -> bool:
+    columns_of(value)
+    return True
+
+
 def _is_corpus(value: str) -> bool:
     corpus_of(value)
     return True
@@ -69,6 +92,7 @@ _REQUIRED = {
     WRITER: matching("[0-9]{1,18}:[0-9]{1,18}", "the epoch and number of the last transaction"),
 }
 _CORPUS = each("the word counts of the texts", _is_corpus)
+_COLUMNS = each("the text and id columns of a source", _are_columns)
 _ID_TYPE = each(f"one of {', '.join(ID_TYPES)}", ID_TYPES.__contains__)
 
 
@@ -102,6 +126,8 @@ def faults_of_settings(rows: Iterable[tuple[Any, Any]]) -> Iterator[str]:
             yield from _faults(key, _CORPUS, [value])
         elif isinstance(key, str) and key.startswith(ID_TYPE):
             yield from _faults(key, _ID_TYPE, [value])
+        elif isinstance(key, str) and key.startswith(COLUMNS):
+            yield from _faults(key, _COLUMNS, [value])
         else:
             yield f"Table store_meta has a row {key!r}, which is no setting of neardup."
 

@@ -129,7 +129,7 @@ def test_several_files_of_one_source_are_one_input() -> None:
     counts = counts_of(result)
     assert (counts["a.csv"], counts["b.jsonl"]) == ("2 read, 0 rejected", "2 read, 1 rejected")
     assert (counts["rows read"], counts["added"], counts["rejected"]) == ("4", "3", "1")
-    [reject] = map(json.loads, Path("all.rejects.jsonl").read_text().splitlines())
+    [reject] = map(json.loads, Path(".dedup/rejects/all.jsonl").read_text().splitlines())
     assert (reject["file"], reject["line"], reject["error"]) == ("b.jsonl", 2, "E_ID_DUPLICATE")
     assert reject["raw"] == '{"id": 1, "name": "Again"}'
     assert set(sources().values()) == {"all"}
@@ -179,7 +179,7 @@ def test_a_query_of_a_database_is_indexed() -> None:
     query = ("index", "--from-sql", "SELECT id, name FROM customers", "--source-url", "sqlite:///crm.sqlite")
     result = dedup_(*query)
     assert result.exit_code == 3
-    assert "see crm.rejects.jsonl" in result.stderr
+    assert "see .dedup/rejects/crm.jsonl" in result.stderr
     assert sources() == {"Acme Widgets": "crm", "Beta": "crm"}
     assert counts_of(dedup_(*query))["unchanged"] == "2"
     assert dedup_("index", "--from-sql", "SELEC", *query[3:]).exit_code == 4

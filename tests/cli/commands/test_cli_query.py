@@ -106,8 +106,8 @@ def test_many_queries(indexed: None) -> None:
     arguments = ("query", "--input", "asked.csv", "--text", "name", "--id", "key", "--limit", "1")
     result = dedup_(*arguments, "--min-probability", "0.8", "--output", "matches.csv")
     assert (result.exit_code, result.stdout) == (3, "")
-    assert "Rejected 1 row; see asked.csv.rejects.jsonl." in result.stderr
-    assert json.loads(Path("asked.csv.rejects.jsonl").read_text())["error"] == "E_NAME_EMPTY"
+    assert "Rejected 1 row; see .dedup/rejects/queries/asked.jsonl." in result.stderr
+    assert json.loads(Path(".dedup/rejects/queries/asked.jsonl").read_text())["error"] == "E_NAME_EMPTY"
     assert Path("matches.csv").read_text().splitlines() == [
         "query_line,query_id,query,rank,probability,similarity,exact,source,id,text,city",
         "2,A,Acme Widgets Inc,1,1.0,1.0,true,companies,28,Acme Widgets Inc,city 28",

@@ -39,7 +39,7 @@ def test_what_csv_writes_comes_back(tmp_path, width, data, delimiter, end, quoti
     stated = encoding if encoding == "gb18030" else None
     data = text.getvalue().encode(encoding)
     items = read(tmp_path, data, delimiter=delimiter, encoding=stated, chunk_bytes=chunk)
-    for item, row in zip(items, rows, strict=True):
+    for item, row in zip(items, (row for row in rows if any(map(str.strip, row))), strict=True):
         assert item.raw == row[0]
         assert list(item.fields.values()) == row[1:]
 
@@ -96,7 +96,7 @@ def test_mutated_input_is_accounted_for(tmp_path, edits, wrapping, chunk):
 @given(st.lists(st.text(st.sampled_from("ab,; é"), max_size=8), max_size=20))
 def test_without_quotes_each_line_is_one_record(tmp_path, lines):
     items = read(tmp_path, "\n".join(["id,name", *lines]), delimiter=",")
-    assert [item.line for item in items] == [at for at, line in enumerate(lines, 2) if line.strip()]
+    assert [item.line for item in items] == [at for at, line in enumerate(lines, 2) if line.strip(" ,")]
 
 
 @QUIET
