@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from invocation import dedup_, rows_of, write
 from rapidfuzz import fuzz
 
-from cli.show.render import rounded
 from cli.show.text import visible
+from indexer.outputs.reasons import rounded
 
 
 def test_query_as_a_table(indexed: None) -> None:
