@@ -152,8 +152,8 @@ def _say_what_is_not_listed(summary: Mapping[str, Any], max_pairs: int) -> None:
     if listed < total:
         say(
             f"Note: {listed:,} of {total:,} pairs are listed. Where two similar texts, or the records of one text, "
-            f"make more than {max_pairs:,} pairs, only those with the first record of each source are; --max-pairs N sets "
-            "another limit. Clusters list every record."
+            f"make more than {max_pairs:,} pairs, only those with the first record of each source are; --max-pairs N "
+            "sets another limit. Clusters list every record."
         )
 
 

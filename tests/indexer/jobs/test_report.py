@@ -43,6 +43,7 @@ def test_pairs_clusters_and_summary(store: Store, snapshots: Snapshots, tmp_path
     near = [p for p in pairs if p["kind"] == "near"]
     assert {frozenset((p["text_1"], p["text_2"])) for p in near} == {
         frozenset(("Northwind Trading", "Northwind Tradng")),
+        frozenset(("NORTHWIND TRADING", "Northwind Tradng")),
         frozenset(("Blue Ocean Shipping", "Blue Ocean Shiping")),
     }
     assert [float(p["probability"]) for p in near] == sorted(float(p["probability"]) for p in near)[::-1]
@@ -63,6 +64,7 @@ def test_pairs_clusters_and_summary(store: Store, snapshots: Snapshots, tmp_path
         "exact_duplicate_records": 1,
         "near_pairs": 2,
         "pairs_total": 4,
+        "pairs_listed": 4,
         "clusters": 2,
         "records_in_clusters": 5,
         "largest_cluster": 3,
