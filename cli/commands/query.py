@@ -134,10 +134,8 @@ def query(
         raise UsageError("--text, --id and the reading options can be used with --input FILE only.")
     shape = _shape(layout, output) or (Format.csv if input else Format.table)
     style = style_of(raw=raw, delimiter=output_delimiter, bom=bom, locale=locale)
-    style.check(shape)
-    require(shape)
-    place = Workspace(workspace, database, schema=schema)
-    chosen = options.columns_of(columns)
+    require(shape, style)
+    place, chosen = Workspace(workspace, database, schema=schema), options.columns_of(columns)
     asked = _Asked(limit, min_probability, explain, _checked(output, input, place), shape, style, chosen, place, mode)
     with (
         place.open(for_writing=False) as store,

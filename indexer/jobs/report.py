@@ -82,8 +82,7 @@ def report(
     Also raises what ``report_workspace`` raises.
     """
     workspace.check_readable()
-    tables.style.check(tables.layout)
-    require(tables.layout)
+    require(tables.layout, tables.style)
     for name, beginning in files_of(tables.layout).items():
         check_destination(output / name, "--output", owns=workspace.owns)
         check_foreign(output / name, "a report", beginning)

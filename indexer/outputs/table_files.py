@@ -65,13 +65,6 @@ class Style:
     bom: bool = False
     decimal: str = "."
 
-    def check(self, layout: str) -> None:
-        """Raise ``UsageError`` unless a format can be written so: only CSV has all of it, TSV has tabs."""
-        if layout == TableFormat.tsv and self.delimiter not in (None, "\t"):
-            raise UsageError(f"TSV is delimited by tabs, not by {self.delimiter!r}; write CSV instead.")
-        if layout not in (TableFormat.csv, TableFormat.tsv) and (self.delimiter or self.bom or self.decimal != "."):
-            raise UsageError(f"A delimiter, a byte-order mark and a locale are for CSV and TSV, not for {layout}.")
-
     def delimiter_of(self, layout: TableFormat) -> str:
         """Return the delimiter of a text format."""
         usual = "\t" if layout is TableFormat.tsv else ";" if self.decimal == "," else ","
@@ -89,8 +82,15 @@ def style_of(*, raw: bool = False, delimiter: str | None = None, bom: bool = Fal
     return Style(raw, character, bom, "." if locale is None else decimal_mark(locale))
 
 
-def require(layout: str) -> None:
-    """Raise ``UsageError`` unless the library that a format needs is installed."""
+def require(layout: str, style: Style) -> None:
+    """Raise ``UsageError`` unless a format can be written so, and the library that it needs is installed.
+
+    A delimiter, a byte-order mark and a decimal mark are for CSV and TSV, which has tabs.
+    """
+    if layout == TableFormat.tsv and style.delimiter not in (None, "\t"):
+        raise UsageError(f"TSV is delimited by tabs, not by {style.delimiter!r}; write CSV instead.")
+    if layout not in (TableFormat.csv, TableFormat.tsv) and (style.delimiter or style.bom or style.decimal != "."):
+        raise UsageError(f"A delimiter, a byte-order mark and a locale are for CSV and TSV, not for {layout}.")
     module, extra = _NEEDED.get(cast(TableFormat, layout), ("sys", ""))
     if find_spec(module) is None:
         raise UsageError(f"Writing {layout} needs {module}; run: pip install 'neardup[{extra}]'")
@@ -145,7 +145,7 @@ def table_writer(
             format cannot hold a cell or so many columns.
         OSError: the file cannot be written.
     """
-    require(layout)
+    require(layout, style)
     if layout.is_text:
         yield _TextWriter(file, layout, columns, style)
         return

@@ -32,5 +32,5 @@ def test_what_is_asked_for_is_written_or_refused() -> None:
 
 
 def test_the_proof_notices_what_is_not_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(table_files.Style, "check", lambda self, layout: None)
+    monkeypatch.setattr(table_files, "require", lambda layout, style: None)
     assert any(play(case) for case in cases() if case.layout == "json" and case.suffix == "" and case.style)
