@@ -123,6 +123,7 @@ def test_a_report_as_people_of_a_locale_write() -> None:
         (("query", "x", "--output", "m.csv.gz"), ".gz are not written"),
         (("query", "x", "--output", "m.xlsx", "--format", "csv"), "--format is csv"),
         (("query", "x", "--bom"), "not for table"),
+        (("index", "leads.csv", "--rejects", "bad.xlsx"), "written as JSON Lines or CSV"),
         (("query", "x", "--format", "jsonl", "--output-delimiter", ";"), "not for jsonl"),
     ],
 )
