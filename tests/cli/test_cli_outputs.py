@@ -218,7 +218,7 @@ def test_every_csv_is_one_row_a_record_and_no_formula() -> None:
             assert all(row[0] != "" for row in found)
             if "note" in content:
                 assert ("'=1+1" in content) == ("\r'=cmd" in content) == guarded
-                assert [cell for cell in header if "=note" in cell][0].startswith("'=note") == guarded
+                assert next(cell for cell in header if "=note" in cell).startswith("'=note") == guarded
 
 
 def test_rejects_are_csv_if_the_name_says_so() -> None:
