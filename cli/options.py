@@ -5,9 +5,10 @@ Six have a short form, the same in every command: ``-t``, ``-s``, ``-n``, ``-o``
 
 from __future__ import annotations
 
+import csv
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -25,6 +26,9 @@ class Format(StrEnum):
     json = "json"
     jsonl = "jsonl"
     csv = "csv"
+    tsv = "tsv"
+    xlsx = "xlsx"
+    parquet = "parquet"
 
 
 class ReportFormat(StrEnum):
@@ -214,6 +218,36 @@ Raw = Annotated[
         "--raw", help="Write CSV cells as they are, without the apostrophe that keeps spreadsheets from running them."
     ),
 ]
+Columns = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--columns",
+        metavar="NAMES",
+        help="Other columns of the records to write, in this order, separated by commas; '' for none. Default: all.",
+    ),
+]
+Bom = Annotated[bool, typer.Option("--bom", help="Begin CSV with a byte-order mark, by which Excel recognises UTF-8.")]
+Locale = Annotated[
+    str | None,
+    typer.Option(
+        "--locale",
+        metavar="NAME",
+        help="Write the numbers of a CSV file as people of this locale do, e.g. de: with a decimal comma, and with "
+        "semicolons between cells.",
+    ),
+]
+
+
+def output_delimiter(*names: str) -> Any:  # noqa: ANN401 - an option of typer
+    """Return the option for the delimiter of written CSV; ``--delimiter`` is that of the input where there is one."""
+    return typer.Option(
+        *names, metavar="CHAR", help="Delimiter of written CSV. Default: a comma, or a semicolon with a decimal comma."
+    )
+
+
+def columns_of(values: list[str] | None) -> list[str] | None:
+    """Return the names that ``--columns`` lists; a name with a comma is quoted as in CSV. None: not given."""
+    return None if values is None else [name.strip() for row in csv.reader(values) for name in row if name.strip()]
 
 
 def examples(*commands: str) -> str:

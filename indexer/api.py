@@ -17,6 +17,7 @@ from dedup.matching.matcher import Matcher
 from indexer.arguments import (
     Label,
     ModelOption,
+    ReportOptions,
     TextColumns,
     id_column_of,
     limit_of,
@@ -24,6 +25,7 @@ from indexer.arguments import (
     probability_of,
     share_of,
     source_of,
+    tables_of,
     text_columns_of,
     text_of,
     texts_of,
@@ -32,11 +34,11 @@ from indexer.ingest import id_types
 from indexer.jobs import delete as delete_job
 from indexer.jobs.duplicates import find_duplicates, places_of
 from indexer.jobs.index import index_input
-from indexer.jobs.query import Match as Found
 from indexer.jobs.query import Searcher
 from indexer.jobs.report import report as report_job
 from indexer.jobs.status import status as status_of
 from indexer.jobs.verify import verify_workspace
+from indexer.outputs.record_pairs import MAX_PAIRS
 from indexer.progress_bar import ProgressOption, progress_of
 from indexer.reading.formats.python_rows import PythonTable, rows_of
 from indexer.reading.inputs import Input, inputs_of_files
@@ -45,8 +47,8 @@ from indexer.reading.rows import ReadingOptions, ReadOptions
 from indexer.results.deduplication import Duplicates
 from indexer.results.indexing import Added, Status, Verification
 from indexer.results.matches import ManyMatches, Matches
-from indexer.results.records import Match, Record, Rejected
-from indexer.store import store as stored
+from indexer.results.records import Record, Rejected
+from indexer.results.stored import matches_of, record_of
 from indexer.store.database_url import parse_url
 from indexer.store.integrity import settings
 from indexer.store.store import Store
@@ -242,16 +244,16 @@ class Index:
             found = reader.searcher.query(texts, limit=limit, min_probability=least)
             parsers, model = reader.parsers(), reader.searcher.model
         results = [
-            Matches(query, least, _matches(query, hits, parsers), model)
+            Matches(query, least, matches_of(query, hits, parsers), model)
             for query, hits in zip(texts, found, strict=True)
         ]
         return results[0] if single else ManyMatches(tuple(results), model)
 
-    def duplicates(self, *, min_probability: float | None = None) -> Duplicates:
+    def duplicates(self, *, min_probability: float | None = None, max_pairs: int = MAX_PAIRS) -> Duplicates:
         """Find all duplicates in the index.
 
-        Pairs have at least ``min_probability`` (default: the model's, 0.5 for the one that ships with neardup). The
-        result holds every record of the index in memory; ``report`` does not.
+        Pairs have at least ``min_probability`` (default: the model's, 0.5 for the one that ships with neardup);
+        ``max_pairs`` as in ``Duplicates.pairs``. The result holds every record in memory; ``report`` does not.
 
         Raises:
             UsageError: nothing is indexed.
@@ -259,6 +261,7 @@ class Index:
             WriterBusy: another process has changed the index meanwhile.
         """
         least = probability_of(min_probability, self._model.default_probability)
+        most = limit_of(max_pairs, "max_pairs")
         with self._workspace.open(for_writing=False) as store, progress_of(self._progress) as progress:
             before = _state(store)
             snapshots = Snapshots(store, self._workspace.snapshots)
@@ -268,22 +271,29 @@ class Index:
             if _state(store) != before:
                 raise WriterBusy("Another process has changed the index while its duplicates were searched; try again.")
         places = places_of(stored_records, found.text_ids)
-        records = [_record(one, parsers) for one in stored_records]
+        records = [record_of(one, parsers) for one in stored_records]
         of_text: dict[int, list[Record]] = {}
         for place, record in zip(places, records, strict=True):
             of_text.setdefault(place, []).append(record)
-        return Duplicates(records, (), least, (), None, found.near, of_text, len(found.text_ids))
+        return Duplicates(records, (), least, (), None, found.near, of_text, len(found.text_ids), most)
 
-    def report(self, output: str | os.PathLike[str], *, min_probability: float | None = None) -> dict[str, Any]:
+    def report(
+        self, output: str | os.PathLike[str], *, min_probability: float | None = None, **how: Unpack[ReportOptions]
+    ) -> dict[str, Any]:
         """Write ``pairs.csv``, ``clusters.csv`` and ``summary.json`` into the directory ``output``; return the summary.
 
+        ``how`` are the options of ``dedup report``: ``tables`` (``csv``, ``tsv``, ``xlsx``, ``parquet``), ``columns``,
+        ``explain``, ``max_pairs``, ``delimiter``, ``bom``, ``locale`` and ``raw``.
+
         Raises:
-            UsageError: nothing is indexed.
+            UsageError: nothing is indexed, or an option cannot be used.
+            InputRefused: there is no such column.
             EnvironmentFault: the files cannot be written.
         """
         least = probability_of(min_probability, self._model.default_probability)
+        asked: dict[str, Any] = {"min_probability": least, "tables": tables_of(how)}
         with progress_of(self._progress) as progress:
-            return report_job(self._workspace, self._model, Path(output), min_probability=least, progress=progress)
+            return report_job(self._workspace, self._model, Path(output), **asked, progress=progress)
 
     def verify(self, *, repair: bool = False) -> Verification:
         """Check every record, text and vector, and the snapshot; true if nothing is wrong.
@@ -371,17 +381,3 @@ def _rejected(reject: Reject, table: PythonTable | None) -> Rejected:
     if table is None:
         return Rejected(place, None, reject.message, reject.error, reject.line)
     return Rejected(place, table.ids[place] if table.ids else None, reject.message, reject.error)
-
-
-def _record(record: stored.Record, parsers: dict[str, Callable[[str], Any]]) -> Record:
-    fields = {name: value for name, value in record.fields.items() if value}
-    return Record(parsers[record.source](record.external_id), record.raw, record.source, fields)
-
-
-def _matches(query: str, hits: list[Found], parsers: dict[str, Callable[[str], Any]]) -> tuple[Match, ...]:
-    """Return a match for each record of each hit."""
-    return tuple(
-        Match(query, _record(record, parsers), hit.probability, hit.similarity, hit.exact)
-        for hit in hits
-        for record in hit.records
-    )

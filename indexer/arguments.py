@@ -7,10 +7,14 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from numbers import Real
+from typing import TypedDict
 
 from dedup.errors import UsageError
 from dedup.matching.matcher import Matcher
 from dedup.model import load_model
+from indexer.jobs.report_tables import Tables
+from indexer.outputs.record_pairs import MAX_PAIRS
+from indexer.outputs.table_files import TableFormat, style_of
 
 Label = str | int
 """The name of a column; a number where the columns of a data frame are numbered."""
@@ -18,6 +22,40 @@ TextColumns = Label | Sequence[Label] | None
 """A column, several to be joined with a space, or None: the column is found by its name."""
 ModelOption = Matcher | str | os.PathLike[str] | None
 """A model, the directory of one, or None: the model that ships with neardup."""
+
+
+class ReportOptions(TypedDict, total=False):
+    """How the tables of a report are written; see ``dedup report`` in docs/cli.md and docs/output-files.md."""
+
+    tables: str
+    columns: Sequence[str] | None
+    explain: bool
+    max_pairs: int
+    delimiter: str | None
+    bom: bool
+    locale: str | None
+    raw: bool
+
+
+def tables_of(options: ReportOptions) -> Tables:
+    """Return how the tables of a report are written. Raises ``UsageError`` for an unknown option or value."""
+    if unknown := sorted(options.keys() - ReportOptions.__annotations__.keys()):
+        known = ", ".join(ReportOptions.__annotations__)
+        raise UsageError(f"There is no option {unknown[0]!r}; the options of a report are {known}.")
+    layout = options.get("tables", TableFormat.csv)
+    if layout not in list(TableFormat):
+        raise UsageError(f"tables is {layout!r}; give one of {', '.join(TableFormat)}.")
+    columns = options.get("columns")
+    if isinstance(columns, str):
+        raise UsageError(f"columns is {columns!r}; give a list of names.")
+    style = style_of(
+        raw=options.get("raw", False),
+        delimiter=options.get("delimiter"),
+        bom=options.get("bom", False),
+        locale=options.get("locale"),
+    )
+    most = limit_of(options.get("max_pairs", MAX_PAIRS), "max_pairs")
+    return Tables(TableFormat(layout), style, columns, options.get("explain", False), most)
 
 
 @cache
@@ -44,14 +82,14 @@ def share_of(value: float, name: str) -> float:
     return float(value)
 
 
-def limit_of(limit: int) -> int:
-    """Return ``limit``. Raises ``UsageError`` if it is not a whole number of at least 1."""
+def limit_of(limit: int, name: str = "limit") -> int:
+    """Return ``limit``. Raises ``UsageError`` if it is not a whole number of at least 1; ``name`` is the argument's."""
     try:
         number = operator.index(limit)
     except TypeError:
         number = 0
     if number < 1:
-        raise UsageError(f"limit is {limit!r}; give a whole number of at least 1.")
+        raise UsageError(f"{name} is {limit!r}; give a whole number of at least 1.")
     return number
 
 

@@ -24,6 +24,7 @@ from indexer.ingest.intake import fault_of
 from indexer.jobs import compare as compare_job
 from indexer.jobs.duplicates import duplicates_of_texts
 from indexer.jobs.link import link_texts
+from indexer.outputs.record_pairs import MAX_PAIRS
 from indexer.progress_bar import ProgressOption, progress_of
 from indexer.reading.cell_table import Unusable, written
 from indexer.reading.columns import Columns, joined
@@ -78,6 +79,7 @@ def deduplicate(
     text: TextColumns = None,
     id: Label | None = None,
     min_probability: float | None = None,
+    max_pairs: int = MAX_PAIRS,
     model: ModelOption = None,
     progress: ProgressOption = None,
 ) -> Duplicates:
@@ -86,8 +88,8 @@ def deduplicate(
     ``data`` is a list of texts or of dicts, a dict of columns, or a data frame of pandas, Polars, Arrow or DuckDB.
     Without ``text`` and ``id`` the columns are found by their names and values; without an id column (or with
     ``id=""``) the id of a row is its position, from 0. Pairs have at least ``min_probability`` (default: the model's,
-    0.5 for the one that ships with neardup). ``progress=True`` draws a bar in a terminal or notebook; a function gets
-    (stage, done, total).
+    0.5 for the one that ships with neardup). ``max_pairs`` is as in ``Duplicates.pairs``. ``progress=True`` draws a bar
+    in a terminal or notebook; a function gets (stage, done, total).
 
     >>> import neardup
     >>> names = ["Acme Holdings Inc", "ACME HOLDINGS INCORPORATED", "Zenith Bank", "acme holdings, inc."]
@@ -103,12 +105,14 @@ def deduplicate(
     """
     matcher = model_of(model)
     least = probability_of(min_probability, matcher.default_probability)
+    most = limit_of(max_pairs, "max_pairs")
     table = _TextsOf(data, text, id, "The table")
     with progress_of(progress) as report:
         near = duplicates_of_texts(list(table.groups), matcher, min_probability=least, progress=report)
     of_text = dict(enumerate(table.groups.values()))
     choice = table.columns.choice
-    return Duplicates(table.records, tuple(table.rejected), least, choice.text, choice.id, near, of_text, len(of_text))
+    rejected, found = tuple(table.rejected), (near, of_text, len(of_text), most)
+    return Duplicates(table.records, rejected, least, choice.text, choice.id, *found)
 
 
 def link(

@@ -9,8 +9,9 @@ import typer
 
 from cli import options
 from cli.options import ReportFormat
-from cli.show.match_rows import lines, reasons_of
-from cli.show.render import DIGITS, write_summary
+from cli.show.match_rows import lines
+from cli.show.render import write_summary
+from indexer.outputs.reasons import DIGITS, reasons_of
 
 EXAMPLES = options.examples(
     'dedup compare "APOGEE MEDICAL GROUP IOWA PC" "APOGEE MEDICAL GROUP ILLINOIS PC"',

@@ -17,11 +17,13 @@ from cli.show.notes import notes_unless, say, say_rejected
 from cli.show.render import output_to, write_rows
 from dedup.runtime.progress import Progress, with_total
 from dedup.runtime.threads import compute_with
+from indexer.outputs.reasons import reasons_of
 from indexer.progress_bar import progress_bar
 
 if TYPE_CHECKING:
     from indexer.files import Access
     from indexer.jobs.query import Answer, Match, Searcher
+    from indexer.outputs.table_files import Style
     from indexer.reading.rows import ReadOptions
     from indexer.store.workspace import Workspace
 
@@ -58,10 +60,11 @@ Layout = Annotated[
     typer.Option(
         "--format",
         metavar="FORMAT",
-        help="Output format: table, json, jsonl or csv. Default: the extension of --output, or else csv with --input "
-        "and table without.",
+        help="Output format: table, json, jsonl, csv, tsv, xlsx or parquet. Default: the suffix of --output, or else "
+        "csv with --input and table without.",
     ),
 ]
+OutputDelimiter = Annotated[str | None, options.output_delimiter("--output-delimiter")]
 
 
 def query(
@@ -74,6 +77,10 @@ def query(
     explain: Explain = False,
     output: OutputFile = None,
     layout: Layout = None,
+    columns: options.Columns = None,
+    output_delimiter: OutputDelimiter = None,
+    bom: options.Bom = False,
+    locale: options.Locale = None,
     raw: options.Raw = False,
     workspace: options.Workspace = options.DEFAULT_WORKSPACE,
     database: options.Database = None,
@@ -107,7 +114,9 @@ def query(
     from dedup.errors import UsageError
     from dedup.model import load_model
     from indexer.jobs.query import Searcher
+    from indexer.outputs.table_files import require, style_of
     from indexer.reading.rows import ReadOptions
+    from indexer.store.store import check_columns
     from indexer.store.workspace import Workspace
     from indexer.vectors.snapshot import Snapshots
 
@@ -129,14 +138,17 @@ def query(
     )
     if text is not None and (wanted != ReadOptions() or rejects):
         raise UsageError("--text, --id and the reading options can be used with --input FILE only.")
-    shape = layout or _format_of(output) or (Format.csv if input else Format.table)
-    place = Workspace(workspace, database, schema=schema)
-    asked = _Asked(limit, min_probability, explain, _checked(output, input, place), shape, place, mode, raw)
+    shape = _shape(layout, output) or (Format.csv if input else Format.table)
+    style = style_of(raw=raw, delimiter=output_delimiter, bom=bom, locale=locale)
+    require(shape, style)
+    place, chosen = Workspace(workspace, database, schema=schema), options.columns_of(columns)
+    asked = _Asked(limit, min_probability, explain, _checked(output, input, place), shape, style, chosen, place, mode)
     with (
         place.open(for_writing=False) as store,
         progress_bar(quiet=quiet or text is not None) as progress,
         Searcher(Snapshots(store, place.snapshots), load_model(), progress) as searcher,
     ):
+        check_columns(store, chosen)
         if text is not None:
             _answer_text(searcher, text, asked)
         elif input is not None and _answer_file(searcher, input, wanted, rejects, asked, progress, quiet=quiet):
@@ -152,9 +164,10 @@ class _Asked:
     explain: bool
     output: Path | None
     shape: Format
+    style: Style
+    columns: list[str] | None
     place: Workspace
     mode: str | None
-    raw: bool
 
     @property
     def access(self) -> Access | None:
@@ -165,9 +178,9 @@ class _Asked:
 
     def rows(self, searcher: Searcher, normal: str, match: Match) -> Iterator[dict[str, Any]]:
         """Return the rows of a match of the query with this normal form, with the reasons if asked for."""
-        reasons = match_rows.reasons_of(searcher.explain(normal, match)) if self.explain else {}
+        reasons = reasons_of(searcher.explain(normal, match)) if self.explain else {}
         as_rows = match_rows.table_rows if self.shape is Format.table else match_rows.match_rows
-        return as_rows(match, reasons)
+        return as_rows(match, reasons, self.columns)
 
 
 def _checked(output: Path | None, input: str | None, place: Workspace) -> Path | None:
@@ -188,7 +201,7 @@ def _answer_text(searcher: Searcher, text: str, asked: _Asked) -> None:
     nothing = f"No match with probability {asked.min_probability:g} or more."
     with output_to(asked.output, asked.access or asked.place.access_with()) as out:
         if found or asked.shape is not Format.table:
-            write_rows(rows, asked.shape, out, raw=asked.raw)
+            write_rows(rows, asked.shape, out, asked.style)
         else:
             out.write(f"{nothing}\n")
     if not found and asked.shape is not Format.table:
@@ -224,7 +237,7 @@ def _answer_file(
             progress=with_total(progress, table, "queries"),
         )
         with output_to(asked.output, asked.access or asked.place.access_with(file)) as out:
-            write_rows(_rows(searcher, answers, asked), asked.shape, out, raw=asked.raw)
+            write_rows(_rows(searcher, answers, asked), asked.shape, out, asked.style)
         say_rejected(refused)
     return refused.count
 
@@ -238,6 +251,20 @@ def _rows(searcher: Searcher, answers: Iterable[Answer], asked: _Asked) -> Itera
                 yield {**head, "rank": rank, **result}
 
 
-def _format_of(output: Path | None) -> Format | None:
-    suffix = output.suffix.lower().removeprefix(".") if output else ""
-    return Format(suffix) if suffix in ("csv", "json", "jsonl") else None
+def _shape(layout: Format | None, output: Path | None) -> Format | None:
+    """Return the format that is asked for; None if neither the options nor the suffix of ``output`` name one.
+
+    Raises ``UsageError``: nobody knows the suffix, or it names another format than ``--format``.
+    """
+    from dedup.errors import UsageError
+    from indexer.outputs.table_files import suffix_of
+
+    files = [name.value for name in Format if name is not Format.table]
+    if output is None or output == Path("-"):
+        return layout
+    if layout is None:
+        suffix = suffix_of(output, "--output", files)
+        return None if suffix is None else Format(suffix)
+    if (suffix := output.suffix.lower().removeprefix(".")) in files and suffix != layout:
+        raise UsageError(f"--output {output} ends in .{suffix}, but --format is {layout}; change one of them.")
+    return layout

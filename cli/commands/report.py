@@ -14,16 +14,20 @@ from cli.options import ReportFormat
 from cli.show.notes import say
 from cli.show.render import spaced, write_summary
 from dedup.runtime.threads import compute_with
+from indexer.outputs.record_pairs import MAX_PAIRS
+from indexer.outputs.table_files import TableFormat
 from indexer.progress_bar import progress_bar
 
+TABLES = ("pairs", "clusters")
 EXAMPLES = options.examples(
     "dedup report",
     "dedup report -o duplicates --min-probability 0.9",
+    "dedup report --tables xlsx --columns city,country",
 )
 
 _SHOWN = (
     *("records", "distinct_texts", "exact_duplicate_records", "near_pairs", "expected_true_pairs"),
-    *("pairs_total", "clusters", "records_in_clusters", "largest_cluster"),
+    *("pairs_total", "pairs_listed", "clusters", "records_in_clusters", "largest_cluster"),
 )
 
 
@@ -31,6 +35,22 @@ Directory = Annotated[
     Path,
     typer.Option("--output", "-o", metavar="DIR", help="Directory for pairs.csv, clusters.csv and summary.json."),
 ]
+TableLayout = Annotated[
+    TableFormat,
+    typer.Option("--tables", metavar="FORMAT", help="Format of pairs and clusters: csv, tsv, xlsx or parquet."),
+]
+Explain = Annotated[bool, typer.Option("--explain", help="Add the reasons for the probability to each pair.")]
+MaxPairs = Annotated[
+    int,
+    typer.Option(
+        "--max-pairs",
+        metavar="N",
+        min=1,
+        help="List at most N pairs of records for two similar texts, or for records of the same text; of more, those "
+        "with the first record of each source.",
+    ),
+]
+OutputDelimiter = Annotated[str | None, options.output_delimiter("--delimiter")]
 MinProbability = Annotated[
     float | None,
     typer.Option(
@@ -47,6 +67,13 @@ def report(
     output: Directory = Path("dedup-report"),
     min_probability: MinProbability = None,
     layout: options.Output = ReportFormat.table,
+    tables: TableLayout = TableFormat.csv,
+    columns: options.Columns = None,
+    explain: Explain = False,
+    max_pairs: MaxPairs = MAX_PAIRS,
+    output_delimiter: OutputDelimiter = None,
+    bom: options.Bom = False,
+    locale: options.Locale = None,
     raw: options.Raw = False,
     workspace: options.Workspace = options.DEFAULT_WORKSPACE,
     database: options.Database = None,
@@ -59,6 +86,7 @@ def report(
     """Find all duplicates in the index.
 
     Writes all duplicate pairs to pairs.csv, clusters of duplicates to clusters.csv, and counts to summary.json.
+    docs/output-files.md describes their columns.
     """
     compute_with(threads)
 
@@ -66,11 +94,19 @@ def report(
     from dedup.model import load_model
     from indexer.files import access_of
     from indexer.jobs.report import report as report_job
+    from indexer.jobs.report_tables import Tables
     from indexer.memory import parse_size
+    from indexer.outputs.table_files import style_of
     from indexer.store.workspace import Workspace
 
-    if output.exists() and not output.is_dir():
-        raise UsageError(f"--output {output} is a file; give a directory for the report.")
+    if str(output) == "-" or (output.exists() and not output.is_dir()):
+        raise UsageError(f"--output {output} is no directory; give one for the files of the report.")
+    if (suffix := output.suffix.lower().removeprefix(".")) in list(TableFormat):
+        raise UsageError(
+            f"--output {output}: a report is several files; give a directory, and the format with --tables {suffix}."
+        )
+    style = style_of(raw=raw, delimiter=output_delimiter, bom=bom, locale=locale)
+    asked = Tables(tables, style, options.columns_of(columns), explain, max_pairs)
     limit = None if memory is None else parse_size(memory)
     place = Workspace(workspace, database, schema=schema)
     with progress_bar(quiet=quiet) as progress:
@@ -81,13 +117,15 @@ def report(
             min_probability=min_probability,
             memory=limit,
             access=access_of(mode) if mode else None,
-            raw=raw,
+            tables=asked,
             progress=progress,
         )
     _say_what_is_estimated(summary)
+    _say_what_is_not_listed(summary, max_pairs)
+    _say_what_is_older(output, tables)
     as_json = layout is ReportFormat.json
     if not as_json:
-        summary = spaced({name: summary[name] for name in _SHOWN} | {"files": _files(output)})
+        summary = spaced({name: summary[name] for name in _SHOWN} | {"files": _files(output, tables)})
     write_summary(summary, sys.stdout, as_json=as_json)
 
 
@@ -109,5 +147,21 @@ def _say_what_is_estimated(summary: Mapping[str, Any]) -> None:
         )
 
 
-def _files(output: Path) -> str:
-    return ", ".join(str(output / name) for name in ("pairs.csv", "clusters.csv", "summary.json"))
+def _say_what_is_not_listed(summary: Mapping[str, Any], max_pairs: int) -> None:
+    total, listed = summary["pairs_total"], summary["pairs_listed"]
+    if listed < total:
+        say(
+            f"Note: {listed:,} of {total:,} pairs are listed. Where two similar texts, or the records of one text, "
+            f"make more than {max_pairs:,} pairs, only those with the first record of each source are; --max-pairs N "
+            "sets another limit. Clusters list every record."
+        )
+
+
+def _say_what_is_older(output: Path, tables: TableFormat) -> None:
+    others = [output / f"{name}.{other}" for name in TABLES for other in TableFormat if other is not tables]
+    if older := [str(path) for path in others if path.exists()]:
+        say(f"Note: {', '.join(older)} {'is' if len(older) == 1 else 'are'} not of this report.")
+
+
+def _files(output: Path, tables: TableFormat) -> str:
+    return ", ".join(str(output / name) for name in (*(f"{name}.{tables}" for name in TABLES), "summary.json"))

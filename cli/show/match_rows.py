@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from cli.show.render import DIGITS, Row, contributions, rounded
+from cli.show.render import Row
 from cli.show.table import NOTE
+from indexer.outputs.reasons import DIGITS, contributions, rounded
 
 if TYPE_CHECKING:
-    from dedup.evidence.explain import Explanation
     from indexer.jobs.query import Match
 
 MAX_RECORDS_IN_TABLE = 5
@@ -18,11 +18,13 @@ _RESERVED = {
     *("query_line", "query_id", "query", "rank", "probability", "similarity", "exact"),
     *("source", "id", "text", "log_odds", "explanation"),
 }
-_EQUAL = "the texts are equal after normalisation"
 
 
-def match_rows(match: Match, reasons: Row) -> Iterator[dict[str, Any]]:
-    """Yield a row for each record of a match; a column whose name is reserved gets the prefix ``column_``."""
+def match_rows(match: Match, reasons: Row, columns: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
+    """Yield a row for each record of a match; a column whose name is reserved gets the prefix ``column_``.
+
+    ``columns`` are the other columns of the record to show; None for all.
+    """
     scores = {
         "probability": round(match.probability, DIGITS),
         "similarity": round(match.similarity, DIGITS),
@@ -30,30 +32,18 @@ def match_rows(match: Match, reasons: Row) -> Iterator[dict[str, Any]]:
     }
     for record in match.records:
         own = {"source": record.source, "id": record.external_id, "text": record.raw}
-        yield {**scores, **own, **_renamed(record.fields), **reasons}
+        others = record.fields if columns is None else {name: record.fields.get(name, "") for name in columns}
+        yield {**scores, **own, **_renamed(others), **reasons}
 
 
-def table_rows(match: Match, reasons: Row) -> Iterator[dict[str, Any]]:
+def table_rows(match: Match, reasons: Row, columns: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
     """Yield the rows of a table for one match: its first records, then the reasons."""
-    rows = list(match_rows(match, {}))
+    rows = list(match_rows(match, {}, columns))
     yield from rows[:MAX_RECORDS_IN_TABLE]
     if len(rows) > MAX_RECORDS_IN_TABLE:
         yield {NOTE: f"… and {len(rows) - MAX_RECORDS_IN_TABLE} more"}
     for line in lines(reasons):
         yield {NOTE: line}
-
-
-def reasons_of(explanation: Explanation | None) -> dict[str, Any]:
-    """Return the log-odds and the evidence, whose rounded weights still add up; ``None`` stands for equal texts."""
-    if explanation is None:
-        return {"log_odds": None, "explanation": [{"label": _EQUAL, "log_odds": None}]}
-    weights = rounded([item.log_odds for item in explanation.contributions], DIGITS)
-    evidence = [
-        {"label": item.label, "log_odds": weight}
-        for item, weight in zip(explanation.contributions, weights, strict=True)
-        if weight
-    ]
-    return {"log_odds": round(sum(weights), DIGITS), "explanation": evidence}
 
 
 def lines(reasons: Row) -> list[str]:

@@ -1,14 +1,12 @@
-"""Write rows and summaries as a table, JSON, JSON Lines or CSV."""
+"""Write rows as a table, as JSON or JSON Lines, or as a file of a spreadsheet; and summaries."""
 
 from __future__ import annotations
 
 import json
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
-from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -16,30 +14,29 @@ from cli.options import Format
 from cli.show.table import cell, write_table
 from cli.show.text import visible, visible_json
 from dedup.errors import EnvironmentFault
-from indexer.outputs.csv import csv_line, guard
+from indexer.outputs.reasons import in_a_cell
+from indexer.outputs.table_files import Column, Style, TableFormat, preparing, table_writer
 
 if TYPE_CHECKING:
     from indexer.files import Access
 
 Row = Mapping[str, Any]
 
-DIGITS = 6
-"""Decimal places of probabilities and weights in JSON and CSV."""
 
+def write_rows(rows: Iterable[Row], layout: Format, out: TextIO, style: Style | None = None) -> None:
+    """Write rows to ``out``; a table has the columns of all rows, in order of appearance.
 
-def write_rows(rows: Iterable[Row], layout: Format, out: TextIO, *, raw: bool = False) -> None:
-    """Write rows to ``out``; a table or CSV has the columns of all rows, in order of appearance.
-
-    JSON and JSON Lines are streamed. CSV is buffered in a temporary file until all column names are known; with ``raw``
-    its cells have no guard against formulas.
+    JSON and JSON Lines are streamed. The formats of spreadsheets wait in a temporary file until all columns are known;
+    ``style`` is for these. Raises what ``table_writer`` raises.
     """
-    writers: dict[Format, Callable[[Iterable[Row], TextIO], None]] = {
-        Format.table: write_table,
-        Format.json: _write_json,
-        Format.jsonl: _write_jsonl,
-        Format.csv: partial(_write_csv, raw=raw),
-    }
-    writers[layout](rows, out)
+    if layout is Format.table:
+        write_table(rows, out)
+    elif layout is Format.json:
+        _write_json(rows, out)
+    elif layout is Format.jsonl:
+        _write_jsonl(rows, out)
+    else:
+        _write_cells(rows, TableFormat(layout), out, style or Style())
 
 
 def write_summary(summary: Row, out: TextIO, *, as_json: bool) -> None:
@@ -85,40 +82,25 @@ def _write_jsonl(rows: Iterable[Row], out: TextIO) -> None:
         out.write(visible_json(json.dumps(row, ensure_ascii=False)) + "\n")
 
 
-def _write_csv(rows: Iterable[Row], out: TextIO, *, raw: bool) -> None:
-    columns: dict[str, None] = {}
-    shown, guarded = visible if out.isatty() else str, guard(raw=raw)
+def _write_cells(rows: Iterable[Row], layout: TableFormat, out: TextIO, style: Style) -> None:
+    types: dict[str, type] = {}
+    shown, prepare = visible if out.isatty() else str, preparing(layout, style)
     with tempfile.TemporaryFile("w+", encoding="utf-8") as waiting:
         for row in rows:
-            columns.update(dict.fromkeys(row))
-            waiting.write(json.dumps(row) + "\n")
+            cells = {name: in_a_cell(value) if isinstance(value, list) else value for name, value in row.items()}
+            for name, value in cells.items():
+                if value is not None or name not in types:
+                    types[name] = str if value is None else type(value)
+            waiting.write(json.dumps(cells) + "\n")
         waiting.seek(0)
-        out.write(csv_line([shown(guarded(column)) for column in columns]) + "\n")
-        for line in waiting:
-            row = json.loads(line)
-            out.write(csv_line([shown(guarded(_plain(row.get(column)))) for column in columns]) + "\n")
+        columns = [Column(shown(name), kind) for name, kind in types.items()]
+        with table_writer(out, layout, columns, style, "matches") as table:
+            found = map(json.loads, waiting)
+            table.write([_cell(row.get(name), shown, prepare) for name in types] for row in found)
 
 
-def _plain(value: object) -> str:
-    if isinstance(value, list):
-        return " | ".join(contributions(value))
-    if isinstance(value, bool):
-        return str(value).lower()
-    return "" if value is None else str(value)
-
-
-def rounded(values: Iterable[float], digits: int) -> list[float]:
-    """Round values up or down so that their sum is the rounded sum of ``values``; no value changes its sign."""
-    sums = [round(total, digits) for total in accumulate(values, initial=0.0)]
-    return [round(after - before, digits) for before, after in pairwise(sums)]
-
-
-def contributions(reasons: Sequence[Row]) -> list[str]:
-    """Return evidence as lines such as ``+2.31 words in common``, without weights that round to 0."""
-    if any(reason["log_odds"] is None for reason in reasons):
-        return [reason["label"] for reason in reasons]
-    weights = rounded([reason["log_odds"] for reason in reasons], 2)
-    return [f"{weight:+.2f} {reason['label']}" for reason, weight in zip(reasons, weights, strict=True) if weight]
+def _cell(value: object, shown: Callable[[str], str], prepare: Callable[[str], str]) -> object:
+    return prepare(shown(value)) if isinstance(value, str) else value
 
 
 def spaced(summary: Row) -> dict[str, Any]:

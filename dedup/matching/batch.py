@@ -80,6 +80,11 @@ class BatchComparison:
     def __exit__(self, *_: object) -> None:
         self._processes.close()
 
+    @property
+    def normal_forms(self) -> Strings:
+        """The texts (n,)."""
+        return self._normal_forms
+
     def adapt(self, pairs: NDArray[np.integer[Any]], similarities: NDArray[np.float32], progress: Progress) -> float:
         """State all probabilities from now on for the share of true pairs among these candidates (p, 2).
 

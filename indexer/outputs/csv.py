@@ -1,34 +1,39 @@
 """Write CSV that any reader splits into the same cells and that no spreadsheet runs.
 
-Lines follow RFC 4180, except that they end in LF. The guard against formulas follows OWASP, "CSV Injection".
+Lines follow RFC 4180, except that they end in LF and that another delimiter may be asked for. The guard against
+formulas follows OWASP, "CSV Injection".
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from functools import cache
 
 _LINE_ENDS = "\n\r\v\f\x1c-\x1e\x85\u2028\u2029"
 _SIGNS = r"=+\-@＝＋－＠﹦﹢﹣﹫"
 _BLANK = r"\s\"\u200b-\u200f\u2060\ufeff"
 _NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?([eE][+-]?[0-9]+)?")
-_NEEDS_QUOTES = re.compile(f'[",{_LINE_ENDS}]')
 # A spreadsheet that expects semicolons splits a comma-separated line at those in a cell, and takes no notice of the
 # quotes around it: the rest of the cell is then the start of another cell, or of another line.
 _FORMULA = re.compile(rf"((?:^|[;\t{_LINE_ENDS}])(?=[{_BLANK}]*[{_SIGNS}])|^(?=[\t\r\n]))")
 
 
-def csv_line(cells: Sequence[str]) -> str:
+def csv_line(cells: Sequence[str], delimiter: str = ",") -> str:
     """Return one line of CSV without its line end.
 
-    Cells with a comma, a quote or anything that some program takes for a line end are quoted; ``csv.writer`` before
-    Python 3.13 leaves a bare CR unquoted.
+    Cells with the delimiter, a quote or anything that some program takes for a line end are quoted; ``csv.writer``
+    before Python 3.13 leaves a bare CR unquoted.
     """
-    line = ",".join(cells)
+    line = delimiter.join(cells)
     # Faster than csv.writer. No line end is printable; the only cell of a line is quoted if it is empty.
-    if line and line.isprintable() and '"' not in line and line.count(",") == len(cells) - 1:
+    printed = line.replace(delimiter, " ") if delimiter == "\t" else line
+    if line and '"' not in line and line.count(delimiter) == len(cells) - 1 and printed.isprintable():
         return line
-    return '""' if len(cells) == 1 and not line else ",".join(map(_quoted, cells))
+    if len(cells) == 1 and not line:
+        return '""'
+    needs_quotes = _needs_quotes(delimiter)
+    return delimiter.join([_quoted(cell) if needs_quotes(cell) else cell for cell in cells])
 
 
 def safe_cell(text: str) -> str:
@@ -47,8 +52,11 @@ def guard(*, raw: bool) -> Callable[[str], str]:
     return str if raw else safe_cell
 
 
+@cache
+def _needs_quotes(delimiter: str) -> Callable[[str], object]:
+    return re.compile(f'["{re.escape(delimiter)}{_LINE_ENDS}]').search
+
+
 def _quoted(cell: str) -> str:
-    if not _NEEDS_QUOTES.search(cell):
-        return cell
     doubled = cell.replace('"', '""')
     return f'"{doubled}"'

@@ -6,6 +6,8 @@ import fcntl
 import os
 import re
 import stat
+import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -19,6 +21,10 @@ _SIDE_FILE = re.compile(rf"(.+?)({'|'.join(map(re.escape, SIDE_FILES))}|\.\d+\.(
 """A file that SQLite or neardup keeps beside a database; the first group is the name of the database."""
 _SNAPSHOT = re.compile(r"idx-\d+-[0-9a-f]{32}\..+")
 _HEAD_BYTES = 4096
+_FOOTER_BYTES = 1 << 20
+"""The metadata at the end of a Parquet file is searched in so many bytes."""
+MADE_BY = "neardup"
+"""The author of a workbook, and in the metadata of Parquet what wrote it."""
 
 
 def check_destination(
@@ -37,7 +43,7 @@ def check_destination(
 
     Raises:
         UsageError: there is something else: a link, a folder, a pipe, a device, a socket, an input, a file of this or
-            another index, or a file that is not text.
+            another index, or a file that is neither text nor ``is_ours``.
         EnvironmentFault: the path cannot be looked up, or its folder does not exist or cannot be written to.
 
     """
@@ -51,7 +57,7 @@ def check_destination(
                 raise UsageError(f"{what} {path} is the input file; {remedy}.")
         if owns(path) or _is_of_an_index(path):
             raise UsageError(f"{what} {path} belongs to an index; {remedy}.")
-        if not is_stream(path) and _head(path).count(b"\0"):
+        if not is_stream(path) and _head(path).count(b"\0") and not is_ours(path):
             raise UsageError(f"{what} {path} is not a text file, so it is not replaced; {remedy}.")
     except OSError as error:
         raise EnvironmentFault(f"{what} {path} cannot be written: {error.strerror}; {remedy}.") from error
@@ -64,8 +70,10 @@ def check_folder(path: Path, option: str) -> None:
         raise EnvironmentFault(f"{option} {path} cannot be written: folder {path.parent} {reason}.")
 
 
-def check_foreign(path: Path, what: str, beginning: re.Pattern[bytes]) -> None:
+def check_foreign(path: Path, what: str, beginning: re.Pattern[bytes] | None) -> None:
     """Raise unless ``path`` is new, blank or begins as the files of neardup that have this name.
+
+    ``beginning`` is None if those are not text.
 
     Raises:
         UsageError: it is a file of somebody else.
@@ -74,10 +82,30 @@ def check_foreign(path: Path, what: str, beginning: re.Pattern[bytes]) -> None:
     """
     try:
         head = _head(path)
+        is_known = is_ours(path) if beginning is None else beginning.match(head) is not None
     except OSError as error:
         raise EnvironmentFault(f"{path} cannot be read: {error.strerror}.") from error
-    if head.strip() and not beginning.match(head):
+    if head.strip() and not is_known:
         raise UsageError(f"{path} exists and is not {what} of neardup; move it away, or choose another path.")
+
+
+def is_ours(path: Path) -> bool:
+    """Whether a file is a workbook or a Parquet file that neardup wrote (``outputs.table_files``).
+
+    Raises ``OSError``: it cannot be read.
+    """
+    head = _head(path)
+    if head.startswith(b"PK"):
+        try:
+            with zipfile.ZipFile(path) as workbook, workbook.open("docProps/core.xml") as properties:
+                return f"<dc:creator>{MADE_BY}<".encode() in properties.read(_HEAD_BYTES)
+        except (zipfile.BadZipFile, zlib.error, KeyError, ValueError, EOFError, RuntimeError, NotImplementedError):
+            return False
+    if head.startswith(b"PAR1"):
+        with open(path, "rb", opener=open_plainly) as file:
+            file.seek(-min(_FOOTER_BYTES, os.path.getsize(path)), os.SEEK_END)
+            return f"written_by\x18\x07{MADE_BY}".encode() in file.read()
+    return False
 
 
 def is_stream(path: Path) -> bool:

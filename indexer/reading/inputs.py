@@ -102,6 +102,8 @@ def open_rejects(
     remedy = "choose another path" if asked else "name another with --rejects"
     check_destination(path, what, inputs=[*files, *inputs], owns=owns, remedy=remedy)
     if asked:
+        if asked.suffix.lower() in (".tsv", ".xlsx", ".parquet"):
+            raise UsageError(f"{what} {path}: rejected rows are written as JSON Lines or CSV; end the name so.")
         check_folder(path, what)
         if is_stream(path):
             return RejectsStream(open_stream(path, what))

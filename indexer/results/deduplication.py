@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
 
 from dedup.matching.matcher import Matcher
 from indexer.jobs.duplicates import NearDuplicates
+from indexer.outputs.record_pairs import MAX_PAIRS, RecordPairs
 from indexer.results.pairs import PairSequence
-from indexer.results.records import CLUSTER_COLUMNS, PAIR_COLUMNS, RECORD_COLUMNS, Cluster, Pair, Record, Rejected
+from indexer.results.records import (
+    CLUSTER_COLUMNS,
+    CLUSTERED_PAIR_COLUMNS,
+    RECORD_COLUMNS,
+    Cluster,
+    Pair,
+    Record,
+    Rejected,
+)
 from indexer.results.tables import Rows, check_threshold, counted, rows_of
 
 
@@ -40,43 +49,81 @@ class Duplicates(PairSequence):
     _near: NearDuplicates
     _of_text: Mapping[int, Sequence[Record]]
     _n_texts: int
+    _max_pairs: int = MAX_PAIRS
+
+    column_names = CLUSTERED_PAIR_COLUMNS
 
     def __repr__(self) -> str:
         pairs, clusters = counted(self.pairs, "pair"), counted(self.clusters, "cluster")
+        if len(self.pairs) < self.pairs_total:
+            pairs = f"{len(self.pairs):,} of {self.pairs_total:,} pairs"
         return f"Duplicates({pairs}, {clusters}, min_probability={self.min_probability:g})"
 
     @cached_property
     def pairs(self) -> Rows[Pair]:
-        """The pairs: near ones of distinct texts by falling probability, then exact ones.
+        """The pairs of records: near ones of distinct texts by falling probability, then exact ones.
 
-        Where several records have one text, its first record stands for all of them in a near pair, and each further
-        one makes an exact pair with the first.
+        Where two texts, or the records of one, make more than ``max_pairs`` pairs, only those with the first record of
+        each source are among them; ``pairs_total`` counts all.
         """
-        near = self._near
-        order = np.lexsort((-near.similarities, -near.probabilities))  # stable: ties by text
-        exact = [(group[0], other) for _, group in sorted(self._of_text.items()) for other in group[1:]]
+        near, listed = self._near, RecordPairs(self._of_text, lambda record: record.source, self._max_pairs)
+        order = np.lexsort((-near.similarities, -near.probabilities)).tolist()  # stable: ties by text
+        equal = [text for text, group in sorted(self._of_text.items()) if len(group) > 1]
+        sizes = [listed.count_across(*pair) for pair in near.pairs[order].tolist()] + [*map(listed.count_within, equal)]
+        ends = np.cumsum(sizes, dtype=np.int64)
+
+        @lru_cache(maxsize=1)
+        def group(at: int) -> list[Pair]:
+            if at >= len(order):
+                text = equal[at - len(order)]
+                return [Pair(*both, 1.0, 1.0, True, self._cluster_of((text, text))) for both in listed.within(text)]
+            texts = near.pairs[order[at]].tolist()
+            probability, similarity = float(near.probabilities[order[at]]), float(near.similarities[order[at]])
+            cluster = self._cluster_of(texts)
+            return [Pair(*both, probability, similarity, False, cluster) for both in listed.across(*texts)]
 
         def make(place: int) -> Pair:
-            if place >= len(order):
-                return Pair(*exact[place - len(order)], 1.0, 1.0, True)
-            at = order[place]
-            left, right = (self._of_text[text][0] for text in near.pairs[at].tolist())
-            return Pair(left, right, float(near.probabilities[at]), float(near.similarities[at]), False)
+            at = int(np.searchsorted(ends, place, side="right"))
+            return group(at)[place - int(ends[at]) + sizes[at]]
 
-        return Rows(len(order) + len(exact), make, Pair.columns, PAIR_COLUMNS)
+        return Rows(sum(sizes), make, Pair.clustered_columns, CLUSTERED_PAIR_COLUMNS)
+
+    @cached_property
+    def pairs_total(self) -> int:
+        """The number of all pairs of records."""
+        counts = {text: len(group) for text, group in self._of_text.items()}
+        across = sum(counts[one] * counts[other] for one, other in self._near.pairs.tolist())
+        return across + sum(count * (count - 1) // 2 for count in counts.values())
 
     @cached_property
     def clusters(self) -> Rows[Cluster]:
         """The clusters of two records or more, in the order of their first record."""
-        labels, weakest = self._near.clusters.labels, self._near.clusters.weakest
+        weakest = self._near.clusters.weakest
+        return _ClusterRows(
+            [
+                Cluster(place, tuple(records), weakest.get(label, 1.0))
+                for place, (label, records) in enumerate(self._members.items())
+            ]
+        )
+
+    @cached_property
+    def _members(self) -> dict[int, list[Record]]:
+        """The records of each label of a cluster of two or more."""
+        labels = self._near.clusters.labels
         label_of = {id(record): int(labels[text]) for text, group in self._of_text.items() for record in group}
         members: dict[int, list[Record]] = {}
         for record in self.records:
             members.setdefault(label_of[id(record)], []).append(record)
-        found = [(label, tuple(records)) for label, records in members.items() if len(records) > 1]
-        return _ClusterRows(
-            [Cluster(place, records, weakest.get(label, 1.0)) for place, (label, records) in enumerate(found)]
-        )
+        return {label: records for label, records in members.items() if len(records) > 1}
+
+    @cached_property
+    def _ids_of_labels(self) -> dict[int, int]:
+        return {label: place for place, label in enumerate(self._members)}
+
+    def _cluster_of(self, texts: Sequence[int]) -> int | None:
+        """Return the id of the cluster that holds two texts; None if they are in different ones."""
+        one, other = (int(self._near.clusters.labels[text]) for text in texts)
+        return self._ids_of_labels.get(one) if one == other else None
 
     @cached_property
     def unique(self) -> Rows[Record]:

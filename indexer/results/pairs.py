@@ -18,7 +18,7 @@ from indexer.results.tables import Rows, Tabular
 class PairSequence(Tabular, Sequence[Pair]):
     """A dataclass that is its pairs, as a sequence and as a table. What it computes from its fields is not pickled."""
 
-    column_names = PAIR_COLUMNS
+    column_names: Sequence[str] = PAIR_COLUMNS
 
     @property
     @abstractmethod

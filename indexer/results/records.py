@@ -46,7 +46,8 @@ RECORD_COLUMNS = ("id", "text")
 class Pair:
     """Two records, the probability (0 to 1) that they are the same, and the cosine of their vectors (-1 to 1).
 
-    ``exact`` is whether their texts are equal once normalised.
+    ``exact`` is whether their texts are equal once normalised. ``cluster_id`` is the cluster that holds both; None if
+    there is none, as in a pair of two lists.
     """
 
     left: Record
@@ -54,14 +55,35 @@ class Pair:
     probability: float
     similarity: float
     exact: bool
+    cluster_id: int | None = None
 
     def columns(self) -> dict[str, Any]:
-        """Return the columns of a table of pairs."""
-        return self.left.columns("_1") | self.right.columns("_2") | {name: getattr(self, name) for name in MEASURES}
+        """Return the columns of a table of pairs: a field ``city`` of the records is ``city_1`` and ``city_2``.
+
+        A field with one of our names gets the prefix ``column_``.
+        """
+        measures = {name: getattr(self, name) for name in MEASURES}
+        return self.left.columns("_1") | self.right.columns("_2") | measures | self._fields()
+
+    def clustered_columns(self) -> dict[str, Any]:
+        """Return the columns of a table of pairs with the cluster of each."""
+        columns = self.columns()
+        others = {name: columns.pop(name) for name in self._fields()}
+        return columns | {"cluster_id": self.cluster_id} | others
+
+    def _fields(self) -> dict[str, Any]:
+        left, right, found = self.left.fields, self.right.fields, dict[str, Any]()
+        for field_name in dict.fromkeys((*left, *right)):
+            name = field_name
+            while name in ("source", "id", "text") or (name != field_name and (name in left or name in right)):
+                name = f"column_{name}"
+            found |= {f"{name}_1": left.get(field_name), f"{name}_2": right.get(field_name)}
+        return found
 
 
 PAIR_COLUMNS = ("id_1", "text_1", "id_2", "text_2", *MEASURES)
 """The columns of a table without pairs."""
+CLUSTERED_PAIR_COLUMNS = (*PAIR_COLUMNS, "cluster_id")
 
 
 @dataclass(frozen=True, slots=True)

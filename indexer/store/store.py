@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Connection, Engine, func, insert, select, tuple_
 
-from dedup.errors import CorruptStore
+from dedup.errors import CorruptStore, InputRefused
 from indexer.store import schema
 from indexer.store.engines import PAGE, RETRY_PAUSES_S
 from indexer.store.integrity.values import damaged, fault_of, json_object, strings_of
@@ -181,6 +181,20 @@ class Store(Texts):
             return None
         *values, parameters, created_at = rows[0]
         return Snapshot(*[*values, json_object(parameters), created_at])
+
+
+def check_columns(store: Store, wanted: Sequence[str] | None) -> None:
+    """Raise ``InputRefused`` unless each of these columns is one of a record in the store."""
+    missing, known = dict.fromkeys(wanted or ()), dict[str, None]()
+    if not missing:
+        return
+    for record in store.iter_records():
+        known.update(dict.fromkeys(record.fields))
+        if missing.keys() <= known.keys():
+            return
+    first = next(name for name in missing if name not in known)
+    listed = f"they have {', '.join(map(repr, known))}" if known else "they have none besides the text and the id"
+    raise InputRefused(f"No record has a column {first!r} besides its text and id; {listed}.", "E_MISSING_COLUMN")
 
 
 def to_json(value: Mapping[str, Any]) -> str:

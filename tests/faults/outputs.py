@@ -102,7 +102,8 @@ def _given_paths() -> Iterator[Case]:
         for thing in TEXTS:  # an output that is named is replaced; rejects are not written over what is none
             kept = {"index no rejects": "kept", "query text": "written", "query file": "written"}.get(name, "refused")
             yield Case(command, thing, "out.csv", spelling, kept)
-        yield Case(command, "earlier", "out.jsonl", spelling, "removed" if name == "index no rejects" else "written")
+        due = {"index no rejects": "removed", "query file": "refused"}.get(name, "written")  # --format csv, but .jsonl
+        yield Case(command, "earlier", "out.jsonl", spelling, due)
         for thing in (*BLOCKING, *BINARY):
             yield Case(command, thing, "out.csv", spelling, "refused")
 

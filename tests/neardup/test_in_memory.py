@@ -38,16 +38,17 @@ def test_duplicates_are_pairs_and_clusters_of_the_rows_given() -> None:
     ]
     assert {(pair.left.id, pair.right.id, pair.exact) for pair in found.pairs} == {
         (0, 2, False),
+        (3, 2, False),
         (0, 3, True),
         (4, 5, False),
     }
-    assert len(found) == len(found.pairs) == 3
+    assert len(found) == len(found.pairs) == found.pairs_total == 4
     assert texts(found.unique) == ["Acme Holdings Inc", "Zenith Bank", "Borealis Shipping Ltd"]
     assert found.cluster_ids == [0, None, 0, 0, 1, 1]
     assert [pair.left.text for pair in found] == [pair.left.text for pair in found.pairs]
     assert found[0] == found.pairs[0]
     assert (found.text_columns, found.id_column) == (("text",), None)
-    assert repr(found) == "Duplicates(3 pairs, 2 clusters, min_probability=0.5)"
+    assert repr(found) == "Duplicates(4 pairs, 2 clusters, min_probability=0.5)"
     assert all(pair.probability >= 0.5 for pair in found.pairs)
 
 

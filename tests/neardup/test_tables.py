@@ -57,7 +57,7 @@ def test_results_become_tables(library: str) -> None:
     found = neardup.deduplicate(ROWS)
     linked = neardup.link(ROWS, ROWS)
     for result, rows, columns in (
-        (found, 1, ["id_1", "text_1", "id_2", "text_2", "probability", "similarity", "exact"]),
+        (found, 1, ["id_1", "text_1", "id_2", "text_2", "probability", "similarity", "exact", "cluster_id"]),
         (found.clusters, 2, ["cluster_id", "id", "text", "weakest_probability"]),
         (linked, 5, ["id_1", "text_1", "id_2", "text_2", "probability", "similarity", "exact"]),
         (linked.matches, 3, ["id_1", "text_1", "id_2", "text_2", "probability", "similarity", "exact"]),
@@ -85,11 +85,11 @@ def test_a_notebook_shows_an_escaped_table() -> None:
 
 def test_many_rows_are_shown_by_the_first() -> None:
     pairs = neardup.deduplicate(["Acme Inc"] * 30).pairs
-    assert repr(pairs).endswith("… and 19 more]")
+    assert repr(pairs).endswith("… and 425 more]")
     assert pairs[-1].right.id == 29
     assert [pair.right.id for pair in pairs[:2]] == [1, 2]
     with pytest.raises(IndexError):
-        pairs[29]
+        pairs[435]
 
 
 def test_an_index_of_pandas_is_no_column() -> None:

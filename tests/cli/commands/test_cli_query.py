@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from invocation import dedup_, rows_of, write
 from rapidfuzz import fuzz
 
-from cli.show.render import rounded
 from cli.show.text import visible
+from indexer.outputs.reasons import rounded
 
 
 def test_query_as_a_table(indexed: None) -> None:
@@ -40,7 +40,7 @@ def test_query_explains(indexed: None) -> None:
     assert rows[0]["explanation"][1] == {"label": "letters in common", "log_odds": 2.504}
     assert rows[0]["log_odds"] == 1.512
     [row] = rows_of(dedup_("query", "acme widget", "--limit", "1", "--explain", "--format", "csv"))
-    assert row["log_odds"] == "1.512"
+    assert row["log_odds"] == "1.512000"
     assert row["explanation"] == "'-1.00 starting point | +2.50 letters in common | +0.01 length"
     [equal, *_] = json.loads(dedup_("query", "acme widgets inc", "--explain", "--format", "json").stdout)
     assert (equal["exact"], equal["log_odds"], len(equal["explanation"])) == (True, None, 1)
@@ -110,8 +110,8 @@ def test_many_queries(indexed: None) -> None:
     assert json.loads(Path(".dedup/rejects/queries/asked.jsonl").read_text())["error"] == "E_NAME_EMPTY"
     assert Path("matches.csv").read_text().splitlines() == [
         "query_line,query_id,query,rank,probability,similarity,exact,source,id,text,city",
-        "2,A,Acme Widgets Inc,1,1.0,1.0,true,companies,28,Acme Widgets Inc,city 28",
-        '2,A,Acme Widgets Inc,1,1.0,1.0,true,companies,29,"ACME WIDGETS, INC.",city 29',
+        "2,A,Acme Widgets Inc,1,1.000000,1.000000,true,companies,28,Acme Widgets Inc,city 28",
+        '2,A,Acme Widgets Inc,1,1.000000,1.000000,true,companies,29,"ACME WIDGETS, INC.",city 29',
     ]
     assert sorted(path.name for path in Path().iterdir() if path.name.endswith(".tmp")) == []
 

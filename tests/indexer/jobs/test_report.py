@@ -12,9 +12,9 @@ import pytest
 from indexed import MODEL, NAMES, index
 
 from dedup.errors import EnvironmentFault, UsageError
-from indexer.jobs import report
 from indexer.jobs.index import index_rows
-from indexer.jobs.report import report_workspace
+from indexer.jobs.report import files_of, report_workspace
+from indexer.outputs.table_files import TableFormat
 from indexer.reading.open import Row
 from indexer.store.runs import last_runs
 from indexer.store.store import Store
@@ -35,7 +35,7 @@ def test_pairs_clusters_and_summary(store: Store, snapshots: Snapshots, tmp_path
     output = tmp_path / "new" / "report"
     steps: set[str] = set()
     summary = write(snapshots, output, progress=lambda stage, done, total: steps.add(stage))
-    assert sorted(path.name for path in output.iterdir()) == sorted(report.FILES)
+    assert sorted(path.name for path in output.iterdir()) == sorted(files_of(TableFormat.csv))
     assert steps >= {"search", "compare", "cluster", "write pairs", "write clusters"}
 
     pairs = read(output / "pairs.csv")
@@ -43,6 +43,7 @@ def test_pairs_clusters_and_summary(store: Store, snapshots: Snapshots, tmp_path
     near = [p for p in pairs if p["kind"] == "near"]
     assert {frozenset((p["text_1"], p["text_2"])) for p in near} == {
         frozenset(("Northwind Trading", "Northwind Tradng")),
+        frozenset(("NORTHWIND TRADING", "Northwind Tradng")),
         frozenset(("Blue Ocean Shipping", "Blue Ocean Shiping")),
     }
     assert [float(p["probability"]) for p in near] == sorted(float(p["probability"]) for p in near)[::-1]
@@ -63,6 +64,7 @@ def test_pairs_clusters_and_summary(store: Store, snapshots: Snapshots, tmp_path
         "exact_duplicate_records": 1,
         "near_pairs": 2,
         "pairs_total": 4,
+        "pairs_listed": 4,
         "clusters": 2,
         "records_in_clusters": 5,
         "largest_cluster": 3,
