@@ -9,8 +9,6 @@ from pathlib import Path
 from threading import RLock
 from typing import Any, Self, TypedDict, Unpack, overload
 
-from sqlalchemy import URL
-
 from dedup.errors import UsageError, WriterBusy
 from dedup.matching.matcher import Matcher
 from indexer.arguments import (
@@ -27,26 +25,28 @@ from indexer.arguments import (
     text_of,
     texts_of,
 )
+from indexer.in_memory import left_side
 from indexer.ingest import id_types
 from indexer.jobs import delete as delete_job
 from indexer.jobs.duplicates import find_duplicates, places_of
 from indexer.jobs.index import index_input
-from indexer.jobs.query import Match as Found
 from indexer.jobs.query import Searcher
 from indexer.jobs.report import report as report_job
 from indexer.jobs.status import status as status_of
 from indexer.jobs.verify import verify_workspace
+from indexer.linking import link_to_index
 from indexer.progress_bar import ProgressOption, progress_of
 from indexer.reading.formats.python_rows import PythonTable, rows_of
 from indexer.reading.inputs import Input, inputs_of_files
-from indexer.reading.rejects import Reject
+from indexer.reading.rejects import CollectedRejects
 from indexer.reading.rows import ReadOptions
 from indexer.results.deduplication import Duplicates
 from indexer.results.indexing import Added, Status, Verification
-from indexer.results.matches import ManyMatches, Matches
-from indexer.results.records import Match, Record, Rejected
-from indexer.store import store as stored
-from indexer.store.database_url import parse_url
+from indexer.results.links import Links
+from indexer.results.matches import ManyMatches, Matches, matches_of
+from indexer.results.records import Record, rejected_of
+from indexer.results.sides import record_of
+from indexer.store.database_url import absolute_url
 from indexer.store.integrity import settings
 from indexer.store.store import Store
 from indexer.store.workspace import Workspace
@@ -114,7 +114,7 @@ class Index:
         if workspace is not None and not url:
             raise UsageError("workspace= applies only to the URL of a database; a directory is its own workspace.")
         directory = Path(workspace or ".dedup") if url else Path(location)
-        self._workspace = Workspace(directory.absolute(), url and _absolute(url), schema=schema)
+        self._workspace = Workspace(directory.absolute(), url and absolute_url(url), schema=schema)
         self._model = model_of(model)
         self._progress = progress
         self._reader: _Reader | None = None
@@ -173,7 +173,7 @@ class Index:
             known = ", ".join(ReadingOptions.__annotations__)
             raise UsageError(f"There is no option {unknown[0]!r}; the options of reading are {known}.")
         options = ReadOptions(text_columns=text_columns_of(text), id_column=id_column_of(id), **reading)
-        rejects = _Rejects()
+        rejects = CollectedRejects()
         mirror, table = None, None
         if isinstance(data, str | os.PathLike):
             (given,) = inputs_of_files([os.fspath(data)], None if source is None else source_of(source))
@@ -201,7 +201,7 @@ class Index:
                 progress=progress,
             )
         self.close()
-        return Added.of(done, [_rejected(reject, table) for reject in rejects.rows], notes)
+        return Added.of(done, [rejected_of(reject, table) for reject in rejects.rows], notes)
 
     def delete(
         self,
@@ -252,10 +252,43 @@ class Index:
             found = reader.searcher.query(texts, limit=limit, min_probability=least)
             parsers, model = reader.parsers(), reader.searcher.model
         results = [
-            Matches(query, least, _matches(query, hits, parsers), model)
+            Matches(query, least, matches_of(query, hits, parsers), model)
             for query, hits in zip(texts, found, strict=True)
         ]
         return results[0] if single else ManyMatches(tuple(results), model)
+
+    def link(
+        self,
+        data: Any,  # noqa: ANN401 - a path or a table of any library
+        against: str | Iterable[str],
+        *,
+        text: TextColumns = None,
+        id: Label | None = None,
+        min_probability: float | None = None,
+        limit: int = 10,
+    ) -> Links:
+        """Find the records of the sources ``against`` that are the same as the rows of a file or of Python objects.
+
+        The rows are not added. Otherwise as ``neardup.link``.
+
+        Raises:
+            UsageError, InputRefused: the rows cannot be read, or there is no such source.
+            VersionMismatch: the index was made with another model.
+        """
+        sources = [source_of(one) for one in ([against] if isinstance(against, str) else against)]
+        least = probability_of(min_probability, self._model.default_probability)
+        side, rejected = left_side(data, text, id)
+        with progress_of(self._progress) as report:
+            return link_to_index(
+                self._workspace,
+                side,
+                sources,
+                self._model,
+                min_probability=least,
+                limit=limit_of(limit),
+                progress=report,
+                rejected=rejected,
+            )
 
     def duplicates(self, *, min_probability: float | None = None) -> Duplicates:
         """Find all duplicates in the index.
@@ -278,7 +311,7 @@ class Index:
             if _state(store) != before:
                 raise WriterBusy("Another process has changed the index while its duplicates were searched; try again.")
         places = places_of(stored_records, found.text_ids)
-        records = [_record(one, parsers) for one in stored_records]
+        records = [record_of(one, parsers) for one in stored_records]
         of_text: dict[int, list[Record]] = {}
         for place, record in zip(places, records, strict=True):
             of_text.setdefault(place, []).append(record)
@@ -358,43 +391,3 @@ class _Reader:
 def _state(store: Store) -> str | None:
     """Return what changes with every transaction of a writer."""
     return store.meta(settings.WRITER)
-
-
-class _Rejects:
-    """Keeps the rows that are rejected."""
-
-    def __init__(self) -> None:
-        self.rows: list[Reject] = []
-
-    def add(self, reject: Reject) -> None:
-        self.rows.append(reject)
-
-
-def _absolute(url: str) -> str:
-    """Return the URL of a SQLite file with an absolute path, so that it stays the same file in another directory."""
-    parsed: URL = parse_url(url)
-    if parsed.get_backend_name() == "sqlite" and parsed.database:
-        parsed = parsed.set(database=os.path.abspath(parsed.database))
-    return parsed.render_as_string(hide_password=False)
-
-
-def _rejected(reject: Reject, table: PythonTable | None) -> Rejected:
-    """Return a rejected row, with its id if it comes from Python."""
-    place = reject.record_no - 1
-    if table is None:
-        return Rejected(place, None, reject.message, reject.error, reject.line)
-    return Rejected(place, table.ids[place] if table.ids else None, reject.message, reject.error)
-
-
-def _record(record: stored.Record, parsers: dict[str, Callable[[str], Any]]) -> Record:
-    fields = {name: value for name, value in record.fields.items() if value}
-    return Record(parsers[record.source](record.external_id), record.raw, record.source, fields)
-
-
-def _matches(query: str, hits: list[Found], parsers: dict[str, Callable[[str], Any]]) -> tuple[Match, ...]:
-    """Return a match for each record of each hit."""
-    return tuple(
-        Match(query, _record(record, parsers), hit.probability, hit.similarity, hit.exact)
-        for hit in hits
-        for record in hit.records
-    )

@@ -123,7 +123,7 @@ def query(
     )
     if text is not None and (wanted != ReadOptions() or rejects):
         raise UsageError("--text, --id and the reading options can be used with --input FILE only.")
-    shape = layout or _format_of(output) or (Format.csv if input else Format.table)
+    shape = layout or format_of(output) or (Format.csv if input else Format.table)
     place = Workspace(workspace, database, schema=schema)
     asked = _Asked(limit, min_probability, explain, _checked(output, input, place), shape, place, mode, raw)
     with (
@@ -231,6 +231,7 @@ def _rows(searcher: Searcher, answers: Iterable[Answer], asked: _Asked) -> Itera
                 yield {**head, "rank": rank, **result}
 
 
-def _format_of(output: Path | None) -> Format | None:
+def format_of(output: Path | None) -> Format | None:
+    """Return the format that the suffix of a file names."""
     suffix = output.suffix.lower().removeprefix(".") if output else ""
     return Format(suffix) if suffix in ("csv", "json", "jsonl") else None

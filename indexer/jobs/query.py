@@ -162,7 +162,7 @@ class Searcher:
 
         Stages reported to ``progress``: ``queries``.
         """
-        rows = _searchable(table, on_reject)
+        rows = searchable_rows(table, on_reject)
         at_once = _at_once(ROWS_AT_ONCE, min(limit, len(self._vectors)))
         while page := list(islice(rows, at_once)):
             found = self.query([row.raw for row, _ in page], limit=limit, min_probability=min_probability)
@@ -244,7 +244,7 @@ def _best(found: _Candidates, probabilities: list[float], limit: int, min_probab
     return result
 
 
-def _searchable(table: Table, on_reject: Callable[[Reject], None]) -> Iterator[tuple[Row, str]]:
+def searchable_rows(table: Table, on_reject: Callable[[Reject], None]) -> Iterator[tuple[Row, str]]:
     """Yield the searchable rows with their normal forms; call ``on_reject`` with the others."""
     for row in table:
         if not isinstance(row, Row):

@@ -69,6 +69,17 @@ class Reject:
         return place | {"error": self.error, "column": self.column, "message": self.message, "raw": self.raw}
 
 
+class CollectedRejects:
+    """Keeps rejects in memory."""
+
+    def __init__(self) -> None:
+        self.rows: list[Reject] = []
+
+    def add(self, reject: Reject) -> None:
+        """Append one reject."""
+        self.rows.append(reject)
+
+
 class RejectsFile:
     """Write rejects as JSON lines, or as CSV if the name ends so, to a file that appears only on ``commit``.
 

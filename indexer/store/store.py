@@ -104,10 +104,13 @@ class Store(Texts):
             result[record.text_id].append(record)
         return dict(result)
 
-    def iter_records(self, page: int = PAGE) -> Iterator[Record]:
-        """Yield all records in the order of ``(text_id, record_id)``, reading ``page`` at a time."""
+    def iter_records(self, page: int = PAGE, *, sources: Sequence[str] | None = None) -> Iterator[Record]:
+        """Yield the records of ``sources``, or all, in the order of ``(text_id, record_id)``, ``page`` at a time."""
         order = tuple_(schema.record.c.text_id, schema.record.c.record_id)
         statement = select(*_RECORD_COLUMNS).order_by(schema.record.c.text_id, schema.record.c.record_id).limit(page)
+        if sources is not None:
+            named = select(schema.source.c.source_id).where(schema.source.c.name.in_(sources))
+            statement = statement.where(schema.record.c.source_id.in_(named))
         after = (BEFORE_ALL, BEFORE_ALL)
         while rows := self.read(statement.where(order > after)):
             yield from self._to_records(rows)
