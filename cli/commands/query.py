@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from indexer.files import Access
     from indexer.jobs.query import Answer, Match, Searcher
     from indexer.reading.rows import ReadOptions
+    from indexer.store.store import Store
     from indexer.store.workspace import Workspace
 
 EXAMPLES = options.examples(
@@ -63,6 +64,20 @@ Layout = Annotated[
     ),
 ]
 
+Source = Annotated[
+    list[str] | None,
+    typer.Option("--source", "-s", metavar="NAME", help="Search in this source only; repeat it for several."),
+]
+Unmatched = Annotated[bool, typer.Option("--unmatched", help="List rows of --input without a match as well.")]
+ExcludeSelf = Annotated[
+    bool,
+    typer.Option(
+        "--exclude-self",
+        help="Leave out the record that a row of --input is itself: the one with its id in the source named as the "
+        "file, or in that of --source.",
+    ),
+]
+
 
 def query(
     text: Text = None,
@@ -71,6 +86,9 @@ def query(
     id: options.IdColumn = None,
     limit: Limit = 10,
     min_probability: MinProbability = 0.05,
+    source: Source = None,
+    unmatched: Unmatched = False,
+    exclude_self: ExcludeSelf = False,
     explain: Explain = False,
     output: OutputFile = None,
     layout: Layout = None,
@@ -96,7 +114,7 @@ def query(
     vectors (-1 to 1), whether both are equal after normalisation (exact), and its other columns. A column whose
     name is already taken gets the prefix column_.
 
-    With --input, each match also has the line, id and text of its query; queries without a match are left out.
+    With --input, each match also has the line, id, text and other columns of its query, as query_city.
     Exit code 3: some rows of --input were rejected.
     """
     compute_with(threads)
@@ -121,20 +139,43 @@ def query(
         lenient=lenient,
         fix_mojibake=fix_mojibake,
     )
-    if text is not None and (wanted != ReadOptions() or rejects):
-        raise UsageError("--text, --id and the reading options can be used with --input FILE only.")
+    if text is not None and (wanted != ReadOptions() or rejects or unmatched or exclude_self):
+        raise UsageError(
+            "--text, --id, --unmatched, --exclude-self and the reading options can be used with --input FILE only."
+        )
     shape = layout or format_of(output) or (Format.csv if input else Format.table)
     place = Workspace(workspace, database, schema=schema)
-    asked = _Asked(limit, min_probability, explain, _checked(output, input, place), shape, place, mode, raw)
+    asked = _Asked(limit, min_probability, explain, _checked(output, input, place), shape, place, mode, raw, unmatched)
     with (
         place.open(for_writing=False) as store,
         progress_bar(quiet=quiet or text is not None) as progress,
-        Searcher(Snapshots(store, place.snapshots), load_model(), progress) as searcher,
+        Searcher(Snapshots(store, place.snapshots), load_model(), progress, sources=source or ()) as searcher,
     ):
         if text is not None:
             _answer_text(searcher, text, asked)
-        elif input is not None and _answer_file(searcher, input, wanted, rejects, asked, progress, quiet=quiet):
-            raise typer.Exit(SOME_ROWS_REJECTED)
+        elif input is not None:
+            own = _own_source(store, input, source or []) if exclude_self else None
+            if _answer_file(searcher, input, wanted, rejects, asked, own, progress, quiet=quiet):
+                raise typer.Exit(SOME_ROWS_REJECTED)
+
+
+def _own_source(store: Store, file: str, sources: Sequence[str]) -> str:
+    """Return the source that the rows of a file are in.
+
+    Raises ``UsageError``: there is none of its name, and ``sources`` do not name one.
+    """
+    from dedup.errors import UsageError
+    from indexer.reading.inputs import source_name
+
+    if len(sources) == 1:
+        return sources[0]
+    name, known = source_name(file), sources or list(store.counts().sources)
+    if name not in known:
+        raise UsageError(
+            f"--exclude-self: the rows of {file} are not in source {name!r}, only in one of "
+            f"{', '.join(map(repr, known))}; name it with --source."
+        )
+    return name
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +190,7 @@ class _Asked:
     place: Workspace
     mode: str | None
     raw: bool
+    unmatched: bool
 
     @property
     def access(self) -> Access | None:
@@ -195,6 +237,7 @@ def _answer_file(
     wanted: ReadOptions,
     rejects: Path | None,
     asked: _Asked,
+    own: str | None,
     progress: Progress,
     *,
     quiet: bool,
@@ -214,6 +257,7 @@ def _answer_file(
             limit=asked.limit,
             min_probability=asked.min_probability,
             on_reject=refused.add,
+            without=own,
             progress=with_total(progress, table, "queries"),
         )
         with output_to(asked.output, asked.access or asked.place.access_with(file)) as out:
@@ -225,7 +269,10 @@ def _answer_file(
 def _rows(searcher: Searcher, answers: Iterable[Answer], asked: _Asked) -> Iterator[dict[str, Any]]:
     """Yield the rows of the matches of a file of queries."""
     for row, normal, found in answers:
-        head = {"query_line": row.line, "query_id": row.external_id, "query": row.raw}
+        head: dict[str, Any] = {"query_line": row.line, "query_id": row.external_id, "query": row.raw}
+        head |= match_rows.query_columns(row.fields)
+        if not found and asked.unmatched:
+            yield {**head, "rank": None, "probability": None, "similarity": None, "exact": None}
         for rank, match in enumerate(found, 1):
             for result in asked.rows(searcher, normal, match):
                 yield {**head, "rank": rank, **result}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from cli.show.render import DIGITS, Row, contributions, rounded
@@ -31,6 +31,17 @@ def match_rows(match: Match, reasons: Row) -> Iterator[dict[str, Any]]:
     for record in match.records:
         own = {"source": record.source, "id": record.external_id, "text": record.raw}
         yield {**scores, **own, **_renamed(record.fields), **reasons}
+
+
+def query_columns(fields: Mapping[str, str]) -> dict[str, str]:
+    """Return the other columns of a query, as ``query_city``; a reserved name gets the prefix ``column_``."""
+    renamed: dict[str, str] = {}
+    for name, value in fields.items():
+        shown = f"query_{name}"
+        while shown in _RESERVED or shown in renamed:
+            shown = f"column_{shown}"
+        renamed[shown] = value
+    return renamed
 
 
 def table_rows(match: Match, reasons: Row) -> Iterator[dict[str, Any]]:

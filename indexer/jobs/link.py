@@ -21,7 +21,7 @@ from dedup.matching.matcher import Matcher
 from dedup.runtime.progress import Progress, no_progress
 from indexer.jobs.duplicates import encode_in_blocks, with_words_of
 from indexer.jobs.query import CANDIDATES_PER_MATCH, MIN_CANDIDATES
-from indexer.store.store import Codes, Record, Store
+from indexer.store.store import Codes, Record, Store, check_sources
 from indexer.vectors.search import SketchedVectors, check_model
 
 SCANNED_PRODUCTS = 1 << 31
@@ -117,14 +117,6 @@ def texts_of_sources(
         )
     found = ids[wanted].tolist()
     return TextVectors([normals[one] for one in found], codes[wanted]), [records[one] for one in found]
-
-
-def check_sources(store: Store, sources: Sequence[str]) -> None:
-    """Raise ``UsageError`` unless a store has all these sources."""
-    known = store.counts().sources
-    if unknown := [name for name in sources if name not in known]:
-        there = f"It has {', '.join(map(repr, known))}." if known else "Nothing is indexed."
-        raise UsageError(f"The index has no source {unknown[0]!r}. {there}")
 
 
 def link_vectors(

@@ -149,7 +149,8 @@ class Links(PairSequence):
         """The number of right records as good as the best, without it, by the id of the left record."""
         linked, found = self._linked, {}
         lefts, firsts = np.unique(linked.pairs[:, 0], return_index=True)
-        for left, start, end in zip(lefts.tolist(), firsts, [*firsts[1:], len(linked.pairs)], strict=True):
+        ends = [*firsts[1:], len(linked.pairs)][: len(firsts)]
+        for left, start, end in zip(lefts.tolist(), firsts, ends, strict=True):
             shown = np.round(linked.probabilities[start:end], _SHOWN_DIGITS)
             best = (shown == shown[0]) & (linked.exact[start:end] == linked.exact[start])
             rights = linked.pairs[start:end][best, 1].tolist()
