@@ -134,12 +134,7 @@ def link(
     from indexer.reading.rows import ReadOptions
     from indexer.store.workspace import Workspace
 
-    if (other_file is None) == (not against):
-        raise UsageError("Give either a second file, or --against SOURCE, once or several times.")
-    if against and (right_text or right_id is not None):
-        raise UsageError("--right-text and --right-id apply to a second file, not to --against.")
-    if file == other_file == "-":
-        raise UsageError("Standard input (-) can be read only once.")
+    _check_sides(file, other_file, against, own_columns=bool(right_text) or right_id is not None)
     wanted = ReadOptions(
         text_columns=text_columns or (),
         id_column=id,
@@ -168,11 +163,23 @@ def link(
         least = model.default_probability if min_probability is None else min_probability
         links = find(model, min_probability=least, limit=limit, progress=progress)
         with output_to(target, access or place.access_with(*files)) as out:
-            write_rows(_rows(links, keep), layout or format_of(output) or Format.csv, out, raw=raw)
+            write_rows(rows_of(links, keep), layout or format_of(output) or Format.csv, out, raw=raw)
         say_rejected(refused.count, refused.commit())
     _say_what_was_found(links, keep, limit, quiet=quiet)
     if refused.count:
         raise typer.Exit(SOME_ROWS_REJECTED)
+
+
+def _check_sides(file: str, other_file: str | None, against: list[str] | None, *, own_columns: bool) -> None:
+    """Raise ``UsageError`` unless there is one other side, and its columns are named only if it is a file."""
+    from dedup.errors import UsageError
+
+    if (other_file is None) == (not against):
+        raise UsageError("Give either a second file, or --against SOURCE, once or several times.")
+    if against and own_columns:
+        raise UsageError("--right-text and --right-id apply to a second file, not to --against.")
+    if file == other_file == "-":
+        raise UsageError("Standard input (-) can be read only once.")
 
 
 def _checked(output: Path | None, files: Sequence[str], place: Workspace) -> Path | None:
@@ -224,7 +231,8 @@ def _read_right(
         raise InputRefused(f"{error} {hint}", error.code) from None
 
 
-def _rows(links: Links, keep: Keep) -> Iterator[dict[str, Any]]:
+def rows_of(links: Links, keep: Keep) -> Iterator[dict[str, Any]]:
+    """Yield the rows to write."""
     for row in links.rows(keep.value).table_rows():
         yield {name: round(value, DIGITS) if isinstance(value, float) else value for name, value in row.items()}
 

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cli import options
-from cli.options import ReportFormat
+from cli.commands.link import Keep, rows_of
+from cli.options import Format, ReportFormat
 from cli.show.notes import say
-from cli.show.render import spaced, write_summary
+from cli.show.render import output_to, spaced, write_rows, write_summary
 from dedup.runtime.threads import compute_with
 from indexer.progress_bar import progress_bar
+
+if TYPE_CHECKING:
+    from indexer.store.workspace import Workspace
+
+_LINKS_OF_A_TEXT = 100
+"""So many distinct texts of the other source are listed for one."""
 
 EXAMPLES = options.examples(
     "dedup report",
     "dedup report -o duplicates --min-probability 0.9",
+    "dedup report --between leads crm",
 )
 
 _SHOWN = (
@@ -43,9 +52,20 @@ MinProbability = Annotated[
 ]
 
 
+Between = Annotated[
+    tuple[str, str] | None,
+    typer.Option(
+        "--between",
+        metavar="SOURCE SOURCE",
+        help="Write only the pairs across these two sources of the index, to links.csv.",
+    ),
+]
+
+
 def report(
     output: Directory = Path("dedup-report"),
     min_probability: MinProbability = None,
+    between: Between = None,
     layout: options.Output = ReportFormat.table,
     raw: options.Raw = False,
     workspace: options.Workspace = options.DEFAULT_WORKSPACE,
@@ -73,6 +93,11 @@ def report(
         raise UsageError(f"--output {output} is a file; give a directory for the report.")
     limit = None if memory is None else parse_size(memory)
     place = Workspace(workspace, database, schema=schema)
+    if between is not None:
+        if memory is not None:
+            raise UsageError("--memory does not apply to --between; leave one of them out.")
+        _between(place, between, output, min_probability, layout, mode, raw=raw, quiet=quiet)
+        return
     with progress_bar(quiet=quiet) as progress:
         summary = report_job(
             place,
@@ -89,6 +114,55 @@ def report(
     if not as_json:
         summary = spaced({name: summary[name] for name in _SHOWN} | {"files": _files(output)})
     write_summary(summary, sys.stdout, as_json=as_json)
+
+
+def _between(
+    place: Workspace,
+    sources: tuple[str, str],
+    folder: Path,
+    min_probability: float | None,
+    layout: ReportFormat,
+    mode: str | None,
+    *,
+    raw: bool,
+    quiet: bool,
+) -> None:
+    """Write every pair of a record of one source and one of the other."""
+    from dedup.model import load_model
+    from indexer.files import access_of, make_directory
+    from indexer.linking import link_to_index
+    from indexer.outputs.destination import check_destination, check_foreign
+
+    file, model = folder / "links.csv", load_model()
+    place.check_readable()
+    check_destination(file, "--output", owns=place.owns)
+    check_foreign(file, "a list of links", re.compile(rb"source_1,id_1,text_1,source_2,"))
+    with progress_bar(quiet=quiet) as progress:
+        links = link_to_index(
+            place,
+            sources[:1],
+            sources[1:],
+            model,
+            min_probability=model.default_probability if min_probability is None else min_probability,
+            limit=_LINKS_OF_A_TEXT,
+            progress=progress,
+        )
+    make_directory(folder, 0o700)
+    with output_to(file, access_of(mode) if mode else place.access_with()) as out:
+        write_rows((row for row in rows_of(links, Keep.all) if row["id_2"] is not None), Format.csv, out, raw=raw)
+    if links.cut_off:
+        say(f"Warning: {links.cut_off:,} texts have {_LINKS_OF_A_TEXT} similar ones, the most that are listed for one.")
+    found = {
+        "records": len(links.left) + len(links.right),
+        "pairs": len(links.pairs),
+        "linked": {
+            sources[0]: len(links.left) - len(links.unmatched),
+            sources[1]: len(links.right) - len(links.unmatched_right),
+        },
+        "files": str(file),
+    }
+    as_json = layout is ReportFormat.json
+    write_summary(found if as_json else spaced(found), sys.stdout, as_json=as_json)
 
 
 def _say_what_is_estimated(summary: Mapping[str, Any]) -> None:

@@ -1,5 +1,7 @@
 """``dedup link``: two files, or a file and a source of the index."""
 
+import csv
+import json
 from pathlib import Path
 
 import pytest
@@ -83,3 +85,23 @@ def test_links_that_are_cut_off_are_said() -> None:
     write("accounts.csv", "id,name\n" + "".join(f"{n},Acme Widgets Inc {n}\n" for n in range(4)))
     result = dedup_("link", "leads.csv", "accounts.csv", "--keep", "all", "-n", "3", "--min-probability", "0.5")
     assert "2 texts have 3 links, the most that are found for one" in result.stderr
+
+
+def test_a_report_between_two_sources_has_every_pair_across_and_no_other() -> None:
+    write("leads.csv", "id,name\n1,Acme Widgets Inc\n2,Acme Widgets Inc\n3,Harbor Granite\n")
+    dedup_("index", "leads.csv", "-q")
+    dedup_("index", "accounts.csv", "--id", "key", "-q")
+    result = dedup_("report", "--between", "leads", "accounts", "-o", "out", "--format", "json")
+    found = json.loads(result.stdout)
+    assert (found["records"], found["pairs"], found["linked"]) == (6, 4, {"leads": 2, "accounts": 2})
+    rows = list(csv.DictReader(Path("out/links.csv").read_text().splitlines()))
+    assert sorted((row["id_1"], row["id_2"]) for row in rows) == [("1", "A"), ("1", "B"), ("2", "A"), ("2", "B")]
+    assert {(row["source_1"], row["source_2"], row["city_2"]) for row in rows} == {
+        ("leads", "accounts", "Ulm"),
+        ("leads", "accounts", "Kiel"),
+    }
+    assert dedup_("report", "--between", "leads", "leads").exit_code == 2
+    assert dedup_("report", "--between", "leads", "crm").exit_code == 2
+    Path("out/links.csv").write_text("mine\n")
+    assert dedup_("report", "--between", "leads", "accounts", "-o", "out").exit_code == 2
+    assert Path("out/links.csv").read_text() == "mine\n"
