@@ -126,7 +126,6 @@ def link(
     """
     compute_with(threads)
 
-    from dedup.errors import UsageError
     from dedup.model import load_model
     from indexer.files import access_of
     from indexer.linking import link_sides, link_to_index
@@ -151,8 +150,7 @@ def link(
     target = _checked(output, files, place)
     access = access_of(mode) if mode else None
     listed = open_rejects(files, rejects, "link", owns=place.owns, access=access)
-    if target is not None and listed.path is not None and target.resolve() == listed.path.resolve():
-        raise UsageError(f"--output {target} is where the rejected rows are listed; choose another path.")
+    _check_apart(target, listed.path)
     with listed as refused, progress_bar(quiet=quiet) as progress:
         left = _read(file, wanted, refused.add, quiet=quiet)
         if other_file is None:
@@ -190,6 +188,14 @@ def _checked(output: Path | None, files: Sequence[str], place: Workspace) -> Pat
         return None
     check_destination(output, "--output", inputs=files, owns=place.owns)
     return output
+
+
+def _check_apart(output: Path | None, rejects: Path | None) -> None:
+    """Raise ``UsageError`` if the links would be written where the rejected rows are listed."""
+    from dedup.errors import UsageError
+
+    if output is not None and rejects is not None and output.resolve() == rejects.resolve():
+        raise UsageError(f"--output {output} is where the rejected rows are listed; choose another path.")
 
 
 def _read(file: str, wanted: ReadOptions, on_reject: Callable[[Reject], None], *, quiet: bool) -> Side:
