@@ -18,7 +18,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.commands import compare, delete, evaluate, index, migrate, query, report, status, train, verify
+from cli.commands import compare, delete, evaluate, index, link, migrate, query, report, status, train, verify
 from cli.exit_codes import INTERRUPTED, ending, exit_code, guarded
 from cli.options import examples
 from cli.show.help import Command, Group
@@ -59,6 +59,7 @@ app = typer.Typer(
 for _name, _command, _examples in (
     ("index", index.index, index.EXAMPLES),
     ("query", query.query, query.EXAMPLES),
+    ("link", link.link, link.EXAMPLES),
     ("report", report.report, report.EXAMPLES),
     ("delete", delete.delete, delete.EXAMPLES),
     ("compare", compare.compare, compare.EXAMPLES),

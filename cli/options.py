@@ -218,6 +218,15 @@ Raw = Annotated[
         "--raw", help="Write CSV cells as they are, without the apostrophe that keeps spreadsheets from running them."
     ),
 ]
+Layout = Annotated[
+    Format | None,
+    typer.Option(
+        "--format",
+        metavar="FORMAT",
+        help="Output format: table, json, jsonl, csv, tsv, xlsx or parquet. Default: the suffix of --output, or else "
+        "csv for the rows of a file and table for one text.",
+    ),
+]
 Columns = Annotated[
     list[str] | None,
     typer.Option(

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
-from contextlib import ExitStack
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from threading import RLock
 from typing import Any, Self, Unpack, overload
 
-from sqlalchemy import URL
-
 from dedup.errors import UsageError, WriterBusy
-from dedup.matching.matcher import Matcher
 from indexer.arguments import (
     Label,
     ModelOption,
@@ -30,28 +26,29 @@ from indexer.arguments import (
     text_of,
     texts_of,
 )
+from indexer.in_memory import left_side
 from indexer.ingest import id_types
 from indexer.jobs import delete as delete_job
 from indexer.jobs.duplicates import find_duplicates, places_of
 from indexer.jobs.index import index_input
-from indexer.jobs.query import Searcher
 from indexer.jobs.report import report as report_job
 from indexer.jobs.status import status as status_of
 from indexer.jobs.verify import verify_workspace
+from indexer.linking import link_to_index
 from indexer.outputs.record_pairs import MAX_PAIRS
 from indexer.progress_bar import ProgressOption, progress_of
+from indexer.reader import Reader, state_of
 from indexer.reading.formats.python_rows import PythonTable, rows_of
 from indexer.reading.inputs import Input, inputs_of_files
-from indexer.reading.rejects import Reject, RejectsList
+from indexer.reading.rejects import RejectsList
 from indexer.reading.rows import ReadingOptions, ReadOptions
 from indexer.results.deduplication import Duplicates
 from indexer.results.indexing import Added, Status, Verification
-from indexer.results.matches import ManyMatches, Matches
-from indexer.results.records import Record, Rejected
-from indexer.results.stored import matches_of, record_of
-from indexer.store.database_url import parse_url
-from indexer.store.integrity import settings
-from indexer.store.store import Store
+from indexer.results.links import Links
+from indexer.results.matches import ManyMatches, Matches, matches_of
+from indexer.results.records import Record, Rejected, rejected_of
+from indexer.results.sides import Side, record_of
+from indexer.store.database_url import absolute_url
 from indexer.store.workspace import Workspace
 from indexer.vectors.snapshot import Snapshots
 
@@ -103,10 +100,10 @@ class Index:
         if workspace is not None and not url:
             raise UsageError("workspace= applies only to the URL of a database; a directory is its own workspace.")
         directory = Path(workspace or ".dedup") if url else Path(location)
-        self._workspace = Workspace(directory.absolute(), url and _absolute(url), schema=schema)
+        self._workspace = Workspace(directory.absolute(), url and absolute_url(url), schema=schema)
         self._model = model_of(model)
         self._progress = progress
-        self._reader: _Reader | None = None
+        self._reader: Reader | None = None
         self._lock = RLock()  # several threads may share an index
 
     def __enter__(self) -> Self:
@@ -162,17 +159,11 @@ class Index:
             TooManyRemoved: more records than ``max_removed`` would be removed; nothing was changed.
             WriterBusy, EnvironmentFault: another process is writing; the disk or the database fails.
         """
-        known = ReadingOptions.__annotations__
-        if unknown := sorted(reading.keys() - known):
-            raise UsageError(f"There is no option {unknown[0]!r}; the options of reading are {', '.join(known)}.")
-        options = ReadOptions(text_columns=text_columns_of(text), id_column=id_column_of(id), **reading)
-        rejects = RejectsList()
+        options, rejects = _options(data, text, id, reading), RejectsList()
         table = None
         if is_file := isinstance(data, str | os.PathLike):
             (given,) = inputs_of_files([os.fspath(data)], None if source is None else source_of(source))
         else:
-            if for_files := sorted(reading.keys() & _OF_FILES):
-                raise UsageError(f"{for_files[0]}= applies only to files.")
             table, given = _from_python(data, options, source)
         notes: list[str] = []
         with progress_of(self._progress) as progress:
@@ -192,7 +183,7 @@ class Index:
             )
         self.close()
         return Added.of(
-            done, [_rejected(reject, table) for reject in rejects.rows], [*notes, *rejects.reasons.sentences()]
+            done, [rejected_of(reject, table) for reject in rejects.rows], [*notes, *rejects.reasons.sentences()]
         )
 
     def delete(
@@ -249,6 +240,52 @@ class Index:
         ]
         return results[0] if single else ManyMatches(tuple(results), model)
 
+    def link(
+        self,
+        data: Any,  # noqa: ANN401 - a path or a table of any library
+        against: str | Iterable[str],
+        *,
+        text: TextColumns = None,
+        id: Label | None = None,
+        min_probability: float | None = None,
+        limit: int = 10,
+        **reading: Unpack[ReadingOptions],
+    ) -> Links:
+        """Find the records of the sources ``against`` that are the same as the rows of a file or of Python objects.
+
+        The rows are not added. Otherwise as ``neardup.link``; ``reading`` as in ``add``.
+
+        Raises:
+            UsageError, InputRefused: the rows cannot be read, or there is no such source.
+            VersionMismatch: the index was made with another model.
+        """
+        sources = [source_of(one) for one in ([against] if isinstance(against, str) else against)]
+        least = probability_of(min_probability, self._model.default_probability)
+        side, rejected = left_side(data, _options(data, text, id, reading))
+        return self._link(side, sources, least, limit_of(limit), rejected)
+
+    def between(self, left: str, right: str, *, min_probability: float | None = None, limit: int = 100) -> Links:
+        """Find the pairs across two sources of the index; for each left text at most ``limit`` right ones.
+
+        Raises:
+            UsageError: nothing is indexed, there is no such source, or both are the same.
+            VersionMismatch: the index was made with another model.
+        """
+        least = probability_of(min_probability, self._model.default_probability)
+        return self._link([source_of(left)], [source_of(right)], least, limit_of(limit))
+
+    def _link(
+        self, left: Side | list[str], right: list[str], least: float, limit: int, rejected: Sequence[Rejected] = ()
+    ) -> Links:
+        with progress_of(self._progress) as report:
+            return link_to_index(
+                *(self._workspace, left, right, self._model),
+                min_probability=least,
+                limit=limit,
+                progress=report,
+                rejected=rejected,
+            )
+
     def duplicates(self, *, min_probability: float | None = None, max_pairs: int = MAX_PAIRS) -> Duplicates:
         """Find all duplicates in the index.
 
@@ -263,12 +300,12 @@ class Index:
         least = probability_of(min_probability, self._model.default_probability)
         most = limit_of(max_pairs, "max_pairs")
         with self._workspace.open(for_writing=False) as store, progress_of(self._progress) as progress:
-            before = _state(store)
+            before = state_of(store)
             snapshots = Snapshots(store, self._workspace.snapshots)
             found = find_duplicates(snapshots, self._model, min_probability=least, progress=progress)
             parsers = id_types.parsers(store)
             stored_records = sorted(store.iter_records(), key=lambda one: one.record_id)
-            if _state(store) != before:
+            if state_of(store) != before:
                 raise WriterBusy("Another process has changed the index while its duplicates were searched; try again.")
         places = places_of(stored_records, found.text_ids)
         records = [record_of(one, parsers) for one in stored_records]
@@ -318,46 +355,13 @@ class Index:
         found = status_of(self._workspace, self._model.model_id)
         return Status(*(found[name] for name in ("records", "distinct_texts", "sources", "snapshot", "runs")))
 
-    def _open_reader(self) -> _Reader:
+    def _open_reader(self) -> Reader:
         """Return what answers queries, opened again if the index has changed since."""
         if self._reader is not None and not self._reader.is_current():
             self.close()
         if self._reader is None:
-            self._reader = _Reader(self._workspace, self._model, self._progress)
+            self._reader = Reader(self._workspace, self._model, self._progress)
         return self._reader
-
-
-class _Reader:
-    """The store and the vectors, open for queries."""
-
-    def __init__(self, workspace: Workspace, model: Matcher, progress: ProgressOption) -> None:
-        self._opened = ExitStack()
-        try:
-            self._store = self._opened.enter_context(workspace.open(for_writing=False))
-            report = self._opened.enter_context(progress_of(progress))
-            self._state = _state(self._store)
-            snapshots = Snapshots(self._store, workspace.snapshots)
-            self.searcher = self._opened.enter_context(Searcher(snapshots, model, report))
-        except BaseException:
-            self._opened.close()
-            raise
-
-    def parsers(self) -> dict[str, Callable[[str], Any]]:
-        """Return the id parsers by source; not kept, because a source may be new."""
-        return id_types.parsers(self._store)
-
-    def is_current(self) -> bool:
-        """Return whether nothing was written since this was opened."""
-        return _state(self._store) == self._state
-
-    def close(self) -> None:
-        """Close the database and end worker processes."""
-        self._opened.close()
-
-
-def _state(store: Store) -> str | None:
-    """Return what changes with every transaction of a writer."""
-    return store.meta(settings.WRITER)
 
 
 def _from_python(data: object, options: ReadOptions, source: str | None) -> tuple[PythonTable, Input]:
@@ -367,17 +371,11 @@ def _from_python(data: object, options: ReadOptions, source: str | None) -> tupl
     return opener(options), Input(name, (), opener, source is not None)
 
 
-def _absolute(url: str) -> str:
-    """Return the URL of a SQLite file with an absolute path, so that it stays the same file in another directory."""
-    parsed: URL = parse_url(url)
-    if parsed.get_backend_name() == "sqlite" and parsed.database:
-        parsed = parsed.set(database=os.path.abspath(parsed.database))
-    return parsed.render_as_string(hide_password=False)
-
-
-def _rejected(reject: Reject, table: PythonTable | None) -> Rejected:
-    """Return a rejected row, with its id if it comes from Python."""
-    place = reject.record_no - 1
-    if table is None:
-        return Rejected(place, None, reject.message, reject.error, reject.line)
-    return Rejected(place, table.ids[place] if table.ids else None, reject.message, reject.error)
+def _options(data: object, text: TextColumns, id: Label | None, reading: ReadingOptions) -> ReadOptions:
+    """Return how to read ``data``; raises ``UsageError`` for an option that there is not, or that is for files only."""
+    known = ReadingOptions.__annotations__
+    if unknown := sorted(reading.keys() - known):
+        raise UsageError(f"There is no option {unknown[0]!r}; the options of reading are {', '.join(known)}.")
+    if not isinstance(data, str | os.PathLike) and (for_files := sorted(reading.keys() & _OF_FILES)):
+        raise UsageError(f"{for_files[0]}= applies only to files.")
+    return ReadOptions(text_columns=text_columns_of(text), id_column=id_column_of(id), **reading)

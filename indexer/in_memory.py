@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import Any
@@ -23,18 +24,21 @@ from indexer.arguments import (
 from indexer.ingest.intake import fault_of
 from indexer.jobs import compare as compare_job
 from indexer.jobs.duplicates import duplicates_of_texts
-from indexer.jobs.link import link_texts
+from indexer.linking import link_sides
 from indexer.outputs.record_pairs import MAX_PAIRS
 from indexer.progress_bar import ProgressOption, progress_of
 from indexer.reading.cell_table import Unusable, written
 from indexer.reading.columns import Columns, joined
 from indexer.reading.detection.roles import SAMPLE_ROWS
 from indexer.reading.formats.python_rows import PythonRows, cell_of, is_missing, rows_of
+from indexer.reading.open import open_table
+from indexer.reading.rejects import RejectsList
 from indexer.reading.rows import ReadOptions
 from indexer.results.comparison import Comparison, Comparisons
 from indexer.results.deduplication import Duplicates
 from indexer.results.links import Links
-from indexer.results.records import Record, Rejected
+from indexer.results.records import Record, Rejected, rejected_of
+from indexer.results.sides import Side, side_of_table
 
 
 def compare(left: str, right: str, *, model: ModelOption = None) -> Comparison:
@@ -106,7 +110,7 @@ def deduplicate(
     matcher = model_of(model)
     least = probability_of(min_probability, matcher.default_probability)
     most = limit_of(max_pairs, "max_pairs")
-    table = _TextsOf(data, text, id, "The table")
+    table = TextsOf(data, _wanted(text, id), "The table")
     with progress_of(progress) as report:
         near = duplicates_of_texts(list(table.groups), matcher, min_probability=least, progress=report)
     of_text = dict(enumerate(table.groups.values()))
@@ -146,51 +150,62 @@ def link(
     matcher = model_of(model)
     least = probability_of(min_probability, matcher.default_probability)
     limit = limit_of(limit)
-    first = _TextsOf(left, text, id, "The left table")
-    second = _TextsOf(
+    first = TextsOf(left, _wanted(text, id), "The left table")
+    second = TextsOf(
         right,
-        text if right_text is None else right_text,
-        id if right_id is None else right_id,
+        _wanted(text if right_text is None else right_text, id if right_id is None else right_id),
         "The right table",
         lambda: " For the right table, use right_text= and right_id=; right_id='' means that it has no ids.",
     )
     with progress_of(progress) as report:
-        linked = link_texts(
-            list(first.groups), list(second.groups), matcher, min_probability=least, limit=limit, progress=report
+        return link_sides(
+            first,
+            second,
+            matcher,
+            min_probability=least,
+            limit=limit,
+            progress=report,
+            rejected=(first.rejected, second.rejected),
         )
-    return Links(
-        first.records,
-        second.records,
-        tuple(first.rejected),
-        tuple(second.rejected),
-        least,
-        list(first.groups.values()),
-        list(second.groups.values()),
-        linked,
-    )
 
 
-class _TextsOf:
+def left_side(
+    data: Any,  # noqa: ANN401 - a path or a table of any library
+    options: ReadOptions,
+) -> tuple[Side, list[Rejected]]:
+    """Return the records of a file or of Python objects, read so, and the rows that have no text.
+
+    Raises:
+        UsageError, InputRefused: as ``deduplicate``.
+    """
+    if not isinstance(data, str | os.PathLike):
+        table = TextsOf(data, options, "The left table")
+        return table, table.rejected
+    rejects = RejectsList()
+    with open_table(os.fspath(data), options) as file:
+        side = side_of_table(file, rejects.add)
+    return side, list(map(rejected_of, rejects.rows))
+
+
+def _wanted(text: TextColumns, id: Label | None) -> ReadOptions:
+    return ReadOptions(text_columns=text_columns_of(text), id_column=id_column_of(id))
+
+
+class TextsOf(Side):
     """The texts of the rows that were given.
 
     Attributes:
         columns: The columns that were chosen.
-        records: The records, in the order of the rows.
-        groups: The records by normal form, in the order of their first record.
         rejected: The rows without a text.
 
     """
 
-    def __init__(
-        self, data: object, text: TextColumns, id: Label | None, name: str, hint: Callable[[], str] = lambda: ""
-    ) -> None:
+    def __init__(self, data: object, wanted: ReadOptions, name: str, hint: Callable[[], str] = lambda: "") -> None:
         rows = rows_of(data)
-        wanted = ReadOptions(text_columns=text_columns_of(text), id_column=id_column_of(id))
+        super().__init__()
         self.columns = Columns(
             name, rows.names, wanted, hint, list(map(written, islice(rows.records(cell_of), SAMPLE_ROWS)))
         )
-        self.records: list[Record] = []
-        self.groups: dict[str, list[Record]] = {}
         self.rejected: list[Rejected] = []
         for place in range(len(rows)):
             self._take(rows, place)
@@ -209,8 +224,7 @@ class _TextsOf:
             return
         values = [(name, rows.columns[at][place]) for name, at in columns.others]
         record = Record(record_id, raw, "", {name: one for name, one in values if not is_missing(one)}, place)
-        self.records.append(record)
-        self.groups.setdefault(normal, []).append(record)
+        self.add(normal, record)
 
 
 def _surrogate(raw: str) -> tuple[str, str] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,17 +14,17 @@ from cli.exit_codes import SOME_ROWS_REJECTED
 from cli.options import Format
 from cli.show import match_rows
 from cli.show.notes import notes_unless, say, say_rejected
-from cli.show.render import output_to, write_rows
+from cli.show.rows_file import RowsFile, check_apart, rows_file
 from dedup.runtime.progress import Progress, with_total
 from dedup.runtime.threads import compute_with
 from indexer.outputs.reasons import reasons_of
 from indexer.progress_bar import progress_bar
 
 if TYPE_CHECKING:
-    from indexer.files import Access
     from indexer.jobs.query import Answer, Match, Searcher
-    from indexer.outputs.table_files import Style
-    from indexer.reading.rows import ReadOptions
+    from indexer.reading.rejects import RejectsFile, RejectsStream
+    from indexer.reading.rows import Table
+    from indexer.store.store import Store
     from indexer.store.workspace import Workspace
 
 EXAMPLES = options.examples(
@@ -55,16 +55,21 @@ OutputFile = Annotated[
     Path | None,
     typer.Option("--output", "-o", metavar="FILE", help="Write the matches to FILE, or to standard output if it is -."),
 ]
-Layout = Annotated[
-    Format | None,
+OutputDelimiter = Annotated[str | None, options.output_delimiter("--output-delimiter")]
+
+Source = Annotated[
+    list[str] | None,
+    typer.Option("--source", "-s", metavar="NAME", help="Search in this source only; repeat it for several."),
+]
+Unmatched = Annotated[bool, typer.Option("--unmatched", help="List rows of --input without a match as well.")]
+ExcludeSelf = Annotated[
+    bool,
     typer.Option(
-        "--format",
-        metavar="FORMAT",
-        help="Output format: table, json, jsonl, csv, tsv, xlsx or parquet. Default: the suffix of --output, or else "
-        "csv with --input and table without.",
+        "--exclude-self",
+        help="Leave out the record that a row of --input is itself: the one with its id in the source named as the "
+        "file, or in that of --source.",
     ),
 ]
-OutputDelimiter = Annotated[str | None, options.output_delimiter("--output-delimiter")]
 
 
 def query(
@@ -74,9 +79,12 @@ def query(
     id: options.IdColumn = None,
     limit: Limit = 10,
     min_probability: MinProbability = 0.05,
+    source: Source = None,
+    unmatched: Unmatched = False,
+    exclude_self: ExcludeSelf = False,
     explain: Explain = False,
     output: OutputFile = None,
-    layout: Layout = None,
+    layout: options.Layout = None,
     columns: options.Columns = None,
     output_delimiter: OutputDelimiter = None,
     bom: options.Bom = False,
@@ -106,7 +114,7 @@ def query(
     vectors (-1 to 1), whether both are equal after normalisation (exact), and its other columns. A column whose
     name is already taken gets the prefix column_.
 
-    With --input, each match also has the line, id and text of its query; queries without a match are left out.
+    With --input, each match also has the line, id, text and other columns of its query, as query_city.
     Exit code 3: some rows of --input were rejected.
     """
     compute_with(threads)
@@ -114,7 +122,8 @@ def query(
     from dedup.errors import UsageError
     from dedup.model import load_model
     from indexer.jobs.query import Searcher
-    from indexer.outputs.table_files import require, style_of
+    from indexer.outputs.table_files import style_of
+    from indexer.reading.open import open_table
     from indexer.reading.rows import ReadOptions
     from indexer.store.store import check_columns
     from indexer.store.workspace import Workspace
@@ -136,23 +145,60 @@ def query(
         sheet=sheet,
         fix_mojibake=fix_mojibake,
     )
-    if text is not None and (wanted != ReadOptions() or rejects):
-        raise UsageError("--text, --id and the reading options can be used with --input FILE only.")
-    shape = _shape(layout, output) or (Format.csv if input else Format.table)
+    if text is not None and (wanted != ReadOptions() or rejects or unmatched or exclude_self):
+        raise UsageError(
+            "--text, --id, --unmatched, --exclude-self and the reading options can be used with --input FILE only."
+        )
     style = style_of(raw=raw, delimiter=output_delimiter, bom=bom, locale=locale)
-    require(shape, style)
     place, chosen = Workspace(workspace, database, schema=schema), options.columns_of(columns)
-    asked = _Asked(limit, min_probability, explain, _checked(output, input, place), shape, style, chosen, place, mode)
+    files, default = ([], Format.table) if input is None else ([input], Format.csv)
+    target = rows_file(output, layout, style, place, inputs=files, mode=mode, default=default)
+    asked = _Asked(limit, min_probability, explain, unmatched, chosen, target)
     with (
         place.open(for_writing=False) as store,
         progress_bar(quiet=quiet or text is not None) as progress,
-        Searcher(Snapshots(store, place.snapshots), load_model(), progress) as searcher,
+        Searcher(Snapshots(store, place.snapshots), load_model(), progress, sources=source or ()) as searcher,
     ):
         check_columns(store, chosen)
         if text is not None:
             _answer_text(searcher, text, asked)
-        elif input is not None and _answer_file(searcher, input, wanted, rejects, asked, progress, quiet=quiet):
-            raise typer.Exit(SOME_ROWS_REJECTED)
+        elif input is not None:
+            own = _own_source(store, input, source or []) if exclude_self else None
+            listed = _rejects_of(input, rejects, place, mode, target)
+            if _answer_file(searcher, open_table(input, wanted), listed, asked, own, progress, quiet=quiet):
+                raise typer.Exit(SOME_ROWS_REJECTED)
+
+
+def _rejects_of(
+    file: str, asked: Path | None, place: Workspace, mode: str | None, target: RowsFile
+) -> RejectsFile | RejectsStream:
+    """Return where the rejected rows go; raises what ``open_rejects`` raises."""
+    from indexer.files import access_of
+    from indexer.reading.inputs import open_rejects, place_of_rejects, source_name
+
+    default = place_of_rejects(place.directory, source_name(file), of_queries=True)
+    listed = open_rejects([file], asked, default, owns=place.owns, access=access_of(mode) if mode else None)
+    check_apart(target, listed.path)
+    return listed
+
+
+def _own_source(store: Store, file: str, sources: Sequence[str]) -> str:
+    """Return the source that the rows of a file are in.
+
+    Raises ``UsageError``: there is none of its name, and ``sources`` do not name one.
+    """
+    from dedup.errors import UsageError
+    from indexer.reading.inputs import source_name
+
+    if len(sources) == 1:
+        return sources[0]
+    name, known = source_name(file), sources or list(store.counts().sources)
+    if name not in known:
+        raise UsageError(
+            f"--exclude-self: the rows of {file} are not in source {name!r}, only in one of "
+            f"{', '.join(map(repr, known))}; name it with --source."
+        )
+    return name
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,82 +208,54 @@ class _Asked:
     limit: int
     min_probability: float
     explain: bool
-    output: Path | None
-    shape: Format
-    style: Style
+    unmatched: bool
     columns: list[str] | None
-    place: Workspace
-    mode: str | None
-
-    @property
-    def access(self) -> Access | None:
-        """Who may read what is written, if the user has said so."""
-        from indexer.files import access_of
-
-        return access_of(self.mode) if self.mode else None
+    file: RowsFile
 
     def rows(self, searcher: Searcher, normal: str, match: Match) -> Iterator[dict[str, Any]]:
         """Return the rows of a match of the query with this normal form, with the reasons if asked for."""
         reasons = reasons_of(searcher.explain(normal, match)) if self.explain else {}
-        as_rows = match_rows.table_rows if self.shape is Format.table else match_rows.match_rows
+        as_rows = match_rows.table_rows if self.file.layout is Format.table else match_rows.match_rows
         return as_rows(match, reasons, self.columns)
-
-
-def _checked(output: Path | None, input: str | None, place: Workspace) -> Path | None:
-    """Return where the matches go, None for standard output; raises what ``check_destination`` raises."""
-    from indexer.outputs.destination import check_destination
-
-    if output in (None, Path("-")):
-        return None
-    check_destination(output, "--output", inputs=[input] if input else [], owns=place.owns)
-    return output
 
 
 def _answer_text(searcher: Searcher, text: str, asked: _Asked) -> None:
     from dedup.text.normalise import normalise
 
     (found,) = searcher.query([text], limit=asked.limit, min_probability=asked.min_probability)
-    rows = (row for match in found for row in asked.rows(searcher, normalise(text), match))
     nothing = f"No match with probability {asked.min_probability:g} or more."
-    with output_to(asked.output, asked.access or asked.place.access_with()) as out:
-        if found or asked.shape is not Format.table:
-            write_rows(rows, asked.shape, out, asked.style)
-        else:
+    if found or asked.file.layout is not Format.table:
+        asked.file.write(row for match in found for row in asked.rows(searcher, normalise(text), match))
+    else:
+        with asked.file.opened() as out:
             out.write(f"{nothing}\n")
-    if not found and asked.shape is not Format.table:
+    if not found and asked.file.layout is not Format.table:
         say(nothing)
 
 
 def _answer_file(
     searcher: Searcher,
-    file: str,
-    wanted: ReadOptions,
-    rejects: Path | None,
+    table: Table,
+    listed: RejectsFile | RejectsStream,
     asked: _Asked,
+    own: str | None,
     progress: Progress,
     *,
     quiet: bool,
 ) -> int:
     """Write the matches of every row of a file; return the number of rejected rows."""
-    from dedup.errors import UsageError
-    from indexer.reading.inputs import open_rejects, place_of_rejects, reading, source_name
-    from indexer.reading.open import open_table
+    from indexer.reading.inputs import reading
 
-    default = place_of_rejects(asked.place.directory, source_name(file), of_queries=True)
-    listed = open_rejects([file], rejects, default, owns=asked.place.owns, access=asked.access)
-    if asked.output is not None and listed.path is not None and asked.output.resolve() == listed.path.resolve():
-        raise UsageError(f"--output {asked.output} is where the rejected rows are listed; choose another path.")
-    table = open_table(file, wanted)
     with listed as refused, reading(table, notes_unless(quiet)):
         answers = searcher.answer(
             table,
             limit=asked.limit,
             min_probability=asked.min_probability,
             on_reject=refused.add,
+            without=own,
             progress=with_total(progress, table, "queries"),
         )
-        with output_to(asked.output, asked.access or asked.place.access_with(file)) as out:
-            write_rows(_rows(searcher, answers, asked), asked.shape, out, asked.style)
+        asked.file.write(_rows(searcher, answers, asked))
         say_rejected(refused)
     return refused.count
 
@@ -245,26 +263,10 @@ def _answer_file(
 def _rows(searcher: Searcher, answers: Iterable[Answer], asked: _Asked) -> Iterator[dict[str, Any]]:
     """Yield the rows of the matches of a file of queries."""
     for row, normal, found in answers:
-        head = {"query_line": row.line, "query_id": row.external_id, "query": row.raw}
+        head: dict[str, Any] = {"query_line": row.line, "query_id": row.external_id, "query": row.raw}
+        head |= match_rows.query_columns(row.fields)
+        if not found and asked.unmatched:
+            yield {**head, "rank": None, "probability": None, "similarity": None, "exact": None}
         for rank, match in enumerate(found, 1):
             for result in asked.rows(searcher, normal, match):
                 yield {**head, "rank": rank, **result}
-
-
-def _shape(layout: Format | None, output: Path | None) -> Format | None:
-    """Return the format that is asked for; None if neither the options nor the suffix of ``output`` name one.
-
-    Raises ``UsageError``: nobody knows the suffix, or it names another format than ``--format``.
-    """
-    from dedup.errors import UsageError
-    from indexer.outputs.table_files import suffix_of
-
-    files = [name.value for name in Format if name is not Format.table]
-    if output is None or output == Path("-"):
-        return layout
-    if layout is None:
-        suffix = suffix_of(output, "--output", files)
-        return None if suffix is None else Format(suffix)
-    if (suffix := output.suffix.lower().removeprefix(".")) in files and suffix != layout:
-        raise UsageError(f"--output {output} ends in .{suffix}, but --format is {layout}; change one of them.")
-    return layout

@@ -5,24 +5,34 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cli import options
-from cli.options import ReportFormat
+from cli.commands.link import Keep, rows_of
+from cli.options import Format, ReportFormat
 from cli.show.notes import say
 from cli.show.render import spaced, write_summary
+from cli.show.rows_file import rows_file
 from dedup.runtime.threads import compute_with
 from indexer.outputs.record_pairs import MAX_PAIRS
 from indexer.outputs.table_files import TableFormat
 from indexer.progress_bar import progress_bar
 
+if TYPE_CHECKING:
+    from indexer.jobs.report_tables import Tables
+    from indexer.store.workspace import Workspace
+
 TABLES = ("pairs", "clusters")
+_LINKS_OF_A_TEXT = 100
+"""So many distinct texts of the other source are listed for one."""
+
 EXAMPLES = options.examples(
     "dedup report",
     "dedup report -o duplicates --min-probability 0.9",
     "dedup report --tables xlsx --columns city,country",
+    "dedup report --between leads crm",
 )
 
 _SHOWN = (
@@ -63,9 +73,20 @@ MinProbability = Annotated[
 ]
 
 
+Between = Annotated[
+    tuple[str, str] | None,
+    typer.Option(
+        "--between",
+        metavar="SOURCE SOURCE",
+        help="Write only the pairs across these two sources of the index, to links.csv.",
+    ),
+]
+
+
 def report(
     output: Directory = Path("dedup-report"),
     min_probability: MinProbability = None,
+    between: Between = None,
     layout: options.Output = ReportFormat.table,
     tables: TableLayout = TableFormat.csv,
     columns: options.Columns = None,
@@ -109,6 +130,11 @@ def report(
     asked = Tables(tables, style, options.columns_of(columns), explain, max_pairs)
     limit = None if memory is None else parse_size(memory)
     place = Workspace(workspace, database, schema=schema)
+    if between is not None:
+        if memory is not None or explain or max_pairs != MAX_PAIRS:
+            raise UsageError("--memory, --explain and --max-pairs do not apply to --between; leave them out.")
+        _between(place, between, output, min_probability, layout, asked, mode, quiet=quiet)
+        return
     with progress_bar(quiet=quiet) as progress:
         summary = report_job(
             place,
@@ -127,6 +153,55 @@ def report(
     if not as_json:
         summary = spaced({name: summary[name] for name in _SHOWN} | {"files": _files(output, tables)})
     write_summary(summary, sys.stdout, as_json=as_json)
+
+
+def _between(
+    place: Workspace,
+    sources: tuple[str, str],
+    folder: Path,
+    min_probability: float | None,
+    layout: ReportFormat,
+    tables: Tables,
+    mode: str | None,
+    *,
+    quiet: bool,
+) -> None:
+    """Write every pair of a record of one source and one of the other."""
+    from dedup.model import load_model
+    from indexer.files import make_directory
+    from indexer.jobs.report_tables import LINK_COLUMNS, beginning_of
+    from indexer.linking import link_to_index
+    from indexer.outputs.destination import check_foreign
+
+    path, model = folder / f"links.{tables.layout}", load_model()
+    place.check_readable()
+    file = rows_file(path, Format(tables.layout), tables.style, place, mode=mode)
+    check_foreign(path, "a list of links", beginning_of(LINK_COLUMNS) if tables.layout.is_text else None)
+    with progress_bar(quiet=quiet) as progress:
+        links = link_to_index(
+            place,
+            sources[:1],
+            sources[1:],
+            model,
+            min_probability=model.default_probability if min_probability is None else min_probability,
+            limit=_LINKS_OF_A_TEXT,
+            progress=progress,
+        )
+    make_directory(folder, 0o700)
+    file.write(row for row in rows_of(links, Keep.all, tables.columns) if row["id_2"] is not None)
+    if links.cut_off:
+        say(f"Warning: {links.cut_off:,} texts have {_LINKS_OF_A_TEXT} similar ones, the most that are listed for one.")
+    found = {
+        "records": len(links.left) + len(links.right),
+        "pairs": len(links.pairs),
+        "linked": {
+            sources[0]: len(links.left) - len(links.unmatched),
+            sources[1]: len(links.right) - len(links.unmatched_right),
+        },
+        "files": str(path),
+    }
+    as_json = layout is ReportFormat.json
+    write_summary(found if as_json else spaced(found), sys.stdout, as_json=as_json)
 
 
 def _say_what_is_estimated(summary: Mapping[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cli.show.render import Row
@@ -34,6 +34,17 @@ def match_rows(match: Match, reasons: Row, columns: Sequence[str] | None = None)
         own = {"source": record.source, "id": record.external_id, "text": record.raw}
         others = record.fields if columns is None else {name: record.fields.get(name, "") for name in columns}
         yield {**scores, **own, **_renamed(others), **reasons}
+
+
+def query_columns(fields: Mapping[str, str]) -> dict[str, str]:
+    """Return the other columns of a query, as ``query_city``; a reserved name gets the prefix ``column_``."""
+    renamed: dict[str, str] = {}
+    for name, value in fields.items():
+        shown = f"query_{name}"
+        while shown in _RESERVED or shown in renamed:
+            shown = f"column_{shown}"
+        renamed[shown] = value
+    return renamed
 
 
 def table_rows(match: Match, reasons: Row, columns: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:

@@ -1,26 +1,40 @@
-"""Link two lists of texts in memory: find the texts of one that are probably the same as those of the other."""
+"""Link two lists of texts: find the texts of one that are probably the same as those of the other.
+
+A list is given, or it is what the index holds of some sources; then its vectors need not be computed again.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dedup.encoder.cosine import exact_neighbours
+from dedup.errors import UsageError, VersionMismatch
 from dedup.matching.batch import BatchComparison
 from dedup.matching.matcher import Matcher
 from dedup.runtime.progress import Progress, no_progress
 from indexer.jobs.duplicates import encode_in_blocks, with_words_of
 from indexer.jobs.query import CANDIDATES_PER_MATCH, MIN_CANDIDATES
-from indexer.store.store import Codes
-from indexer.vectors.search import SketchedVectors
+from indexer.store.store import Codes, Record, Store, check_sources
+from indexer.vectors.search import SketchedVectors, check_model
 
 SCANNED_PRODUCTS = 1 << 31
 """Up to this many multiplications, the nearest vectors are found by an exact scan; beyond, with sketches."""
 
 _QUERIES_AT_ONCE = 2_000
+
+
+class TextVectors(NamedTuple):
+    """Distinct normal forms (n) and their vectors (n, d)."""
+
+    normals: Sequence[str]
+    codes: Codes
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +46,8 @@ class LinkedTexts:
         probabilities: Probability of each pair (p,).
         similarities: Cosine of each pair (p,).
         exact: Whether both normal forms are equal (p,).
-        model: The model that was used, with the word counts of both lists added.
+        model: The model that was used, with the word counts of both lists or of the index added.
+        limit: Most links of a left text.
 
     """
 
@@ -41,13 +56,13 @@ class LinkedTexts:
     similarities: NDArray[np.float32]
     exact: NDArray[np.bool_]
     model: Matcher
+    limit: int
 
     def at(self, min_probability: float) -> LinkedTexts:
         """Return the links of at least ``min_probability``, a higher threshold, without a new search."""
         keep = self.probabilities >= min_probability
-        return LinkedTexts(
-            self.pairs[keep], self.probabilities[keep], self.similarities[keep], self.exact[keep], self.model
-        )
+        of_pairs = self.pairs[keep], self.probabilities[keep], self.similarities[keep], self.exact[keep]
+        return LinkedTexts(*of_pairs, self.model, self.limit)
 
 
 def link_texts(
@@ -59,34 +74,87 @@ def link_texts(
     limit: int = 10,
     progress: Progress = no_progress,
 ) -> LinkedTexts:
-    """Link distinct normal forms: find the texts of ``right`` (n) that are probably the same as each of ``left`` (m).
+    """Link distinct normal forms in memory, as ``link_vectors`` does.
 
-    Each left text gets up to ``limit`` links of at least ``min_probability``. Equal texts have probability 1. Stages
-    reported to ``progress``: ``encode``, ``search``, ``names``, ``words``, ``rule out`` and ``compare``.
+    Stages reported to ``progress``: ``encode`` and those of ``link_vectors``.
     """
     texts = list(dict.fromkeys([*right, *left]))
     at = {text: place for place, text in enumerate(texts)}
     codes = encode_in_blocks(model, texts, progress)
-    model = with_words_of(model, texts)
-    of_left, of_right = (np.array([at[text] for text in side], np.int64) for side in (left, right))
-    k = min(max(MIN_CANDIDATES, CANDIDATES_PER_MATCH * limit), len(right))
-    found, cosines = _nearest(codes[of_left], codes[of_right], k, progress)
+    first, second = (
+        TextVectors(side, codes[np.array([at[text] for text in side], np.int64)]) for side in (left, right)
+    )
+    return link_vectors(
+        first, second, with_words_of(model, texts), min_probability=min_probability, limit=limit, progress=progress
+    )
+
+
+def texts_of_sources(
+    store: Store, sources: Sequence[str], model: Matcher, progress: Progress = no_progress
+) -> tuple[TextVectors, list[list[Record]]]:
+    """Return the texts of these sources of a store, in the order of their ids, and the records of each.
+
+    Stages reported to ``progress``: ``read records`` and ``read vectors``.
+
+    Raises:
+        UsageError: there is no such source, or it has no records.
+        VersionMismatch: the model has not encoded every text.
+    """
+    check_sources(store, sources)
+    records: dict[int, list[Record]] = {}
+    for text_id, group in groupby(store.iter_records(sources=sources), attrgetter("text_id")):
+        records[text_id] = list(group)
+    if not records:
+        raise UsageError(f"The index has no record of {' or '.join(map(repr, sources))}.")
+    ids, codes = store.load_vectors(model.model_id, progress=progress)
+    wanted = np.isin(ids, np.fromiter(records, np.int64, len(records)))
+    normals = store.normals(records)
+    if wanted.sum() < len(records) or len(normals) < len(records):
+        check_model(store, model.model_id)
+        raise VersionMismatch(
+            f"Model {model.model_id[:12]} has not encoded every text yet; index an input again to finish "
+            "(`dedup index`, or `Index.add` in Python)."
+        )
+    found = ids[wanted].tolist()
+    return TextVectors([normals[one] for one in found], codes[wanted]), [records[one] for one in found]
+
+
+def link_vectors(
+    left: TextVectors,
+    right: TextVectors,
+    model: Matcher,
+    *,
+    min_probability: float,
+    limit: int = 10,
+    progress: Progress = no_progress,
+) -> LinkedTexts:
+    """Find the texts of ``right`` (n) that are probably the same as each of ``left`` (m).
+
+    Each left text gets up to ``limit`` links of at least ``min_probability``. Equal texts have probability 1. Stages
+    reported to ``progress``: ``search``, ``names``, ``words``, ``rule out`` and ``compare``.
+    """
+    k = min(max(MIN_CANDIDATES, CANDIDATES_PER_MATCH * limit), len(right.normals))
+    if left.normals and right.normals:
+        found, cosines = _nearest(left.codes, right.codes, k, progress)
+    else:
+        found, cosines = np.empty((len(left.normals), 0), np.int64), np.empty((len(left.normals), 0), np.float32)
     rows, columns = np.nonzero((found >= 0) & (cosines >= model.min_similarity))
     pairs, similarities = np.column_stack([rows, found[rows, columns]]), cosines[rows, columns]
-    places = np.column_stack([of_left[pairs[:, 0]], of_right[pairs[:, 1]]])
-    differ = np.flatnonzero(places[:, 0] != places[:, 1])
-    with BatchComparison(model, codes, texts) as comparison:
-        likely, probabilities = comparison.likely(places[differ], similarities[differ], min_probability, progress)
+    equals = np.array(_places(left.normals, right.normals), np.int64)
+    differ = np.flatnonzero(equals[pairs[:, 0]] != pairs[:, 1])
+    codes, normals = np.concatenate([left.codes, right.codes]), [*left.normals, *right.normals]
+    with BatchComparison(model, codes, normals) as comparison:
+        places = pairs[differ] + [0, len(left.normals)]
+        likely, probabilities = comparison.likely(places, similarities[differ], min_probability, progress)
     chosen = differ[likely]
-    equal = np.array([(row, place) for row, place in enumerate(_places(left, right)) if place >= 0], np.int64)
-    equal = equal.reshape(-1, 2)
-    pairs = np.concatenate([equal, pairs[chosen]])
-    probabilities = np.concatenate([np.ones(len(equal)), probabilities])
-    similarities = np.concatenate([np.ones(len(equal), np.float32), similarities[chosen]])
-    exact = np.arange(len(pairs)) < len(equal)
+    has_equal = np.flatnonzero(equals >= 0)
+    pairs = np.concatenate([np.column_stack([has_equal, equals[has_equal]]), pairs[chosen]])
+    probabilities = np.concatenate([np.ones(len(has_equal)), probabilities])
+    similarities = np.concatenate([np.ones(len(has_equal), np.float32), similarities[chosen]])
+    exact = np.arange(len(pairs)) < len(has_equal)
     order = np.lexsort((pairs[:, 1], -similarities, -probabilities, ~exact, pairs[:, 0]))
     order = order[_rank_within(pairs[order, 0]) < limit]
-    return LinkedTexts(pairs[order], probabilities[order], similarities[order], exact[order], model)
+    return LinkedTexts(pairs[order], probabilities[order], similarities[order], exact[order], model, limit)
 
 
 def _places(left: Sequence[str], right: Sequence[str]) -> list[int]:

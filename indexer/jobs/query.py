@@ -27,7 +27,7 @@ from indexer.ingest.intake import fault_of, normal_form_of
 from indexer.reading.rejects import Reject
 from indexer.reading.rows import Row, Table
 from indexer.store.corpus_words import model_with_corpus
-from indexer.store.store import Record
+from indexer.store.store import Record, check_sources
 from indexer.vectors.search import StoredVectors, VectorIndex
 from indexer.vectors.snapshot import Snapshots
 
@@ -96,11 +96,14 @@ class _Candidates:
 class Searcher:
     """Search one store: the texts present when this object is created, without those deleted since.
 
+    With ``sources``, only their records are found.
+
     ``model`` is the given one with the store's word counts added. Use it as a context manager: many queries are
     answered by several processes, which end with the block. The keyword arguments are as the constants of this module.
     Stages reported to ``progress``: those of ``StoredVectors``.
 
     Raises:
+        UsageError: there is no such source.
         VersionMismatch: the store was indexed with another model.
     """
 
@@ -114,13 +117,17 @@ class Searcher:
         candidates_per_match: int = CANDIDATES_PER_MATCH,
         queries_at_once: int = QUERIES_AT_ONCE,
         many_queries: int = MANY_QUERIES,
+        sources: Sequence[str] = (),
     ) -> None:
         self._store = snapshots.store
         self._min_candidates, self._candidates_per_match = min_candidates, candidates_per_match
         self._queries_at_once, self._many_queries = queries_at_once, many_queries
+        self._sources = frozenset(sources)
+        check_sources(self._store, sources)
+        self._among = self._store.texts_of_sources(sources) if sources else None
         with ThreadPoolExecutor(1) as background:  # in parallel with the checksum, which releases the interpreter lock
             encoder = background.submit(_load, model)
-            self._vectors: VectorIndex = StoredVectors(snapshots, model.model_id, progress)
+            self._vectors: VectorIndex = StoredVectors(snapshots, model.model_id, progress, among=self._among)
         self._encoder = encoder.result()
         self.model = model_with_corpus(self._store, model)
         self._processes = Processes(threads.count(), self.model)
@@ -144,7 +151,7 @@ class Searcher:
         matches: dict[str, list[Match]] = {}
         for found, probabilities in self._compared(list(dict.fromkeys(normals)), limit):
             best = _best(found, probabilities, limit, min_probability)
-            records = self._store.records_of_texts({hit.text_id for hits in best for hit in hits})
+            records = self._records({hit.text_id for hits in best for hit in hits})
             for normal, hits in zip(found.normals, best, strict=True):
                 matches[normal] = [replace(hit, records=records[hit.text_id]) for hit in hits if hit.text_id in records]
         return [list(matches[normal]) for normal in normals]
@@ -156,19 +163,32 @@ class Searcher:
         limit: int,
         min_probability: float,
         on_reject: Callable[[Reject], None],
+        without: str | None = None,
         progress: Progress = no_progress,
     ) -> Iterator[Answer]:
         """Yield the matches of every row of ``table``, in order; ``on_reject`` is called with rows not searchable.
 
+        The record of source ``without`` that a row is itself, by its id or its content, is left out.
+
         Stages reported to ``progress``: ``queries``.
         """
-        rows = _searchable(table, on_reject)
+        rows = searchable_rows(table, on_reject)
         at_once = _at_once(ROWS_AT_ONCE, min(limit, len(self._vectors)))
         while page := list(islice(rows, at_once)):
-            found = self.query([row.raw for row, _ in page], limit=limit, min_probability=min_probability)
+            more = limit if without is None else limit + 1
+            found = self.query([row.raw for row, _ in page], limit=more, min_probability=min_probability)
+            if without is not None:
+                found = [_others(row, hits, without)[:limit] for (row, _), hits in zip(page, found, strict=True)]
             yield from (Answer(row, normal, matches) for (row, normal), matches in zip(page, found, strict=True))
             progress("queries", table.rows_in, None)
         progress("queries", table.rows_in, table.rows_in)
+
+    def _records(self, text_ids: set[int]) -> dict[int, list[Record]]:
+        found = self._store.records_of_texts(text_ids)
+        if self._among is None:
+            return found
+        kept = {at: [one for one in records if one.source in self._sources] for at, records in found.items()}
+        return {at: records for at, records in kept.items() if records}
 
     def explain(self, normal: str, match: Match) -> Explanation | None:
         """Explain a match of the query with this normal form; None if both normal forms are equal."""
@@ -197,6 +217,9 @@ class Searcher:
     def _find(self, normals: list[str], k: int) -> _Candidates:
         """Return the ``k`` nearest texts of each of distinct ``normals``, without the equal one."""
         equal = self._store.text_ids(normals)
+        if self._among is not None:
+            among = set(self._among.tolist())
+            equal = {normal: text_id for normal, text_id in equal.items() if text_id in among}
         ids, similarities, live = self._vectors.search(self._encoder.encode(normals), k)
         rows, columns = np.nonzero(ids >= 0)
         found = [
@@ -244,7 +267,20 @@ def _best(found: _Candidates, probabilities: list[float], limit: int, min_probab
     return result
 
 
-def _searchable(table: Table, on_reject: Callable[[Reject], None]) -> Iterator[tuple[Row, str]]:
+def _others(row: Row, matches: list[Match], source: str) -> list[Match]:
+    """Return the matches without the record of this source that a row is itself."""
+
+    def is_itself(record: Record) -> bool:
+        same_content = record.raw == row.raw and record.fields == row.fields
+        return record.source == source and (
+            same_content if row.external_id is None else record.external_id == row.external_id
+        )
+
+    kept = [replace(match, records=[one for one in match.records if not is_itself(one)]) for match in matches]
+    return [match for match in kept if match.records]
+
+
+def searchable_rows(table: Table, on_reject: Callable[[Reject], None]) -> Iterator[tuple[Row, str]]:
     """Yield the searchable rows with their normal forms; call ``on_reject`` with the others."""
     for row in table:
         if not isinstance(row, Row):

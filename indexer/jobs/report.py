@@ -27,6 +27,7 @@ from indexer.jobs.report_tables import (
     Labels,
     Tables,
     TextRecords,
+    beginning_of,
     cluster_columns,
     pair_columns,
     read_records,
@@ -36,7 +37,7 @@ from indexer.jobs.report_tables import (
 from indexer.memory import REPORT
 from indexer.memory import check as check_memory
 from indexer.outputs.destination import check_destination, check_foreign, replacing
-from indexer.outputs.table_files import Column, TableFormat, preparing, require, table_writer
+from indexer.outputs.table_files import TableFormat, preparing, require, table_writer
 from indexer.store.runs import recorded_run, versions
 from indexer.store.store import check_columns
 from indexer.store.workspace import Workspace
@@ -48,15 +49,9 @@ PLAIN = Tables()
 
 def files_of(layout: TableFormat) -> dict[str, re.Pattern[bytes] | None]:
     """Return the files of a report, in the order in which they are replaced, and how each begins if it is text."""
-    beginnings = {"pairs": _beginning(PAIR_COLUMNS[:9]), "clusters": _beginning(CLUSTER_COLUMNS)}
+    beginnings = {"pairs": beginning_of(PAIR_COLUMNS[:9]), "clusters": beginning_of(CLUSTER_COLUMNS)}
     tables = {f"{name}.{layout}": beginning if layout.is_text else None for name, beginning in beginnings.items()}
     return {**tables, "summary.json": re.compile(rb'\{\s*"records": \d+,\s*"distinct_texts": \d+,')}
-
-
-def _beginning(columns: Sequence[Column]) -> re.Pattern[bytes]:
-    """Return how a table with these columns begins, whatever its delimiter."""
-    first, *others = (re.escape(column.name.encode()) for column in columns)
-    return re.compile(rb"(?:\xef\xbb\xbf)?" + first + rb"(.{1,4}?)" + rb"\1".join(others))
 
 
 def report(

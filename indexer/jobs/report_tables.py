@@ -6,6 +6,7 @@ order of their probability.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, groupby
@@ -29,6 +30,8 @@ PAIR_COLUMNS = (
 )
 REASON_COLUMNS = (Column("log_odds", float), Column("explanation"))
 """Columns of a pair, if reasons are asked for."""
+LINK_COLUMNS = PAIR_COLUMNS[:8]
+"""The first columns of the pairs across two sources."""
 CLUSTER_COLUMNS = (*map(Column, ("cluster_id", "source", "id", "text")), Column("weakest_probability", float))
 
 _Pair = tuple[str, str, tuple[Any, ...]]
@@ -59,6 +62,12 @@ class Tables:
     columns: Sequence[str] | None = None
     explain: bool = False
     max_pairs: int = MAX_PAIRS
+
+
+def beginning_of(columns: Sequence[Column]) -> re.Pattern[bytes]:
+    """Return how a table with these columns begins, whatever its delimiter."""
+    first, *others = (re.escape(column.name.encode()) for column in columns)
+    return re.compile(rb"(?:\xef\xbb\xbf)?" + first + rb"(.{1,4}?)" + rb"\1".join(others))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,10 @@ from typing import Any, overload
 
 from dedup.matching.matcher import Matcher
 from dedup.text.normalise import normalise
+from indexer.jobs.query import Match as Found
 from indexer.results.comparison import Comparison
 from indexer.results.records import MATCH_COLUMNS, Match
+from indexer.results.sides import Parsers, record_of
 from indexer.results.tables import Rows, Tabular, check_threshold, count_of, rows_of
 
 
@@ -107,3 +109,12 @@ def _explained(model: Matcher, match: Match) -> Comparison:
     query, text = normalise(match.query), normalise(match.record.text)
     found = None if query == text else model.explain(query, text, match.similarity)
     return Comparison.of(match.query, match.record.text, found)
+
+
+def matches_of(query: str, hits: Sequence[Found], parsers: Parsers) -> tuple[Match, ...]:
+    """Return a match for each record of each hit."""
+    return tuple(
+        Match(query, record_of(record, parsers), hit.probability, hit.similarity, hit.exact)
+        for hit in hits
+        for record in hit.records
+    )

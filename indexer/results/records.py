@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from indexer.reading.formats.python_rows import PythonTable
+from indexer.reading.rejects import Reject
+
 MEASURES = ("probability", "similarity", "exact")
 
 
@@ -144,3 +147,11 @@ class Rejected:
     message: str
     code: str
     line: int | None = None
+
+
+def rejected_of(reject: Reject, table: PythonTable | None = None) -> Rejected:
+    """Return a rejected row, with its id if it comes from Python, else with its line."""
+    place = reject.record_no - 1
+    if table is None:
+        return Rejected(place, None, reject.message, reject.error, reject.line)
+    return Rejected(place, table.ids[place] if table.ids else None, reject.message, reject.error)

@@ -5,6 +5,7 @@ A parameter that is passed on unread may move the data elsewhere, keep them in m
 
 from __future__ import annotations
 
+import os
 import re
 
 from sqlalchemy import URL, make_url
@@ -161,3 +162,11 @@ def _postgresql_fault(url: URL, for_reading: bool) -> str:
         if given is not None and name in url.query:
             return f"names the {name} twice, before and after the question mark; remove one."
     return ""
+
+
+def absolute_url(url: str) -> str:
+    """Return the URL of a SQLite file with an absolute path, so that it stays the same file in another directory."""
+    parsed: URL = parse_url(url)
+    if parsed.get_backend_name() == "sqlite" and parsed.database:
+        parsed = parsed.set(database=os.path.abspath(parsed.database))
+    return parsed.render_as_string(hide_password=False)

@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, Engine, func, insert, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Engine, func, insert, select, tuple_
 
-from dedup.errors import CorruptStore, InputRefused
+from dedup.errors import CorruptStore, InputRefused, UsageError
 from indexer.store import schema
 from indexer.store.engines import PAGE, RETRY_PAUSES_S
 from indexer.store.integrity.values import damaged, fault_of, json_object, strings_of
@@ -104,14 +104,22 @@ class Store(Texts):
             result[record.text_id].append(record)
         return dict(result)
 
-    def iter_records(self, page: int = PAGE) -> Iterator[Record]:
-        """Yield all records in the order of ``(text_id, record_id)``, reading ``page`` at a time."""
+    def iter_records(self, page: int = PAGE, *, sources: Sequence[str] | None = None) -> Iterator[Record]:
+        """Yield the records of ``sources``, or all, in the order of ``(text_id, record_id)``, ``page`` at a time."""
         order = tuple_(schema.record.c.text_id, schema.record.c.record_id)
         statement = select(*_RECORD_COLUMNS).order_by(schema.record.c.text_id, schema.record.c.record_id).limit(page)
+        if sources is not None:
+            statement = statement.where(_of_sources(sources))
         after = (BEFORE_ALL, BEFORE_ALL)
         while rows := self.read(statement.where(order > after)):
             yield from self._to_records(rows)
             after = (rows[-1].text_id, rows[-1].record_id)
+
+    def texts_of_sources(self, sources: Sequence[str]) -> Ids:
+        """Return the ids of the texts of all records of these sources (n,), ascending."""
+        text_id = schema.record.c.text_id
+        rows = self.read(select(text_id).where(_of_sources(sources)).distinct().order_by(text_id))
+        return np.fromiter((row[0] for row in rows), np.int64, len(rows))
 
     def _to_records(self, rows: Sequence[Sequence[Any]]) -> Iterator[Record]:
         if unknown := {row[2] for row in rows} - self._source_names.keys():
@@ -197,12 +205,26 @@ def check_columns(store: Store, wanted: Sequence[str] | None) -> None:
     raise InputRefused(f"No record has a column {first!r} besides its text and id; {listed}.", "E_MISSING_COLUMN")
 
 
+def check_sources(store: Store, sources: Sequence[str]) -> None:
+    """Raise ``UsageError`` unless a store has all these sources."""
+    known = store.counts().sources
+    if unknown := [name for name in sources if name not in known]:
+        there = f"It has {', '.join(map(repr, known))}." if known else "Nothing is indexed."
+        raise UsageError(f"The index has no source {unknown[0]!r}. {there}")
+
+
 def to_json(value: Mapping[str, Any]) -> str:
     """Serialise a JSON object with sorted keys."""
     return json.dumps(value, ensure_ascii=False, sort_keys=True)
 
 
 _RECORD_COLUMNS = schema.record.c["text_id", "record_id", "source_id", "external_id", "raw", "fields"]
+
+
+def _of_sources(names: Sequence[str]) -> ColumnElement[bool]:
+    """Return the condition that a record is of one of these sources."""
+    keys = select(schema.source.c.source_id).where(schema.source.c.name.in_(names))
+    return schema.record.c.source_id.in_(keys)
 
 
 def _damaged_record(record_id: int, column: str, value: object, words: str) -> CorruptStore:

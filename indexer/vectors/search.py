@@ -51,7 +51,8 @@ class VectorIndex(Protocol):
 class StoredVectors:
     """The vectors of a model in a store, as they were when this object was created.
 
-    The first ``scanned_queries`` queries scan every vector. Stages reported to ``progress``: ``check snapshot`` and
+    The first ``scanned_queries`` queries scan every vector. With ``among``, only these texts are
+    searched. Stages reported to ``progress``: ``check snapshot`` and
     ``read vectors``.
 
     Raises:
@@ -66,6 +67,7 @@ class StoredVectors:
         progress: Progress = no_progress,
         *,
         scanned_queries: int = SCANNED_QUERIES,
+        among: Ids | None = None,
     ) -> None:
         self._store = store = snapshots.store
         opened = snapshots.open(model_id, progress)
@@ -85,6 +87,12 @@ class StoredVectors:
                 f"Model {model_id[:12]} has not encoded every text yet; index an input again to finish "
                 "(`dedup index`, or `Index.add` in Python)."
             )
+
+        if among is not None:
+            ids, codes = self._take_all(self._width)
+            kept = np.isin(ids, among)
+            self._later = ids[kept], codes[kept]
+            self._count = len(self._later[0])
 
     def __len__(self) -> int:
         return self._count

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from cli.main import app
 
-COMMANDS = ("index", "query", "report", "delete", "compare", "status", "migrate", "verify", "evaluate", "train")
+COMMANDS = ("index", "query", "link", "report", "delete", "compare", "status", "migrate", "verify", "evaluate", "train")
 HEAVY = {"numpy", "scipy", "torch", "faiss", "onnxruntime", "sqlalchemy", "alembic", "rapidfuzz", "rich"}
 HEAVY |= {"pyarrow", "ftfy", "chardet", "backports", "pydantic"}
 
@@ -40,7 +40,7 @@ def test_every_option_has_a_metavar_and_each_short_option_one_meaning(command: s
 
 
 def test_reading_options_come_last() -> None:
-    for command in ("index", "query"):
+    for command in ("index", "query", "link"):
         titles = re.findall(r"^(\w.*):$", dedup_(command, "-h").stdout, re.MULTILINE)
         assert titles == ["Arguments", "Options", "Common options", "Reading options", "Examples"]
 

@@ -173,3 +173,45 @@ def test_what_cannot_be_seen_is_escaped_everywhere(hidden: str) -> None:
 def test_other_scripts_stay_as_they_are() -> None:
     assert visible("Газпром 株式会社 Müller 🏢") == "Газпром 株式会社 Müller 🏢"
     assert visible("辻\U000e0100 ❤\ufe0f می\u200cخواهم") == "辻\U000e0100 ❤\ufe0f می\u200cخواهم"
+
+
+def test_the_columns_of_the_input_are_kept_and_rows_without_a_match_listed(indexed: None) -> None:
+    write("asked.csv", "id,name,city,line\nA,Acme Widgets Inc,Bonn,9\nC,qqqq,Rome,\n")
+    arguments = ("query", "--input", "asked.csv", "--limit", "1", "--min-probability", "0.8")
+    rows = rows_of(dedup_(*arguments, "--unmatched"))
+    assert [(row["query_id"], row["query_city"], row["column_query_line"]) for row in rows] == [
+        *(("A", "Bonn", "9"), ("A", "Bonn", "9")),
+        ("C", "Rome", ""),
+    ]
+    assert [(row["id"], row["probability"]) for row in rows] == [("28", "1.0"), ("29", "1.0"), ("", "")]
+    assert [row["query_id"] for row in rows_of(dedup_(*arguments))] == ["A", "A"]
+
+
+def test_a_search_in_one_source_finds_what_lies_behind_others() -> None:
+    write("many.csv", "id,name\n" + "".join(f"{n},Acme Widgets Inc {n}\n" for n in range(80)))
+    write("few.csv", "id,name\nx,Acme Widgets Company\n")
+    for file in ("many.csv", "few.csv"):
+        assert dedup_("index", file, "-q").exit_code == 0
+    asked = ("query", "acme widgets inc 7", "--format", "csv", "--min-probability", "0.1")
+    assert "x" not in {row["id"] for row in rows_of(dedup_(*asked))}
+    assert [row["id"] for row in rows_of(dedup_(*asked, "--source", "few"))] == ["x"]
+    assert {row["source"] for row in rows_of(dedup_(*asked, "-s", "few", "-s", "many", "-n", "99"))} == {"few", "many"}
+    assert dedup_(*asked, "--source", "fw").exit_code == 2
+
+
+@pytest.mark.parametrize("id", ["id", ""])
+def test_a_row_does_not_find_itself(id: str) -> None:
+    write("a.csv", "id,name\n1,Acme Widgets Inc\n2,Acme Widgets Inc\n3,Zenith Bank\n")
+    write("b.csv", "id,name\n1,Acme Widgets Inc\n")
+    for file in ("a.csv", "b.csv"):
+        assert dedup_("index", file, "-q", "--id", id).exit_code == 0
+    asked = ("--id", id, "--exclude-self", "--min-probability", "0.9")
+    found = [
+        (row["query_line"], row["source"])
+        for row in rows_of(dedup_("query", "--input", "a.csv", *asked, "--unmatched"))
+    ]
+    assert found == [("2", "a"), ("2", "b"), ("3", "a"), ("3", "b"), ("4", "")]
+    Path("a.csv").rename("c.csv")
+    result = dedup_("query", "--input", "c.csv", *asked)
+    assert (result.exit_code, "name it with --source" in result.stderr) == (2, True)
+    assert [row["query_line"] for row in rows_of(dedup_("query", "--input", "c.csv", *asked, "-s", "a"))] == ["2", "3"]
