@@ -121,7 +121,7 @@ def report(
     from indexer.store.workspace import Workspace
 
     if str(output) == "-" or (output.exists() and not output.is_dir()):
-        raise UsageError(f"--output {output} is no directory; give one for the files of the report.")
+        raise UsageError(f"--output {output} is not a directory; give a directory for the files of the report.")
     if (suffix := output.suffix.lower().removeprefix(".")) in list(TableFormat):
         raise UsageError(
             f"--output {output}: a report is several files; give a directory, and the format with --tables {suffix}."

@@ -17,7 +17,7 @@ def test_index_query_report_status(indexed: None) -> None:
     assert [(row["id"], row["exact"]) for row in found] == [("28", "true"), ("29", "true"), ("30", "false")]
     assert list(found[0]) == ["probability", "similarity", "exact", "source", "id", "text", "city"]
     assert found[0] | {"similarity": ""} == {
-        "probability": "1.0",
+        "probability": "1.000000",
         "similarity": "",
         "exact": "true",
         "source": "companies",

@@ -114,7 +114,7 @@ def test_a_report_as_people_of_a_locale_write() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("report", "--output", "-"), "is no directory"),
+        (("report", "--output", "-"), "is not a directory"),
         (("report", "--output", "out.xlsx"), "--tables xlsx"),
         (("report", "--tables", "parquet", "--locale", "de"), "for CSV and TSV, not for parquet"),
         (("report", "--tables", "tsv", "--delimiter", ";"), "TSV is delimited by tabs"),

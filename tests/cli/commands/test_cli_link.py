@@ -40,7 +40,7 @@ def test_the_columns_of_both_files_are_kept() -> None:
     result = dedup_("link", "leads.csv", "accounts.csv", "--right-id", "key")
     header, first = result.stdout.splitlines()[:2]
     assert header == "id_1,text_1,id_2,text_2,probability,similarity,exact,ties,city_1,city_2,country_2"
-    assert first == "1,Acme Widgets Inc,A,Acme Widgets Inc.,1.0,1.0,true,1,Bonn,Ulm,DE"
+    assert first == "1,Acme Widgets Inc,A,Acme Widgets Inc.,1.000000,1.000000,true,1,Bonn,Ulm,DE"
     assert "Linked 2 of 3 rows; 2 have several" in result.stderr
 
 
@@ -73,7 +73,7 @@ def test_a_source_of_the_index() -> None:
         ("accounts.csv", "--against", "x"),
         ("--against", "x", "--right-id", "key"),
         ("accounts.csv", "-o", "accounts.csv"),
-        ("accounts.csv", "-o", "link.rejects.jsonl"),
+        ("accounts.csv", "--rejects", "same.jsonl", "-o", "same.jsonl"),
     ],
 )
 def test_what_does_not_go_together_is_refused(arguments: tuple[str, ...]) -> None:

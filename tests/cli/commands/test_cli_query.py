@@ -183,7 +183,7 @@ def test_the_columns_of_the_input_are_kept_and_rows_without_a_match_listed(index
         *(("A", "Bonn", "9"), ("A", "Bonn", "9")),
         ("C", "Rome", ""),
     ]
-    assert [(row["id"], row["probability"]) for row in rows] == [("28", "1.0"), ("29", "1.0"), ("", "")]
+    assert [(row["id"], row["probability"]) for row in rows] == [("28", "1.000000"), ("29", "1.000000"), ("", "")]
     assert [row["query_id"] for row in rows_of(dedup_(*arguments))] == ["A", "A"]
 
 
