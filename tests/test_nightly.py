@@ -94,7 +94,7 @@ def test_a_log_of_everything_and_a_mail_if_a_command_fails(server: Server) -> No
     assert all(
         re.match(r"\d{4}-\d\d-\d\dT\S+ (INFO|WARNING) (index|report)( run \d+)?: ", one) for one in log.splitlines()
     )
-    assert "Run 1 is done: 41 rows read, 1 rejected, 40 added" in log and "Run 2 is done" in log
+    assert "Run 1 is done: 41 read, 1 rejected, 40 added" in log and "Run 2 is done" in log
 
     server.export(rows=20)
     cut_off = server.run(line, **dict([variable]))

@@ -79,7 +79,7 @@ def recorded_run(store: Store, kind: str) -> Iterator[CurrentRun]:
         raise
     finish_run(store, current.run_id, "done", current.manifest)
     rows = current.manifest.get("rows", {}).items()
-    counts = ", ".join(f"{count:,} {name.replace('rows_in', 'rows read')}" for name, count in rows)
+    counts = ", ".join(f"{count:,} {name.replace('rows_in', 'read')}" for name, count in rows)
     _tell(current.run_id, f"is done{f': {counts}' if counts else ''}")
 
 

@@ -194,7 +194,7 @@ def test_numbers_and_truth_values_of_json_are_texts() -> None:
 
 def test_the_result_as_json() -> None:
     write("good.csv", "id,name\n1,Acme Inc\n2,Beta Ltd\n")
-    write("bad.csv", "Firma,Kunden-Nr\nAcme,K1\n,K2\n,K3\nGamma,K1\n")
+    write("bad.csv", "Firma,Kunden-Nr\nAcme,K1\n,K2\n,K3\nGamma,K4,x\n")
     result = dedup_("index", "good.csv", "bad.csv", "--format", "json", "--quiet")
     assert result.exit_code == 3
     good, bad = json.loads(result.stdout)
@@ -204,7 +204,7 @@ def test_the_result_as_json() -> None:
     assert bad["rows"] == sum(bad[name] for name in ("added", "changed", "unchanged", "rejected")) == 4
     assert [(one["error"], one["rows"], one["line"]) for one in bad["reasons"]] == [
         ("E_NAME_EMPTY", 2, 3),
-        ("E_ID_DUPLICATE", 1, 5),
+        ("E_EXTRA_CELL", 1, 5),
     ]
     assert len(Path(bad["rejects_file"]).read_text().splitlines()) == bad["rejected"] == 3
     runs = json.loads(dedup_("status", "--format", "json").stdout)["runs"]
