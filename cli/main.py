@@ -22,6 +22,7 @@ from cli.commands import compare, delete, evaluate, index, link, migrate, query,
 from cli.exit_codes import INTERRUPTED, ending, exit_code, guarded
 from cli.options import examples
 from cli.show.help import Command, Group
+from cli.show.notes import begin_log
 from cli.show.standard_streams import occupy_descriptors, require_output
 from dedup.errors import EnvironmentFault
 from dedup.runtime.versions import version_of
@@ -34,10 +35,11 @@ _STDERR = 2
 class _Program(Group):
     """The group of all commands; what goes wrong in parsing or in a help page has an exit code, too."""
 
-    def make_context(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as typer's
+    def make_context(self, info_name: str | None, args: list[str], *others: Any, **extra: Any) -> Any:  # noqa: ANN401
         """Parse the arguments of the program itself."""
+        begin_log(args)
         with ending():
-            return super().make_context(*args, **kwargs)
+            return super().make_context(info_name, args, *others, **extra)
 
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - as typer's
         """Run a command."""
@@ -93,6 +95,7 @@ def _common(
 def main() -> None:
     """Run the command line; ``docs/bad-input.md`` lists its exit codes."""
     occupy_descriptors()
+    begin_log(sys.argv[1:])
     try:
         require_output()
     except EnvironmentFault as error:

@@ -31,6 +31,13 @@ class Format(StrEnum):
     parquet = "parquet"
 
 
+class LogFormat(StrEnum):
+    """Formats of the messages on standard error as lines of a log."""
+
+    text = "text"
+    json = "json"
+
+
 class ReportFormat(StrEnum):
     """Output formats of a summary."""
 
@@ -92,7 +99,24 @@ Memory = Annotated[
 Output = Annotated[ReportFormat, typer.Option("--format", metavar="FORMAT", help="Output format: table or json.")]
 Quiet = Annotated[
     bool,
-    typer.Option("--quiet", "-q", help="Print only results, warnings and errors.", rich_help_panel=COMMON),
+    typer.Option(
+        "--quiet",
+        "-q",
+        help="Print nothing unless something is wrong, except rows and JSON.",
+        rich_help_panel=COMMON,
+    ),
+]
+LOG_FORMAT, LOG_FORMAT_VARIABLE = "--log-format", "DEDUP_LOG_FORMAT"
+Log = Annotated[
+    LogFormat | None,
+    typer.Option(
+        LOG_FORMAT,
+        envvar=LOG_FORMAT_VARIABLE,
+        metavar="FORMAT",
+        help="Write the messages on standard error as lines of a log, text or json, with time, level, command and run. "
+        "Default: plain sentences.",
+        rich_help_panel=COMMON,
+    ),
 ]
 TextColumns = Annotated[
     list[str] | None,
@@ -188,6 +212,14 @@ FixMojibake = Annotated[
     typer.Option(
         "--fix-mojibake",
         help="Repair texts such as MÃ¼ller; the column ..._as_read keeps the original.",
+        rich_help_panel=READING,
+    ),
+]
+AllowRejects = Annotated[
+    bool,
+    typer.Option(
+        "--allow-rejects",
+        help="End with exit code 0 instead of 3 if some rows were rejected; they are still counted and listed.",
         rich_help_panel=READING,
     ),
 ]

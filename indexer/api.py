@@ -182,9 +182,7 @@ class Index:
                 progress=progress,
             )
         self.close()
-        return Added.of(
-            done, [rejected_of(reject, table) for reject in rejects.rows], [*notes, *rejects.reasons.sentences()]
-        )
+        return Added.of(done, [rejected_of(reject, table) for reject in rejects.rows], rejects.reasons, notes)
 
     def delete(
         self,

@@ -10,10 +10,10 @@ import typer
 
 from cli import options
 from cli.options import ReportFormat
+from cli.show.notes import shown_progress
 from cli.show.render import write_summary
 from dedup.runtime.progress import Progress, no_progress, with_total
 from dedup.runtime.threads import compute_with
-from indexer.progress_bar import progress_bar
 
 if TYPE_CHECKING:
     from indexer.reading.open import Row, Table
@@ -67,7 +67,7 @@ def evaluate(
     if distractors is not None and clusters is None:
         raise UsageError("--distractors FILE can be used with --clusters FILE only.")
     result: dict[str, Any]
-    with progress_bar() as progress:
+    with shown_progress() as progress:
         if pairs is not None:
             left, right, labels = _columns(pairs, "name_1", "name_2", "label", progress=progress)
             result = evaluate_pairs(load_model(), left, right, [int(label) for label in labels], progress=progress)

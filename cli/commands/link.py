@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli import options
-from cli.exit_codes import SOME_ROWS_REJECTED
-from cli.show.notes import notes_unless, say_rejected
+from cli.exit_codes import end_with_rejects
+from cli.show.notes import notes_unless, say_rejected, shown_progress
 from cli.show.rows_file import check_apart, rows_file
 from dedup.runtime.threads import compute_with
 from indexer.outputs.reasons import DIGITS
-from indexer.progress_bar import progress_bar
 
 if TYPE_CHECKING:
     from indexer.reading.rejects import Reject
@@ -110,6 +109,7 @@ def link(
     threads: options.Threads = None,
     mode: options.Mode = None,
     quiet: options.Quiet = False,
+    log_format: options.Log = None,
     encoding: options.Encoding = None,
     delimiter: options.Delimiter = None,
     quote: options.Quote = '"',
@@ -121,6 +121,7 @@ def link(
     sheet: options.Sheet = None,
     fix_mojibake: options.FixMojibake = False,
     rejects: options.Rejects = None,
+    allow_rejects: options.AllowRejects = False,
 ) -> None:
     """Link the rows of a file with another file, or with a source of the index.
 
@@ -162,7 +163,7 @@ def link(
     default = place_of_rejects(place.directory, source_name(file), of_queries=True)
     listed = open_rejects(files, rejects, default, owns=place.owns, access=access_of(mode) if mode else None)
     check_apart(target, listed.path)
-    with listed as refused, progress_bar(quiet=quiet) as progress:
+    with listed as refused, shown_progress(quiet=quiet) as progress:
         left = _read(file, wanted, refused.add, quiet=quiet)
         if other_file is None:
             find = partial(link_to_index, place, left, against or [])
@@ -174,8 +175,7 @@ def link(
         target.write(rows_of(links, keep, options.columns_of(columns)))
         say_rejected(refused)
     _say_what_was_found(links, keep, limit, quiet=quiet)
-    if refused.count:
-        raise typer.Exit(SOME_ROWS_REJECTED)
+    end_with_rejects(refused.count, allowed=allow_rejects)
 
 
 def _check_sides(file: str, other_file: str | None, against: list[str] | None, *, own_columns: bool) -> None:

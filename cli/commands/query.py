@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli import options
-from cli.exit_codes import SOME_ROWS_REJECTED
+from cli.exit_codes import end_with_rejects
 from cli.options import Format
 from cli.show import match_rows
-from cli.show.notes import notes_unless, say, say_rejected
+from cli.show.notes import notes_unless, say_rejected, shown_progress
 from cli.show.rows_file import RowsFile, check_apart, rows_file
 from dedup.runtime.progress import Progress, with_total
 from dedup.runtime.threads import compute_with
 from indexer.outputs.reasons import reasons_of
-from indexer.progress_bar import progress_bar
 
 if TYPE_CHECKING:
     from indexer.jobs.query import Answer, Match, Searcher
@@ -96,6 +95,7 @@ def query(
     threads: options.Threads = None,
     mode: options.Mode = None,
     quiet: options.Quiet = False,
+    log_format: options.Log = None,
     encoding: options.Encoding = None,
     delimiter: options.Delimiter = None,
     quote: options.Quote = '"',
@@ -107,6 +107,7 @@ def query(
     sheet: options.Sheet = None,
     fix_mojibake: options.FixMojibake = False,
     rejects: options.Rejects = None,
+    allow_rejects: options.AllowRejects = False,
 ) -> None:
     """Find the best matches for a text or a file.
 
@@ -153,10 +154,10 @@ def query(
     place, chosen = Workspace(workspace, database, schema=schema), options.columns_of(columns)
     files, default = ([], Format.table) if input is None else ([input], Format.csv)
     target = rows_file(output, layout, style, place, inputs=files, mode=mode, default=default)
-    asked = _Asked(limit, min_probability, explain, unmatched, chosen, target)
+    asked = _Asked(limit, min_probability, explain, unmatched, chosen, target, notes_unless(quiet))
     with (
         place.open(for_writing=False) as store,
-        progress_bar(quiet=quiet or text is not None) as progress,
+        shown_progress(quiet=quiet or text is not None) as progress,
         Searcher(Snapshots(store, place.snapshots), load_model(), progress, sources=source or ()) as searcher,
     ):
         check_columns(store, chosen)
@@ -165,8 +166,8 @@ def query(
         elif input is not None:
             own = _own_source(store, input, source or []) if exclude_self else None
             listed = _rejects_of(input, rejects, place, mode, target)
-            if _answer_file(searcher, open_table(input, wanted), listed, asked, own, progress, quiet=quiet):
-                raise typer.Exit(SOME_ROWS_REJECTED)
+            rejected = _answer_file(searcher, open_table(input, wanted), listed, asked, own, progress)
+            end_with_rejects(rejected, allowed=allow_rejects)
 
 
 def _rejects_of(
@@ -211,6 +212,7 @@ class _Asked:
     unmatched: bool
     columns: list[str] | None
     file: RowsFile
+    note: Callable[[str], None]
 
     def rows(self, searcher: Searcher, normal: str, match: Match) -> Iterator[dict[str, Any]]:
         """Return the rows of a match of the query with this normal form, with the reasons if asked for."""
@@ -230,7 +232,7 @@ def _answer_text(searcher: Searcher, text: str, asked: _Asked) -> None:
         with asked.file.opened() as out:
             out.write(f"{nothing}\n")
     if not found and asked.file.layout is not Format.table:
-        say(nothing)
+        asked.note(nothing)
 
 
 def _answer_file(
@@ -240,13 +242,11 @@ def _answer_file(
     asked: _Asked,
     own: str | None,
     progress: Progress,
-    *,
-    quiet: bool,
 ) -> int:
     """Write the matches of every row of a file; return the number of rejected rows."""
     from indexer.reading.inputs import reading
 
-    with listed as refused, reading(table, notes_unless(quiet)):
+    with listed as refused, reading(table, asked.note):
         answers = searcher.answer(
             table,
             limit=asked.limit,

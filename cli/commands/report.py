@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,13 +12,12 @@ import typer
 from cli import options
 from cli.commands.link import Keep, rows_of
 from cli.options import Format, ReportFormat
-from cli.show.notes import say
+from cli.show.notes import notes_unless, say, shown_progress
 from cli.show.render import spaced, write_summary
 from cli.show.rows_file import rows_file
 from dedup.runtime.threads import compute_with
 from indexer.outputs.record_pairs import MAX_PAIRS
 from indexer.outputs.table_files import TableFormat
-from indexer.progress_bar import progress_bar
 
 if TYPE_CHECKING:
     from indexer.jobs.report_tables import Tables
@@ -103,6 +102,7 @@ def report(
     memory: options.Memory = None,
     mode: options.Mode = None,
     quiet: options.Quiet = False,
+    log_format: options.Log = None,
 ) -> None:
     """Find all duplicates in the index.
 
@@ -135,7 +135,7 @@ def report(
             raise UsageError("--memory, --explain and --max-pairs do not apply to --between; leave them out.")
         _between(place, between, output, min_probability, layout, asked, mode, quiet=quiet)
         return
-    with progress_bar(quiet=quiet) as progress:
+    with shown_progress(quiet=quiet) as progress:
         summary = report_job(
             place,
             load_model(),
@@ -146,13 +146,13 @@ def report(
             tables=asked,
             progress=progress,
         )
-    _say_what_is_estimated(summary)
-    _say_what_is_not_listed(summary, max_pairs)
-    _say_what_is_older(output, tables)
+    note = notes_unless(quiet)
+    for sentence in (*_estimates(summary), *_unlisted(summary, max_pairs), *_older(output, tables)):
+        note(f"Note: {sentence}")
     as_json = layout is ReportFormat.json
     if not as_json:
         summary = spaced({name: summary[name] for name in _SHOWN} | {"files": _files(output, tables)})
-    write_summary(summary, sys.stdout, as_json=as_json)
+    write_summary(summary, sys.stdout, as_json=as_json, quiet=quiet)
 
 
 def _between(
@@ -177,7 +177,7 @@ def _between(
     place.check_readable()
     file = rows_file(path, Format(tables.layout), tables.style, place, mode=mode)
     check_foreign(path, "a list of links", beginning_of(LINK_COLUMNS) if tables.layout.is_text else None)
-    with progress_bar(quiet=quiet) as progress:
+    with shown_progress(quiet=quiet) as progress:
         links = link_to_index(
             place,
             sources[:1],
@@ -201,41 +201,41 @@ def _between(
         "files": str(path),
     }
     as_json = layout is ReportFormat.json
-    write_summary(found if as_json else spaced(found), sys.stdout, as_json=as_json)
+    write_summary(found if as_json else spaced(found), sys.stdout, as_json=as_json, quiet=quiet)
 
 
-def _say_what_is_estimated(summary: Mapping[str, Any]) -> None:
+def _estimates(summary: Mapping[str, Any]) -> Iterator[str]:
     from dedup.clustering.cluster import LARGEST_COMPONENT
     from dedup.text.names import LONG_TEXT
 
     if groups := summary["components_sampled"]:
         subject, verb = ("group", "was") if groups == 1 else ("groups", "were")
-        say(
-            f"Note: {groups:,} {subject} of more than {LARGEST_COMPONENT:,} texts each that pairs connect, "
+        yield (
+            f"{groups:,} {subject} of more than {LARGEST_COMPONENT:,} texts each that pairs connect, "
             f"{summary['texts_sampled']:,} texts in all, {verb} clustered by a sample of the pairs, so a few texts may "
             "be in another cluster than if all were compared. weakest_probability is the lowest of the pairs compared."
         )
     if texts := summary["long_texts"]:
-        say(
-            f"Note: {texts:,} {'text' if texts == 1 else 'texts'} of {LONG_TEXT:,} characters or more "
+        yield (
+            f"{texts:,} {'text' if texts == 1 else 'texts'} of {LONG_TEXT:,} characters or more "
             f"{'was' if texts == 1 else 'were'} compared by equal words and one measure of spelling."
         )
 
 
-def _say_what_is_not_listed(summary: Mapping[str, Any], max_pairs: int) -> None:
+def _unlisted(summary: Mapping[str, Any], max_pairs: int) -> Iterator[str]:
     total, listed = summary["pairs_total"], summary["pairs_listed"]
     if listed < total:
-        say(
-            f"Note: {listed:,} of {total:,} pairs are listed. Where two similar texts, or the records of one text, "
+        yield (
+            f"{listed:,} of {total:,} pairs are listed. Where two similar texts, or the records of one text, "
             f"make more than {max_pairs:,} pairs, only those with the first record of each source are; --max-pairs N "
             "sets another limit. Clusters list every record."
         )
 
 
-def _say_what_is_older(output: Path, tables: TableFormat) -> None:
+def _older(output: Path, tables: TableFormat) -> Iterator[str]:
     others = [output / f"{name}.{other}" for name in TABLES for other in TableFormat if other is not tables]
     if older := [str(path) for path in others if path.exists()]:
-        say(f"Note: {', '.join(older)} {'is' if len(older) == 1 else 'are'} not of this report.")
+        yield f"{', '.join(older)} {'is' if len(older) == 1 else 'are'} not of this report."
 
 
 def _files(output: Path, tables: TableFormat) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -39,11 +39,11 @@ def write_rows(rows: Iterable[Row], layout: Format, out: TextIO, style: Style | 
         _write_cells(rows, TableFormat(layout), out, style or Style())
 
 
-def write_summary(summary: Row, out: TextIO, *, as_json: bool) -> None:
-    """Write one name and value per line, nested values indented below their name; or JSON."""
+def write_summary(summary: Row | Sequence[Row], out: TextIO, *, as_json: bool, quiet: bool = False) -> None:
+    """Write JSON, or unless ``quiet`` one name and value per line, nested values indented below their name."""
     if as_json:
         out.write(visible_json(json.dumps(summary, ensure_ascii=False, indent=2)) + "\n")
-    else:
+    elif not quiet and isinstance(summary, Mapping):
         out.writelines(f"{line}\n" for line in _summary_lines(summary))
 
 

@@ -239,6 +239,7 @@ def contents() -> Iterator[Edit]:
          "manifest, NULL, NULL FROM run WHERE run_id = 1"),
         ("manifest without rows", "UPDATE run SET manifest = '{}' WHERE run_id = 1"),
         ("manifest rows word", "UPDATE run SET manifest = '{\"rows\": \"x\"}' WHERE run_id = 1"),
+        ("manifest error list", "UPDATE run SET state = 'failed', manifest = '{\"error\": [1]}' WHERE run_id = 1"),
         ("manifest rows list", "UPDATE run SET manifest = '{\"rows\": [1]}'"),
         ("manifest rows text", "UPDATE run SET manifest = '{\"rows\": {\"rows_in\": \"x\"}}'"),
         ("batch deleted", "DELETE FROM ingest_batch WHERE run_id = 1"),

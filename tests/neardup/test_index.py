@@ -292,6 +292,22 @@ def test_duplicates_of_an_index_that_changes_meanwhile_are_refused(tmp_path: Pat
         index.duplicates()
 
 
+def test_added_tells_its_run_its_columns_and_why_rows_were_rejected(tmp_path: Path) -> None:
+    rows = [{"Lead ID": f"L{number}", "Firma": name} for number, name in enumerate(["Acme", "", "--", "Beta"])]
+    with neardup.Index(tmp_path / "w") as index:
+        added = index.add(rows)
+        assert (added.run_id, added.text_columns, added.id_column) == (1, ("Firma",), "Lead ID")
+        (reason,) = added.reasons
+        assert (reason.error, reason.rows) == ("E_NAME_EMPTY", 2)
+        assert index.add(rows[:1]).reasons == ()
+        index.add([{"id": number, "name": f"Harbor {number}"} for number in range(40)], source="b")
+        with pytest.raises(neardup.TooManyRemoved) as refused:
+            index.add([{"id": 1, "name": "Harbor 1"}], source="b", sync=True)
+        failed, *others = index.status().runs
+        assert (failed["run"], failed["state"], failed["error"]) == (4, "failed", str(refused.value))
+        assert [run["error"] for run in others] == [None, None, None]
+
+
 def test_records_that_are_kept_for_a_row_without_an_id_are_mentioned(tmp_path: Path) -> None:
     with neardup.Index(tmp_path / "w") as index:
         index.add(ROWS)

@@ -150,8 +150,9 @@ def is_between(value: object, least: float, most: float) -> bool:
 
 def _is_manifest(value: str) -> bool:
     manifest = json_object(value)
-    rows = manifest.get("rows", {})
-    return isinstance(rows, dict) and all(map(is_whole, rows.values())) and "\0" not in value
+    rows, error = manifest.get("rows", {}), manifest.get("error", "")
+    is_sound = isinstance(rows, dict) and all(map(is_whole, rows.values())) and isinstance(error, str)
+    return is_sound and "\0" not in value
 
 
 def _is_parameters(value: str) -> bool:

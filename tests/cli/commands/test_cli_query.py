@@ -215,3 +215,20 @@ def test_a_row_does_not_find_itself(id: str) -> None:
     result = dedup_("query", "--input", "c.csv", *asked)
     assert (result.exit_code, "name it with --source" in result.stderr) == (2, True)
     assert [row["query_line"] for row in rows_of(dedup_("query", "--input", "c.csv", *asked, "-s", "a"))] == ["2", "3"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (("query", "acme", "holdings"), 'Put a text with spaces in quotes: dedup query "acme holdings"'),
+        (("query", "-n", "3", "acme", "holdings", "inc"), ' dedup query "acme holdings inc"'),
+        (("compare", "Acme", "Inc", "Acme", "Ltd"), "Put a text with spaces in quotes."),
+        (("link", "my", "leads.csv", "accounts.csv"), "Put a path with spaces in quotes."),
+    ],
+    ids=lambda value: value[0] if isinstance(value, tuple) else "",
+)
+def test_words_without_quotes(arguments: tuple[str, ...], hint: str) -> None:
+    result = dedup_(*arguments)
+    assert result.exit_code == 2
+    assert result.stderr.rstrip().endswith(hint)
+    assert "quotes" not in dedup_("status", "acme").stderr
