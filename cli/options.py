@@ -6,11 +6,15 @@ Six have a short form, the same in every command: ``-t``, ``-s``, ``-n``, ``-o``
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from indexer.reading.rows import ReadOptions
 
 COMMON = "Common options"
 PATHS = ("FILE", "DIR", "DATA_DIR")
@@ -283,6 +287,21 @@ def output_delimiter(*names: str) -> Any:  # noqa: ANN401 - an option of typer
     """Return the option for the delimiter of written CSV; ``--delimiter`` is that of the input where there is one."""
     return typer.Option(
         *names, metavar="CHAR", help="Delimiter of written CSV. Default: a comma, or a semicolon with a decimal comma."
+    )
+
+
+def reading_of(arguments: Mapping[str, Any], text_columns: list[str] | None) -> ReadOptions:
+    """Return how to read an input, from the ``locals()`` of a command that has the reading options."""
+    from indexer.reading.rows import ReadOptions
+
+    as_they_are = ("encoding", "delimiter", "quote", "skip_lines", "lenient", "escape", "short_rows", "sheet")
+    return ReadOptions(
+        text_columns=text_columns or (),
+        id_column=arguments["id"],
+        header=not arguments["no_header"],
+        fix_mojibake=arguments["fix_mojibake"],
+        allow_empty=arguments.get("allow_empty", False),
+        **{name: arguments[name] for name in as_they_are},
     )
 
 

@@ -141,25 +141,10 @@ def index(
     from dedup.model import load_model
     from indexer.jobs.index import index_input
     from indexer.memory import parse_size
-    from indexer.reading.open import ReadOptions
     from indexer.store.workspace import Workspace
 
     place = Workspace(workspace, database, schema=schema)
-    wanted = ReadOptions(
-        text_columns=text or (),
-        id_column=id,
-        encoding=encoding,
-        delimiter=delimiter,
-        quote=quote,
-        header=not no_header,
-        skip_lines=skip_lines,
-        lenient=lenient,
-        escape=escape,
-        short_rows=short_rows,
-        sheet=sheet,
-        fix_mojibake=fix_mojibake,
-        allow_empty=allow_empty,
-    )
+    wanted = options.reading_of(locals(), text)
     given = _inputs(files or [], from_sql=from_sql, source_url=source_url, source=source, rejects=rejects)
     limit = None if memory is None else parse_size(memory)
     job = partial(

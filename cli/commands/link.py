@@ -138,24 +138,10 @@ def link(
     from indexer.linking import link_sides, link_to_index
     from indexer.outputs.table_files import style_of
     from indexer.reading.inputs import open_rejects, place_of_rejects, source_name
-    from indexer.reading.rows import ReadOptions
     from indexer.store.workspace import Workspace
 
     _check_sides(file, other_file, against, own_columns=bool(right_text) or right_id is not None)
-    wanted = ReadOptions(
-        text_columns=text_columns or (),
-        id_column=id,
-        encoding=encoding,
-        delimiter=delimiter,
-        quote=quote,
-        header=not no_header,
-        skip_lines=skip_lines,
-        lenient=lenient,
-        escape=escape,
-        short_rows=short_rows,
-        sheet=sheet,
-        fix_mojibake=fix_mojibake,
-    )
+    wanted = options.reading_of(locals(), text_columns)
     place = Workspace(workspace, database, schema=schema)
     files = [file] if other_file is None else [file, other_file]
     style = style_of(raw=raw, delimiter=output_delimiter, bom=bom, locale=locale)

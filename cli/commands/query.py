@@ -132,20 +132,7 @@ def query(
 
     if (text is None) == (input is None):
         raise UsageError("Give either a TEXT, as in `dedup query 'Acme Inc'`, or --input FILE.")
-    wanted = ReadOptions(
-        text_columns=text_columns or (),
-        id_column=id,
-        encoding=encoding,
-        delimiter=delimiter,
-        quote=quote,
-        header=not no_header,
-        skip_lines=skip_lines,
-        lenient=lenient,
-        escape=escape,
-        short_rows=short_rows,
-        sheet=sheet,
-        fix_mojibake=fix_mojibake,
-    )
+    wanted = options.reading_of(locals(), text_columns)
     if text is not None and (wanted != ReadOptions() or rejects or unmatched or exclude_self):
         raise UsageError(
             "--text, --id, --unmatched, --exclude-self and the reading options can be used with --input FILE only."
