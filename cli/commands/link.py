@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli import options
 from cli.exit_codes import SOME_ROWS_REJECTED
 from cli.show.notes import notes_unless, say_rejected
-from cli.show.rows_file import check_apart, rows_file
+from cli.show.rows_file import RowsFile, check_apart, rows_file
 from dedup.runtime.threads import compute_with
 from indexer.outputs.reasons import DIGITS
 from indexer.progress_bar import progress_bar
@@ -30,6 +30,7 @@ EXAMPLES = options.examples(
     "dedup link leads.csv accounts.csv -t company --right-text name --keep one-to-one",
     "dedup link leads.csv --against crm --columns city,country -o links.xlsx",
 )
+_TYPES = {"probability": float, "similarity": float, "exact": bool, "ties": int}
 
 
 class Keep(StrEnum):
@@ -171,7 +172,7 @@ def link(
         model = load_model()
         least = model.default_probability if min_probability is None else min_probability
         links = find(model, min_probability=least, limit=limit, progress=progress)
-        target.write(rows_of(links, keep, options.columns_of(columns)))
+        write_links(target, links, keep, options.columns_of(columns))
         say_rejected(refused)
     _say_what_was_found(links, keep, limit, quiet=quiet)
     if refused.count:
@@ -229,10 +230,17 @@ def _read_right(
         raise InputRefused(f"{error} {hint}", error.code) from None
 
 
-def rows_of(links: Links, keep: Keep, columns: Sequence[str] | None) -> Iterator[dict[str, Any]]:
-    """Yield the rows to write, with these other columns; raises ``InputRefused`` if neither side has one of them."""
-    for row in links.rows(keep.value, columns).table_rows():
-        yield {name: round(value, DIGITS) if isinstance(value, float) else value for name, value in row.items()}
+def write_links(
+    file: RowsFile, links: Links, keep: Keep, columns: Sequence[str] | None, *, with_unmatched: bool = True
+) -> None:
+    """Write the rows with these other columns; raises ``InputRefused`` if neither side has one of them."""
+    table = links.rows(keep.value, columns)
+    rows = (
+        {name: round(value, DIGITS) if isinstance(value, float) else value for name, value in row.items()}
+        for row in table.table_rows()
+        if with_unmatched or row["id_2"] is not None
+    )
+    file.write(rows, {name: _TYPES.get(name, str) for name in table.column_names})
 
 
 def _say_what_was_found(links: Links, keep: Keep, limit: int, *, quiet: bool) -> None:

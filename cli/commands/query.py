@@ -225,7 +225,8 @@ def _answer_text(searcher: Searcher, text: str, asked: _Asked) -> None:
     (found,) = searcher.query([text], limit=asked.limit, min_probability=asked.min_probability)
     nothing = f"No match with probability {asked.min_probability:g} or more."
     if found or asked.file.layout is not Format.table:
-        asked.file.write(row for match in found for row in asked.rows(searcher, normalise(text), match))
+        rows = (row for match in found for row in asked.rows(searcher, normalise(text), match))
+        asked.file.write(rows, match_rows.TYPES)
     else:
         with asked.file.opened() as out:
             out.write(f"{nothing}\n")
@@ -255,7 +256,7 @@ def _answer_file(
             without=own,
             progress=with_total(progress, table, "queries"),
         )
-        asked.file.write(_rows(searcher, answers, asked))
+        asked.file.write(_rows(searcher, answers, asked), match_rows.QUERY_TYPES)
         say_rejected(refused)
     return refused.count
 

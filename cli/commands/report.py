@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli import options
-from cli.commands.link import Keep, rows_of
+from cli.commands.link import Keep, write_links
 from cli.options import Format, ReportFormat
 from cli.show.notes import say
 from cli.show.render import spaced, write_summary
@@ -188,7 +188,7 @@ def _between(
             progress=progress,
         )
     make_directory(folder, 0o700)
-    file.write(row for row in rows_of(links, Keep.all, tables.columns) if row["id_2"] is not None)
+    write_links(file, links, Keep.all, tables.columns, with_unmatched=False)
     if links.cut_off:
         say(f"Warning: {links.cut_off:,} texts have {_LINKS_OF_A_TEXT} similar ones, the most that are listed for one.")
     found = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,8 +32,8 @@ class RowsFile:
         """Return the open file, which is complete after the block; raises ``EnvironmentFault``."""
         return output_to(self.path, self.access)
 
-    def write(self, rows: Iterable[dict[str, Any]]) -> None:
-        """Write the rows.
+    def write(self, rows: Iterable[dict[str, Any]], types: Mapping[str, type]) -> None:
+        """Write the rows; ``types`` as in ``write_rows``.
 
         Raises:
             UsageError: the format cannot hold them.
@@ -41,7 +41,7 @@ class RowsFile:
 
         """
         with self.opened() as out:
-            write_rows(rows, self.layout, out, self.style)
+            write_rows(rows, self.layout, out, self.style, types)
 
 
 def rows_file(

@@ -17,6 +17,8 @@ from indexer.store.workspace import Workspace
 
 Rows = dict[int, str]
 """The city by the number of a record."""
+Held = dict[str, list[tuple[int, str]]]
+"""The records of each source, sorted."""
 LIST = "export-2026-11-29"
 SHARES = (None, None, None, 0, 0.05, 0.5, 1)
 
@@ -43,20 +45,18 @@ class World:
         play = self.rng.choice(PLAYS)
         wrong = play(self)
         self.played.append(play.__name__)
-        held = self.held()
-        wrong = wrong or (None if held == self.sources else f"the index holds {held}, not {self.sources}")
+        due, held = {name: sorted(rows.items()) for name, rows in self.sources.items()}, self.held()
+        wrong = wrong or (None if held == due else f"the index holds {held}, not {due}")
         return f"{' > '.join(self.played)}: {wrong}" if wrong else None
 
-    def held(self) -> dict[str, Rows]:
+    def held(self) -> Held:
         """Return what the index holds, from its records."""
-        found: dict[str, Rows] = {}
+        found: Held = {}
         with self.workspace.open(for_writing=False) as store:
             for record in store.iter_records():
                 number = int(record.raw.rsplit(" ", 1)[1])
-                rows = found.setdefault(record.source, {})
-                assert number not in rows, f"{record.raw} is stored twice in {record.source}"
-                rows[number] = record.fields["city"]
-        return found
+                found.setdefault(record.source, []).append((number, record.fields["city"]))
+        return {name: sorted(rows) for name, rows in found.items()}
 
     def write(self, name: str, rows: Rows, *, ids: str = "id", blank: int = 0) -> Path:
         """Write an export; ``ids`` is the name of the id column, of values of their own if it is ``code``."""

@@ -100,7 +100,8 @@ ID = _vocabulary("""
     numarası, kodu, 编号, 编码, 代码, 号码, 編號, 番号, コード, 번호, 코드, tunnus, id číslo, číslo, kód, szám,
     azonosító, număr, αριθμός, κωδικός, رقم, رمز, broj, šifra, n, nº, sorszám, tunniste, κωδ, αρ, מספר, מזהה,
     קוד, מס, รหัส, เลขที่, หมายเลข, mã, kode, nomor, كود, معرف, شماره, کد, شناسه, संख्या, क्रमांक, कोड, आईडी,
-    kodas, numeris, kods, numurs, kood, númer, codi, kodea, zenbakia, шифра, број, številka, koda, kodi, numri, 기호, 工号, 学号, 序号, matrícula
+    kodas, numeris, kods, numurs, kood, númer, codi, kodea, zenbakia, шифра, број, številka, koda, kodi, numri,
+    기호, 工号, 学号, 序号, matrícula
 """)
 
 OWN_ID = _vocabulary("""
