@@ -12,6 +12,7 @@ from invocation import dedup_, rows_of, write
 from typer.testing import Result
 
 import dedup.model
+from dedup.errors import UsageError
 from indexer.api import Index
 
 ACCOUNTS = [(1, "Acme Widgets Inc", "Ulm"), (2, "ACME WIDGETS INC", "Kiel"), (3, "Zenith Copper", "Lyon")]
@@ -169,3 +170,30 @@ def test_workbooks_and_parquet_hold_the_rows_of_csv(two_sources):
         at = rows[0].index("probability")
         assert {row[at][0] for row in cells if row[at]} == {"n"}
     assert Path("out/pairs.xlsx").exists()
+
+
+def test_a_report_is_the_same_in_python(two_sources, engine_url):
+    options = ("--tables", "tsv", "--columns", "city", "--explain", "--max-pairs", "2", "--raw")
+    assert two_sources("report", "--output", "out", *options).exit_code == 0
+    with Index(engine_url, model=dedup.model.load_model()) as index:
+        index.report("python", tables="tsv", columns=["city"], explain=True, max_pairs=2, raw=True)
+        with pytest.raises(UsageError, match="max_pair"):
+            index.report("python", max_pair=2)
+    for name in ("pairs.tsv", "clusters.tsv"):
+        assert Path("out", name).read_bytes() == Path("python", name).read_bytes()
+    assert "city_1" in Path("out/pairs.tsv").read_text(encoding="utf-8").splitlines()[0]
+
+
+def test_a_query_in_some_sources_is_the_same_in_python(two_sources, engine_url):
+    rows = rows_of(two_sources("query", "Acme Widgets Inc", "--source", "accounts", "--format", "csv"))
+    with Index(engine_url, model=dedup.model.load_model()) as index:
+        for source in ("accounts", ["accounts"]):
+            assert [match.record.id for match in index.query("Acme Widgets Inc", source=source)] == [
+                row["id"] for row in rows
+            ]
+        assert {match.record.source for match in index.query("Acme Widgets Inc")} == {"accounts", "leads"}
+        assert {match.record.source for match in index.query("Acme Widgets Inc", source="leads")} == {"leads"}
+        for bad in ("nobody", [], ""):
+            with pytest.raises(UsageError, match="source"):
+                index.query("Acme Widgets Inc", source=bad)
+        assert {match.record.source for match in index.query("Acme Widgets Inc", source="leads")} == {"leads"}
