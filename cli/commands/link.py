@@ -14,7 +14,7 @@ import typer
 from cli import options
 from cli.exit_codes import SOME_ROWS_REJECTED
 from cli.show.notes import notes_unless, say_rejected
-from cli.show.rows_file import RowsFile, check_apart, rows_file
+from cli.show.rows_file import RowsFile, rejects_of, rows_file
 from dedup.runtime.threads import compute_with
 from indexer.outputs.reasons import DIGITS
 from indexer.progress_bar import progress_bar
@@ -134,10 +134,8 @@ def link(
     compute_with(threads)
 
     from dedup.model import load_model
-    from indexer.files import access_of
     from indexer.linking import link_sides, link_to_index
     from indexer.outputs.table_files import style_of
-    from indexer.reading.inputs import open_rejects, place_of_rejects, source_name
     from indexer.reading.rows import ReadOptions
     from indexer.store.workspace import Workspace
 
@@ -160,10 +158,7 @@ def link(
     files = [file] if other_file is None else [file, other_file]
     style = style_of(raw=raw, delimiter=output_delimiter, bom=bom, locale=locale)
     target = rows_file(output, layout, style, place, inputs=files, mode=mode)
-    default = place_of_rejects(place.directory, source_name(file), of_queries=True)
-    listed = open_rejects(files, rejects, default, owns=place.owns, access=access_of(mode) if mode else None)
-    check_apart(target, listed.path)
-    with listed as refused, progress_bar(quiet=quiet) as progress:
+    with rejects_of(files, rejects, place, mode, target) as refused, progress_bar(quiet=quiet) as progress:
         left = _read(file, wanted, refused.add, quiet=quiet)
         if other_file is None:
             find = partial(link_to_index, place, left, against or [])

@@ -14,7 +14,7 @@ from cli.exit_codes import SOME_ROWS_REJECTED
 from cli.options import Format
 from cli.show import match_rows
 from cli.show.notes import notes_unless, say, say_rejected
-from cli.show.rows_file import RowsFile, check_apart, rows_file
+from cli.show.rows_file import RowsFile, rejects_of, rows_file
 from dedup.runtime.progress import Progress, with_total
 from dedup.runtime.threads import compute_with
 from indexer.outputs.reasons import reasons_of
@@ -23,7 +23,7 @@ from indexer.progress_bar import progress_bar
 if TYPE_CHECKING:
     from indexer.jobs.query import Answer, Match, Searcher
     from indexer.reading.rejects import RejectsFile, RejectsStream
-    from indexer.reading.rows import Table
+    from indexer.reading.rows import ReadOptions, Table
     from indexer.store.store import Store
     from indexer.store.workspace import Workspace
 
@@ -120,14 +120,9 @@ def query(
     compute_with(threads)
 
     from dedup.errors import UsageError
-    from dedup.model import load_model
-    from indexer.jobs.query import Searcher
     from indexer.outputs.table_files import style_of
-    from indexer.reading.open import open_table
     from indexer.reading.rows import ReadOptions
-    from indexer.store.store import check_columns
     from indexer.store.workspace import Workspace
-    from indexer.vectors.snapshot import Snapshots
 
     if (text is None) == (input is None):
         raise UsageError("Give either a TEXT, as in `dedup query 'Acme Inc'`, or --input FILE.")
@@ -154,32 +149,44 @@ def query(
     files, default = ([], Format.table) if input is None else ([input], Format.csv)
     target = rows_file(output, layout, style, place, inputs=files, mode=mode, default=default)
     asked = _Asked(limit, min_probability, explain, unmatched, chosen, target)
+    file = None if input is None else _File(input, wanted, exclude_self, rejects, mode)
+    if _answer(place, text or "", file, asked, source or [], quiet=quiet):
+        raise typer.Exit(SOME_ROWS_REJECTED)
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A file of queries: how it is read, whether its rows are in the index, and where rejected ones are listed."""
+
+    path: str
+    wanted: ReadOptions
+    exclude_self: bool
+    rejects: Path | None
+    mode: str | None
+
+
+def _answer(
+    place: Workspace, text: str, file: _File | None, asked: _Asked, sources: Sequence[str], *, quiet: bool
+) -> int:
+    """Write the matches of the rows of a file or else of a text; return the number of rejected rows."""
+    from dedup.model import load_model
+    from indexer.jobs.query import Searcher
+    from indexer.reading.open import open_table
+    from indexer.store.store import check_columns
+    from indexer.vectors.snapshot import Snapshots
+
     with (
         place.open(for_writing=False) as store,
-        progress_bar(quiet=quiet or text is not None) as progress,
-        Searcher(Snapshots(store, place.snapshots), load_model(), progress, sources=source or ()) as searcher,
+        progress_bar(quiet=quiet or file is None) as progress,
+        Searcher(Snapshots(store, place.snapshots), load_model(), progress, sources=sources) as searcher,
     ):
-        check_columns(store, chosen)
-        if text is not None:
+        check_columns(store, asked.columns)
+        if file is None:
             _answer_text(searcher, text, asked)
-        elif input is not None:
-            own = _own_source(store, input, source or []) if exclude_self else None
-            listed = _rejects_of(input, rejects, place, mode, target)
-            if _answer_file(searcher, open_table(input, wanted), listed, asked, own, progress, quiet=quiet):
-                raise typer.Exit(SOME_ROWS_REJECTED)
-
-
-def _rejects_of(
-    file: str, asked: Path | None, place: Workspace, mode: str | None, target: RowsFile
-) -> RejectsFile | RejectsStream:
-    """Return where the rejected rows go; raises what ``open_rejects`` raises."""
-    from indexer.files import access_of
-    from indexer.reading.inputs import open_rejects, place_of_rejects, source_name
-
-    default = place_of_rejects(place.directory, source_name(file), of_queries=True)
-    listed = open_rejects([file], asked, default, owns=place.owns, access=access_of(mode) if mode else None)
-    check_apart(target, listed.path)
-    return listed
+            return 0
+        own = _own_source(store, file.path, sources) if file.exclude_self else None
+        listed = rejects_of([file.path], file.rejects, place, file.mode, asked.file)
+        return _answer_file(searcher, open_table(file.path, file.wanted), listed, asked, own, progress, quiet=quiet)
 
 
 def _own_source(store: Store, file: str, sources: Sequence[str]) -> str:
