@@ -17,7 +17,7 @@ from indexer.reading.detection.samples import Cells, cells_of
 SAMPLE_ROWS = 500
 """Rows by which columns are judged."""
 
-_MIN_TEXT_UNNAMED = 0.55
+_MIN_TEXT = 0.55
 _MARGIN = 0.1
 _MIN_WORDS = 0.2
 _MIN_ROWS_UNNAMED_ID = 10
@@ -89,7 +89,8 @@ def _text_of(columns: Sequence[_Column]) -> tuple[int, ...]:
     if len(columns) == 1:
         return (columns[0].at,)
     named = [one for one in columns if one.meaning.text > 0]
-    named = [one for one in named if one.cells.words >= _MIN_WORDS] or named
+    misnamed = [one for one in columns if one.meaning.id > 0 and one.cells.as_id < 0.5 and one.cells.text >= _MIN_TEXT]
+    named = [one for one in named if one.cells.words >= _MIN_WORDS] or misnamed or named
     best = max(named, key=lambda one: (round(2 * one.meaning.text + one.cells.text, 1), -one.at), default=None)
     person = _person_of(columns, best)
     if best is not None:
@@ -101,7 +102,7 @@ def _text_of(columns: Sequence[_Column]) -> tuple[int, ...]:
     ranked = sorted(others, key=lambda one: one.cells.text, reverse=True)
     if len(ranked) == 1 and len(columns) == 2:
         return (ranked[0].at,)
-    if not ranked or ranked[0].cells.text < _MIN_TEXT_UNNAMED:
+    if not ranked or ranked[0].cells.text < _MIN_TEXT:
         return ()
     is_clear = len(ranked) == 1 or ranked[0].cells.text >= ranked[1].cells.text + _MARGIN
     return (ranked[0].at,) if is_clear else ()

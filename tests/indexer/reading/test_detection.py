@@ -148,3 +148,9 @@ def test_a_customer_number_comes_before_the_number_of_a_register(tmp_path, name)
 def test_a_word_that_ends_like_a_number_is_none(tmp_path, name):
     rows = [f"{n + 10};Harbor Works" for n in range(5)]
     assert choice_of(tmp_path, f"kind;{name};Firma", [f"a;{row}" for row in rows])[1] is None
+
+
+def test_values_that_contradict_the_names_of_columns_are_believed(tmp_path):
+    rows = [f"{1100 + n};Escola de Porto {chr(97 + n)}elho" for n in range(20)]
+    assert choice_of(tmp_path, "CO_ENTIDADE;NO_ENTIDADE", rows) == (("NO_ENTIDADE",), "CO_ENTIDADE")
+    assert choice_of(tmp_path, "company;code", ["3M;X1", "1818;X2", "4711;X3"]) == (("company",), "code")
