@@ -14,6 +14,7 @@ from indexer.arguments import (
     Label,
     ModelOption,
     ReportOptions,
+    Sources,
     TextColumns,
     id_column_of,
     limit_of,
@@ -21,6 +22,7 @@ from indexer.arguments import (
     probability_of,
     share_of,
     source_of,
+    sources_of,
     tables_of,
     text_columns_of,
     text_of,
@@ -31,6 +33,7 @@ from indexer.ingest import id_types
 from indexer.jobs import delete as delete_job
 from indexer.jobs.duplicates import find_duplicates, places_of
 from indexer.jobs.index import index_input
+from indexer.jobs.link import LINKS_OF_A_TEXT
 from indexer.jobs.report import report as report_job
 from indexer.jobs.status import status as status_of
 from indexer.jobs.verify import verify_workspace
@@ -207,31 +210,41 @@ class Index:
 
     @overload
     def query(  # type: ignore[overload-overlap]  # a str is an Iterable[str] too; the first one wins
-        self, text: str, *, limit: int = 10, min_probability: float = 0.05
+        self, text: str, *, limit: int = 10, min_probability: float = 0.05, source: Sources | None = None
     ) -> Matches: ...
     @overload
-    def query(self, text: Iterable[str], *, limit: int = 10, min_probability: float = 0.05) -> ManyMatches: ...
     def query(
-        self, text: str | Iterable[str], *, limit: int = 10, min_probability: float = 0.05
+        self, text: Iterable[str], *, limit: int = 10, min_probability: float = 0.05, source: Sources | None = None
+    ) -> ManyMatches: ...
+    def query(
+        self,
+        text: str | Iterable[str],
+        *,
+        limit: int = 10,
+        min_probability: float = 0.05,
+        source: Sources | None = None,
     ) -> Matches | ManyMatches:
         """Find the records that are probably the same as a text, or as each of many.
 
-        At most ``limit`` distinct texts for each query, best first, with all their records. The vectors stay in memory
-        for the next query; what other processes write is seen.
+        At most ``limit`` distinct texts for each query, best first, with all their records, or with those of one or
+        several sources only. The vectors stay in memory for the next query in the same sources; what other processes
+        write is seen.
 
         Raises:
-            UsageError: nothing is indexed, a query is not a string, ``limit`` is less than 1, or ``min_probability`` is
-                not between 0 and 1.
+            UsageError: nothing is indexed, there is no such source, a query is not a string, ``limit`` is less than 1,
+                or ``min_probability`` is not between 0 and 1.
             InputRefused: a text holds no letter, digit or symbol, or is too long.
             VersionMismatch: the index was made with another model.
         """
         limit, least = limit_of(limit), probability_of(min_probability, 0)
+        sources = [] if source is None else sources_of(source)
         single = isinstance(text, str) or not isinstance(text, Iterable)
         texts = [text_of(text, "text")] if single else texts_of(text, "text")
         with self._lock:
             reader = self._open_reader()
-            found = reader.searcher.query(texts, limit=limit, min_probability=least)
-            parsers, model = reader.parsers(), reader.searcher.model
+            searcher = reader.searcher(sources)
+            found = searcher.query(texts, limit=limit, min_probability=least)
+            parsers, model = reader.parsers(), searcher.model
         results = [
             Matches(query, least, matches_of(query, hits, parsers), model)
             for query, hits in zip(texts, found, strict=True)
@@ -241,7 +254,7 @@ class Index:
     def link(
         self,
         data: Any,  # noqa: ANN401 - a path or a table of any library
-        against: str | Iterable[str],
+        against: Sources,
         *,
         text: TextColumns = None,
         id: Label | None = None,
@@ -257,12 +270,13 @@ class Index:
             UsageError, InputRefused: the rows cannot be read, or there is no such source.
             VersionMismatch: the index was made with another model.
         """
-        sources = [source_of(one) for one in ([against] if isinstance(against, str) else against)]
         least = probability_of(min_probability, self._model.default_probability)
         side, rejected = left_side(data, _options(data, text, id, reading))
-        return self._link(side, sources, least, limit_of(limit), rejected)
+        return self._link(side, sources_of(against), least, limit_of(limit), rejected)
 
-    def between(self, left: str, right: str, *, min_probability: float | None = None, limit: int = 100) -> Links:
+    def between(
+        self, left: str, right: str, *, min_probability: float | None = None, limit: int = LINKS_OF_A_TEXT
+    ) -> Links:
         """Find the pairs across two sources of the index; for each left text at most ``limit`` right ones.
 
         Raises:

@@ -20,6 +20,8 @@ Label = str | int
 """The name of a column; a number where the columns of a data frame are numbered."""
 TextColumns = Label | Sequence[Label] | None
 """A column, several to be joined with a space, or None: the column is found by its name."""
+Sources = str | Iterable[str]
+"""The name of a source, or those of several."""
 ModelOption = Matcher | str | os.PathLike[str] | None
 """A model, the directory of one, or None: the model that ships with neardup."""
 
@@ -116,6 +118,14 @@ def source_of(source: str) -> str:
     ):
         raise UsageError(f"source is {source!r}; give a text that is not empty and can be stored as UTF-8.")
     return source
+
+
+def sources_of(sources: Sources) -> list[str]:
+    """Return the names of one or several sources. Raises ``UsageError`` if one is no name, or there is none."""
+    names = [source_of(one) for one in ([sources] if isinstance(sources, str) else sources)]
+    if not names:
+        raise UsageError("No source is named; give one or several.")
+    return names
 
 
 def text_of(text: object, name: str) -> str:

@@ -14,7 +14,7 @@ from cli.exit_codes import end_with_rejects
 from cli.options import Format
 from cli.show import match_rows
 from cli.show.notes import notes_unless, say_rejected, shown_progress
-from cli.show.rows_file import RowsFile, check_apart, rows_file
+from cli.show.rows_file import RowsFile, rejects_of, rows_file
 from dedup.runtime.progress import Progress, with_total
 from dedup.runtime.threads import compute_with
 from indexer.outputs.reasons import reasons_of
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from indexer.reading.rejects import RejectsFile, RejectsStream
     from indexer.reading.rows import Table
     from indexer.store.store import Store
-    from indexer.store.workspace import Workspace
 
 EXAMPLES = options.examples(
     'dedup query "international flavor and fragrances"',
@@ -152,22 +151,9 @@ def query(
             _answer_text(searcher, text, asked)
         elif input is not None:
             own = _own_source(store, input, source or []) if exclude_self else None
-            listed = _rejects_of(input, rejects, place, mode, target)
+            listed = rejects_of([input], rejects, place, mode, target)
             rejected = _answer_file(searcher, open_table(input, wanted), listed, asked, own, progress)
             end_with_rejects(rejected, allowed=allow_rejects)
-
-
-def _rejects_of(
-    file: str, asked: Path | None, place: Workspace, mode: str | None, target: RowsFile
-) -> RejectsFile | RejectsStream:
-    """Return where the rejected rows go; raises what ``open_rejects`` raises."""
-    from indexer.files import access_of
-    from indexer.reading.inputs import open_rejects, place_of_rejects, source_name
-
-    default = place_of_rejects(place.directory, source_name(file), of_queries=True)
-    listed = open_rejects([file], asked, default, owns=place.owns, access=access_of(mode) if mode else None)
-    check_apart(target, listed.path)
-    return listed
 
 
 def _own_source(store: Store, file: str, sources: Sequence[str]) -> str:
@@ -214,7 +200,8 @@ def _answer_text(searcher: Searcher, text: str, asked: _Asked) -> None:
     (found,) = searcher.query([text], limit=asked.limit, min_probability=asked.min_probability)
     nothing = f"No match with probability {asked.min_probability:g} or more."
     if found or asked.file.layout is not Format.table:
-        asked.file.write(row for match in found for row in asked.rows(searcher, normalise(text), match))
+        rows = (row for match in found for row in asked.rows(searcher, normalise(text), match))
+        asked.file.write(rows, match_rows.TYPES)
     else:
         with asked.file.opened() as out:
             out.write(f"{nothing}\n")
@@ -242,7 +229,7 @@ def _answer_file(
             without=own,
             progress=with_total(progress, table, "queries"),
         )
-        asked.file.write(_rows(searcher, answers, asked))
+        asked.file.write(_rows(searcher, answers, asked), match_rows.QUERY_TYPES)
         say_rejected(refused)
     return refused.count
 

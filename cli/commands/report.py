@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli import options
-from cli.commands.link import Keep, rows_of
+from cli.commands.link import Keep, write_links
 from cli.options import Format, ReportFormat
 from cli.show.notes import notes_unless, say, shown_progress
 from cli.show.render import spaced, write_summary
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from indexer.store.workspace import Workspace
 
 TABLES = ("pairs", "clusters")
-_LINKS_OF_A_TEXT = 100
 """So many distinct texts of the other source are listed for one."""
 
 EXAMPLES = options.examples(
@@ -169,6 +168,7 @@ def _between(
     """Write every pair of a record of one source and one of the other."""
     from dedup.model import load_model
     from indexer.files import make_directory
+    from indexer.jobs.link import LINKS_OF_A_TEXT
     from indexer.jobs.report_tables import LINK_COLUMNS, beginning_of
     from indexer.linking import link_to_index
     from indexer.outputs.destination import check_foreign
@@ -184,13 +184,13 @@ def _between(
             sources[1:],
             model,
             min_probability=model.default_probability if min_probability is None else min_probability,
-            limit=_LINKS_OF_A_TEXT,
+            limit=LINKS_OF_A_TEXT,
             progress=progress,
         )
     make_directory(folder, 0o700)
-    file.write(row for row in rows_of(links, Keep.all, tables.columns) if row["id_2"] is not None)
+    write_links(file, links, Keep.all, tables.columns, with_unmatched=False)
     if links.cut_off:
-        say(f"Warning: {links.cut_off:,} texts have {_LINKS_OF_A_TEXT} similar ones, the most that are listed for one.")
+        say(f"Warning: {links.cut_off:,} texts have {LINKS_OF_A_TEXT} similar ones, the most that are listed for one.")
     found = {
         "records": len(links.left) + len(links.right),
         "pairs": len(links.pairs),

@@ -14,10 +14,11 @@ if TYPE_CHECKING:
 
 MAX_RECORDS_IN_TABLE = 5
 """A table lists at most this many records of one text."""
-_RESERVED = {
-    *("query_line", "query_id", "query", "rank", "probability", "similarity", "exact"),
-    *("source", "id", "text", "log_odds", "explanation"),
-}
+TYPES = {"probability": float, "similarity": float, "exact": bool, "source": str, "id": str, "text": str}
+"""The columns that every match has."""
+QUERY_TYPES = {"query_line": int, "query_id": str, "query": str, "rank": int, **TYPES}
+"""Those of a match of a file of queries."""
+_RESERVED = {*QUERY_TYPES, "log_odds", "explanation"}
 
 
 def match_rows(match: Match, reasons: Row, columns: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
@@ -38,13 +39,7 @@ def match_rows(match: Match, reasons: Row, columns: Sequence[str] | None = None)
 
 def query_columns(fields: Mapping[str, str]) -> dict[str, str]:
     """Return the other columns of a query, as ``query_city``; a reserved name gets the prefix ``column_``."""
-    renamed: dict[str, str] = {}
-    for name, value in fields.items():
-        shown = f"query_{name}"
-        while shown in _RESERVED or shown in renamed:
-            shown = f"column_{shown}"
-        renamed[shown] = value
-    return renamed
+    return _renamed({f"query_{name}": value for name, value in fields.items()})
 
 
 def table_rows(match: Match, reasons: Row, columns: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
@@ -66,7 +61,7 @@ def lines(reasons: Row) -> list[str]:
     return [*contributions(evidence), f"= {total:+.2f} log-odds in total"]
 
 
-def _renamed(fields: dict[str, str]) -> dict[str, str]:
+def _renamed(fields: Mapping[str, str]) -> dict[str, str]:
     renamed: dict[str, str] = {}
     for name, value in fields.items():
         while name in _RESERVED or (name in renamed):

@@ -12,7 +12,6 @@ from onnx import TensorProto, helper, numpy_helper
 from dedup.training.network import DIMENSION, HIDDEN_SIZE, Tower
 
 OPSET = 17
-_INPUTS = ("symbols", "grams")
 # torch orders the gates of an LSTM as input, forget, cell, output; ONNX as input, output, forget, cell.
 _TORCH_TO_ONNX_GATES = (0, 3, 1, 2)
 

@@ -136,6 +136,10 @@ class Searcher:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the processes."""
         self._processes.close()
 
     def query(self, texts: Sequence[str], *, limit: int = 10, min_probability: float = 0.0) -> list[list[Match]]:

@@ -148,3 +148,22 @@ def test_bytes_go_to_standard_output_and_to_pipes(name: str) -> None:
     assert Path("piped").read_bytes().startswith(start)
     if name == "xlsx":
         assert workbook.rows("piped")[0][:3] == ["probability", "similarity", "exact"]
+
+
+def test_a_table_without_rows_or_without_a_value_has_its_columns_and_their_types() -> None:
+    from pyarrow import parquet
+
+    write("acc.csv", "id,name\n1,Acme Widgets\n")
+    write("leads.csv", "id,name\n7,Nobody Knows\n")
+    assert dedup_("index", "acc.csv").exit_code == 0
+    query = ("query", "--input", "leads.csv", "--min-probability", "0.9")
+    link = ("link", "leads.csv", "--against", "acc")
+    assert dedup_(*query).stdout == "query_line,query_id,query,rank,probability,similarity,exact,source,id,text\n"
+    text = dedup_("query", "Nobody Knows", "--min-probability", "0.9", "--format", "csv")
+    assert text.stdout == "probability,similarity,exact,source,id,text\n"
+    for command in (query, (*query, "--unmatched"), link):
+        assert dedup_(*command, "--output", "out.parquet").exit_code == 0
+        types = {field.name: str(field.type) for field in parquet.read_schema("out.parquet")}
+        assert (types["probability"], types["exact"]) == ("double", "bool")
+    write("none.csv", "id,name\n")
+    assert dedup_("link", "none.csv", "--against", "acc").stdout.startswith("id_1,text_1,")
