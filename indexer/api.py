@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from pathlib import Path
 from threading import RLock
 from typing import Any, Self, TypedDict, Unpack, overload
 
@@ -20,6 +19,7 @@ from indexer.arguments import (
     id_column_of,
     limit_of,
     model_of,
+    path_of,
     probability_of,
     share_of,
     source_of,
@@ -108,12 +108,11 @@ class Index:
         model: ModelOption = None,
         progress: ProgressOption = None,
     ) -> None:
-        if not isinstance(location, str | os.PathLike) or not os.fspath(location):
-            raise UsageError(f"location is {location!r}; give a directory, or the URL of a database.")
         url = location if isinstance(location, str) and "://" in location else None
         if workspace is not None and not url:
             raise UsageError("workspace= applies only to the URL of a database; a directory is its own workspace.")
-        directory = Path(workspace or ".dedup") if url else Path(location)
+        given = (workspace or ".dedup", "workspace") if url else (location, "location", "a directory or a URL")
+        directory = path_of(*given)
         self._workspace = Workspace(directory.absolute(), url and _absolute(url), schema=schema)
         self._model = model_of(model)
         self._progress = progress
@@ -218,7 +217,7 @@ class Index:
             WriterBusy: another process is writing to this index.
         """
         one = isinstance(ids, str) or not isinstance(ids, Iterable)
-        wanted = None if ids is None else [id_types.to_text(id) for id in ([ids] if one else ids)]
+        wanted = None if ids is None else id_types.to_stored([ids] if one else ids)
         with progress_of(self._progress) as progress:
             deleted = delete_job.delete(self._workspace, wanted, source, progress)
         self.close()
@@ -291,9 +290,9 @@ class Index:
             UsageError: nothing is indexed.
             EnvironmentFault: the files cannot be written.
         """
-        least = probability_of(min_probability, self._model.default_probability)
+        least, folder = probability_of(min_probability, self._model.default_probability), path_of(output, "output")
         with progress_of(self._progress) as progress:
-            return report_job(self._workspace, self._model, Path(output), min_probability=least, progress=progress)
+            return report_job(self._workspace, self._model, folder, min_probability=least, progress=progress)
 
     def verify(self, *, repair: bool = False) -> Verification:
         """Check every record, text and vector, and the snapshot; true if nothing is wrong.

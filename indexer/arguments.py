@@ -5,8 +5,10 @@ from __future__ import annotations
 import operator
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from numbers import Real
+from pathlib import Path
 
 from dedup.errors import UsageError
 from dedup.matching.matcher import Matcher
@@ -78,6 +80,15 @@ def source_of(source: str) -> str:
     ):
         raise UsageError(f"source is {source!r}; give a text that is not empty and can be stored as UTF-8.")
     return source
+
+
+def path_of(path: object, name: str, wanted: str = "a directory") -> Path:
+    """Return a path. Raises ``UsageError`` if it cannot be one; ``wanted`` says what to give."""
+    place = os.fspath(path) if isinstance(path, str | os.PathLike) else b""
+    with suppress(UnicodeEncodeError):  # half of a surrogate pair
+        if isinstance(place, str) and place and b"\0" not in os.fsencode(place):
+            return Path(place)
+    raise UsageError(f"{name} is {_shown(path)}; give {wanted}.")
 
 
 def text_of(text: object, name: str) -> str:
