@@ -29,6 +29,7 @@ from dedup.runtime.versions import version_of
 
 SECONDS_TO_STOP = 1.8
 """Time for a command to roll back after a signal before it is ended."""
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _STDERR = 2
 
 
@@ -100,9 +101,10 @@ def main() -> None:
         require_output()
     except EnvironmentFault as error:
         sys.exit(exit_code(error))
-    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for signum in _SIGNALS:
         if signal.getsignal(signum) != signal.SIG_IGN:  # ignored under nohup and in background jobs of a script
             signal.signal(signum, _stop)
+    _watch_signals()
     # Rows are never part of a reference cycle. At Python's default frequency, looking for cycles takes half of the
     # time of reading a file.
     gc.set_threshold(200_000, 20, 100)
@@ -115,18 +117,39 @@ def main() -> None:
 
 
 def _stop(signum: int, frame: FrameType | None) -> None:
-    """Roll back and end; at a second signal, or after two seconds, end at once.
-
-    Ending at once loses nothing: the next command cleans up and continues.
-    """
-    code = INTERRUPTED if signum == signal.SIGINT else 128 + signum
-    signal.signal(signum, lambda *_: _end(code))
-    limit = threading.Timer(SECONDS_TO_STOP, _end, (code,))
-    limit.daemon = True
-    limit.start()
+    """Roll back and end. Ending at once loses nothing, either: the next command cleans up and continues."""
+    for other in _SIGNALS:
+        if signal.getsignal(other) == _stop:
+            signal.signal(other, _leave_to_watcher)
     if signum == signal.SIGINT:
         raise KeyboardInterrupt
-    raise SystemExit(code)  # unlike the default action, this rolls back
+    raise SystemExit(_code_of(signum))  # unlike the default action, this rolls back
+
+
+def _leave_to_watcher(signum: int, frame: FrameType | None) -> None:
+    """Do nothing: a second signal ends the program (``_watch_signals``)."""
+
+
+def _watch_signals() -> None:
+    """Start a thread that ends the program at the second signal, or if it has not ended soon after the first.
+
+    Python calls ``_stop`` only between two of its own instructions, so not while a library computes, for example a
+    database an endless query. The thread learns of signals from a pipe that they are written to as they arrive.
+    """
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+
+    def watch() -> None:
+        (first,) = os.read(reading, 1)
+        select([reading], [], [], SECONDS_TO_STOP)
+        _end(_code_of(first))
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _code_of(signum: int) -> int:
+    return INTERRUPTED if signum == signal.SIGINT else 128 + signum
 
 
 def _end(code: int) -> None:

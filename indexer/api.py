@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from functools import partial
-from pathlib import Path
 from threading import RLock
 from typing import Any, Self, Unpack, overload
 
@@ -19,6 +18,7 @@ from indexer.arguments import (
     id_column_of,
     limit_of,
     model_of,
+    path_of,
     probability_of,
     share_of,
     source_of,
@@ -97,12 +97,11 @@ class Index:
         model: ModelOption = None,
         progress: ProgressOption = None,
     ) -> None:
-        if not isinstance(location, str | os.PathLike) or not os.fspath(location):
-            raise UsageError(f"location is {location!r}; give a directory, or the URL of a database.")
         url = location if isinstance(location, str) and "://" in location else None
         if workspace is not None and not url:
             raise UsageError("workspace= applies only to the URL of a database; a directory is its own workspace.")
-        directory = Path(workspace or ".dedup") if url else Path(location)
+        given = (workspace or ".dedup", "workspace") if url else (location, "location", "a directory or a URL")
+        directory = path_of(*given)
         self._workspace = Workspace(directory.absolute(), url and absolute_url(url), schema=schema)
         self._model = model_of(model)
         self._progress = progress
@@ -202,7 +201,7 @@ class Index:
             WriterBusy: another process is writing to this index.
         """
         one = isinstance(ids, str) or not isinstance(ids, Iterable)
-        wanted = None if ids is None else [id_types.to_text(id) for id in ([ids] if one else ids)]
+        wanted = None if ids is None else id_types.to_stored([ids] if one else ids)
         with progress_of(self._progress) as progress:
             deleted = delete_job.delete(self._workspace, wanted, source, progress)
         self.close()
@@ -339,10 +338,10 @@ class Index:
             InputRefused: there is no such column.
             EnvironmentFault: the files cannot be written.
         """
-        least = probability_of(min_probability, self._model.default_probability)
+        least, folder = probability_of(min_probability, self._model.default_probability), path_of(output, "output")
         asked: dict[str, Any] = {"min_probability": least, "tables": tables_of(how)}
         with progress_of(self._progress) as progress:
-            return report_job(self._workspace, self._model, Path(output), **asked, progress=progress)
+            return report_job(self._workspace, self._model, folder, **asked, progress=progress)
 
     def verify(self, *, repair: bool = False) -> Verification:
         """Check every record, text and vector, and the snapshot; true if nothing is wrong.

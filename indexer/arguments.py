@@ -5,8 +5,10 @@ from __future__ import annotations
 import operator
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from numbers import Real
+from pathlib import Path
 from typing import TypedDict
 
 from dedup.errors import UsageError
@@ -126,6 +128,15 @@ def sources_of(sources: Sources) -> list[str]:
     if not names:
         raise UsageError("No source is named; give one or several.")
     return names
+
+
+def path_of(path: object, name: str, wanted: str = "a directory") -> Path:
+    """Return a path. Raises ``UsageError`` if it cannot be one; ``wanted`` says what to give."""
+    place = os.fspath(path) if isinstance(path, str | os.PathLike) else b""
+    with suppress(UnicodeEncodeError):  # half of a surrogate pair
+        if isinstance(place, str) and place and b"\0" not in os.fsencode(place):
+            return Path(place)
+    raise UsageError(f"{name} is {_shown(path)}; give {wanted}.")
 
 
 def text_of(text: object, name: str) -> str:

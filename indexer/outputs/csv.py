@@ -10,13 +10,20 @@ import re
 from collections.abc import Callable, Sequence
 from functools import cache
 
+from indexer.outputs.invisible import INVISIBLE
+
 _LINE_ENDS = "\n\r\v\f\x1c-\x1e\x85\u2028\u2029"
-_SIGNS = r"=+\-@＝＋－＠﹦﹢﹣﹫"
-_BLANK = r"\s\"\u200b-\u200f\u2060\ufeff"
+_SIGNS = r"=+\-@＝＋－＠﹦﹢﹣﹫\u2212"
+# Joiners and variation selectors belong to names, but nothing is seen of them before a sign.
+_BLANK = rf"\s\"{INVISIBLE}\u200c\u200d\ufe00-\ufe0f"
+_FILLERS = "\u115f\u1160\u3164\uffa0"
+"""Of the invisible characters, those that Unicode calls letters."""
 _NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?([eE][+-]?[0-9]+)?")
-# A spreadsheet that expects semicolons splits a comma-separated line at those in a cell, and takes no notice of the
-# quotes around it: the rest of the cell is then the start of another cell, or of another line.
-_FORMULA = re.compile(rf"((?:^|[;\t{_LINE_ENDS}])(?=[{_BLANK}]*[{_SIGNS}])|^(?=[\t\r\n]))")
+_BREAK = re.compile(f"[;\t{_LINE_ENDS}]")
+"""What begins another cell. A spreadsheet that expects semicolons splits a comma-separated line at those in a cell, and
+takes no notice of the quotes around it: the rest of the cell is then the start of another cell, or of another line."""
+# Each character is in one match at most, so that the work is in proportion to the length of a cell.
+_START = re.compile(rf"(^;?[{_BLANK}]*|;[{_BLANK}]*|[{_BLANK}]+)(?=([{_SIGNS}])?)")
 
 
 def csv_line(cells: Sequence[str], delimiter: str = ",") -> str:
@@ -39,12 +46,13 @@ def csv_line(cells: Sequence[str], delimiter: str = ",") -> str:
 def safe_cell(text: str) -> str:
     """Return ``text`` with an apostrophe wherever a spreadsheet could see the start of a formula.
 
-    That is a ``=``, ``+``, ``-`` or ``@`` (or a full-width form of these) at the beginning or after a semicolon, a tab
-    or a line end, also behind spaces; and a tab, CR or LF at the beginning. Plain numbers stay as they are.
+    That is a ``=``, ``+``, ``-`` or ``@`` (or a form of these) at the beginning or after a semicolon, a tab or a line
+    end, also behind spaces and invisible characters; and a tab, CR or LF at the beginning. Plain numbers stay as they
+    are.
     """
-    if text[:1].isalnum() and ";" not in text and text.isprintable():
+    if text[:1].isalnum() and text[:1] not in _FILLERS and ";" not in text and text.isprintable():
         return text
-    return text if _NUMBER.fullmatch(text) else _FORMULA.sub(r"\1'", text)
+    return text if _NUMBER.fullmatch(text) else _START.sub(_guarded, text)
 
 
 def guard(*, raw: bool) -> Callable[[str], str]:
@@ -55,6 +63,15 @@ def guard(*, raw: bool) -> Callable[[str], str]:
 @cache
 def _needs_quotes(delimiter: str) -> Callable[[str], object]:
     return re.compile(f'["{re.escape(delimiter)}{_LINE_ENDS}]').search
+
+
+def _guarded(start: re.Match[str]) -> str:
+    """Return the blanks before a sign, or what begins a cell, with the apostrophes that they need."""
+    blanks = start[1]
+    if start[2] is None:
+        return f"'{blanks}" if start.start() == 0 and blanks[:1] in ("\t", "\r", "\n") else blanks
+    guarded = _BREAK.sub(r"\g<0>'", blanks)
+    return guarded if start.start() or blanks[:1] == ";" else f"'{guarded}"
 
 
 def _quoted(cell: str) -> str:

@@ -13,7 +13,7 @@ import os
 import shlex
 import stat
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from sqlalchemy import URL, Connection, Engine, inspect
@@ -80,9 +80,11 @@ class Workspace:
         return f"{shown(self.url)}{schema}"
 
     def owns(self, path: Path) -> bool:
-        """Return whether ``path`` is, or would be, a file of this workspace or its database."""
-        place, file = _real(path), self._sqlite_file()
-        if place == _real(self.directory / "lock") or _real(self.snapshots) in (place, *place.parents):
+        """Return whether ``path`` is, or would be, a file of this workspace or its database, or a directory above."""
+        place, file, directory = _real(path), self._sqlite_file(), _real(self.directory)
+        if place in (directory / "lock", directory, *directory.parents):
+            return True
+        if _real(self.snapshots) in (place, *place.parents):
             return True
         return file is not None and place in [Path(f"{_real(file)}{suffix}") for suffix in ("", *SIDE_FILES)]
 
@@ -192,9 +194,11 @@ class Workspace:
             for path in (self.directory, self.snapshots):
                 make_directory(path)
             path = self._sqlite_file() or path
-            if path != self.snapshots and not _is_file(path):
-                os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-                sync_directory(path.parent)
+            if path != self.snapshots and not (_is_file(path) and path.stat().st_size):
+                with suppress(FileExistsError):
+                    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+                    sync_directory(path.parent)
+                path.chmod(0o600)  # an empty file becomes a database, too
                 if engines.is_network(kind := engines.file_system(path)):
                     _log.warning("%s is on a %s file system, where locks are unreliable; use a local disk.", path, kind)
         except OSError as error:

@@ -212,7 +212,7 @@ def _earlier(path: Path) -> str:
         "n.sqlite.lock": "Process 12 on host",
         "pairs.csv": "source_1,id_1,text_1,source_2,id_2,text_2,probability,similarity,kind\n",
         "clusters.csv": "cluster_id,source,id,text,weakest_probability,city\n",
-        "summary.json": '{\n  "records": 1,\n  "distinct_texts": 1,\n}\n',
+        "summary.json": '{\n  "records": 1,\n  "distinct_texts": 1,\n  "pairs": 0\n}\n',
     }.get(path.name, '{"file": "a\\"b.csv", "line": 3, "byte_offset": null, "record_no": 2, "error": "E_NUL"}\n')
 
 
@@ -220,6 +220,7 @@ def _earlier(path: Path) -> str:
 def _open_ends() -> Iterator[dict[str, int]]:
     """Open a pipe for writing, and a file for reading only."""
     read, write_end = os.pipe()
+    os.set_inheritable(write_end, True)  # as a shell does
     ends = {"pipe": write_end, "read-only": os.open("victim.txt", os.O_RDONLY)}
     try:
         yield ends

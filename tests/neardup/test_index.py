@@ -197,6 +197,12 @@ def test_a_damaged_snapshot_is_told_and_repaired(tmp_path: Path) -> None:
         (lambda index: index.add(ROWS, source="a\0b"), "source is"),
         (lambda index: index.add(ROWS, source=5), "source is 5"),
         (lambda index: index.add(ROWS, max_reject_rate="a"), "max_reject_rate is 'a'"),
+        (lambda index: index.report(None), "output is None; give a directory"),
+        (lambda index: index.report("a\0b"), "output is 'a"),
+        (lambda index: index.report(b"found"), "output is b'found'"),
+        (lambda index: index.report("\ud800"), "output is"),
+        (lambda index: index.delete("\ud800"), "half of a surrogate pair"),
+        (lambda index: index.delete(["1", "\ud800"]), "half of a surrogate pair"),
         (lambda index: index.add({}), "The table has no rows and no columns"),
     ],
 )
@@ -206,7 +212,7 @@ def test_what_cannot_be_done_is_said_and_makes_no_workspace(call: Any, message: 
     assert not (tmp_path / "w" / "neardup.sqlite").exists()
 
 
-@pytest.mark.parametrize("location", [None, "", 5])
+@pytest.mark.parametrize("location", [None, "", 5, b"w", "a\0b", "\ud800"])
 def test_a_location_is_a_directory_or_a_url(location: Any) -> None:
     with pytest.raises(neardup.UsageError, match="location is"):
         neardup.Index(location)

@@ -11,6 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from indexer.outputs.csv import csv_line, safe_cell
+from indexer.outputs.invisible import INVISIBLE
 
 LINE_ENDS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
 SIGNS = set("=+-@＝＋－＠")
@@ -69,6 +70,22 @@ def test_every_line_end_is_quoted(row):
 )
 def test_cells_that_spreadsheets_would_run(text):
     assert safe_cell(text) == f"'{text}"
+
+
+@pytest.mark.parametrize("sign", ["=", "－", "−"])
+def test_no_invisible_character_hides_a_formula(sign):
+    hidden = [chr(code) for code in range(0x110000) if re.match(f"[{INVISIBLE}\u200c\u200d\ufe00-\ufe0f]", chr(code))]
+    assert len(hidden) > 4000
+    for start in hidden:
+        assert safe_cell(f"{start}{sign}1") == f"'{start}" + ("'" * (start in LINE_ENDS + "\t")) + f"{sign}1"
+        assert f"'{sign}1" in safe_cell(f"Acme;{start}{sign}1") or safe_cell(f"Acme;{start}{sign}1")[5] == "'"
+
+
+@pytest.mark.parametrize("blank", ["\t", "\n", " ", '"', "; ", "\u200b", ";'"])
+def test_a_long_cell_of_blanks_takes_work_in_proportion(blank):
+    """A million characters took hours."""
+    cell = blank * (1_000_000 // len(blank))
+    assert safe_cell(cell) == ("'" if blank in "\t\n" else "") + cell
 
 
 @pytest.mark.parametrize(
