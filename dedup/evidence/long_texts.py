@@ -19,6 +19,9 @@ from dedup.text.pairing import Acronym, Pairing, Respelling, pair_between
 _MOST_COMPARED = 256
 """Number of pairs of unequal words that are compared in two texts; beyond, only equal words are paired."""
 
+_WIDEST_GAP = 256
+"""Number of letters between two equal words up to which words are compared; a Chinese text may be a single word."""
+
 _LONGEST_REST = 1_024
 """Number of characters at the beginning of what is left of a text that stand for all of it."""
 
@@ -46,7 +49,7 @@ def pair_long(left: Name, right: Name, *, are_of_two_alphabets: bool) -> Pairing
     rest = _MOST_COMPARED
     for place, words in _gaps(left.words, is_shared).items():
         opposite = gaps.pop(place, [])
-        if not opposite or len(words) * len(opposite) > rest:
+        if not opposite or len(words) * len(opposite) > rest or max(_size(words), _size(opposite)) > _WIDEST_GAP:
             left_only += words
             right_only += opposite
             continue
@@ -98,6 +101,10 @@ def _gaps(words: Sequence[str], is_shared: Bools) -> dict[tuple[str, str], list[
         place = (words[start - 1] if start else "", words[end] if end < len(words) else "")
         gaps.setdefault(place, []).extend(words[start:end])
     return gaps
+
+
+def _size(words: Sequence[str]) -> int:
+    return sum(map(len, words))
 
 
 def rest_of(pairing: Pairing) -> tuple[str, str]:

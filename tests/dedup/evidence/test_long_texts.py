@@ -101,6 +101,12 @@ def test_a_word_is_joined_respelt_or_abbreviated_between_equal_words_of_long_tex
     assert [acronym.word for acronym in found.acronyms] == ["ibm"]
 
 
+def test_long_words_of_long_texts_are_not_compared_letter_by_letter(work):
+    left, right = ("".join(chr(0x4E00 + at * step % 20_000) for at in range(SIZE)) for step in (7, 11))
+    compare(left, right)
+    assert work["words"] == 0
+
+
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.9, 1.0])
 def test_the_estimate_of_the_ratio_is_close(share):
     """What is left is as alike as it is at its beginning."""
