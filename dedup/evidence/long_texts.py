@@ -13,7 +13,7 @@ from itertools import compress
 import numpy as np
 from numpy.typing import NDArray
 
-from dedup.text.names import LONG_TEXT, Name
+from dedup.text.names import LONG_TEXT, REMEMBERED_LONG, Name
 from dedup.text.pairing import Acronym, Pairing, Respelling, pair_between
 
 _MOST_COMPARED = 256
@@ -24,9 +24,6 @@ _WIDEST_GAP = 256
 
 _LONGEST_REST = 1_024
 """Number of characters at the beginning of what is left of a text that stand for all of it."""
-
-_REMEMBERED = 1 << 13
-"""Number of texts whose keys are remembered."""
 
 _STEP = np.int64(0x1E37_79B9_7F4A_7C15)
 Bools = NDArray[np.bool_]
@@ -77,7 +74,7 @@ def _shared(left: tuple[str, ...], right: tuple[str, ...]) -> tuple[Bools, Bools
     return result
 
 
-@lru_cache(maxsize=_REMEMBERED)
+@lru_cache(maxsize=REMEMBERED_LONG)
 def _keys(words: tuple[str, ...]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
     """Return a key for each of n words in ascending order, (n,), another for each time it occurs, and its place, (n,).
 

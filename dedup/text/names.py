@@ -67,6 +67,9 @@ _CONSONANTS = str.maketrans("cgqdpfw", "kkktbvv", "aeiouyh ")
 LONG_TEXT = 1_024
 """Length, in characters, from which a text is prose, and is compared by cheaper evidence."""
 
+REMEMBERED_LONG = 1 << 13
+"""Number of long texts that a process remembers parsed."""
+
 _MOST_PARTS = 8
 """Number of names in one text, above which the text is prose, too."""
 
@@ -255,4 +258,4 @@ def _take_apart(normal_form: str, widths: frozenset[int], reading: Reading) -> P
 
 
 _remembered = lru_cache(maxsize=1 << 16)(_take_apart)
-_remembered_long = lru_cache(maxsize=1 << 13)(_take_apart)
+_remembered_long = lru_cache(maxsize=REMEMBERED_LONG)(_take_apart)

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any
 
 from dedup.text.corpus import Corpus
@@ -54,8 +55,7 @@ class InverseDocumentFrequency:
 
     def of_each(self, words: Sequence[str]) -> list[float]:
         """Return the inverse document frequency of each of several folded words, in nats."""
-        get, unseen = self._idf.get, self.unseen
-        return [get(word, unseen) for word in words]
+        return list(map(self._idf.get, words, repeat(self.unseen)))
 
     def of_all(self, words: Sequence[str], rarities: Sequence[float] | None = None) -> float:
         """Return how much several shared words say together, in nats: at most the sum of what each says alone.
@@ -163,8 +163,7 @@ class WordWeights:
 
     def total(self, pairing: Pairing) -> float:
         """Return the sum of the weights of a pairing's clues."""
-        get = self.weights.get
-        return sum([get(clue, 0.0) for clue in clues(pairing)], 0.0)
+        return sum(map(self.weights.get, clues(pairing), repeat(0.0)), 0.0)
 
 
 @dataclass(frozen=True, slots=True)
