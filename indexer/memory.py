@@ -4,7 +4,8 @@ It is an estimate, not a limit. It was measured on names of 25 characters, vecto
 0.94 to 1.15 times the memory of a report for 20,000 to ten million names, and 1.0 to 1.11 times that of an index for
 100,000 names or more. A report on 20,000 texts of 1,000 characters takes a sixth more than estimated, one on 100,000
 texts that are nearly equal (``Unknown 1``) a seventh more, and one on 2,000 texts of 4,096 characters 0.97 of it.
-Small jobs take less than estimated: an index of 100 texts a third.
+Small jobs take less than estimated: an index of 100 texts a third. A report on 20,000 misspellings of one name takes
+twice as much: so many pairs are compared that the processes start, which for other lists of that size they do not.
 
 The estimate ignores the number of pairs, the further columns of records in pairs and clusters (a report holds their
 lines), the number of cells per text, and scripts whose characters take two or four bytes.
