@@ -1,0 +1,268 @@
+"""How far the fields of two records agree, as levels of each piece of evidence.
+
+The columns of a place are one piece, since they depend on each other: its level is the finest part that agrees and the
+coarsest that differs. Several columns of phone numbers, domains or further names are one piece too, with the level of
+the best pair of values; further names are also compared with the name of the other record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from rapidfuzz.distance import OSA
+
+from dedup.evidence.fields.contacts import LOCAL_DIGITS, label_of
+from dedup.evidence.fields.field_kinds import PLACES, FieldKind
+from dedup.evidence.fields.field_table import MISSING, Codes, Column, FieldTable
+from dedup.evidence.fields.identifiers import number_in, register_of
+from dedup.evidence.fields.places import house_numbers, postcode_area
+from dedup.text.names import parse
+
+Pairs = NDArray[np.int64]
+Levels = NDArray[np.int8]
+
+PLACE = "place"
+SAME = 0
+_SAME, _NEAR, _DIFFER = "same", "near", "differ"
+LEVELS: Mapping[FieldKind, tuple[str, ...]] = {
+    FieldKind.ID: ("same valid", _SAME, _NEAR, _DIFFER, "other valid"),
+    FieldKind.PHONE: (_SAME, "same last digits", _NEAR, _DIFFER),
+    FieldKind.DOMAIN: (_SAME, "other suffix", _DIFFER),
+    FieldKind.DATE: (_SAME, _NEAR, "same year", _DIFFER),
+    FieldKind.NUMBER: (_SAME, _NEAR, _DIFFER),
+    FieldKind.CATEGORY: (_SAME, _NEAR, _DIFFER),
+    FieldKind.COMPANY: (_SAME, _NEAR, _DIFFER),
+}
+"""Levels of agreement of each kind but places, the best first."""
+AGREES = frozenset({"same valid", _SAME, "same last digits"})
+"""Levels at which the values are equal, so that their frequency counts."""
+
+RANKS = ("none", "country", "state", "city near", "city", "postcode near", "postcode", "street near", "street")
+"""The finest part of a place that agrees."""
+_EXACT = {FieldKind(rank): i for i, rank in enumerate(RANKS) if rank in tuple(FieldKind)}
+DIFFERS = ("nothing", *PLACES)
+"""The coarsest part of a place that differs."""
+_BEST_OF = (FieldKind.PHONE, FieldKind.DOMAIN, FieldKind.COMPANY)
+_ALIKE, _ALIKE_CITY, _ALIKE_STREET, _ALIKE_NAME = 0.8, 0.8, 0.75, 0.85
+_NEAR_NUMBER = 0.05
+_BEYOND = 127
+
+
+class Agreement(NamedTuple):
+    """The levels of one piece of evidence.
+
+    Attributes:
+        levels: Level of each pair (p,); ``MISSING`` where either record lacks the value.
+        counts: Records of the corpus that hold the agreeing value (p,); 0 where no value is equal.
+        columns: Columns whose values each pair was compared by (p, 2), as positions in the piece.
+
+    """
+
+    levels: Levels
+    counts: NDArray[np.int64]
+    columns: NDArray[np.int8]
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Columns that are one piece of evidence: those of a place, those of one kind, or a column of its own."""
+
+    label: str
+    kind: FieldKind | None
+    columns: tuple[Column, ...]
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """Names of the levels; those of a place are finest part that agrees and coarsest that differs."""
+        if self.kind is None:
+            return tuple(f"{rank}/{differs}" for rank in RANKS for differs in DIFFERS)
+        return LEVELS[self.kind]
+
+    def compare(self, pairs: Pairs, names: Column) -> Agreement:
+        """Compare the records of the pairs (p, 2)."""
+        if self.kind is None:
+            return _place(self.columns, pairs)
+        sides = [(i, j) for i in range(len(self.columns)) for j in range(len(self.columns))]
+        found = [(_compare(self.kind, self.columns[i], self.columns[j], pairs), (i, j)) for i, j in sides]
+        if self.kind is FieldKind.COMPANY:
+            for i, column in enumerate(self.columns):
+                for left, right, at in ((column, names, (i, MISSING)), (names, column, (MISSING, i))):
+                    levels = _compare(self.kind, left, right, pairs)
+                    found.append((np.where(levels == len(self.levels) - 1, MISSING, levels).astype(np.int8), at))
+        return self._best(found, pairs, names)
+
+    def _best(self, found: Sequence[tuple[Levels, tuple[int, int]]], pairs: Pairs, names: Column) -> Agreement:
+        stacked = np.stack([levels for levels, _ in found])
+        best = np.where(stacked == MISSING, _BEYOND, stacked).argmin(axis=0)
+        levels = np.take_along_axis(stacked, best[None], axis=0)[0]
+        columns = np.array([at for _, at in found], dtype=np.int8)[best]
+        counts = np.zeros(len(pairs), dtype=np.int64)
+        agrees = np.isin(levels, [i for i, level in enumerate(self.levels) if level in AGREES])
+        for i in range(MISSING, len(self.columns)):
+            column = names if i == MISSING else self.columns[i]
+            at = np.flatnonzero(agrees & (columns[:, 0] == i))
+            counts[at] = column.counts[column.codes[pairs[at, 0]]]
+        return Agreement(levels, counts, columns)
+
+
+def pieces_of(table: FieldTable) -> tuple[Piece, ...]:
+    """Return the pieces of evidence of a table, in the order of its columns."""
+    pieces: list[Piece] = []
+    for column in table.columns:
+        if column.kind in PLACES:
+            group = tuple(one for one in table.columns if one.kind in PLACES)
+            piece = Piece(PLACE, None, group)
+        elif column.kind in _BEST_OF:
+            group = tuple(one for one in table.columns if one.kind is column.kind)
+            piece = Piece(" or ".join(one.label for one in group), column.kind, group)
+        else:
+            piece = Piece(column.label, column.kind, (column,))
+        if piece.columns[0] is column:
+            pieces.append(piece)
+    return tuple(pieces)
+
+
+def _compare(kind: FieldKind, left: Column, right: Column, pairs: Pairs) -> Levels:
+    """Return the level of each pair (p,) of values of two columns."""
+    worst = len(LEVELS[kind]) - 1 if kind in LEVELS else 2
+    codes = left.codes[pairs[:, 0]], right.codes[pairs[:, 1]]
+    levels = np.full(len(pairs), MISSING, dtype=np.int8)
+    both = np.flatnonzero((codes[0] != MISSING) & (codes[1] != MISSING))
+    of_pair, back = _distinct(codes[0][both], codes[1][both], len(right.forms))
+    forms = [left.forms[i] for i in of_pair[0]], [right.forms[i] for i in of_pair[1]]
+    found = np.full(len(of_pair[0]), worst, dtype=np.int8)
+    equal = np.array([one == other for one, other in zip(*forms, strict=True)], dtype=bool)
+    found[equal] = SAME
+    rest = np.flatnonzero(~equal)
+    found[rest] = _UNEQUAL[kind]([forms[0][i] for i in rest], [forms[1][i] for i in rest])
+    if kind is FieldKind.ID:
+        found[np.array([same and not register_of(form) for same, form in zip(equal, forms[0], strict=True)], bool)] = 1
+    levels[both] = found[back]
+    return levels
+
+
+def _distinct(left: Codes, right: Codes, n: int) -> tuple[tuple[Pairs, Pairs], NDArray[np.intp]]:
+    """Return the distinct pairs of codes, and the position of each pair among them."""
+    keys, back = np.unique(left.astype(np.int64) * max(n, 1) + right, return_inverse=True)
+    return divmod(keys, max(n, 1)), back
+
+
+def _similar(left: Sequence[str], right: Sequence[str]) -> NDArray[np.float64]:
+    """Return how alike strings are, 0 to 1, where exchanged neighbours are one edit."""
+    pairs = zip(left, right, strict=True)
+    return np.array([OSA.normalized_similarity(one, other) for one, other in pairs], dtype=np.float64)
+
+
+def _edits(left: Sequence[str], right: Sequence[str]) -> NDArray[np.int64]:
+    pairs = zip(left, right, strict=True)
+    return np.array([OSA.distance(one, other, score_cutoff=2) for one, other in pairs], dtype=np.int64)
+
+
+def _ids(left: Sequence[str], right: Sequence[str]) -> Levels:
+    numbers = [number_in(form) for form in left], [number_in(form) for form in right]
+    registers = [register_of(form) for form in left], [register_of(form) for form in right]
+    both = np.array([bool(one and other) for one, other in zip(*registers, strict=True)], dtype=bool)
+    one_register = np.array([one == other for one, other in zip(*registers, strict=True)], dtype=bool)
+    edits = _edits(*numbers)
+    unchecked = np.select([edits == 0, edits == 1], [1, 2], 3)
+    return np.where(both, np.where(one_register, 4, MISSING), unchecked).astype(np.int8)
+
+
+def _phones(left: Sequence[str], right: Sequence[str]) -> Levels:
+    valid = np.array([a[0] == "+" and b[0] == "+" for a, b in zip(left, right, strict=True)], dtype=bool)
+    ends = [form[-LOCAL_DIGITS:] for form in left], [form[-LOCAL_DIGITS:] for form in right]
+    edits, end_edits = _edits(left, right), _edits(*ends)
+    return np.select([~valid & (end_edits == 0), np.where(valid, edits, end_edits) == 1], [1, 2], 3).astype(np.int8)
+
+
+def _domains(left: Sequence[str], right: Sequence[str]) -> Levels:
+    pairs = zip(left, right, strict=True)
+    return np.array([1 if label_of(one) == label_of(other) else 2 for one, other in pairs], dtype=np.int8)
+
+
+def _dates(left: Sequence[str], right: Sequence[str]) -> Levels:
+    return np.array(list(map(_date_level, left, right, _edits(left, right).tolist())), dtype=np.int8)
+
+
+def _date_level(left: str, right: str, edits: int) -> int:
+    is_swapped = left[:4] == right[:4] and left[4:6] == right[6:] and left[6:] == right[4:6]
+    if edits <= 1 or is_swapped:
+        return 1
+    return 2 if left[:4] == right[:4] else 3
+
+
+def _numbers(left: Sequence[str], right: Sequence[str]) -> Levels:
+    one, other = np.array(left, dtype=np.float64), np.array(right, dtype=np.float64)
+    is_near = np.abs(one - other) <= _NEAR_NUMBER * np.maximum(np.abs(one), np.abs(other))
+    return np.where(is_near, 1, 2).astype(np.int8)
+
+
+def _texts(left: Sequence[str], right: Sequence[str]) -> Levels:
+    return np.where(_similar(left, right) >= _ALIKE, 1, 2).astype(np.int8)
+
+
+def _names(left: Sequence[str], right: Sequence[str]) -> Levels:
+    cores = [parse(form).core for form in left], [parse(form).core for form in right]
+    equal = np.array([one == other for one, other in zip(*cores, strict=True)], dtype=bool)
+    return np.select([equal, _similar(*cores) >= _ALIKE_NAME], [SAME, 1], 2).astype(np.int8)
+
+
+def _only_equal(left: Sequence[str], right: Sequence[str]) -> Levels:
+    return np.full(len(left), 2, dtype=np.int8)
+
+
+def _cities(left: Sequence[str], right: Sequence[str]) -> Levels:
+    pairs = zip(left, right, strict=True)
+    longer = [f"{one} ".startswith(f"{other} ") or f"{other} ".startswith(f"{one} ") for one, other in pairs]
+    return np.where(np.array(longer, dtype=bool) | (_similar(left, right) >= _ALIKE_CITY), 1, 2).astype(np.int8)
+
+
+def _postcodes(left: Sequence[str], right: Sequence[str]) -> Levels:
+    pairs = zip(left, right, strict=True)
+    one_area = np.array([postcode_area(one) == postcode_area(other) for one, other in pairs], dtype=bool)
+    return np.where(one_area | (_edits(left, right) == 1), 1, 2).astype(np.int8)
+
+
+def _streets(left: Sequence[str], right: Sequence[str]) -> Levels:
+    """One is near if its house numbers agree and its words are alike, or if it is the beginning of the other."""
+    numbers = [house_numbers(form) for form in left], [house_numbers(form) for form in right]
+    agree = np.array([not (a or b) or bool(a & b) for a, b in zip(*numbers, strict=True)], dtype=bool)
+    parts = [one.startswith(other) or other.startswith(one) for one, other in zip(left, right, strict=True)]
+    alike = np.array(parts, dtype=bool) | (_similar(left, right) >= _ALIKE_STREET)
+    return np.where(agree & alike, 1, 2).astype(np.int8)
+
+
+_UNEQUAL: Mapping[FieldKind, Callable[[Sequence[str], Sequence[str]], Levels]] = {
+    FieldKind.ID: _ids,
+    FieldKind.PHONE: _phones,
+    FieldKind.DOMAIN: _domains,
+    FieldKind.DATE: _dates,
+    FieldKind.NUMBER: _numbers,
+    FieldKind.CATEGORY: _texts,
+    FieldKind.COMPANY: _names,
+    FieldKind.COUNTRY: _only_equal,
+    FieldKind.STATE: _only_equal,
+    FieldKind.CITY: _cities,
+    FieldKind.POSTCODE: _postcodes,
+    FieldKind.STREET: _streets,
+}
+
+
+def _place(columns: Sequence[Column], pairs: Pairs) -> Agreement:
+    rank, differs = np.zeros(len(pairs), dtype=np.int8), np.zeros(len(pairs), dtype=np.int8)
+    counts, at = np.zeros(len(pairs), dtype=np.int64), np.zeros((len(pairs), 2), dtype=np.int8)
+    known = np.zeros(len(pairs), dtype=bool)
+    for i, column in sorted(enumerate(columns), key=lambda one: PLACES.index(one[1].kind)):  # coarse to fine
+        levels = _compare(column.kind, column, column, pairs)
+        known |= levels != MISSING
+        differs = np.where((levels == 2) & (differs == 0), PLACES.index(column.kind) + 1, differs).astype(np.int8)
+        same, near = levels == SAME, levels == 1
+        counts[near] = 0
+        counts[same] = column.counts[column.codes[pairs[same, 0]]]
+        rank[same], rank[near] = _EXACT[column.kind], _EXACT[column.kind] - 1
+        at[same | near] = i
+    return Agreement(np.where(known, rank * len(DIFFERS) + differs, MISSING).astype(np.int8), counts, at)

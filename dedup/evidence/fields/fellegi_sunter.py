@@ -1,0 +1,172 @@
+"""Weights of agreement by expectation maximisation, without labels.
+
+Fellegi and Sunter, "A theory for record linkage", JASA 64, 1969; Winkler, "Using the EM algorithm for weight
+computation in the Fellegi-Sunter model", 1988. Unlike there, each pair has its own prior, the log-odds of its names,
+and weights are shrunk toward shipped ones: a level seen in few pairs keeps what it shipped with. Agreement on a rare
+value is worth more: among pairs that agree, the logarithm of the value's rarity has a normal distribution of one width
+and two means, so its weight is a line whose slope follows from the means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import isotonic_regression
+
+from dedup.evidence.scorer import logistic
+
+Floats = NDArray[np.float64]
+Levels = NDArray[np.int8]
+
+STRENGTH = 40.0
+"""Pairs of each class that the shipped weights stand for."""
+NAME_STRENGTH = 200.0
+"""Pairs of each group of names that the names' own probability stands for."""
+_ROUNDS = 50
+_TOLERANCE = 1e-4
+_LARGEST = 8.0
+_EPSILON = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """One piece of evidence on p pairs.
+
+    Attributes:
+        levels: Level of each pair (p,); negative where it is missing.
+        rarity: Logarithm of records of the corpus for each record with the agreeing value (p,); NaN where none agrees.
+        ordered: Whether a lower level is better agreement, so that its weight is never less.
+
+    """
+
+    levels: Levels
+    rarity: Floats
+    ordered: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """What a piece of evidence adds to the log-odds.
+
+    Attributes:
+        levels: Weight of each level (n,), in nats, at its centre of rarity.
+        slope: What each nat of rarity adds.
+        centres: Rarity of an average agreeing value at each level (n,).
+
+    """
+
+    levels: Floats
+    slope: float
+    centres: Floats
+
+    def log_odds(self, observed: Observed) -> Floats:
+        """Return what the evidence adds for each pair (p,); 0 where it is missing.
+
+        Agreement on the most frequent value is worth nothing at worst.
+        """
+        present = observed.levels >= 0
+        at = np.where(present, observed.levels, 0)
+        base = self.levels[at]
+        rarity = self.slope * (observed.rarity - self.centres[at])
+        found = np.where(np.isnan(rarity), base, np.where(base > 0, np.maximum(base + rarity, 0.0), base))
+        return np.where(present, np.clip(found, -_LARGEST, _LARGEST), 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """Weights of each piece, and what each group of names adds (groups,)."""
+
+    pieces: tuple[Weights, ...]
+    offsets: Floats
+
+    def log_odds(self, observed: Sequence[Observed], groups: Levels) -> Floats:
+        """Return what fields and the names' group add for each pair (p,)."""
+        total = self.offsets[groups].copy()
+        for weights, one in zip(self.pieces, observed, strict=True):
+            total += weights.log_odds(one)
+        return total
+
+
+def fit(
+    observed: Sequence[Observed], name_log_odds: Floats, groups: Levels, shipped: Fitted, labels: Levels | None = None
+) -> Fitted:
+    """Learn weights from p pairs: their evidence, the log-odds of their names (p,) and the groups of these (p,).
+
+    ``labels`` (p,) are 1 for the same, 0 for different, negative where nobody has judged.
+    """
+    fitted = shipped
+    for _ in range(_ROUNDS):
+        same = logistic(name_log_odds + fitted.log_odds(observed, groups))
+        if labels is not None:
+            same = np.where(labels >= 0, labels, same)
+        pieces = tuple(_weights(one, same, own) for one, own in zip(observed, shipped.pieces, strict=True))
+        new = Fitted(pieces, _offsets(name_log_odds, groups, same, fitted.offsets, shipped.offsets))
+        change = np.abs(new.offsets - fitted.offsets).max(initial=0.0)
+        for before, after in zip(fitted.pieces, new.pieces, strict=True):
+            change = max(change, np.abs(before.levels - after.levels).max())
+        fitted = new
+        if change < _TOLERANCE:
+            break
+    return fitted
+
+
+def _weights(observed: Observed, same: Floats, shipped: Weights) -> Weights:
+    """Return the weights that fit pairs of which each is the same with a probability (p,)."""
+    present = observed.levels >= 0
+    if not present.any():
+        return shipped
+    levels, one = observed.levels[present], same[present]
+    size = len(shipped.levels)
+    matched = np.bincount(levels, one, size)
+    others = np.bincount(levels, 1 - one, size)
+    seen = matched + others
+    share = seen + _EPSILON * seen.sum()
+    odds = np.exp(shipped.levels)
+    rate = one.mean()
+    expected = share / (rate * odds + 1 - rate)
+    m = matched + STRENGTH * expected * odds / (expected * odds).sum()
+    u = others + STRENGTH * expected / expected.sum()
+    weights = np.where(seen > 0, np.log(m / m.sum()) - np.log(u / u.sum()), shipped.levels)
+    if observed.ordered:
+        weights = isotonic_regression(weights, weights=seen + _EPSILON, increasing=False).x
+    slope, centres = _rarity(observed.rarity[present], levels, one, shipped)
+    return Weights(np.clip(weights, -_LARGEST, _LARGEST), slope, centres)
+
+
+def _rarity(rarity: Floats, levels: Levels, same: Floats, shipped: Weights) -> tuple[float, Floats]:
+    """Return the slope of rarity, 0 to 1, and the rarity halfway between the means of both classes at each level."""
+    agrees = ~np.isnan(rarity)
+    x, at, q, size = rarity[agrees], levels[agrees], same[agrees], len(shipped.levels)
+    totals = [np.bincount(at, p, size) for p in (q, 1 - q)]
+    sums = [np.bincount(at, p * x, size) for p in (q, 1 - q)]
+    overall = x.mean() if len(x) else 0.0
+    means = [(total + overall) / (n + 1) for total, n in zip(sums, totals, strict=True)]
+    spread = np.bincount(at, q * (x - means[0][at]) ** 2 + (1 - q) * (x - means[1][at]) ** 2, size)
+    n = totals[0] * totals[1] / np.maximum(totals[0] + totals[1], _EPSILON)
+    variance = spread.sum() / max(len(x), 1)
+    evidence = float(n.sum())
+    if evidence < 1 or variance < _EPSILON:
+        return shipped.slope, (means[0] + means[1]) / 2
+    slope = float((n * (means[0] - means[1])).sum() / evidence / variance)
+    mixed = (evidence * slope + STRENGTH * shipped.slope) / (evidence + STRENGTH)
+    return float(np.clip(mixed, 0.0, 1.0)), (means[0] + means[1]) / 2
+
+
+def _offsets(name_log_odds: Floats, groups: Levels, same: Floats, now: Floats, shipped: Floats) -> Floats:
+    """Return what brings the names' own probability in each group closer to the share of pairs that are the same."""
+    n = np.bincount(groups, minlength=len(now))
+    current = np.bincount(groups, logistic(name_log_odds + now[groups]), len(now))
+    own = np.bincount(groups, logistic(name_log_odds + shipped[groups]), len(now))
+    found = np.bincount(groups, same, len(now))
+    known = np.maximum(n, 1)
+    wanted = (found + NAME_STRENGTH * own / known) / (n + NAME_STRENGTH)
+    step = _logit(wanted) - _logit(current / known)
+    return np.where(n > 0, np.clip(now + step, -_LARGEST, _LARGEST), shipped)
+
+
+def _logit(share: Floats) -> Floats:
+    share = np.clip(share, _EPSILON, 1 - _EPSILON)
+    return np.log(share) - np.log1p(-share)

@@ -1,0 +1,175 @@
+"""What further columns add to the log-odds of names, learnt in a corpus and explained in words.
+
+    table = FieldTable.of(names, {"city": Field(FieldKind.CITY, cities), "vat": Field(FieldKind.ID, vats)})
+    model = FieldModel.fit(table, pairs, name_log_odds)
+    log_odds = name_log_odds + model.log_odds(table, pairs, name_log_odds)
+    for reason in model.explain(table, pairs[0], name_log_odds[0]): ...
+
+Missing values are no evidence: a pair whose records share no filled field, and have no name that many hold, keeps the
+log-odds of its names.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dedup.errors import VersionMismatch
+from dedup.evidence.explain import Contribution
+from dedup.evidence.fields.agreement import DIFFERS, PLACE, RANKS, Agreement, Levels, Pairs, Piece, pieces_of
+from dedup.evidence.fields.fellegi_sunter import Fitted, Floats, Observed, Weights, fit
+from dedup.evidence.fields.field_table import FieldTable
+from dedup.evidence.fields.sentences import sentence_of, sentence_of_names
+
+FORMAT = 1
+SAMPLE = 200_000
+"""Pairs that weights are learnt from at most."""
+_HELD_BY = (2, 5, 20)
+"""Bounds of the groups of equal names: how many records hold the name at most."""
+_NAMES_FROM = (2.2, 0.0)
+"""Bounds of the groups of other names: the least log-odds."""
+GROUPS = len(_HELD_BY) + len(_NAMES_FROM) + 2
+
+
+@dataclass(frozen=True, slots=True)
+class FieldModel:
+    """The weights of the pieces of evidence of a corpus, by label, and what each group of names adds (groups,)."""
+
+    pieces: Mapping[str, Weights]
+    offsets: Floats
+
+    @classmethod
+    def fit(cls, table: FieldTable, pairs: Pairs, name_log_odds: Floats, labels: Levels | None = None) -> FieldModel:
+        """Learn the weights among pairs of records (p, 2) whose names are near, with the log-odds of their names (p,).
+
+        ``labels`` (p,) are judgements: 1 for the same, 0 for different, negative where there is none. At most
+        ``SAMPLE`` pairs are used, evenly drawn, and all with a judgement. The same input gives the same weights.
+        """
+        chosen = _sample(len(pairs), labels)
+        pieces = pieces_of(table)
+        observed = _observe(pieces, table, pairs[chosen])
+        groups = _groups(table, pairs[chosen], name_log_odds[chosen])
+        judged = None if labels is None else labels[chosen]
+        found = fit(observed, name_log_odds[chosen], groups, shipped_for(pieces), judged)
+        return cls(dict(zip([piece.label for piece in pieces], found.pieces, strict=True)), found.offsets)
+
+    @classmethod
+    def shipped(cls, table: FieldTable) -> FieldModel:
+        """Return the weights that ship with neardup for the columns of a table."""
+        pieces = pieces_of(table)
+        own = shipped_for(pieces)
+        return cls(dict(zip([piece.label for piece in pieces], own.pieces, strict=True)), own.offsets)
+
+    def log_odds(self, table: FieldTable, pairs: Pairs, name_log_odds: Floats) -> Floats:
+        """Return what the fields add to the log-odds of the names of pairs of records (p, 2)."""
+        pieces = pieces_of(table)
+        fitted = Fitted(tuple(self._of(piece) for piece in pieces), self.offsets)
+        return fitted.log_odds(_observe(pieces, table, pairs), _groups(table, pairs, name_log_odds))
+
+    def explain(self, table: FieldTable, pair: Sequence[int], name_log_odds: float) -> list[Contribution]:
+        """Return what each piece of evidence on a pair adds, the strongest first; they sum to ``log_odds``."""
+        pairs = np.array([pair], dtype=np.int64)
+        (group,) = _groups(table, pairs, np.array([name_log_odds]))
+        found = [Contribution(sentence_of_names(table, pairs[0]), float(self.offsets[group]))]
+        for piece in pieces_of(table):
+            agreement = piece.compare(pairs, table.names)
+            (added,) = self._of(piece).log_odds(_observed(piece, agreement, table.records))
+            found.append(Contribution(sentence_of(piece, agreement, table, pairs[0]), float(added)))
+        return sorted((one for one in found if one.log_odds), key=lambda one: -abs(one.log_odds))
+
+    def _of(self, piece: Piece) -> Weights:
+        if piece.label not in self.pieces:
+            raise VersionMismatch(f"No weights were learnt for the field {piece.label!r}; learn them anew.")
+        return self.pieces[piece.label]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the weights as plain JSON data."""
+        return {
+            "format": FORMAT,
+            "pieces": {
+                label: {"levels": own.levels.tolist(), "slope": own.slope, "centres": own.centres.tolist()}
+                for label, own in self.pieces.items()
+            },
+            "offsets": self.offsets.tolist(),
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> FieldModel:
+        """Read weights in the form that ``to_json`` writes.
+
+        Raises:
+            VersionMismatch: they are of another format.
+            LookupError, TypeError, ValueError: the data have another form.
+        """
+        if data["format"] != FORMAT:
+            raise VersionMismatch(f"Weights of fields of format {data['format']!r} cannot be read; learn them anew.")
+        pieces = {
+            str(label): Weights(_finite(own["levels"]), float(own["slope"]), _finite(own["centres"]))
+            for label, own in data["pieces"].items()
+        }
+        return cls(pieces, _finite(data["offsets"], GROUPS))
+
+
+def _finite(values: Sequence[float], size: int | None = None) -> Floats:
+    found = np.array(values, dtype=np.float64)
+    if found.ndim != 1 or not np.isfinite(found).all() or (size is not None and len(found) != size):
+        raise ValueError(f"weights of fields are not finite numbers: {values!r}")
+    return found
+
+
+def _sample(n: int, labels: Levels | None) -> NDArray[np.int64]:
+    if n <= SAMPLE:
+        return np.arange(n)
+    drawn = np.linspace(0, n - 1, SAMPLE).astype(np.int64)
+    return drawn if labels is None else np.union1d(drawn, np.flatnonzero(labels >= 0)).astype(np.int64)
+
+
+def _observe(pieces: Sequence[Piece], table: FieldTable, pairs: Pairs) -> list[Observed]:
+    return [_observed(piece, piece.compare(pairs, table.names), table.records) for piece in pieces]
+
+
+def _observed(piece: Piece, agreement: Agreement, records: int) -> Observed:
+    counts = agreement.counts
+    rarity = np.where(counts > 0, np.log(max(records, 1) / np.maximum(counts, 1)), np.nan)
+    return Observed(agreement.levels, rarity, piece.kind is not None)
+
+
+def _groups(table: FieldTable, pairs: Pairs, name_log_odds: Floats) -> Levels:
+    """Return the group of each pair's names: by their log-odds or, for equal names, by how many records hold them."""
+    codes = table.names.codes[pairs]
+    equal = (codes[:, 0] == codes[:, 1]) & (codes[:, 0] >= 0)
+    held = table.names.counts[codes[:, 0]]
+    of_equal = np.searchsorted(_HELD_BY, held)
+    of_others = len(_HELD_BY) + 1 + sum((name_log_odds < least).astype(np.int64) for least in _NAMES_FROM)
+    return np.where(equal, of_equal, of_others).astype(np.int8)
+
+
+@cache
+def _shipped() -> Mapping[str, Any]:
+    data: Mapping[str, Any] = json.loads(
+        resources.files("dedup").joinpath("data/field_weights.json").read_text(encoding="utf-8")
+    )
+    return data
+
+
+def shipped_for(pieces: Sequence[Piece]) -> Fitted:
+    """Return the weights that ship with neardup for pieces of evidence."""
+    data = _shipped()
+    return Fitted(tuple(_shipped_weights(piece, data) for piece in pieces), np.array(data["names"], dtype=np.float64))
+
+
+def _shipped_weights(piece: Piece, data: Mapping[str, Any]) -> Weights:
+    own = data["pieces"][PLACE if piece.kind is None else piece.kind]
+    if piece.kind is None:
+        levels = [own["agree"][rank] + own["differ"][differs] for rank in RANKS for differs in DIFFERS]
+    else:
+        levels = [own["levels"][level] for level in piece.levels]
+    centre = own["rarity"]
+    return Weights(np.array(levels), own["slope"], np.full(len(levels), centre))

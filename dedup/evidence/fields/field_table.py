@@ -1,0 +1,207 @@
+"""Columns of fields in normal form, as codes of distinct values."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dedup.errors import UsageError
+from dedup.evidence.fields.contacts import domain_of, phone_of
+from dedup.evidence.fields.field_kinds import FieldKind
+from dedup.evidence.fields.identifiers import identifier_of, scheme_named
+from dedup.evidence.fields.places import city_of, country_of, padded, postcode_of, state_of, street_of
+from dedup.evidence.fields.quantities import date_of, is_day_first, number_of_value
+from dedup.text.normalise import normalise
+
+Codes = NDArray[np.int32]
+
+MISSING = -1
+MANY_NAMES = 20
+"""An id, phone number or domain that records of more names than this hold tells nothing about any of them."""
+_SHARED = frozenset({FieldKind.ID, FieldKind.PHONE, FieldKind.DOMAIN})
+_BLANKS = frozenset(
+    {"n/a", "na", "none", "null", "nil", "unknown", "unbekannt", "inconnu", "nan", "tbd", "tba", "undefined", "#n/a"}
+)
+_OF_A_COUNTRY = frozenset({FieldKind.POSTCODE, FieldKind.ID, FieldKind.PHONE})
+"""Kinds whose normal form depends on the record's country."""
+_FIVE_DIGITS = 5
+
+
+class Field(NamedTuple):
+    """A column: its kind, and a value for each record as written; blank where it is missing."""
+
+    kind: FieldKind
+    values: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of n records in normal form.
+
+    Attributes:
+        label: Name of the column, for people.
+        kind: What it holds.
+        codes: Position of each record's value in ``forms`` (n,); ``MISSING`` where it has none.
+        forms: Distinct normal forms.
+        written: Each of them as a record has it.
+        counts: How many records of the corpus hold each.
+
+    """
+
+    label: str
+    kind: FieldKind
+    codes: Codes
+    forms: tuple[str, ...]
+    written: tuple[str, ...]
+    counts: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class FieldTable:
+    """The fields of n records, and the names they belong to.
+
+    Attributes:
+        columns: The fields.
+        names: The records' names as a column of kind ``company``.
+        records: Number of records of the corpus that the counts are of.
+
+    """
+
+    columns: tuple[Column, ...]
+    names: Column
+    records: int
+
+    @classmethod
+    def of(
+        cls,
+        names: Sequence[str],
+        fields: Mapping[str, Field],
+        corpus: Mapping[str, Mapping[str, int]] | None = None,
+        records: int | None = None,
+    ) -> FieldTable:
+        """Bring the fields of n records with ``names`` (n) into normal form.
+
+        For a few records of a larger corpus, ``corpus`` tells how many of its ``records`` hold each normal form of each
+        field, as ``frequencies`` returns them; without it, the n records are the corpus.
+
+        Raises:
+            UsageError: a field has not n values, or needs a library of ``neardup[fields]``.
+        """
+        n = len(names)
+        for label, field in fields.items():
+            if len(field.values) != n:
+                raise UsageError(f"The field {label!r} has {len(field.values)} values for {n} records.")
+        known = corpus or {}
+        of_names = _column("name", FieldKind.COMPANY, names, list(map(normalise, names)), known.get(""))
+        countries = _countries_of(fields, n)
+        columns = tuple(
+            _column(label, field.kind, field.values, forms, known.get(label))
+            for label, field in fields.items()
+            for forms in [_forms_of(label, field, countries)]
+        )
+        if corpus is None:
+            columns = tuple(_without_shared(column, of_names) for column in columns)
+        return cls(columns, of_names, n if records is None else records)
+
+    def frequencies(self) -> dict[str, dict[str, int]]:
+        """Return how many records hold each normal form, by the label of the column; that of the names is empty."""
+        return {
+            label: dict(zip(column.forms, column.counts.tolist(), strict=True))
+            for label, column in [("", self.names), *((column.label, column) for column in self.columns)]
+        }
+
+
+def forms_of(kind: FieldKind, values: Sequence[str], label: str = "") -> list[str]:
+    """Return the normal form of each value of a column; empty where it has none."""
+    return _forms_of(label, Field(kind, values), [""] * len(values))
+
+
+def _countries_of(fields: Mapping[str, Field], n: int) -> Sequence[str]:
+    found = next((field.values for field in fields.values() if field.kind is FieldKind.COUNTRY), None)
+    if found is None:
+        return [""] * n
+    codes = {value: country_of(value) for value in set(found)}
+    return [codes[value] for value in found]
+
+
+def _forms_of(label: str, field: Field, countries: Sequence[str]) -> list[str]:
+    """Return normal forms, each computed once for every distinct value (and country, where it matters)."""
+    form = _normaliser(label, field)
+    here = countries if field.kind in _OF_A_COUNTRY else [""] * len(countries)
+    keys = list(zip(field.values, here, strict=True))
+    of_key = {key: "" if _is_blank(key[0], field.kind) else form(*key) for key in set(keys)}
+    if field.kind is FieldKind.POSTCODE:
+        of_key = _with_zeros(of_key)
+    return [of_key[key] for key in keys]
+
+
+def _normaliser(label: str, field: Field) -> Callable[[str, str], str]:
+    if field.kind is FieldKind.ID:
+        scheme = scheme_named(label)
+        return lambda value, country: identifier_of(value, scheme, country)
+    if field.kind is FieldKind.DATE:
+        day_first = is_day_first(field.values)
+        return lambda value, _: date_of(value, day_first=day_first)
+    if field.kind is FieldKind.PHONE:
+        return phone_of
+    if field.kind is FieldKind.POSTCODE:
+        return postcode_of
+    form = _SIMPLE[field.kind]
+    return lambda value, _: form(value)
+
+
+_SIMPLE: Mapping[FieldKind, Callable[[str], str]] = {
+    FieldKind.COUNTRY: country_of,
+    FieldKind.STATE: state_of,
+    FieldKind.CITY: city_of,
+    FieldKind.STREET: street_of,
+    FieldKind.DOMAIN: domain_of,
+    FieldKind.NUMBER: number_of_value,
+    FieldKind.CATEGORY: normalise,
+    FieldKind.COMPANY: normalise,
+}
+
+
+def _is_blank(value: str, kind: FieldKind) -> bool:
+    word = value.strip().casefold()
+    return not any(map(str.isalnum, word)) or (word in _BLANKS and not (word == "na" and kind is FieldKind.COUNTRY))
+
+
+def _with_zeros(forms: dict[tuple[str, str], str]) -> dict[tuple[str, str], str]:
+    digits = [len(form) for form in forms.values() if form.isdecimal()]
+    if 2 * sum(length == _FIVE_DIGITS for length in digits) <= len(forms):
+        return forms
+    return {key: padded(form, key[1]) for key, form in forms.items()}
+
+
+def _column(
+    label: str, kind: FieldKind, values: Sequence[str], forms: Sequence[str], known: Mapping[str, int] | None
+) -> Column:
+    written = {form: value for form, value in zip(reversed(forms), reversed(values), strict=True) if form}
+    at = {form: i for i, form in enumerate(sorted(written))}
+    codes = np.array([at.get(form, MISSING) for form in forms], dtype=np.int32)
+    counts = known if known is not None else Counter(forms)
+    return Column(
+        label,
+        kind,
+        codes,
+        tuple(at),
+        tuple(" ".join(written[form].split()) for form in at),
+        np.array([max(counts.get(form, 0), 1) for form in at], dtype=np.int64),
+    )
+
+
+def _without_shared(column: Column, names: Column) -> Column:
+    """Return an id, phone or domain column without the values that records of many names hold."""
+    if column.kind not in _SHARED or not column.forms:
+        return column
+    has = column.codes >= 0
+    held = np.unique(np.stack([column.codes[has], names.codes[has]]), axis=1)[0]
+    is_shared = np.bincount(held, minlength=len(column.forms)) > MANY_NAMES
+    codes = np.where(has & ~is_shared[column.codes], column.codes, MISSING).astype(np.int32)
+    return Column(column.label, column.kind, codes, column.forms, column.written, column.counts)

@@ -1,0 +1,108 @@
+"""Normal forms of official numbers: VAT ids, LEIs and company numbers, checked by python-stdnum.
+
+A number of a known scheme whose checksum is right becomes ``scheme:country:number``. All else is plain text: its
+capitals and digits. The checks are offline; python-stdnum's online look-ups are never called.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from importlib import import_module
+from itertools import pairwise
+from typing import Any
+
+from dedup.evidence.fields.field_kinds import missing_extra
+
+_SCHEMES = {
+    "lei": "lei", "iban": "iban", "isin": "isin", "imo": "imo", "ein": "us.ein", "siren": "fr.siren",
+    "siret": "fr.siret", "cnpj": "br.cnpj", "cpf": "br.cpf", "cif": "es.cif", "nif": "es.nif", "nip": "pl.nip",
+    "regon": "pl.regon", "abn": "au.abn", "acn": "au.acn", "cvr": "dk.cvr", "ytunnus": "fi.ytunnus", "inn": "ru.inn",
+    "ogrn": "ru.ogrn", "gstin": "in_.gstin", "uen": "sg.uen", "rfc": "mx.rfc", "cuit": "ar.cuit", "oib": "hr.oib",
+    "egn": "bg.egn", "che": "ch.uid", "ico": "cz.dic", "partitaiva": "it.iva", "codicefiscale": "it.codicefiscale",
+    "organisasjonsnummer": "no.orgnr", "organisationsnummer": "se.orgnr", "ruc": "pe.ruc", "nipc": "pt.nif",
+}  # fmt: skip
+"""Words in the name of a column, and the module of python-stdnum that checks its numbers."""
+_VAT_WORDS = {"vat", "vatid", "ust", "ustid", "ustidnr", "tva", "btw", "mwst", "iva", "piva", "moms", "taxid"}
+VAT = "vat"
+_LEI_LENGTH = 20
+_LEAST = 3
+_CODE = re.compile(r"[\W_]+")
+_VAT_LIKE = re.compile(r"[A-Z]{2}[0-9A-Z]{7,13}")
+_VAT_PREFIXES = {"EL": "GR", "XI": "GB"}
+
+
+def scheme_named(column: str) -> str:
+    """Return the scheme that the name of a column tells, such as ``vat`` or ``us.ein``; empty if none."""
+    words = re.findall(r"[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", column).lower())
+    keys = [*words, *map("".join, pairwise(words))]
+    found = next((_SCHEMES[key] for key in keys if key in _SCHEMES), "")
+    return found or (VAT if any(key in _VAT_WORDS for key in keys) else "")
+
+
+def identifier_of(value: str, scheme: str = "", country: str = "") -> str:
+    """Return the normal form of a number; empty for a placeholder such as ``0000`` or ``n/a``.
+
+    ``country`` is the code of the record's country, which a VAT id without prefix needs.
+
+    Raises:
+        UsageError: python-stdnum is not installed.
+    """
+    plain = _CODE.sub("", value).upper()
+    if len(plain) < _LEAST or len(set(plain)) == 1:
+        return ""
+    return _checked(plain, scheme, country) or plain
+
+
+def _checked(plain: str, scheme: str, country: str) -> str:
+    if scheme not in ("", VAT):
+        return _valid(scheme, plain)
+    if len(plain) == _LEI_LENGTH and (lei := _valid("lei", plain)):
+        return lei
+    if _VAT_LIKE.fullmatch(plain) and (vat := _vat(plain, _VAT_PREFIXES.get(plain[:2], plain[:2]))):
+        return vat
+    return _vat(plain, country) if scheme == VAT and country else ""
+
+
+def _valid(scheme: str, plain: str) -> str:
+    module = _module(scheme)
+    if not module.is_valid(plain):
+        return ""
+    country, _, name = scheme.rpartition(".")
+    return f"{name}:{country.strip('_').upper()}:{module.compact(plain).upper()}"
+
+
+def _vat(plain: str, country: str) -> str:
+    module = _vat_module(country)
+    if module is None or not module.is_valid(plain):
+        return ""
+    number = _CODE.sub("", module.compact(plain)).upper()
+    prefixes = [country, *(prefix for prefix, code in _VAT_PREFIXES.items() if code == country)]
+    return f"{VAT}:{country}:{next((number[2:] for prefix in prefixes if number.startswith(prefix)), number)}"
+
+
+@cache
+def _module(scheme: str) -> Any:  # noqa: ANN401 - a module of python-stdnum
+    try:
+        return import_module(f"stdnum.{scheme}")
+    except ModuleNotFoundError:
+        raise missing_extra("python-stdnum") from None
+
+
+@cache
+def _vat_module(country: str) -> Any:  # noqa: ANN401
+    try:
+        from stdnum.util import get_cc_module
+    except ModuleNotFoundError:
+        raise missing_extra("python-stdnum") from None
+    return get_cc_module(country, VAT) if country.isascii() and country.isalpha() and len(country) == 2 else None
+
+
+def register_of(form: str) -> str:
+    """Return scheme and country of the normal form of a valid number (``vat:DE``); empty for plain text."""
+    return form.rpartition(":")[0]
+
+
+def number_in(form: str) -> str:
+    """Return the number in a normal form, without scheme and country."""
+    return form.rpartition(":")[2]
