@@ -163,13 +163,20 @@ def _edits(left: Sequence[str], right: Sequence[str]) -> NDArray[np.int64]:
 
 
 def _ids(left: Sequence[str], right: Sequence[str]) -> Levels:
-    numbers = [number_in(form) for form in left], [number_in(form) for form in right]
+    pairs = list(zip(left, right, strict=True))
+    numbers = [_number_beside(a, b) for a, b in pairs], [_number_beside(b, a) for a, b in pairs]
     registers = [register_of(form) for form in left], [register_of(form) for form in right]
     both = np.array([bool(one and other) for one, other in zip(*registers, strict=True)], dtype=bool)
     one_register = np.array([one == other for one, other in zip(*registers, strict=True)], dtype=bool)
     edits = _edits(*numbers)
     unchecked = np.select([edits == 0, edits == 1], [1, 2], 3)
     return np.where(both, np.where(one_register, 4, MISSING), unchecked).astype(np.int8)
+
+
+def _number_beside(form: str, other: str) -> str:
+    """Return the number in a normal form, without the prefix that the other one has as its country."""
+    country = register_of(other).rpartition(":")[2]
+    return form.removeprefix(country) if country and not register_of(form) else number_in(form)
 
 
 def _phones(left: Sequence[str], right: Sequence[str]) -> Levels:

@@ -29,6 +29,8 @@ from dedup.evidence.fields.field_table import FieldTable
 from dedup.evidence.fields.sentences import sentence_of, sentence_of_names
 
 FORMAT = 1
+EQUAL_NAMES = 4.0
+"""Log-odds of records with one name, before fields and the number of its records speak."""
 SAMPLE = 200_000
 """Pairs that weights are learnt from at most."""
 _HELD_BY = (2, 5, 20)

@@ -16,6 +16,7 @@ from dedup.evidence.fields.field_kinds import FieldKind
 from dedup.evidence.fields.identifiers import identifier_of, scheme_named
 from dedup.evidence.fields.places import city_of, country_of, padded, postcode_of, state_of, street_of
 from dedup.evidence.fields.quantities import date_of, is_day_first, number_of_value
+from dedup.text.names import parse
 from dedup.text.normalise import normalise
 
 Codes = NDArray[np.int32]
@@ -102,7 +103,7 @@ class FieldTable:
         columns = tuple(
             _column(label, field.kind, field.values, forms, known.get(label))
             for label, field in fields.items()
-            for forms in [_forms_of(label, field, countries)]
+            for forms in [_other_names(_forms_of(label, field, countries), field, names)]
         )
         if corpus is None:
             columns = tuple(_without_shared(column, of_names) for column in columns)
@@ -138,6 +139,14 @@ def _forms_of(label: str, field: Field, countries: Sequence[str]) -> list[str]:
     if field.kind is FieldKind.POSTCODE:
         of_key = _with_zeros(of_key)
     return [of_key[key] for key in keys]
+
+
+def _other_names(forms: list[str], field: Field, names: Sequence[str]) -> list[str]:
+    """Return further names without those that repeat the record's own name, which has been compared already."""
+    if field.kind is not FieldKind.COMPANY:
+        return forms
+    own = [normalise(name) for name in names]
+    return ["" if form and parse(form).core == parse(name).core else form for form, name in zip(forms, own, strict=True)]
 
 
 def _normaliser(label: str, field: Field) -> Callable[[str, str], str]:
@@ -191,7 +200,7 @@ def _column(
         kind,
         codes,
         tuple(at),
-        tuple(" ".join(written[form].split()) for form in at),
+        tuple(form if kind is FieldKind.DOMAIN else " ".join(written[form].split()) for form in at),
         np.array([max(counts.get(form, 0), 1) for form in at], dtype=np.int64),
     )
 

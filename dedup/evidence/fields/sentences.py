@@ -7,12 +7,12 @@ from dedup.evidence.fields.field_table import MISSING, Column, FieldTable
 from dedup.evidence.phrases import plural, quote
 
 _MIDDLE = {
-    "near": "similar {label}s: {left} and {right}",
-    "same last digits": "same last digits of the {label}: {left} and {right}",
-    "other suffix": "{label}s of one name: {left} and {right}",
-    "same year": "{label}s of one year: {left} and {right}",
-    "differ": "{label}s differ: {left} and {right}",
-    "other valid": "different valid {label}s: {left} and {right}",
+    "near": "similar {label}: {left} and {right}",
+    "same last digits": "same last digits of {label}: {left} and {right}",
+    "other suffix": "same word in {label}: {left} and {right}",
+    "same year": "same year of {label}: {left} and {right}",
+    "differ": "{label} differs: {left} and {right}",
+    "other valid": "another valid {label}: {left} and {right}",
 }
 
 
