@@ -107,10 +107,10 @@ def postcode_of(value: str, country: str = "") -> str:
 
     Where most codes have five digits, the caller adds the zeros that a spreadsheet has dropped (``padded``).
     """
-    code = _COUNTRY_PREFIX.sub("", value.strip(), count=1)
+    code = _COUNTRY_PREFIX.sub("", value.strip().removesuffix(".0"), count=1)
     if country in ("", "US") and (zip_code := _ZIP_PLUS_4.fullmatch(code)):
         code = zip_code[1]
-    return re.sub(r"[\W_]+", "", code).upper().removesuffix(".0")
+    return re.sub(r"[\W_]+", "", code).upper()
 
 
 def padded(code: str, country: str) -> str:

@@ -233,3 +233,49 @@ GIVEN_OR_FULL = _vocabulary("""
     नाम, الاسم, izena, nafn, emri, jina
 """)
 """Names that are whole ones, but half of a person's name beside a column of the other half."""
+
+STREET = _vocabulary("""
+    street, street address, address, address 1, address line 1, addr, Straße, Strasse, str, Anschrift, Adresse, rue,
+    voie, adresse, calle, dirección, domicilio, endereço, rua, logradouro, morada, indirizzo, via, straat, adres, ulica,
+    адрес, улица, адреса, adresi, cadde, 地址, 街道, 住所, 所在地, 番地, 주소, gata, gade, vej, osoite, ulice, cím,
+    stradă, διεύθυνση, عنوان, adresa, רחוב, כתובת, ที่อยู่, địa chỉ, alamat, آدرس, पता, adresas, adrese, aadress,
+    adreça, naslov, street name, street number, house number, Hausnummer, Hausnr, registered address
+""")
+STATE = _vocabulary("""
+    state, state code, region, province, county, prefecture, Bundesland, Kanton, département, région, estado, provincia,
+    uf, regione, provincie, województwo, регион, область, bölge, 省, 省份, 都道府県, 지역, judet, provinsi, राज्य
+""")
+PHONE = _vocabulary("""
+    phone, phone number, telephone, tel, telefon, Telefonnummer, Rufnummer, mobile, mobile phone, cell, cell phone, fax,
+    Telefax, Handy, Mobil, téléphone, portable, teléfono, móvil, telefone, telefono, cellulare, telefoon, телефон, 电话,
+    手机, 電話, 電話番号, 전화, 전화번호, puhelin, telefonszám, τηλέφωνο, هاتف, טלפון, โทรศัพท์, điện thoại, telepon,
+    telp, تلفن, फ़ोन, telefonas, sími, telèfon
+""")
+CONTACT = _vocabulary("""
+    email, e mail, mail, email address, website, web site, web, web page, url, homepage, home page, domain, Webseite,
+    Internet, courriel, site web, correo, correo electrónico, sito, sito web, почта, сайт, e posta, 邮箱, 网址, メール,
+    이메일, sähköposti, อีเมล, correu, www
+""")
+DATE = _vocabulary("""
+    date, date of birth, birth date, birthdate, dob, birthday, founded, incorporated, incorporation date, Datum,
+    Geburtsdatum, Gründungsdatum, Gründung, date de naissance, date de création, fecha, fecha de nacimiento, data,
+    data de nascimento, data di nascita, geboortedatum, дата, дата рождения, tarih, 日期, 出生日期, 日付, 生年月日,
+    날짜, dátum, tanggal, تاریخ
+""")
+NUMBER = _vocabulary("""
+    employees, headcount, revenue, turnover, sales, year founded, founding year, price, capital, latitude, longitude,
+    lat, lon, lng, age, size, Mitarbeiter, Umsatz, effectif, empleados, ventas, dipendenti, fatturato, omzet, выручка,
+    注册资本
+""")
+CATEGORY = _vocabulary("""
+    type, kind, category, class, segment, sector, industry, sic, naics, legal form, gender, sex, Art, Typ, Branche,
+    Rechtsform, Kategorie, Geschlecht, forme juridique, activité, ape, naf, tipo, forma jurídica, actividad, cnae,
+    atividade, settore, attività, rechtsvorm, sbi, pkd, forma prawna, тип, вид, категория, оквэд, tür, sektör, 类型,
+    行业, 種別, 業種, 업종, agency
+""")
+FURTHER_NAME = _vocabulary("""
+    trade name, tradename, trading name, trading as, short name, alias, aka, dba, doing business as, former name,
+    previous name, other name, legal name, name 2, name2, alternative name, brand, nom commercial, enseigne, sigle,
+    nombre comercial, nome fantasia, nome commerciale, краткое наименование, früherer name, Kurzname, Handelsname,
+    handelsnaam, 简称, 曾用名, 旧社名
+""")
