@@ -2,8 +2,8 @@
 
     python benchmarks/fields.py --data DATA [--records 20000] [--file irs_nonprofits_validation] ...
 
-Reads ``DATA/fields``. Candidates are all pairs of records whose names are near (probability of the names at least 0.02,
-or the same normal form) and those that share an id or a phone number; true pairs that are no candidates count as missed.
+Reads ``DATA/fields``. Candidates are all pairs of records whose names are near (probability of the names at least
+0.02, or the same normal form) and those that share an id or a phone number; true pairs beyond them count as missed.
 Without labels. Prints a JSON line for each file: F1 at 0.5 by names alone (where equal names are the same), and with
 fields.
 """
@@ -194,7 +194,11 @@ def main() -> None:
     for name in arguments.file or sorted(FILES.keys() - {"irs_nonprofits_train"}):
         rows = list(read_rows(arguments.data / "fields" / f"{name}.csv.gz"))
         found = measure(model, name, sampled(rows, arguments.records))
-        print(json.dumps({key: value for key, value in found.items() if arguments.weights or key not in ("levels", "offsets")}))
+        print(
+            json.dumps(
+                {key: value for key, value in found.items() if arguments.weights or key not in ("levels", "offsets")}
+            )
+        )
 
 
 if __name__ == "__main__":

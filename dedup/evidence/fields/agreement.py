@@ -46,6 +46,8 @@ RANKS = ("none", "country", "state", "city near", "city", "postcode near", "post
 _EXACT = {FieldKind(rank): i for i, rank in enumerate(RANKS) if rank in tuple(FieldKind)}
 DIFFERS = ("nothing", *PLACES)
 """The coarsest part of a place that differs."""
+_COARSE = (FieldKind.COUNTRY, FieldKind.STATE)
+"""Parts of a place whose frequency tells nothing beyond that they agree."""
 _BEST_OF = (FieldKind.PHONE, FieldKind.DOMAIN, FieldKind.COMPANY)
 _ALIKE, _ALIKE_CITY, _ALIKE_STREET, _ALIKE_NAME = 0.8, 0.8, 0.75, 0.85
 _NEAR_NUMBER = 0.05
@@ -57,7 +59,8 @@ class Agreement(NamedTuple):
 
     Attributes:
         levels: Level of each pair (p,); ``MISSING`` where either record lacks the value.
-        counts: Records of the corpus that hold the agreeing value (p,); 0 where no value is equal.
+        counts: Records of the corpus that hold the agreeing value, or the commoner of two similar places (p,); 0 where
+            no value agrees.
         columns: Columns whose values each pair was compared by (p, 2), as positions in the piece.
 
     """
@@ -268,8 +271,8 @@ def _place(columns: Sequence[Column], pairs: Pairs) -> Agreement:
         known |= levels != MISSING
         differs = np.where((levels == 2) & (differs == 0), PLACES.index(column.kind) + 1, differs).astype(np.int8)
         same, near = levels == SAME, levels == 1
-        counts[near] = 0
-        counts[same] = column.counts[column.codes[pairs[same, 0]]]
+        held = column.counts[column.codes[pairs]].max(axis=1)
+        counts[same | near] = held[same | near] if column.kind not in _COARSE else 0
         rank[same], rank[near] = _EXACT[column.kind], _EXACT[column.kind] - 1
         at[same | near] = i
     return Agreement(np.where(known, rank * len(DIFFERS) + differs, MISSING).astype(np.int8), counts, at)

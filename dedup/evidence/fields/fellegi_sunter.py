@@ -23,8 +23,9 @@ Levels = NDArray[np.int8]
 
 STRENGTH = 40.0
 """Pairs of each class that the shipped weights stand for."""
-NAME_STRENGTH = 200.0
+NAME_STRENGTH = 100.0
 """Pairs of each group of names that the names' own probability stands for."""
+STEEPEST = 2.0
 _ROUNDS = 50
 _TOLERANCE = 1e-4
 _LARGEST = 8.0
@@ -37,7 +38,7 @@ class Observed:
 
     Attributes:
         levels: Level of each pair (p,); negative where it is missing.
-        rarity: Logarithm of records of the corpus for each record with the agreeing value (p,); NaN where none agrees.
+        rarity: Minus the logarithm of the number of records with the agreeing value (p,); NaN where none agrees.
         ordered: Whether a lower level is better agreement, so that its weight is never less.
 
     """
@@ -83,27 +84,33 @@ class Fitted:
     offsets: Floats
 
     def log_odds(self, observed: Sequence[Observed], groups: Levels) -> Floats:
-        """Return what fields and the names' group add for each pair (p,)."""
-        total = self.offsets[groups].copy()
+        """Return what fields and the names' group add for each pair (p,); 0 where all fields are missing."""
+        total = np.where(any_present(observed), self.offsets[groups], 0.0)
         for weights, one in zip(self.pieces, observed, strict=True):
             total += weights.log_odds(one)
         return total
 
 
+def any_present(observed: Sequence[Observed]) -> NDArray[np.bool_]:
+    """Return for each pair (p,) whether there is any evidence."""
+    found: NDArray[np.bool_] = np.any([one.levels >= 0 for one in observed], axis=0)
+    return found
+
+
 def fit(
-    observed: Sequence[Observed], name_log_odds: Floats, groups: Levels, shipped: Fitted, labels: Levels | None = None
+    observed: Sequence[Observed], name_log_odds: Floats, groups: Levels, shipped: Fitted, labels: Floats | None = None
 ) -> Fitted:
     """Learn weights from p pairs: their evidence, the log-odds of their names (p,) and the groups of these (p,).
 
-    ``labels`` (p,) are 1 for the same, 0 for different, negative where nobody has judged.
+    ``labels`` (p,) are 1 for the same and 0 for different; without them, the weights tell which pairs are the same.
     """
-    fitted = shipped
+    fitted, known = shipped, any_present(observed)
     for _ in range(_ROUNDS):
-        same = logistic(name_log_odds + fitted.log_odds(observed, groups))
-        if labels is not None:
-            same = np.where(labels >= 0, labels, same)
+        same = logistic(name_log_odds + fitted.log_odds(observed, groups)) if labels is None else labels
         pieces = tuple(_weights(one, same, own) for one, own in zip(observed, shipped.pieces, strict=True))
-        new = Fitted(pieces, _offsets(name_log_odds, groups, same, fitted.offsets, shipped.offsets))
+        new = Fitted(
+            pieces, _offsets(name_log_odds[known], groups[known], same[known], fitted.offsets, shipped.offsets)
+        )
         change = np.abs(new.offsets - fitted.offsets).max(initial=0.0)
         for before, after in zip(fitted.pieces, new.pieces, strict=True):
             change = max(change, np.abs(before.levels - after.levels).max())
@@ -137,13 +144,14 @@ def _weights(observed: Observed, same: Floats, shipped: Weights) -> Weights:
 
 
 def _rarity(rarity: Floats, levels: Levels, same: Floats, shipped: Weights) -> tuple[float, Floats]:
-    """Return the slope of rarity, 0 to 1, and the rarity halfway between the means of both classes at each level."""
+    """Return the slope of rarity and the rarity halfway between the means of both classes at each level."""
     agrees = ~np.isnan(rarity)
     x, at, q, size = rarity[agrees], levels[agrees], same[agrees], len(shipped.levels)
     totals = [np.bincount(at, p, size) for p in (q, 1 - q)]
     sums = [np.bincount(at, p * x, size) for p in (q, 1 - q)]
-    overall = x.mean() if len(x) else 0.0
-    means = [(total + overall) / (n + 1) for total, n in zip(sums, totals, strict=True)]
+    if not len(x):
+        return shipped.slope, shipped.centres
+    means = [(total + STRENGTH * shipped.centres) / (n + STRENGTH) for total, n in zip(sums, totals, strict=True)]
     spread = np.bincount(at, q * (x - means[0][at]) ** 2 + (1 - q) * (x - means[1][at]) ** 2, size)
     n = totals[0] * totals[1] / np.maximum(totals[0] + totals[1], _EPSILON)
     variance = spread.sum() / max(len(x), 1)
@@ -152,7 +160,7 @@ def _rarity(rarity: Floats, levels: Levels, same: Floats, shipped: Weights) -> t
         return shipped.slope, (means[0] + means[1]) / 2
     slope = float((n * (means[0] - means[1])).sum() / evidence / variance)
     mixed = (evidence * slope + STRENGTH * shipped.slope) / (evidence + STRENGTH)
-    return float(np.clip(mixed, 0.0, 1.0)), (means[0] + means[1]) / 2
+    return float(np.clip(mixed, 0.0, STEEPEST)), (means[0] + means[1]) / 2
 
 
 def _offsets(name_log_odds: Floats, groups: Levels, same: Floats, now: Floats, shipped: Floats) -> Floats:

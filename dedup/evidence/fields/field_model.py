@@ -5,8 +5,9 @@
     log_odds = name_log_odds + model.log_odds(table, pairs, name_log_odds)
     for reason in model.explain(table, pairs[0], name_log_odds[0]): ...
 
-Missing values are no evidence: a pair whose records share no filled field, and have no name that many hold, keeps the
-log-odds of its names.
+Missing values are no evidence: a pair whose records share no filled field keeps the log-odds of its names. For others,
+the names themselves are worth more or less than their model says, as the fields of the corpus tell: in a list of clubs,
+records with one name that many hold are mostly different ones.
 """
 
 from __future__ import annotations
@@ -51,15 +52,17 @@ class FieldModel:
     def fit(cls, table: FieldTable, pairs: Pairs, name_log_odds: Floats, labels: Levels | None = None) -> FieldModel:
         """Learn the weights among pairs of records (p, 2) whose names are near, with the log-odds of their names (p,).
 
-        ``labels`` (p,) are judgements: 1 for the same, 0 for different, negative where there is none. At most
-        ``SAMPLE`` pairs are used, evenly drawn, and all with a judgement. The same input gives the same weights.
+        ``labels`` (p,) are judgements: 1 for the same, 0 for different, negative where there is none; they correct the
+        weights learnt without them. At most ``SAMPLE`` pairs are used, evenly drawn, and all with a judgement. The same
+        input gives the same weights.
         """
         chosen = _sample(len(pairs), labels)
         pieces = pieces_of(table)
         observed = _observe(pieces, table, pairs[chosen])
         groups = _groups(table, pairs[chosen], name_log_odds[chosen])
-        judged = None if labels is None else labels[chosen]
-        found = fit(observed, name_log_odds[chosen], groups, shipped_for(pieces), judged)
+        found = fit(observed, name_log_odds[chosen], groups, shipped_for(pieces))
+        if labels is not None:
+            found = _refit(observed, name_log_odds[chosen], groups, found, labels[chosen])
         return cls(dict(zip([piece.label for piece in pieces], found.pieces, strict=True)), found.offsets)
 
     @classmethod
@@ -79,11 +82,14 @@ class FieldModel:
         """Return what each piece of evidence on a pair adds, the strongest first; they sum to ``log_odds``."""
         pairs = np.array([pair], dtype=np.int64)
         (group,) = _groups(table, pairs, np.array([name_log_odds]))
-        found = [Contribution(sentence_of_names(table, pairs[0]), float(self.offsets[group]))]
+        found: list[Contribution] = []
         for piece in pieces_of(table):
             agreement = piece.compare(pairs, table.names)
-            (added,) = self._of(piece).log_odds(_observed(piece, agreement, table.records))
-            found.append(Contribution(sentence_of(piece, agreement, table, pairs[0]), float(added)))
+            if agreement.levels[0] >= 0:
+                (added,) = self._of(piece).log_odds(_observed(piece, agreement))
+                found.append(Contribution(sentence_of(piece, agreement, table, pairs[0]), float(added)))
+        if found:
+            found.append(Contribution(sentence_of_names(table, pairs[0]), float(self.offsets[group])))
         return sorted((one for one in found if one.log_odds), key=lambda one: -abs(one.log_odds))
 
     def _of(self, piece: Piece) -> Weights:
@@ -119,6 +125,17 @@ class FieldModel:
         return cls(pieces, _finite(data["offsets"], GROUPS))
 
 
+def _refit(
+    observed: Sequence[Observed], name_log_odds: Floats, groups: Levels, found: Fitted, labels: Levels
+) -> Fitted:
+    """Return weights fitted to the judged pairs, shrunk toward those found without judgements."""
+    judged = labels >= 0
+    if not judged.any():
+        return found
+    own = [Observed(one.levels[judged], one.rarity[judged], one.ordered) for one in observed]
+    return fit(own, name_log_odds[judged], groups[judged], found, labels[judged].astype(np.float64))
+
+
 def _finite(values: Sequence[float], size: int | None = None) -> Floats:
     found = np.array(values, dtype=np.float64)
     if found.ndim != 1 or not np.isfinite(found).all() or (size is not None and len(found) != size):
@@ -134,12 +151,12 @@ def _sample(n: int, labels: Levels | None) -> NDArray[np.int64]:
 
 
 def _observe(pieces: Sequence[Piece], table: FieldTable, pairs: Pairs) -> list[Observed]:
-    return [_observed(piece, piece.compare(pairs, table.names), table.records) for piece in pieces]
+    return [_observed(piece, piece.compare(pairs, table.names)) for piece in pieces]
 
 
-def _observed(piece: Piece, agreement: Agreement, records: int) -> Observed:
+def _observed(piece: Piece, agreement: Agreement) -> Observed:
     counts = agreement.counts
-    rarity = np.where(counts > 0, np.log(max(records, 1) / np.maximum(counts, 1)), np.nan)
+    rarity = np.where(counts > 0, -np.log(np.maximum(counts, 1)), np.nan)
     return Observed(agreement.levels, rarity, piece.kind is not None)
 
 
@@ -173,5 +190,4 @@ def _shipped_weights(piece: Piece, data: Mapping[str, Any]) -> Weights:
         levels = [own["agree"][rank] + own["differ"][differs] for rank in RANKS for differs in DIFFERS]
     else:
         levels = [own["levels"][level] for level in piece.levels]
-    centre = own["rarity"]
-    return Weights(np.array(levels), own["slope"], np.full(len(levels), centre))
+    return Weights(np.array(levels), own["slope"], np.full(len(levels), -np.log(data["usual count"])))

@@ -146,7 +146,9 @@ def _other_names(forms: list[str], field: Field, names: Sequence[str]) -> list[s
     if field.kind is not FieldKind.COMPANY:
         return forms
     own = [normalise(name) for name in names]
-    return ["" if form and parse(form).core == parse(name).core else form for form, name in zip(forms, own, strict=True)]
+    return [
+        "" if form and parse(form).core == parse(name).core else form for form, name in zip(forms, own, strict=True)
+    ]
 
 
 def _normaliser(label: str, field: Field) -> Callable[[str, str], str]:
