@@ -59,7 +59,7 @@ class Agreement(NamedTuple):
 
     Attributes:
         levels: Level of each pair (p,); ``MISSING`` where either record lacks the value.
-        counts: Records of the corpus that hold the agreeing value, or the commoner of two similar places (p,); 0 where
+        counts: Records of the corpus that hold the agreeing value, or either of two similar places (p,); 0 where
             no value agrees.
         columns: Columns whose values each pair was compared by (p, 2), as positions in the piece.
 
@@ -271,8 +271,10 @@ def _place(columns: Sequence[Column], pairs: Pairs) -> Agreement:
         known |= levels != MISSING
         differs = np.where((levels == 2) & (differs == 0), PLACES.index(column.kind) + 1, differs).astype(np.int8)
         same, near = levels == SAME, levels == 1
-        held = column.counts[column.codes[pairs]].max(axis=1)
-        counts[same | near] = held[same | near] if column.kind not in _COARSE else 0
+        counts[same | near] = 0
+        if column.kind not in _COARSE:
+            counts[same] = column.counts[column.codes[pairs[same, 0]]]
+            counts[near] = column.counts[column.codes[pairs[near]]].sum(axis=1)
         rank[same], rank[near] = _EXACT[column.kind], _EXACT[column.kind] - 1
         at[same | near] = i
     return Agreement(np.where(known, rank * len(DIFFERS) + differs, MISSING).astype(np.int8), counts, at)

@@ -85,15 +85,17 @@ class Fitted:
 
     def log_odds(self, observed: Sequence[Observed], groups: Levels) -> Floats:
         """Return what fields and the names' group add for each pair (p,); 0 where all fields are missing."""
-        total = np.where(any_present(observed), self.offsets[groups], 0.0)
+        total = np.where(any_present(observed, len(groups)), self.offsets[groups], 0.0)
         for weights, one in zip(self.pieces, observed, strict=True):
             total += weights.log_odds(one)
         return total
 
 
-def any_present(observed: Sequence[Observed]) -> NDArray[np.bool_]:
-    """Return for each pair (p,) whether there is any evidence."""
-    found: NDArray[np.bool_] = np.any([one.levels >= 0 for one in observed], axis=0)
+def any_present(observed: Sequence[Observed], n: int) -> NDArray[np.bool_]:
+    """Return for each of n pairs whether there is any evidence."""
+    found = np.zeros(n, dtype=bool)
+    for one in observed:
+        found |= one.levels >= 0
     return found
 
 
@@ -104,7 +106,7 @@ def fit(
 
     ``labels`` (p,) are 1 for the same and 0 for different; without them, the weights tell which pairs are the same.
     """
-    fitted, known = shipped, any_present(observed)
+    fitted, known = shipped, any_present(observed, len(groups))
     for _ in range(_ROUNDS):
         same = logistic(name_log_odds + fitted.log_odds(observed, groups)) if labels is None else labels
         pieces = tuple(_weights(one, same, own) for one, own in zip(observed, shipped.pieces, strict=True))

@@ -98,7 +98,10 @@ def test_space_around_a_value_does_not_matter(kind: str, value: str) -> None:
 @given(st.dates(min_value=date(1931, 1, 1), max_value=date(2030, 12, 31)))
 def test_a_date_is_read_in_every_usual_order(day: date) -> None:
     want = f"{day:%Y%m%d}"
-    assert forms_of(FieldKind.DATE, [f"{day:%Y-%m-%d}", f"{day:%Y%m%d}", f"{day:%d.%m.%Y}", f"{day:%d.%m.%y}"]) == [want] * 4
+    assert (
+        forms_of(FieldKind.DATE, [f"{day:%Y-%m-%d}", f"{day:%Y%m%d}", f"{day:%d.%m.%Y}", f"{day:%d.%m.%y}"])
+        == [want] * 4
+    )
     # 25 in the second place of another row tells the order of the column
     assert forms_of(FieldKind.DATE, [f"{day:%m/%d/%Y}", "12/25/2020"])[0] == want
 
@@ -146,7 +149,9 @@ def test_the_name_of_a_column_tells_the_scheme(column: str) -> None:
     assert identifiers.scheme_named(column)
 
 
-@pytest.mark.parametrize(("module", "kind"), [("stdnum", "id"), ("phonenumbers", "phone"), ("publicsuffixlist", "domain")])
+@pytest.mark.parametrize(
+    ("module", "kind"), [("stdnum", "id"), ("phonenumbers", "phone"), ("publicsuffixlist", "domain")]
+)
 def test_without_the_extra_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch, module: str, kind: str) -> None:
     for name in [name for name in sys.modules if name.partition(".")[0] == module]:
         monkeypatch.delitem(sys.modules, name)
