@@ -105,10 +105,11 @@ class Piece:
         columns = np.array([at for _, at in found], dtype=np.int8)[best]
         counts = np.zeros(len(pairs), dtype=np.int64)
         agrees = np.isin(levels, [i for i, level in enumerate(self.levels) if level in AGREES])
-        for i in range(MISSING, len(self.columns)):
-            column = names if i == MISSING else self.columns[i]
-            at = np.flatnonzero(agrees & (columns[:, 0] == i))
-            counts[at] = column.counts[column.codes[pairs[at, 0]]]
+        for own, sides in found:  # the commonest of the values that agree, so that sides do not matter
+            at = np.flatnonzero(agrees & (own == levels))
+            for side, i in enumerate(sides):
+                column = names if i == MISSING else self.columns[i]
+                counts[at] = np.maximum(counts[at], column.counts[column.codes[pairs[at, side]]])
         return Agreement(levels, counts, columns)
 
 
