@@ -29,6 +29,8 @@ FEATURES = {
     "the lines that explain a probability": ("dedup.evidence.explain", "explain"),
     "the ONNX model makes vectors": ("dedup.encoder.onnx", "OnnxEncoder"),
     "pairs are ruled out by an upper bound": ("dedup.matching.probability_bounds", "ProbabilityBounds"),
+    "further columns as evidence": ("dedup.evidence.fields.field_model", "FieldModel"),
+    "what kind of field a column holds": ("indexer.reading.detection.field_columns", "kind_of_column"),
     "average linkage": ("dedup.clustering.linkage", "link"),
     "B-cubed F1": ("dedup.evaluation.measures", "b_cubed"),
     "the training loop": ("dedup.training.loop", "train_encoder"),

@@ -26,7 +26,24 @@ MANY_NAMES = 20
 """An id, phone number or domain that records of more names than this hold tells nothing about any of them."""
 _SHARED = frozenset({FieldKind.ID, FieldKind.PHONE, FieldKind.DOMAIN})
 _BLANKS = frozenset(
-    {"n/a", "na", "none", "null", "nil", "unknown", "unbekannt", "inconnu", "nan", "tbd", "tba", "undefined", "#n/a"}
+    {
+        "n/a",
+        "na",
+        "none",
+        "null",
+        "nil",
+        "unknown",
+        "unbekannt",
+        "inconnu",
+        "nan",
+        "tbd",
+        "tba",
+        "undefined",
+        "\\n",
+        "#ref!",
+        "#value!",
+        "#n/a",
+    }
 )
 _OF_A_COUNTRY = frozenset({FieldKind.POSTCODE, FieldKind.ID, FieldKind.PHONE})
 """Kinds whose normal form depends on the record's country."""
@@ -179,7 +196,7 @@ _SIMPLE: Mapping[FieldKind, Callable[[str], str]] = {
 
 
 def _is_blank(value: str, kind: FieldKind) -> bool:
-    word = value.strip().casefold()
+    word = value.strip().casefold().strip("()[]<>")
     return not any(map(str.isalnum, word)) or (word in _BLANKS and not (word == "na" and kind is FieldKind.COUNTRY))
 
 

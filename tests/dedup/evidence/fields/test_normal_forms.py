@@ -43,7 +43,7 @@ AS_ONE = [
     ("category", ["Non-Profit", "non profit"]),
 ]
 NOTHING = [
-    ("city", ["", " ", "-", "n/a", "N/A", "unknown", "NULL", "??"]),
+    ("city", ["", " ", "-", "n/a", "N/A", "unknown", "NULL", "??", "\\N", "(null)", "[unknown]", "#REF!"]),
     ("phone", ["0000000", "n/a", "12", "call us"]),
     ("domain", ["bob@gmail.com", "https://www.facebook.com/acme", "none", "co.uk", "acme", "bob@t-online.de"]),
     ("id", ["0000", "N/A", "1", "999999999", "--"]),
