@@ -17,6 +17,7 @@ from cli.show.render import spaced, write_summary
 from cli.show.rows_file import rows_file
 from dedup.runtime.threads import compute_with
 from indexer.outputs.record_pairs import MAX_PAIRS
+from indexer.outputs.report_formats import FORMATS, ReportFormats, report_formats
 from indexer.outputs.table_files import TableFormat
 from indexer.progress_bar import progress_bar
 
@@ -24,14 +25,19 @@ if TYPE_CHECKING:
     from indexer.jobs.report_tables import Tables
     from indexer.store.workspace import Workspace
 
-TABLES = ("pairs", "clusters")
+_OF_FILES = (
+    *("output", "between", "formats", "columns", "explain", "max_pairs", "output_delimiter", "bom", "locale", "raw"),
+    *("mode", "memory"),
+)
+"""Parameters that --preview has no use for."""
 _LINKS_OF_A_TEXT = 100
 """So many distinct texts of the other source are listed for one."""
 
 EXAMPLES = options.examples(
     "dedup report",
     "dedup report -o duplicates --min-probability 0.9",
-    "dedup report --tables xlsx --columns city,country",
+    "dedup report --format html,xlsx --columns city,country",
+    "dedup report --preview",
     "dedup report --between leads crm",
 )
 
@@ -43,11 +49,27 @@ _SHOWN = (
 
 Directory = Annotated[
     Path,
-    typer.Option("--output", "-o", metavar="DIR", help="Directory for pairs.csv, clusters.csv and summary.json."),
+    typer.Option("--output", "-o", metavar="DIR", help="Directory for the files."),
 ]
-TableLayout = Annotated[
-    TableFormat,
-    typer.Option("--tables", metavar="FORMAT", help="Format of pairs and clusters: csv, tsv, xlsx or parquet."),
+Formats = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--format",
+        metavar="FORMATS",
+        help=f"Formats of the files, of {', '.join(FORMATS)}, with commas or repeated; html is one page, report.html. "
+        "Default: csv.",
+    ),
+]
+Summary = Annotated[
+    ReportFormat, typer.Option("--summary", metavar="FORMAT", help="What is printed, as a table or as json.")
+]
+Preview = Annotated[
+    bool,
+    typer.Option(
+        "--preview",
+        help="Print how many pairs and clusters there are at each threshold, and the pairs next to the one chosen; "
+        "write and store nothing.",
+    ),
 ]
 Explain = Annotated[bool, typer.Option("--explain", help="Add the reasons for the probability to each pair.")]
 MaxPairs = Annotated[
@@ -84,11 +106,13 @@ Between = Annotated[
 
 
 def report(
+    context: typer.Context,
     output: Directory = Path("dedup-report"),
     min_probability: MinProbability = None,
     between: Between = None,
-    layout: options.Output = ReportFormat.table,
-    tables: TableLayout = TableFormat.csv,
+    formats: Formats = None,
+    preview: Preview = False,
+    layout: Summary = ReportFormat.table,
     columns: options.Columns = None,
     explain: Explain = False,
     max_pairs: MaxPairs = MAX_PAIRS,
@@ -106,30 +130,34 @@ def report(
 ) -> None:
     """Find all duplicates in the index.
 
-    Writes all duplicate pairs to pairs.csv, clusters of duplicates to clusters.csv, and counts to summary.json.
-    docs/output-files.md describes their columns.
+    Writes all duplicate pairs to pairs.csv, clusters of duplicates to clusters.csv, every record with its cluster to
+    records.csv, and counts to summary.json. docs/output-files.md describes their columns and the page, report.html.
     """
     compute_with(threads)
+    place = _place(workspace, database, schema)
+    if preview:
+        _preview(context, place, min_probability, layout, quiet=quiet)
+        return
 
     from dedup.errors import UsageError
     from dedup.model import load_model
     from indexer.files import access_of
+    from indexer.jobs.report import files_of
     from indexer.jobs.report import report as report_job
     from indexer.jobs.report_tables import Tables
     from indexer.memory import parse_size
     from indexer.outputs.table_files import style_of
-    from indexer.store.workspace import Workspace
 
     if str(output) == "-" or (output.exists() and not output.is_dir()):
         raise UsageError(f"--output {output} is not a directory; give a directory for the files of the report.")
-    if (suffix := output.suffix.lower().removeprefix(".")) in list(TableFormat):
+    if (suffix := output.suffix.lower().removeprefix(".")) in FORMATS:
         raise UsageError(
-            f"--output {output}: a report is several files; give a directory, and the format with --tables {suffix}."
+            f"--output {output}: a report is several files; give a directory, and the format with --format {suffix}."
         )
     style = style_of(raw=raw, delimiter=output_delimiter, bom=bom, locale=locale)
-    asked = Tables(tables, style, options.columns_of(columns), explain, max_pairs)
+    wanted = report_formats(formats or ["csv"], "--format")
+    asked = Tables(wanted, style, options.columns_of(columns), explain, max_pairs)
     limit = None if memory is None else parse_size(memory)
-    place = Workspace(workspace, database, schema=schema)
     if between is not None:
         if memory is not None or explain or max_pairs != MAX_PAIRS:
             raise UsageError("--memory, --explain and --max-pairs do not apply to --between; leave them out.")
@@ -148,10 +176,13 @@ def report(
         )
     _say_what_is_estimated(summary)
     _say_what_is_not_listed(summary, max_pairs)
-    _say_what_is_older(output, tables)
+    _say_what_is_older(output, wanted)
     as_json = layout is ReportFormat.json
     if not as_json:
-        summary = spaced({name: summary[name] for name in _SHOWN} | {"files": _files(output, tables)})
+        summary = spaced(
+            {name: summary[name] for name in _SHOWN}
+            | {"files": ", ".join(str(output / name) for name in files_of(wanted))}
+        )
     write_summary(summary, sys.stdout, as_json=as_json)
 
 
@@ -167,16 +198,23 @@ def _between(
     quiet: bool,
 ) -> None:
     """Write every pair of a record of one source and one of the other."""
+    from dedup.errors import UsageError
     from dedup.model import load_model
     from indexer.files import make_directory
     from indexer.jobs.report_tables import LINK_COLUMNS, beginning_of
     from indexer.linking import link_to_index
     from indexer.outputs.destination import check_foreign
+    from indexer.outputs.report_formats import suited
 
-    path, model = folder / f"links.{tables.layout}", load_model()
+    if tables.formats.page:
+        raise UsageError("--format html is a page of clusters, which --between does not make; name a table format.")
     place.check_readable()
-    file = rows_file(path, Format(tables.layout), tables.style, place, mode=mode)
-    check_foreign(path, "a list of links", beginning_of(LINK_COLUMNS) if tables.layout.is_text else None)
+    files = []
+    for one in tables.formats.tables:
+        path = folder / f"links.{one}"
+        files.append(rows_file(path, Format(one), suited(tables.style, one, tables.formats), place, mode=mode))
+        check_foreign(path, "a list of links", beginning_of(LINK_COLUMNS, one))
+    model = load_model()
     with progress_bar(quiet=quiet) as progress:
         links = link_to_index(
             place,
@@ -188,7 +226,8 @@ def _between(
             progress=progress,
         )
     make_directory(folder, 0o700)
-    file.write(row for row in rows_of(links, Keep.all, tables.columns) if row["id_2"] is not None)
+    for file in files:
+        file.write(row for row in rows_of(links, Keep.all, tables.columns) if row["id_2"] is not None)
     if links.cut_off:
         say(f"Warning: {links.cut_off:,} texts have {_LINKS_OF_A_TEXT} similar ones, the most that are listed for one.")
     found = {
@@ -198,7 +237,7 @@ def _between(
             sources[0]: len(links.left) - len(links.unmatched),
             sources[1]: len(links.right) - len(links.unmatched_right),
         },
-        "files": str(path),
+        "files": ", ".join(str(file.path) for file in files),
     }
     as_json = layout is ReportFormat.json
     write_summary(found if as_json else spaced(found), sys.stdout, as_json=as_json)
@@ -232,11 +271,35 @@ def _say_what_is_not_listed(summary: Mapping[str, Any], max_pairs: int) -> None:
         )
 
 
-def _say_what_is_older(output: Path, tables: TableFormat) -> None:
-    others = [output / f"{name}.{other}" for name in TABLES for other in TableFormat if other is not tables]
-    if older := [str(path) for path in others if path.exists()]:
+def _say_what_is_older(output: Path, formats: ReportFormats) -> None:
+    from indexer.jobs.report import files_of
+
+    of_others = files_of(ReportFormats(tuple(TableFormat), page=True)).keys() - files_of(formats).keys()
+    if older := [str(output / name) for name in sorted(of_others) if (output / name).exists()]:
         say(f"Note: {', '.join(older)} {'is' if len(older) == 1 else 'are'} not of this report.")
 
 
-def _files(output: Path, tables: TableFormat) -> str:
-    return ", ".join(str(output / name) for name in (*(f"{name}.{tables}" for name in TABLES), "summary.json"))
+def _place(workspace: Path, database: str | None, schema: str | None) -> Workspace:
+    from indexer.store.workspace import Workspace
+
+    return Workspace(workspace, database, schema=schema)
+
+
+def _preview(
+    context: typer.Context, place: Workspace, min_probability: float | None, layout: ReportFormat, *, quiet: bool
+) -> None:
+    """Print what a report would find; options of its files are refused."""
+    from cli.show.preview import write_preview
+    from dedup.errors import UsageError
+    from dedup.model import load_model
+    from indexer.jobs.reporting.thresholds import preview
+
+    for parameter in context.command.params:
+        source = context.get_parameter_source(str(parameter.name))
+        if parameter.name in _OF_FILES and source is not None and source.name == "COMMANDLINE":
+            raise UsageError(
+                f"{parameter.opts[0]} does not apply to --preview, which writes no file; leave one of them out."
+            )
+    with progress_bar(quiet=quiet) as progress:
+        found = preview(place, load_model(), min_probability=min_probability, progress=progress)
+    write_preview(found, sys.stdout, as_json=layout is ReportFormat.json)
