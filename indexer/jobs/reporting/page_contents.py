@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from dedup.runtime.progress import Progress
 from indexer.jobs.duplicates import Duplicates
-from indexer.jobs.report_tables import Labels, TextRecords
+from indexer.jobs.report_tables import CLUSTER_COLUMNS, Labels, TextRecords, cluster_columns
 from indexer.outputs.html_report.contents import (
     MAX_CLUSTERS,
     MAX_MEMBERS,
@@ -56,7 +56,7 @@ def page_of(
         histogram_from=float(start),
         sizes=Counter(clusters.sizes.tolist()),
         sources=_by_source(store, records, labels),
-        columns=records.columns,
+        columns=[column.name for column in cluster_columns(records.columns)[len(CLUSTER_COLUMNS) :]],
         clusters=clusters.items(progress),
         clusters_total=len(clusters.sizes),
         elsewhere=[f"clusters.{layout}" for layout in formats.tables],

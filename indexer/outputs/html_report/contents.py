@@ -37,7 +37,7 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class ClusterItem:
-    """A cluster; ``change`` is a key of ``Changes.counts`` or empty, ``members`` at most ``MAX_MEMBERS`` of its records."""
+    """A cluster with at most ``MAX_MEMBERS`` of its records; ``change`` is a key of ``Changes.counts`` or empty."""
 
     cluster_id: str
     weakest: float

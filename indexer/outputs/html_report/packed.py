@@ -12,7 +12,7 @@ from typing import Any
 from indexer.outputs.html_report.contents import MAX_CLUSTERS, ClusterItem, Member
 from indexer.outputs.invisible import INVISIBLE
 
-_MAX_TEXT = 2_000
+_MAX_TEXT = 600
 _MAX_CELL = 300
 """Characters of a text and of another cell that the page shows."""
 _MAX_JSON = 24_000_000

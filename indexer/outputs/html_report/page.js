@@ -69,9 +69,30 @@
     return runs;
   }
 
+  /* A short run of equal characters between longer changes is chance: it is marked as changed, too. */
+  function tidied(runs) {
+    const size = ([kind, text]) => (kind === "=" ? 0 : text.length);
+    for (let at = 1; at < runs.length - 1; at++) {
+      const [kind, text] = runs[at];
+      if (kind !== "=") continue;
+      let start = at, end = at + 1, changed = 0;
+      while (start > 0 && runs[start - 1][0] !== "=") changed += size(runs[--start]);
+      while (end < runs.length && runs[end][0] !== "=") changed += size(runs[end++]);
+      if (start === at || end === at + 1 || 2 * text.length >= changed) continue;
+      const merged = { "-": "", "+": "" };
+      for (const [which, part] of runs.slice(start, end)) {
+        if (which !== "+") merged["-"] += part;
+        if (which !== "-") merged["+"] += part;
+      }
+      runs.splice(start, end - start, ["-", merged["-"]], ["+", merged["+"]]);
+      at = 0;
+    }
+    return runs;
+  }
+
   function compared(before, after) {
     const made = element("bdi");
-    for (const [kind, text] of differences(before, after)) {
+    for (const [kind, text] of tidied(differences(before, after))) {
       const tag = kind === "+" ? "ins" : kind === "-" ? "del" : "span";
       made.append(shown(text, tag));
     }
@@ -83,7 +104,7 @@
 
   function row(cluster, member, used) {
     const [from, id, text, value, exact, reasons, cells] = member, first = cluster.members[0];
-    const why = member === first ? "compared with the others" : element("ul", {}, ...reasons.map((reason) => element("li", {}, shown(reason))));
+    const why = member === first ? "compared with the others" : element("ul", {}, ...reasons.map((reason) => element("li", {}, shown(reason.replace(" ", "\u00a0")))));
     return element("tr", {},
       element("td", { class: "text" }, member === first ? shown(text) : compared(first[2], text)),
       element("td", { class: "number" }, value === null ? "first" : exact ? "exact" : probability(value)),
@@ -128,7 +149,7 @@
     const others = [...new Set(cluster.members.slice(1).map((member) => member[2]))].filter((text) => text !== cluster.members[0][2]);
     const rest = element("span", {});
     for (const text of others.slice(0, OTHER_NAMES)) rest.append(" · ", shown(cut(text)));
-    if (others.length > OTHER_NAMES) rest.append(` · and ${number(others.length - OTHER_NAMES)} other texts`);
+    if (others.length > OTHER_NAMES) rest.append(` · and ${number(others.length - OTHER_NAMES)} more`);
     names.append(rest);
     const facts = element("span", { class: "facts" });
     if (cluster.change) facts.append(element("span", { class: "badge" }, cluster.change), " ");
@@ -221,6 +242,7 @@
     for (const name of [...sources.keys()].sort()) option(source, name, `${plain(name)} (${number(sources.get(name))})`);
     for (const [kind, count] of changes) option(change, kind, `${kind} (${number(count)})`);
     find("change-box").hidden = changes.size === 0;
+    find("source-box").hidden = sources.size < 2;
     document.querySelectorAll("#changes li").forEach((item) => {
       if (!changes.has(item.dataset.change)) return;
       const button = element("button", { type: "button" }, ...item.childNodes);
