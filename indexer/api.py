@@ -318,11 +318,11 @@ class Index:
     def report(
         self, output: str | os.PathLike[str], *, min_probability: float | None = None, **how: Unpack[ReportOptions]
     ) -> dict[str, Any]:
-        """Write tables of pairs, clusters and records and ``summary.json`` into ``output``; return the summary.
+        """Write tables of pairs and clusters and ``summary.json`` into ``output``; return the summary.
 
         ``how`` are the options of ``dedup report``: ``formats`` (of ``csv``, ``tsv``, ``jsonl``, ``xlsx``, ``parquet``
-        and ``html``, one or a list), ``columns``, ``explain``, ``max_pairs``, ``delimiter``, ``bom``, ``locale`` and
-        ``raw``.
+        and ``html``, one or a list), ``columns``, ``explain``, ``max_pairs``, ``records`` (a table of every
+        record with its cluster), ``delimiter``, ``bom``, ``locale`` and ``raw``.
 
         Raises:
             UsageError: nothing is indexed, or an option cannot be used.

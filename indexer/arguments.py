@@ -32,6 +32,7 @@ class ReportOptions(TypedDict, total=False):
     columns: Sequence[str] | None
     explain: bool
     max_pairs: int
+    records: bool
     delimiter: str | None
     bom: bool
     locale: str | None
@@ -57,7 +58,7 @@ def tables_of(options: ReportOptions) -> Tables:
         locale=options.get("locale"),
     )
     most = limit_of(options.get("max_pairs", MAX_PAIRS), "max_pairs")
-    return Tables(asked, style, columns, options.get("explain", False), most)
+    return Tables(asked, style, columns, options.get("explain", False), most, options.get("records", False))
 
 
 @cache

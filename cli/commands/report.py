@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _OF_FILES = (
     *("output", "between", "formats", "columns", "explain", "max_pairs", "output_delimiter", "bom", "locale", "raw"),
-    *("mode", "memory"),
+    *("mode", "memory", "records"),
 )
 """Parameters that --preview has no use for."""
 _LINKS_OF_A_TEXT = 100
@@ -62,6 +62,9 @@ Formats = Annotated[
 ]
 Summary = Annotated[
     ReportFormat, typer.Option("--summary", metavar="FORMAT", help="What is printed, as a table or as json.")
+]
+Records = Annotated[
+    bool, typer.Option("--records", help="Also write every record with its cluster, if it is in one, to records.csv.")
 ]
 Preview = Annotated[
     bool,
@@ -111,6 +114,7 @@ def report(
     min_probability: MinProbability = None,
     between: Between = None,
     formats: Formats = None,
+    records: Records = False,
     preview: Preview = False,
     layout: Summary = ReportFormat.table,
     columns: options.Columns = None,
@@ -130,8 +134,8 @@ def report(
 ) -> None:
     """Find all duplicates in the index.
 
-    Writes all duplicate pairs to pairs.csv, clusters of duplicates to clusters.csv, every record with its cluster to
-    records.csv, and counts to summary.json. docs/output-files.md describes their columns and the page, report.html.
+    Writes all duplicate pairs to pairs.csv, clusters of duplicates to clusters.csv, and counts to summary.json; with
+    --format html a page to look at, report.html. docs/output-files.md describes them.
     """
     compute_with(threads)
     place = _place(workspace, database, schema)
@@ -155,12 +159,15 @@ def report(
             f"--output {output}: a report is several files; give a directory, and the format with --format {suffix}."
         )
     style = style_of(raw=raw, delimiter=output_delimiter, bom=bom, locale=locale)
-    wanted = report_formats(formats or ["csv"], "--format")
-    asked = Tables(wanted, style, options.columns_of(columns), explain, max_pairs)
+    asked = Tables(
+        report_formats(formats or ["csv"], "--format"), style, options.columns_of(columns), explain, max_pairs, records
+    )
     limit = None if memory is None else parse_size(memory)
     if between is not None:
-        if memory is not None or explain or max_pairs != MAX_PAIRS:
-            raise UsageError("--memory, --explain and --max-pairs do not apply to --between; leave them out.")
+        if memory is not None or explain or max_pairs != MAX_PAIRS or records:
+            raise UsageError(
+                "--memory, --explain, --max-pairs and --records do not apply to --between; leave them out."
+            )
         _between(place, between, output, min_probability, layout, asked, mode, quiet=quiet)
         return
     with progress_bar(quiet=quiet) as progress:
@@ -176,12 +183,12 @@ def report(
         )
     _say_what_is_estimated(summary)
     _say_what_is_not_listed(summary, max_pairs)
-    _say_what_is_older(output, wanted)
+    _say_what_is_older(output, asked)
     as_json = layout is ReportFormat.json
     if not as_json:
         summary = spaced(
             {name: summary[name] for name in _SHOWN}
-            | {"files": ", ".join(str(output / name) for name in files_of(wanted))}
+            | {"files": ", ".join(str(output / name) for name in files_of(asked))}
         )
     write_summary(summary, sys.stdout, as_json=as_json)
 
@@ -271,11 +278,13 @@ def _say_what_is_not_listed(summary: Mapping[str, Any], max_pairs: int) -> None:
         )
 
 
-def _say_what_is_older(output: Path, formats: ReportFormats) -> None:
+def _say_what_is_older(output: Path, asked: Tables) -> None:
     from indexer.jobs.report import files_of
+    from indexer.jobs.report_tables import Tables
 
-    of_others = files_of(ReportFormats(tuple(TableFormat), page=True)).keys() - files_of(formats).keys()
-    if older := [str(output / name) for name in sorted(of_others) if (output / name).exists()]:
+    possible = files_of(Tables(ReportFormats(tuple(TableFormat), page=True), records=True))
+    of_others = [output / name for name in possible if name not in files_of(asked)]
+    if older := [str(path) for path in of_others if path.exists()]:
         say(f"Note: {', '.join(older)} {'is' if len(older) == 1 else 'are'} not of this report.")
 
 

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
 
-from dedup.errors import EnvironmentFault
+from dedup.errors import EnvironmentFault, UsageError
 from dedup.matching.matcher import Matcher
 from dedup.runtime.progress import Progress, no_progress
 from dedup.runtime.stopwatch import Stopwatch
@@ -42,8 +42,8 @@ from indexer.memory import REPORT
 from indexer.memory import check as check_memory
 from indexer.outputs.destination import check_destination, check_foreign, replacing
 from indexer.outputs.html_report.write import BEGINNING, write_page
-from indexer.outputs.report_formats import PAGE, ReportFormats, require_all, shared_preparing, table_writers
-from indexer.outputs.table_files import Column, TableWriter
+from indexer.outputs.report_formats import PAGE, require_all, shared_preparing, table_writers
+from indexer.outputs.table_files import Column, TableFormat, TableWriter
 from indexer.store.runs import recorded_run, versions
 from indexer.store.store import check_columns
 from indexer.store.workspace import Workspace
@@ -58,20 +58,18 @@ _PAGE = f"report.{PAGE}"
 _SUMMARY = "summary.json"
 
 
-def table_files(formats: ReportFormats) -> dict[str, list[str]]:
-    """Return the names of the files of each table, one for each format."""
-    return {table: [f"{table}.{layout}" for layout in formats.tables] for table in _BEGINNINGS}
-
-
-def files_of(formats: ReportFormats) -> dict[str, re.Pattern[bytes] | None]:
+def files_of(tables: Tables) -> dict[str, re.Pattern[bytes] | None]:
     """Return the files of a report, in the order in which they are replaced, and how each begins if it is text."""
-    tables = {
-        f"{table}.{layout}": beginning_of(columns, layout)
-        for table, columns in _BEGINNINGS.items()
-        for layout in formats.tables
-    }
-    page = {_PAGE: re.compile(re.escape(BEGINNING.encode()))} if formats.page else {}
-    return {**tables, **page, _SUMMARY: re.compile(rb'\{\s*"records": \d+,\s*"distinct_texts": \d+,')}
+    wanted = [table for table in _BEGINNINGS if table != "records" or tables.records]
+    files = {name: beginning_of(_BEGINNINGS[table], one) for table in wanted for name, one in _named(table, tables)}
+    page = {_PAGE: re.compile(re.escape(BEGINNING.encode()))} if tables.formats.page else {}
+    return {**files, **page, _SUMMARY: re.compile(rb'\{\s*"records": \d+,\s*"distinct_texts": \d+,')}
+
+
+def _named(table: str, tables: Tables) -> Iterator[tuple[str, TableFormat]]:
+    """Yield the names of the files of a table, and their formats."""
+    for layout in tables.formats.tables:
+        yield f"{table}.{layout}", layout
 
 
 def report(
@@ -98,7 +96,9 @@ def report(
     """
     workspace.check_readable()
     require_all(tables.formats, tables.style)
-    for name, beginning in files_of(tables.formats).items():
+    if tables.records and not tables.formats.tables:
+        raise UsageError("A table of all records needs a format beside html, such as csv.")
+    for name, beginning in files_of(tables).items():
         check_destination(output / name, "--output", owns=workspace.owns)
         check_foreign(output / name, "a report", beginning)
     if min_probability is None:
@@ -149,7 +149,7 @@ def report_workspace(
     with recorded_run(store, "report") as run:
         duplicates = find_duplicates(snapshots, model, min_probability=min_probability, progress=progress)
         clock = Stopwatch()
-        with _files(output, tables.formats, access) as files:
+        with _files(output, tables, access) as files:
             with clock.stage("write"):
                 summary = _write_tables(files, snapshots, duplicates, tables, min_probability, progress)
             summary |= {
@@ -169,10 +169,10 @@ def report_workspace(
 
 
 @contextmanager
-def _files(output: Path, formats: ReportFormats, access: Access) -> Iterator[dict[str, TextIO]]:
+def _files(output: Path, tables: Tables, access: Access) -> Iterator[dict[str, TextIO]]:
     """Open the files, by name, under temporary names; rename them when the block succeeds."""
     may_enter = access.mode | (access.mode & 0o444) >> 2 if access.exact else 0o700
-    names = [*files_of(formats)]
+    names = [*files_of(tables)]
     try:
         make_directory(output, may_enter)
         with replacing([output / name for name in names], access) as files:
@@ -197,14 +197,14 @@ def _write_tables(
     labels = Labels(duplicates.near.clusters.labels, records)
 
     def writer(title: str, columns: Sequence[Column]) -> AbstractContextManager[TableWriter]:
-        opened = [files[name] for name in table_files(formats)[title]]
+        opened = [files[name] for name, _ in _named(title, tables)]
         return table_writers(opened, formats, columns, style, title)
 
     with writer("pairs", pair_columns(records.columns, explain=tables.explain)) as table:
         listed = write_pairs(table, duplicates, records, labels, tables, progress)
     with writer("clusters", cluster_columns(records.columns)) as table:
         sizes = write_clusters(table, duplicates, records, labels, progress)
-    if formats.tables:
+    if tables.records:
         with writer("records", record_columns(records.columns)) as table:
             write_records(table, store, duplicates.text_ids, records, labels, progress)
     summary = _summarise(duplicates, records, sizes, listed)

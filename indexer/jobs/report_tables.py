@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import chain, groupby, islice
+from itertools import chain, groupby, islice, repeat
 from operator import attrgetter
 from typing import Any
 
@@ -56,6 +56,7 @@ class Tables:
         columns: Other columns of the input to write, in this order; None for all, in that of their first occurrence.
         explain: Whether each pair has its reasons.
         max_pairs: Most pairs of records listed for two texts, or for one (``outputs.record_pairs``).
+        records: Whether there is a table of all records.
 
     """
 
@@ -64,6 +65,7 @@ class Tables:
     columns: Sequence[str] | None = None
     explain: bool = False
     max_pairs: int = MAX_PAIRS
+    records: bool = False
 
 
 def beginning_of(columns: Sequence[Column], layout: TableFormat) -> re.Pattern[bytes] | None:
@@ -230,12 +232,14 @@ def _near_pairs(
     order = np.lexsort((-near.similarities, -near.probabilities))  # stable: ties by text
     for block in _blocks(order, "pairs", progress):
         found = near.pairs[block].tolist(), near.probabilities[block].tolist(), near.similarities[block].tolist()
-        for (one, other), probability, similarity in zip(*found, strict=True):
+        reasons: Iterable[tuple[Any, ...]] = repeat((), len(block))
+        if asked.explain:
+            left, right = (texts[side].tolist() for side in near.pairs[block].T)
+            explained = near.model.explain_pairs(left, right, near.similarities[block].tolist())
+            reasons = (_reasons(reasons_of(one), prepare) for one in explained)
+        for (one, other), probability, similarity, why in zip(*found, reasons, strict=True):
             cluster = labels.name(of_text[one]) if of_text[one] == of_text[other] else ""
-            measures: tuple[Any, ...] = (probability, similarity, "near", cluster)
-            if asked.explain:
-                reasons = near.model.explain(str(texts[one]), str(texts[other]), similarity)
-                measures += _reasons(reasons_of(reasons), prepare)
+            measures = (probability, similarity, "near", cluster, *why)
             for first, second in listed.across(one, other):
                 yield first, second, measures
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,7 @@ _TOTALS = ("records", "clusters", "records_in_clusters")
 _RUNS = 12
 _RUNS_READ = 200
 _STEPS = 25
+_AT_ONCE = 1_000
 
 
 def page_of(
@@ -109,33 +111,40 @@ class _Worst:
         self.sizes: NDArray[np.int64] = np.array([records.counts[group].sum() for group in self._groups], np.int64)
 
     def items(self, progress: Progress) -> Iterator[ClusterItem]:
-        """Yield the worst ones; those of one run are compared with their representatives all at once."""
+        """Yield the worst ones; some are compared with their representatives at once."""
         weakest = self._near.clusters.weakest
         of_group = [int(self._labels.of_text[group[0]]) for group in self._groups]
         lowest = np.array([weakest.get(label, 1.0) for label in of_group])
         order = np.lexsort((-self.sizes, lowest))[:MAX_CLUSTERS].tolist()
         shown = [self._shown(of_group[at], int(self.sizes[at]), float(lowest[at]), self._groups[at]) for at in order]
-        pairs = np.array([(one.first, other) for one in shown for other in one.others], np.int64).reshape(-1, 2)
-        probabilities = iter(self._near.comparison.probabilities(pairs).tolist())
-        similarities = iter(self._near.comparison.similarities(pairs).tolist())
-        for done, one in enumerate(shown, 1):
-            yield self._item(one, probabilities, similarities)
+        for done in range(0, len(shown), _AT_ONCE):
             progress("explain", done, len(shown))
+            page = shown[done : done + _AT_ONCE]
+            compared = self._compared([(one.first, other) for one in page for other in one.others])
+            for one in page:
+                yield self._item(one, list(islice(compared, len(one.others))))
+        progress("explain", len(shown), len(shown))
 
     def _shown(self, label: int, size: int, weakest: float, group: NDArray[np.int64]) -> _Shown:
         first = int(group[np.argmin(self._records.first_records[group])])
         others = [place for place in group.tolist() if place != first][: MAX_MEMBERS - 1]
         return _Shown(label, size, weakest, first, others)
 
-    def _item(self, one: _Shown, probabilities: Iterator[float], similarities: Iterator[float]) -> ClusterItem:
-        members: list[Member] = []
-        texts, model = self._near.comparison.normal_forms, self._near.model
-        for place in one.others:
-            probability, similarity = next(probabilities), next(similarities)
-            left, right = sorted((one.first, place))
-            found = reasons_of(model.explain(str(texts[left]), str(texts[right]), similarity))
-            why = contributions(found["explanation"])
-            members += [self._member(held, probability, False, why) for held in self._records.held[place]]
+    def _compared(self, pairs: list[tuple[int, int]]) -> Iterator[tuple[float, list[str]]]:
+        """Yield the probability of each pair of texts, and the reasons as lines."""
+        near, wanted = self._near, np.array(pairs, np.int64).reshape(-1, 2)
+        left, right = (near.comparison.normal_forms[side].tolist() for side in wanted.T)
+        explained = near.model.explain_pairs(left, right, near.comparison.similarities(wanted).tolist())
+        probabilities = near.comparison.probabilities(wanted).tolist()
+        for probability, one in zip(probabilities, explained, strict=True):
+            yield probability, contributions(reasons_of(one)["explanation"])
+
+    def _item(self, one: _Shown, compared: list[tuple[float, list[str]]]) -> ClusterItem:
+        members = [
+            self._member(held, probability, False, why)
+            for place, (probability, why) in zip(one.others, compared, strict=True)
+            for held in self._records.held[place]
+        ]
         members.sort(key=lambda member: member.probability or 0)
         equal = contributions(reasons_of(None)["explanation"])
         first, *same = self._records.held[one.first]

@@ -15,10 +15,13 @@ _LONGEST_NAME = 28
 _SIZES = ((2, 2), (3, 3), (4, 4), (5, 5), (6, 10), (11, 20), (21, 100), (101, None))
 
 
-def shown(text: str, longest: int = _LONGEST_NAME) -> str:
-    """Return a name of the input for HTML: escaped, cut, and nothing invisible in it."""
-    text = marked(text)
-    return escape(text if len(text) <= longest else f"{text[: longest - 1]}…")
+def safe(text: str) -> str:
+    """Return any text for HTML and its attributes: escaped, and nothing invisible in it."""
+    return escape(marked(text))
+
+
+def _name(text: str) -> str:
+    return safe(text if len(text) <= _LONGEST_NAME else f"{text[: _LONGEST_NAME - 1]}…")
 
 
 def histogram(counts: Sequence[int], start: float, threshold: float) -> str:
@@ -63,7 +66,7 @@ def by_source(sources: Sequence[SourceTotals]) -> str:
     rows, told = [], []
     for at, one in enumerate(sources[:_SOURCES]):
         y, share = 4 + at * 30, one.clustered / max(one.records, 1)
-        name, figures = shown(one.source), f"{one.clustered:,} of {one.records:,} ({share:.0%})"
+        name, figures = _name(one.source), f"{one.clustered:,} of {one.records:,} ({share:.0%})"
         rows.append(
             f'<text x="{_LEFT}" y="{y + 12}"><tspan class="name">{name}</tspan></text>'
             f'<text x="{_WIDTH - _RIGHT}" y="{y + 12}" text-anchor="end">{figures}</text>'
@@ -131,4 +134,4 @@ def _span(low: int, high: int | None) -> str:
 
 
 def _day(time: str) -> str:
-    return escape(time[:10])
+    return safe(time[:10])

@@ -8,12 +8,12 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Sequence
-from html import escape
 from importlib.resources import files
 from string import Template
 from typing import TextIO
 
 from indexer.outputs.html_report import charts
+from indexer.outputs.html_report.charts import safe
 from indexer.outputs.html_report.contents import Changes, Page, RunTotals
 from indexer.outputs.html_report.packed import pack
 
@@ -42,9 +42,9 @@ def write_page(out: TextIO, page: Page) -> None:
         "style": style,
         "script": script,
         "data": data,
-        "version": escape(page.version),
+        "version": safe(page.version),
         "threshold": f"{page.min_probability:g}",
-        "time": escape(page.runs[-1].finished_at.replace("T", " ").removesuffix("+00:00")) + " UTC",
+        "time": safe(page.runs[-1].finished_at.replace("T", " ").removesuffix("+00:00")) + " UTC",
         "new": _changes(page.changes, page.runs),
         "totals": _totals(page.runs),
         "trend": _trend(page.runs),
@@ -67,11 +67,11 @@ def _changes(changes: Changes | None, runs: Sequence[RunTotals]) -> str:
             return "<p>Which clusters are new is not known: this run was not compared with an earlier one.</p>"
         return "<p>This is the first report of this index, so there is nothing to compare it with.</p>"
     items = "".join(
-        f'<li data-change="{escape(kind)}"><b>{count:,}</b> <span><i aria-hidden="true">{_SIGNS.get(kind, "·")}</i> '
-        f"{escape(kind)}</span></li>"
+        f'<li data-change="{safe(kind)}"><b>{count:,}</b> <span><i aria-hidden="true">{_SIGNS.get(kind, "·")}</i> '
+        f"{safe(kind)}</span></li>"
         for kind, count in changes.counts.items()
     )
-    return f'<p>Since {escape(changes.since)}:</p><ul class="tiles" id="changes">{items}</ul>'
+    return f'<p>Since {safe(changes.since)}:</p><ul class="tiles" id="changes">{items}</ul>'
 
 
 def _totals(runs: Sequence[RunTotals]) -> str:
@@ -100,7 +100,7 @@ def _trend(runs: Sequence[RunTotals]) -> str:
     if len(runs) < 2:
         return "<p>The trend begins with the second report of this index.</p>"
     rows = "".join(
-        f"<tr><th scope=row>{escape(run.finished_at[:10])}</th><td>{run.clusters:,}</td>"
+        f"<tr><th scope=row>{safe(run.finished_at[:10])}</th><td>{run.clusters:,}</td>"
         f"<td>{run.records_in_clusters:,}</td><td>{run.records:,}</td></tr>"
         for run in reversed(runs)
     )
@@ -125,4 +125,4 @@ def _elsewhere(page: Page) -> str:
 
 
 def _names(names: Sequence[str]) -> str:
-    return " and ".join(escape(name) for name in names)
+    return " and ".join(safe(name) for name in names)

@@ -14,7 +14,7 @@ from indexed import MODEL, NAMES, index
 from dedup.errors import EnvironmentFault, UsageError
 from indexer.jobs.index import index_rows
 from indexer.jobs.report import files_of, report_workspace
-from indexer.outputs.table_files import TableFormat
+from indexer.jobs.report_tables import Tables
 from indexer.reading.open import Row
 from indexer.store.runs import last_runs
 from indexer.store.store import Store
@@ -35,7 +35,7 @@ def test_pairs_clusters_and_summary(store: Store, snapshots: Snapshots, tmp_path
     output = tmp_path / "new" / "report"
     steps: set[str] = set()
     summary = write(snapshots, output, progress=lambda stage, done, total: steps.add(stage))
-    assert sorted(path.name for path in output.iterdir()) == sorted(files_of(TableFormat.csv))
+    assert sorted(path.name for path in output.iterdir()) == sorted(files_of(Tables()))
     assert steps >= {"search", "compare", "cluster", "write pairs", "write clusters"}
 
     pairs = read(output / "pairs.csv")
