@@ -152,16 +152,10 @@ def report(
     from indexer.memory import parse_size
     from indexer.outputs.table_files import style_of
 
-    if str(output) == "-" or (output.exists() and not output.is_dir()):
-        raise UsageError(f"--output {output} is not a directory; give a directory for the files of the report.")
-    if (suffix := output.suffix.lower().removeprefix(".")) in FORMATS:
-        raise UsageError(
-            f"--output {output}: a report is several files; give a directory, and the format with --format {suffix}."
-        )
+    _check_folder(output)
     style = style_of(raw=raw, delimiter=output_delimiter, bom=bom, locale=locale)
-    asked = Tables(
-        report_formats(formats or ["csv"], "--format"), style, options.columns_of(columns), explain, max_pairs, records
-    )
+    wanted = report_formats(formats or ["csv"], "--format")
+    asked = Tables(wanted, style, options.columns_of(columns), explain, max_pairs, records)
     limit = None if memory is None else parse_size(memory)
     if between is not None:
         if memory is not None or explain or max_pairs != MAX_PAIRS or records:
@@ -186,11 +180,21 @@ def report(
     _say_what_is_older(output, asked)
     as_json = layout is ReportFormat.json
     if not as_json:
-        summary = spaced(
-            {name: summary[name] for name in _SHOWN}
-            | {"files": ", ".join(str(output / name) for name in files_of(asked))}
-        )
+        written = ", ".join(str(output / name) for name in files_of(asked))
+        summary = spaced({name: summary[name] for name in _SHOWN} | {"files": written})
     write_summary(summary, sys.stdout, as_json=as_json)
+
+
+def _check_folder(output: Path) -> None:
+    """Raise ``UsageError`` unless ``--output`` may name a directory."""
+    from dedup.errors import UsageError
+
+    if str(output) == "-" or (output.exists() and not output.is_dir()):
+        raise UsageError(f"--output {output} is not a directory; give a directory for the files of the report.")
+    if (suffix := output.suffix.lower().removeprefix(".")) in FORMATS:
+        raise UsageError(
+            f"--output {output}: a report is several files; give a directory, and the format with --format {suffix}."
+        )
 
 
 def _between(

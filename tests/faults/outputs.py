@@ -41,6 +41,8 @@ IMPLIED = {
     "rejects": (("index", "dirty.csv", "--max-reject-rate", "1"), ".dedup/rejects/dirty.jsonl"),
     "pairs": (("report", "--output", "out"), "out/pairs.csv"),
     "clusters": (("report", "--output", "out"), "out/clusters.csv"),
+    "records": (("report", "--output", "out", "--records", "--format", "jsonl"), "out/records.jsonl"),
+    "page": (("report", "--output", "out", "--format", "html"), "out/report.html"),
     "summary": (("report", "--output", "out"), "out/summary.json"),
     "lock": (("index", "clean.csv"), ".dedup/lock"),
     "lock of a report": (("report", "--output", "out"), ".dedup/lock"),
