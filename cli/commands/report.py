@@ -156,7 +156,6 @@ def report(
     style = style_of(raw=raw, delimiter=output_delimiter, bom=bom, locale=locale)
     wanted = report_formats(formats or ["csv"], "--format")
     asked = Tables(wanted, style, options.columns_of(columns), explain, max_pairs, records)
-    limit = None if memory is None else parse_size(memory)
     if between is not None:
         if memory is not None or explain or max_pairs != MAX_PAIRS or records:
             raise UsageError(
@@ -170,7 +169,7 @@ def report(
             load_model(),
             output,
             min_probability=min_probability,
-            memory=limit,
+            memory=None if memory is None else parse_size(memory),
             access=access_of(mode) if mode else None,
             tables=asked,
             progress=progress,

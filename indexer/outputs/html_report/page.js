@@ -108,15 +108,15 @@
     return element("tr", {},
       element("td", { class: "text" }, member === first ? shown(text) : compared(first[2], text)),
       element("td", { class: "number" }, value === null ? "first" : exact ? "exact" : probability(value)),
+      element("td", { class: "reasons" }, why),
       element("td", { class: "cell" }, shown(from)),
       element("td", { class: "id" }, shown(id)),
-      ...used.map((at) => element("td", { class: "cell" }, shown(cells[at] ?? ""))),
-      element("td", {}, why));
+      ...used.map((at) => element("td", { class: "cell" }, shown(cells[at] ?? ""))));
   }
 
   function members(cluster) {
     const used = columns.map((_, at) => at).filter((at) => cluster.members.some((member) => member[6][at]));
-    const heads = ["text", "probability", "source", "id", ...used.map((at) => columns[at]), "reasons"];
+    const heads = ["text", "probability", "reasons", "source", "id", ...used.map((at) => columns[at])];
     const table = element("table", {},
       element("thead", {}, element("tr", {}, ...heads.map((head) => element("th", { scope: "col" }, shown(head))))),
       element("tbody", {}, ...cluster.members.map((member) => row(cluster, member, used))));
