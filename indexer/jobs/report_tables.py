@@ -73,7 +73,8 @@ def beginning_of(columns: Sequence[Column], layout: TableFormat) -> re.Pattern[b
     if not layout.is_text:
         return None
     if not layout.is_delimited:
-        return re.compile(rb'\{"%s": ' % re.escape(columns[0].name.encode()))
+        keys = (rb'"%s": ' % re.escape(column.name.encode()) for column in columns[:3])
+        return re.compile(rb"\{" + rb'"[^\n]*?", '.join(keys))
     first, *others = (re.escape(column.name.encode()) for column in columns)
     return re.compile(rb"(?:\xef\xbb\xbf)?" + first + rb"(.{1,4}?)" + rb"\1".join(others))
 
