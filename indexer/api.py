@@ -35,6 +35,7 @@ from indexer.jobs.duplicates import find_duplicates, places_of
 from indexer.jobs.index import index_input
 from indexer.jobs.link import LINKS_OF_A_TEXT
 from indexer.jobs.report import report as report_job
+from indexer.jobs.reporting.thresholds import Preview, preview
 from indexer.jobs.status import status as status_of
 from indexer.jobs.verify import verify_workspace
 from indexer.linking import link_to_index
@@ -328,10 +329,11 @@ class Index:
     def report(
         self, output: str | os.PathLike[str], *, min_probability: float | None = None, **how: Unpack[ReportOptions]
     ) -> dict[str, Any]:
-        """Write ``pairs.csv``, ``clusters.csv`` and ``summary.json`` into the directory ``output``; return the summary.
+        """Write tables of pairs and clusters and ``summary.json`` into ``output``; return the summary.
 
-        ``how`` are the options of ``dedup report``: ``tables`` (``csv``, ``tsv``, ``xlsx``, ``parquet``), ``columns``,
-        ``explain``, ``max_pairs``, ``delimiter``, ``bom``, ``locale`` and ``raw``.
+        ``how`` are the options of ``dedup report``: ``formats`` (of ``csv``, ``tsv``, ``jsonl``, ``xlsx``, ``parquet``
+        and ``html``, one or a list), ``columns``, ``explain``, ``max_pairs``, ``records`` (a table of every
+        record with its cluster), ``delimiter``, ``bom``, ``locale`` and ``raw``.
 
         Raises:
             UsageError: nothing is indexed, or an option cannot be used.
@@ -342,6 +344,19 @@ class Index:
         asked: dict[str, Any] = {"min_probability": least, "tables": tables_of(how)}
         with progress_of(self._progress) as progress:
             return report_job(self._workspace, self._model, folder, **asked, progress=progress)
+
+    def preview(self, *, min_probability: float | None = None) -> Preview:
+        """Return how many pairs and clusters a report would have at each threshold, and the pairs next to one.
+
+        Nothing is stored or written.
+
+        Raises:
+            UsageError: nothing is indexed.
+            VersionMismatch: the index was made with another model.
+        """
+        least = probability_of(min_probability, self._model.default_probability)
+        with progress_of(self._progress) as progress:
+            return preview(self._workspace, self._model, min_probability=least, progress=progress)
 
     def verify(self, *, repair: bool = False) -> Verification:
         """Check every record, text and vector, and the snapshot; true if nothing is wrong.

@@ -16,7 +16,8 @@ from dedup.matching.matcher import Matcher
 from dedup.model import load_model
 from indexer.jobs.report_tables import Tables
 from indexer.outputs.record_pairs import MAX_PAIRS
-from indexer.outputs.table_files import TableFormat, style_of
+from indexer.outputs.report_formats import report_formats
+from indexer.outputs.table_files import style_of
 
 Label = str | int
 """The name of a column; a number where the columns of a data frame are numbered."""
@@ -31,10 +32,11 @@ ModelOption = Matcher | str | os.PathLike[str] | None
 class ReportOptions(TypedDict, total=False):
     """How the tables of a report are written; see ``dedup report`` in docs/cli.md and docs/output-files.md."""
 
-    tables: str
+    formats: str | Sequence[str]
     columns: Sequence[str] | None
     explain: bool
     max_pairs: int
+    records: bool
     delimiter: str | None
     bom: bool
     locale: str | None
@@ -46,9 +48,10 @@ def tables_of(options: ReportOptions) -> Tables:
     if unknown := sorted(options.keys() - ReportOptions.__annotations__.keys()):
         known = ", ".join(ReportOptions.__annotations__)
         raise UsageError(f"There is no option {unknown[0]!r}; the options of a report are {known}.")
-    layout = options.get("tables", TableFormat.csv)
-    if layout not in list(TableFormat):
-        raise UsageError(f"tables is {layout!r}; give one of {', '.join(TableFormat)}.")
+    formats = options.get("formats", "csv")
+    if not isinstance(formats, Sequence) or not all(isinstance(name, str) for name in formats):
+        raise UsageError(f"formats is {formats!r}; give a list of names, such as ['csv', 'html'].")
+    asked = report_formats([formats] if isinstance(formats, str) else formats, "formats")
     columns = options.get("columns")
     if isinstance(columns, str):
         raise UsageError(f"columns is {columns!r}; give a list of names.")
@@ -59,7 +62,7 @@ def tables_of(options: ReportOptions) -> Tables:
         locale=options.get("locale"),
     )
     most = limit_of(options.get("max_pairs", MAX_PAIRS), "max_pairs")
-    return Tables(TableFormat(layout), style, columns, options.get("explain", False), most)
+    return Tables(asked, style, columns, options.get("explain", False), most, options.get("records", False))
 
 
 @cache

@@ -37,6 +37,8 @@ FEATURES = {
     "the column that holds the name": ("indexer.reading.columns", "Columns"),
     "rejected rows": ("indexer.reading.rejects", "RejectsFile"),
     "the guard against formulas in cells": ("indexer.outputs.csv", "safe_cell"),
+    "the page of a report": ("indexer.outputs.html_report.write", "write_page"),
+    "what each threshold would find": ("indexer.jobs.reporting.thresholds", "preview"),
     "a second writer is refused": ("indexer.store.lock", "file_lock"),
     "the tables of the database": ("indexer.store.schema", "record"),
     "the FAISS snapshot": ("indexer.vectors.snapshot", "Snapshots"),

@@ -17,19 +17,24 @@ from cli.show.render import spaced, write_summary
 from cli.show.rows_file import rows_file
 from dedup.runtime.threads import compute_with
 from indexer.outputs.record_pairs import MAX_PAIRS
+from indexer.outputs.report_formats import FORMATS, ReportFormats, report_formats
 from indexer.outputs.table_files import TableFormat
 
 if TYPE_CHECKING:
     from indexer.jobs.report_tables import Tables
     from indexer.store.workspace import Workspace
 
-TABLES = ("pairs", "clusters")
-"""So many distinct texts of the other source are listed for one."""
+_OF_FILES = (
+    *("output", "between", "formats", "columns", "explain", "max_pairs", "output_delimiter", "bom", "locale", "raw"),
+    *("mode", "memory", "records"),
+)
+"""Parameters that --preview has no use for."""
 
 EXAMPLES = options.examples(
     "dedup report",
     "dedup report -o duplicates --min-probability 0.9",
-    "dedup report --tables xlsx --columns city,country",
+    "dedup report --format html,xlsx --columns city,country",
+    "dedup report --preview",
     "dedup report --between leads crm",
 )
 
@@ -41,11 +46,30 @@ _SHOWN = (
 
 Directory = Annotated[
     Path,
-    typer.Option("--output", "-o", metavar="DIR", help="Directory for pairs.csv, clusters.csv and summary.json."),
+    typer.Option("--output", "-o", metavar="DIR", help="Directory for the files."),
 ]
-TableLayout = Annotated[
-    TableFormat,
-    typer.Option("--tables", metavar="FORMAT", help="Format of pairs and clusters: csv, tsv, xlsx or parquet."),
+Formats = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--format",
+        metavar="FORMATS",
+        help=f"Formats of the files, of {', '.join(FORMATS)}, with commas or repeated; html is one page, report.html. "
+        "Default: csv.",
+    ),
+]
+Summary = Annotated[
+    ReportFormat, typer.Option("--summary", metavar="FORMAT", help="What is printed, as a table or as json.")
+]
+Records = Annotated[
+    bool, typer.Option("--records", help="Also write every record with its cluster, if it is in one, to records.csv.")
+]
+Preview = Annotated[
+    bool,
+    typer.Option(
+        "--preview",
+        help="Print how many pairs and clusters there are at each threshold, and the pairs next to the one chosen; "
+        "write and store nothing.",
+    ),
 ]
 Explain = Annotated[bool, typer.Option("--explain", help="Add the reasons for the probability to each pair.")]
 MaxPairs = Annotated[
@@ -82,11 +106,14 @@ Between = Annotated[
 
 
 def report(
+    context: typer.Context,
     output: Directory = Path("dedup-report"),
     min_probability: MinProbability = None,
     between: Between = None,
-    layout: options.Output = ReportFormat.table,
-    tables: TableLayout = TableFormat.csv,
+    formats: Formats = None,
+    records: Records = False,
+    preview: Preview = False,
+    layout: Summary = ReportFormat.table,
     columns: options.Columns = None,
     explain: Explain = False,
     max_pairs: MaxPairs = MAX_PAIRS,
@@ -105,33 +132,33 @@ def report(
 ) -> None:
     """Find all duplicates in the index.
 
-    Writes all duplicate pairs to pairs.csv, clusters of duplicates to clusters.csv, and counts to summary.json.
-    docs/output-files.md describes their columns.
+    Writes all duplicate pairs to pairs.csv, clusters of duplicates to clusters.csv, and counts to summary.json; with
+    --format html a page to look at, report.html. docs/output-files.md describes them.
     """
     compute_with(threads)
+    place = _place(workspace, database, schema)
+    if preview:
+        _preview(context, place, min_probability, layout, quiet=quiet)
+        return
 
     from dedup.errors import UsageError
     from dedup.model import load_model
     from indexer.files import access_of
+    from indexer.jobs.report import files_of
     from indexer.jobs.report import report as report_job
     from indexer.jobs.report_tables import Tables
     from indexer.memory import parse_size
     from indexer.outputs.table_files import style_of
-    from indexer.store.workspace import Workspace
 
-    if str(output) == "-" or (output.exists() and not output.is_dir()):
-        raise UsageError(f"--output {output} is not a directory; give a directory for the files of the report.")
-    if (suffix := output.suffix.lower().removeprefix(".")) in list(TableFormat):
-        raise UsageError(
-            f"--output {output}: a report is several files; give a directory, and the format with --tables {suffix}."
-        )
+    _check_folder(output)
     style = style_of(raw=raw, delimiter=output_delimiter, bom=bom, locale=locale)
-    asked = Tables(tables, style, options.columns_of(columns), explain, max_pairs)
-    limit = None if memory is None else parse_size(memory)
-    place = Workspace(workspace, database, schema=schema)
+    wanted = report_formats(formats or ["csv"], "--format")
+    asked = Tables(wanted, style, options.columns_of(columns), explain, max_pairs, records)
     if between is not None:
-        if memory is not None or explain or max_pairs != MAX_PAIRS:
-            raise UsageError("--memory, --explain and --max-pairs do not apply to --between; leave them out.")
+        if memory is not None or explain or max_pairs != MAX_PAIRS or records:
+            raise UsageError(
+                "--memory, --explain, --max-pairs and --records do not apply to --between; leave them out."
+            )
         _between(place, between, output, min_probability, layout, asked, mode, quiet=quiet)
         return
     with shown_progress(quiet=quiet) as progress:
@@ -140,18 +167,31 @@ def report(
             load_model(),
             output,
             min_probability=min_probability,
-            memory=limit,
+            memory=None if memory is None else parse_size(memory),
             access=access_of(mode) if mode else None,
             tables=asked,
             progress=progress,
         )
     note = notes_unless(quiet)
-    for sentence in (*_estimates(summary), *_unlisted(summary, max_pairs), *_older(output, tables)):
+    for sentence in (*_estimates(summary), *_unlisted(summary, max_pairs), *_older(output, asked)):
         note(f"Note: {sentence}")
     as_json = layout is ReportFormat.json
     if not as_json:
-        summary = spaced({name: summary[name] for name in _SHOWN} | {"files": _files(output, tables)})
+        written = ", ".join(str(output / name) for name in files_of(asked))
+        summary = spaced({name: summary[name] for name in _SHOWN} | {"files": written})
     write_summary(summary, sys.stdout, as_json=as_json, quiet=quiet)
+
+
+def _check_folder(output: Path) -> None:
+    """Raise ``UsageError`` unless ``--output`` may name a directory."""
+    from dedup.errors import UsageError
+
+    if str(output) == "-" or (output.exists() and not output.is_dir()):
+        raise UsageError(f"--output {output} is not a directory; give a directory for the files of the report.")
+    if (suffix := output.suffix.lower().removeprefix(".")) in FORMATS:
+        raise UsageError(
+            f"--output {output}: a report is several files; give a directory, and the format with --format {suffix}."
+        )
 
 
 def _between(
@@ -166,17 +206,24 @@ def _between(
     quiet: bool,
 ) -> None:
     """Write every pair of a record of one source and one of the other."""
+    from dedup.errors import UsageError
     from dedup.model import load_model
     from indexer.files import make_directory
     from indexer.jobs.link import LINKS_OF_A_TEXT
     from indexer.jobs.report_tables import LINK_COLUMNS, beginning_of
     from indexer.linking import link_to_index
     from indexer.outputs.destination import check_foreign
+    from indexer.outputs.report_formats import suited
 
-    path, model = folder / f"links.{tables.layout}", load_model()
+    if tables.formats.page:
+        raise UsageError("--format html is a page of clusters, which --between does not make; name a table format.")
     place.check_readable()
-    file = rows_file(path, Format(tables.layout), tables.style, place, mode=mode)
-    check_foreign(path, "a list of links", beginning_of(LINK_COLUMNS) if tables.layout.is_text else None)
+    files = []
+    for one in tables.formats.tables:
+        path = folder / f"links.{one}"
+        files.append(rows_file(path, Format(one), suited(tables.style, one, tables.formats), place, mode=mode))
+        check_foreign(path, "a list of links", beginning_of(LINK_COLUMNS, one))
+    model = load_model()
     with shown_progress(quiet=quiet) as progress:
         links = link_to_index(
             place,
@@ -188,7 +235,8 @@ def _between(
             progress=progress,
         )
     make_directory(folder, 0o700)
-    write_links(file, links, Keep.all, tables.columns, with_unmatched=False)
+    for file in files:
+        write_links(file, links, Keep.all, tables.columns, with_unmatched=False)
     if links.cut_off:
         say(f"Warning: {links.cut_off:,} texts have {LINKS_OF_A_TEXT} similar ones, the most that are listed for one.")
     found = {
@@ -198,7 +246,7 @@ def _between(
             sources[0]: len(links.left) - len(links.unmatched),
             sources[1]: len(links.right) - len(links.unmatched_right),
         },
-        "files": str(path),
+        "files": ", ".join(str(file.path) for file in files),
     }
     as_json = layout is ReportFormat.json
     write_summary(found if as_json else spaced(found), sys.stdout, as_json=as_json, quiet=quiet)
@@ -232,11 +280,37 @@ def _unlisted(summary: Mapping[str, Any], max_pairs: int) -> Iterator[str]:
         )
 
 
-def _older(output: Path, tables: TableFormat) -> Iterator[str]:
-    others = [output / f"{name}.{other}" for name in TABLES for other in TableFormat if other is not tables]
-    if older := [str(path) for path in others if path.exists()]:
+def _older(output: Path, asked: Tables) -> Iterator[str]:
+    from indexer.jobs.report import files_of
+    from indexer.jobs.report_tables import Tables
+
+    possible = files_of(Tables(ReportFormats(tuple(TableFormat), page=True), records=True))
+    of_others = [output / name for name in possible if name not in files_of(asked)]
+    if older := [str(path) for path in of_others if path.exists()]:
         yield f"{', '.join(older)} {'is' if len(older) == 1 else 'are'} not of this report."
 
 
-def _files(output: Path, tables: TableFormat) -> str:
-    return ", ".join(str(output / name) for name in (*(f"{name}.{tables}" for name in TABLES), "summary.json"))
+def _place(workspace: Path, database: str | None, schema: str | None) -> Workspace:
+    from indexer.store.workspace import Workspace
+
+    return Workspace(workspace, database, schema=schema)
+
+
+def _preview(
+    context: typer.Context, place: Workspace, min_probability: float | None, layout: ReportFormat, *, quiet: bool
+) -> None:
+    """Print what a report would find; options of its files are refused."""
+    from cli.show.preview import write_preview
+    from dedup.errors import UsageError
+    from dedup.model import load_model
+    from indexer.jobs.reporting.thresholds import preview
+
+    for parameter in context.command.params:
+        source = context.get_parameter_source(str(parameter.name))
+        if parameter.name in _OF_FILES and source is not None and source.name == "COMMANDLINE":
+            raise UsageError(
+                f"{parameter.opts[0]} does not apply to --preview, which writes no file; leave one of them out."
+            )
+    with shown_progress(quiet=quiet) as progress:
+        found = preview(place, load_model(), min_probability=min_probability, progress=progress)
+    write_preview(found, sys.stdout, as_json=layout is ReportFormat.json)

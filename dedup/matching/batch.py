@@ -152,7 +152,7 @@ class BatchComparison:
 
     def probabilities(self, pairs: NDArray[np.int64]) -> Floats:
         """Return the probabilities (q,) of any ``pairs`` (q, 2)."""
-        found = [self._similarities(pairs[block]) for block in _blocks(len(pairs), _BLOCK_SIZE)]
+        found = [self.similarities(pairs[block]) for block in _blocks(len(pairs), _BLOCK_SIZE)]
         similarities = np.concatenate([np.empty(0, np.float32), *found])
         return shifted(self._compare(pairs, similarities, lambda done: None), self._shift)
 
@@ -169,13 +169,14 @@ class BatchComparison:
         def of_block(block: slice) -> tuple[slice, Floats]:
             if bounds is None:
                 return block, np.ones(len(pairs[block]))
-            known = self._similarities(pairs[block]) if similarities is None else similarities[block]
+            known = self.similarities(pairs[block]) if similarities is None else similarities[block]
             return block, bounds.probabilities(pairs[block].astype(np.int64), known)
 
         bounds = self._make_bounds()
         return threads.in_order(of_block, _blocks(len(pairs), _BLOCK_SIZE), self._workers)
 
-    def _similarities(self, pairs: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
+    def similarities(self, pairs: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
+        """Return the cosines (q,) of any ``pairs`` (q, 2)."""
         return cosine(*(self._codes[side] for side in pairs.T))
 
     def _compare(

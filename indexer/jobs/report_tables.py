@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import chain, groupby
+from itertools import chain, groupby, islice, repeat
 from operator import attrgetter
 from typing import Any
 
@@ -20,9 +20,10 @@ from dedup.runtime.progress import Progress
 from indexer.jobs.duplicates import Duplicates, check_text_of
 from indexer.outputs.reasons import in_a_cell, reasons_of
 from indexer.outputs.record_pairs import MAX_PAIRS, RecordPairs
+from indexer.outputs.report_formats import ReportFormats
 from indexer.outputs.table_files import Column, Style, TableFormat, TableWriter
 from indexer.store.integrity.values import damaged
-from indexer.store.store import Record, Store
+from indexer.store.store import Ids, Record, Store
 
 PAIR_COLUMNS = (
     *map(Column, ("source_1", "id_1", "text_1", "source_2", "id_2", "text_2")),
@@ -33,6 +34,7 @@ REASON_COLUMNS = (Column("log_odds", float), Column("explanation"))
 LINK_COLUMNS = PAIR_COLUMNS[:8]
 """The first columns of the pairs across two sources."""
 CLUSTER_COLUMNS = (*map(Column, ("cluster_id", "source", "id", "text")), Column("weakest_probability", float))
+RECORD_COLUMNS = (*map(Column, ("source", "id", "text", "cluster_id")), Column("representative", bool))
 
 _Pair = tuple[str, str, tuple[Any, ...]]
 """Two held records and what was measured."""
@@ -49,23 +51,30 @@ class Tables:
     """How the tables of a report are written.
 
     Attributes:
-        layout: Their format.
+        formats: Their formats, and whether there is a page.
         style: How their cells are written.
         columns: Other columns of the input to write, in this order; None for all, in that of their first occurrence.
         explain: Whether each pair has its reasons.
         max_pairs: Most pairs of records listed for two texts, or for one (``outputs.record_pairs``).
+        records: Whether there is a table of all records.
 
     """
 
-    layout: TableFormat = TableFormat.csv
+    formats: ReportFormats = field(default_factory=ReportFormats)
     style: Style = field(default_factory=Style)
     columns: Sequence[str] | None = None
     explain: bool = False
     max_pairs: int = MAX_PAIRS
+    records: bool = False
 
 
-def beginning_of(columns: Sequence[Column]) -> re.Pattern[bytes]:
-    """Return how a table with these columns begins, whatever its delimiter."""
+def beginning_of(columns: Sequence[Column], layout: TableFormat) -> re.Pattern[bytes] | None:
+    """Return how a table with these columns begins, whatever its delimiter; None if the format is not text."""
+    if not layout.is_text:
+        return None
+    if not layout.is_delimited:
+        keys = (rb'"%s": ' % re.escape(column.name.encode()) for column in columns[:3])
+        return re.compile(rb"\{" + rb'"[^\n]*?", '.join(keys))
     first, *others = (re.escape(column.name.encode()) for column in columns)
     return re.compile(rb"(?:\xef\xbb\xbf)?" + first + rb"(.{1,4}?)" + rb"\1".join(others))
 
@@ -79,6 +88,7 @@ class TextRecords:
         first_records: Smallest ``record_id`` of each text (n,).
         held: Records by position of the text, for texts in a pair or a cluster: cells joined by ``_GLUE``.
         columns: Other columns of the input.
+        prepare: Makes a cell of a text; held cells are prepared.
 
     """
 
@@ -86,6 +96,7 @@ class TextRecords:
     first_records: NDArray[np.int64]
     held: dict[int, list[str]]
     columns: list[str]
+    prepare: Callable[[str], str]
 
     def cells(self, held: str) -> list[str]:
         """Return the cells of a held record: source, id, text and the value of each of ``columns``."""
@@ -117,6 +128,10 @@ class Labels:
     def name(self, label: int) -> str:
         """Return the name of a cluster."""
         return f"c{self._first_records[label]}"
+
+    def first_record(self, label: int) -> int:
+        """Return the smallest ``record_id`` of a cluster."""
+        return int(self._first_records[label])
 
     def places(self) -> NDArray[np.int64]:
         """Return the clustered texts: those of a cluster are adjacent, clusters in the order of their first record."""
@@ -159,7 +174,7 @@ def read_records(
     if len(bare := np.flatnonzero(counts == 0)):
         raise damaged(f"Text {text_ids[int(bare[0])]} has no record.")
     progress("read records", len(text_ids), len(text_ids))
-    return TextRecords(counts, first_records, held, list(columns))
+    return TextRecords(counts, first_records, held, list(columns), prepare)
 
 
 def _held(record: Record, columns: Iterable[str], prepare: Callable[[str], str]) -> str:
@@ -178,13 +193,18 @@ def cluster_columns(columns: Sequence[str]) -> list[Column]:
     return [*CLUSTER_COLUMNS, *map(Column, _unique_names(columns))]
 
 
+def record_columns(columns: Sequence[str]) -> list[Column]:
+    """Return the columns of the table of records."""
+    return [*RECORD_COLUMNS, *map(Column, _unique_names(columns))]
+
+
 def write_pairs(
     table: TableWriter, duplicates: Duplicates, records: TextRecords, labels: Labels, asked: Tables, progress: Progress
 ) -> int:
     """Write near pairs, most probable first, then exact ones; return the number of pairs."""
     listed = RecordPairs(records.held, _source_of, asked.max_pairs)
     found = chain(
-        _near_pairs(duplicates, labels, listed, asked, progress),
+        _near_pairs(duplicates, labels, listed, asked, records.prepare, progress),
         _exact_pairs(records, labels, listed, asked, progress),
     )
     written = 0
@@ -202,17 +222,25 @@ def write_pairs(
 
 
 def _near_pairs(
-    duplicates: Duplicates, labels: Labels, listed: RecordPairs[str], asked: Tables, progress: Progress
+    duplicates: Duplicates,
+    labels: Labels,
+    listed: RecordPairs[str],
+    asked: Tables,
+    prepare: Callable[[str], str],
+    progress: Progress,
 ) -> Iterator[_Pair]:
     near, texts, of_text = duplicates.near, duplicates.near.comparison.normal_forms, labels.of_text.tolist()
     order = np.lexsort((-near.similarities, -near.probabilities))  # stable: ties by text
     for block in _blocks(order, "pairs", progress):
         found = near.pairs[block].tolist(), near.probabilities[block].tolist(), near.similarities[block].tolist()
-        for (one, other), probability, similarity in zip(*found, strict=True):
+        reasons: Iterable[tuple[Any, ...]] = repeat((), len(block))
+        if asked.explain:
+            left, right = (texts[side].tolist() for side in near.pairs[block].T)
+            explained = near.model.explain_pairs(left, right, near.similarities[block].tolist())
+            reasons = (_reasons(reasons_of(one), prepare) for one in explained)
+        for (one, other), probability, similarity, why in zip(*found, reasons, strict=True):
             cluster = labels.name(of_text[one]) if of_text[one] == of_text[other] else ""
-            measures: tuple[Any, ...] = (probability, similarity, "near", cluster)
-            if asked.explain:
-                measures += _reasons(reasons_of(near.model.explain(str(texts[one]), str(texts[other]), similarity)))
+            measures = (probability, similarity, "near", cluster, *why)
             for first, second in listed.across(one, other):
                 yield first, second, measures
 
@@ -220,7 +248,7 @@ def _near_pairs(
 def _exact_pairs(
     records: TextRecords, labels: Labels, listed: RecordPairs[str], asked: Tables, progress: Progress
 ) -> Iterator[_Pair]:
-    equal = _reasons(reasons_of(None)) if asked.explain else ()
+    equal = _reasons(reasons_of(None), records.prepare) if asked.explain else ()
     for block in _blocks(np.flatnonzero(records.counts > 1), "exact pairs", progress):
         for place in block.tolist():
             measures = (1.0, 1.0, "exact", labels.name(labels.of_text[place]), *equal)
@@ -242,12 +270,36 @@ def write_clusters(
     return [size for size in sizes if size]
 
 
+def write_records(
+    table: TableWriter, store: Store, text_ids: Ids, records: TextRecords, labels: Labels, progress: Progress
+) -> None:
+    """Write every record in the order in which it was added, with its cluster if it is in one.
+
+    The first record of a cluster is its representative, and so is a record in no cluster: those are the records without
+    duplicates.
+    """
+    added, prepare = store.iter_records_as_added(), records.prepare
+    total, done = int(records.counts.sum()), 0
+    while page := list(islice(added, _AT_ONCE)):
+        places = np.searchsorted(text_ids, [record.text_id for record in page])
+        of_text, is_clustered = labels.of_text[places].tolist(), labels.is_clustered[places].tolist()
+        rows = []
+        for record, label, clustered in zip(page, of_text, is_clustered, strict=True):
+            cluster = labels.name(label) if clustered else ""
+            is_first = not clustered or record.record_id == labels.first_record(label)
+            own = map(prepare, (record.source, record.external_id, record.raw))
+            rows.append([*own, cluster, is_first, *(prepare(record.fields.get(name, "")) for name in records.columns)])
+        table.write(rows)
+        done += len(page)
+        progress("write records", done, total)
+
+
 def _source_of(held: str) -> str:
     return held[: held.index(_GLUE)]
 
 
-def _reasons(reasons: dict[str, Any]) -> tuple[float | None, str]:
-    return reasons["log_odds"], in_a_cell(reasons["explanation"])
+def _reasons(reasons: dict[str, Any], prepare: Callable[[str], str]) -> tuple[float | None, str]:
+    return reasons["log_odds"], prepare(in_a_cell(reasons["explanation"]))
 
 
 def _blocks(values: NDArray[np.int64], stage: str, progress: Progress) -> Iterator[NDArray[np.int64]]:
@@ -258,7 +310,7 @@ def _blocks(values: NDArray[np.int64], stage: str, progress: Progress) -> Iterat
 
 def _unique_names(columns: Sequence[str]) -> list[str]:
     """Return names for the columns of the input that differ from ours and from each other."""
-    ours = {column.name for column in CLUSTER_COLUMNS}
+    ours = {column.name for column in (*CLUSTER_COLUMNS, *RECORD_COLUMNS)}
     taken = {*ours, *columns}
     names = []
     for column in columns:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import ColumnElement, Connection, Engine, func, insert, select, tuple_
 
 from dedup.errors import CorruptStore, InputRefused, UsageError
@@ -104,6 +105,15 @@ class Store(Texts):
             result[record.text_id].append(record)
         return dict(result)
 
+    def records_per_text(self, text_ids: Ids) -> NDArray[np.int64]:
+        """Return the number of records of each of these texts (n,), whose ids are ascending."""
+        text_id = schema.record.c.text_id
+        rows = self.read(select(text_id, func.count()).group_by(text_id).order_by(text_id))
+        found = np.array([tuple(row) for row in rows], np.int64).reshape(-1, 2)
+        counts = np.zeros(len(text_ids), np.int64)
+        counts[np.searchsorted(text_ids, found[:, 0])] = found[:, 1]
+        return counts
+
     def iter_records(self, page: int = PAGE, *, sources: Sequence[str] | None = None) -> Iterator[Record]:
         """Yield the records of ``sources``, or all, in the order of ``(text_id, record_id)``, ``page`` at a time."""
         order = tuple_(schema.record.c.text_id, schema.record.c.record_id)
@@ -114,6 +124,14 @@ class Store(Texts):
         while rows := self.read(statement.where(order > after)):
             yield from self._to_records(rows)
             after = (rows[-1].text_id, rows[-1].record_id)
+
+    def iter_records_as_added(self, page: int = PAGE) -> Iterator[Record]:
+        """Yield all records in the order in which they were added, ``page`` at a time."""
+        key = schema.record.c.record_id
+        statement, after = select(*_RECORD_COLUMNS).order_by(key).limit(page), BEFORE_ALL
+        while rows := self.read(statement.where(key > after)):
+            yield from self._to_records(rows)
+            after = rows[-1].record_id
 
     def texts_of_sources(self, sources: Sequence[str]) -> Ids:
         """Return the ids of the texts of all records of these sources (n,), ascending."""

@@ -26,7 +26,7 @@ def test_index_query_report_status(indexed: None) -> None:
         "city": "city 28",
     }
 
-    report = dedup_("report", "--output", "found", "--format", "json")
+    report = dedup_("report", "--output", "found", "--summary", "json")
     assert report.exit_code == 0, report.stderr
     assert json.loads(report.stdout) == json.loads(Path("found/summary.json").read_text())
     assert {path.name for path in Path("found").iterdir()} == {"pairs.csv", "clusters.csv", "summary.json"}

@@ -53,6 +53,11 @@ class FakeModel:
     def explain(self, left: str, right: str, similarity: float) -> Explanation:
         return Explanation(similarity, similarity, 0.0, ())
 
+    def explain_pairs(
+        self, left: Sequence[str], right: Sequence[str], similarities: Sequence[float]
+    ) -> list[Explanation]:
+        return list(map(self.explain, left, right, similarities))
+
     def with_corpus(self, corpus: Corpus) -> FakeModel:
         return self
 

@@ -91,7 +91,7 @@ def test_a_report_between_two_sources_has_every_pair_across_and_no_other() -> No
     write("leads.csv", "id,name\n1,Acme Widgets Inc\n2,Acme Widgets Inc\n3,Harbor Granite\n")
     dedup_("index", "leads.csv", "-q")
     dedup_("index", "accounts.csv", "--id", "key", "-q")
-    result = dedup_("report", "--between", "leads", "accounts", "-o", "out", "--format", "json")
+    result = dedup_("report", "--between", "leads", "accounts", "-o", "out", "--summary", "json")
     found = json.loads(result.stdout)
     assert (found["records"], found["pairs"], found["linked"]) == (6, 4, {"leads": 2, "accounts": 2})
     rows = list(csv.DictReader(Path("out/links.csv").read_text().splitlines()))

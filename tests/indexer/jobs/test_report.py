@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 from indexed import MODEL, NAMES, index
+from report_pages import Structure
 
 from dedup.errors import EnvironmentFault, UsageError
 from indexer.jobs.index import index_rows
 from indexer.jobs.report import files_of, report_workspace
-from indexer.outputs.table_files import TableFormat
+from indexer.jobs.report_tables import Tables
+from indexer.outputs.report_formats import ReportFormats
 from indexer.reading.open import Row
 from indexer.store.runs import last_runs
 from indexer.store.store import Store
@@ -35,7 +37,7 @@ def test_pairs_clusters_and_summary(store: Store, snapshots: Snapshots, tmp_path
     output = tmp_path / "new" / "report"
     steps: set[str] = set()
     summary = write(snapshots, output, progress=lambda stage, done, total: steps.add(stage))
-    assert sorted(path.name for path in output.iterdir()) == sorted(files_of(TableFormat.csv))
+    assert sorted(path.name for path in output.iterdir()) == sorted(files_of(Tables()))
     assert steps >= {"search", "compare", "cluster", "write pairs", "write clusters"}
 
     pairs = read(output / "pairs.csv")
@@ -119,6 +121,29 @@ def test_columns_that_first_occur_late(store: Store, snapshots: Snapshots, tmp_p
     write(snapshots, tmp_path)
     found = [tuple(row[column] for column in ("id", "a", "b", "c")) for row in read(tmp_path / "clusters.csv")]
     assert found == [("1", "", "", ""), ("2", 'x, "y"', "", ""), ("3", "", "", ""), ("4", "", "", "z")]
+
+
+def test_every_record_with_its_cluster(store: Store, snapshots: Snapshots, tmp_path: Path) -> None:
+    index(snapshots, NAMES, identity="column")
+    write(snapshots, tmp_path, tables=Tables(records=True))
+    found = read(tmp_path / "records.csv")
+    assert list(found[0]) == ["source", "id", "text", "cluster_id", "representative", "city"]
+    assert [row["id"] for row in found] == [f"r{n}" for n in range(1, 9)]
+    assert [row["cluster_id"] for row in found] == ["c1", "c1", "c1", "c4", "", "c4", "", ""]
+    assert [row["id"] for row in found if row["representative"] == "true"] == ["r1", "r4", "r5", "r7", "r8"]
+
+
+def test_a_page_counts_the_runs_before_it(store: Store, snapshots: Snapshots, tmp_path: Path) -> None:
+    index(snapshots, NAMES[:3], identity="column")
+    page = Tables(ReportFormats((), page=True))
+    write(snapshots, tmp_path, tables=page)
+    with pytest.raises(EnvironmentFault):  # a run that failed is not in the trend
+        write(snapshots, Path("/dev/null/x"), tables=page)
+    index(snapshots, NAMES, identity="column")
+    write(snapshots, tmp_path, tables=page)
+    text = Structure((tmp_path / "report.html").read_text("utf-8")).text
+    assert "2 clusters +1 since the last run 5 records in clusters 62.5% of all; +2 since the last run" in text
+    assert "8 records +5 since the last run" in text
 
 
 def test_nothing_is_indexed(store: Store, snapshots: Snapshots, tmp_path: Path) -> None:
