@@ -174,7 +174,8 @@ class XlsxTable(CellTable):
         raise InputRefused(
             f"The first row of {self.name} (row {self._header_row}) ends after column {len(header)}, but most "
             f"have {width} columns. If the names of the columns are in row {start.number} ({shown} …), use "
-            f"--skip-lines {start.number - 1}, or skip_lines={start.number - 1} in Python; otherwise give every column a name.",
+            f"--skip-lines {start.number - 1}, or skip_lines={start.number - 1} in Python; otherwise give every column "
+            "a name.",
             "E_HEADER",
         )
 
