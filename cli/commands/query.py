@@ -105,6 +105,7 @@ def query(
     short_rows: options.ShortRows = False,
     sheet: options.Sheet = None,
     fix_mojibake: options.FixMojibake = False,
+    allow_empty: options.AllowEmpty = False,
     rejects: options.Rejects = None,
     allow_rejects: options.AllowRejects = False,
 ) -> None:
@@ -114,8 +115,8 @@ def query(
     vectors (-1 to 1), whether both are equal after normalisation (exact), and its other columns. A column whose
     name is already taken gets the prefix column_.
 
-    With --input, each match also has the line, id, text and other columns of its query, as query_city.
-    Exit code 3: some rows of --input were rejected.
+    With --input, each match also has the line, id, text and other columns of its query, as query_city (its own
+    column line is query_column_line). Exit code 3: some rows of --input were rejected.
     """
     compute_with(threads)
 

@@ -33,12 +33,16 @@ class Unusable(NamedTuple):
 
 
 class CellTable(Table):
-    """A table of records made of cells; ``line`` is the record number, and there is no byte offset.
+    """A table of records made of cells, without byte offsets.
 
-    ``records`` is the number of records read so far, blank ones included.
+    Attributes:
+        records: The number of records read so far, blank ones included.
+        line: The line of the last one, for tables that have lines; otherwise it is the record number.
+
     """
 
     records: int = 0
+    line: int | None = None
 
     def choose_columns(
         self,
@@ -65,7 +69,7 @@ class CellTable(Table):
     def item(self, values: Sequence[str | Unusable | None]) -> Row | Reject | None:
         """Count one record and return it as a row or a reject; None if it has several cells, all of them blank."""
         self.records += 1
-        number = self.records
+        number = self.line or self.records
         cells = written(values)
         if len(cells) > 1 and not any(isinstance(value, Unusable) or (value and value.strip()) for value in values):
             self._cell_warnings.skip_blank(number)
@@ -82,10 +86,10 @@ class CellTable(Table):
             if not external_id or external_id.isspace():
                 return self._reject(cells, "E_ID_EMPTY", "The id is empty.", self.choice.id)
         raw = self._cell_warnings.check_text(raw, fields, number)
-        return Row(number, number, external_id, raw, fields, cells, None, self.name)
+        return Row(number, self.records, external_id, raw, fields, cells, None, self.name)
 
     def _reject(self, cells: Sequence[str], error: str, message: str, column: str | None) -> Reject:
-        return Reject(self.records, self.records, error, column, message, csv_line(cells), None, self.name)
+        return Reject(self.line or self.records, self.records, error, column, message, csv_line(cells), None, self.name)
 
 
 def written(values: Sequence[str | Unusable | None]) -> list[str]:

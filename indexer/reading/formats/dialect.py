@@ -94,7 +94,7 @@ def detect(owner: str, head: Sequence[str], options: ReadOptions) -> Dialect:
     if delimiter is not None and (len(delimiter) != 1 or delimiter in (quote, "\r", "\n")):
         raise UsageError(f"The delimiter {delimiter!r} is not a single character. Use one such as ';' or tab.")
     escape = options.escape
-    if len(escape) > 1 or (escape and escape in (quote, delimiter, "\r", "\n")):
+    if len(escape) > 1 or (escape and escape in (quote, *([delimiter] if delimiter else DELIMITERS), "\r", "\n")):
         raise UsageError(
             f"The escape character {escape!r} is not a single character of its own. Use one such as '\\\\'."
         )

@@ -12,7 +12,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from itertools import chain, islice
-from typing import IO, TYPE_CHECKING, Any
+from statistics import median
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 from xml.etree.ElementTree import ParseError
 
 from dedup.errors import InputRefused, UsageError
@@ -34,9 +35,26 @@ _DAMAGE = (  # what openpyxl raises for parts that are broken or contradict each
     *(zipfile.BadZipFile, zlib.error, ParseError, EOFError, KeyError, ValueError, TypeError, IndexError),
     *(AttributeError, NotImplementedError, RuntimeError),
 )
+_MAX_ROWS = 1_048_576
+_MAX_PREAMBLE_ROWS = 20
 _ZEROS = re.compile(r"0{2,}")
+_ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")
+"""How a workbook writes a character that XML cannot hold, and the line end CR."""
+_UNSAVED = re.compile(
+    rb"""<(?:\w+:)?c\b(?![^>]*\bt="str")[^>]*>\s*(?:<(?:\w+:)?f\b[^>]*/>|<(?:\w+:)?f\b[^>]*>[^<]*</(?:\w+:)?f>)"""
+    rb"""\s*(?:<(?:\w+:)?v\s*/>|<(?:\w+:)?v>\s*</|</(?:\w+:)?c>)"""
+)
+"""A cell with a formula and no result; an empty result is one of a text."""
+_MAX_FORMULA_BYTES = 1 << 16
 
 Cell = str | Unusable | None
+
+
+class SheetRow(NamedTuple):
+    """A row that is not blank: its number in the sheet, and its cells without the blank ones at the end."""
+
+    number: int
+    cells: list[Cell]
 
 
 class XlsxTable(CellTable):
@@ -53,8 +71,9 @@ class XlsxTable(CellTable):
                 raise UsageError(f"{self.name} is an Excel workbook; run: pip install 'neardup[xlsx]'")
             with self._translated():
                 sheet, others = self._sheet(options)
-                self._rows = self._records(sheet)
+                self._rows = _rows(sheet, options.skip_lines)
                 header = self._header(options)
+                unsaved = _has_unsaved_formulas(sheet)
         except BaseException:
             self._file.close()
             raise
@@ -62,12 +81,21 @@ class XlsxTable(CellTable):
             refuse_empty(self.name, options)
             self.choice = ColumnChoice((), not options.text_columns, options.id_column or None, False)
             return
-        note = f"W_SHEETS: The sheet {sheet.title!r} of {self.name} is read; others, for --sheet: "
         with self._translated():
             first = list(islice(self._rows, SAMPLE_ROWS))
+        if options.header:
+            self._refuse_preamble(header, first)
         self._rows = chain(first, self._rows)
-        sample = (_padded(cells, len(header)) for cells in first)
-        self.choose_columns(header, options, sample, [note + ", ".join(map(repr, others))] if others else [])
+        notes = []
+        if others:
+            listed = ", ".join(map(repr, others))
+            notes.append(f"W_SHEETS: The sheet {sheet.title!r} of {self.name} is read; others, for --sheet: {listed}")
+        if unsaved:
+            notes.append(
+                f"W_FORMULA: {self.name} has formulas without a result, which are read as blank. Open it in a "
+                "spreadsheet program, save it, and read it again."
+            )
+        self.choose_columns(header, options, (_padded(row.cells, len(header)) for row in first), notes)
 
     def close(self) -> None:  # noqa: D102
         self._file.close()
@@ -85,9 +113,10 @@ class XlsxTable(CellTable):
         width = len(self.columns)
         while width:
             with self._translated():
-                cells = next(self._rows, None)
-            if cells is None:
+                row = next(self._rows, None)
+            if row is None:
                 break
+            self.line, cells = row
             if len(cells) > width:
                 yield self._too_wide(cells)
             elif item := self.item(_padded(cells, width)):
@@ -110,8 +139,11 @@ class XlsxTable(CellTable):
             book = load_workbook(self._file, read_only=True, data_only=True, keep_links=False)
         sheets = {sheet.title: sheet for sheet in book.worksheets}
         visible = [title for title, sheet in sheets.items() if sheet.sheet_state == "visible"] or list(sheets)
-        if not visible or (options.sheet is not None and options.sheet not in sheets):
-            listed = ", ".join(map(repr, sheets)) or "none"
+        if not visible:
+            message = f"{self.name} has no sheet with cells. Save it again as an Excel workbook (.xlsx), or as CSV."
+            raise InputRefused(message, "E_SHEET")
+        if options.sheet is not None and options.sheet not in sheets:
+            listed = ", ".join(map(repr, sheets))
             raise InputRefused(
                 f"{self.name} has no sheet {options.sheet!r}; it has {listed}. Choose one with --sheet, or sheet= in "
                 "Python.",
@@ -121,35 +153,69 @@ class XlsxTable(CellTable):
         chosen.reset_dimensions()  # what a file states about them may be wrong
         return chosen, [] if options.sheet is not None else [title for title in visible if title != chosen.title]
 
-    def _records(self, sheet: ReadOnlyWorksheet) -> Iterator[list[Cell]]:
-        """Yield the rows that are not blank, without the blank cells at their end."""
-        for row in sheet.iter_rows():
-            cells = [_text(cell) for cell in row]
-            while cells and (cells[-1] is None or (isinstance(cells[-1], str) and not cells[-1].strip())):
-                cells.pop()
-            if cells:
-                yield cells
-
     def _header(self, options: ReadOptions) -> list[str] | None:
         """Return the cells of the header, blank ones if there is no header, or None for an empty sheet."""
-        rows = islice(self._rows, options.skip_lines, None)
-        first = next(rows, None)
+        first = next(self._rows, None)
         if first is None:
             return None
         if not options.header:
             self._rows = chain([first], self._rows)
-            return [""] * len(first)
-        return [cell if isinstance(cell, str) else "" for cell in first]
+            return [""] * len(first.cells)
+        self._header_row = first.number
+        return [cell if isinstance(cell, str) else "" for cell in first.cells]
+
+    def _refuse_preamble(self, header: Sequence[str], rows: Sequence[SheetRow]) -> None:
+        """Refuse a sheet of which most rows are wider than the first, which is then a title, or lacks names."""
+        width = int(median(len(row.cells) for row in rows)) if rows else 0
+        if width <= len(header):
+            return
+        start = next((row for row in rows[:_MAX_PREAMBLE_ROWS] if len(row.cells) >= width), rows[0])
+        shown = ", ".join(repr(cell) for cell in start.cells[:3] if isinstance(cell, str))
+        raise InputRefused(
+            f"The first row of {self.name} (row {self._header_row}) ends after column {len(header)}, but most "
+            f"have {width} columns. If the names of the columns are in row {start.number} ({shown} …), use "
+            f"--skip-lines {start.number - 1}, or skip_lines={start.number - 1} in Python; otherwise give every column "
+            "a name.",
+            "E_HEADER",
+        )
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
         with self._source.translate_errors():
             try:
                 yield
-            except _DAMAGE as error:
+            except (*_DAMAGE, OSError) as error:
+                if isinstance(error, OSError) and error.errno is not None:
+                    raise  # of the disk; openpyxl raises others
                 why = " ".join(str(error).split())[:200] or type(error).__name__
                 message = f"{self.name} is not a valid Excel workbook ({why.rstrip('.')}). Save it again."
                 raise InputRefused(message, "E_XLSX") from error
+
+
+def _rows(sheet: ReadOnlyWorksheet, skipped: int) -> Iterator[SheetRow]:
+    """Yield the rows after the first ``skipped``; raises ``ValueError`` for more than a sheet holds."""
+    for number, row in enumerate(sheet.iter_rows(), 1):
+        if number > _MAX_ROWS:
+            raise ValueError(f"a row beyond {_MAX_ROWS:,}")
+        if number <= skipped:
+            continue
+        cells = [_text(cell) for cell in row]
+        while cells and (cells[-1] is None or (isinstance(cells[-1], str) and not cells[-1].strip())):
+            cells.pop()
+        if cells:
+            yield SheetRow(number, cells)
+
+
+def _has_unsaved_formulas(sheet: ReadOnlyWorksheet) -> bool:
+    """Whether a formula of a sheet has no result: a program wrote it, and no spreadsheet program computed it."""
+    held = b""
+    with sheet._get_source() as part:
+        while data := part.read(1 << 20):
+            held += data
+            if _UNSAVED.search(held):
+                return True
+            held = held[-_MAX_FORMULA_BYTES:]
+    return False
 
 
 def _padded(cells: Sequence[Cell], width: int) -> list[Cell]:
@@ -185,6 +251,7 @@ def _text(cell: Any) -> Cell:  # noqa: ANN401 - a cell of openpyxl
     if value is None:
         return None
     if isinstance(value, str):
+        value = _unescaped(value) if "_x" in value else value
         return value if len(value) <= MAX_CELL_CHARACTERS else Unusable("E_FIELD_TOO_LONG", value[:100])
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -196,3 +263,9 @@ def _text(cell: Any) -> Cell:  # noqa: ANN401 - a cell of openpyxl
         value = int(value)
     zeros = isinstance(value, int) and _ZEROS.fullmatch(cell.number_format or "")
     return str(value).zfill(len(zeros[0])) if zeros else str(value)
+
+
+def _unescaped(text: str) -> str:
+    r"""Return a text with its escaped characters: ``_x000D_`` is CR, and ``_x005F_`` an underscore."""
+    units = _ESCAPED.sub(lambda escape: chr(int(escape[1], 16)), text)
+    return units.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")

@@ -179,7 +179,7 @@ def test_the_columns_of_the_input_are_kept_and_rows_without_a_match_listed(index
     write("asked.csv", "id,name,city,line\nA,Acme Widgets Inc,Bonn,9\nC,qqqq,Rome,\n")
     arguments = ("query", "--input", "asked.csv", "--limit", "1", "--min-probability", "0.8")
     rows = rows_of(dedup_(*arguments, "--unmatched"))
-    assert [(row["query_id"], row["query_city"], row["column_query_line"]) for row in rows] == [
+    assert [(row["query_id"], row["query_city"], row["query_column_line"]) for row in rows] == [
         *(("A", "Bonn", "9"), ("A", "Bonn", "9")),
         ("C", "Rome", ""),
     ]
@@ -232,3 +232,21 @@ def test_words_without_quotes(arguments: tuple[str, ...], hint: str) -> None:
     assert result.exit_code == 2
     assert result.stderr.rstrip().endswith(hint)
     assert "quotes" not in dedup_("status", "acme").stderr
+
+
+def test_a_column_of_the_record_does_not_replace_one_of_the_query() -> None:
+    write("index.csv", "id,name,query_city,column_query_city,city\n1,Acme Widgets Inc,A,B,C\n")
+    dedup_("index", "index.csv")
+    write("asked.csv", "id,name,city,column_line,line\n1,Acme Widgets Inc,D,E,F\n2,NULL,x,y,z\n")
+    result = dedup_("query", "--input", "asked.csv")
+    [row] = rows_of(result)
+    assert result.exit_code == 3
+    assert (row["query_city"], row["column_query_city"], row["column_column_query_city"]) == ("D", "B", "A")
+    assert (row["query_column_line"], row["query_column_column_line"], row["city"]) == ("E", "F", "C")
+
+
+def test_an_empty_file_of_queries_is_accepted_by_the_option_that_the_error_names(indexed: None) -> None:
+    write("asked.csv", "")
+    assert "--allow-empty" in dedup_("query", "--input", "asked.csv").stderr
+    accepted = dedup_("query", "--input", "asked.csv", "--allow-empty")
+    assert (accepted.exit_code, rows_of(accepted)) == (0, [])

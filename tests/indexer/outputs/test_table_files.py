@@ -161,3 +161,10 @@ def test_decimal_marks() -> None:
     for name in ("", "xx", "german", "de_DEU", "1"):
         with pytest.raises(UsageError, match="is not known"):
             decimal_mark(name)
+
+
+@pytest.mark.parametrize("character", ["\u2028", "\x85", "\x0b", "\x1c", "\ufeff", "\n", "", "ab", "é", "'"], ids=ascii)
+def test_what_readers_take_for_a_line_end_or_a_mark_is_no_delimiter(character):
+    with pytest.raises(UsageError, match="delimited"):
+        style_of(delimiter=character)
+    assert style_of(delimiter="§").delimiter == "§"

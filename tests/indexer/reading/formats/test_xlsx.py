@@ -71,8 +71,8 @@ def test_lines_before_the_header_and_no_header(tmp_path):
 
 def test_a_row_with_too_many_cells_and_an_empty_sheet(tmp_path):
     assert errors(read(tmp_path, workbook(S=[["id", "name"], [1, "A", "x"], [None, "B"]]))) == [
-        (1, "E_EXTRA_CELL"),
-        (2, "E_ID_EMPTY"),
+        (2, "E_EXTRA_CELL"),
+        (3, "E_ID_EMPTY"),
     ]
     refused_data(tmp_path, workbook(S=[]), "E_EMPTY")
     assert read(tmp_path, workbook(S=[]), allow_empty=True) == []
@@ -109,3 +109,75 @@ def test_a_damaged_workbook_is_refused_or_read(tmp_path):
         except InputRefused:
             refusals += 1
     assert refusals > 30
+
+
+def changed(data: bytes, part: str, *changes: tuple[str, str]) -> bytes:
+    """Return a workbook of which a part was changed."""
+    source, file = zipfile.ZipFile(io.BytesIO(data)), io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in source.namelist():
+            text = source.read(name).decode()
+            for before, after in changes if name == part else ():
+                assert before in text
+                text = text.replace(before, after)
+            archive.writestr(name, text)
+    return file.getvalue()
+
+
+SHEET = "xl/worksheets/sheet1.xml"
+
+
+def test_rows_are_counted_as_the_sheet_counts_them(tmp_path):
+    rows = [["Customers of today", None], [], ["id", "name"], [1, "Acme"], [], [2, None]]
+    items = read(tmp_path, workbook(S=rows), skip_lines=2)
+    assert names(items[:1]) == ["Acme"]
+    assert [item.line for item in items] == [4, 6]
+    assert read(tmp_path, workbook(S=rows), skip_lines=1) == items
+
+
+@pytest.mark.parametrize(
+    "title", [["Customers of today"], [None, "Customers"], ["As of", datetime.date(2026, 11, 30)], ["id", "name"]]
+)
+def test_a_title_above_the_table_is_noticed(tmp_path, title):
+    data = workbook(S=[title, [], *ROWS])
+    assert "row 3 ('id', 'name', 'city' …), use --skip-lines 2" in refused_data(tmp_path, data, "E_HEADER")
+    refused_data(tmp_path, data, "E_HEADER", text_columns=["name"])
+    assert len(read(tmp_path, data, skip_lines=2)) == 3
+
+
+def test_a_header_wider_than_some_rows_is_none_to_refuse(tmp_path):
+    rows = [["id", "name"], [1, "Acme"], [2, "Beta", "a note"], [3, "Gamma"]]
+    assert errors(read(tmp_path, workbook(S=rows))) == [(3, "E_EXTRA_CELL")]
+    assert names(read(tmp_path, workbook(S=[["name"], ["Acme"], ["Beta"]]))) == ["Acme", "Beta"]
+
+
+def test_escaped_characters_are_decoded(tmp_path):
+    rows = [["id", "name"], [1, "Acme_x000D_\nWidgets"], [2, "a_x005F_x0041_b"], [3, "_xD83D__xDE00_ Inc"]]
+    rows += [[4, "Lone _xD83D_ Ltd"], [5, "Nul _x0000_ Ltd"], [6, "A_xyz_ Ltd"]]
+    items = read(tmp_path, workbook(S=rows))
+    assert names(items) == ["Acme\r\nWidgets", "a_x0041_b", "😀 Inc", "Lone \ufffd Ltd", "A_xyz_ Ltd"]
+    assert errors(items) == [(6, "E_NUL")]
+
+
+def test_formulas_without_a_result_are_warned_of(tmp_path):
+    rows = [["id", "name", "city"], [1, "Acme", "=1&2"], [2, "Beta", "Bonn"]]
+    data = workbook(S=rows)
+    assert "W_FORMULA" in warnings(write(tmp_path, data))
+    for result in ('t="str"><f>1&amp;2</f><v></v>', 't="str"><f>1&amp;2</f><v>12</v>', 't="n"><f>1&amp;2</f><v>12</v>'):
+        known = changed(data, SHEET, ("><f>1&amp;2</f><v />", f" {result}"))
+        assert "W_FORMULA" not in warnings(write(tmp_path, known))
+    assert "W_FORMULA" not in warnings(write(tmp_path, workbook(S=ROWS)))
+
+
+def test_what_openpyxl_cannot_use_is_refused(tmp_path):
+    data = workbook(S=ROWS)
+    assert "beyond" in refused_data(tmp_path, changed(data, SHEET, ('r="5"', 'r="99999999999"')), "E_XLSX")
+    kind = ("spreadsheetml.sheet.main+xml", "unknown+xml")
+    refused_data(tmp_path, changed(data, "[Content_Types].xml", kind), "E_XLSX")
+    no_sheet = changed(data, "xl/_rels/workbook.xml.rels", ("worksheets/sheet1.xml", "worksheets/none.xml"))
+    assert "no sheet" in refused_data(tmp_path, no_sheet, "E_SHEET")
+
+
+def test_an_old_or_encrypted_workbook_names_the_remedy(tmp_path):
+    message = refused_data(tmp_path, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "E_BINARY")
+    assert "Save it as .xlsx without a password" in message
