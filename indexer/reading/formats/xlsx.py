@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from itertools import chain, islice
+from statistics import median_low
 from typing import IO, TYPE_CHECKING, Any
 from xml.etree.ElementTree import ParseError
 
@@ -35,12 +36,18 @@ _DAMAGE = (  # what openpyxl raises for parts that are broken or contradict each
     *(AttributeError, NotImplementedError, RuntimeError),
 )
 _ZEROS = re.compile(r"0{2,}")
+_MAX_ROWS = 1 << 20
+"""Rows of a sheet in Excel."""
+_COVER_ROWS = 10
+"""A first sheet of one column and fewer rows is taken for a cover sheet if another one holds a table."""
 
 Cell = str | Unusable | None
+Record = tuple[int, list[Cell]]
+"""The number of a row, and its cells."""
 
 
 class XlsxTable(CellTable):
-    """The records of one sheet: the first one, or that of ``ReadOptions.sheet``."""
+    """The records of one sheet: the first one, or that of ``ReadOptions.sheet``. Their lines are its rows."""
 
     def __init__(self, source: ByteSource, options: ReadOptions) -> None:
         self._source = source
@@ -53,8 +60,10 @@ class XlsxTable(CellTable):
                 raise UsageError(f"{self.name} is an Excel workbook; run: pip install 'neardup[xlsx]'")
             with self._translated():
                 sheet, others = self._sheet(options)
-                self._rows = self._records(sheet)
-                header = self._header(options)
+                self._rows = _rows_from(sheet, options.skip_lines)
+                first = list(islice(self._rows, SAMPLE_ROWS + 1))
+                self._refuse_cover(sheet, others, first)
+                header = self._header(options, first)
         except BaseException:
             self._file.close()
             raise
@@ -63,15 +72,20 @@ class XlsxTable(CellTable):
             self.choice = ColumnChoice((), not options.text_columns, options.id_column or None, False)
             return
         note = f"W_SHEETS: The sheet {sheet.title!r} of {self.name} is read; others, for --sheet: "
-        with self._translated():
-            first = list(islice(self._rows, SAMPLE_ROWS))
-        self._rows = chain(first, self._rows)
-        sample = (_padded(cells, len(header)) for cells in first)
-        self.choose_columns(header, options, sample, [note + ", ".join(map(repr, others))] if others else [])
+        self._line = first[0][0] - (not options.header)
+        records = first[options.header :]
+        self._rows = chain(records, self._rows)
+        sample = (_padded(cells, len(header)) for _, cells in records)
+        warnings = [note + ", ".join(repr(other.title) for other in others)] if others else []
+        self.choose_columns(header, options, sample, warnings)
 
     def close(self) -> None:  # noqa: D102
         self._file.close()
         self._source.close()
+
+    @property
+    def line(self) -> int:  # noqa: D102
+        return self._line
 
     @property
     def bytes_read(self) -> int:  # noqa: D102
@@ -85,14 +99,20 @@ class XlsxTable(CellTable):
         width = len(self.columns)
         while width:
             with self._translated():
-                cells = next(self._rows, None)
-            if cells is None:
+                line, cells = next(self._rows, (0, []))
+            if not line:
                 break
+            self._skip_blank_before(line)
+            self._line = line
             if len(cells) > width:
                 yield self._too_wide(cells)
             elif item := self.item(_padded(cells, width)):
                 yield item
         self._source.refuse_if_changed()
+
+    def _skip_blank_before(self, line: int) -> None:
+        for blank in range(self._line + 1, line):
+            self._cell_warnings.skip_blank(blank)
 
     def _too_wide(self, cells: Sequence[Cell]) -> Reject:
         self.records += 1
@@ -101,8 +121,8 @@ class XlsxTable(CellTable):
         message = f"The record has {len(cells)} cells for {len(self.columns)} columns."
         return self._reject(texts, "E_EXTRA_CELL", message, None)
 
-    def _sheet(self, options: ReadOptions) -> tuple[ReadOnlyWorksheet, list[str]]:
-        """Return the sheet to read and, if none was asked for, the titles of the other visible ones."""
+    def _sheet(self, options: ReadOptions) -> tuple[ReadOnlyWorksheet, list[ReadOnlyWorksheet]]:
+        """Return the sheet to read and, if none was asked for, the other visible ones."""
         from openpyxl import load_workbook
 
         with warnings.catch_warnings():
@@ -118,28 +138,40 @@ class XlsxTable(CellTable):
                 "E_SHEET",
             )
         chosen = sheets[visible[0] if options.sheet is None else options.sheet]
-        chosen.reset_dimensions()  # what a file states about them may be wrong
-        return chosen, [] if options.sheet is not None else [title for title in visible if title != chosen.title]
+        return chosen, [] if options.sheet is not None else [
+            sheets[title] for title in visible if title != chosen.title
+        ]
 
-    def _records(self, sheet: ReadOnlyWorksheet) -> Iterator[list[Cell]]:
-        """Yield the rows that are not blank, without the blank cells at their end."""
-        for row in sheet.iter_rows():
-            cells = [_text(cell) for cell in row]
-            while cells and (cells[-1] is None or (isinstance(cells[-1], str) and not cells[-1].strip())):
-                cells.pop()
-            if cells:
-                yield cells
+    def _refuse_cover(
+        self, sheet: ReadOnlyWorksheet, others: Sequence[ReadOnlyWorksheet], first: Sequence[Record]
+    ) -> None:
+        """Refuse to take a cover sheet for the table if another sheet has several columns."""
+        if len(first) >= _COVER_ROWS or any(len(cells) > 1 for _, cells in first):
+            return
+        tables = [other.title for other in others if any(len(cells) > 1 for _, cells in islice(_rows_from(other), 3))]
+        if tables:
+            raise InputRefused(
+                f"The first sheet of {self.name}, {sheet.title!r}, holds no table, but others do. Choose one with "
+                f"--sheet, or sheet= in Python: {', '.join(map(repr, tables))}.",
+                "E_SHEET",
+            )
 
-    def _header(self, options: ReadOptions) -> list[str] | None:
+    def _header(self, options: ReadOptions, first: Sequence[Record]) -> list[str] | None:
         """Return the cells of the header, blank ones if there is no header, or None for an empty sheet."""
-        rows = islice(self._rows, options.skip_lines, None)
-        first = next(rows, None)
-        if first is None:
+        if not first:
             return None
+        _, cells = first[0]
         if not options.header:
-            self._rows = chain([first], self._rows)
-            return [""] * len(first)
-        return [cell if isinstance(cell, str) else "" for cell in first]
+            return [""] * len(cells)
+        usual = median_low(len(row) for _, row in first)
+        if len(cells) < usual:
+            above = next(line for line, row in first if len(row) >= usual) - 1
+            raise InputRefused(
+                f"The first row of {self.name} has fewer cells ({len(cells)}) than most rows ({usual}). If the table "
+                f"starts further down, use --skip-lines {above}, or skip_lines={above} in Python.",
+                "E_HEADER",
+            )
+        return [cell if isinstance(cell, str) else "" for cell in cells]
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -150,6 +182,19 @@ class XlsxTable(CellTable):
                 why = " ".join(str(error).split())[:200] or type(error).__name__
                 message = f"{self.name} is not a valid Excel workbook ({why.rstrip('.')}). Save it again."
                 raise InputRefused(message, "E_XLSX") from error
+
+
+def _rows_from(sheet: ReadOnlyWorksheet, skip_lines: int = 0) -> Iterator[Record]:
+    """Yield the rows after the first ``skip_lines`` that are not blank, without the blank cells at their end."""
+    sheet.reset_dimensions()  # what a file states about them may be wrong
+    for line, row in enumerate(sheet.iter_rows(), 1):
+        if line > _MAX_ROWS:
+            raise ValueError(f"a row after the last possible one, {_MAX_ROWS:,}")
+        cells = [_text(cell) for cell in row]
+        while cells and (cells[-1] is None or (isinstance(cells[-1], str) and not cells[-1].strip())):
+            cells.pop()
+        if cells and line > skip_lines:
+            yield line, cells
 
 
 def _padded(cells: Sequence[Cell], width: int) -> list[Cell]:
