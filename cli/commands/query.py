@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -218,9 +219,10 @@ def _answer_file(
     own: str | None,
     progress: Progress,
 ) -> int:
-    """Write the matches of every row of a file; return the number of rejected rows."""
+    """Write the matches of every row of a file, and say how many have one; return the number of rejected rows."""
     from indexer.reading.inputs import reading
 
+    counts = Counter[bool]()
     with listed as refused, reading(table, asked.note):
         answers = searcher.answer(
             table,
@@ -230,9 +232,17 @@ def _answer_file(
             without=own,
             progress=with_total(progress, table, "queries"),
         )
-        asked.file.write(_rows(searcher, answers, asked), match_rows.QUERY_TYPES)
+        asked.file.write(_rows(searcher, _counted(answers, counts), asked), match_rows.QUERY_TYPES)
         say_rejected(refused)
+        asked.note(f"Matched {counts[True]:,} of {counts.total():,} rows.")
     return refused.count
+
+
+def _counted(answers: Iterable[Answer], counts: Counter[bool]) -> Iterator[Answer]:
+    """Yield the answers, and count those that have a match and those that have none."""
+    for answer in answers:
+        counts[bool(answer[2])] += 1
+        yield answer
 
 
 def _rows(searcher: Searcher, answers: Iterable[Answer], asked: _Asked) -> Iterator[dict[str, Any]]:

@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from itertools import chain, islice
-from statistics import median
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from statistics import median_low
+from typing import IO, TYPE_CHECKING, Any
 from xml.etree.ElementTree import ParseError
 
 from dedup.errors import InputRefused, UsageError
@@ -35,8 +35,6 @@ _DAMAGE = (  # what openpyxl raises for parts that are broken or contradict each
     *(zipfile.BadZipFile, zlib.error, ParseError, EOFError, KeyError, ValueError, TypeError, IndexError),
     *(AttributeError, NotImplementedError, RuntimeError),
 )
-_MAX_ROWS = 1_048_576
-_MAX_PREAMBLE_ROWS = 20
 _ZEROS = re.compile(r"0{2,}")
 _ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")
 """How a workbook writes a character that XML cannot hold, and the line end CR."""
@@ -46,19 +44,18 @@ _UNSAVED = re.compile(
 )
 """A cell with a formula and no result; an empty result is one of a text."""
 _MAX_FORMULA_BYTES = 1 << 16
+_MAX_ROWS = 1 << 20
+"""Rows of a sheet in Excel."""
+_COVER_ROWS = 10
+"""A first sheet of one column and fewer rows is taken for a cover sheet if another one holds a table."""
 
 Cell = str | Unusable | None
-
-
-class SheetRow(NamedTuple):
-    """A row that is not blank: its number in the sheet, and its cells without the blank ones at the end."""
-
-    number: int
-    cells: list[Cell]
+Record = tuple[int, list[Cell]]
+"""The number of a row, and its cells."""
 
 
 class XlsxTable(CellTable):
-    """The records of one sheet: the first one, or that of ``ReadOptions.sheet``."""
+    """The records of one sheet: the first one, or that of ``ReadOptions.sheet``. Their lines are its rows."""
 
     def __init__(self, source: ByteSource, options: ReadOptions) -> None:
         self._source = source
@@ -71,8 +68,10 @@ class XlsxTable(CellTable):
                 raise UsageError(f"{self.name} is an Excel workbook; run: pip install 'neardup[xlsx]'")
             with self._translated():
                 sheet, others = self._sheet(options)
-                self._rows = _rows(sheet, options.skip_lines)
-                header = self._header(options)
+                self._rows = _rows_from(sheet, options.skip_lines)
+                first = list(islice(self._rows, SAMPLE_ROWS + 1))
+                self._refuse_cover(sheet, others, first)
+                header = self._header(options, first)
                 unsaved = _has_unsaved_formulas(sheet)
         except BaseException:
             self._file.close()
@@ -81,25 +80,26 @@ class XlsxTable(CellTable):
             refuse_empty(self.name, options)
             self.choice = ColumnChoice((), not options.text_columns, options.id_column or None, False)
             return
-        with self._translated():
-            first = list(islice(self._rows, SAMPLE_ROWS))
-        if options.header:
-            self._refuse_preamble(header, first)
-        self._rows = chain(first, self._rows)
-        notes = []
-        if others:
-            listed = ", ".join(map(repr, others))
-            notes.append(f"W_SHEETS: The sheet {sheet.title!r} of {self.name} is read; others, for --sheet: {listed}")
+        note = f"W_SHEETS: The sheet {sheet.title!r} of {self.name} is read; others, for --sheet: "
+        self._line = first[0][0] - (not options.header)
+        records = first[options.header :]
+        self._rows = chain(records, self._rows)
+        sample = (_padded(cells, len(header)) for _, cells in records)
+        notes = [note + ", ".join(repr(other.title) for other in others)] if others else []
         if unsaved:
             notes.append(
                 f"W_FORMULA: {self.name} has formulas without a result, which are read as blank. Open it in a "
                 "spreadsheet program, save it, and read it again."
             )
-        self.choose_columns(header, options, (_padded(row.cells, len(header)) for row in first), notes)
+        self.choose_columns(header, options, sample, notes)
 
     def close(self) -> None:  # noqa: D102
         self._file.close()
         self._source.close()
+
+    @property
+    def line(self) -> int:  # noqa: D102
+        return self._line
 
     @property
     def bytes_read(self) -> int:  # noqa: D102
@@ -113,15 +113,20 @@ class XlsxTable(CellTable):
         width = len(self.columns)
         while width:
             with self._translated():
-                row = next(self._rows, None)
-            if row is None:
+                line, cells = next(self._rows, (0, []))
+            if not line:
                 break
-            self.line, cells = row
+            self._skip_blank_before(line)
+            self._line = line
             if len(cells) > width:
                 yield self._too_wide(cells)
             elif item := self.item(_padded(cells, width)):
                 yield item
         self._source.refuse_if_changed()
+
+    def _skip_blank_before(self, line: int) -> None:
+        for blank in range(self._line + 1, line):
+            self._cell_warnings.skip_blank(blank)
 
     def _too_wide(self, cells: Sequence[Cell]) -> Reject:
         self.records += 1
@@ -130,8 +135,8 @@ class XlsxTable(CellTable):
         message = f"The record has {len(cells)} cells for {len(self.columns)} columns."
         return self._reject(texts, "E_EXTRA_CELL", message, None)
 
-    def _sheet(self, options: ReadOptions) -> tuple[ReadOnlyWorksheet, list[str]]:
-        """Return the sheet to read and, if none was asked for, the titles of the other visible ones."""
+    def _sheet(self, options: ReadOptions) -> tuple[ReadOnlyWorksheet, list[ReadOnlyWorksheet]]:
+        """Return the sheet to read and, if none was asked for, the other visible ones."""
         from openpyxl import load_workbook
 
         with warnings.catch_warnings():
@@ -150,34 +155,41 @@ class XlsxTable(CellTable):
                 "E_SHEET",
             )
         chosen = sheets[visible[0] if options.sheet is None else options.sheet]
-        chosen.reset_dimensions()  # what a file states about them may be wrong
-        return chosen, [] if options.sheet is not None else [title for title in visible if title != chosen.title]
+        return chosen, [] if options.sheet is not None else [
+            sheets[title] for title in visible if title != chosen.title
+        ]
 
-    def _header(self, options: ReadOptions) -> list[str] | None:
-        """Return the cells of the header, blank ones if there is no header, or None for an empty sheet."""
-        first = next(self._rows, None)
-        if first is None:
-            return None
-        if not options.header:
-            self._rows = chain([first], self._rows)
-            return [""] * len(first.cells)
-        self._header_row = first.number
-        return [cell if isinstance(cell, str) else "" for cell in first.cells]
-
-    def _refuse_preamble(self, header: Sequence[str], rows: Sequence[SheetRow]) -> None:
-        """Refuse a sheet of which most rows are wider than the first, which is then a title, or lacks names."""
-        width = int(median(len(row.cells) for row in rows)) if rows else 0
-        if width <= len(header):
+    def _refuse_cover(
+        self, sheet: ReadOnlyWorksheet, others: Sequence[ReadOnlyWorksheet], first: Sequence[Record]
+    ) -> None:
+        """Refuse to take a cover sheet for the table if another sheet has several columns."""
+        if len(first) >= _COVER_ROWS or any(len(cells) > 1 for _, cells in first):
             return
-        start = next((row for row in rows[:_MAX_PREAMBLE_ROWS] if len(row.cells) >= width), rows[0])
-        shown = ", ".join(repr(cell) for cell in start.cells[:3] if isinstance(cell, str))
-        raise InputRefused(
-            f"The first row of {self.name} (row {self._header_row}) ends after column {len(header)}, but most "
-            f"have {width} columns. If the names of the columns are in row {start.number} ({shown} …), use "
-            f"--skip-lines {start.number - 1}, or skip_lines={start.number - 1} in Python; otherwise give every column "
-            "a name.",
-            "E_HEADER",
-        )
+        tables = [other.title for other in others if any(len(cells) > 1 for _, cells in islice(_rows_from(other), 3))]
+        if tables:
+            raise InputRefused(
+                f"The first sheet of {self.name}, {sheet.title!r}, holds no table, but others do. Choose one with "
+                f"--sheet, or sheet= in Python: {', '.join(map(repr, tables))}.",
+                "E_SHEET",
+            )
+
+    def _header(self, options: ReadOptions, first: Sequence[Record]) -> list[str] | None:
+        """Return the cells of the header, blank ones if there is no header, or None for an empty sheet."""
+        if not first:
+            return None
+        _, cells = first[0]
+        if not options.header:
+            return [""] * len(cells)
+        usual = median_low(len(row) for _, row in first)
+        if len(cells) < usual:
+            line, names = next((line, row) for line, row in first if len(row) >= usual)
+            shown = ", ".join(repr(cell) for cell in names[:3] if isinstance(cell, str))
+            raise InputRefused(
+                f"The first row of {self.name} has fewer cells ({len(cells)}) than most rows ({usual}). If the table "
+                f"begins with row {line} ({shown} …), use --skip-lines {line - 1}, or skip_lines={line - 1} in Python.",
+                "E_HEADER",
+            )
+        return [cell if isinstance(cell, str) else "" for cell in cells]
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -192,20 +204,6 @@ class XlsxTable(CellTable):
                 raise InputRefused(message, "E_XLSX") from error
 
 
-def _rows(sheet: ReadOnlyWorksheet, skipped: int) -> Iterator[SheetRow]:
-    """Yield the rows after the first ``skipped``; raises ``ValueError`` for more than a sheet holds."""
-    for number, row in enumerate(sheet.iter_rows(), 1):
-        if number > _MAX_ROWS:
-            raise ValueError(f"a row beyond {_MAX_ROWS:,}")
-        if number <= skipped:
-            continue
-        cells = [_text(cell) for cell in row]
-        while cells and (cells[-1] is None or (isinstance(cells[-1], str) and not cells[-1].strip())):
-            cells.pop()
-        if cells:
-            yield SheetRow(number, cells)
-
-
 def _has_unsaved_formulas(sheet: ReadOnlyWorksheet) -> bool:
     """Whether a formula of a sheet has no result: a program wrote it, and no spreadsheet program computed it."""
     held = b""
@@ -216,6 +214,19 @@ def _has_unsaved_formulas(sheet: ReadOnlyWorksheet) -> bool:
                 return True
             held = held[-_MAX_FORMULA_BYTES:]
     return False
+
+
+def _rows_from(sheet: ReadOnlyWorksheet, skip_lines: int = 0) -> Iterator[Record]:
+    """Yield the rows after the first ``skip_lines`` that are not blank, without the blank cells at their end."""
+    sheet.reset_dimensions()  # what a file states about them may be wrong
+    for line, row in enumerate(sheet.iter_rows(), 1):
+        if line > _MAX_ROWS:
+            raise ValueError(f"a row after the last possible one, {_MAX_ROWS:,}")
+        cells = [_text(cell) for cell in row]
+        while cells and (cells[-1] is None or (isinstance(cells[-1], str) and not cells[-1].strip())):
+            cells.pop()
+        if cells and line > skip_lines:
+            yield line, cells
 
 
 def _padded(cells: Sequence[Cell], width: int) -> list[Cell]:

@@ -107,6 +107,7 @@ def test_many_queries(indexed: None) -> None:
     result = dedup_(*arguments, "--min-probability", "0.8", "--output", "matches.csv")
     assert (result.exit_code, result.stdout) == (3, "")
     assert "Rejected 1 row; see .dedup/rejects/queries/asked.jsonl." in result.stderr
+    assert "Matched 1 of 2 rows." in result.stderr
     assert json.loads(Path(".dedup/rejects/queries/asked.jsonl").read_text())["error"] == "E_NAME_EMPTY"
     assert Path("matches.csv").read_text().splitlines() == [
         "query_line,query_id,query,rank,probability,similarity,exact,source,id,text,city",

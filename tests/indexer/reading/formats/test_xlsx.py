@@ -53,7 +53,7 @@ def test_cells_are_text(tmp_path):
 
 
 def test_a_sheet_is_chosen_and_the_others_are_named(tmp_path):
-    data = workbook(Notes=[["name"], ["Acme"]], Firms=ROWS)
+    data = workbook(Notes=[["name", "by"], ["Acme", "x"]], Firms=ROWS)
     path = write(tmp_path, data)
     assert names(read(tmp_path, data)) == ["Acme"]
     assert "W_SHEETS" in warnings(path)
@@ -63,8 +63,8 @@ def test_a_sheet_is_chosen_and_the_others_are_named(tmp_path):
 
 
 def test_lines_before_the_header_and_no_header(tmp_path):
-    data = workbook(S=[["Export of today"], *ROWS])
-    assert len(names(read(tmp_path, data, skip_lines=1))) == 3
+    data = workbook(S=[["Export of today"], [], *ROWS])
+    assert len(names(read(tmp_path, data, skip_lines=2))) == 3
     options = {"header": False, "text_columns": ["column_2"]}
     assert names(read(tmp_path, workbook(S=ROWS), **options))[:2] == ["name", "Müller GmbH"]
 
@@ -76,6 +76,35 @@ def test_a_row_with_too_many_cells_and_an_empty_sheet(tmp_path):
     ]
     refused_data(tmp_path, workbook(S=[]), "E_EMPTY")
     assert read(tmp_path, workbook(S=[]), allow_empty=True) == []
+
+
+@pytest.mark.parametrize("above", [[["Export"]], [["Export"], []], [[], ["Export", "2026"], []]])
+def test_a_title_above_the_table_is_refused_with_the_rows_to_skip(tmp_path, above):
+    message = refused_data(tmp_path, workbook(S=[*above, *ROWS]), "E_HEADER")
+    assert f"--skip-lines {len(above)}," in message
+    assert len(names(read(tmp_path, workbook(S=[*above, *ROWS]), skip_lines=len(above)))) == 3
+
+
+def test_rows_with_few_cells_below_a_full_header_are_no_title(tmp_path):
+    assert len(read(tmp_path, workbook(S=[["name", "city", "note"], ["Acme"], ["Zenith"]]))) == 2
+
+
+def test_a_cover_sheet_is_no_table(tmp_path):
+    cover = [["Customers of today"], ["by Anna"]]
+    message = refused_data(tmp_path, workbook(Cover=cover, Firms=ROWS, List=[["a"]]), "E_SHEET")
+    assert message.endswith("'Firms'.")
+    assert len(read(tmp_path, workbook(Cover=cover, Firms=ROWS), sheet="Firms")) == 3
+    long_list = [["name"], *([f"Firm {number}"] for number in range(20))]
+    assert len(read(tmp_path, workbook(Names=long_list, Firms=ROWS))) == 20
+    assert names(read(tmp_path, workbook(Cover=cover, List=[["name"]]))) == ["by Anna"]
+
+
+def test_lines_are_rows_of_the_sheet_and_blank_ones_are_counted(tmp_path):
+    data = workbook(S=[[], *ROWS[:3], [], [9, None, "x"], *ROWS[3:], [], [None, " "]])
+    with open_table(write(tmp_path, data)) as table:
+        assert [item.line for item in table] == [3, 6, 7, 8]
+        [warning] = table.warnings
+    assert "has rows without any value: 2 (first on line 4)" in warning
 
 
 def test_a_zip_archive_is_no_workbook(tmp_path):
@@ -171,7 +200,7 @@ def test_formulas_without_a_result_are_warned_of(tmp_path):
 
 def test_what_openpyxl_cannot_use_is_refused(tmp_path):
     data = workbook(S=ROWS)
-    assert "beyond" in refused_data(tmp_path, changed(data, SHEET, ('r="5"', 'r="99999999999"')), "E_XLSX")
+    assert "last possible" in refused_data(tmp_path, changed(data, SHEET, ('r="5"', 'r="99999999999"')), "E_XLSX")
     kind = ("spreadsheetml.sheet.main+xml", "unknown+xml")
     refused_data(tmp_path, changed(data, "[Content_Types].xml", kind), "E_XLSX")
     no_sheet = changed(data, "xl/_rels/workbook.xml.rels", ("worksheets/sheet1.xml", "worksheets/none.xml"))
