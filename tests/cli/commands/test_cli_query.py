@@ -129,7 +129,7 @@ def test_matches_written_as_csv_are_safe_in_a_spreadsheet() -> None:
     header, cells = csv.reader(io.StringIO(written.decode(), newline=""))
     row = dict(zip(header, cells, strict=True))
     assert (row["query_id"], row["id"]) == ("'-", "'=1+1")
-    assert (row["'=cmd"], row["'@b"], row["'+c"]) == ("\u202e+1\r\n", "-5", "'@a\u2028b")
+    assert (row["'=cmd"], row["'@b"], row["'+c"]) == ("'\u202e+1\r\n", "-5", "'@a\u2028b")
 
 
 def test_many_queries_by_name_of_the_output_and_from_standard_input(indexed: None) -> None:
