@@ -118,7 +118,7 @@ def _usage_code(error: BaseException) -> int:
         setattr(error, "message", "\n".join(map(visible, message.splitlines())))  # noqa: B010 (not in its type)
     try:
         if is_log():
-            say(f"Error: {message}")
+            say(f"Error: {getattr(error, 'format_message', lambda: message)()}")
         else:
             show()
     except OSError:

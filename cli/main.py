@@ -32,6 +32,9 @@ SECONDS_TO_STOP = 1.8
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _STDERR = 2
 
+_received: list[int] = []
+"""The signal that the program is ending for."""
+
 
 class _Program(Group):
     """The group of all commands; what goes wrong in parsing or in a help page has an exit code, too."""
@@ -113,11 +116,16 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a text may have characters that the terminal cannot encode
             stream.reconfigure(errors="backslashreplace")
-    app()
+    try:
+        app()
+    finally:
+        if _received:  # a library may have swallowed what the handler raised in one of its callbacks, as SQLite does
+            sys.exit(_code_of(_received[0]))
 
 
 def _stop(signum: int, frame: FrameType | None) -> None:
     """Roll back and end. Ending at once loses nothing, either: the next command cleans up and continues."""
+    _received.append(signum)
     for other in _SIGNALS:
         if signal.getsignal(other) == _stop:
             signal.signal(other, _leave_to_watcher)

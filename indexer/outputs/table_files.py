@@ -90,9 +90,14 @@ def style_of(*, raw: bool = False, delimiter: str | None = None, bom: bool = Fal
     Raises ``UsageError``: the delimiter cannot be one, or the locale is not known.
     """
     character = "\t" if delimiter in ("\\t", "tab") else delimiter
-    if character is not None and (len(character) != 1 or character.isalnum() or character in "\"'\r\n +-.=@_\0"):
+    if character is not None and not _may_delimit(character):
         raise UsageError(f"Cells cannot be delimited by {delimiter!r}; give one character such as ';', '|' or tab.")
     return Style(raw, character, bom, "." if locale is None else decimal_mark(locale))
+
+
+def _may_delimit(character: str) -> bool:
+    is_line_end = len(f"{character}.".splitlines()) > 1
+    return len(character) == 1 and not (is_line_end or character.isalnum() or character in "\"' +-.=@_\0\ufeff")
 
 
 def require(layout: str, style: Style) -> None:

@@ -121,9 +121,13 @@ class Match:
         """Return the columns of a table of matches; a field with one of our names gets the prefix ``column_``."""
         measures = {name: getattr(self, name) for name in MEASURES}
         own = {"query": self.query, **measures, **self.record.columns()}
-        return own | {
-            name if name not in own else f"column_{name}": value for name, value in self.record.fields.items()
-        }
+        fields = self.record.fields
+        for field_name, value in fields.items():
+            name = field_name
+            while name in own or (name != field_name and name in fields):
+                name = f"column_{name}"
+            own[name] = value
+        return own
 
 
 MATCH_COLUMNS = ("query", *MEASURES, "source", "id", "text")

@@ -3,11 +3,13 @@
 import csv
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import workbook
-from invocation import dedup_, write
+from invocation import ENVIRONMENT, START, dedup_, start, write
 
 ACCOUNTS = "id,name,city,text\nA1,Northwind Trading,Ulm,old\n"
 LEADS = "id,name,city,phone\n=1,Northwind Tradng,Bonn,+49 30\n02,Northwind Tradng,Kiel,\n3,Northwind Tradng,,7\n"
@@ -136,16 +138,14 @@ def test_what_cannot_be_written_so_is_refused(arguments: tuple[str, ...], said: 
 
 @pytest.mark.parametrize("name", ["xlsx", "parquet"])
 def test_bytes_go_to_standard_output_and_to_pipes(name: str) -> None:
-    start = {"xlsx": b"PK", "parquet": b"PAR1"}[name]
-    assert dedup_("query", "northwind", "--format", name, "--output", "-").stdout_bytes.startswith(start)
-    read, write_end = os.pipe()  # it holds 64 KiB
-    try:
-        assert dedup_("query", "northwind", "--format", name, "--output", f"/dev/fd/{write_end}").exit_code == 0
-    finally:
-        os.close(write_end)
-    with os.fdopen(read, "rb") as pipe:
-        Path("piped").write_bytes(pipe.read())
-    assert Path("piped").read_bytes().startswith(start)
+    magic = {"xlsx": b"PK", "parquet": b"PAR1"}[name]
+    assert dedup_("query", "northwind", "--format", name, "--output", "-").stdout_bytes.startswith(magic)
+    assert start("index", "accounts.csv", "--workspace", "of a process").returncode == 0
+    program = f'"{sys.executable}" -c "{START}" query northwind --workspace "of a process" --format {name}'
+    code = f"({program} --output /dev/fd/3 >&2) 3>&1 | cat > piped"
+    run = subprocess.run(["bash", "-o", "pipefail", "-c", code], capture_output=True, env=ENVIRONMENT)
+    assert run.returncode == 0, run.stderr
+    assert Path("piped").read_bytes().startswith(magic)
     if name == "xlsx":
         assert workbook.rows("piped")[0][:3] == ["probability", "similarity", "exact"]
 
