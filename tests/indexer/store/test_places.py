@@ -78,9 +78,7 @@ def _device(path: Path) -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
-@pytest.mark.parametrize(
-    ("make", "code"), [(_folder, 2), (_pipe, 2), (_device, 2), (_loop, 5), (_nowhere, 5)], ids=lambda value: str(value)
-)
+@pytest.mark.parametrize(("make", "code"), [(_folder, 2), (_pipe, 2), (_device, 2), (_loop, 5), (_nowhere, 5)])
 def test_a_database_that_is_no_file_is_refused(make: Callable[[Path], None], code: int, command: list[str]) -> None:
     make(Path("w/neardup.sqlite"))
     result = dedup_(*command, "-w", "w")
