@@ -83,13 +83,47 @@ def build_knn_graph(
     """
     if min_similarity < 0:
         raise ValueError(f"min_similarity is {min_similarity}, but it must not be negative")
+    lists = NeighbourLists(len(codes), k, min_similarity)
+    _fill(lists, codes, cells, None, tiles, progress)
+    return lists
+
+
+def search_again(
+    lists: NeighbourLists,
+    codes: Codes,
+    cells: Cells | None,
+    wanted: NDArray[np.bool_],
+    *,
+    tiles: Tiles = TILES,
+    progress: Callable[[int], None] = lambda done: None,
+) -> None:
+    """Compare the ``wanted`` rows (n,) with all rows as ``build_knn_graph`` does; both sides may list each other.
+
+    The lists of wanted rows must be empty. Time: as for a full search, times twice the share of wanted rows.
+    """
+    if wanted.any():
+        _fill(lists, codes, cells, wanted, tiles, progress)
+
+
+def _fill(
+    lists: NeighbourLists,
+    codes: Codes,
+    cells: Cells | None,
+    wanted: NDArray[np.bool_] | None,
+    tiles: Tiles,
+    progress: Callable[[int], None],
+) -> None:
+    """Offer all pairs of rows that may be compared to their lists; with ``wanted``, those of a wanted row."""
     n = len(codes)
-    search = _Search(codes, NeighbourLists(n, k, min_similarity), tiles)
+    search = _Search(codes, lists, tiles)
     if cells is None:
-        tasks = [[task] for task in _tasks(np.arange(n), np.arange(0), tiles.task)]
-        search.run(search.compare, tasks, n * n / 2, lambda share: progress(int(share * n)))
-        return search.lists
-    bounding, comparing = _InvertedLists(cells[:, :_BOUND_CELLS], tiles), _InvertedLists(cells, tiles)
+        rows, others = (np.arange(n), np.arange(0)) if wanted is None else map(np.flatnonzero, (wanted, ~wanted))
+        tasks = [[task] for task in _tasks(rows, others, tiles.task)]
+        work = _work(rows, rows) + _work(rows, others)
+        search.run(search.compare, tasks, work, lambda share: progress(int(share * n)))
+        return
+    bounding = _InvertedLists(cells[:, :_BOUND_CELLS], tiles, wanted)
+    comparing = _InvertedLists(cells, tiles, wanted)
     first = bounding.work / (bounding.work + comparing.work)
     search.run(search.bound, bounding.groups(), bounding.work, lambda share: progress(int(share * first * n)))
     del bounding
@@ -97,24 +131,29 @@ def build_knn_graph(
     search.run(
         search.compare, comparing.groups(), comparing.work, lambda share: progress(int((first + share * last) * n))
     )
-    return search.lists
 
 
 class _InvertedLists:
     """The rows of each cell: those that search it, and the others assigned to it.
 
-    ``work`` is the number of products that comparing them takes.
+    With ``wanted`` (n,), only pairs of a wanted row are compared. ``work`` is the number of products that this takes.
     """
 
-    def __init__(self, cells: Cells, tiles: Tiles) -> None:
+    def __init__(self, cells: Cells, tiles: Tiles, wanted: NDArray[np.bool_] | None = None) -> None:
         self._task = tiles.task
+        self._wanted = wanted
         self._cells = np.ascontiguousarray(cells)
         count = int(cells.max()) + 1
         self._size = -(-count // _GROUPS)
         self._group = np.empty(cells.size, np.uint8)
         np.floor_divide(self._cells.ravel(), self._size, out=self._group, casting="unsafe")
-        searching, others = (_sizes(part, count) for part in (cells[:, :CELLS_SEARCHED], cells[:, CELLS_SEARCHED:]))
-        self._work = np.add.reduceat(searching * (searching / 2 + others), np.arange(0, count, self._size))
+        parts = cells[:, :CELLS_SEARCHED], cells[:, CELLS_SEARCHED:]
+        searching, others = (_sizes(part, count) for part in parts)
+        work = searching * (searching / 2 + others)
+        if wanted is not None:  # without the pairs of two other rows
+            searching, others = (_sizes(part[~wanted], count) for part in parts)
+            work -= searching * (searching / 2 + others)
+        self._work = np.add.reduceat(work, np.arange(0, count, self._size))
         self.work = float(self._work.sum())
 
     def groups(self) -> Iterator[Iterable[Task]]:
@@ -131,7 +170,19 @@ class _InvertedLists:
         ends = np.cumsum(np.bincount(lists, minlength=2 * self._size))
         of_lists = np.split(rows, ends[:-1])
         for searching, others in zip(of_lists[::2], of_lists[1::2], strict=True):
-            yield from _tasks(searching, others, self._task)
+            if self._wanted is None:
+                yield from _tasks(searching, others, self._task)
+            else:
+                yield from self._tasks_of_wanted(self._wanted, searching, others)
+
+    def _tasks_of_wanted(self, wanted: NDArray[np.bool_], searching: Rows, others: Rows) -> Iterator[Task]:
+        """Yield the comparisons in a cell that have a wanted row, which comes first."""
+        searching_wanted, others_wanted = searching[wanted[searching]], others[wanted[others]]
+        searching_known, others_known = searching[~wanted[searching]], others[~wanted[others]]
+        yield from _tasks(searching_wanted, others_wanted, self._task)
+        known = _split(np.concatenate([searching_known, others_known]), self._task)
+        yield from product(_split(searching_wanted, self._task), known)
+        yield from product(_split(others_wanted, self._task), _split(searching_known, self._task))
 
 
 def _sizes(cells: Cells, count: int) -> NDArray[np.float64]:
@@ -181,22 +232,24 @@ class _Search:
                 raise
 
     def bound(self, left: Rows, right: Rows) -> float:
-        """Raise the thresholds of ``left`` to the cosine of their k-th nearest among each other; return the work.
+        """Raise the thresholds of ``left`` to the cosine of their k-th nearest in ``right``; return the work.
 
-        Nothing is listed yet. The bound is safe under rounding: for the same pair, ``compare`` never divides a smaller
-        product or divides by larger norms.
+        ``left`` is one with ``right`` or has nothing in common with it, and its rows list nothing yet. The bound is
+        safe under rounding: for the same pair, ``compare`` never divides a smaller product or divides by larger norms.
         """
-        if left is not right or len(left) <= self.lists.k:
+        if len(right) <= self.lists.k or not len(left):
             return _work(left, right)
-        codes, lengths = self._codes[left], self._norms[left]
+        codes, lengths = self._codes[right], self._norms[left]
+        left_codes, longest = (codes, lengths.max()) if left is right else (self._codes[left], self._norms[right].max())
         for start in range(0, len(left), self._tiles.rows):
             if self._stopped.is_set():
                 break
             block = slice(start, start + self._tiles.rows)
-            tile = products(codes[block], codes)
-            own = np.arange(len(tile))
-            tile[own, start + own] = 0
-            cosines = _kth_largest(tile, self.lists.k) / (lengths[block] * lengths.max())
+            tile = products(left_codes[block], codes)
+            if left is right:
+                own = np.arange(len(tile))
+                tile[own, start + own] = 0
+            cosines = _kth_largest(tile, self.lists.k) / (lengths[block] * longest)
             with self._lock:
                 self.lists.raise_thresholds(left[block], cosines.astype(np.float32))
         return _work(left, right)
