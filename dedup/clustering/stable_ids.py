@@ -65,7 +65,7 @@ class Carried:
 
 
 def carry_over(before: Membership, now: Membership, next_id: int) -> Carried:
-    """Give the clusters of ``now``, which have arbitrary labels, the ids of ``before``; new ones from ``next_id`` on."""
+    """Give the clusters of ``now``, which have any labels, the ids of ``before``; new ids begin at ``next_id``."""
     labels, of_now = np.unique(now.clusters, return_inverse=True)
     lowest = np.full(len(labels), np.iinfo(np.int64).max)
     np.minimum.at(lowest, of_now, now.members)
@@ -163,9 +163,7 @@ def _events(before: Membership, now: Membership) -> list[Event]:
         rows = rows[moved[rows]]
         moves = tuple(
             (member, was if was >= 0 else None, is_ if is_ >= 0 else None)
-            for member, was, is_ in zip(
-                members[rows].tolist(), left[rows].tolist(), joined[rows].tolist(), strict=True
-            )
+            for member, was, is_ in zip(members[rows].tolist(), left[rows].tolist(), joined[rows].tolist(), strict=True)
         )
         is_gain, is_loss = any(was is None for _, was, _ in moves), any(is_ is None for _, _, is_ in moves)
         events.append(Event(_kind(len(olds), len(news), is_gain, is_loss), tuple(olds), tuple(news), moves))

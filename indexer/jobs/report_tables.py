@@ -7,7 +7,8 @@ order of their probability.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, groupby
 from operator import attrgetter
@@ -76,14 +77,14 @@ class TextRecords:
 
     Attributes:
         counts: Number of records of each text (n,).
-        first_records: Smallest ``record_id`` of each text (n,).
+        ids: Ids of all records (r,), text by text.
         held: Records by position of the text, for texts in a pair or a cluster: cells joined by ``_GLUE``.
         columns: Other columns of the input.
 
     """
 
     counts: NDArray[np.int64]
-    first_records: NDArray[np.int64]
+    ids: NDArray[np.int64]
     held: dict[int, list[str]]
     columns: list[str]
 
@@ -97,8 +98,7 @@ class TextRecords:
 class Labels:
     """The clusters of n texts: which texts are in clusters of two records or more, and what these are called.
 
-    A cluster is named ``c`` followed by the smallest ``record_id`` in it, so it keeps its name as long as that record
-    stays in it.
+    ``ids`` are the ids of these clusters by their label.
 
     Attributes:
         of_text: Label of each text (n,).
@@ -106,22 +106,21 @@ class Labels:
 
     """
 
-    def __init__(self, of_text: NDArray[np.int64], records: TextRecords) -> None:
-        n = len(of_text)
-        sizes = np.zeros(n, np.int64)
-        np.add.at(sizes, of_text, records.counts)
-        self.of_text, self.is_clustered = of_text, sizes[of_text] > 1
-        self._first_records = np.full(n, np.iinfo(np.int64).max)
-        np.minimum.at(self._first_records, of_text, records.first_records)
+    def __init__(self, of_text: NDArray[np.int64], ids: Mapping[int, int]) -> None:
+        self.of_text, self._ids = of_text, ids
+        labels = np.fromiter(ids, np.int64, len(ids))
+        self._id_of_label = np.zeros(len(of_text), np.int64)
+        self._id_of_label[labels] = np.fromiter(ids.values(), np.int64, len(ids))
+        self.is_clustered = self._id_of_label[of_text] > 0
 
     def name(self, label: int) -> str:
         """Return the name of a cluster."""
-        return f"c{self._first_records[label]}"
+        return f"c{self._ids[label]}"
 
     def places(self) -> NDArray[np.int64]:
-        """Return the clustered texts: those of a cluster are adjacent, clusters in the order of their first record."""
+        """Return the clustered texts: those of a cluster are adjacent, clusters in the order of their ids."""
         places = np.flatnonzero(self.is_clustered)
-        return places[np.lexsort((places, self._first_records[self.of_text[places]]))]
+        return places[np.lexsort((places, self._id_of_label[self.of_text[places]]))]
 
 
 def read_records(
@@ -136,7 +135,7 @@ def read_records(
     Raises ``CorruptStore``: a text has no record, or a record no text.
     """
     text_ids, labels = duplicates.text_ids.tolist(), duplicates.near.clusters.labels
-    counts, first_records = np.zeros(len(text_ids), np.int64), np.zeros(len(text_ids), np.int64)
+    counts, ids = np.zeros(len(text_ids), np.int64), array("q")
     is_written = (np.bincount(labels, minlength=len(labels)) > 1)[labels]
     is_written[duplicates.near.pairs] = True
     held: dict[int, list[str]] = {}
@@ -148,7 +147,7 @@ def read_records(
             place += 1
         check_text_of(records[0], text_ids[place : place + 1])
         counts[place] = len(records)
-        first_records[place] = records[0].record_id
+        ids.extend(record.record_id for record in records)
         if wanted is None:
             for record in records:
                 columns.update(dict.fromkeys(record.fields))
@@ -159,7 +158,7 @@ def read_records(
     if len(bare := np.flatnonzero(counts == 0)):
         raise damaged(f"Text {text_ids[int(bare[0])]} has no record.")
     progress("read records", len(text_ids), len(text_ids))
-    return TextRecords(counts, first_records, held, list(columns))
+    return TextRecords(counts, np.array(ids, np.int64), held, list(columns))
 
 
 def _held(record: Record, columns: Iterable[str], prepare: Callable[[str], str]) -> str:
@@ -178,7 +177,7 @@ def cluster_columns(columns: Sequence[str]) -> list[Column]:
     return [*CLUSTER_COLUMNS, *map(Column, _unique_names(columns))]
 
 
-def write_pairs(
+def write_pairs_table(
     table: TableWriter, duplicates: Duplicates, records: TextRecords, labels: Labels, asked: Tables, progress: Progress
 ) -> int:
     """Write near pairs, most probable first, then exact ones; return the number of pairs."""
@@ -192,7 +191,8 @@ def write_pairs(
     def rows() -> Iterator[list[Any]]:
         nonlocal written
         for first, second, measures in found:
-            left, right = records.cells(first), records.cells(second)
+            # by identity, so that a pair has the same sides in every report
+            left, right = sorted((records.cells(first), records.cells(second)), key=_identity_of)
             written += 1
             others = [cell for both in zip(left[_OWN:], right[_OWN:], strict=True) for cell in both]
             yield [*left[:_OWN], *right[:_OWN], *measures, *others]
@@ -228,7 +228,7 @@ def _exact_pairs(
                 yield first, second, measures
 
 
-def write_clusters(
+def write_clusters_table(
     table: TableWriter, duplicates: Duplicates, records: TextRecords, labels: Labels, progress: Progress
 ) -> list[int]:
     """Write the clusters and return the number of records of each."""
@@ -240,6 +240,10 @@ def write_clusters(
             table.write([name, *one[:_OWN], least, *one[_OWN:]] for one in cells)
     sizes: list[int] = np.bincount(labels.of_text[places], records.counts[places]).astype(np.int64).tolist()
     return [size for size in sizes if size]
+
+
+def _identity_of(cells: list[str]) -> list[str]:
+    return cells[:2]
 
 
 def _source_of(held: str) -> str:

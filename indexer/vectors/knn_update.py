@@ -1,9 +1,9 @@
 """Keep the nearest neighbours of all texts from one report to the next.
 
 Each text keeps ``KEPT`` neighbours, more than the ``NEIGHBOURS`` that are candidates. Where some of them are deleted,
-the others are still its nearest ones: nothing is known only of those beyond the last that is kept. So a text is searched
-again only once fewer than ``NEIGHBOURS`` are left. New texts are searched against all, and enter the lists of those that
-see them. The result is the same as that of a full search.
+the others are still its nearest ones: nothing is known only of those beyond the last that is kept. So a text is
+searched again only once fewer than ``NEIGHBOURS`` are left. New texts are searched against all, and enter the lists of
+those that see them. The result is the same as that of a full search.
 """
 
 from __future__ import annotations

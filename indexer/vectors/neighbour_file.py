@@ -157,5 +157,5 @@ def _content(path: Path, file: NeighbourFile) -> bytes:
 
 def _parsed(content: bytes) -> Neighbours:
     with np.load(BytesIO(content), allow_pickle=False) as arrays:
-        cells = arrays["cells"] if "cells" in arrays else None
+        cells = arrays.get("cells")
         return Neighbours(arrays["text_ids"], arrays["keys"], arrays["is_whole"], cells)

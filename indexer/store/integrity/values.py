@@ -18,6 +18,7 @@ from typing import Any
 from sqlalchemy import Column, Table
 
 from dedup.errors import CorruptStore
+from dedup.text.corpus import Corpus
 
 REMEDY = (
     "Run `dedup verify` to see what else is damaged, then restore the database from a backup, or index all inputs "
@@ -163,6 +164,14 @@ def _is_manifest(value: str) -> bool:
     return isinstance(rows, dict) and all(map(is_whole, rows.values())) and "\0" not in value
 
 
+def _is_corpus(value: str) -> bool:
+    try:
+        Corpus.from_json(json_object(value))
+    except (KeyError, TypeError):
+        return False
+    return True
+
+
 def _is_event(value: str) -> bool:
     found = json_object(value)
     moves = found.get("moves")
@@ -207,7 +216,7 @@ HEX_128 = matching("[0-9a-f]{32}", "32 hexadecimal digits")
 TIME = each("a time in ISO 8601", lambda value: datetime.fromisoformat(value).tzinfo is not None)
 PARAMETERS = each("a JSON object with the parameters of a snapshot", _is_parameters)
 EVENT = each("a JSON object that says which records moved between which clusters", _is_event)
-CORPUS_WORDS = each("a JSON object with the word counts of the texts", lambda value: bool(json_object(value)))
+CORPUS_WORDS = each("a JSON object with the word counts of the texts", _is_corpus)
 MANIFEST = each("a JSON object with the accounts of a run", _is_manifest)
 
 
