@@ -11,6 +11,7 @@ import typer
 
 from cli import options
 from cli.commands.link import Keep, rows_of
+from cli.exit_codes import FOUND_NEW
 from cli.options import Format, ReportFormat
 from cli.show.notes import say
 from cli.show.render import spaced, write_summary
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from indexer.jobs.report_tables import Tables
     from indexer.store.workspace import Workspace
 
-TABLES = ("pairs", "clusters")
+TABLES = ("pairs", "clusters", "changes")
 _LINKS_OF_A_TEXT = 100
 """So many distinct texts of the other source are listed for one."""
 
@@ -33,21 +34,25 @@ EXAMPLES = options.examples(
     "dedup report -o duplicates --min-probability 0.9",
     "dedup report --tables xlsx --columns city,country",
     "dedup report --between leads crm",
+    "dedup report --fail-on-new --quiet",
+    "dedup report --since 12",
 )
 
 _SHOWN = (
     *("records", "distinct_texts", "exact_duplicate_records", "near_pairs", "expected_true_pairs"),
-    *("pairs_total", "pairs_listed", "clusters", "records_in_clusters", "largest_cluster"),
+    *("pairs_total", "pairs_listed", "clusters", "records_in_clusters", "largest_cluster", "run"),
 )
 
 
 Directory = Annotated[
     Path,
-    typer.Option("--output", "-o", metavar="DIR", help="Directory for pairs.csv, clusters.csv and summary.json."),
+    typer.Option(
+        "--output", "-o", metavar="DIR", help="Directory for pairs.csv, clusters.csv, changes.csv and summary.json."
+    ),
 ]
 TableLayout = Annotated[
     TableFormat,
-    typer.Option("--tables", metavar="FORMAT", help="Format of pairs and clusters: csv, tsv, xlsx or parquet."),
+    typer.Option("--tables", metavar="FORMAT", help="Format of the tables: csv, tsv, xlsx or parquet."),
 ]
 Explain = Annotated[bool, typer.Option("--explain", help="Add the reasons for the probability to each pair.")]
 MaxPairs = Annotated[
@@ -73,6 +78,17 @@ MinProbability = Annotated[
 ]
 
 
+Full = Annotated[
+    bool,
+    typer.Option("--full", help="Search and compare everything again, not only what changed since the last report."),
+]
+Since = Annotated[
+    int | None,
+    typer.Option("--since", metavar="RUN", min=1, help="Tell changes since this report instead of the last one."),
+]
+FailOnNew = Annotated[
+    bool, typer.Option("--fail-on-new", help="End with exit code 10 if there are new pairs or new members of clusters.")
+]
 Between = Annotated[
     tuple[str, str] | None,
     typer.Option(
@@ -92,6 +108,9 @@ def report(
     columns: options.Columns = None,
     explain: Explain = False,
     max_pairs: MaxPairs = MAX_PAIRS,
+    full: Full = False,
+    since: Since = None,
+    fail_on_new: FailOnNew = False,
     output_delimiter: OutputDelimiter = None,
     bom: options.Bom = False,
     locale: options.Locale = None,
@@ -106,8 +125,9 @@ def report(
 ) -> None:
     """Find all duplicates in the index.
 
-    Writes all duplicate pairs to pairs.csv, clusters of duplicates to clusters.csv, and counts to summary.json.
-    docs/output-files.md describes their columns.
+    Writes all duplicate pairs to pairs.csv, clusters of duplicates to clusters.csv, what changed since the last report to
+    changes.csv, and counts to summary.json. docs/output-files.md describes their columns. Clusters keep their ids from
+    one report to the next, and only what changed is searched and compared.
     """
     compute_with(threads)
 
@@ -131,8 +151,11 @@ def report(
     limit = None if memory is None else parse_size(memory)
     place = Workspace(workspace, database, schema=schema)
     if between is not None:
-        if memory is not None or explain or max_pairs != MAX_PAIRS:
-            raise UsageError("--memory, --explain and --max-pairs do not apply to --between; leave them out.")
+        if memory is not None or explain or max_pairs != MAX_PAIRS or full or since is not None or fail_on_new:
+            raise UsageError(
+                "--memory, --explain, --max-pairs, --full, --since and --fail-on-new do not apply to --between; leave "
+                "them out."
+            )
         _between(place, between, output, min_probability, layout, asked, mode, quiet=quiet)
         return
     with progress_bar(quiet=quiet) as progress:
@@ -144,15 +167,32 @@ def report(
             memory=limit,
             access=access_of(mode) if mode else None,
             tables=asked,
+            full=full,
+            since=since,
             progress=progress,
         )
     _say_what_is_estimated(summary)
     _say_what_is_not_listed(summary, max_pairs)
     _say_what_is_older(output, tables)
     as_json = layout is ReportFormat.json
+    shown: Mapping[str, Any] = summary
     if not as_json:
-        summary = spaced({name: summary[name] for name in _SHOWN} | {"files": _files(output, tables)})
-    write_summary(summary, sys.stdout, as_json=as_json)
+        counts = {name: summary[name] for name in _SHOWN}
+        shown = spaced(counts | _changes(summary) | {"files": _files(output, tables)})
+    write_summary(shown, sys.stdout, as_json=as_json)
+    if fail_on_new and summary["has_new"]:
+        raise typer.Exit(FOUND_NEW)
+
+
+def _changes(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is new in a few words; nothing for the first report."""
+    if summary["since_run"] is None:
+        return {}
+    counts = {kind: number for kind, number in summary["changes"].items() if number}
+    pairs = {kind: counts.pop(kind) for kind in ("new_pairs", "gone_pairs") if kind in counts}
+    clusters = ", ".join(f"{number:,} {kind}" for kind, number in counts.items())
+    changes: dict[str, Any] = {"clusters": clusters or "the same"}
+    return {f"since_run_{summary['since_run']}": changes | pairs}
 
 
 def _between(
