@@ -31,12 +31,14 @@ class LastRun:
         run_id: Its number.
         settings: Digest of all that its pairs depend on besides the texts.
         records_up_to: The next free record id at that time.
+        columns: Names of the other columns of the records.
 
     """
 
     run_id: int
     settings: str
     records_up_to: int
+    columns: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +111,20 @@ def last_report(store: Store) -> LastRun | None:
     for run_id, manifest in store.read(statement.order_by(run.run_id.desc()).limit(1)):
         found = json_object(manifest).get("findings")
         if isinstance(found, dict):
-            return LastRun(run_id, str(found.get("settings")), int(found.get("records_up_to", 0)))
+            columns = list(map(str, found.get("columns", ())))
+            return LastRun(run_id, str(found.get("settings")), int(found.get("records_up_to", 0)), columns)
     return None
+
+
+def read_columns(store: Store, last: LastRun | None) -> list[str]:
+    """Return the other columns of records: those of the last report, then those of records changed since.
+
+    So the columns of a report stay the same when the records that had one of them change.
+    """
+    columns = dict.fromkeys(last.columns if last else ())
+    for fields in store.iter_fields(last.run_id if last else 0):
+        columns.update(dict.fromkeys(fields))
+    return list(columns)
 
 
 def _pairs(rows: list[Any]) -> TextPairs:

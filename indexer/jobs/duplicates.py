@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedup.clustering.cluster import Clusters, cluster_pairs
-from dedup.errors import UsageError
+from dedup.errors import CorruptStore, UsageError
 from dedup.matching.batch import BatchComparison, Strings
 from dedup.matching.matcher import Matcher
 from dedup.runtime.allocator import release_free_memory
@@ -271,8 +271,12 @@ def places_of(records: Sequence[Record], text_ids: Ids) -> list[int]:
 def check_text_of(record: Record, text_ids: Sequence[int]) -> None:
     """Raise ``CorruptStore`` unless the text of a record is the first of ``text_ids``, which may be none."""
     if list(text_ids[:1]) != [record.text_id]:
-        words = "the id of a text with a vector"
-        raise damaged(fault_of("record", f"record_id={record.record_id}", "text_id", record.text_id, words))
+        raise lost_record(record.record_id, record.text_id)
+
+
+def lost_record(record_id: int, text_id: int) -> CorruptStore:
+    """Return the error for a record whose text is not there."""
+    return damaged(fault_of("record", f"record_id={record_id}", "text_id", text_id, "the id of a text with a vector"))
 
 
 _ENCODED_AT_ONCE = 5_000

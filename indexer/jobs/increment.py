@@ -16,6 +16,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +33,9 @@ from indexer.findings.baseline import Baseline, read_baseline
 from indexer.findings.ledger import Ledger, TextPairs
 from indexer.jobs.duplicates import Duplicates, NearDuplicates, centres_for, compare_candidates, load_texts
 from indexer.store.corpus_words import corpus_of
+from indexer.store.integrity.values import damaged
 from indexer.store.store import Codes, Ids
+from indexer.vectors.faiss_index import iter_content
 from indexer.vectors.knn_update import Neighbours, search_all, search_changed
 from indexer.vectors.neighbour_file import NeighbourFile, NeighbourFiles
 from indexer.vectors.snapshot import Snapshots
@@ -99,29 +102,31 @@ def find(
         EnvironmentFault: the neighbours cannot be written.
     """
     clock = Stopwatch()
+    pinned = read_baseline(snapshots.store, model.dimension)
     with clock.stage("load"):
-        text_ids, codes, normals = load_texts(snapshots.store, model, progress)
+        corpus = _Corpus(snapshots, model, progress)
+        renewal: str | None = "there is no earlier report"
+        if pinned is not None and corpus.is_whole:
+            renewal = pinned.reason_to_renew(model, corpus.text_ids)
+        corpus.load(only_vectors=pinned is not None and renewal is None and not full)
         release_free_memory()
     with clock.stage("search"):
-        pinned = read_baseline(snapshots.store, model.dimension)
-        renewal = "there is no earlier report" if pinned is None else pinned.reason_to_renew(model, text_ids)
         generation = None
         if pinned is None or renewal is not None:
-            generation, baseline = _new_baseline(snapshots, model, text_ids, codes, progress)
+            generation, baseline = _new_baseline(snapshots, model, corpus, progress)
         else:
             baseline = pinned
-        search = _Search(snapshots, model, baseline, text_ids, codes, progress)
+        search = _Search(snapshots, model, baseline, corpus.text_ids, corpus.codes, progress)
         search.run(ledger, full=full, keep=keep)
     settings = _settings(model, baseline, min_probability) if renewal is None else None
     before = search.before if ledger.last and ledger.last.settings == settings and not full else None
     matcher = baseline.matcher(model)
     if before is not None:
-        near = _Increment(codes, normals, text_ids, matcher, baseline.prior_shift, min_probability, clock, progress).of(
-            search.now, before, ledger
-        )
+        part = _Increment(corpus, matcher, baseline.prior_shift, min_probability, clock, progress)
+        near = part.of(search.now, before, ledger)
     else:
         near = compare_candidates(
-            *(codes, normals, pairs_of(search.now.candidates), matcher),
+            *(corpus.codes, corpus.all_normals(), pairs_of(search.now.candidates), matcher),
             min_probability=min_probability,
             shift=None if renewal is not None else baseline.prior_shift,
             clock=clock,
@@ -129,7 +134,7 @@ def find(
         )
         baseline = replace(baseline, prior_shift=float(near.shift))
     return Found(
-        duplicates=Duplicates(text_ids, near, generation, clock.seconds),
+        duplicates=Duplicates(corpus.text_ids, near, generation, clock.seconds),
         baseline=baseline,
         is_renewed=renewal is not None,
         settings=_settings(model, baseline, min_probability),
@@ -138,6 +143,74 @@ def find(
         reason=_reason(renewal, full=full, search=search, before=before),
         searched=search.searched,
     )
+
+
+class _Corpus:
+    """The texts of a store: ids (n,), ascending, vectors (n, d), and normal forms as far as they are needed.
+
+    The vectors come from the snapshot, whose checksum is verified, and from the database for texts added since.
+    """
+
+    def __init__(self, snapshots: Snapshots, model: Matcher, progress: Progress) -> None:
+        self._snapshots, self._model, self._progress = snapshots, model, progress
+        self._normals: Strings | None = None
+        self.text_ids: Ids = snapshots.store.all_text_ids()
+        self.codes: Codes = np.empty((0, 0), np.int8)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether there is a text; whether each has a vector is found out by ``load``."""
+        return bool(len(self.text_ids))
+
+    def load(self, *, only_vectors: bool) -> None:
+        """Read the vectors, and the normal forms unless they are not asked for; raises as ``load_texts``."""
+        codes = self._snapshot_codes() if only_vectors else None
+        if codes is None:
+            self.text_ids, self.codes, self._normals = load_texts(self._snapshots.store, self._model, self._progress)
+        else:
+            self.codes = codes
+
+    def _snapshot_codes(self) -> Codes | None:
+        """Return the vectors of all texts, if the snapshot and those added since have them."""
+        model_id = self._model.model_id
+        opened = self._snapshots.open(model_id, self._progress)
+        if opened is None:
+            return None
+        snapshot, index = opened
+        ids, codes = self._snapshots.store.load_vectors(model_id, snapshot.max_text_id, self._progress)
+        result = np.zeros((len(self.text_ids), self._model.dimension), np.int8)
+        for page_ids, page_codes in chain(iter_content(index), [(ids, codes)] if len(ids) else []):
+            if page_codes.shape[1] != result.shape[1]:
+                return None
+            places = np.minimum(np.searchsorted(self.text_ids, page_ids), len(self.text_ids) - 1)
+            there = self.text_ids[places] == page_ids
+            result[places[there]] = page_codes[there]
+        return result if result.any(axis=1).all() else None
+
+    def normals(self, rows: NDArray[np.int64]) -> Strings:
+        """Return the normal forms of some texts (m,), given by their places."""
+        if self._normals is not None:
+            chosen: Strings = self._normals[rows]
+            return chosen
+        ids = self.text_ids[rows].tolist()
+        found = self._snapshots.store.normals(ids)
+        if missing := [text_id for text_id in ids if text_id not in found]:
+            raise damaged(f"Text {missing[0]} is gone.")
+        return np.array([found[text_id] for text_id in ids], np.dtypes.StringDType())
+
+    def all_normals(self) -> Strings:
+        """Return all normal forms (n,)."""
+        if self._normals is None:
+            self._normals = self.normals(np.arange(len(self.text_ids)))
+        return self._normals
+
+    def sparse_normals(self, rows: NDArray[np.int64]) -> Strings:
+        """Return normal forms (n,), of which those of other texts may be empty."""
+        if self._normals is not None:
+            return self._normals
+        result = np.empty(len(self.text_ids), np.dtypes.StringDType())
+        result[rows] = self.normals(rows)
+        return result
 
 
 def _reason(renewal: str | None, *, full: bool, search: _Search, before: Keys | None) -> str | None:
@@ -151,11 +224,11 @@ def _reason(renewal: str | None, *, full: bool, search: _Search, before: Keys | 
 
 
 def _new_baseline(
-    snapshots: Snapshots, model: Matcher, text_ids: Ids, codes: Codes, progress: Progress
+    snapshots: Snapshots, model: Matcher, corpus: _Corpus, progress: Progress
 ) -> tuple[int | None, Baseline]:
     """Return the generation of the snapshot, and a baseline of these texts whose prior is not known yet."""
-    generation, centres, count = centres_for(snapshots, model, codes, progress)
-    size, last = len(text_ids), int(text_ids[-1])
+    generation, centres, count = centres_for(snapshots, model, corpus.codes, progress)
+    size, last = len(corpus.text_ids), int(corpus.text_ids[-1])
     words = corpus_of(snapshots.store)
     return generation, Baseline(model.model_id, NORMALISER_VERSION, size, last, 0.0, words, count, centres)
 
@@ -216,16 +289,14 @@ class _Increment:
 
     def __init__(
         self,
-        codes: Codes,
-        normals: Strings,
-        text_ids: Ids,
+        corpus: _Corpus,
         model: Matcher,
         shift: float,
         min_probability: float,
         clock: Stopwatch,
         progress: Progress,
     ) -> None:
-        self._codes, self._normals, self._text_ids = codes, normals, text_ids
+        self._corpus, self._text_ids = corpus, corpus.text_ids
         self._model, self._shift, self._min_probability = model, shift, min_probability
         self._clock, self._progress = clock, progress
 
@@ -245,7 +316,8 @@ class _Increment:
             self._progress("cluster", 0, None)
             clusters = self._clusters(pairs, probabilities, touched, ledger)
         model = self._model.with_prior_shift(self._shift) if self._shift else self._model
-        whole = BatchComparison(self._model, self._codes, self._normals, shift=self._shift)
+        normals = self._corpus.sparse_normals(np.unique(pairs))
+        whole = BatchComparison(self._model, self._corpus.codes, normals, shift=self._shift)
         return NearDuplicates(
             *(pairs, probabilities, similarities, clusters, len(added.pairs), self._clock.seconds, whole, model),
             self._shift,
@@ -276,7 +348,8 @@ class _Increment:
     def _part(self, pairs: NDArray[np.integer]) -> tuple[NDArray[np.int64], BatchComparison]:
         """Return the texts of pairs, ascending, and what compares them: describing all texts would take longer."""
         rows = np.unique(pairs)
-        part = BatchComparison(self._model, self._codes[rows], self._normals[rows], shift=self._shift)
+        corpus = self._corpus
+        part = BatchComparison(self._model, corpus.codes[rows], corpus.normals(rows), shift=self._shift)
         return rows, part
 
     def _clusters(

@@ -25,15 +25,24 @@ from typing import Any, TextIO
 
 from sqlalchemy import Connection
 
-from dedup.errors import DedupError, EnvironmentFault
+from dedup.errors import CorruptStore, DedupError, EnvironmentFault
 from dedup.matching.matcher import Matcher
 from dedup.runtime.progress import Progress, no_progress
 from dedup.runtime.stopwatch import Stopwatch
+from dedup.text.names import LONG_TEXT
 from indexer.files import PRIVATE, Access, make_directory
 from indexer.findings.baseline import write_baseline
 from indexer.findings.change_rows import CHANGE_COLUMNS, change_rows
 from indexer.findings.changes import changes_since, check_run, write_changes
-from indexer.findings.ledger import Ledger, insert_run, read_ledger, write_clusters, write_members, write_pairs
+from indexer.findings.ledger import (
+    Ledger,
+    insert_run,
+    read_columns,
+    read_ledger,
+    write_clusters,
+    write_members,
+    write_pairs,
+)
 from indexer.findings.outcome import Outcome, outcome_of
 from indexer.jobs import increment
 from indexer.jobs.duplicates import Duplicates
@@ -143,7 +152,11 @@ def report(
         try:
             return report_workspace(Snapshots(store, workspace.snapshots), model, output, what, end.writing, progress)
         except _IndexChanged:
-            _log.warning("The index was changed while it was read; the report starts again, and keeps others waiting.")
+            pass
+        except CorruptStore:  # perhaps rows that refer to some that were deleted meanwhile
+            if not end.is_changed():
+                raise
+        _log.warning("The index was changed while it was read; the report starts again, and keeps others waiting.")
     with workspace.open(for_writing=True) as store:
         return report_workspace(Snapshots(store, workspace.snapshots), model, output, what, progress=progress)
 
@@ -152,8 +165,12 @@ class _End:
     """Opens a workspace for writing at the end of a report that reads it through ``store``."""
 
     def __init__(self, workspace: Workspace, store: Store) -> None:
-        self._workspace = workspace
+        self._workspace, self._store = workspace, store
         self._state = store.meta(settings.WRITER)
+
+    def is_changed(self) -> bool:
+        """Return whether another process has written since."""
+        return self._store.meta(settings.WRITER) != self._state
 
     @contextmanager
     def writing(self) -> Iterator[Store]:
@@ -231,6 +248,7 @@ class _Report:
         self._store, self._writing, self._progress = snapshots.store, writing, progress
         self._started_at = started_at
         self._clock = Stopwatch()
+        self._columns: list[str] = []
 
     def write(self, output: Path) -> dict[str, Any]:
         """Find everything, write the files and commit."""
@@ -273,7 +291,9 @@ class _Report:
         """Write pairs, clusters and changes, and return what is to be stored and told."""
         tables, duplicates = self._asked.tables, found.duplicates
         layout, style, progress = tables.layout, tables.style, self._progress
-        records = read_records(self._store, duplicates, tables.columns, preparing(layout, style), progress)
+        self._columns = read_columns(self._store, ledger.last)
+        wanted = self._columns if tables.columns is None else tables.columns
+        records = read_records(self._store, duplicates, wanted, preparing(layout, style), progress)
         outcome = outcome_of(
             *(self._store, ledger, found.duplicates.text_ids, found.duplicates.near.clusters, found.pairs()),
             *(records.ids, records.counts),
@@ -290,7 +310,7 @@ class _Report:
             told = changes_since(self._store, self._asked.since, ledger, told, outcome.carried.now)
         with table_writer(files[2], layout, list(CHANGE_COLUMNS), style, "changes") as table:
             table.write(change_rows(self._store, told, ledger, outcome.sources, preparing(layout, style)))
-        summary = _summarise(duplicates, records, sizes, listed) | {
+        summary = _summarise(self._store, duplicates, records, sizes, listed) | {
             "run": outcome.run_id,
             "since_run": told.since,
             "changes": told.counts(),
@@ -311,7 +331,7 @@ class _Report:
 
     def _commit(self, ledger: Ledger, found: increment.Found, outcome: Outcome, manifest: dict[str, Any]) -> None:
         """Store all that was found, with the run, in one transaction."""
-        findings = {"settings": found.settings, "records_up_to": outcome.records_up_to}
+        findings = {"settings": found.settings, "records_up_to": outcome.records_up_to, "columns": self._columns}
         values = {
             "run_id": outcome.run_id,
             "kind": "report",
@@ -351,7 +371,9 @@ def _files(output: Path, layout: TableFormat, access: Access) -> Iterator[list[T
         ) from error
 
 
-def _summarise(duplicates: Duplicates, records: TextRecords, sizes: list[int], listed: int) -> dict[str, Any]:
+def _summarise(
+    store: Store, duplicates: Duplicates, records: TextRecords, sizes: list[int], listed: int
+) -> dict[str, Any]:
     counts, pairs = records.counts, duplicates.near.pairs
     of_equal_texts = int((counts * (counts - 1) // 2).sum())
     return {
@@ -369,7 +391,7 @@ def _summarise(duplicates: Duplicates, records: TextRecords, sizes: list[int], l
         "texts_sampled": duplicates.near.clusters.items_sampled,
         "components_skipped": 0,  # for readers of earlier versions, which left large components unclustered
         "texts_skipped": 0,
-        "long_texts": duplicates.near.comparison.long_texts,
+        "long_texts": store.count_long_texts(LONG_TEXT),
         "candidates": duplicates.near.candidates,
         "snapshot_generation": duplicates.generation,
     }

@@ -7,7 +7,6 @@ order of their probability.
 from __future__ import annotations
 
 import re
-from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, groupby
@@ -18,12 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedup.runtime.progress import Progress
-from indexer.jobs.duplicates import Duplicates, check_text_of
+from indexer.jobs.duplicates import Duplicates, lost_record
 from indexer.outputs.reasons import in_a_cell, reasons_of
 from indexer.outputs.record_pairs import MAX_PAIRS, RecordPairs
 from indexer.outputs.table_files import Column, Style, TableFormat, TableWriter
 from indexer.store.integrity.values import damaged
-from indexer.store.store import Record, Store
+from indexer.store.store import Ids, Record, Store
 
 PAIR_COLUMNS = (
     *map(Column, ("source_1", "id_1", "text_1", "source_2", "id_2", "text_2")),
@@ -39,6 +38,8 @@ _Pair = tuple[str, str, tuple[Any, ...]]
 """Two held records and what was measured."""
 
 _AT_ONCE = 5_000
+_MANY = 0.3
+"""Share of the texts from which on reading all records is faster than finding those of some texts."""
 _OWN = 3
 """A held record begins with its source, id and text."""
 _GLUE = "\0"
@@ -90,9 +91,7 @@ class TextRecords:
 
     def cells(self, held: str) -> list[str]:
         """Return the cells of a held record: source, id, text and the value of each of ``columns``."""
-        cells = held.split(_GLUE)
-        missing = _OWN + len(self.columns) - len(cells)  # columns that were not known when it was read
-        return cells + [""] * missing if missing else cells
+        return held.split(_GLUE)
 
 
 class Labels:
@@ -124,41 +123,43 @@ class Labels:
 
 
 def read_records(
-    store: Store,
-    duplicates: Duplicates,
-    wanted: Sequence[str] | None,
-    prepare: Callable[[str], str],
-    progress: Progress,
+    store: Store, duplicates: Duplicates, columns: Sequence[str], prepare: Callable[[str], str], progress: Progress
 ) -> TextRecords:
-    """Read all records, and hold those of texts in a pair or a cluster; ``prepare`` makes a cell of a text.
+    """Count all records, and hold those of texts in a pair or a cluster; ``prepare`` makes a cell of a text.
 
     Raises ``CorruptStore``: a text has no record, or a record no text.
     """
-    text_ids, labels = duplicates.text_ids.tolist(), duplicates.near.clusters.labels
-    counts, ids = np.zeros(len(text_ids), np.int64), array("q")
-    is_written = (np.bincount(labels, minlength=len(labels)) > 1)[labels]
-    is_written[duplicates.near.pairs] = True
-    held: dict[int, list[str]] = {}
-    columns = dict.fromkeys(wanted or ())
-    place = 0
-    for text_id, group in groupby(store.iter_records(), attrgetter("text_id")):
-        records = list(group)
-        while place < len(text_ids) and text_ids[place] < text_id:
-            place += 1
-        check_text_of(records[0], text_ids[place : place + 1])
-        counts[place] = len(records)
-        ids.extend(record.record_id for record in records)
-        if wanted is None:
-            for record in records:
-                columns.update(dict.fromkeys(record.fields))
-        if is_written[place] or len(records) > 1:
-            held[place] = [_held(record, columns, prepare) for record in records]
-        if not place % _AT_ONCE:
-            progress("read records", place, len(text_ids))
+    text_ids, labels = duplicates.text_ids, duplicates.near.clusters.labels
+    of_record, ids = store.places_of_records()
+    places = np.minimum(np.searchsorted(text_ids, of_record), len(text_ids) - 1)
+    if len(lost := np.flatnonzero(text_ids[places] != of_record)):
+        raise lost_record(int(ids[lost[0]]), int(of_record[lost[0]]))
+    counts = np.bincount(places, minlength=len(text_ids))
     if len(bare := np.flatnonzero(counts == 0)):
         raise damaged(f"Text {text_ids[int(bare[0])]} has no record.")
-    progress("read records", len(text_ids), len(text_ids))
-    return TextRecords(counts, np.array(ids, np.int64), held, list(columns))
+    is_held = (np.bincount(labels, minlength=len(labels)) > 1)[labels] | (counts > 1)
+    is_held[duplicates.near.pairs] = True
+    held: dict[int, list[str]] = {}
+    wanted = np.flatnonzero(is_held)
+    for text_id, records in _records_of(store, text_ids, wanted):
+        place = int(np.searchsorted(text_ids, text_id))
+        held[place] = [_held(record, columns, prepare) for record in records]
+        if not len(held) % _AT_ONCE:
+            progress("read records", len(held), len(wanted))
+    progress("read records", len(wanted), len(wanted))
+    return TextRecords(counts, ids, held, list(columns))
+
+
+def _records_of(store: Store, text_ids: Ids, places: NDArray[np.int64]) -> Iterator[tuple[int, list[Record]]]:
+    """Yield the records of the texts at these places; all are read in one go if these are many."""
+    if len(places) > _MANY * len(text_ids):
+        wanted = set(text_ids[places].tolist())
+        for text_id, group in groupby(store.iter_records(), attrgetter("text_id")):
+            if text_id in wanted:
+                yield text_id, list(group)
+        return
+    for start in range(0, len(places), _AT_ONCE):
+        yield from store.records_of_texts(text_ids[places[start : start + _AT_ONCE]]).items()
 
 
 def _held(record: Record, columns: Iterable[str], prepare: Callable[[str], str]) -> str:

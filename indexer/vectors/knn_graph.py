@@ -29,6 +29,8 @@ from indexer.vectors.top_k import NeighbourLists, reaching
 Rows = NDArray[np.integer[Any]]
 Task = tuple[Rows, Rows]
 """Rows to compare with other rows, or with each other if both are the same object."""
+Found = tuple[Rows, Rows, NDArray[np.float32]]
+"""Rows, those that they may be near to, and the cosines."""
 
 
 class Tiles(NamedTuple):
@@ -115,21 +117,22 @@ def _fill(
 ) -> None:
     """Offer all pairs of rows that may be compared to their lists; with ``wanted``, those of a wanted row."""
     n = len(codes)
-    search = _Search(codes, lists, tiles)
+    # few wanted rows make many small tasks, whose pairs are offered together
+    search = _Search(codes, lists, tiles, waiting=0 if wanted is None else tiles.pairs)
     if cells is None:
         rows, others = (np.arange(n), np.arange(0)) if wanted is None else map(np.flatnonzero, (wanted, ~wanted))
         tasks = [[task] for task in _tasks(rows, others, tiles.task)]
         work = _work(rows, rows) + _work(rows, others)
-        search.run(search.compare, tasks, work, lambda share: progress(int(share * n)))
+        search.run(search.compare_all, tasks, work, lambda share: progress(int(share * n)))
         return
     bounding = _InvertedLists(cells[:, :_BOUND_CELLS], tiles, wanted)
     comparing = _InvertedLists(cells, tiles, wanted)
     first = bounding.work / (bounding.work + comparing.work)
-    search.run(search.bound, bounding.groups(), bounding.work, lambda share: progress(int(share * first * n)))
+    search.run(search.bound_all, bounding.groups(), bounding.work, lambda share: progress(int(share * first * n)))
     del bounding
     last = 1 - first
     search.run(
-        search.compare, comparing.groups(), comparing.work, lambda share: progress(int((first + share * last) * n))
+        search.compare_all, comparing.groups(), comparing.work, lambda share: progress(int((first + share * last) * n))
     )
 
 
@@ -194,10 +197,14 @@ def _sizes(cells: Cells, count: int) -> NDArray[np.float64]:
 
 
 class _Search:
-    """State shared by the threads: they read the codes, and update the neighbour lists one at a time."""
+    """State shared by the threads: they read the codes, and update the neighbour lists one at a time.
 
-    def __init__(self, codes: Codes, lists: NeighbourLists, tiles: Tiles) -> None:
+    At most ``waiting`` pairs of a task wait for those of the next tasks of a group before they are offered.
+    """
+
+    def __init__(self, codes: Codes, lists: NeighbourLists, tiles: Tiles, waiting: int) -> None:
         self.lists = lists
+        self._waiting = waiting
         self._codes = codes
         self._tiles = tiles
         blocks = [norms(codes[start : start + tiles.task]) for start in range(0, len(codes), tiles.task)]
@@ -207,23 +214,19 @@ class _Search:
 
     def run(
         self,
-        function: Callable[[Rows, Rows], float],
+        function: Callable[[Iterable[Task]], float],
         groups: Iterable[Iterable[Task]],
         work: float,
         progress: Callable[[float], None],
     ) -> None:
-        """Call ``function`` with each task of each group; ``progress`` gets the share of the ``work`` that is done.
+        """Call ``function`` with the tasks of each group; ``progress`` gets the share of the ``work`` that is done.
 
         This is not ``threads.in_order``, because running tasks must be told to stop before they are waited for.
         """
-
-        def do(tasks: Iterable[Task]) -> float:
-            return sum(function(*task) for task in tasks if not self._stopped.is_set())
-
         done = 0.0
         with ThreadPoolExecutor(threads.count()) as executor:
             try:
-                for part in executor.map(do, groups):
+                for part in executor.map(function, groups):
                     done += part
                     progress(done / work)
             except BaseException:
@@ -231,7 +234,24 @@ class _Search:
                 executor.shutdown(cancel_futures=True)
                 raise
 
-    def bound(self, left: Rows, right: Rows) -> float:
+    def bound_all(self, tasks: Iterable[Task]) -> float:
+        """Bound the rows of tasks; return the work."""
+        return sum(self._bound(*task) for task in tasks if not self._stopped.is_set())
+
+    def compare_all(self, tasks: Iterable[Task]) -> float:
+        """Compare the rows of tasks; return the work."""
+        found: list[Found] = []
+        work = 0.0
+        for task in tasks:
+            if self._stopped.is_set():
+                break
+            work += self._compare(*task, found)
+            if sum(len(part[0]) for part in found) > self._waiting:
+                self._offer(found)
+        self._offer(found)
+        return work
+
+    def _bound(self, left: Rows, right: Rows) -> float:
         """Raise the thresholds of ``left`` to the cosine of their k-th nearest in ``right``; return the work.
 
         ``left`` is one with ``right`` or has nothing in common with it, and its rows list nothing yet. The bound is
@@ -254,8 +274,8 @@ class _Search:
                 self.lists.raise_thresholds(left[block], cosines.astype(np.float32))
         return _work(left, right)
 
-    def compare(self, left: Rows, right: Rows) -> float:
-        """Offer the rows of ``left`` and ``right`` to each other where they may be near enough; return the work.
+    def _compare(self, left: Rows, right: Rows, found: list[Found]) -> float:
+        """Add to ``found`` the pairs of ``left`` and ``right`` that may be near enough; return the work.
 
         Rows are sorted by threshold, so that one bound for a block of ``left`` is close to the thresholds of its rows.
         Each row of ``right`` has its own bound.
@@ -267,7 +287,6 @@ class _Search:
         right_codes = left_codes if is_one else self._codes[right]
         left_norms, right_norms = self._norms[left], self._norms[right]
         left_thresholds, right_thresholds = self.lists.thresholds(left), self.lists.thresholds(right)
-        found: list[tuple[Rows, Rows, NDArray[np.float32]]] = []
         count = 0
         for start in range(0, len(left), self._tiles.rows):
             if self._stopped.is_set():
@@ -288,18 +307,18 @@ class _Search:
                     count += len(dots)
                     if count > self._tiles.pairs:
                         self._offer(found)
-                        found, count = [], 0
-        self._offer(found)
+                        count = 0
         return _work(left, right)
 
     def _by_threshold(self, rows: Rows) -> Rows:
         return rows[np.argsort(self.lists.thresholds(rows))]
 
-    def _offer(self, found: list[tuple[Rows, Rows, NDArray[np.float32]]]) -> None:
-        """Offer pairs to both of their rows; ``found`` has parts of first rows, second rows and cosines."""
+    def _offer(self, found: list[Found]) -> None:
+        """Offer pairs to both of their rows, and forget them."""
         if not found:
             return
         first, second, cosines = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        found.clear()
         near = (cosines >= self.lists.thresholds(first)) | (cosines >= self.lists.thresholds(second))
         first, second, cosines = first[near], second[near], cosines[near]
         with self._lock:
