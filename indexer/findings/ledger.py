@@ -12,7 +12,7 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, select, upda
 from dedup.clustering.stable_ids import Membership
 from indexer.store import schema
 from indexer.store.engines import chunks, insert_rows
-from indexer.store.integrity.values import json_object
+from indexer.store.integrity.values import damaged, json_object
 from indexer.store.store import Ids, Store
 
 Floats = NDArray[np.float64]
@@ -89,7 +89,11 @@ class Ledger:
 
 
 def read_ledger(store: Store) -> Ledger:
-    """Return the findings of the last report; empty before the first."""
+    """Return the findings of the last report; empty before the first.
+
+    Raises:
+        CorruptStore: a record is in a cluster that is not open.
+    """
     last = last_report(store)
     cluster, pair = schema.cluster.c, schema.near_pair.c
     weakest = dict[int, float](
@@ -100,6 +104,9 @@ def read_ledger(store: Store) -> Ledger:
     )
     ((largest,),) = store.read(select(func.coalesce(func.max(cluster.cluster_id), 0)))
     members = {row[0]: tuple(row) for row in store.read(select(schema.cluster_member))}
+    for record_id, cluster_id, *_ in members.values():
+        if cluster_id not in weakest:
+            raise damaged(f"Record {record_id} is in the cluster {cluster_id}, which is not open.")
     rows = store.read(select(*pair).order_by(pair.text_id_1, pair.text_id_2))
     return Ledger(last, _pairs(rows), members, weakest, int(largest) + 1)
 

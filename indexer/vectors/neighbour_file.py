@@ -79,6 +79,14 @@ class NeighbourFiles:
             return None
         return found
 
+    def fault_of(self, file: NeighbourFile) -> str | None:
+        """Return what is wrong with a file that the database names, None if nothing."""
+        try:
+            _content(self._directory / file.file_name, file)
+        except (OSError, ValueError) as error:
+            return f"{file.file_name} cannot be used ({error})"
+        return None
+
     def write(self, neighbours: Neighbours, space: Space) -> NeighbourFile:
         """Write neighbours to a file that is complete and safe on disk, and which the database does not name yet.
 
@@ -133,15 +141,6 @@ def record_file(connection: Connection, file: NeighbourFile, model_id: str, run_
     values |= {"run_id": run_id, "model_key": make_model_key(connection, model_id), "created_at": now()}
     generation = max(file.generation, next_key(connection, table.c.generation))
     connection.execute(insert(table).values(generation=generation, **values))
-
-
-def check(directory: Path, file: NeighbourFile) -> str | None:
-    """Return what is wrong with a file that the database names, None if nothing."""
-    try:
-        _content(directory / file.file_name, file)
-    except (OSError, ValueError) as error:
-        return f"{file.file_name}: {error}"
-    return None
 
 
 def _content(path: Path, file: NeighbourFile) -> bytes:

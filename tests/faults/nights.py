@@ -33,8 +33,35 @@ from indexer.jobs import increment
 from indexer.store import engines
 from indexer.vectors.snapshot import Snapshots
 
-WORDS = ["north", "blue", "apex", "nova", "delta", "royal", "prime", "solar", "vista", "terra", "coral", "ember", "harbor", "summit", "cedar"]
-TRADES = ["trading", "shipping", "foods", "steel", "software", "holdings", "energy", "textiles", "insurance", "logistics"]
+WORDS = [
+    "north",
+    "blue",
+    "apex",
+    "nova",
+    "delta",
+    "royal",
+    "prime",
+    "solar",
+    "vista",
+    "terra",
+    "coral",
+    "ember",
+    "harbor",
+    "summit",
+    "cedar",
+]
+TRADES = [
+    "trading",
+    "shipping",
+    "foods",
+    "steel",
+    "software",
+    "holdings",
+    "energy",
+    "textiles",
+    "insurance",
+    "logistics",
+]
 FORMS = ("", " inc", " ltd", " gmbh", " llc")
 FINDINGS = ("near_pair", "cluster", "cluster_member", "cluster_event", "pair_event", "baseline")
 FILES = ("pairs.csv", "clusters.csv", "changes.csv")

@@ -37,4 +37,6 @@ def _pages(read: Read, table: Table, rows_at_once: int) -> Iterator[list[Any]]:
     while rows := read(rest.order_by(*key).limit(rows_at_once)):
         yield rows
         last = [rows[-1][place] for place in places]
+        if set(map(type, last)) != {int}:  # a fault; nothing can be said to come after it
+            return
         rest = statement.where(tuple_(*key) > tuple_(*last) if key[1:] else key[0] > last[0])
