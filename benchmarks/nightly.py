@@ -128,7 +128,9 @@ def _total(summary: dict[str, Any]) -> float:
 
 def _say(what: str, summary: dict[str, Any], more: dict[str, Any] | None = None) -> None:
     stages = {stage: round(summary["seconds"].get(stage, 0), 1) for stage in STAGES}
-    counts = {name: summary[name] for name in ("distinct_texts", "texts_searched", "near_pairs", "clusters", "candidates")}
+    counts = {
+        name: summary[name] for name in ("distinct_texts", "texts_searched", "near_pairs", "clusters", "candidates")
+    }
     line = {"seconds": round(_total(summary), 1)} | stages | counts | {"why_full": summary["why_full"]} | (more or {})
     print(what, json.dumps(line), flush=True)
 

@@ -26,7 +26,7 @@ from indexer.arguments import (
     text_of,
     texts_of,
 )
-from indexer.findings.runs import runs_of
+from indexer.findings.history import runs_of
 from indexer.in_memory import left_side
 from indexer.ingest import id_types
 from indexer.jobs import delete as delete_job

@@ -44,7 +44,7 @@ class Need:
 
 INDEX = Need(120 << 20, 155 << 20, 390, 12, prefix="Up to ")
 """Each thread has a process that encodes texts; the characters are those of one batch of rows, all columns."""
-REPORT = Need(160 << 20, 243 << 20, 200, 20, full_thread=5_000_000)
+REPORT = Need(160 << 20, 243 << 20, 240, 20, full_thread=5_000_000)
 """Each thread has a process that compares pairs; the characters are those of all texts."""
 
 

@@ -125,9 +125,9 @@ def report(
 ) -> None:
     """Find all duplicates in the index.
 
-    Writes all duplicate pairs to pairs.csv, clusters of duplicates to clusters.csv, what changed since the last report to
-    changes.csv, and counts to summary.json. docs/output-files.md describes their columns. Clusters keep their ids from
-    one report to the next, and only what changed is searched and compared.
+    Writes all duplicate pairs to pairs.csv, clusters of duplicates to clusters.csv, what changed since the last
+    report to changes.csv, and counts to summary.json. docs/output-files.md describes their columns. Clusters keep
+    their ids from one report to the next, and only what changed is searched and compared.
     """
     compute_with(threads)
 
@@ -140,12 +140,7 @@ def report(
     from indexer.outputs.table_files import style_of
     from indexer.store.workspace import Workspace
 
-    if str(output) == "-" or (output.exists() and not output.is_dir()):
-        raise UsageError(f"--output {output} is not a directory; give a directory for the files of the report.")
-    if (suffix := output.suffix.lower().removeprefix(".")) in list(TableFormat):
-        raise UsageError(
-            f"--output {output}: a report is several files; give a directory, and the format with --tables {suffix}."
-        )
+    _check_directory(output)
     style = style_of(raw=raw, delimiter=output_delimiter, bom=bom, locale=locale)
     asked = Tables(tables, style, options.columns_of(columns), explain, max_pairs)
     limit = None if memory is None else parse_size(memory)
@@ -174,14 +169,29 @@ def report(
     _say_what_is_estimated(summary)
     _say_what_is_not_listed(summary, max_pairs)
     _say_what_is_older(output, tables)
-    as_json = layout is ReportFormat.json
-    shown: Mapping[str, Any] = summary
-    if not as_json:
-        counts = {name: summary[name] for name in _SHOWN}
-        shown = spaced(counts | _changes(summary) | {"files": _files(output, tables)})
-    write_summary(shown, sys.stdout, as_json=as_json)
+    _show(summary, _files(output, tables), as_json=layout is ReportFormat.json)
     if fail_on_new and summary["has_new"]:
         raise typer.Exit(FOUND_NEW)
+
+
+def _check_directory(output: Path) -> None:
+    """Raise ``UsageError`` for what is no directory, or looks like the name of a file."""
+    from dedup.errors import UsageError
+
+    if str(output) == "-" or (output.exists() and not output.is_dir()):
+        raise UsageError(f"--output {output} is not a directory; give a directory for the files of the report.")
+    if (suffix := output.suffix.lower().removeprefix(".")) in list(TableFormat):
+        raise UsageError(
+            f"--output {output}: a report is several files; give a directory, and the format with --tables {suffix}."
+        )
+
+
+def _show(summary: Mapping[str, Any], files: str, *, as_json: bool) -> None:
+    shown = summary
+    if not as_json:
+        counts = {name: summary[name] for name in _SHOWN}
+        shown = spaced(counts | _changes(summary) | {"files": files})
+    write_summary(shown, sys.stdout, as_json=as_json)
 
 
 def _changes(summary: Mapping[str, Any]) -> dict[str, Any]:

@@ -49,7 +49,7 @@ def runs(
     and their logs of changes, to which --since then cannot go back; the ids of clusters stay.
     """
     from dedup.errors import UsageError
-    from indexer.findings.runs import prune, runs_of
+    from indexer.findings.history import prune, runs_of
     from indexer.store.workspace import Workspace
 
     place = Workspace(workspace, database, schema=schema)

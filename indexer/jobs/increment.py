@@ -111,11 +111,9 @@ def find(
         corpus.load(only_vectors=pinned is not None and renewal is None and not full)
         release_free_memory()
     with clock.stage("search"):
-        generation = None
-        if pinned is None or renewal is not None:
+        generation, baseline = None, pinned
+        if baseline is None or renewal is not None:
             generation, baseline = _new_baseline(snapshots, model, corpus, progress)
-        else:
-            baseline = pinned
         search = _Search(snapshots, model, baseline, corpus.text_ids, corpus.codes, progress)
         search.run(ledger, full=full, keep=keep)
     settings = _settings(model, baseline, min_probability) if renewal is None else None

@@ -33,35 +33,8 @@ from indexer.jobs import increment
 from indexer.store import engines
 from indexer.vectors.snapshot import Snapshots
 
-WORDS = [
-    "north",
-    "blue",
-    "apex",
-    "nova",
-    "delta",
-    "royal",
-    "prime",
-    "solar",
-    "vista",
-    "terra",
-    "coral",
-    "ember",
-    "harbor",
-    "summit",
-    "cedar",
-]
-TRADES = [
-    "trading",
-    "shipping",
-    "foods",
-    "steel",
-    "software",
-    "holdings",
-    "energy",
-    "textiles",
-    "insurance",
-    "logistics",
-]
+WORDS = "north blue apex nova delta royal prime solar vista terra coral ember harbor summit cedar"
+TRADES = "trading shipping foods steel software holdings energy textiles insurance logistics"
 FORMS = ("", " inc", " ltd", " gmbh", " llc")
 FINDINGS = ("near_pair", "cluster", "cluster_member", "cluster_event", "pair_event", "baseline")
 FILES = ("pairs.csv", "clusters.csv", "changes.csv")
@@ -106,7 +79,8 @@ class History:
 
     def _name(self) -> str:
         chance = self.chance
-        return f"{chance.choice(WORDS)} {chance.choice(WORDS)} {chance.choice(TRADES)}{chance.choice(FORMS)}"
+        first, second = chance.choices(WORDS.split(), k=2)
+        return f"{first} {second} {chance.choice(TRADES.split())}{chance.choice(FORMS)}"
 
     def _variant(self) -> str:
         name = self.chance.choice(self._bases) if self.chance.random() < 0.8 else self._name()
