@@ -199,7 +199,7 @@ def _changes(summary: Mapping[str, Any]) -> dict[str, Any]:
     if summary["since_run"] is None:
         return {}
     counts = {kind: number for kind, number in summary["changes"].items() if number}
-    pairs = {kind: counts.pop(kind) for kind in ("new_pairs", "gone_pairs") if kind in counts}
+    pairs = {kind.replace("_", " "): counts.pop(kind) for kind in ("new_pairs", "gone_pairs") if kind in counts}
     clusters = ", ".join(f"{number:,} {kind}" for kind, number in counts.items())
     changes: dict[str, Any] = {"clusters": clusters or "the same"}
     return {f"since_run_{summary['since_run']}": changes | pairs}

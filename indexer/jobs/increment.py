@@ -21,7 +21,8 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
-from dedup.clustering.cluster import LARGEST_COMPONENT, Clusters, cluster_pairs, components_of
+from dedup.clustering import cluster
+from dedup.clustering.cluster import Clusters, cluster_pairs, components_of
 from dedup.matching.batch import BatchComparison, Strings
 from dedup.matching.matcher import Matcher
 from dedup.runtime.allocator import release_free_memory
@@ -102,11 +103,11 @@ def find(
         EnvironmentFault: the neighbours cannot be written.
     """
     clock = Stopwatch()
-    pinned = read_baseline(snapshots.store, model.dimension)
     with clock.stage("load"):
+        pinned = read_baseline(snapshots.store, model.dimension)
         corpus = _Corpus(snapshots, model, progress)
         renewal: str | None = "there is no earlier report"
-        if pinned is not None and corpus.is_whole:
+        if pinned is not None and len(corpus.text_ids):
             renewal = pinned.reason_to_renew(model, corpus.text_ids)
         corpus.load(only_vectors=pinned is not None and renewal is None and not full)
         release_free_memory()
@@ -123,8 +124,9 @@ def find(
         part = _Increment(corpus, matcher, baseline.prior_shift, min_probability, clock, progress)
         near = part.of(search.now, before, ledger)
     else:
+        candidates = pairs_of(search.now.candidates, progress=corpus.counting("pairs"))
         near = compare_candidates(
-            *(corpus.codes, corpus.all_normals(), pairs_of(search.now.candidates), matcher),
+            *(corpus.codes, corpus.all_normals(), candidates, matcher),
             min_probability=min_probability,
             shift=None if renewal is not None else baseline.prior_shift,
             clock=clock,
@@ -154,11 +156,6 @@ class _Corpus:
         self._normals: Strings | None = None
         self.text_ids: Ids = snapshots.store.all_text_ids()
         self.codes: Codes = np.empty((0, 0), np.int8)
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether there is a text; whether each has a vector is found out by ``load``."""
-        return bool(len(self.text_ids))
 
     def load(self, *, only_vectors: bool) -> None:
         """Read the vectors, and the normal forms unless they are not asked for; raises as ``load_texts``."""
@@ -195,6 +192,10 @@ class _Corpus:
         if missing := [text_id for text_id in ids if text_id not in found]:
             raise damaged(f"Text {missing[0]} is gone.")
         return np.array([found[text_id] for text_id in ids], np.dtypes.StringDType())
+
+    def counting(self, stage: str) -> Callable[[int], None]:
+        """Return what reports the number of texts that are done."""
+        return lambda done: self._progress(stage, done, len(self.text_ids))
 
     def all_normals(self) -> Strings:
         """Return all normal forms (n,)."""
@@ -260,7 +261,6 @@ class _Search:
     def run(self, ledger: Ledger, *, full: bool, keep: Keep) -> None:
         """Search what is not known, and keep the result."""
         n = len(self._text_ids)
-        self._progress("search", 0, n)
         known = {file.run_id: file for file in self._files.known()[::-1]}
         of_last = known.get(ledger.last.run_id) if ledger.last else None
         started = known.get(None)
@@ -270,16 +270,12 @@ class _Search:
             carried = last.with_candidates().carried(self._text_ids, self._space.min_similarity)
             self.before = carried.keys
         if base is None or full:
-            self.now, self.searched = search_all(self._text_ids, self._codes, self._space, self._done), n
+            self.now, self.searched = search_all(self._text_ids, self._codes, self._space, self._progress), n
         else:
-            self.now, self.searched = search_changed(base, self._text_ids, self._codes, self._space, self._done)
-        self._progress("search", n, n)
+            self.now, self.searched = search_changed(base, self._text_ids, self._codes, self._space, self._progress)
         self.file = self._files.write(self.now, self._space)
         if self.searched > _WORTH_KEEPING * n:
             keep(self.file)
-
-    def _done(self, done: int) -> None:
-        self._progress("search", done, len(self._text_ids))
 
 
 class _Increment:
@@ -381,5 +377,5 @@ class _Increment:
             )
         labels[rows] = rows[part.labels]
         weakest |= {int(rows[label]): least for label, least in part.weakest.items()}
-        large = [len(members) for members in components if len(members) > LARGEST_COMPONENT]
+        large = [len(members) for members in components if len(members) > cluster.LARGEST_COMPONENT]
         return Clusters(labels, weakest, len(large), sum(large))

@@ -8,13 +8,13 @@ those that see them. The result is the same as that of a full search.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dedup.runtime.progress import Progress, no_progress
 from indexer.store.store import Codes, Ids
 from indexer.vectors.cells import CELLS_SEARCHED, Cells, nearest_cells
 from indexer.vectors.knn_graph import build_knn_graph, search_again
@@ -49,9 +49,9 @@ class Space:
         content = b"" if self.centres is None else self.centres.tobytes()
         return sha256(repr((*values, shape)).encode() + content).hexdigest()
 
-    def cells_of(self, codes: Codes) -> Cells | None:
+    def cells_of(self, codes: Codes, progress: Progress) -> Cells | None:
         """Return the cells (n, m) of ``codes`` (n, d); None if every pair is compared."""
-        return None if self.centres is None else nearest_cells(codes, self.centres, self.cells_per_text)
+        return None if self.centres is None else nearest_cells(codes, self.centres, self.cells_per_text, progress)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +99,14 @@ class Neighbours:
         return replace(self, keys=self.candidates)
 
 
-def search_all(
-    text_ids: Ids, codes: Codes, space: Space, progress: Callable[[int], None] = lambda done: None
-) -> Neighbours:
-    """Find the neighbours of all texts ``text_ids`` (n,), given their ``codes`` (n, d)."""
-    cells = space.cells_of(codes)
-    lists = build_knn_graph(codes, KEPT, space.min_similarity, cells, progress=progress)
+def search_all(text_ids: Ids, codes: Codes, space: Space, progress: Progress = no_progress) -> Neighbours:
+    """Find the neighbours of all texts ``text_ids`` (n,), given their ``codes`` (n, d).
+
+    Stages reported to ``progress``: ``assign to cells`` and ``search``.
+    """
+    cells, n = space.cells_of(codes, progress), len(codes)
+    progress("search", 0, n)
+    lists = build_knn_graph(codes, KEPT, space.min_similarity, cells, progress=lambda done: progress("search", done, n))
     return Neighbours(text_ids, lists.keys, _are_whole(lists.keys), cells)
 
 
@@ -113,17 +115,18 @@ def search_changed(
     text_ids: Ids,
     codes: Codes,
     space: Space,
-    progress: Callable[[int], None] = lambda done: None,
+    progress: Progress = no_progress,
 ) -> tuple[Neighbours, int]:
     """Find the neighbours of all texts ``text_ids`` (n,), given those of earlier texts in the same ``space``.
 
-    Also returns how many texts were searched again or for the first time.
+    Also returns how many texts were searched again or for the first time. Stages reported to ``progress``: as of
+    ``search_all``.
     """
     carried = known.carried(text_ids, space.min_similarity)
     keys = carried.keys
     is_new = ~np.isin(text_ids, known.text_ids, assume_unique=True)
     if carried.cells is not None:
-        new_cells = space.cells_of(codes[is_new])
+        new_cells = space.cells_of(codes[is_new], progress)
         assert new_cells is not None
         carried.cells[is_new] = new_cells
     held = (ids_of(keys) >= 0).sum(axis=1)
@@ -132,7 +135,10 @@ def search_changed(
     lowest = keys[np.arange(len(keys)), np.minimum(keys.shape[1] - held, keys.shape[1] - 1)]
     floors = np.where(carried.is_whole | wanted, np.uint64(0), lowest)
     lists = NeighbourLists.resumed(keys, floors, space.min_similarity)
-    search_again(lists, codes, carried.cells, wanted, progress=progress)
+    n = len(codes)
+    progress("search", 0, n)
+    search_again(lists, codes, carried.cells, wanted, progress=lambda done: progress("search", done, n))
+    progress("search", n, n)
     is_whole = _are_whole(lists.keys) & (carried.is_whole | wanted)
     return Neighbours(text_ids, lists.keys, is_whole, carried.cells), int(wanted.sum())
 

@@ -29,7 +29,6 @@ from dedup.clustering import cluster
 from dedup.clustering.stable_ids import membership, replay
 from dedup.model import load_model
 from indexer.findings.changes import logged
-from indexer.jobs import increment
 from indexer.store import engines
 from indexer.vectors.snapshot import Snapshots
 
@@ -53,7 +52,6 @@ def small_limits(*, cells: bool) -> Iterator[None]:
     with (
         mock.patch.object(Snapshots.__init__, "__kwdefaults__", limits),
         mock.patch.object(cluster, "LARGEST_COMPONENT", 9),
-        mock.patch.object(increment, "LARGEST_COMPONENT", 9),
         mock.patch.object(engines, "_prepare_sqlite", prepare_quickly),
         mock.patch("os.fsync", lambda file: None),
     ):
