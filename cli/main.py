@@ -18,7 +18,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.commands import compare, delete, evaluate, index, link, migrate, query, report, status, train, verify
+from cli.commands import compare, delete, evaluate, index, link, migrate, query, report, runs, status, train, verify
 from cli.exit_codes import INTERRUPTED, ending, exit_code, guarded
 from cli.options import examples
 from cli.show.help import Command, Group
@@ -67,6 +67,7 @@ for _name, _command, _examples in (
     ("query", query.query, query.EXAMPLES),
     ("link", link.link, link.EXAMPLES),
     ("report", report.report, report.EXAMPLES),
+    ("runs", runs.runs, runs.EXAMPLES),
     ("delete", delete.delete, delete.EXAMPLES),
     ("compare", compare.compare, compare.EXAMPLES),
     ("status", status.status, status.EXAMPLES),

@@ -67,6 +67,11 @@ class Model:
         return str(self.manifest["files"]["encoder.onnx"])
 
     @property
+    def fingerprint(self) -> str:
+        """SHA-256 in hex of all files; probabilities with the same one are comparable."""
+        return hashlib.sha256(json.dumps(self.manifest["files"], sort_keys=True).encode()).hexdigest()
+
+    @property
     def dimension(self) -> int:
         """Length d of a vector."""
         return int(self.manifest["dimension"])

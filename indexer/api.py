@@ -28,6 +28,7 @@ from indexer.arguments import (
     text_of,
     texts_of,
 )
+from indexer.findings.history import runs_of
 from indexer.in_memory import left_side
 from indexer.ingest import id_types
 from indexer.jobs import delete as delete_job
@@ -53,6 +54,7 @@ from indexer.results.matches import ManyMatches, Matches, matches_of
 from indexer.results.records import Record, Rejected, rejected_of
 from indexer.results.sides import Side, record_of
 from indexer.store.database_url import absolute_url
+from indexer.store.runs import Run
 from indexer.store.workspace import Workspace
 from indexer.vectors.snapshot import Snapshots
 
@@ -329,19 +331,28 @@ class Index:
     def report(
         self, output: str | os.PathLike[str], *, min_probability: float | None = None, **how: Unpack[ReportOptions]
     ) -> dict[str, Any]:
-        """Write tables of pairs and clusters and ``summary.json`` into ``output``; return the summary.
+        """Write tables of pairs, clusters and changes and ``summary.json`` into ``output``; return the summary.
 
         ``how`` are the options of ``dedup report``: ``formats`` (of ``csv``, ``tsv``, ``jsonl``, ``xlsx``, ``parquet``
         and ``html``, one or a list), ``columns``, ``explain``, ``max_pairs``, ``records`` (a table of every
-        record with its cluster), ``delimiter``, ``bom``, ``locale`` and ``raw``.
+        record with its cluster), ``delimiter``, ``bom``, ``locale``, ``raw``, ``full``, which compares everything
+        again, and ``since``, the number of the run that changes are told from. The findings are stored as a run:
+        clusters keep their ids, and ``changes.csv`` says what is new.
 
         Raises:
-            UsageError: nothing is indexed, or an option cannot be used.
+            UsageError: nothing is indexed, there is no such run, or an option cannot be used.
+            WriterBusy: another process is writing; nothing was stored.
             InputRefused: there is no such column.
             EnvironmentFault: the files cannot be written.
         """
         least, folder = probability_of(min_probability, self._model.default_probability), path_of(output, "output")
-        asked: dict[str, Any] = {"min_probability": least, "tables": tables_of(how)}
+        since = how.get("since")
+        asked: dict[str, Any] = {
+            "min_probability": least,
+            "tables": tables_of(how),
+            "full": bool(how.get("full")),
+            "since": None if since is None else limit_of(since, "since"),
+        }
         with progress_of(self._progress) as progress:
             return report_job(self._workspace, self._model, folder, **asked, progress=progress)
 
@@ -371,6 +382,14 @@ class Index:
         with progress_of(self._progress) as progress:
             checks, repaired = verify_workspace(self._workspace, self._model, repair=repair, progress=progress)
         return Verification(tuple(checks), repaired)
+
+    def runs(self) -> list[Run]:
+        """Return all runs, latest first: number, kind, state, times, and a manifest of what was done.
+
+        Raises:
+            UsageError: nothing is indexed.
+        """
+        return runs_of(self._workspace)
 
     def status(self) -> Status:
         """Return what the index holds.

@@ -41,6 +41,8 @@ class ReportOptions(TypedDict, total=False):
     bom: bool
     locale: str | None
     raw: bool
+    full: bool
+    since: int | None
 
 
 def tables_of(options: ReportOptions) -> Tables:

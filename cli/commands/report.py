@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli import options
 from cli.commands.link import Keep, write_links
+from cli.exit_codes import FOUND_NEW
 from cli.options import Format, ReportFormat
 from cli.show.notes import notes_unless, say, shown_progress
 from cli.show.render import spaced, write_summary
+from cli.show.report_notes import changes_of, notes_of
 from cli.show.rows_file import rows_file
 from dedup.runtime.threads import compute_with
 from indexer.outputs.record_pairs import MAX_PAIRS
-from indexer.outputs.report_formats import FORMATS, ReportFormats, report_formats
-from indexer.outputs.table_files import TableFormat
+from indexer.outputs.report_formats import FORMATS, report_formats
 
 if TYPE_CHECKING:
     from indexer.jobs.report_tables import Tables
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _OF_FILES = (
     *("output", "between", "formats", "columns", "explain", "max_pairs", "output_delimiter", "bom", "locale", "raw"),
-    *("mode", "memory", "records"),
+    *("mode", "memory", "records", "full", "since", "fail_on_new"),
 )
 """Parameters that --preview has no use for."""
 
@@ -36,11 +36,13 @@ EXAMPLES = options.examples(
     "dedup report --format html,xlsx --columns city,country",
     "dedup report --preview",
     "dedup report --between leads crm",
+    "dedup report --fail-on-new --quiet",
+    "dedup report --since 12",
 )
 
 _SHOWN = (
     *("records", "distinct_texts", "exact_duplicate_records", "near_pairs", "expected_true_pairs"),
-    *("pairs_total", "pairs_listed", "clusters", "records_in_clusters", "largest_cluster"),
+    *("pairs_total", "pairs_listed", "clusters", "records_in_clusters", "largest_cluster", "run"),
 )
 
 
@@ -95,6 +97,17 @@ MinProbability = Annotated[
 ]
 
 
+Full = Annotated[
+    bool,
+    typer.Option("--full", help="Search and compare everything again, not only what changed since the last report."),
+]
+Since = Annotated[
+    int | None,
+    typer.Option("--since", metavar="RUN", min=1, help="Tell changes since this report instead of the last one."),
+]
+FailOnNew = Annotated[
+    bool, typer.Option("--fail-on-new", help="End with exit code 10 if there are new pairs or new members of clusters.")
+]
 Between = Annotated[
     tuple[str, str] | None,
     typer.Option(
@@ -117,6 +130,9 @@ def report(
     columns: options.Columns = None,
     explain: Explain = False,
     max_pairs: MaxPairs = MAX_PAIRS,
+    full: Full = False,
+    since: Since = None,
+    fail_on_new: FailOnNew = False,
     output_delimiter: OutputDelimiter = None,
     bom: options.Bom = False,
     locale: options.Locale = None,
@@ -132,8 +148,10 @@ def report(
 ) -> None:
     """Find all duplicates in the index.
 
-    Writes all duplicate pairs to pairs.csv, clusters of duplicates to clusters.csv, and counts to summary.json; with
-    --format html a page to look at, report.html. docs/output-files.md describes them.
+    Writes all duplicate pairs to pairs.csv, clusters of duplicates to clusters.csv, what changed since the last
+    report to changes.csv, and counts to summary.json; with --format html a page to look at, report.html.
+    docs/output-files.md describes them. Clusters keep their ids from one report to the next, and only what changed is
+    searched and compared.
     """
     compute_with(threads)
     place = _place(workspace, database, schema)
@@ -144,9 +162,9 @@ def report(
     from dedup.errors import UsageError
     from dedup.model import load_model
     from indexer.files import access_of
-    from indexer.jobs.report import files_of
     from indexer.jobs.report import report as report_job
     from indexer.jobs.report_tables import Tables
+    from indexer.jobs.reporting.report_files import files_of
     from indexer.memory import parse_size
     from indexer.outputs.table_files import style_of
 
@@ -155,9 +173,10 @@ def report(
     wanted = report_formats(formats or ["csv"], "--format")
     asked = Tables(wanted, style, options.columns_of(columns), explain, max_pairs, records)
     if between is not None:
-        if memory is not None or explain or max_pairs != MAX_PAIRS or records:
+        if memory is not None or explain or max_pairs != MAX_PAIRS or records or full or since or fail_on_new:
             raise UsageError(
-                "--memory, --explain, --max-pairs and --records do not apply to --between; leave them out."
+                "--memory, --explain, --max-pairs, --records, --full, --since and --fail-on-new do not apply to "
+                "--between; leave them out."
             )
         _between(place, between, output, min_probability, layout, asked, mode, quiet=quiet)
         return
@@ -170,16 +189,23 @@ def report(
             memory=None if memory is None else parse_size(memory),
             access=access_of(mode) if mode else None,
             tables=asked,
+            full=full,
+            since=since,
             progress=progress,
         )
     note = notes_unless(quiet)
-    for sentence in (*_estimates(summary), *_unlisted(summary, max_pairs), *_older(output, asked)):
+    for sentence in notes_of(summary, output, asked):
         note(f"Note: {sentence}")
     as_json = layout is ReportFormat.json
+    shown = summary
     if not as_json:
-        written = ", ".join(str(output / name) for name in files_of(asked))
-        summary = spaced({name: summary[name] for name in _SHOWN} | {"files": written})
-    write_summary(summary, sys.stdout, as_json=as_json, quiet=quiet)
+        counts = {name: summary[name] for name in _SHOWN}
+        shown = spaced(
+            counts | changes_of(summary) | {"files": ", ".join(str(output / name) for name in files_of(asked))}
+        )
+    write_summary(shown, sys.stdout, as_json=as_json, quiet=quiet)
+    if fail_on_new and summary["has_new"]:
+        raise typer.Exit(FOUND_NEW)
 
 
 def _check_folder(output: Path) -> None:
@@ -250,44 +276,6 @@ def _between(
     }
     as_json = layout is ReportFormat.json
     write_summary(found if as_json else spaced(found), sys.stdout, as_json=as_json, quiet=quiet)
-
-
-def _estimates(summary: Mapping[str, Any]) -> Iterator[str]:
-    from dedup.clustering.cluster import LARGEST_COMPONENT
-    from dedup.text.names import LONG_TEXT
-
-    if groups := summary["components_sampled"]:
-        subject, verb = ("group", "was") if groups == 1 else ("groups", "were")
-        yield (
-            f"{groups:,} {subject} of more than {LARGEST_COMPONENT:,} texts each that pairs connect, "
-            f"{summary['texts_sampled']:,} texts in all, {verb} clustered by a sample of the pairs, so a few texts may "
-            "be in another cluster than if all were compared. weakest_probability is the lowest of the pairs compared."
-        )
-    if texts := summary["long_texts"]:
-        yield (
-            f"{texts:,} {'text' if texts == 1 else 'texts'} of {LONG_TEXT:,} characters or more "
-            f"{'was' if texts == 1 else 'were'} compared by equal words and one measure of spelling."
-        )
-
-
-def _unlisted(summary: Mapping[str, Any], max_pairs: int) -> Iterator[str]:
-    total, listed = summary["pairs_total"], summary["pairs_listed"]
-    if listed < total:
-        yield (
-            f"{listed:,} of {total:,} pairs are listed. Where two similar texts, or the records of one text, "
-            f"make more than {max_pairs:,} pairs, only those with the first record of each source are; --max-pairs N "
-            "sets another limit. Clusters list every record."
-        )
-
-
-def _older(output: Path, asked: Tables) -> Iterator[str]:
-    from indexer.jobs.report import files_of
-    from indexer.jobs.report_tables import Tables
-
-    possible = files_of(Tables(ReportFormats(tuple(TableFormat), page=True), records=True))
-    of_others = [output / name for name in possible if name not in files_of(asked)]
-    if older := [str(path) for path in of_others if path.exists()]:
-        yield f"{', '.join(older)} {'is' if len(older) == 1 else 'are'} not of this report."
 
 
 def _place(workspace: Path, database: str | None, schema: str | None) -> Workspace:

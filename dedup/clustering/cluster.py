@@ -64,7 +64,7 @@ def cluster_pairs(
     if not keep.all():
         pairs, probabilities = pairs[keep], probabilities[keep]
     known = _Known(pairs, probabilities, n)
-    components = _components(known.pairs, n)
+    components = components_of(known.pairs, n)
     small = [members for members in components if len(members) <= LARGEST_COMPONENT]
     large = [members for members in components if len(members) > LARGEST_COMPONENT]
 
@@ -82,8 +82,7 @@ def cluster_pairs(
         assign(members, *link(links, min_probability, comparison))
         done += len(first)
         progress(done, total)
-    if large:
-        members = np.sort(np.concatenate(large))
+    for members in large:  # one by one: what becomes of a component must not depend on others
         assign(members, *_link_large(members, known, min_probability, comparison))
     return Clusters(labels, weakest, len(large), sum(map(len, large)))
 
@@ -91,7 +90,7 @@ def cluster_pairs(
 def _link_large(
     members: NDArray[np.int64], known: _Known, min_probability: float, comparison: Probabilities
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return the group of each of ``members`` (m,), whole components, and what is lowest in it, as positions."""
+    """Return the group of each of ``members`` (m,), a whole component, and what is lowest in it, as positions."""
 
     def compare(pairs: NDArray[np.int64]) -> NDArray[np.float64]:
         wanted = members[pairs]
@@ -99,7 +98,7 @@ def _link_large(
         values[~is_known] = comparison.probabilities(wanted[~is_known])
         return values
 
-    inside = np.isin(known.pairs[:, 0], members)
+    inside = known.beginning_with(members)
     first, second = np.searchsorted(members, known.pairs[inside]).T
     return link_by_samples(len(members), first, second, known.probabilities[inside], min_probability, compare)
 
@@ -125,8 +124,13 @@ class _Known:
         places = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
         return self.probabilities[places], self._keys[places] == keys
 
+    def beginning_with(self, items: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the rows of the pairs whose lower item is one of ``items`` (m,), ascending."""
+        starts, ends = (np.searchsorted(self.pairs[:, 0], items, side) for side in ("left", "right"))
+        return ranges(starts, ends - starts)
 
-def _components(pairs: NDArray[np.int64], n: int) -> list[NDArray[np.int64]]:
+
+def components_of(pairs: NDArray[np.int64], n: int) -> list[NDArray[np.int64]]:
     """Return the members, ascending, of each component of two items or more."""
     if not len(pairs):
         return []

@@ -59,11 +59,18 @@ class BatchComparison:
     """Computes a model's probabilities for pairs of ``normal_forms`` (n) with their ``codes`` (n, d).
 
     Pairs are given as row numbers. Use it as a context manager: large jobs run in ``workers`` threads and
-    processes (None: one for each core), which end with the block. The results do not depend on their number.
+    processes (None: one for each core), which end with the block. The results do not depend on their number. ``shift``
+    is added to all log-odds, as ``adapt`` returns it.
     """
 
     def __init__(
-        self, model: Matcher, codes: NDArray[np.int8], normal_forms: Sequence[str] | Strings, workers: int | None = None
+        self,
+        model: Matcher,
+        codes: NDArray[np.int8],
+        normal_forms: Sequence[str] | Strings,
+        workers: int | None = None,
+        *,
+        shift: float = 0.0,
     ) -> None:
         self._model = model
         self._codes = codes
@@ -71,7 +78,7 @@ class BatchComparison:
         self._workers = workers or threads.count()
         self._processes = Processes(self._workers, model)
         self._bounds: ProbabilityBounds | None = None
-        self._shift = 0.0
+        self._shift = shift
         self._sample: _Sample | None = None
 
     def __enter__(self) -> BatchComparison:

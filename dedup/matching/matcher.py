@@ -23,6 +23,10 @@ class Matcher(Protocol):
         """Identifier of the encoder; only vectors with the same one are comparable."""
 
     @property
+    def fingerprint(self) -> str:
+        """Identifier of everything that probabilities depend on, besides a corpus and its prior."""
+
+    @property
     def dimension(self) -> int:
         """Length d of a vector."""
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedup.clustering.cluster import Clusters, cluster_pairs
-from dedup.errors import UsageError
+from dedup.errors import CorruptStore, UsageError
 from dedup.matching.batch import BatchComparison, Strings
 from dedup.matching.matcher import Matcher
 from dedup.runtime.allocator import release_free_memory
@@ -49,6 +49,7 @@ class NearDuplicates:
         seconds: Duration of each stage.
         comparison: Gives the probability of any pair of these texts.
         model: The model that was used, with what the texts say about names and their share of true pairs.
+        shift: What was added to all log-odds for that share.
 
     """
 
@@ -60,6 +61,7 @@ class NearDuplicates:
     seconds: dict[str, float]
     comparison: BatchComparison
     model: Matcher
+    shift: float = 0.0
 
     def at(self, min_probability: float, n: int) -> NearDuplicates:
         """Return the result for a higher ``min_probability`` among the same n texts, without a new search."""
@@ -102,7 +104,7 @@ def find_duplicates(
     """
     clock = Stopwatch()
     with clock.stage("load"):
-        text_ids, codes, normals = _load(snapshots.store, model, progress)
+        text_ids, codes, normals = load_texts(snapshots.store, model, progress)
         release_free_memory()
     with clock.stage("search"):
         generation, cells = cells_of_texts(snapshots, model, codes, progress)
@@ -167,10 +169,32 @@ def near_duplicates(
         near: NearPairs = lists.pairs(lambda done: progress("pairs", done, n))
         del lists
         release_free_memory()
+    return compare_candidates(
+        codes, normals, near, model, min_probability=min_probability, clock=clock, progress=progress
+    )
+
+
+def compare_candidates(
+    codes: Codes,
+    normals: Sequence[str] | Strings,
+    near: NearPairs,
+    model: Matcher,
+    *,
+    min_probability: float,
+    shift: float | None = None,
+    clock: Stopwatch,
+    progress: Progress = no_progress,
+) -> NearDuplicates:
+    """Compare all candidates, the pairs ``near`` of n texts, and cluster them.
+
+    ``shift`` is what is added to the log-odds for the share of true pairs among the candidates; None: it is estimated.
+    Stages reported to ``progress``: as of ``near_duplicates``, from ``names`` on.
+    """
     candidates = len(near.cosines)
-    with BatchComparison(model, codes, normals) as comparison:
+    with BatchComparison(model, codes, normals, shift=shift or 0.0) as comparison:
         with clock.stage("compare"):
-            shift = comparison.adapt(near.pairs, near.cosines, progress)
+            if shift is None:
+                shift = comparison.adapt(near.pairs, near.cosines, progress)
             likely, probabilities = comparison.likely(near.pairs, near.cosines, min_probability, progress)
         order = np.lexsort(near.pairs[likely].T[::-1])
         likely, probabilities = likely[order], probabilities[order]
@@ -181,13 +205,15 @@ def near_duplicates(
             clusters = cluster_pairs(
                 pairs,
                 probabilities,
-                n,
+                len(codes),
                 min_probability=min_probability,
                 comparison=comparison,
                 progress=lambda done, total: progress("cluster", done, total),
             )
     adapted = model.with_prior_shift(shift) if shift else model
-    return NearDuplicates(pairs, probabilities, similarities, clusters, candidates, clock.seconds, comparison, adapted)
+    return NearDuplicates(
+        pairs, probabilities, similarities, clusters, candidates, clock.seconds, comparison, adapted, shift
+    )
 
 
 def encode_in_blocks(model: Matcher, normals: Sequence[str], progress: Progress = no_progress) -> Codes:
@@ -207,17 +233,25 @@ def with_words_of(model: Matcher, normals: Sequence[str]) -> Matcher:
 def cells_of_texts(
     snapshots: Snapshots, model: Matcher, codes: Codes, progress: Progress = no_progress
 ) -> tuple[int | None, Cells | None]:
-    """Return the snapshot's generation and the cells (n, m) of ``codes`` (n, d); both None where a scan is used.
+    """Return the snapshot's generation and the cells (n, m) of ``codes`` (n, d); both None where a scan is used."""
+    generation, centres, count = centres_for(snapshots, model, codes, progress)
+    return generation, None if centres is None else nearest_cells(codes, centres, count, progress)
+
+
+def centres_for(
+    snapshots: Snapshots, model: Matcher, codes: Codes, progress: Progress = no_progress
+) -> tuple[int | None, Codes | None, int]:
+    """Return the snapshot's generation, the centres of cells and the cells per text; no centres where a scan is used.
 
     The snapshot gives the centres and the number of cells per text, which texts added or deleted later do not change.
     Without a snapshot that has cells, they are computed for this search.
     """
     if len(codes) <= snapshots.flat_up_to:
-        return None, None
-    generation, centres, count = _centres(snapshots, model.model_id, progress)
+        return None, None, 0
+    generation, centres, count = _snapshot_centres(snapshots, model.model_id, progress)
     if centres is None:
-        return generation, _new_cells(codes, model, progress, snapshots.flat_up_to)
-    return generation, nearest_cells(codes, centres, count, progress)
+        return generation, *_new_centres(codes, model, progress)
+    return generation, centres, count
 
 
 def places_of(records: Sequence[Record], text_ids: Ids) -> list[int]:
@@ -237,23 +271,36 @@ def places_of(records: Sequence[Record], text_ids: Ids) -> list[int]:
 def check_text_of(record: Record, text_ids: Sequence[int]) -> None:
     """Raise ``CorruptStore`` unless the text of a record is the first of ``text_ids``, which may be none."""
     if list(text_ids[:1]) != [record.text_id]:
-        words = "the id of a text with a vector"
-        raise damaged(fault_of("record", f"record_id={record.record_id}", "text_id", record.text_id, words))
+        raise lost_record(record.record_id, record.text_id)
+
+
+def lost_record(record_id: int, text_id: int) -> CorruptStore:
+    """Return the error for a record whose text is not there."""
+    return damaged(fault_of("record", f"record_id={record_id}", "text_id", text_id, "the id of a text with a vector"))
 
 
 _ENCODED_AT_ONCE = 5_000
 
 
-def _new_cells(codes: Codes, model: Matcher, progress: Progress, flat_up_to: int = FLAT_UP_TO) -> Cells | None:
-    if len(codes) <= flat_up_to:
+def _new_cells(codes: Codes, model: Matcher, progress: Progress) -> Cells | None:
+    if len(codes) <= FLAT_UP_TO:
         return None
-    centres = find_centres(codes, progress)
-    count = measure_recall(codes, centres, model.min_similarity, progress).cells_per_text
+    centres, count = _new_centres(codes, model, progress)
     return nearest_cells(codes, centres, count, progress)
 
 
-def _load(store: Store, model: Matcher, progress: Progress) -> tuple[Ids, Codes, Strings]:
-    """Return the ids (n,), codes (n, d) and normal forms (n) of all texts."""
+def _new_centres(codes: Codes, model: Matcher, progress: Progress) -> tuple[Codes, int]:
+    centres = find_centres(codes, progress)
+    return centres, measure_recall(codes, centres, model.min_similarity, progress).cells_per_text
+
+
+def load_texts(store: Store, model: Matcher, progress: Progress) -> tuple[Ids, Codes, Strings]:
+    """Return the ids (n,), ascending, codes (n, d) and normal forms (n) of all texts.
+
+    Raises:
+        UsageError: nothing is indexed, or not every text has a vector.
+        VersionMismatch: the store was indexed with another model.
+    """
     text_ids, codes = store.load_vectors(model.model_id, progress=progress)
     if not len(text_ids):
         check_model(store, model.model_id)
@@ -281,7 +328,7 @@ def _load(store: Store, model: Matcher, progress: Progress) -> tuple[Ids, Codes,
     return text_ids, codes, normals
 
 
-def _centres(snapshots: Snapshots, model_id: str, progress: Progress) -> tuple[int | None, Codes | None, int]:
+def _snapshot_centres(snapshots: Snapshots, model_id: str, progress: Progress) -> tuple[int | None, Codes | None, int]:
     """Return the generation, centres and cells per text of a snapshot that has cells, and close it.
 
     A snapshot of an older version, in which texts search another number of cells, is ignored with a warning.

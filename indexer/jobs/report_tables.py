@@ -7,7 +7,7 @@ order of their probability.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, groupby, islice, repeat
 from operator import attrgetter
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedup.runtime.progress import Progress
-from indexer.jobs.duplicates import Duplicates, check_text_of
+from indexer.jobs.duplicates import Duplicates, lost_record
 from indexer.outputs.reasons import in_a_cell, reasons_of
 from indexer.outputs.record_pairs import MAX_PAIRS, RecordPairs
 from indexer.outputs.report_formats import ReportFormats
@@ -40,6 +40,8 @@ _Pair = tuple[str, str, tuple[Any, ...]]
 """Two held records and what was measured."""
 
 _AT_ONCE = 5_000
+_MANY = 0.3
+"""Share of the texts from which on reading all records is faster than finding those of some texts."""
 _OWN = 3
 """A held record begins with its source, id and text."""
 _GLUE = "\0"
@@ -85,7 +87,7 @@ class TextRecords:
 
     Attributes:
         counts: Number of records of each text (n,).
-        first_records: Smallest ``record_id`` of each text (n,).
+        ids: Ids of all records (r,), text by text.
         held: Records by position of the text, for texts in a pair or a cluster: cells joined by ``_GLUE``.
         columns: Other columns of the input.
         prepare: Makes a cell of a text; held cells are prepared.
@@ -93,23 +95,25 @@ class TextRecords:
     """
 
     counts: NDArray[np.int64]
-    first_records: NDArray[np.int64]
+    ids: NDArray[np.int64]
     held: dict[int, list[str]]
     columns: list[str]
     prepare: Callable[[str], str]
 
+    @property
+    def first_records(self) -> NDArray[np.int64]:
+        """Smallest ``record_id`` of each text (n,)."""
+        return self.ids[np.cumsum(self.counts) - self.counts]
+
     def cells(self, held: str) -> list[str]:
         """Return the cells of a held record: source, id, text and the value of each of ``columns``."""
-        cells = held.split(_GLUE)
-        missing = _OWN + len(self.columns) - len(cells)  # columns that were not known when it was read
-        return cells + [""] * missing if missing else cells
+        return held.split(_GLUE)
 
 
 class Labels:
     """The clusters of n texts: which texts are in clusters of two records or more, and what these are called.
 
-    A cluster is named ``c`` followed by the smallest ``record_id`` in it, so it keeps its name as long as that record
-    stays in it.
+    ``ids`` are the ids of these clusters by their label.
 
     Attributes:
         of_text: Label of each text (n,).
@@ -117,64 +121,61 @@ class Labels:
 
     """
 
-    def __init__(self, of_text: NDArray[np.int64], records: TextRecords) -> None:
-        n = len(of_text)
-        sizes = np.zeros(n, np.int64)
-        np.add.at(sizes, of_text, records.counts)
-        self.of_text, self.is_clustered = of_text, sizes[of_text] > 1
-        self._first_records = np.full(n, np.iinfo(np.int64).max)
-        np.minimum.at(self._first_records, of_text, records.first_records)
+    def __init__(self, of_text: NDArray[np.int64], ids: Mapping[int, int]) -> None:
+        self.of_text, self._ids = of_text, ids
+        labels = np.fromiter(ids, np.int64, len(ids))
+        self._id_of_label = np.zeros(len(of_text), np.int64)
+        self._id_of_label[labels] = np.fromiter(ids.values(), np.int64, len(ids))
+        self.is_clustered = self._id_of_label[of_text] > 0
 
     def name(self, label: int) -> str:
         """Return the name of a cluster."""
-        return f"c{self._first_records[label]}"
-
-    def first_record(self, label: int) -> int:
-        """Return the smallest ``record_id`` of a cluster."""
-        return int(self._first_records[label])
+        return f"c{self._ids[label]}"
 
     def places(self) -> NDArray[np.int64]:
-        """Return the clustered texts: those of a cluster are adjacent, clusters in the order of their first record."""
+        """Return the clustered texts: those of a cluster are adjacent, clusters in the order of their ids."""
         places = np.flatnonzero(self.is_clustered)
-        return places[np.lexsort((places, self._first_records[self.of_text[places]]))]
+        return places[np.lexsort((places, self._id_of_label[self.of_text[places]]))]
 
 
 def read_records(
-    store: Store,
-    duplicates: Duplicates,
-    wanted: Sequence[str] | None,
-    prepare: Callable[[str], str],
-    progress: Progress,
+    store: Store, duplicates: Duplicates, columns: Sequence[str], prepare: Callable[[str], str], progress: Progress
 ) -> TextRecords:
-    """Read all records, and hold those of texts in a pair or a cluster; ``prepare`` makes a cell of a text.
+    """Count all records, and hold those of texts in a pair or a cluster; ``prepare`` makes a cell of a text.
 
     Raises ``CorruptStore``: a text has no record, or a record no text.
     """
-    text_ids, labels = duplicates.text_ids.tolist(), duplicates.near.clusters.labels
-    counts, first_records = np.zeros(len(text_ids), np.int64), np.zeros(len(text_ids), np.int64)
-    is_written = (np.bincount(labels, minlength=len(labels)) > 1)[labels]
-    is_written[duplicates.near.pairs] = True
-    held: dict[int, list[str]] = {}
-    columns = dict.fromkeys(wanted or ())
-    place = 0
-    for text_id, group in groupby(store.iter_records(), attrgetter("text_id")):
-        records = list(group)
-        while place < len(text_ids) and text_ids[place] < text_id:
-            place += 1
-        check_text_of(records[0], text_ids[place : place + 1])
-        counts[place] = len(records)
-        first_records[place] = records[0].record_id
-        if wanted is None:
-            for record in records:
-                columns.update(dict.fromkeys(record.fields))
-        if is_written[place] or len(records) > 1:
-            held[place] = [_held(record, columns, prepare) for record in records]
-        if not place % _AT_ONCE:
-            progress("read records", place, len(text_ids))
+    text_ids, labels = duplicates.text_ids, duplicates.near.clusters.labels
+    of_record, ids = store.places_of_records()
+    places = np.minimum(np.searchsorted(text_ids, of_record), len(text_ids) - 1)
+    if len(lost := np.flatnonzero(text_ids[places] != of_record)):
+        raise lost_record(int(ids[lost[0]]), int(of_record[lost[0]]))
+    counts = np.bincount(places, minlength=len(text_ids))
     if len(bare := np.flatnonzero(counts == 0)):
         raise damaged(f"Text {text_ids[int(bare[0])]} has no record.")
-    progress("read records", len(text_ids), len(text_ids))
-    return TextRecords(counts, first_records, held, list(columns), prepare)
+    is_held = (np.bincount(labels, minlength=len(labels)) > 1)[labels] | (counts > 1)
+    is_held[duplicates.near.pairs] = True
+    held: dict[int, list[str]] = {}
+    wanted = np.flatnonzero(is_held)
+    for text_id, records in _records_of(store, text_ids, wanted):
+        place = int(np.searchsorted(text_ids, text_id))
+        held[place] = [_held(record, columns, prepare) for record in records]
+        if not len(held) % _AT_ONCE:
+            progress("read records", len(held), len(wanted))
+    progress("read records", len(wanted), len(wanted))
+    return TextRecords(counts, ids, held, list(columns), prepare)
+
+
+def _records_of(store: Store, text_ids: Ids, places: NDArray[np.int64]) -> Iterator[tuple[int, list[Record]]]:
+    """Yield the records of the texts at these places; all are read in one go if these are many."""
+    if len(places) > _MANY * len(text_ids):
+        wanted = set(text_ids[places].tolist())
+        for text_id, group in groupby(store.iter_records(), attrgetter("text_id")):
+            if text_id in wanted:
+                yield text_id, list(group)
+        return
+    for start in range(0, len(places), _AT_ONCE):
+        yield from store.records_of_texts(text_ids[places[start : start + _AT_ONCE]]).items()
 
 
 def _held(record: Record, columns: Iterable[str], prepare: Callable[[str], str]) -> str:
@@ -198,7 +199,7 @@ def record_columns(columns: Sequence[str]) -> list[Column]:
     return [*RECORD_COLUMNS, *map(Column, _unique_names(columns))]
 
 
-def write_pairs(
+def write_pairs_table(
     table: TableWriter, duplicates: Duplicates, records: TextRecords, labels: Labels, asked: Tables, progress: Progress
 ) -> int:
     """Write near pairs, most probable first, then exact ones; return the number of pairs."""
@@ -212,7 +213,8 @@ def write_pairs(
     def rows() -> Iterator[list[Any]]:
         nonlocal written
         for first, second, measures in found:
-            left, right = records.cells(first), records.cells(second)
+            # by identity, so that a pair has the same sides in every report
+            left, right = sorted((records.cells(first), records.cells(second)), key=_identity_of)
             written += 1
             others = [cell for both in zip(left[_OWN:], right[_OWN:], strict=True) for cell in both]
             yield [*left[:_OWN], *right[:_OWN], *measures, *others]
@@ -256,7 +258,7 @@ def _exact_pairs(
                 yield first, second, measures
 
 
-def write_clusters(
+def write_clusters_table(
     table: TableWriter, duplicates: Duplicates, records: TextRecords, labels: Labels, progress: Progress
 ) -> list[int]:
     """Write the clusters and return the number of records of each."""
@@ -270,7 +272,11 @@ def write_clusters(
     return [size for size in sizes if size]
 
 
-def write_records(
+def _identity_of(cells: list[str]) -> list[str]:
+    return cells[:2]
+
+
+def write_records_table(
     table: TableWriter, store: Store, text_ids: Ids, records: TextRecords, labels: Labels, progress: Progress
 ) -> None:
     """Write every record in the order in which it was added, with its cluster if it is in one.
@@ -280,13 +286,15 @@ def write_records(
     """
     added, prepare = store.iter_records_as_added(), records.prepare
     total, done = int(records.counts.sum()), 0
+    first = np.full(len(labels.of_text), np.iinfo(np.int64).max)
+    np.minimum.at(first, labels.of_text, records.first_records)
     while page := list(islice(added, _AT_ONCE)):
         places = np.searchsorted(text_ids, [record.text_id for record in page])
         of_text, is_clustered = labels.of_text[places].tolist(), labels.is_clustered[places].tolist()
         rows = []
         for record, label, clustered in zip(page, of_text, is_clustered, strict=True):
             cluster = labels.name(label) if clustered else ""
-            is_first = not clustered or record.record_id == labels.first_record(label)
+            is_first = not clustered or record.record_id == first[label]
             own = map(prepare, (record.source, record.external_id, record.raw))
             rows.append([*own, cluster, is_first, *(prepare(record.fields.get(name, "")) for name in records.columns)])
         table.write(rows)

@@ -17,6 +17,7 @@ class FakeModel:
     """Trigrams for an encoder and a ratio of edits for a scorer: enough to find a typo."""
 
     model_id = "f" * 64
+    fingerprint = "fake"
     dimension = 64
     default_probability = 0.9
     min_similarity = 0.3

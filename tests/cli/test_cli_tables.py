@@ -89,14 +89,14 @@ def test_a_column_that_no_record_has_is_refused(command: tuple[str, ...]) -> Non
 def test_a_report_as_workbooks_and_again() -> None:
     for _ in range(2):
         assert dedup_("report", "--format", "xlsx", *THRESHOLD).exit_code == 0
-    assert sorted(os.listdir("dedup-report")) == ["clusters.xlsx", "pairs.xlsx", "summary.json"]
+    assert sorted(os.listdir("dedup-report")) == ["changes.xlsx", "clusters.xlsx", "pairs.xlsx", "summary.json"]
     [first, *others] = workbook.sheets("dedup-report/pairs.xlsx")["pairs"]
     assert [cell and cell[1] for cell in first][:10] == OURS
     near = others[0]
     assert near[4] == ("inlineStr", "=1") and near[6] is not None and near[6][0] == "n"
     assert workbook.sheets("dedup-report/pairs.xlsx")["pairs"][2][4] == ("inlineStr", "02")
     result = dedup_("report", *THRESHOLD)
-    assert "pairs.xlsx, dedup-report/clusters.xlsx are not of this report" in result.stderr
+    assert "pairs.xlsx, dedup-report/clusters.xlsx, dedup-report/changes.xlsx are not of this report" in result.stderr
     Path("dedup-report/pairs.xlsx").write_bytes(b"PK\x03\x04 precious\0")
     result = dedup_("report", "--format", "xlsx")
     assert result.exit_code == 2 and Path("dedup-report/pairs.xlsx").read_bytes() == b"PK\x03\x04 precious\0"

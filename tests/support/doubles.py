@@ -47,6 +47,10 @@ class FakeModel:
     scorer: None = None
     candidate_share: None = None
 
+    @property
+    def fingerprint(self) -> str:
+        return self.model_id
+
     def compare(self, left: Sequence[str], right: Sequence[str], similarities: np.ndarray) -> np.ndarray:
         return np.clip(np.asarray(similarities, np.float64), 0, 1)
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedup.runtime.progress import Progress
+from indexer.findings.changes import Changes
 from indexer.jobs.duplicates import Duplicates
 from indexer.jobs.report_tables import CLUSTER_COLUMNS, Labels, TextRecords, cluster_columns
 from indexer.outputs.html_report.contents import (
@@ -24,6 +25,7 @@ from indexer.outputs.html_report.contents import (
     RunTotals,
     SourceTotals,
 )
+from indexer.outputs.html_report.contents import Changes as PageChanges
 from indexer.outputs.reasons import contributions, reasons_of
 from indexer.outputs.report_formats import ReportFormats
 from indexer.store.runs import last_runs, versions
@@ -41,13 +43,15 @@ def page_of(
     duplicates: Duplicates,
     records: TextRecords,
     labels: Labels,
+    told: Changes,
     summary: Mapping[str, Any],
     min_probability: float,
     formats: ReportFormats,
     progress: Progress,
 ) -> Page:
-    """Return the page; its clusters are explained while they are iterated over, the stage ``explain``."""
-    clusters = _Worst(duplicates, records, labels)
+    """Return the page, with what has changed, ``told``; its clusters are explained while they are iterated over, the stage ``explain``."""
+    kinds = {f"c{id_}": change.event.kind for change in told.clusters for id_ in change.event.after}
+    clusters = _Worst(duplicates, records, labels, kinds if told.since is not None else {})
     start = max(0.0, np.floor(min_probability * 10 - 1e-9) / 10)
     counts, _ = np.histogram(duplicates.near.probabilities, _STEPS, (start, 1.0))
     return Page(
@@ -62,11 +66,20 @@ def page_of(
         clusters=clusters.items(progress),
         clusters_total=len(clusters.sizes),
         elsewhere=[f"clusters.{layout}" for layout in formats.tables],
+        changes=_changes(told),
     )
 
 
 def _totals(found: Mapping[str, Any], finished_at: str) -> RunTotals:
     return RunTotals(finished_at, *(found[name] for name in _TOTALS))
+
+
+def _changes(told: Changes) -> PageChanges | None:
+    """Return the changes in words; None for the first report."""
+    if told.since is None:
+        return None
+    counts = {kind.replace("_", " "): count for kind, count in told.counts().items() if count}
+    return PageChanges(f"run {told.since}", counts)
 
 
 def _has_totals(manifest: Mapping[str, Any]) -> bool:
@@ -103,8 +116,8 @@ class _Shown:
 class _Worst:
     """The clusters of a report, those with the lowest probability first; of equal ones the larger first."""
 
-    def __init__(self, duplicates: Duplicates, records: TextRecords, labels: Labels) -> None:
-        self._near, self._records, self._labels = duplicates.near, records, labels
+    def __init__(self, duplicates: Duplicates, records: TextRecords, labels: Labels, kinds: Mapping[str, str]) -> None:
+        self._near, self._records, self._labels, self._kinds = duplicates.near, records, labels, kinds
         places = labels.places()
         starts = np.flatnonzero(np.diff(labels.of_text[places], prepend=-1))
         self._groups = np.split(places, starts[1:]) if len(places) else []
@@ -150,7 +163,8 @@ class _Worst:
         first, *same = self._records.held[one.first]
         exact = [self._member(held, 1.0, True, equal) for held in same]
         kept = [self._member(first, None, False, ()), *members, *exact][:MAX_MEMBERS]
-        return ClusterItem(self._labels.name(one.label), one.weakest, one.size, kept)
+        name = self._labels.name(one.label)
+        return ClusterItem(name, one.weakest, one.size, kept, self._kinds.get(name, ""))
 
     def _member(self, held: str, probability: float | None, exact: bool, reasons: Any) -> Member:  # noqa: ANN401
         source, id, text, *cells = self._records.cells(held)

@@ -13,9 +13,11 @@ from indexed import MODEL, NAMES, index
 from report_pages import Structure
 
 from dedup.errors import EnvironmentFault, UsageError
+from dedup.runtime.progress import no_progress
 from indexer.jobs.index import index_rows
-from indexer.jobs.report import files_of, report_workspace
+from indexer.jobs.report import Asked, report_workspace
 from indexer.jobs.report_tables import Tables
+from indexer.jobs.reporting.report_files import files_of
 from indexer.outputs.report_formats import ReportFormats
 from indexer.reading.open import Row
 from indexer.store.runs import last_runs
@@ -29,7 +31,8 @@ def read(path: Path) -> list[dict[str, str]]:
 
 
 def write(snapshots: Snapshots, output: Path, **options: Any) -> dict[str, Any]:
-    return report_workspace(snapshots, MODEL, output, min_probability=0.5, **options)
+    progress = options.pop("progress", no_progress)
+    return report_workspace(snapshots, MODEL, output, Asked(0.5, **options), progress=progress)
 
 
 def test_pairs_clusters_and_summary(store: Store, snapshots: Snapshots, tmp_path: Path) -> None:
@@ -55,8 +58,8 @@ def test_pairs_clusters_and_summary(store: Store, snapshots: Snapshots, tmp_path
     members: dict[str, set[str]] = {}
     for row in clusters:
         members.setdefault(row["cluster_id"], set()).add(row["id"])
-    assert members == {"c1": {"r1", "r2", "r3"}, "c4": {"r4", "r6"}}
-    assert list(members) == ["c1", "c4"]
+    assert members == {"c1": {"r1", "r2", "r3"}, "c2": {"r4", "r6"}}
+    assert list(members) == ["c1", "c2"]
     assert {row["id"]: row["city"] for row in clusters}["r6"] == "City 18"
 
     assert summary == json.loads((output / "summary.json").read_text(encoding="utf-8"))
