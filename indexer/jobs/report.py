@@ -25,7 +25,7 @@ from typing import Any, TextIO
 
 from sqlalchemy import Connection
 
-from dedup.errors import CorruptStore, DedupError, EnvironmentFault
+from dedup.errors import CorruptStore, DedupError, EnvironmentFault, WriterBusy
 from dedup.matching.matcher import Matcher
 from dedup.runtime.progress import Progress, no_progress
 from dedup.runtime.stopwatch import Stopwatch
@@ -282,8 +282,12 @@ class _Report:
         return summary
 
     def _keep(self, file: NeighbourFile) -> None:
-        with self._writing() as store:
-            store.write(lambda connection: record_file(connection, file, self._model.model_id, None))
+        """Name a file of neighbours in the database, unless another process is writing: it only saves time."""
+        try:
+            with self._writing() as store:
+                store.write(lambda connection: record_file(connection, file, self._model.model_id, None))
+        except WriterBusy as error:
+            _log.info("The neighbours are not kept: %s", error)
 
     def _write_tables(
         self, files: Sequence[TextIO], ledger: Ledger, found: increment.Found
