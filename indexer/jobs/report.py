@@ -5,9 +5,8 @@ together, once all of them are written; the summary last. Files of these names t
 report is refused.
 
 A report reads without the writer lock. At its end it takes the lock, checks that nothing was written meanwhile, and
-commits everything it found in one transaction; only then are the files replaced, so no file has an id that the database
-does not know. If something was written meanwhile, the report starts again under the lock, which it then keeps; most of
-the search is already done.
+commits everything in one transaction; only then are the files replaced, so no file has an id that the database does not
+know. If something was written meanwhile, the report starts again under the lock, which it then keeps.
 """
 
 from __future__ import annotations
