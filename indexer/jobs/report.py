@@ -1,7 +1,7 @@
 """The job ``dedup report``: find all duplicates, remember them, and write what is there and what has changed.
 
-``docs/output-files.md`` describes each file; ``jobs.report_tables`` writes tables, ``jobs.reporting`` opens the files and
-fills the page. The files are replaced together, once all of them are written; the summary last. Files of these names
+``docs/output-files.md`` describes each file; ``jobs.report_tables`` writes tables, ``jobs.reporting`` opens the files
+and fills the page. The files are replaced together, once all of them are written; the summary last. Files of these names
 that no report wrote are kept, and the report is refused.
 
 A report reads without the writer lock. At its end it takes the lock, checks that nothing was written meanwhile, and

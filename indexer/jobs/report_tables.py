@@ -103,7 +103,8 @@ class TextRecords:
     @property
     def first_records(self) -> NDArray[np.int64]:
         """Smallest ``record_id`` of each text (n,)."""
-        return self.ids[np.cumsum(self.counts) - self.counts]
+        result: NDArray[np.int64] = self.ids[np.cumsum(self.counts) - self.counts]
+        return result
 
     def cells(self, held: str) -> list[str]:
         """Return the cells of a held record: source, id, text and the value of each of ``columns``."""

@@ -49,7 +49,10 @@ def page_of(
     formats: ReportFormats,
     progress: Progress,
 ) -> Page:
-    """Return the page, with what has changed, ``told``; its clusters are explained while they are iterated over, the stage ``explain``."""
+    """Return the page, with what has changed, ``told``.
+
+    Its clusters are explained while they are iterated over, the stage ``explain``.
+    """
     kinds = {f"c{id_}": change.event.kind for change in told.clusters for id_ in change.event.after}
     clusters = _Worst(duplicates, records, labels, kinds if told.since is not None else {})
     start = max(0.0, np.floor(min_probability * 10 - 1e-9) / 10)
