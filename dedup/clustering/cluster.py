@@ -3,7 +3,9 @@
 Transitive closure alone lets one wrong pair create a wrong cluster of any size. So each component is split by
 average linkage over the probabilities of all its pairs: two groups are merged while the mean probability
 between their members is at least the threshold (``linkage``). In a large component, a sample of the pairs stands for
-all of them (``sampled_linkage``), so the work grows with the number of items.
+all of them (``sampled_linkage``), so the work grows with the number of items. Items that people judged to be the same
+begin in one group; a pair of items that they judged to be different has the probability ``NEVER``, so no group with
+both is made.
 """
 
 from __future__ import annotations
@@ -16,7 +18,8 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from dedup.clustering.linkage import Links, Probabilities, link
+from dedup.clustering.constraints import Constraints
+from dedup.clustering.linkage import NEVER, Links, Probabilities, link
 from dedup.clustering.sampled_linkage import link_by_samples
 from dedup.runtime.arrays import ranges
 
@@ -50,21 +53,25 @@ def cluster_pairs(
     *,
     min_probability: float,
     comparison: Probabilities,
+    constraints: Constraints | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Clusters:
     """Cluster items 0 to n-1 by (p, 2) pairs with (p,) probabilities; deterministic.
 
-    Only pairs of at least ``min_probability`` connect items. Probabilities of other pairs within a component come
-    from ``comparison``, if they can affect the result. ``progress`` is called with the number of pairs done and
-    the total, both within components.
+    Only pairs of at least ``min_probability`` connect items, and groups of ``constraints``. Probabilities of other
+    pairs within a component come from ``comparison``, if they can affect the result. ``progress`` is called with the
+    number of pairs done and the total, both within components.
     """
     labels = np.arange(n, dtype=np.int64)
     weakest: dict[int, float] = {}
     keep = probabilities >= min_probability
+    if constraints is not None:
+        keep &= ~constraints.are_apart(pairs)
     if not keep.all():
         pairs, probabilities = pairs[keep], probabilities[keep]
     known = _Known(pairs, probabilities, n)
-    components = _components(known.pairs, n)
+    ties = None if constraints is None else constraints.ties
+    components = _components(known.pairs if ties is None else np.concatenate([known.pairs, ties]), n)
     small = [members for members in components if len(members) <= LARGEST_COMPONENT]
     large = [members for members in components if len(members) > LARGEST_COMPONENT]
 
@@ -78,18 +85,32 @@ def cluster_pairs(
         wanted = np.column_stack([members[first], members[second]])
         values, is_known = known.of(wanted)
         values[~is_known] = comparison.upper_bounds(wanted[~is_known])
-        links = Links(members, first, second, values, is_known)
+        if constraints is not None:
+            values[constraints.are_apart(wanted)] = NEVER
+        links = Links(members, first, second, values, is_known, _start(members, constraints))
         assign(members, *link(links, min_probability, comparison))
         done += len(first)
         progress(done, total)
     if large:
         members = np.sort(np.concatenate(large))
-        assign(members, *_link_large(members, known, min_probability, comparison))
+        assign(members, *_link_large(members, known, min_probability, comparison, constraints))
     return Clusters(labels, weakest, len(large), sum(map(len, large)))
 
 
+def _start(members: NDArray[np.int64], constraints: Constraints | None) -> NDArray[np.int64] | None:
+    """Return the group in which each of ``members`` (m,), whole components, begins, as the position of its first."""
+    if constraints is None:
+        return None
+    order = np.argsort(members)
+    return order[np.searchsorted(members, constraints.groups[members], sorter=order)]
+
+
 def _link_large(
-    members: NDArray[np.int64], known: _Known, min_probability: float, comparison: Probabilities
+    members: NDArray[np.int64],
+    known: _Known,
+    min_probability: float,
+    comparison: Probabilities,
+    constraints: Constraints | None,
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Return the group of each of ``members`` (m,), whole components, and what is lowest in it, as positions."""
 
@@ -100,8 +121,14 @@ def _link_large(
         return values
 
     inside = np.isin(known.pairs[:, 0], members)
-    first, second = np.searchsorted(members, known.pairs[inside]).T
-    return link_by_samples(len(members), first, second, known.probabilities[inside], min_probability, compare)
+    pairs: NDArray[np.int64] = np.searchsorted(members, known.pairs[inside])
+    values = known.probabilities[inside]
+    if constraints is not None:
+        within = np.isin(constraints.apart, members).all(axis=1)
+        apart = np.searchsorted(members, constraints.apart[within])
+        pairs, values = np.concatenate([pairs, apart]), np.concatenate([values, np.full(len(apart), NEVER)])
+    start = _start(members, constraints)
+    return link_by_samples(len(members), pairs[:, 0], pairs[:, 1], values, min_probability, compare, start)
 
 
 class _Known:
@@ -121,6 +148,8 @@ class _Known:
 
     def of(self, pairs: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """Return the probabilities of (q, 2) pairs, and which of them are known, (q,) each."""
+        if not len(self._keys):
+            return np.zeros(len(pairs)), np.zeros(len(pairs), np.bool_)
         keys = pairs[:, 0] * self._n + pairs[:, 1]
         places = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
         return self.probabilities[places], self._keys[places] == keys

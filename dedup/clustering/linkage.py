@@ -18,6 +18,9 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
+NEVER = -np.inf
+"""The probability of a pair that must not be in one group: the mean of any groups that it lies between is the same."""
+
 
 class Probabilities(Protocol):
     """Source of the probabilities of any pairs (q, 2) of items."""
@@ -33,7 +36,8 @@ class Probabilities(Protocol):
 class Links:
     """All pairs within components: positions ``first`` < ``second`` (p,) in ``members`` (n,), ascending.
 
-    ``values`` (p,) are probabilities where ``is_known``, and upper bounds elsewhere.
+    ``values`` (p,) are probabilities where ``is_known``, and upper bounds elsewhere. ``start`` (n,) are the groups to
+    begin with, each member's as the position of the group's first member; None if each member begins alone.
     """
 
     members: Ints
@@ -41,6 +45,7 @@ class Links:
     second: Ints
     values: Floats
     is_known: Bools
+    start: Ints | None = None
 
     def compare(self, which: Ints, comparison: Probabilities) -> None:
         """Replace the upper bounds among ``which`` by probabilities."""
@@ -60,6 +65,9 @@ def link(links: Links, min_probability: float, comparison: Probabilities) -> tup
     """
     groups = np.arange(len(links.members))
     bonds = _Bonds(links)
+    if links.start is not None:
+        groups = links.start
+        bonds.merge_into(groups)
     while True:
         of_one, of_both = bonds.best(min_probability)
         if not len(of_one):
@@ -136,12 +144,17 @@ class _Bonds:
         """Merge the groups of bonds that have no group in common; return the new group of each group, (n,)."""
         into = np.arange(len(self.sizes))
         into[self.second[merging]] = self.first[merging]
-        self.sizes += np.bincount(self.first[merging], self.sizes[self.second[merging]], len(into)).astype(np.int64)
+        self.merge_into(into)
+        return into
+
+    def merge_into(self, into: Ints) -> None:
+        """Merge each group into one that stays as it is, (n,)."""
+        moved = np.flatnonzero(into != np.arange(len(into)))
+        self.sizes += np.bincount(into[moved], self.sizes[moved], len(into)).astype(np.int64)
         touched = np.zeros(len(into), np.bool_)
-        touched[self.first[merging]] = touched[self.second[merging]] = True
+        touched[moved] = touched[into[moved]] = True
         self._keep(into[self.first] != into[self.second])
         self._add_up(touched[self.first] | touched[self.second], into)
-        return into
 
     def _add_up(self, which: Bools, into: Ints) -> None:
         """Combine those bonds of ``which`` that now connect the same two groups."""
