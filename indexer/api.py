@@ -29,7 +29,7 @@ from indexer.arguments import (
 from indexer.in_memory import left_side
 from indexer.ingest import id_types
 from indexer.jobs import delete as delete_job
-from indexer.jobs.duplicates import find_duplicates, places_of
+from indexer.jobs.duplicates import find_duplicates
 from indexer.jobs.index import index_input
 from indexer.jobs.report import report as report_job
 from indexer.jobs.status import status as status_of
@@ -307,7 +307,7 @@ class Index:
             stored_records = sorted(store.iter_records(), key=lambda one: one.record_id)
             if state_of(store) != before:
                 raise WriterBusy("Another process has changed the index while its duplicates were searched; try again.")
-        places = places_of(stored_records, found.text_ids)
+        places = found.places_of(stored_records)
         records = [record_of(one, parsers) for one in stored_records]
         of_text: dict[int, list[Record]] = {}
         for place, record in zip(places, records, strict=True):

@@ -11,7 +11,7 @@ both is made.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from dedup.clustering.constraints import Constraints
-from dedup.clustering.linkage import NEVER, Links, Probabilities, link
+from dedup.clustering.linkage import NEVER, Links, Probabilities, Weakest, link
 from dedup.clustering.sampled_linkage import link_by_samples
 from dedup.runtime.arrays import ranges
 
@@ -35,7 +35,7 @@ class Clusters:
 
     ``labels`` (n,) int64: the smallest member of each item's cluster; an item in no cluster labels itself.
     ``weakest``: by label, the lowest probability of any pair in the cluster, for clusters of two items or more; in a
-    sampled component, of any pair that was compared.
+    sampled component, of any pair that was compared. ``weakest_pairs``: that pair, the lower item first.
     ``sampled``: the number of components that were too large to consider all pairs.
     ``items_sampled``: the number of items in these.
     """
@@ -44,6 +44,7 @@ class Clusters:
     weakest: dict[int, float]
     sampled: int
     items_sampled: int
+    weakest_pairs: dict[int, tuple[int, int]] = field(default_factory=dict)
 
 
 def cluster_pairs(
@@ -64,6 +65,7 @@ def cluster_pairs(
     """
     labels = np.arange(n, dtype=np.int64)
     weakest: dict[int, float] = {}
+    edges: dict[int, tuple[int, int]] = {}
     keep = probabilities >= min_probability
     if constraints is not None:
         keep &= ~constraints.are_apart(pairs)
@@ -75,10 +77,13 @@ def cluster_pairs(
     small = [members for members in components if len(members) <= LARGEST_COMPONENT]
     large = [members for members in components if len(members) > LARGEST_COMPONENT]
 
-    def assign(members: NDArray[np.int64], groups: NDArray[np.int64], lowest: NDArray[np.float64]) -> None:
+    def assign(members: NDArray[np.int64], groups: NDArray[np.int64], lowest: Weakest) -> None:
         labels[members] = members[groups]
-        for group in np.unique(groups[np.flatnonzero(groups != np.arange(len(groups)))]).tolist():
-            weakest[int(members[group])] = float(lowest[group])
+        several = np.unique(groups[np.flatnonzero(groups != np.arange(len(groups)))])
+        names = members[several].tolist()
+        weakest.update(zip(names, lowest.probability[several].tolist(), strict=True))
+        one, other = members[lowest.pair[several]].T.tolist() if len(several) else ([], [])
+        edges.update(zip(names, zip(one, other, strict=True), strict=True))
 
     done, total = 0, sum(len(members) * (len(members) - 1) // 2 for members in small)
     for members, first, second in _by_pairs(small):
@@ -94,7 +99,7 @@ def cluster_pairs(
     if large:
         members = np.sort(np.concatenate(large))
         assign(members, *_link_large(members, known, min_probability, comparison, constraints))
-    return Clusters(labels, weakest, len(large), sum(map(len, large)))
+    return Clusters(labels, weakest, len(large), sum(map(len, large)), edges)
 
 
 def _start(members: NDArray[np.int64], constraints: Constraints | None) -> NDArray[np.int64] | None:
@@ -111,8 +116,8 @@ def _link_large(
     min_probability: float,
     comparison: Probabilities,
     constraints: Constraints | None,
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return the group of each of ``members`` (m,), whole components, and what is lowest in it, as positions."""
+) -> tuple[NDArray[np.int64], Weakest]:
+    """Return the group of each of ``members`` (m,), whole components, and what is weakest in it, as positions."""
 
     def compare(pairs: NDArray[np.int64]) -> NDArray[np.float64]:
         wanted = members[pairs]

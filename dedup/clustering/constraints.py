@@ -70,6 +70,10 @@ class Groups(Generic[K]):
             self._parents[one], one = root, self._parents[one]
         return root
 
+    def is_known(self, one: K) -> bool:
+        """Return whether anything has been said about a thing."""
+        return one in self._parents or one in self._members or one in self._apart
+
     def members(self, one: K) -> list[K]:
         """Return the things in the group of one."""
         root = self.find(one)

@@ -9,7 +9,7 @@ only if, by the bounds, their groups could be each other's best match.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,12 +56,27 @@ class Links:
             self.is_known[which] = True
 
 
-def link(links: Links, min_probability: float, comparison: Probabilities) -> tuple[Ints, Floats]:
+class Weakest(NamedTuple):
+    """The least probable pair in each of n groups: its ``probability`` (n,), 1 in a group of one, and itself (n, 2)."""
+
+    probability: Floats
+    pair: Ints
+
+
+def weakest_of(groups: Ints, pairs: Ints, probabilities: Floats) -> Weakest:
+    """Return the weakest of ``pairs`` (p, 2) in each of the ``groups`` of items (n,)."""
+    found = Weakest(np.ones(len(groups)), np.zeros((len(groups), 2), np.int64))
+    order = np.lexsort((pairs[:, 1], pairs[:, 0], probabilities))[::-1]
+    group = groups[pairs[order, 0]]
+    found.probability[group], found.pair[group] = probabilities[order], pairs[order]  # the last one stays
+    return found
+
+
+def link(links: Links, min_probability: float, comparison: Probabilities) -> tuple[Ints, Weakest]:
     """Merge groups of members while the mean probability between them is at least ``min_probability``.
 
     Returns the group of each member, (n,), as the position of the group's first member, and by that position
-    the lowest probability between two members of the group, (n,), 1 for a single member. In case of a tie the
-    first group is merged.
+    the weakest pair of members of the group. In case of a tie the first group is merged.
     """
     groups = np.arange(len(links.members))
     bonds = _Bonds(links)
@@ -80,9 +95,8 @@ def link(links: Links, min_probability: float, comparison: Probabilities) -> tup
             groups = bonds.merge(of_both)[groups]
     inside = np.flatnonzero(groups[links.first] == groups[links.second])
     links.compare(inside, comparison)
-    weakest = np.ones(len(groups))
-    np.minimum.at(weakest, groups[links.first[inside]], links.values[inside])
-    return groups, weakest
+    pairs = np.column_stack([links.first[inside], links.second[inside]])
+    return groups, weakest_of(groups, pairs, links.values[inside])
 
 
 class _Bonds:

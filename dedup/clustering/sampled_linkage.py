@@ -14,7 +14,7 @@ from itertools import count
 import numpy as np
 from numpy.typing import NDArray
 
-from dedup.clustering.linkage import NEVER, Bools, Floats, Ints
+from dedup.clustering.linkage import NEVER, Bools, Floats, Ints, Weakest, weakest_of
 
 SAMPLE = 8
 """Pairs of members that two groups are judged by; all of them if there are no more."""
@@ -37,14 +37,13 @@ def link_by_samples(
     min_probability: float,
     compare: Callable[[Ints], Floats],
     start: Ints | None = None,
-) -> tuple[Ints, Floats]:
+) -> tuple[Ints, Weakest]:
     """Merge groups of items 0 to n-1 while the mean probability between them is at least ``min_probability``.
 
     ``values`` (p,) are the known probabilities of the pairs ``first`` < ``second`` (p,), at least that high, or
     ``NEVER``; only they connect groups. ``compare`` returns the probabilities (q,) of any pairs (q, 2). ``start`` (n,)
     are the groups to begin with, as the lowest item of each; None if each item begins alone. Returns the group of each
-    item, (n,), as its lowest item, and by that item the lowest probability among those of its pairs that were compared
-    or known, (n,), 1 for a single item.
+    item, (n,), as its lowest item, and by that item the weakest of its pairs that were compared or known.
     """
     bonds = _Bonds(n, first, second, values)
     pairs, found = [np.column_stack([first, second])], [values]
@@ -68,11 +67,9 @@ def link_by_samples(
             bonds.set_means(unsampled, np.bincount(which, found[-1]) / np.bincount(which))
         bonds.merge(merging)
     groups = _by_lowest(bonds.groups)
-    one, other = np.concatenate(pairs).T
-    inside = groups[one] == groups[other]
-    weakest = np.ones(n)
-    np.minimum.at(weakest, groups[one[inside]], np.concatenate(found)[inside])
-    return groups, weakest
+    asked = np.concatenate(pairs)
+    inside = groups[asked[:, 0]] == groups[asked[:, 1]]
+    return groups, weakest_of(groups, asked[inside], np.concatenate(found)[inside])
 
 
 class _Bonds:

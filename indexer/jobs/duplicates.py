@@ -8,20 +8,22 @@ held in memory: about 1.1 GB for a million texts, and 0.2 GB for each worker pro
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dedup.clustering.cluster import Clusters, cluster_pairs
 from dedup.errors import UsageError
-from dedup.matching.batch import BatchComparison, Strings
+from dedup.matching.batch import BatchComparison, RepeatedComparison, Strings
 from dedup.matching.matcher import Matcher
 from dedup.runtime.allocator import release_free_memory
 from dedup.runtime.progress import Progress, no_progress
 from dedup.runtime.stopwatch import Stopwatch
 from dedup.text.corpus import describe_corpus
+from indexer.jobs.reviewing.judged_items import JudgedItems, Pairs, judged_items
+from indexer.jobs.reviewing.judgements import read_judgements
 from indexer.store.corpus_words import model_with_corpus
 from indexer.store.integrity.values import damaged, fault_of
 from indexer.store.store import Codes, Ids, Record, Store
@@ -38,7 +40,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class NearDuplicates:
-    """The near-duplicates among n distinct texts.
+    """The near-duplicates among n distinct texts; or items, where judgements take texts apart.
 
     Attributes:
         pairs: Positions of texts (p, 2), the lower first, in ascending order.
@@ -49,6 +51,8 @@ class NearDuplicates:
         seconds: Duration of each stage.
         comparison: Gives the probability of any pair of these texts.
         model: The model that was used, with what the texts say about names and their share of true pairs.
+        judged: What people said about the texts; None if nothing.
+        left_out: Pairs that would be among ``pairs``, but were judged different (q, 2).
 
     """
 
@@ -58,14 +62,27 @@ class NearDuplicates:
     clusters: Clusters
     candidates: int
     seconds: dict[str, float]
-    comparison: BatchComparison
+    comparison: BatchComparison | RepeatedComparison
     model: Matcher
+    judged: JudgedItems | None = None
+    left_out: NDArray[np.int64] = field(default_factory=lambda: np.empty((0, 2), np.int64))
+
+    def are_judged_same(self, pairs: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return which pairs (p, 2) are the same by judgement, directly or along a chain, (p,)."""
+        return np.zeros(len(pairs), np.bool_) if self.judged is None else self.judged.constraints.are_same(pairs)
 
     def at(self, min_probability: float, n: int) -> NearDuplicates:
         """Return the result for a higher ``min_probability`` among the same n texts, without a new search."""
-        keep = self.probabilities >= min_probability
+        keep = (self.probabilities >= min_probability) | self.are_judged_same(self.pairs)
         pairs, probabilities = self.pairs[keep], self.probabilities[keep]
-        clusters = cluster_pairs(pairs, probabilities, n, min_probability=min_probability, comparison=self.comparison)
+        clusters = cluster_pairs(
+            pairs,
+            probabilities,
+            n if self.judged is None else self.judged.n,
+            min_probability=min_probability,
+            comparison=self.comparison,
+            constraints=None if self.judged is None else self.judged.constraints,
+        )
         similarities = self.similarities[keep]
         return replace(self, pairs=pairs, probabilities=probabilities, similarities=similarities, clusters=clusters)
 
@@ -87,11 +104,45 @@ class Duplicates:
     generation: int | None
     seconds: dict[str, float]
 
+    def places_of(self, records: Sequence[Record]) -> list[int]:
+        """Return the position of each record among the texts, or items, of ``near``.
+
+        Raises:
+            CorruptStore: the text of a record is not among them.
+
+        """
+        places: list[int] = np.searchsorted(self.text_ids, [record.text_id for record in records]).tolist()
+        known = self.text_ids.tolist()
+        for record, place in zip(records, places, strict=True):
+            check_text_of(record, known[place : place + 1])
+        parts = self._part_of
+        return [parts.get(record.record_id, place) for record, place in zip(records, places, strict=True)]
+
+    def parts_of(self, place: int, records: list[Record]) -> Iterable[tuple[int, list[Record]]]:
+        """Return the records of the text at ``place`` by item; there is one, unless they are judged different."""
+        if not self._part_of:
+            return [(place, records)]
+        parts: dict[int, list[Record]] = {}
+        for record in records:
+            parts.setdefault(self._part_of.get(record.record_id, place), []).append(record)
+        return parts.items()
+
+    @property
+    def _part_of(self) -> Mapping[int, int]:
+        return {} if self.near.judged is None else self.near.judged.part_of
+
 
 def find_duplicates(
-    snapshots: Snapshots, model: Matcher, *, min_probability: float, progress: Progress = no_progress
+    snapshots: Snapshots,
+    model: Matcher,
+    *,
+    min_probability: float,
+    judgements: bool = True,
+    progress: Progress = no_progress,
 ) -> Duplicates:
     """Find and cluster all pairs of distinct texts of a store with at least ``min_probability`` of being the same.
+
+    What people judged holds, unless ``judgements`` are to be ignored.
 
     Stages reported to ``progress``: ``read vectors``, ``read texts``, ``check snapshot``, ``assign to cells`` and those
     of ``near_duplicates``; without a snapshot also ``cells``, ``recall`` and ``recall of queries``.
@@ -106,12 +157,14 @@ def find_duplicates(
         release_free_memory()
     with clock.stage("search"):
         generation, cells = cells_of_texts(snapshots, model, codes, progress)
+    store = snapshots.store
     near = near_duplicates(
         codes,
         normals,
         cells,
-        model_with_corpus(snapshots.store, model),
+        model_with_corpus(store, model),
         min_probability=min_probability,
+        judged=judged_items(store, read_judgements(store), text_ids) if judgements else None,
         clock=clock,
         progress=progress,
     )
@@ -150,6 +203,7 @@ def near_duplicates(
     *,
     min_probability: float,
     clock: Stopwatch,
+    judged: JudgedItems | None = None,
     progress: Progress = no_progress,
 ) -> NearDuplicates:
     """Find and cluster the near-duplicates among n texts, given their ``codes`` (n, d), normal forms (n) and ``cells``.
@@ -174,20 +228,38 @@ def near_duplicates(
             likely, probabilities = comparison.likely(near.pairs, near.cosines, min_probability, progress)
         order = np.lexsort(near.pairs[likely].T[::-1])
         likely, probabilities = likely[order], probabilities[order]
-        pairs, similarities = near.pairs[likely].astype(np.int64), near.cosines[likely]
+        found = Pairs(near.pairs[likely].astype(np.int64), probabilities, near.cosines[likely])
         del near  # a tenth of the peak memory
+        adapted = model.with_prior_shift(shift) if shift else model
         with clock.stage("cluster"):
             progress("cluster", 0, None)
-            clusters = cluster_pairs(
-                pairs,
-                probabilities,
-                n,
-                min_probability=min_probability,
-                comparison=comparison,
-                progress=lambda done, total: progress("cluster", done, total),
-            )
-    adapted = model.with_prior_shift(shift) if shift else model
-    return NearDuplicates(pairs, probabilities, similarities, clusters, candidates, clock.seconds, comparison, adapted)
+            result = _clustered(found, comparison, adapted, judged, min_probability, progress)
+    return replace(result, candidates=candidates, seconds=clock.seconds)
+
+
+def _clustered(
+    found: Pairs,
+    texts: BatchComparison,
+    model: Matcher,
+    judged: JudgedItems | None,
+    min_probability: float,
+    progress: Progress,
+) -> NearDuplicates:
+    """Return the pairs and clusters that follow from the pairs of texts found and from what people said."""
+    comparison = texts if judged is None else judged.comparison_of(texts)
+    left_out = np.empty((0, 2), np.int64)
+    if judged is not None:
+        found, left_out = judged.applied(found, comparison)
+    clusters = cluster_pairs(
+        found.pairs,
+        found.probabilities,
+        len(texts.normal_forms) if judged is None else judged.n,
+        min_probability=min_probability,
+        comparison=comparison,
+        constraints=None if judged is None else judged.constraints,
+        progress=lambda done, total: progress("cluster", done, total),
+    )
+    return NearDuplicates(*found, clusters, 0, {}, comparison, model, judged, left_out)
 
 
 def encode_in_blocks(model: Matcher, normals: Sequence[str], progress: Progress = no_progress) -> Codes:
@@ -218,20 +290,6 @@ def cells_of_texts(
     if centres is None:
         return generation, _new_cells(codes, model, progress, snapshots.flat_up_to)
     return generation, nearest_cells(codes, centres, count, progress)
-
-
-def places_of(records: Sequence[Record], text_ids: Ids) -> list[int]:
-    """Return the position of the text of each record among ascending ``text_ids``.
-
-    Raises:
-        CorruptStore: the text of a record is not among them.
-
-    """
-    places: list[int] = np.searchsorted(text_ids, [record.text_id for record in records]).tolist()
-    known = text_ids.tolist()
-    for record, place in zip(records, places, strict=True):
-        check_text_of(record, known[place : place + 1])
-    return places
 
 
 def check_text_of(record: Record, text_ids: Sequence[int]) -> None:

@@ -123,6 +123,7 @@ def report_workspace(
     """
     store = snapshots.store
     check_columns(store, tables.columns)
+    tables.keep.check(store)
     if memory is not None:
         check_memory(REPORT, store.counts().texts, store.count_characters(), memory)
     with recorded_run(store, "report") as run:
@@ -166,7 +167,7 @@ def _write_tables(
 ) -> dict[str, Any]:
     """Write the tables of pairs and clusters, and return what is counted."""
     layout, style = tables.layout, tables.style
-    records = read_records(snapshots.store, duplicates, tables.columns, preparing(layout, style), progress)
+    records = read_records(snapshots.store, duplicates, tables.columns, preparing(layout, style), tables.keep, progress)
     labels = Labels(duplicates.near.clusters.labels, records)
     columns = pair_columns(records.columns, explain=tables.explain)
     with table_writer(files[0], layout, columns, style, "pairs") as table:
@@ -177,13 +178,17 @@ def _write_tables(
 
 
 def _summarise(duplicates: Duplicates, records: TextRecords, sizes: list[int], listed: int) -> dict[str, Any]:
-    counts, pairs = records.counts, duplicates.near.pairs
+    counts, pairs, left_out = records.counts, duplicates.near.pairs, duplicates.near.left_out
+    judged = duplicates.near.judged
     of_equal_texts = int((counts * (counts - 1) // 2).sum())
     return {
         "records": int(counts.sum()),
-        "distinct_texts": len(counts),
+        "distinct_texts": len(duplicates.text_ids),
         "exact_duplicate_records": int((counts - 1).sum()),
         "near_pairs": len(pairs),
+        "pairs_judged_same": int(duplicates.near.are_judged_same(pairs).sum()),
+        "pairs_judged_different": int((counts[left_out[:, 0]] * counts[left_out[:, 1]]).sum()),
+        "contradictions": [] if judged is None else [str(one) for one in judged.conflicts],
         "expected_true_pairs": round(float(duplicates.near.probabilities.sum())),
         "pairs_total": of_equal_texts + int((counts[pairs[:, 0]] * counts[pairs[:, 1]]).sum()),
         "pairs_listed": listed,

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from dedup.runtime.progress import Progress
 from indexer.jobs.duplicates import Duplicates, check_text_of
+from indexer.jobs.reporting.cluster_facts import FACT_COLUMNS, ClusterFacts, Keep
 from indexer.outputs.reasons import in_a_cell, reasons_of
 from indexer.outputs.record_pairs import MAX_PAIRS, RecordPairs
 from indexer.outputs.table_files import Column, Style, TableFormat, TableWriter
@@ -54,6 +55,7 @@ class Tables:
         columns: Other columns of the input to write, in this order; None for all, in that of their first occurrence.
         explain: Whether each pair has its reasons.
         max_pairs: Most pairs of records listed for two texts, or for one (``outputs.record_pairs``).
+        keep: Which record of a cluster is marked as the one to keep.
 
     """
 
@@ -62,6 +64,7 @@ class Tables:
     columns: Sequence[str] | None = None
     explain: bool = False
     max_pairs: int = MAX_PAIRS
+    keep: Keep = field(default_factory=Keep)
 
 
 def beginning_of(columns: Sequence[Column]) -> re.Pattern[bytes]:
@@ -79,6 +82,7 @@ class TextRecords:
         first_records: Smallest ``record_id`` of each text (n,).
         held: Records by position of the text, for texts in a pair or a cluster: cells joined by ``_GLUE``.
         columns: Other columns of the input.
+        facts: What is said of each record of a cluster.
 
     """
 
@@ -86,6 +90,7 @@ class TextRecords:
     first_records: NDArray[np.int64]
     held: dict[int, list[str]]
     columns: list[str]
+    facts: ClusterFacts
 
     def cells(self, held: str) -> list[str]:
         """Return the cells of a held record: source, id, text and the value of each of ``columns``."""
@@ -129,6 +134,7 @@ def read_records(
     duplicates: Duplicates,
     wanted: Sequence[str] | None,
     prepare: Callable[[str], str],
+    keep: Keep,
     progress: Progress,
 ) -> TextRecords:
     """Read all records, and hold those of texts in a pair or a cluster; ``prepare`` makes a cell of a text.
@@ -136,10 +142,11 @@ def read_records(
     Raises ``CorruptStore``: a text has no record, or a record no text.
     """
     text_ids, labels = duplicates.text_ids.tolist(), duplicates.near.clusters.labels
-    counts, first_records = np.zeros(len(text_ids), np.int64), np.zeros(len(text_ids), np.int64)
+    counts, first_records = np.zeros(len(labels), np.int64), np.zeros(len(labels), np.int64)
     is_written = (np.bincount(labels, minlength=len(labels)) > 1)[labels]
     is_written[duplicates.near.pairs] = True
     held: dict[int, list[str]] = {}
+    facts = ClusterFacts(duplicates.near, keep)
     columns = dict.fromkeys(wanted or ())
     place = 0
     for text_id, group in groupby(store.iter_records(), attrgetter("text_id")):
@@ -147,19 +154,21 @@ def read_records(
         while place < len(text_ids) and text_ids[place] < text_id:
             place += 1
         check_text_of(records[0], text_ids[place : place + 1])
-        counts[place] = len(records)
-        first_records[place] = records[0].record_id
         if wanted is None:
             for record in records:
                 columns.update(dict.fromkeys(record.fields))
-        if is_written[place] or len(records) > 1:
-            held[place] = [_held(record, columns, prepare) for record in records]
+        for item, part in duplicates.parts_of(place, records):
+            counts[item], first_records[item] = len(part), part[0].record_id
+            if is_written[item] or len(part) > 1:
+                held[item] = [_held(record, columns, prepare) for record in part]
+                facts.see(item, part)
         if not place % _AT_ONCE:
             progress("read records", place, len(text_ids))
     if len(bare := np.flatnonzero(counts == 0)):
         raise damaged(f"Text {text_ids[int(bare[0])]} has no record.")
+    facts.choose(counts, first_records)
     progress("read records", len(text_ids), len(text_ids))
-    return TextRecords(counts, first_records, held, list(columns))
+    return TextRecords(counts, first_records, held, list(columns), facts)
 
 
 def _held(record: Record, columns: Iterable[str], prepare: Callable[[str], str]) -> str:
@@ -175,7 +184,7 @@ def pair_columns(columns: Sequence[str], *, explain: bool) -> list[Column]:
 
 def cluster_columns(columns: Sequence[str]) -> list[Column]:
     """Return the columns of the table of clusters."""
-    return [*CLUSTER_COLUMNS, *map(Column, _unique_names(columns))]
+    return [*CLUSTER_COLUMNS, *FACT_COLUMNS, *map(Column, _unique_names(columns))]
 
 
 def write_pairs(
@@ -208,9 +217,11 @@ def _near_pairs(
     order = np.lexsort((-near.similarities, -near.probabilities))  # stable: ties by text
     for block in _blocks(order, "pairs", progress):
         found = near.pairs[block].tolist(), near.probabilities[block].tolist(), near.similarities[block].tolist()
-        for (one, other), probability, similarity in zip(*found, strict=True):
+        judged = near.are_judged_same(near.pairs[block]).tolist()
+        for (one, other), probability, similarity, is_judged in zip(*found, judged, strict=True):
             cluster = labels.name(of_text[one]) if of_text[one] == of_text[other] else ""
-            measures: tuple[Any, ...] = (probability, similarity, "near", cluster)
+            kind = "judged" if is_judged else "near"
+            measures: tuple[Any, ...] = (probability, similarity, kind, cluster)
             if asked.explain:
                 measures += _reasons(reasons_of(near.model.explain(str(texts[one]), str(texts[other]), similarity)))
             for first, second in listed.across(one, other):
@@ -236,8 +247,9 @@ def write_clusters(
     for block in _blocks(places, "clusters", progress):
         for place, label in zip(block.tolist(), labels.of_text[block].tolist(), strict=True):
             name, least = labels.name(label), weakest.get(label, 1.0)
-            cells = map(records.cells, records.held[place])
-            table.write([name, *one[:_OWN], least, *one[_OWN:]] for one in cells)
+            held = records.held[place]
+            cells = zip(map(records.cells, held), records.facts.of(place, len(held)), strict=True)
+            table.write([name, *one[:_OWN], least, *facts, *one[_OWN:]] for one, facts in cells)
     sizes: list[int] = np.bincount(labels.of_text[places], records.counts[places]).astype(np.int64).tolist()
     return [size for size in sizes if size]
 
@@ -258,7 +270,7 @@ def _blocks(values: NDArray[np.int64], stage: str, progress: Progress) -> Iterat
 
 def _unique_names(columns: Sequence[str]) -> list[str]:
     """Return names for the columns of the input that differ from ours and from each other."""
-    ours = {column.name for column in CLUSTER_COLUMNS}
+    ours = {column.name for column in (*CLUSTER_COLUMNS, *FACT_COLUMNS)}
     taken = {*ours, *columns}
     names = []
     for column in columns:

@@ -49,7 +49,8 @@ def test_pairs_clusters_and_summary(store: Store, snapshots: Snapshots, tmp_path
     assert [float(p["probability"]) for p in near] == sorted(float(p["probability"]) for p in near)[::-1]
 
     clusters = read(output / "clusters.csv")
-    assert list(clusters[0]) == ["cluster_id", "source", "id", "text", "weakest_probability", "city"]
+    facts = ["is_representative", "keep", "exact", "is_weakest"]
+    assert list(clusters[0]) == ["cluster_id", "source", "id", "text", "weakest_probability", *facts, "city"]
     members: dict[str, set[str]] = {}
     for row in clusters:
         members.setdefault(row["cluster_id"], set()).add(row["id"])

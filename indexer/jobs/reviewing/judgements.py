@@ -1,0 +1,176 @@
+"""Judgements in the store: what people said about two records, who and when.
+
+A judgement belongs to two record identities, source name and external id, so it outlives the records, their texts and
+the model. A pair has one judgement, the last one.
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import NamedTuple
+
+from sqlalchemy import Connection, delete, func, insert, select
+
+from dedup.clustering.constraints import Contradiction, Groups, settle
+from dedup.errors import UsageError
+from indexer.store.engines import chunks
+from indexer.store.runs import now
+from indexer.store.schema import VERDICTS, judgement
+from indexer.store.store import Store
+from indexer.store.transactions import next_key
+
+SAME, DIFFERENT, UNSURE = VERDICTS
+
+_COLUMNS = judgement.c["source_1", "id_1", "source_2", "id_2", "verdict", "judged_by", "judged_at", "note"]
+
+
+class Identity(NamedTuple):
+    """What a record is known by, whatever becomes of its text."""
+
+    source: str
+    id: str
+
+    def __str__(self) -> str:
+        return f"{self.source}:{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a person said about two records: ``same``, ``different`` or ``unsure``; the lower identity is first."""
+
+    left: Identity
+    right: Identity
+    verdict: str
+    judged_by: str
+    judged_at: str = field(default_factory=now)
+    note: str = ""
+
+    @property
+    def pair(self) -> tuple[Identity, Identity]:
+        """The two records."""
+        return self.left, self.right
+
+    def __str__(self) -> str:
+        sign = {SAME: "=", DIFFERENT: "≠"}.get(self.verdict, "?")
+        return f"{self.left} {sign} {self.right} ({self.judged_by}, {self.judged_at[:10]})"
+
+
+def new_judgement(
+    one: Identity, other: Identity, verdict: str, judged_by: str | None = None, note: str = ""
+) -> Judgement:
+    """Return a judgement of now; ``judged_by`` defaults to the login name.
+
+    Raises:
+        UsageError: the two are one record, or there is no such verdict.
+    """
+    if one == other:
+        raise UsageError(f"A record cannot be judged against itself: {one}.")
+    if verdict not in VERDICTS:
+        raise UsageError(f"The verdict is {verdict!r}; give one of {', '.join(VERDICTS)}.")
+    return Judgement(min(one, other), max(one, other), verdict, judged_by or login(), note=note)
+
+
+def login() -> str:
+    """Return the name of the user who runs this process."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container may know no name for its user
+        return "unknown"
+
+
+def digest_of(pair: Iterable[Identity]) -> bytes:
+    """Return the key of a pair of records, in either order."""
+    return blake2b(json.dumps(sorted(pair)).encode(), digest_size=16).digest()
+
+
+def read_judgements(store: Store) -> list[Judgement]:
+    """Return all judgements, the oldest first."""
+    rows = store.read(select(*_COLUMNS).order_by(judgement.c.judged_at, judgement.c.judgement_id))
+    return [Judgement(Identity(*row[:2]), Identity(*row[2:4]), *row[4:]) for row in rows]
+
+
+def find_judgement(store: Store, pair: tuple[Identity, Identity]) -> Judgement | None:
+    """Return the judgement of a pair, if there is one."""
+    rows = store.read(select(*_COLUMNS).where(judgement.c.pair_digest == digest_of(pair)))
+    return next((Judgement(Identity(*row[:2]), Identity(*row[2:4]), *row[4:]) for row in rows), None)
+
+
+def write_judgements(
+    store: Store, judged: Sequence[Judgement], withdrawn: Iterable[tuple[Identity, Identity]] = ()
+) -> None:
+    """Store judgements in place of those of the same pairs, and remove those ``withdrawn``, in one transaction."""
+    digests = [digest_of(one.pair) for one in judged]
+    gone = [*digests, *map(digest_of, withdrawn)]
+
+    def work(connection: Connection) -> None:
+        for chunk in chunks(gone):
+            connection.execute(delete(judgement).where(judgement.c.pair_digest.in_(chunk)))
+        key = next_key(connection, judgement.c.judgement_id)
+        rows = [
+            {
+                "judgement_id": key + place,
+                **{
+                    "source_1": one.left.source,
+                    "id_1": one.left.id,
+                    "source_2": one.right.source,
+                    "id_2": one.right.id,
+                },
+                **{"pair_digest": digest, "verdict": one.verdict, "judged_by": one.judged_by},
+                **{"judged_at": one.judged_at, "note": one.note},
+            }
+            for place, (one, digest) in enumerate(zip(judged, digests, strict=True))
+        ]
+        if rows:
+            connection.execute(insert(judgement), rows)
+
+    store.write(work)
+
+
+def count_judgements(store: Store) -> dict[str, int]:
+    """Return how many judgements there are of each verdict."""
+    rows = store.read(select(judgement.c.verdict, func.count()).group_by(judgement.c.verdict))
+    found = dict(map(tuple, rows))
+    return {verdict: found.get(verdict, 0) for verdict in VERDICTS}
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """A judgement *same* that does not hold, because a chain of others says *different*.
+
+    Attributes:
+        left_out: It; all other judgements hold.
+        different: The judgement that it contradicts.
+        chain: Records from one side of ``different`` to the other, each judged the same as the next.
+
+    """
+
+    left_out: Judgement
+    different: Judgement
+    chain: tuple[Identity, ...]
+
+    def __str__(self) -> str:
+        chain = " = ".join(map(str, self.chain))
+        return f"{chain}, but {self.different}; left out is the newest, {self.left_out}"
+
+
+class Settled(NamedTuple):
+    """What judgements say together: groups of records, and the judgements that do not fit in."""
+
+    groups: Groups[Identity]
+    conflicts: list[Conflict]
+
+
+def settled(judgements: Sequence[Judgement]) -> Settled:
+    """Return what judgements, the oldest first, say together: each *different* holds, and each *same* that can."""
+    same = [one for one in judgements if one.verdict == SAME]
+    different = [one for one in judgements if one.verdict == DIFFERENT]
+    groups, found = settle([one.pair for one in same], [one.pair for one in different])
+
+    def conflict(one: Contradiction[Identity]) -> Conflict:
+        return Conflict(same[one.left_out], different[one.different], one.chain)
+
+    return Settled(groups, [conflict(one) for one in found])
