@@ -19,6 +19,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.commands import compare, delete, evaluate, index, link, migrate, query, report, status, train, verify
+from cli.commands.reviewing import judgements, review
 from cli.exit_codes import INTERRUPTED, ending, exit_code, guarded
 from cli.options import examples
 from cli.show.help import Command, Group
@@ -61,6 +62,8 @@ for _name, _command, _examples in (
     ("query", query.query, query.EXAMPLES),
     ("link", link.link, link.EXAMPLES),
     ("report", report.report, report.EXAMPLES),
+    ("review", review.review, review.EXAMPLES),
+    ("judgements", judgements.judgements, judgements.EXAMPLES),
     ("delete", delete.delete, delete.EXAMPLES),
     ("compare", compare.compare, compare.EXAMPLES),
     ("status", status.status, status.EXAMPLES),

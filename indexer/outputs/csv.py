@@ -18,6 +18,8 @@ _NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?([eE][+-]?[0-9]+)?")
 # quotes around it: the rest of the cell is then the start of another cell, or of another line.
 _FORMULA = re.compile(rf"((?:^|[;\t{_LINE_ENDS}])(?=[{_BLANK}]*[{_SIGNS}])|^(?=[\t\r\n]))")
 
+_GUARDED = re.compile(rf"(^|[;\t{_LINE_ENDS}])'(?=[{_BLANK}]*[{_SIGNS}]|[\t\r\n])")
+
 
 def csv_line(cells: Sequence[str], delimiter: str = ",") -> str:
     """Return one line of CSV without its line end.
@@ -45,6 +47,12 @@ def safe_cell(text: str) -> str:
     if text[:1].isalnum() and ";" not in text and text.isprintable():
         return text
     return text if _NUMBER.fullmatch(text) else _FORMULA.sub(r"\1'", text)
+
+
+def unguarded(cell: str) -> str:
+    """Return the text of which ``safe_cell`` made this cell; other cells stay as they are."""
+    text = _GUARDED.sub(r"\1", cell)
+    return text if safe_cell(text) == cell else cell
 
 
 def guard(*, raw: bool) -> Callable[[str], str]:

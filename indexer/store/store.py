@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import ColumnElement, Connection, Engine, func, insert, select, tuple_
 
 from dedup.errors import CorruptStore, InputRefused, UsageError
@@ -103,6 +104,15 @@ class Store(Texts):
         for record in self._to_records(rows):
             result[record.text_id].append(record)
         return dict(result)
+
+    def records_per_text(self, text_ids: Ids) -> NDArray[np.int64]:
+        """Return the number of records of each of these texts (n,), whose ids are ascending."""
+        text_id = schema.record.c.text_id
+        rows = self.read(select(text_id, func.count()).group_by(text_id).order_by(text_id))
+        found = np.array([tuple(row) for row in rows], np.int64).reshape(-1, 2)
+        counts = np.zeros(len(text_ids), np.int64)
+        counts[np.searchsorted(text_ids, found[:, 0])] = found[:, 1]
+        return counts
 
     def iter_records(self, page: int = PAGE, *, sources: Sequence[str] | None = None) -> Iterator[Record]:
         """Yield the records of ``sources``, or all, in the order of ``(text_id, record_id)``, ``page`` at a time."""

@@ -71,7 +71,15 @@ def new_judgement(
         raise UsageError(f"A record cannot be judged against itself: {one}.")
     if verdict not in VERDICTS:
         raise UsageError(f"The verdict is {verdict!r}; give one of {', '.join(VERDICTS)}.")
-    return Judgement(min(one, other), max(one, other), verdict, judged_by or login(), note=note)
+    who = login() if judged_by is None else person_of(judged_by)
+    return Judgement(min(one, other), max(one, other), verdict, who, note=note)
+
+
+def person_of(name: str) -> str:
+    """Return the name of a person. Raises ``UsageError`` if it cannot be stored."""
+    if not name.strip() or "\0" in name or name != name.encode(errors="replace").decode():
+        raise UsageError(f"The name of who judges is {name!r}; give a text that can be stored as UTF-8.")
+    return name.strip()
 
 
 def login() -> str:
