@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from functools import partial
 from pathlib import Path
 from threading import RLock
 from typing import Any, Self, Unpack, overload
@@ -15,14 +14,14 @@ from indexer.arguments import (
     ModelOption,
     ReportOptions,
     TextColumns,
-    id_column_of,
     limit_of,
     model_of,
     probability_of,
+    python_input_of,
+    read_options_of,
     share_of,
     source_of,
     tables_of,
-    text_columns_of,
     text_of,
     texts_of,
 )
@@ -32,30 +31,27 @@ from indexer.jobs import delete as delete_job
 from indexer.jobs.duplicates import find_duplicates
 from indexer.jobs.index import index_input
 from indexer.jobs.report import report as report_job
+from indexer.jobs.reviewing.judgements import judge_records
 from indexer.jobs.status import status as status_of
 from indexer.jobs.verify import verify_workspace
 from indexer.linking import link_to_index
 from indexer.outputs.record_pairs import MAX_PAIRS
 from indexer.progress_bar import ProgressOption, progress_of
 from indexer.reader import Reader, state_of
-from indexer.reading.formats.python_rows import PythonTable, rows_of
-from indexer.reading.inputs import Input, inputs_of_files
+from indexer.reading.inputs import inputs_of_files
 from indexer.reading.rejects import RejectsList
-from indexer.reading.rows import ReadingOptions, ReadOptions
+from indexer.reading.rows import ReadingOptions
 from indexer.results.deduplication import Duplicates
 from indexer.results.indexing import Added, Status, Verification
+from indexer.results.judgements import Judged, RecordOrIdentity, identity_of, judged_rows
 from indexer.results.links import Links
 from indexer.results.matches import ManyMatches, Matches, matches_of
 from indexer.results.records import Record, Rejected, rejected_of
 from indexer.results.sides import Side, record_of
+from indexer.results.tables import Rows
 from indexer.store.database_url import absolute_url
 from indexer.store.workspace import Workspace
 from indexer.vectors.snapshot import Snapshots
-
-DEFAULT_SOURCE = "python"
-"""Source of rows that are given as Python objects, unless one is named."""
-
-_OF_FILES = ReadingOptions.__annotations__.keys() - {"fix_mojibake"}
 
 
 class Index:
@@ -159,12 +155,12 @@ class Index:
             TooManyRemoved: more records than ``max_removed`` would be removed; nothing was changed.
             WriterBusy, EnvironmentFault: another process is writing; the disk or the database fails.
         """
-        options, rejects = _options(data, text, id, reading), RejectsList()
+        options, rejects = read_options_of(data, text, id, reading), RejectsList()
         table = None
         if is_file := isinstance(data, str | os.PathLike):
             (given,) = inputs_of_files([os.fspath(data)], None if source is None else source_of(source))
         else:
-            table, given = _from_python(data, options, source)
+            table, given = python_input_of(data, options, source)
         notes: list[str] = []
         with progress_of(self._progress) as progress:
             done = index_input(
@@ -261,7 +257,7 @@ class Index:
         """
         sources = [source_of(one) for one in ([against] if isinstance(against, str) else against)]
         least = probability_of(min_probability, self._model.default_probability)
-        side, rejected = left_side(data, _options(data, text, id, reading))
+        side, rejected = left_side(data, read_options_of(data, text, id, reading))
         return self._link(side, sources, least, limit_of(limit), rejected)
 
     def between(self, left: str, right: str, *, min_probability: float | None = None, limit: int = 100) -> Links:
@@ -286,11 +282,44 @@ class Index:
                 rejected=rejected,
             )
 
-    def duplicates(self, *, min_probability: float | None = None, max_pairs: int = MAX_PAIRS) -> Duplicates:
+    def judge(
+        self,
+        left: RecordOrIdentity,
+        right: RecordOrIdentity,
+        verdict: str | None,
+        *,
+        by: str | None = None,
+        note: str = "",
+    ) -> list[str]:
+        """Store that two records are the ``same``, ``different`` or ``unsure``; None withdraws the judgement.
+
+        A record is one of a result (``pair.left``), or a tuple of source and id. ``by`` defaults to the login name.
+        Reports and ``duplicates`` respect judgements. Returns the contradictions between all judgements, in words; what
+        contradicts them is left out, the newest first.
+
+        Raises:
+            UsageError: there is no such record or verdict, or the two are one record.
+            WriterBusy: another process is writing.
+        """
+        return judge_records(self._workspace, identity_of(left), identity_of(right), verdict, by, note)
+
+    def judgements(self) -> Rows[Judged]:
+        """Return all judgements, the oldest first; as a table, in the layout that `dedup judgements --import` reads.
+
+        Raises:
+            UsageError: nothing is indexed.
+        """
+        with self._workspace.open(for_writing=False) as store:
+            return judged_rows(store)
+
+    def duplicates(
+        self, *, min_probability: float | None = None, max_pairs: int = MAX_PAIRS, judgements: bool = True
+    ) -> Duplicates:
         """Find all duplicates in the index.
 
         Pairs have at least ``min_probability`` (default: the model's, 0.5 for the one that ships with neardup);
-        ``max_pairs`` as in ``Duplicates.pairs``. The result holds every record in memory; ``report`` does not.
+        ``max_pairs`` as in ``Duplicates.pairs``. What people judged holds, unless ``judgements`` is False. The result
+        holds every record in memory; ``report`` does not.
 
         Raises:
             UsageError: nothing is indexed.
@@ -302,7 +331,9 @@ class Index:
         with self._workspace.open(for_writing=False) as store, progress_of(self._progress) as progress:
             before = state_of(store)
             snapshots = Snapshots(store, self._workspace.snapshots)
-            found = find_duplicates(snapshots, self._model, min_probability=least, progress=progress)
+            found = find_duplicates(
+                snapshots, self._model, min_probability=least, judgements=judgements, progress=progress
+            )
             parsers = id_types.parsers(store)
             stored_records = sorted(store.iter_records(), key=lambda one: one.record_id)
             if state_of(store) != before:
@@ -320,7 +351,7 @@ class Index:
         """Write ``pairs.csv``, ``clusters.csv`` and ``summary.json`` into the directory ``output``; return the summary.
 
         ``how`` are the options of ``dedup report``: ``tables`` (``csv``, ``tsv``, ``xlsx``, ``parquet``), ``columns``,
-        ``explain``, ``max_pairs``, ``delimiter``, ``bom``, ``locale`` and ``raw``.
+        ``explain``, ``max_pairs``, ``keep`` (a rule or several), ``delimiter``, ``bom``, ``locale`` and ``raw``.
 
         Raises:
             UsageError: nothing is indexed, or an option cannot be used.
@@ -362,20 +393,3 @@ class Index:
         if self._reader is None:
             self._reader = Reader(self._workspace, self._model, self._progress)
         return self._reader
-
-
-def _from_python(data: object, options: ReadOptions, source: str | None) -> tuple[PythonTable, Input]:
-    """Return rows that are given as Python objects, as a table and as an input, which may be opened again."""
-    name = source_of(DEFAULT_SOURCE if source is None else source)
-    opener = partial(PythonTable, rows_of(data), id_text=id_types.to_text)
-    return opener(options), Input(name, (), opener, source is not None)
-
-
-def _options(data: object, text: TextColumns, id: Label | None, reading: ReadingOptions) -> ReadOptions:
-    """Return how to read ``data``; raises ``UsageError`` for an option that there is not, or that is for files only."""
-    known = ReadingOptions.__annotations__
-    if unknown := sorted(reading.keys() - known):
-        raise UsageError(f"There is no option {unknown[0]!r}; the options of reading are {', '.join(known)}.")
-    if not isinstance(data, str | os.PathLike) and (for_files := sorted(reading.keys() & _OF_FILES)):
-        raise UsageError(f"{for_files[0]}= applies only to files.")
-    return ReadOptions(text_columns=text_columns_of(text), id_column=id_column_of(id), **reading)

@@ -5,16 +5,21 @@ from __future__ import annotations
 import operator
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from numbers import Real
 from typing import TypedDict
 
 from dedup.errors import UsageError
 from dedup.matching.matcher import Matcher
 from dedup.model import load_model
+from indexer.ingest import id_types
 from indexer.jobs.report_tables import Tables
+from indexer.jobs.reporting.cluster_facts import MOST_COMPLETE, Keep
 from indexer.outputs.record_pairs import MAX_PAIRS
 from indexer.outputs.table_files import TableFormat, style_of
+from indexer.reading.formats.python_rows import PythonTable, rows_of
+from indexer.reading.inputs import Input
+from indexer.reading.rows import ReadingOptions, ReadOptions
 
 Label = str | int
 """The name of a column; a number where the columns of a data frame are numbered."""
@@ -22,6 +27,10 @@ TextColumns = Label | Sequence[Label] | None
 """A column, several to be joined with a space, or None: the column is found by its name."""
 ModelOption = Matcher | str | os.PathLike[str] | None
 """A model, the directory of one, or None: the model that ships with neardup."""
+DEFAULT_SOURCE = "python"
+"""Source of rows that are given as Python objects, unless one is named."""
+
+_OF_FILES = ReadingOptions.__annotations__.keys() - {"fix_mojibake"}
 
 
 class ReportOptions(TypedDict, total=False):
@@ -31,6 +40,7 @@ class ReportOptions(TypedDict, total=False):
     columns: Sequence[str] | None
     explain: bool
     max_pairs: int
+    keep: str | Sequence[str]
     delimiter: str | None
     bom: bool
     locale: str | None
@@ -55,7 +65,26 @@ def tables_of(options: ReportOptions) -> Tables:
         locale=options.get("locale"),
     )
     most = limit_of(options.get("max_pairs", MAX_PAIRS), "max_pairs")
-    return Tables(TableFormat(layout), style, columns, options.get("explain", False), most)
+    keep = options.get("keep", MOST_COMPLETE)
+    rules = Keep((keep,) if isinstance(keep, str) else tuple(keep))
+    return Tables(TableFormat(layout), style, columns, options.get("explain", False), most, rules)
+
+
+def python_input_of(data: object, options: ReadOptions, source: str | None) -> tuple[PythonTable, Input]:
+    """Return rows that are given as Python objects, as a table and as an input, which may be opened again."""
+    name = source_of(DEFAULT_SOURCE if source is None else source)
+    opener = partial(PythonTable, rows_of(data), id_text=id_types.to_text)
+    return opener(options), Input(name, (), opener, source is not None)
+
+
+def read_options_of(data: object, text: TextColumns, id: Label | None, reading: ReadingOptions) -> ReadOptions:
+    """Return how to read ``data``; raises ``UsageError`` for an option that there is not, or that is for files only."""
+    known = ReadingOptions.__annotations__
+    if unknown := sorted(reading.keys() - known):
+        raise UsageError(f"There is no option {unknown[0]!r}; the options of reading are {', '.join(known)}.")
+    if not isinstance(data, str | os.PathLike) and (for_files := sorted(reading.keys() & _OF_FILES)):
+        raise UsageError(f"{for_files[0]}= applies only to files.")
+    return ReadOptions(text_columns=text_columns_of(text), id_column=id_column_of(id), **reading)
 
 
 @cache

@@ -60,6 +60,15 @@ MaxPairs = Annotated[
         "with the first record of each source.",
     ),
 ]
+KeepRules = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--keep",
+        metavar="RULE",
+        help="The record of each cluster to mark in the column keep: most-complete, newest, oldest, newest:COLUMN, "
+        "oldest:COLUMN or source:NAME; further ones decide ties. Default: most-complete.",
+    ),
+]
 OutputDelimiter = Annotated[str | None, options.output_delimiter("--delimiter")]
 MinProbability = Annotated[
     float | None,
@@ -92,6 +101,7 @@ def report(
     columns: options.Columns = None,
     explain: Explain = False,
     max_pairs: MaxPairs = MAX_PAIRS,
+    keep: KeepRules = None,
     output_delimiter: OutputDelimiter = None,
     bom: options.Bom = False,
     locale: options.Locale = None,
@@ -116,6 +126,7 @@ def report(
     from indexer.files import access_of
     from indexer.jobs.report import report as report_job
     from indexer.jobs.report_tables import Tables
+    from indexer.jobs.reporting.cluster_facts import MOST_COMPLETE, Keep
     from indexer.memory import parse_size
     from indexer.outputs.table_files import style_of
     from indexer.store.workspace import Workspace
@@ -127,12 +138,12 @@ def report(
             f"--output {output}: a report is several files; give a directory, and the format with --tables {suffix}."
         )
     style = style_of(raw=raw, delimiter=output_delimiter, bom=bom, locale=locale)
-    asked = Tables(tables, style, options.columns_of(columns), explain, max_pairs)
+    asked = Tables(tables, style, options.columns_of(columns), explain, max_pairs, Keep(keep or (MOST_COMPLETE,)))
     limit = None if memory is None else parse_size(memory)
     place = Workspace(workspace, database, schema=schema)
     if between is not None:
-        if memory is not None or explain or max_pairs != MAX_PAIRS:
-            raise UsageError("--memory, --explain and --max-pairs do not apply to --between; leave them out.")
+        if memory is not None or explain or max_pairs != MAX_PAIRS or keep:
+            raise UsageError("--memory, --explain, --max-pairs and --keep do not apply to --between; leave them out.")
         _between(place, between, output, min_probability, layout, asked, mode, quiet=quiet)
         return
     with progress_bar(quiet=quiet) as progress:
@@ -148,6 +159,7 @@ def report(
         )
     _say_what_is_estimated(summary)
     _say_what_is_not_listed(summary, max_pairs)
+    _say_what_is_judged(summary)
     _say_what_is_older(output, tables)
     as_json = layout is ReportFormat.json
     if not as_json:
@@ -230,6 +242,14 @@ def _say_what_is_not_listed(summary: Mapping[str, Any], max_pairs: int) -> None:
             f"make more than {max_pairs:,} pairs, only those with the first record of each source are; --max-pairs N "
             "sets another limit. Clusters list every record."
         )
+
+
+def _say_what_is_judged(summary: Mapping[str, Any]) -> None:
+    from cli.show.notes import say_contradictions
+
+    if different := summary["pairs_judged_different"]:
+        say(f"Note: {different:,} {'pair was' if different == 1 else 'pairs were'} judged different and left out.")
+    say_contradictions(summary["contradictions"])
 
 
 def _say_what_is_older(output: Path, tables: TableFormat) -> None:

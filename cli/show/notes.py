@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import typer
@@ -31,6 +31,13 @@ def notes_unless(quiet: bool) -> Callable[[str], None]:
             say(sentence)
 
     return note
+
+
+def say_contradictions(found: Sequence[object]) -> None:
+    """Warn of judgements that contradict others."""
+    if found:
+        verb = "judgement contradicts" if len(found) == 1 else "judgements contradict"
+        say(f"Warning: {len(found):,} {verb} others; `dedup judgements --contradictions` shows them.")
 
 
 def say_rejected(rejects: RejectsFile | RejectsStream) -> None:

@@ -11,12 +11,11 @@ import typer
 from cli import options
 from cli.exit_codes import SOME_ROWS_REJECTED
 from cli.options import Format
-from cli.show.notes import say, say_rejected
+from cli.show.notes import say, say_contradictions, say_rejected
 from cli.show.render import spaced, write_summary
 from cli.show.rows_file import rows_file
 
 if TYPE_CHECKING:
-    from indexer.jobs.reviewing.judgements import Judgement
     from indexer.store.workspace import Workspace
 
 EXAMPLES = options.examples(
@@ -102,17 +101,10 @@ def judgements(
             file.write(contradiction_rows(conflicts))
         else:
             file.write(labelled_pairs(store, found) if pairs else rows_of(found))
-    _say_contradictions(found, len(conflicts), listed=contradictions)
-
-
-def _say_contradictions(found: list[Judgement], count: int, *, listed: bool) -> None:
     if not found:
         say("There are no judgements yet; `dedup review` asks for them.")
-    if count and not listed:
-        say(
-            f"Warning: {count:,} {'judgement contradicts' if count == 1 else 'judgements contradict'} others; "
-            "`dedup judgements --contradictions` shows them."
-        )
+    if not contradictions:
+        say_contradictions(conflicts)
 
 
 def _import(place: Workspace, file: str, by: str | None, rejects: Path | None, mode: str | None) -> None:
@@ -135,7 +127,6 @@ def _import(place: Workspace, file: str, by: str | None, rejects: Path | None, m
         write_summary(spaced(asdict(done)), sys.stdout, as_json=False)
         say_rejected(refused)
     with place.open(for_writing=False) as store:
-        found = read_judgements(store)
-    _say_contradictions(found, len(settled(found).conflicts), listed=False)
+        say_contradictions(settled(read_judgements(store)).conflicts)
     if done.rejected:
         raise typer.Exit(SOME_ROWS_REJECTED)

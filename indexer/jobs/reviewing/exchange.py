@@ -17,13 +17,14 @@ from indexer.jobs.reviewing.judgements import (
     Identity,
     Judgement,
     read_judgements,
+    texts_of,
     write_judgements,
 )
 from indexer.outputs.csv import unguarded
 from indexer.reading.open import ReadOptions, Row, Table, open_table
 from indexer.reading.rejects import Reject
 from indexer.store.runs import now
-from indexer.store.schema import MAX_ID_CHARACTERS, record, source
+from indexer.store.schema import MAX_ID_CHARACTERS
 from indexer.store.store import Store
 from indexer.store.workspace import Workspace
 
@@ -106,24 +107,6 @@ def labelled_pairs(store: Store, judgements: Sequence[Judgement]) -> Iterator[di
     for one in judgements:
         if one.verdict != UNSURE and one.left in texts and one.right in texts:
             yield {"name_1": texts[one.left], "name_2": texts[one.right], "label": int(one.verdict == SAME)}
-
-
-def texts_of(store: Store, wanted: set[Identity]) -> dict[Identity, str]:
-    """Return the texts, as given, of those of these records that are in the index."""
-    return {
-        Identity(name, external_id): raw
-        for name, source_id in _sources(store, wanted)
-        for external_id, raw in store.find(
-            record.c["external_id", "raw"],
-            record.c.external_id,
-            sorted(one.id for one in wanted if one.source == name),
-            source_id=source_id,
-        )
-    }
-
-
-def _sources(store: Store, wanted: set[Identity]) -> list[tuple[Any, ...]]:
-    return store.find(source.c["name", "source_id"], source.c.name, sorted({one.source for one in wanted}))
 
 
 def _unknown(store: Store, identities: Sequence[Identity]) -> int:

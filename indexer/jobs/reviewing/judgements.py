@@ -13,15 +13,16 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import NamedTuple
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, delete, insert, select
 
 from dedup.clustering.constraints import Contradiction, Groups, settle
 from dedup.errors import UsageError
 from indexer.store.engines import chunks
 from indexer.store.runs import now
-from indexer.store.schema import VERDICTS, judgement
+from indexer.store.schema import VERDICTS, judgement, record, source
 from indexer.store.store import Store
 from indexer.store.transactions import next_key
+from indexer.store.workspace import Workspace
 
 SAME, DIFFERENT, UNSURE = VERDICTS
 
@@ -138,11 +139,34 @@ def write_judgements(
     store.write(work)
 
 
-def count_judgements(store: Store) -> dict[str, int]:
-    """Return how many judgements there are of each verdict."""
-    rows = store.read(select(judgement.c.verdict, func.count()).group_by(judgement.c.verdict))
-    found = dict(map(tuple, rows))
-    return {verdict: found.get(verdict, 0) for verdict in VERDICTS}
+def judge_records(
+    workspace: Workspace, one: Identity, other: Identity, verdict: str | None, judged_by: str | None, note: str
+) -> list[str]:
+    """Store a judgement of two records of an index, or withdraw it; return all contradictions, in words.
+
+    Raises:
+        UsageError: nothing is indexed, there is no such record or verdict, or the two are one record.
+    """
+    workspace.check_readable()
+    judged = [] if verdict is None else [new_judgement(one, other, verdict, judged_by, note)]
+    with workspace.open(for_writing=True) as store:
+        known = texts_of(store, {one, other})
+        if missing := [identity for identity in (one, other) if identity not in known and judged]:
+            raise UsageError(f"The source {missing[0].source!r} has no record with the id {missing[0].id!r}.")
+        write_judgements(store, judged, [(one, other)])
+        return [str(conflict) for conflict in settled(read_judgements(store)).conflicts]
+
+
+def texts_of(store: Store, wanted: set[Identity]) -> dict[Identity, str]:
+    """Return the texts, as given, of those of these records that are in the index."""
+    columns = record.c["external_id", "raw"]
+    return {
+        Identity(name, external_id): raw
+        for name, source_id in store.find(source.c["name", "source_id"], source.c.name, {one.source for one in wanted})
+        for external_id, raw in store.find(
+            columns, record.c.external_id, [one.id for one in wanted if one.source == name], source_id=source_id
+        )
+    }
 
 
 @dataclass(frozen=True, slots=True)
