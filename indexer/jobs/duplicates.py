@@ -71,6 +71,13 @@ class NearDuplicates:
         """Return which pairs (p, 2) are the same by judgement, directly or along a chain, (p,)."""
         return np.zeros(len(pairs), np.bool_) if self.judged is None else self.judged.constraints.are_same(pairs)
 
+    def sides(self, pairs: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return pairs (p, 2) with the side whose text comes first on the left: where they are parts, too."""
+        if self.judged is None:
+            return pairs
+        order = np.argsort(self.judged.text_of[pairs], axis=1, kind="stable")
+        return np.take_along_axis(pairs, order, axis=1)
+
     def at(self, min_probability: float, n: int) -> NearDuplicates:
         """Return the result for a higher ``min_probability`` among the same n texts, without a new search."""
         keep = (self.probabilities >= min_probability) | self.are_judged_same(self.pairs)

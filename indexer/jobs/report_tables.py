@@ -216,8 +216,9 @@ def _near_pairs(
     near, texts, of_text = duplicates.near, duplicates.near.comparison.normal_forms, labels.of_text.tolist()
     order = np.lexsort((-near.similarities, -near.probabilities))  # stable: ties by text
     for block in _blocks(order, "pairs", progress):
-        found = near.pairs[block].tolist(), near.probabilities[block].tolist(), near.similarities[block].tolist()
-        judged = near.are_judged_same(near.pairs[block]).tolist()
+        pairs = near.sides(near.pairs[block])
+        found = pairs.tolist(), near.probabilities[block].tolist(), near.similarities[block].tolist()
+        judged = near.are_judged_same(pairs).tolist()
         for (one, other), probability, similarity, is_judged in zip(*found, judged, strict=True):
             cluster = labels.name(of_text[one]) if of_text[one] == of_text[other] else ""
             kind = "judged" if is_judged else "near"

@@ -77,7 +77,7 @@ class Duplicates(PairSequence):
             if at >= len(order):
                 text = equal[at - len(order)]
                 return [Pair(*both, 1.0, 1.0, True, self._cluster_of((text, text))) for both in listed.within(text)]
-            texts = near.pairs[order[at]].tolist()
+            texts = near.sides(near.pairs[order[at]][None])[0].tolist()
             probability, similarity = float(near.probabilities[order[at]]), float(near.similarities[order[at]])
             cluster, is_judged = self._cluster_of(texts), bool(judged[order[at]])
             return [Pair(*both, probability, similarity, False, cluster, is_judged) for both in listed.across(*texts)]
