@@ -31,7 +31,7 @@ from indexer.jobs import delete as delete_job
 from indexer.jobs.duplicates import find_duplicates
 from indexer.jobs.index import index_input
 from indexer.jobs.report import report as report_job
-from indexer.jobs.reviewing.judgements import judge_records
+from indexer.jobs.reviewing.judgement_table import judge_records
 from indexer.jobs.status import status as status_of
 from indexer.jobs.verify import verify_workspace
 from indexer.linking import link_to_index
@@ -43,7 +43,7 @@ from indexer.reading.rejects import RejectsList
 from indexer.reading.rows import ReadingOptions
 from indexer.results.deduplication import Duplicates
 from indexer.results.indexing import Added, Status, Verification
-from indexer.results.judgements import Judged, RecordOrIdentity, identity_of, judged_rows
+from indexer.results.judged import Judged, RecordOrIdentity, identity_of, judged_rows
 from indexer.results.links import Links
 from indexer.results.matches import ManyMatches, Matches, matches_of
 from indexer.results.records import Record, Rejected, rejected_of

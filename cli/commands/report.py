@@ -157,9 +157,7 @@ def report(
             tables=asked,
             progress=progress,
         )
-    _say_what_is_estimated(summary)
-    _say_what_is_not_listed(summary, max_pairs)
-    _say_what_is_judged(summary)
+    _say_notes(summary, max_pairs)
     _say_what_is_older(output, tables)
     as_json = layout is ReportFormat.json
     if not as_json:
@@ -214,6 +212,12 @@ def _between(
     }
     as_json = layout is ReportFormat.json
     write_summary(found if as_json else spaced(found), sys.stdout, as_json=as_json)
+
+
+def _say_notes(summary: Mapping[str, Any], max_pairs: int) -> None:
+    _say_what_is_estimated(summary)
+    _say_what_is_not_listed(summary, max_pairs)
+    _say_what_is_judged(summary)
 
 
 def _say_what_is_estimated(summary: Mapping[str, Any]) -> None:

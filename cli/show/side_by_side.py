@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, TextIO
 
 from cli.show.table import write_table
-from dedup.text.differences import differences, marked
+from indexer.outputs.differences import differences, marked
 
 if TYPE_CHECKING:
     from indexer.jobs.reviewing.candidates import Candidate

@@ -23,7 +23,7 @@ from dedup.runtime.progress import Progress, no_progress
 from dedup.runtime.stopwatch import Stopwatch
 from dedup.text.corpus import describe_corpus
 from indexer.jobs.reviewing.judged_items import JudgedItems, Pairs, judged_items
-from indexer.jobs.reviewing.judgements import read_judgements
+from indexer.jobs.reviewing.judgement_table import read_judgements
 from indexer.store.corpus_words import model_with_corpus
 from indexer.store.integrity.values import damaged, fault_of
 from indexer.store.store import Codes, Ids, Record, Store

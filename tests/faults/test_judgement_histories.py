@@ -9,7 +9,7 @@ from judgement_histories import LEAST, RECORDS, Probabilities, expected, history
 from dedup.text.normalise import normalise
 from indexer.jobs.duplicates import find_duplicates
 from indexer.jobs.index import index_rows
-from indexer.jobs.reviewing.judgements import Identity, Judgement, read_judgements, settled, write_judgements
+from indexer.jobs.reviewing.judgement_table import Identity, Judgement, read_judgements, settled, write_judgements
 from indexer.outputs.record_pairs import RecordPairs
 from indexer.reading.open import Row
 

@@ -80,7 +80,7 @@ def judgements(
     """
     from dedup.errors import UsageError
     from indexer.jobs.reviewing.exchange import contradiction_rows, labelled_pairs, rows_of
-    from indexer.jobs.reviewing.judgements import read_judgements, settled
+    from indexer.jobs.reviewing.judgement_table import read_judgements, settled
     from indexer.outputs.table_files import Style
     from indexer.store.workspace import Workspace
 
@@ -113,7 +113,7 @@ def _import(place: Workspace, file: str, by: str | None, rejects: Path | None, m
 
     from indexer.files import access_of
     from indexer.jobs.reviewing.exchange import import_judgements
-    from indexer.jobs.reviewing.judgements import login, person_of, read_judgements, settled
+    from indexer.jobs.reviewing.judgement_table import login, person_of, read_judgements, settled
     from indexer.reading.inputs import open_rejects, place_of_rejects
 
     place.check_readable()

@@ -9,7 +9,6 @@ import typer
 
 from cli import options
 from cli.show.notes import say
-from cli.show.side_by_side import write_question
 from dedup.runtime.threads import compute_with
 from indexer.progress_bar import progress_bar
 
@@ -68,7 +67,7 @@ def review(
 
     from dedup.model import load_model
     from indexer.jobs.reviewing.candidates import Asked, find_candidates
-    from indexer.jobs.reviewing.judgements import login, person_of
+    from indexer.jobs.reviewing.judgement_table import login, person_of
     from indexer.jobs.reviewing.session import Review
     from indexer.store.workspace import Workspace
 
@@ -87,6 +86,8 @@ def review(
 
 def _ask_all(session: Review, columns: list[str] | None, *, show_probability: bool) -> None:
     """Ask until there is no pair left, or the person quits."""
+    from cli.show.side_by_side import write_question
+
     while True:
         question = session.next()
         if question is None:

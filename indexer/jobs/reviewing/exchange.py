@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dedup.errors import InputRefused
-from indexer.jobs.reviewing.judgements import (
+from indexer.jobs.reviewing.judgement_table import (
     DIFFERENT,
     SAME,
     UNSURE,

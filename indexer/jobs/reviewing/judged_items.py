@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from dedup.clustering.constraints import Constraints, Groups, constraints_of
 from dedup.matching.batch import BatchComparison, RepeatedComparison
-from indexer.jobs.reviewing.judgements import SAME, Conflict, Identity, Judgement, settled
+from indexer.jobs.reviewing.judgement_table import SAME, Conflict, Identity, Judgement, settled
 from indexer.store.schema import record, source
 from indexer.store.store import Ids, Record, Store
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from indexer.jobs.reviewing.candidates import Candidate
-from indexer.jobs.reviewing.judgements import (
+from indexer.jobs.reviewing.judgement_table import (
     UNSURE,
     Conflict,
     Identity,

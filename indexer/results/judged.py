@@ -8,7 +8,7 @@ from typing import Any
 from dedup.errors import UsageError
 from indexer.ingest import id_types
 from indexer.jobs.reviewing.exchange import COLUMNS
-from indexer.jobs.reviewing.judgements import Identity, read_judgements
+from indexer.jobs.reviewing.judgement_table import Identity, read_judgements
 from indexer.results.records import Record
 from indexer.results.tables import Rows, rows_of
 from indexer.store.store import Store
