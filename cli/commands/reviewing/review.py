@@ -75,7 +75,7 @@ def review(
     place = Workspace(workspace, database, schema=schema)
     with progress_bar(quiet=quiet) as progress:
         found = find_candidates(place, load_model(), Asked(source, audit, seed), progress=progress)
-    session = Review(place, found, who, limit, asks_unsure=unsure)
+    session = Review(place, iter(found), who, limit, asks_unsure=unsure)
     if not quiet:
         say(f"Up to {len(found):,} pairs, of which a share of {audit:g} is drawn at random (seed {seed}).")
         say(f"Keys: {_KEYS}.")

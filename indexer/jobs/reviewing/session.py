@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from indexer.jobs.reviewing.candidates import Candidate
@@ -37,7 +37,7 @@ class Review:
     """
 
     workspace: Workspace
-    candidates: Iterable[Candidate]
+    candidates: Iterator[Candidate]
     judged_by: str
     limit: int | None = None
     asks_unsure: bool = False
@@ -46,7 +46,6 @@ class Review:
     _again: list[Candidate] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.candidates = iter(self.candidates)
         with self.workspace.open(for_writing=False) as store:
             self._judgements = {one.pair: one for one in read_judgements(store)}
 
@@ -64,10 +63,8 @@ class Review:
         """Return the next pair to ask about; None if there is none, or ``limit`` is reached."""
         if self.limit is not None and self.answered >= self.limit:
             return None
-        if self._again:
-            return self._again.pop()
         groups, _ = settled(list(self._judgements.values()))
-        for one in self.candidates:
+        while (one := self._again.pop() if self._again else next(self.candidates, None)) is not None:
             left, right = one.pair
             judged = self._judgements.get(one.pair)
             is_open = judged is None or (self.asks_unsure and judged.verdict == UNSURE)

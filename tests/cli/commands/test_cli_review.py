@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from invocation import dedup_, rows_of, write
 
+from indexer.store.workspace import Workspace
+
 COMPANIES = """id,name,city
 1,Acme Widgets Inc,Boston
 2,Acme Widgets Inc.,Boston
@@ -75,6 +77,23 @@ def test_what_answers_decide_is_not_asked():
     dedup_("judgements", "--import", write("j.csv", verdicts("1,3,same")))
     assert ("1", "3") not in asked(review("u\n" * 9))
     assert len(asked(review("y\n" * 9))) == 0
+
+
+def test_a_pair_that_waits_is_not_asked_once_it_is_decided():
+    dedup_("index", write("crm.csv", COMPANIES + "7,Acme Widgetz Inc,\n"), "--quiet")
+    dedup_("judgements", "--import", write("j.csv", verdicts("1,3,same")))
+    first, second, again, *others = asked(review("u\nz\ny\n" + "u\n" * 9))
+    assert {first, second} == {("1", "7"), ("3", "7")} and again == first
+    assert others == [("4", "5")]
+
+
+def test_an_answer_that_cannot_be_stored_is_refused_and_nothing_is_lost():
+    with Workspace(Path(".dedup")).open(for_writing=True):
+        result = review("y\n")
+    assert result.exit_code == 6 and "Judged" not in result.stdout
+    assert stored() == []
+    with Workspace(Path(".dedup")).open(for_writing=True):
+        assert review("q\n").exit_code == 0  # asking needs no lock
 
 
 def test_the_end_of_the_input_quits_and_a_wrong_key_is_told():
