@@ -18,6 +18,7 @@ from sqlalchemy import Connection, delete, insert, select
 from dedup.clustering.constraints import Contradiction, Groups, settle
 from dedup.errors import UsageError
 from indexer.store.engines import chunks
+from indexer.store.integrity.values import damaged, fault_of
 from indexer.store.runs import now
 from indexer.store.schema import VERDICTS, judgement, record, source
 from indexer.store.store import Store
@@ -97,15 +98,20 @@ def digest_of(pair: Iterable[Identity]) -> bytes:
 
 
 def read_judgements(store: Store) -> list[Judgement]:
-    """Return all judgements, the oldest first."""
-    rows = store.read(select(*_COLUMNS).order_by(judgement.c.judged_at, judgement.c.judgement_id))
-    return [Judgement(Identity(*row[:2]), Identity(*row[2:4]), *row[4:]) for row in rows]
+    """Return all judgements, the oldest first.
 
-
-def find_judgement(store: Store, pair: tuple[Identity, Identity]) -> Judgement | None:
-    """Return the judgement of a pair, if there is one."""
-    rows = store.read(select(*_COLUMNS).where(judgement.c.pair_digest == digest_of(pair)))
-    return next((Judgement(Identity(*row[:2]), Identity(*row[2:4]), *row[4:]) for row in rows), None)
+    Raises:
+        CorruptStore: the records of a judgement are not those of its digest, or not in their order.
+    """
+    columns = (*_COLUMNS, judgement.c.pair_digest, judgement.c.judgement_id)
+    found = []
+    for row in store.read(select(*columns).order_by(judgement.c.judged_at, judgement.c.judgement_id)):
+        one = Judgement(Identity(*row[:2]), Identity(*row[2:4]), *row[4:8])
+        if digest_of(one.pair) != row.pair_digest or one.left >= one.right:
+            place = f"judgement_id={row.judgement_id}"
+            raise damaged(fault_of("judgement", place, "pair_digest", row.pair_digest, "the digest of two records"))
+        found.append(one)
+    return found
 
 
 def write_judgements(

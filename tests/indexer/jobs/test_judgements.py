@@ -4,6 +4,7 @@ import csv
 
 import pytest
 from doubles import fake_model
+from sqlalchemy import create_engine, text
 
 import neardup
 from neardup import Index
@@ -185,3 +186,15 @@ def test_rules_choose_the_record_to_keep(index, tmp_path, rule, kept):
 def test_an_unknown_rule_is_refused(index, tmp_path, rule):
     with pytest.raises(neardup.UsageError, match="most-complete, newest"):
         index.report(tmp_path, keep=rule)
+
+
+@pytest.mark.parametrize("change", ["id_1 = '9'", "source_2 = 'erp'", "id_1 = id_2, id_2 = id_1"])
+def test_a_judgement_that_was_changed_by_hand_is_noticed(index, engine_url, change):
+    judge(index, 5, 6, "different")
+    engine = create_engine(engine_url.replace("postgresql:", "postgresql+psycopg:"))
+    with engine.begin() as connection:
+        connection.execute(text(f"UPDATE judgement SET {change}"))
+    engine.dispose()
+    for broken in (index.judgements, index.duplicates):
+        with pytest.raises(neardup.CorruptStore, match="judgement_id=1"):
+            broken()
