@@ -19,6 +19,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.commands import compare, delete, evaluate, index, link, migrate, query, report, runs, status, train, verify
+from cli.commands.reviewing import judgements, review
 from cli.exit_codes import INTERRUPTED, ending, exit_code, guarded
 from cli.options import examples
 from cli.show.help import Command, Group
@@ -68,6 +69,8 @@ for _name, _command, _examples in (
     ("link", link.link, link.EXAMPLES),
     ("report", report.report, report.EXAMPLES),
     ("runs", runs.runs, runs.EXAMPLES),
+    ("review", review.review, review.EXAMPLES),
+    ("judgements", judgements.judgements, judgements.EXAMPLES),
     ("delete", delete.delete, delete.EXAMPLES),
     ("compare", compare.compare, compare.EXAMPLES),
     ("status", status.status, status.EXAMPLES),

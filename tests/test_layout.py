@@ -44,6 +44,9 @@ FEATURES = {
     "the FAISS snapshot": ("indexer.vectors.snapshot", "Snapshots"),
     "add, query and verify from Python": ("indexer.api", "Index"),
     "one list is linked to another": ("indexer.jobs.link", "link_texts"),
+    "what people judged holds in clusters": ("dedup.clustering.constraints", "Constraints"),
+    "pairs to ask people about": ("indexer.jobs.reviewing.candidates", "find_candidates"),
+    "the record of a cluster to keep": ("indexer.jobs.reporting.cluster_facts", "Keep"),
     "exit codes": ("cli.exit_codes", "exit_code"),
 }
 

@@ -12,7 +12,7 @@ from cli import options
 from cli.commands.link import Keep, write_links
 from cli.exit_codes import FOUND_NEW
 from cli.options import Format, ReportFormat
-from cli.show.notes import notes_unless, say, shown_progress
+from cli.show.notes import notes_unless, say, say_contradictions, shown_progress
 from cli.show.render import spaced, write_summary
 from cli.show.report_notes import changes_of, notes_of
 from cli.show.rows_file import rows_file
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _OF_FILES = (
     *("output", "between", "formats", "columns", "explain", "max_pairs", "output_delimiter", "bom", "locale", "raw"),
-    *("mode", "memory", "records", "full", "since", "fail_on_new"),
+    *("mode", "memory", "records", "full", "since", "fail_on_new", "keep"),
 )
 """Parameters that --preview has no use for."""
 
@@ -84,6 +84,15 @@ MaxPairs = Annotated[
         "with the first record of each source.",
     ),
 ]
+KeepRules = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--keep",
+        metavar="RULE",
+        help="The record of each cluster to mark in the column keep: most-complete, newest, oldest, newest:COLUMN, "
+        "oldest:COLUMN or source:NAME; further ones decide ties. Default: most-complete.",
+    ),
+]
 OutputDelimiter = Annotated[str | None, options.output_delimiter("--delimiter")]
 MinProbability = Annotated[
     float | None,
@@ -133,6 +142,7 @@ def report(
     full: Full = False,
     since: Since = None,
     fail_on_new: FailOnNew = False,
+    keep: KeepRules = None,
     output_delimiter: OutputDelimiter = None,
     bom: options.Bom = False,
     locale: options.Locale = None,
@@ -164,19 +174,22 @@ def report(
     from indexer.files import access_of
     from indexer.jobs.report import report as report_job
     from indexer.jobs.report_tables import Tables
+    from indexer.jobs.reporting.cluster_facts import MOST_COMPLETE
+    from indexer.jobs.reporting.cluster_facts import Keep as KeepRule
     from indexer.jobs.reporting.report_files import files_of
     from indexer.memory import parse_size
     from indexer.outputs.table_files import style_of
 
     _check_folder(output)
     style = style_of(raw=raw, delimiter=output_delimiter, bom=bom, locale=locale)
-    wanted = report_formats(formats or ["csv"], "--format")
-    asked = Tables(wanted, style, options.columns_of(columns), explain, max_pairs, records)
+    wanted, rule = report_formats(formats or ["csv"], "--format"), KeepRule(keep or (MOST_COMPLETE,))
+    asked = Tables(wanted, style, options.columns_of(columns), explain, max_pairs, records, rule)
     if between is not None:
-        if memory is not None or explain or max_pairs != MAX_PAIRS or records or full or since or fail_on_new:
+        others = (full, since, fail_on_new, keep, records, explain, memory is not None, max_pairs != MAX_PAIRS)
+        if any(others):
             raise UsageError(
-                "--memory, --explain, --max-pairs, --records, --full, --since and --fail-on-new do not apply to "
-                "--between; leave them out."
+                "--memory, --explain, --max-pairs, --records, --keep, --full, --since and --fail-on-new do not apply "
+                "to --between; leave them out."
             )
         _between(place, between, output, min_probability, layout, asked, mode, quiet=quiet)
         return
@@ -196,6 +209,7 @@ def report(
     note = notes_unless(quiet)
     for sentence in notes_of(summary, output, asked):
         note(f"Note: {sentence}")
+    say_contradictions(summary["contradictions"])
     as_json = layout is ReportFormat.json
     shown = summary
     if not as_json:

@@ -14,6 +14,7 @@ def notes_of(summary: Mapping[str, Any], output: Path, asked: Tables) -> Iterato
     """Yield what a reader of the files has to know, a sentence or two each."""
     yield from _estimates(summary)
     yield from _unlisted(summary, asked.max_pairs)
+    yield from _judged(summary)
     yield from _older(output, asked)
 
 
@@ -54,6 +55,11 @@ def _unlisted(summary: Mapping[str, Any], max_pairs: int) -> Iterator[str]:
             f"make more than {max_pairs:,} pairs, only those with the first record of each source are; --max-pairs N "
             "sets another limit. Clusters list every record."
         )
+
+
+def _judged(summary: Mapping[str, Any]) -> Iterator[str]:
+    if different := summary["pairs_judged_different"]:
+        yield f"{different:,} {'pair was' if different == 1 else 'pairs were'} judged different and left out."
 
 
 def _older(output: Path, asked: Tables) -> Iterator[str]:

@@ -244,6 +244,36 @@ class BatchComparison:
         return (function(self._model, *task(block)) for block in blocks)
 
 
+class RepeatedComparison:
+    """Compares items (n) that stand for the texts ``text_of`` (n,) of a comparison: all of them, then some again."""
+
+    def __init__(self, comparison: BatchComparison, text_of: NDArray[np.int64]) -> None:
+        self._comparison, self._text_of = comparison, text_of
+
+    @cached_property
+    def normal_forms(self) -> Strings:
+        """The texts of the items (n,)."""
+        texts = self._comparison.normal_forms
+        return np.concatenate([texts, texts[self._text_of[len(texts) :]]])
+
+    @property
+    def long_texts(self) -> int:
+        """As for ``BatchComparison``."""
+        return self._comparison.long_texts
+
+    def probabilities(self, pairs: NDArray[np.int64]) -> Floats:
+        """Return the probabilities (q,) of any ``pairs`` of items (q, 2)."""
+        return self._comparison.probabilities(self._text_of[pairs])
+
+    def similarities(self, pairs: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the cosines (q,) of any ``pairs`` of items (q, 2)."""
+        return self._comparison.similarities(self._text_of[pairs])
+
+    def upper_bounds(self, pairs: NDArray[np.int64]) -> Floats:
+        """Return upper bounds (q,) on the probabilities of any ``pairs`` of items (q, 2)."""
+        return self._comparison.upper_bounds(self._text_of[pairs])
+
+
 def _blocks(n: int, size: int) -> list[slice]:
     return [slice(start, start + size) for start in range(0, n, size)]
 

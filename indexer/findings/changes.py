@@ -35,7 +35,8 @@ class ClusterChange:
     """What became of some clusters, the rows that caused it, and why in a word.
 
     ``reason``: ``rows``, where some were added, changed or deleted; ``settings``, where the model, the threshold or the
-    baseline is another; ``first``, in the first report; otherwise ``neighbours``: other texts that became similar.
+    baseline is another; ``judgements``, where people have judged since; ``first``, in the first report; otherwise
+    ``neighbours``: other texts that became similar.
     """
 
     event: Event
@@ -83,7 +84,8 @@ def changes_of_run(
     now: TextPairs,
     records: CurrentRecords,
     *,
-    same_settings: bool,
+    is_listed: NDArray[np.bool_],
+    otherwise: str,
 ) -> Changes:
     """Return what changed since the last report, given what this one found."""
     if ledger.last is None:
@@ -98,9 +100,9 @@ def changes_of_run(
     for event in events:
         ids = dict.fromkeys((*event.before, *event.after))
         rows = tuple(sorted({row for id_ in ids for row in by_cluster.get(id_, ())}))
-        changes.append(ClusterChange(event, rows, "rows" if rows else "neighbours" if same_settings else "settings"))
+        changes.append(ClusterChange(event, rows, "rows" if rows else otherwise))
     is_gone, is_new, _ = compare_pairs(ledger.pairs, now)
-    return Changes(ledger.last.run_id, changes, now.where(is_new), ledger.pairs.where(is_gone))
+    return Changes(ledger.last.run_id, changes, now.where(is_new & is_listed), ledger.pairs.where(is_gone))
 
 
 def _cluster_of(members: dict[int, Member], record_id: int) -> int | None:

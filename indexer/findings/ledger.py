@@ -32,6 +32,7 @@ class LastRun:
         settings: Digest of all that its pairs depend on besides the texts.
         records_up_to: The next free record id at that time.
         columns: Names of the other columns of the records.
+        judgements: Digest of what people had said; empty if nothing.
 
     """
 
@@ -39,6 +40,7 @@ class LastRun:
     settings: str
     records_up_to: int
     columns: list[str]
+    judgements: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,8 @@ def last_report(store: Store) -> LastRun | None:
         found = json_object(manifest).get("findings")
         if isinstance(found, dict):
             columns = list(map(str, found.get("columns", ())))
-            return LastRun(run_id, str(found.get("settings")), int(found.get("records_up_to", 0)), columns)
+            settings, judgements = str(found.get("settings")), str(found.get("judgements", ""))
+            return LastRun(run_id, settings, int(found.get("records_up_to", 0)), columns, judgements)
     return None
 
 

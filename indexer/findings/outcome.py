@@ -52,11 +52,14 @@ def outcome_of(
     record_ids: Ids,
     counts: NDArray[np.int64],
     *,
-    same_settings: bool,
+    is_listed: NDArray[np.bool_],
+    otherwise: str,
 ) -> Outcome:
     """Give clusters of texts their ids, and compare them and the near pairs with those of the last report.
 
-    ``record_ids`` are those of all records, text by text, and ``counts`` (n,) their number for each of ``text_ids``.
+    ``record_ids`` are those of all records, text by text, and ``counts`` (n,) their number for each of ``text_ids``, of
+    which one may come several times, for each part of its records. Pairs are not new unless they are ``is_listed``.
+    ``otherwise`` is the reason of a change that no row caused.
     """
     places = np.repeat(np.arange(len(text_ids)), counts)
     order = np.argsort(record_ids)
@@ -76,7 +79,8 @@ def outcome_of(
     sources = {row[0]: row[1] for row in store.read(select(source.c.source_id, source.c.name))}
     changes = changes_of_run(
         *(ledger, members, carried.events, pairs, CurrentRecords(record_ids, details, sources)),
-        same_settings=same_settings,
+        is_listed=is_listed,
+        otherwise=otherwise,
     )
     weakest = {id_: clusters.weakest.get(label, 1.0) for label, id_ in ids.items()}
     last_run = store.read(select(run.c.run_id).order_by(run.c.run_id.desc()).limit(1))

@@ -13,17 +13,16 @@ Without a last report, with another threshold or model, or under a new baseline,
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dedup.clustering import cluster
 from dedup.clustering.cluster import Clusters, cluster_pairs, components_of
-from dedup.matching.batch import BatchComparison, Strings
+from dedup.matching.batch import BatchComparison
 from dedup.matching.matcher import Matcher
 from dedup.runtime.allocator import release_free_memory
 from dedup.runtime.progress import Progress, no_progress
@@ -31,12 +30,13 @@ from dedup.runtime.stopwatch import Stopwatch
 from dedup.runtime.versions import version_of
 from dedup.text.normalise import NORMALISER_VERSION
 from indexer.findings.baseline import Baseline, read_baseline
-from indexer.findings.ledger import Ledger, TextPairs
-from indexer.jobs.duplicates import Duplicates, NearDuplicates, centres_for, compare_candidates, load_texts
+from indexer.findings.ledger import LastRun, Ledger, TextPairs
+from indexer.jobs.duplicates import Duplicates, NearDuplicates, cluster_found, compare_candidates
+from indexer.jobs.loading import Corpus, centres_for
+from indexer.jobs.reviewing.judged_items import JudgedItems, Pairs, judged_items
+from indexer.jobs.reviewing.judgement_table import Judgement, read_judgements
 from indexer.store.corpus_words import corpus_of
-from indexer.store.integrity.values import damaged
 from indexer.store.store import Codes, Ids
-from indexer.vectors.faiss_index import iter_content
 from indexer.vectors.knn_update import Neighbours, search_all, search_changed
 from indexer.vectors.neighbour_file import NeighbourFile, NeighbourFiles
 from indexer.vectors.snapshot import Snapshots
@@ -64,6 +64,7 @@ class Found:
         is_full: Whether all candidates were compared.
         reason: Why everything was searched or compared, if it was.
         searched: Number of texts that were searched.
+        judgements: Digest of what people said; empty if nothing.
 
     """
 
@@ -75,12 +76,19 @@ class Found:
     is_full: bool
     reason: str | None
     searched: int
+    judgements: str
 
     def pairs(self) -> TextPairs:
-        """Return the near pairs by text ids."""
-        near = self.duplicates.near
+        """Return the near pairs by text ids, whatever people said."""
+        near = self.duplicates.near.of_texts
         ids = self.duplicates.text_ids[near.pairs]
         return TextPairs(ids, near.probabilities, near.similarities.astype(np.float64))
+
+    def reason_since(self, last: LastRun | None) -> str:
+        """Return why something changed since the last report that no row caused."""
+        if last is None or last.settings != self.settings:
+            return "settings"
+        return "neighbours" if last.judgements == self.judgements else "judgements"
 
 
 def find(
@@ -105,7 +113,7 @@ def find(
     clock = Stopwatch()
     with clock.stage("load"):
         pinned = read_baseline(snapshots.store, model.dimension)
-        corpus = _Corpus(snapshots, model, progress)
+        corpus = Corpus(snapshots, model, progress)
         renewal: str | None = "there is no earlier report"
         if pinned is not None and len(corpus.text_ids):
             renewal = pinned.reason_to_renew(model, corpus.text_ids)
@@ -120,8 +128,10 @@ def find(
     settings = _settings(model, baseline, min_probability) if renewal is None else None
     before = search.before if ledger.last and ledger.last.settings == settings and not full else None
     matcher = baseline.matcher(model)
+    judgements = read_judgements(snapshots.store)
+    judged = judged_items(snapshots.store, judgements, corpus.text_ids)
     if before is not None:
-        part = _Increment(corpus, matcher, baseline.prior_shift, min_probability, clock, progress)
+        part = _Increment(corpus, matcher, baseline.prior_shift, min_probability, judged, clock, progress)
         near = part.of(search.now, before, ledger)
     else:
         candidates = pairs_of(search.now.candidates, progress=corpus.counting("pairs"))
@@ -129,6 +139,7 @@ def find(
             *(corpus.codes, corpus.all_normals(), candidates, matcher),
             min_probability=min_probability,
             shift=None if renewal is not None else baseline.prior_shift,
+            judged=judged,
             clock=clock,
             progress=progress,
         )
@@ -142,74 +153,8 @@ def find(
         is_full=before is None,
         reason=_reason(renewal, full=full, search=search, before=before),
         searched=search.searched,
+        judgements=_digest(judgements),
     )
-
-
-class _Corpus:
-    """The texts of a store: ids (n,), ascending, vectors (n, d), and normal forms as far as they are needed.
-
-    The vectors come from the snapshot, whose checksum is verified, and from the database for texts added since.
-    """
-
-    def __init__(self, snapshots: Snapshots, model: Matcher, progress: Progress) -> None:
-        self._snapshots, self._model, self._progress = snapshots, model, progress
-        self._normals: Strings | None = None
-        self.text_ids: Ids = snapshots.store.all_text_ids()
-        self.codes: Codes = np.empty((0, 0), np.int8)
-
-    def load(self, *, only_vectors: bool) -> None:
-        """Read the vectors, and the normal forms unless they are not asked for; raises as ``load_texts``."""
-        codes = self._snapshot_codes() if only_vectors else None
-        if codes is None:
-            self.text_ids, self.codes, self._normals = load_texts(self._snapshots.store, self._model, self._progress)
-        else:
-            self.codes = codes
-
-    def _snapshot_codes(self) -> Codes | None:
-        """Return the vectors of all texts, if the snapshot and those added since have them."""
-        model_id = self._model.model_id
-        opened = self._snapshots.open(model_id, self._progress)
-        if opened is None:
-            return None
-        snapshot, index = opened
-        ids, codes = self._snapshots.store.load_vectors(model_id, snapshot.max_text_id, self._progress)
-        result = np.zeros((len(self.text_ids), self._model.dimension), np.int8)
-        for page_ids, page_codes in chain(iter_content(index), [(ids, codes)] if len(ids) else []):
-            if page_codes.shape[1] != result.shape[1]:
-                return None
-            places = np.minimum(np.searchsorted(self.text_ids, page_ids), len(self.text_ids) - 1)
-            there = self.text_ids[places] == page_ids
-            result[places[there]] = page_codes[there]
-        return result if result.any(axis=1).all() else None
-
-    def normals(self, rows: NDArray[np.int64]) -> Strings:
-        """Return the normal forms of some texts (m,), given by their places."""
-        if self._normals is not None:
-            chosen: Strings = self._normals[rows]
-            return chosen
-        ids = self.text_ids[rows].tolist()
-        found = self._snapshots.store.normals(ids)
-        if missing := [text_id for text_id in ids if text_id not in found]:
-            raise damaged(f"Text {missing[0]} is gone.")
-        return np.array([found[text_id] for text_id in ids], np.dtypes.StringDType())
-
-    def counting(self, stage: str) -> Callable[[int], None]:
-        """Return what reports the number of texts that are done."""
-        return lambda done: self._progress(stage, done, len(self.text_ids))
-
-    def all_normals(self) -> Strings:
-        """Return all normal forms (n,)."""
-        if self._normals is None:
-            self._normals = self.normals(np.arange(len(self.text_ids)))
-        return self._normals
-
-    def sparse_normals(self, rows: NDArray[np.int64]) -> Strings:
-        """Return normal forms (n,), of which those of other texts may be empty."""
-        if self._normals is not None:
-            return self._normals
-        result = np.empty(len(self.text_ids), np.dtypes.StringDType())
-        result[rows] = self.normals(rows)
-        return result
 
 
 def _reason(renewal: str | None, *, full: bool, search: _Search, before: Keys | None) -> str | None:
@@ -223,13 +168,18 @@ def _reason(renewal: str | None, *, full: bool, search: _Search, before: Keys | 
 
 
 def _new_baseline(
-    snapshots: Snapshots, model: Matcher, corpus: _Corpus, progress: Progress
+    snapshots: Snapshots, model: Matcher, corpus: Corpus, progress: Progress
 ) -> tuple[int | None, Baseline]:
     """Return the generation of the snapshot, and a baseline of these texts whose prior is not known yet."""
     generation, centres, count = centres_for(snapshots, model, corpus.codes, progress)
     size, last = len(corpus.text_ids), int(corpus.text_ids[-1])
     words = corpus_of(snapshots.store)
     return generation, Baseline(model.model_id, NORMALISER_VERSION, size, last, 0.0, words, count, centres)
+
+
+def _digest(judgements: Sequence[Judgement]) -> str:
+    values = [(*one.pair, one.verdict) for one in judgements]
+    return sha256(repr(values).encode()).hexdigest() if values else ""
 
 
 def _settings(model: Matcher, baseline: Baseline, min_probability: float) -> str:
@@ -283,13 +233,15 @@ class _Increment:
 
     def __init__(
         self,
-        corpus: _Corpus,
+        corpus: Corpus,
         model: Matcher,
         shift: float,
         min_probability: float,
+        judged: JudgedItems | None,
         clock: Stopwatch,
         progress: Progress,
     ) -> None:
+        self._judged = judged
         self._corpus, self._text_ids = corpus, corpus.text_ids
         self._model, self._shift, self._min_probability = model, shift, min_probability
         self._clock, self._progress = clock, progress
@@ -300,26 +252,31 @@ class _Increment:
             kept, touched = self._kept(neighbours, ledger.pairs)
             added = pairs_of(neighbours.candidates, before)
             new = self._compared(added)
-            pairs = np.concatenate([kept[0], new[0]])
-            order = np.lexsort(pairs.T[::-1])
-            pairs = pairs[order]
-            probabilities = np.concatenate([kept[1], new[1]])[order]
-            similarities = np.concatenate([kept[2], new[2]])[order]
-            touched[new[0]] = True
+            pairs = kept.with_more(new)
+            touched[new.pairs] = True
         with self._clock.stage("cluster"):
             self._progress("cluster", 0, None)
-            clusters = self._clusters(pairs, probabilities, touched, ledger)
-        model = self._model.with_prior_shift(self._shift) if self._shift else self._model
-        normals = self._corpus.sparse_normals(np.unique(pairs))
-        whole = BatchComparison(self._model, self._corpus.codes, normals, shift=self._shift)
-        return NearDuplicates(
-            *(pairs, probabilities, similarities, clusters, len(added.pairs), self._clock.seconds, whole, model),
-            self._shift,
-        )
+            near = self._near(pairs, touched, ledger)
+        return replace(near, candidates=len(added.pairs), seconds=self._clock.seconds, shift=self._shift)
 
-    def _kept(
-        self, neighbours: Neighbours, stored: TextPairs
-    ) -> tuple[tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float32]], NDArray[np.bool_]]:
+    def _near(self, pairs: Pairs, touched: NDArray[np.bool_], ledger: Ledger) -> NearDuplicates:
+        """Return the clusters of these pairs; where people judged, now or before, all components are clustered again.
+
+        So the last judgement that is withdrawn has its effect, too.
+        """
+        model = self._model.with_prior_shift(self._shift) if self._shift else self._model
+        rows = pairs.pairs.ravel()
+        if self._judged is not None:
+            rows = np.concatenate([rows, self._judged.texts()])
+        normals = self._corpus.sparse_normals(np.unique(rows))
+        whole = BatchComparison(self._model, self._corpus.codes, normals, shift=self._shift)
+        if self._judged is not None or (ledger.last and ledger.last.judgements):
+            with whole:
+                return cluster_found(pairs, whole, model, self._judged, self._min_probability, self._progress)
+        clusters = self._clusters(pairs.pairs, pairs.probabilities, touched, ledger)
+        return NearDuplicates(*pairs, clusters, 0, {}, whole, model, 0.0, pairs)
+
+    def _kept(self, neighbours: Neighbours, stored: TextPairs) -> tuple[Pairs, NDArray[np.bool_]]:
         """Return the stored pairs that are still candidates, and the texts (n,) of pairs that are not."""
         text_ids, n = self._text_ids, len(self._text_ids)
         places = np.minimum(np.searchsorted(text_ids, stored.ids), n - 1)
@@ -329,15 +286,15 @@ class _Increment:
         stays[stays] = are_listed(neighbours.candidates, places[stays], similarities[stays])
         touched = np.zeros(n, np.bool_)
         touched[places[~stays][is_there[~stays]]] = True
-        return (places[stays], stored.probabilities[stays], similarities[stays]), touched
+        return Pairs(places[stays], stored.probabilities[stays], similarities[stays]), touched
 
-    def _compared(self, added: NearPairs) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float32]]:
+    def _compared(self, added: NearPairs) -> Pairs:
         """Return which of these candidates are pairs, with probabilities and similarities."""
         rows, comparison = self._part(added.pairs)
         with comparison:
             places = np.searchsorted(rows, added.pairs)
             likely, found = comparison.likely(places, added.cosines, self._min_probability, self._progress)
-        return added.pairs[likely].astype(np.int64), found, added.cosines[likely]
+        return Pairs(added.pairs[likely].astype(np.int64), found, added.cosines[likely])
 
     def _part(self, pairs: NDArray[np.integer]) -> tuple[NDArray[np.int64], BatchComparison]:
         """Return the texts of pairs, ascending, and what compares them: describing all texts would take longer."""
@@ -353,8 +310,8 @@ class _Increment:
         n = len(self._text_ids)
         components = components_of(pairs, n)
         again = touched.copy()  # also those that no pair connects any more
-        for members in components:
-            again[members] = touched[members].any()
+        for members in components:  # the weakest pair of more than two texts is not stored, but found again
+            again[members] = len(members) > 2 or touched[members].any()
         labels = np.arange(n)
         known = ledger.clusters_of(self._text_ids)
         held = np.flatnonzero((known >= 0) & ~again)
@@ -377,5 +334,10 @@ class _Increment:
             )
         labels[rows] = rows[part.labels]
         weakest |= {int(rows[label]): least for label, least in part.weakest.items()}
+        kept = np.flatnonzero(~inside)
+        edges = {int(labels[one]): (one, other) for one, other in pairs[kept].tolist() if labels[one] == labels[other]}
+        edges |= {
+            int(rows[label]): (int(rows[one]), int(rows[other])) for label, (one, other) in part.weakest_pairs.items()
+        }
         large = [len(members) for members in components if len(members) > cluster.LARGEST_COMPONENT]
-        return Clusters(labels, weakest, len(large), sum(large))
+        return Clusters(labels, weakest, len(large), sum(large), edges)

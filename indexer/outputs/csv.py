@@ -25,6 +25,8 @@ takes no notice of the quotes around it: the rest of the cell is then the start 
 # Each character is in one match at most, so that the work is in proportion to the length of a cell.
 _START = re.compile(rf"(^;?[{_BLANK}]*|;[{_BLANK}]*|[{_BLANK}]+)(?=([{_SIGNS}])?)")
 
+_GUARDED = re.compile(rf"(^|[;\t{_LINE_ENDS}])'(?=[{_BLANK}]*[{_SIGNS}]|[\t\r\n])")
+
 
 def csv_line(cells: Sequence[str], delimiter: str = ",") -> str:
     """Return one line of CSV without its line end.
@@ -53,6 +55,12 @@ def safe_cell(text: str) -> str:
     if text[:1].isalnum() and text[:1] not in _FILLERS and ";" not in text and text.isprintable():
         return text
     return text if _NUMBER.fullmatch(text) else _START.sub(_guarded, text)
+
+
+def unguarded(cell: str) -> str:
+    """Return the text of which ``safe_cell`` made this cell; other cells stay as they are."""
+    text = _GUARDED.sub(r"\1", cell)
+    return text if safe_cell(text) == cell else cell
 
 
 def guard(*, raw: bool) -> Callable[[str], str]:

@@ -50,7 +50,8 @@ class Pair:
     """Two records, the probability (0 to 1) that they are the same, and the cosine of their vectors (-1 to 1).
 
     ``exact`` is whether their texts are equal once normalised. ``cluster_id`` is the cluster that holds both; None if
-    there is none, as in a pair of two lists.
+    there is none, as in a pair of two lists. ``judged`` is whether people judged them to be the same, directly or along
+    a chain; the probability is still the model's.
     """
 
     left: Record
@@ -59,6 +60,7 @@ class Pair:
     similarity: float
     exact: bool
     cluster_id: int | None = None
+    judged: bool = False
 
     def columns(self) -> dict[str, Any]:
         """Return the columns of a table of pairs: a field ``city`` of the records is ``city_1`` and ``city_2``.

@@ -64,7 +64,8 @@ def test_columns_are_chosen_in_their_order() -> None:
     assert dedup_("report", "--columns", "phone,city", *THRESHOLD).exit_code == 0
     assert list(pairs()[0])[10:] == ["phone_1", "phone_2", "city_1", "city_2"]
     header = Path("dedup-report/clusters.csv").read_text().splitlines()[0]
-    assert header == "cluster_id,source,id,text,weakest_probability,phone,city"
+    facts = "is_representative,keep,exact,is_weakest"
+    assert header == f"cluster_id,source,id,text,weakest_probability,{facts},phone,city"
     table = dedup_("query", "northwind trading", "--columns", "phone", "--columns", '"city"').stdout
     assert table.splitlines()[0].split() == [
         "probability",

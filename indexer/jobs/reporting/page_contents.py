@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from dedup.runtime.progress import Progress
 from indexer.findings.changes import Changes
 from indexer.jobs.duplicates import Duplicates
-from indexer.jobs.report_tables import CLUSTER_COLUMNS, Labels, TextRecords, cluster_columns
+from indexer.jobs.report_tables import Labels, other_columns
+from indexer.jobs.reporting.text_records import TextRecords
 from indexer.outputs.html_report.contents import (
     MAX_CLUSTERS,
     MAX_MEMBERS,
@@ -65,7 +66,7 @@ def page_of(
         histogram_from=float(start),
         sizes=Counter(clusters.sizes.tolist()),
         sources=_by_source(store, records, labels),
-        columns=[column.name for column in cluster_columns(records.columns)[len(CLUSTER_COLUMNS) :]],
+        columns=other_columns(records.columns),
         clusters=clusters.items(progress),
         clusters_total=len(clusters.sizes),
         elsewhere=[f"clusters.{layout}" for layout in formats.tables],
@@ -142,7 +143,7 @@ class _Worst:
         progress("explain", len(shown), len(shown))
 
     def _shown(self, label: int, size: int, weakest: float, group: NDArray[np.int64]) -> _Shown:
-        first = int(group[np.argmin(self._records.first_records[group])])
+        first = next(place for place in group.tolist() if self._records.facts.chosen(place)[0] is not None)
         others = [place for place in group.tolist() if place != first][: MAX_MEMBERS - 1]
         return _Shown(label, size, weakest, first, others)
 
@@ -163,7 +164,8 @@ class _Worst:
         ]
         members.sort(key=lambda member: member.probability or 0)
         equal = contributions(reasons_of(None)["explanation"])
-        first, *same = self._records.held[one.first]
+        same, (named, _) = [*self._records.held[one.first]], self._records.facts.chosen(one.first)
+        first = same.pop(named or 0)
         exact = [self._member(held, 1.0, True, equal) for held in same]
         kept = [self._member(first, None, False, ()), *members, *exact][:MAX_MEMBERS]
         name = self._labels.name(one.label)

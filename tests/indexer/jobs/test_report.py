@@ -54,7 +54,8 @@ def test_pairs_clusters_and_summary(store: Store, snapshots: Snapshots, tmp_path
     assert [float(p["probability"]) for p in near] == sorted(float(p["probability"]) for p in near)[::-1]
 
     clusters = read(output / "clusters.csv")
-    assert list(clusters[0]) == ["cluster_id", "source", "id", "text", "weakest_probability", "city"]
+    facts = ["is_representative", "keep", "exact", "is_weakest"]
+    assert list(clusters[0]) == ["cluster_id", "source", "id", "text", "weakest_probability", *facts, "city"]
     members: dict[str, set[str]] = {}
     for row in clusters:
         members.setdefault(row["cluster_id"], set()).add(row["id"])
@@ -104,6 +105,10 @@ def test_input_columns_with_the_names_of_ours(store: Store, snapshots: Snapshots
         "id": "1",
         "text": "'+Acme",
         "weakest_probability": "1.000000",
+        "is_representative": "true",
+        "keep": "true",
+        "exact": "true",
+        "is_weakest": "false",
         "column_column_text": "'=1+1",
         "column_text": "-5",
         "column_source": "'@x",
