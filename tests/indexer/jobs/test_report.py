@@ -135,10 +135,11 @@ def test_every_record_with_its_cluster(store: Store, snapshots: Snapshots, tmp_p
     index(snapshots, NAMES, identity="column")
     write(snapshots, tmp_path, tables=Tables(records=True))
     found = read(tmp_path / "records.csv")
-    assert list(found[0]) == ["source", "id", "text", "cluster_id", "representative", "city"]
+    assert list(found[0]) == ["source", "id", "text", "cluster_id", "is_representative", "keep", "city"]
     assert [row["id"] for row in found] == [f"r{n}" for n in range(1, 9)]
-    assert [row["cluster_id"] for row in found] == ["c1", "c1", "c1", "c4", "", "c4", "", ""]
-    assert [row["id"] for row in found if row["representative"] == "true"] == ["r1", "r4", "r5", "r7", "r8"]
+    assert [row["cluster_id"] for row in found] == ["c1", "c1", "c1", "c2", "", "c2", "", ""]
+    assert [row["id"] for row in found if row["is_representative"] == "true"] == ["r1", "r4", "r5", "r7", "r8"]
+    assert len([row for row in found if row["keep"] == "true"]) == 5
 
 
 def test_a_page_counts_the_runs_before_it(store: Store, snapshots: Snapshots, tmp_path: Path) -> None:
