@@ -265,16 +265,34 @@ class _Increment:
         So the last judgement that is withdrawn has its effect, too.
         """
         model = self._model.with_prior_shift(self._shift) if self._shift else self._model
-        rows = pairs.pairs.ravel()
-        if self._judged is not None:
-            rows = np.concatenate([rows, self._judged.texts()])
-        normals = self._corpus.sparse_normals(np.unique(rows))
-        whole = BatchComparison(self._model, self._corpus.codes, normals, shift=self._shift)
-        if self._judged is not None or (ledger.last and ledger.last.judgements):
-            with whole:
-                return cluster_found(pairs, whole, model, self._judged, self._min_probability, self._progress)
-        clusters = self._clusters(pairs.pairs, pairs.probabilities, touched, ledger)
-        return NearDuplicates(*pairs, clusters, 0, {}, whole, model, 0.0, pairs)
+        judged, rows = self._judged, np.unique(pairs.pairs)
+        if judged is not None:
+            rows = np.union1d(rows, judged.texts())
+        whole = BatchComparison(self._model, self._corpus.codes, self._corpus.sparse_normals(rows), shift=self._shift)
+        if judged is None and not (ledger.last and ledger.last.judgements):
+            clusters = self._clusters(pairs.pairs, pairs.probabilities, touched, ledger)
+            return NearDuplicates(*pairs, clusters, 0, {}, whole, model, 0.0, pairs)
+        comparison = whole if judged is None else judged.comparison_of(whole)
+        return replace(self._judged_near(pairs, rows, model), comparison=comparison, of_texts=pairs, judged=judged)
+
+    def _judged_near(self, pairs: Pairs, rows: NDArray[np.int64], model: Matcher) -> NearDuplicates:
+        """Cluster all pairs as people judged; ``rows`` are their texts and those that were judged."""
+        _, comparison = self._part(rows)
+        places = np.searchsorted(rows, pairs.pairs)
+        among = None if self._judged is None else self._judged.among(rows)
+        with comparison:
+            part = cluster_found(
+                *(pairs._replace(pairs=places), comparison, model, among, self._min_probability, self._progress)
+            )
+        n, items = len(self._text_ids), len(part.clusters.labels)
+        of_item = np.concatenate([rows, np.arange(n, n + items - len(rows))])  # ascending: parts come after all texts
+        labels = np.arange(n + items - len(rows))
+        labels[of_item] = of_item[part.clusters.labels]
+        of = of_item.tolist()
+        weakest = {of[label]: least for label, least in part.clusters.weakest.items()}
+        edges = {of[label]: (of[one], of[other]) for label, (one, other) in part.clusters.weakest_pairs.items()}
+        clusters = replace(part.clusters, labels=labels, weakest=weakest, weakest_pairs=edges)
+        return replace(part, pairs=of_item[part.pairs], clusters=clusters, left_out=of_item[part.left_out])
 
     def _kept(self, neighbours: Neighbours, stored: TextPairs) -> tuple[Pairs, NDArray[np.bool_]]:
         """Return the stored pairs that are still candidates, and the texts (n,) of pairs that are not."""

@@ -215,7 +215,7 @@ def _earlier(path: Path) -> str:
         "n.sqlite.lock": "Process 12 on host",
         "pairs.csv": "source_1,id_1,text_1,source_2,id_2,text_2,probability,similarity,kind\n",
         "clusters.csv": "cluster_id,source,id,text,weakest_probability,city\n",
-        "records.jsonl": '{"source": "rows", "id": "1", "text": "Acme", "cluster_id": "", "is_representative": true, "keep": true}\n',
+        "records.jsonl": '{"source": "rows", "id": "1", "text": "Acme", "cluster_id": "", "keep": true}\n',
         "report.html": "<!doctype html>\n<!-- A report of neardup -->\n<html lang=en></html>\n",
         "summary.json": '{\n  "records": 1,\n  "distinct_texts": 1,\n  "clusters": 0\n}\n',
     }.get(path.name, '{"file": "a\\"b.csv", "line": 3, "byte_offset": null, "record_no": 2, "error": "E_NUL"}\n')

@@ -72,8 +72,23 @@ class JudgedItems:
     def texts(self) -> Ints:
         """Return the positions of the texts that were judged."""
         judged = [self.constraints.ties, self.constraints.apart, self.same]
-        result: Ints = np.unique(self.text_of[np.concatenate(judged)])
+        parts = self.text_of[self.text_of != np.arange(self.n)]
+        result: Ints = np.union1d(self.text_of[np.concatenate(judged)], parts)
         return result
+
+    def among(self, rows: Ints) -> JudgedItems:
+        """Return the same for some of the texts only, ascending, to which all that were judged belong."""
+        n_texts = self.n - len(set(self.part_of.values()))
+        of_item = np.concatenate([rows, np.arange(n_texts, self.n)])
+
+        def places(items: Ints) -> Ints:
+            result: Ints = np.searchsorted(of_item, items)
+            return result
+
+        constraints = Constraints(places(self.constraints.groups[of_item]), places(self.constraints.apart))
+        numbers = places(np.array(list(self.part_of.values()), np.int64)).tolist()
+        part_of = dict(zip(self.part_of, numbers, strict=True))
+        return JudgedItems(constraints, places(self.text_of[of_item]), part_of, places(self.same), self.conflicts)
 
     def comparison_of(self, comparison: BatchComparison) -> BatchComparison | RepeatedComparison:
         """Return what compares items, given what compares their texts."""
