@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -24,9 +25,11 @@ if TYPE_CHECKING:
     from indexer.jobs.report_tables import Tables
     from indexer.store.workspace import Workspace
 
+_OF_CLUSTERS = ("explain", "max_pairs", "memory", "records", "full", "since", "fail_on_new", "keep")
+"""Parameters that --between has no use for."""
 _OF_FILES = (
-    *("output", "between", "formats", "columns", "explain", "max_pairs", "output_delimiter", "bom", "locale", "raw"),
-    *("mode", "memory", "records", "full", "since", "fail_on_new", "keep"),
+    *("output", "between", "formats", "columns", "output_delimiter", "bom", "locale", "raw", "mode"),
+    *_OF_CLUSTERS,
 )
 """Parameters that --preview has no use for."""
 
@@ -169,7 +172,6 @@ def report(
         _preview(context, place, min_probability, layout, quiet=quiet)
         return
 
-    from dedup.errors import UsageError
     from dedup.model import load_model
     from indexer.files import access_of
     from indexer.jobs.report import report as report_job
@@ -185,12 +187,7 @@ def report(
     wanted, rule = report_formats(formats or ["csv"], "--format"), KeepRule(keep or (MOST_COMPLETE,))
     asked = Tables(wanted, style, options.columns_of(columns), explain, max_pairs, records, rule)
     if between is not None:
-        others = (full, since, fail_on_new, keep, records, explain, memory is not None, max_pairs != MAX_PAIRS)
-        if any(others):
-            raise UsageError(
-                "--memory, --explain, --max-pairs, --records, --keep, --full, --since and --fail-on-new do not apply "
-                "to --between; leave them out."
-            )
+        _refuse(context, _OF_CLUSTERS, "--between, which writes only pairs")
         _between(place, between, output, min_probability, layout, asked, mode, quiet=quiet)
         return
     with shown_progress(quiet=quiet) as progress:
@@ -206,20 +203,35 @@ def report(
             since=since,
             progress=progress,
         )
+    _say_notes(summary, output, asked, quiet=quiet)
+    as_json = layout is ReportFormat.json
+    shown = summary if as_json else _shown(summary, [output / name for name in files_of(asked)])
+    write_summary(shown, sys.stdout, as_json=as_json, quiet=quiet)
+    if fail_on_new and summary["has_new"]:
+        raise typer.Exit(FOUND_NEW)
+
+
+def _say_notes(summary: Mapping[str, Any], output: Path, asked: Tables, *, quiet: bool) -> None:
     note = notes_unless(quiet)
     for sentence in notes_of(summary, output, asked):
         note(f"Note: {sentence}")
     say_contradictions(summary["contradictions"])
-    as_json = layout is ReportFormat.json
-    shown = summary
-    if not as_json:
-        counts = {name: summary[name] for name in _SHOWN}
-        shown = spaced(
-            counts | changes_of(summary) | {"files": ", ".join(str(output / name) for name in files_of(asked))}
-        )
-    write_summary(shown, sys.stdout, as_json=as_json, quiet=quiet)
-    if fail_on_new and summary["has_new"]:
-        raise typer.Exit(FOUND_NEW)
+
+
+def _shown(summary: Mapping[str, Any], files: Iterable[Path]) -> Mapping[str, Any]:
+    """Return what of a summary is printed as a table."""
+    counts = {name: summary[name] for name in _SHOWN}
+    return spaced(counts | changes_of(summary) | {"files": ", ".join(map(str, files))})
+
+
+def _refuse(context: typer.Context, names: Iterable[str], what: str) -> None:
+    """Raise ``UsageError`` if an option was given that has no use beside another one."""
+    from dedup.errors import UsageError
+
+    for parameter in context.command.params:
+        source = context.get_parameter_source(str(parameter.name))
+        if parameter.name in names and source is not None and source.name == "COMMANDLINE":
+            raise UsageError(f"{parameter.opts[0]} does not apply to {what}; leave one of them out.")
 
 
 def _check_folder(output: Path) -> None:
@@ -303,16 +315,10 @@ def _preview(
 ) -> None:
     """Print what a report would find; options of its files are refused."""
     from cli.show.preview import write_preview
-    from dedup.errors import UsageError
     from dedup.model import load_model
     from indexer.jobs.reporting.thresholds import preview
 
-    for parameter in context.command.params:
-        source = context.get_parameter_source(str(parameter.name))
-        if parameter.name in _OF_FILES and source is not None and source.name == "COMMANDLINE":
-            raise UsageError(
-                f"{parameter.opts[0]} does not apply to --preview, which writes no file; leave one of them out."
-            )
+    _refuse(context, _OF_FILES, "--preview, which writes no file")
     with shown_progress(quiet=quiet) as progress:
         found = preview(place, load_model(), min_probability=min_probability, progress=progress)
     write_preview(found, sys.stdout, as_json=layout is ReportFormat.json)

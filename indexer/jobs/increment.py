@@ -134,15 +134,8 @@ def find(
         part = _Increment(corpus, matcher, baseline.prior_shift, min_probability, judged, clock, progress)
         near = part.of(search.now, before, ledger)
     else:
-        candidates = pairs_of(search.now.candidates, progress=corpus.counting("pairs"))
-        near = compare_candidates(
-            *(corpus.codes, corpus.all_normals(), candidates, matcher),
-            min_probability=min_probability,
-            shift=None if renewal is not None else baseline.prior_shift,
-            judged=judged,
-            clock=clock,
-            progress=progress,
-        )
+        shift = None if renewal is not None else baseline.prior_shift
+        near = _compare_all(corpus, search.now, matcher, shift, judged, min_probability, clock, progress)
         baseline = replace(baseline, prior_shift=float(near.shift))
     return Found(
         duplicates=Duplicates(corpus.text_ids, near, generation, clock.seconds),
@@ -154,6 +147,32 @@ def find(
         reason=_reason(renewal, full=full, search=search, before=before),
         searched=search.searched,
         judgements=_digest(judgements),
+    )
+
+
+def _compare_all(
+    corpus: Corpus,
+    neighbours: Neighbours,
+    model: Matcher,
+    shift: float | None,
+    judged: JudgedItems | None,
+    min_probability: float,
+    clock: Stopwatch,
+    progress: Progress,
+) -> NearDuplicates:
+    """Compare all candidates, as ``compare_candidates`` does."""
+    return compare_candidates(
+        *(
+            corpus.codes,
+            corpus.all_normals(),
+            pairs_of(neighbours.candidates, progress=corpus.counting("pairs")),
+            model,
+        ),
+        min_probability=min_probability,
+        shift=shift,
+        judged=judged,
+        clock=clock,
+        progress=progress,
     )
 
 

@@ -80,7 +80,7 @@ def test_what_is_printed_is_another_option(name: str) -> None:
         (("--format", "jsonl,html", "--bom"), "are for CSV and TSV, not for jsonl"),
         (("--format", "html", "--records"), "needs a format beside html"),
         (("--between", "a", "b", "--format", "html"), "name a table format"),
-        (("--between", "a", "b", "--records"), "do not apply to --between"),
+        (("--between", "a", "b", "--records"), "does not apply to --between"),
         (("--output", "report.html"), "--format html"),
     ],
 )
@@ -147,7 +147,14 @@ def test_the_same_from_python() -> None:
     with neardup.Index(model=dedup.model.load_model()) as index:
         summary = index.report("out", formats=["jsonl", "html"], records=True)
         names = sorted(os.listdir("out"))
-        assert names == ["clusters.jsonl", "pairs.jsonl", "records.jsonl", "report.html", "summary.json"]
+        assert names == [
+            "changes.jsonl",
+            "clusters.jsonl",
+            "pairs.jsonl",
+            "records.jsonl",
+            "report.html",
+            "summary.json",
+        ]
         assert summary["clusters"] == 1
         assert index.report("out", formats="csv")["clusters"] == 1
         for wrong in ("json", 7, ["csv", 7], []):

@@ -30,7 +30,7 @@ STEPS: list[tuple[Callable[[neardup.Index], Any], list[str]]] = [
     (judge("1", "7", "different"), ["split"]),  # two records of one text
     (judge("6", "10", "same"), ["changed"]),
     (add_some, []),
-    (judge("6", "10", None), ["split"]),
+    (judge("6", "10", None), ["changed"]),
     (judge("1", "7", None), ["merged"]),
     (judge("1", "2", None), ["grown"]),  # the last one
 ]
