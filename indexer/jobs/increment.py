@@ -5,7 +5,8 @@ that a full run gives under the same baseline:
 
 - New texts, and those with too few neighbours left, are searched against all (``vectors.knn_update``).
 - Pairs are compared that have become candidates since; pairs that are none any more are dropped.
-- Components are clustered again in which a text or a pair has come, gone or changed.
+- Components are clustered again in which a text or a pair has come, gone or changed; all of them where people judged.
+- What people judged is applied to the pairs afterwards. The ledger has the pairs as they were found.
 
 Without a last report, with another threshold or model, or under a new baseline, all candidates are compared.
 """
