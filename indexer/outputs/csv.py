@@ -58,17 +58,12 @@ def safe_cell(text: str, splits: str = _SEMICOLON) -> str:
     return start.sub(guarded, text)
 
 
-<<<<<<< HEAD
 def unguarded(cell: str) -> str:
     """Return the text of which ``safe_cell`` made this cell; other cells stay as they are."""
     text = _GUARDED.sub(r"\1", cell)
     return text if safe_cell(text) == cell else cell
 
 
-def guard(*, raw: bool) -> Callable[[str], str]:
-    """Return ``safe_cell``, or with ``raw`` a function that leaves cells as they are."""
-    return str if raw else safe_cell
-=======
 def guard(*, raw: bool, delimiter: str = ",") -> Callable[[str], str]:
     """Return ``safe_cell`` for a file with this delimiter, or with ``raw`` a function that leaves cells as they are.
 
@@ -78,7 +73,6 @@ def guard(*, raw: bool, delimiter: str = ",") -> Callable[[str], str]:
     if raw:
         return str
     return safe_cell if delimiter == "," else partial(safe_cell, splits=_ANY)
->>>>>>> w18
 
 
 @cache

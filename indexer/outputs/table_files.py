@@ -131,11 +131,7 @@ def suffix_of(path: Path, option: str, formats: Sequence[str]) -> str | None:
 
 def preparing(layout: TableFormat, style: Style) -> Callable[[str], str]:
     """Return what makes of any text a cell that ``TableWriter.write`` takes; a cell in many rows is prepared once."""
-<<<<<<< HEAD
-    return guard(raw=style.raw or not layout.is_delimited)
-=======
-    return guard(raw=style.raw or not layout.is_text, delimiter=style.delimiter_of(layout))
->>>>>>> w18
+    return guard(raw=style.raw or not layout.is_delimited, delimiter=style.delimiter_of(layout))
 
 
 class TableWriter(ABC):
