@@ -1,8 +1,8 @@
 """The job ``dedup report``: find all duplicates, remember them, and write what is there and what has changed.
 
-``docs/output-files.md`` describes each file; ``jobs.report_tables`` writes tables, ``jobs.reporting`` opens the files and
-fills the page. The files are replaced together, once all of them are written; the summary last. Files of these names
-that no report wrote are kept, and the report is refused.
+``docs/output-files.md`` describes each file; ``jobs.report_tables`` writes tables, ``jobs.reporting`` opens the files
+and fills the page. The files are replaced together, once all of them are written; the summary last. Files of these
+names that no report wrote are kept, and the report is refused.
 
 A report reads without the writer lock. At its end it takes the lock, checks that nothing was written meanwhile, and
 commits everything in one transaction; only then are the files replaced, so no file has an id that the database does not
@@ -26,7 +26,6 @@ from dedup.errors import CorruptStore, DedupError, UsageError, WriterBusy
 from dedup.matching.matcher import Matcher
 from dedup.runtime.progress import Progress, no_progress
 from dedup.runtime.stopwatch import Stopwatch
-from dedup.text.names import LONG_TEXT
 from indexer.files import PRIVATE, Access
 from indexer.findings.baseline import write_baseline
 from indexer.findings.change_rows import CHANGE_COLUMNS, change_rows
@@ -46,10 +45,8 @@ from indexer.jobs.duplicates import Duplicates
 from indexer.jobs.report_tables import (
     Labels,
     Tables,
-    TextRecords,
     cluster_columns,
     pair_columns,
-    read_records,
     record_columns,
     write_clusters_table,
     write_pairs_table,
@@ -57,6 +54,8 @@ from indexer.jobs.report_tables import (
 )
 from indexer.jobs.reporting.page_contents import page_of
 from indexer.jobs.reporting.report_files import ReportFiles, files_of, open_files
+from indexer.jobs.reporting.summary import summary_of
+from indexer.jobs.reporting.text_records import TextRecords, read_records
 from indexer.memory import REPORT
 from indexer.memory import check as check_memory
 from indexer.outputs.destination import check_destination, check_foreign
@@ -244,6 +243,7 @@ class _Report:
         """Find everything, write the files and commit."""
         store, asked = self._store, self._asked
         check_columns(store, asked.tables.columns)
+        asked.tables.keep.check(store)
         if asked.memory is not None:
             check_memory(REPORT, store.counts().texts, store.count_characters(), asked.memory)
         if asked.since is not None:
@@ -285,11 +285,12 @@ class _Report:
         self._columns = read_columns(store, ledger.last)
         wanted = self._columns if tables.columns is None else tables.columns
         prepare = shared_preparing(tables.formats, tables.style)
-        records = read_records(store, duplicates, wanted, prepare, self._progress)
+        records = read_records(store, duplicates, wanted, prepare, tables.keep, self._progress)
         outcome = outcome_of(
-            *(store, ledger, duplicates.text_ids, duplicates.near.clusters, found.pairs()),
+            *(store, ledger, duplicates.item_ids, duplicates.near.clusters, found.pairs()),
             *(records.ids, records.counts),
-            same_settings=ledger.last is not None and ledger.last.settings == found.settings,
+            is_listed=duplicates.near.are_listed(),
+            otherwise=found.reason_since(ledger.last),
         )
         told = outcome.changes
         if self._asked.since is not None:
@@ -298,7 +299,7 @@ class _Report:
         sizes, listed = self._write_tables(files, duplicates, records, labels)
         with files.table("changes", CHANGE_COLUMNS) as table:
             table.write(change_rows(store, told, ledger, outcome.sources, prepare))
-        summary = _summarise(store, duplicates, records, sizes, listed)
+        summary = summary_of(store, duplicates, records, sizes, listed)
         if tables.formats.page:
             least, formats = self._asked.min_probability, tables.formats
             page = page_of(store, duplicates, records, labels, told, summary, least, formats, self._progress)
@@ -316,7 +317,7 @@ class _Report:
             sizes = write_clusters_table(table, duplicates, records, labels, progress)
         if tables.records:
             with files.table("records", record_columns(columns)) as table:
-                write_records_table(table, self._store, duplicates.text_ids, records, labels, progress)
+                write_records_table(table, self._store, duplicates, records, labels, progress)
         return sizes, listed
 
     def _told(self, found: increment.Found, outcome: Outcome, told: Changes) -> dict[str, Any]:
@@ -341,7 +342,12 @@ class _Report:
 
     def _commit(self, ledger: Ledger, found: increment.Found, outcome: Outcome, manifest: dict[str, Any]) -> None:
         """Store all that was found, with the run, in one transaction."""
-        findings = {"settings": found.settings, "records_up_to": outcome.records_up_to, "columns": self._columns}
+        findings = {
+            "settings": found.settings,
+            "judgements": found.judgements,
+            "records_up_to": outcome.records_up_to,
+            "columns": self._columns,
+        }
         values = {
             "run_id": outcome.run_id,
             "kind": "report",
@@ -365,29 +371,3 @@ class _Report:
         with self._writing() as store:
             store.write(work)
             NeighbourFiles(store, self._snapshots.directory).sweep()
-
-
-def _summarise(
-    store: Store, duplicates: Duplicates, records: TextRecords, sizes: list[int], listed: int
-) -> dict[str, Any]:
-    counts, pairs = records.counts, duplicates.near.pairs
-    of_equal_texts = int((counts * (counts - 1) // 2).sum())
-    return {
-        "records": int(counts.sum()),
-        "distinct_texts": len(counts),
-        "exact_duplicate_records": int((counts - 1).sum()),
-        "near_pairs": len(pairs),
-        "expected_true_pairs": round(float(duplicates.near.probabilities.sum())),
-        "pairs_total": of_equal_texts + int((counts[pairs[:, 0]] * counts[pairs[:, 1]]).sum()),
-        "pairs_listed": listed,
-        "clusters": len(sizes),
-        "records_in_clusters": sum(sizes),
-        "largest_cluster": max(sizes, default=0),
-        "components_sampled": duplicates.near.clusters.sampled,
-        "texts_sampled": duplicates.near.clusters.items_sampled,
-        "components_skipped": 0,  # for readers of earlier versions, which left large components unclustered
-        "texts_skipped": 0,
-        "long_texts": store.count_long_texts(LONG_TEXT),
-        "candidates": duplicates.near.candidates,
-        "snapshot_generation": duplicates.generation,
-    }
