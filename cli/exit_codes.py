@@ -23,7 +23,7 @@ from dedup.runtime.threads import require_address_space
 
 P = ParamSpec("P")
 
-OK, BUG, USAGE, SOME_ROWS_REJECTED, REFUSED, ENVIRONMENT, BUSY, VERSION, CORRUPT, REMOVAL = range(10)
+OK, BUG, USAGE, SOME_ROWS_REJECTED, REFUSED, ENVIRONMENT, BUSY, VERSION, CORRUPT, REMOVAL, FOUND_NEW = range(11)
 INTERRUPTED = 130
 
 _PASSWORD = re.compile(r"(://[^\s/:@]*:)[^\s/]+(?=@)")
@@ -118,7 +118,7 @@ def _usage_code(error: BaseException) -> int:
         setattr(error, "message", "\n".join(map(visible, message.splitlines())))  # noqa: B010 (not in its type)
     try:
         if is_log():
-            say(f"Error: {message}")
+            say(f"Error: {getattr(error, 'format_message', lambda: message)()}")
         else:
             show()
     except OSError:

@@ -18,7 +18,8 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.commands import compare, delete, evaluate, index, link, migrate, query, report, status, train, verify
+from cli.commands import compare, delete, evaluate, index, link, migrate, query, report, runs, status, train, verify
+from cli.commands.reviewing import judgements, review
 from cli.exit_codes import INTERRUPTED, ending, exit_code, guarded
 from cli.options import examples
 from cli.show.help import Command, Group
@@ -31,6 +32,9 @@ SECONDS_TO_STOP = 1.8
 """Time for a command to roll back after a signal before it is ended."""
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _STDERR = 2
+
+_received: list[int] = []
+"""The signal that the program is ending for."""
 
 
 class _Program(Group):
@@ -64,6 +68,9 @@ for _name, _command, _examples in (
     ("query", query.query, query.EXAMPLES),
     ("link", link.link, link.EXAMPLES),
     ("report", report.report, report.EXAMPLES),
+    ("runs", runs.runs, runs.EXAMPLES),
+    ("review", review.review, review.EXAMPLES),
+    ("judgements", judgements.judgements, judgements.EXAMPLES),
     ("delete", delete.delete, delete.EXAMPLES),
     ("compare", compare.compare, compare.EXAMPLES),
     ("status", status.status, status.EXAMPLES),
@@ -113,11 +120,16 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a text may have characters that the terminal cannot encode
             stream.reconfigure(errors="backslashreplace")
-    app()
+    try:
+        app()
+    finally:
+        if _received:  # a library may have swallowed what the handler raised in one of its callbacks, as SQLite does
+            sys.exit(_code_of(_received[0]))
 
 
 def _stop(signum: int, frame: FrameType | None) -> None:
     """Roll back and end. Ending at once loses nothing, either: the next command cleans up and continues."""
+    _received.append(signum)
     for other in _SIGNALS:
         if signal.getsignal(other) == _stop:
             signal.signal(other, _leave_to_watcher)

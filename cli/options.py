@@ -211,6 +211,14 @@ ShortRows = Annotated[
         rich_help_panel=READING,
     ),
 ]
+AllowEmpty = Annotated[
+    bool,
+    typer.Option(
+        "--allow-empty",
+        help="Accept an empty file, which has no rows: change nothing and exit with code 0.",
+        rich_help_panel=READING,
+    ),
+]
 FixMojibake = Annotated[
     bool,
     typer.Option(
@@ -300,7 +308,7 @@ def reading_of(arguments: Mapping[str, Any], text_columns: list[str] | None) -> 
         id_column=arguments["id"],
         header=not arguments["no_header"],
         fix_mojibake=arguments["fix_mojibake"],
-        allow_empty=arguments.get("allow_empty", False),
+        allow_empty=arguments["allow_empty"],
         **{name: arguments[name] for name in as_they_are},
     )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from functools import partial
 from threading import RLock
 from typing import Any, Self, Unpack, overload
 
@@ -12,39 +11,36 @@ from dedup.errors import UsageError, WriterBusy
 from indexer.arguments import (
     Label,
     ModelOption,
-    ReportOptions,
     Sources,
     TextColumns,
-    id_column_of,
     limit_of,
     model_of,
     path_of,
     probability_of,
+    python_input_of,
+    read_options_of,
     share_of,
     source_of,
     sources_of,
-    tables_of,
-    text_columns_of,
     text_of,
     texts_of,
 )
 from indexer.in_memory import left_side
+from indexer.index_findings import Findings
 from indexer.ingest import id_types
 from indexer.jobs import delete as delete_job
-from indexer.jobs.duplicates import find_duplicates, places_of
+from indexer.jobs.duplicates import find_duplicates
 from indexer.jobs.index import index_input
 from indexer.jobs.link import LINKS_OF_A_TEXT
-from indexer.jobs.report import report as report_job
 from indexer.jobs.status import status as status_of
 from indexer.jobs.verify import verify_workspace
 from indexer.linking import link_to_index
 from indexer.outputs.record_pairs import MAX_PAIRS
 from indexer.progress_bar import ProgressOption, progress_of
 from indexer.reader import Reader, state_of
-from indexer.reading.formats.python_rows import PythonTable, rows_of
-from indexer.reading.inputs import Input, inputs_of_files
+from indexer.reading.inputs import inputs_of_files
 from indexer.reading.rejects import RejectsList
-from indexer.reading.rows import ReadingOptions, ReadOptions
+from indexer.reading.rows import ReadingOptions
 from indexer.results.deduplication import Duplicates
 from indexer.results.indexing import Added, Status, Verification
 from indexer.results.links import Links
@@ -55,13 +51,8 @@ from indexer.store.database_url import absolute_url
 from indexer.store.workspace import Workspace
 from indexer.vectors.snapshot import Snapshots
 
-DEFAULT_SOURCE = "python"
-"""Source of rows that are given as Python objects, unless one is named."""
 
-_OF_FILES = ReadingOptions.__annotations__.keys() - {"fix_mojibake"}
-
-
-class Index:
+class Index(Findings):
     """A persistent index in a directory, or in a database that a URL names.
 
     ``location`` is the directory of a workspace, or the URL of a PostgreSQL or SQLite database; then ``workspace`` is
@@ -161,12 +152,12 @@ class Index:
             TooManyRemoved: more records than ``max_removed`` would be removed; nothing was changed.
             WriterBusy, EnvironmentFault: another process is writing; the disk or the database fails.
         """
-        options, rejects = _options(data, text, id, reading), RejectsList()
+        options, rejects = read_options_of(data, text, id, reading), RejectsList()
         table = None
         if is_file := isinstance(data, str | os.PathLike):
             (given,) = inputs_of_files([os.fspath(data)], None if source is None else source_of(source))
         else:
-            table, given = _from_python(data, options, source)
+            table, given = python_input_of(data, options, source)
         notes: list[str] = []
         with progress_of(self._progress) as progress:
             done = index_input(
@@ -270,7 +261,7 @@ class Index:
             VersionMismatch: the index was made with another model.
         """
         least = probability_of(min_probability, self._model.default_probability)
-        side, rejected = left_side(data, _options(data, text, id, reading))
+        side, rejected = left_side(data, read_options_of(data, text, id, reading))
         return self._link(side, sources_of(against), least, limit_of(limit), rejected)
 
     def between(
@@ -297,11 +288,14 @@ class Index:
                 rejected=rejected,
             )
 
-    def duplicates(self, *, min_probability: float | None = None, max_pairs: int = MAX_PAIRS) -> Duplicates:
+    def duplicates(
+        self, *, min_probability: float | None = None, max_pairs: int = MAX_PAIRS, judgements: bool = True
+    ) -> Duplicates:
         """Find all duplicates in the index.
 
         Pairs have at least ``min_probability`` (default: the model's, 0.5 for the one that ships with neardup);
-        ``max_pairs`` as in ``Duplicates.pairs``. The result holds every record in memory; ``report`` does not.
+        ``max_pairs`` as in ``Duplicates.pairs``. What people judged holds, unless ``judgements`` is False. The result
+        holds every record in memory; ``report`` does not.
 
         Raises:
             UsageError: nothing is indexed.
@@ -313,35 +307,19 @@ class Index:
         with self._workspace.open(for_writing=False) as store, progress_of(self._progress) as progress:
             before = state_of(store)
             snapshots = Snapshots(store, self._workspace.snapshots)
-            found = find_duplicates(snapshots, self._model, min_probability=least, progress=progress)
+            found = find_duplicates(
+                snapshots, self._model, min_probability=least, judgements=judgements, progress=progress
+            )
             parsers = id_types.parsers(store)
             stored_records = sorted(store.iter_records(), key=lambda one: one.record_id)
             if state_of(store) != before:
                 raise WriterBusy("Another process has changed the index while its duplicates were searched; try again.")
-        places = places_of(stored_records, found.text_ids)
+        places = found.places_of(stored_records)
         records = [record_of(one, parsers) for one in stored_records]
         of_text: dict[int, list[Record]] = {}
         for place, record in zip(places, records, strict=True):
             of_text.setdefault(place, []).append(record)
         return Duplicates(records, (), least, (), None, found.near, of_text, len(found.text_ids), most)
-
-    def report(
-        self, output: str | os.PathLike[str], *, min_probability: float | None = None, **how: Unpack[ReportOptions]
-    ) -> dict[str, Any]:
-        """Write ``pairs.csv``, ``clusters.csv`` and ``summary.json`` into the directory ``output``; return the summary.
-
-        ``how`` are the options of ``dedup report``: ``tables`` (``csv``, ``tsv``, ``xlsx``, ``parquet``), ``columns``,
-        ``explain``, ``max_pairs``, ``delimiter``, ``bom``, ``locale`` and ``raw``.
-
-        Raises:
-            UsageError: nothing is indexed, or an option cannot be used.
-            InputRefused: there is no such column.
-            EnvironmentFault: the files cannot be written.
-        """
-        least, folder = probability_of(min_probability, self._model.default_probability), path_of(output, "output")
-        asked: dict[str, Any] = {"min_probability": least, "tables": tables_of(how)}
-        with progress_of(self._progress) as progress:
-            return report_job(self._workspace, self._model, folder, **asked, progress=progress)
 
     def verify(self, *, repair: bool = False) -> Verification:
         """Check every record, text and vector, and the snapshot; true if nothing is wrong.
@@ -373,20 +351,3 @@ class Index:
         if self._reader is None:
             self._reader = Reader(self._workspace, self._model, self._progress)
         return self._reader
-
-
-def _from_python(data: object, options: ReadOptions, source: str | None) -> tuple[PythonTable, Input]:
-    """Return rows that are given as Python objects, as a table and as an input, which may be opened again."""
-    name = source_of(DEFAULT_SOURCE if source is None else source)
-    opener = partial(PythonTable, rows_of(data), id_text=id_types.to_text)
-    return opener(options), Input(name, (), opener, source is not None)
-
-
-def _options(data: object, text: TextColumns, id: Label | None, reading: ReadingOptions) -> ReadOptions:
-    """Return how to read ``data``; raises ``UsageError`` for an option that there is not, or that is for files only."""
-    known = ReadingOptions.__annotations__
-    if unknown := sorted(reading.keys() - known):
-        raise UsageError(f"There is no option {unknown[0]!r}; the options of reading are {', '.join(known)}.")
-    if not isinstance(data, str | os.PathLike) and (for_files := sorted(reading.keys() & _OF_FILES)):
-        raise UsageError(f"{for_files[0]}= applies only to files.")
-    return ReadOptions(text_columns=text_columns_of(text), id_column=id_column_of(id), **reading)

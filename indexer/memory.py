@@ -57,7 +57,7 @@ class Need:
 
 INDEX = Need(120 << 20, 155 << 20, 390, 12, prefix="Up to ")
 """Each thread has a process that encodes texts; the characters are those of one batch of rows, all columns."""
-REPORT = Need(160 << 20, 243 << 20, 200, 20, full_thread=5_000_000, full_texts=200_000, per_long_character=24)
+REPORT = Need(160 << 20, 243 << 20, 240, 20, full_thread=5_000_000, full_texts=200_000, per_long_character=24)
 """Each thread has a process that compares pairs; the characters are those of all texts."""
 
 

@@ -73,14 +73,6 @@ SourceUrl = Annotated[
     str | None,
     typer.Option("--source-url", metavar="URL", help="Database for --from-sql; it is never written to."),
 ]
-AllowEmpty = Annotated[
-    bool,
-    typer.Option(
-        "--allow-empty",
-        help="Accept an empty file: change nothing and exit with code 0.",
-        rich_help_panel=options.READING,
-    ),
-]
 MaxRejectRate = Annotated[
     float,
     typer.Option(
@@ -122,7 +114,7 @@ def index(
     short_rows: options.ShortRows = False,
     sheet: options.Sheet = None,
     fix_mojibake: options.FixMojibake = False,
-    allow_empty: AllowEmpty = False,
+    allow_empty: options.AllowEmpty = False,
     rejects: options.Rejects = None,
     allow_rejects: options.AllowRejects = False,
     max_reject_rate: MaxRejectRate = 0.05,

@@ -121,6 +121,7 @@ def link(
     short_rows: options.ShortRows = False,
     sheet: options.Sheet = None,
     fix_mojibake: options.FixMojibake = False,
+    allow_empty: options.AllowEmpty = False,
     rejects: options.Rejects = None,
     allow_rejects: options.AllowRejects = False,
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,6 +106,7 @@ def query(
     short_rows: options.ShortRows = False,
     sheet: options.Sheet = None,
     fix_mojibake: options.FixMojibake = False,
+    allow_empty: options.AllowEmpty = False,
     rejects: options.Rejects = None,
     allow_rejects: options.AllowRejects = False,
 ) -> None:
@@ -114,8 +116,8 @@ def query(
     vectors (-1 to 1), whether both are equal after normalisation (exact), and its other columns. A column whose
     name is already taken gets the prefix column_.
 
-    With --input, each match also has the line, id, text and other columns of its query, as query_city.
-    Exit code 3: some rows of --input were rejected.
+    With --input, each match also has the line, id, text and other columns of its query, as query_city (its own
+    column line is query_column_line). Exit code 3: some rows of --input were rejected.
     """
     compute_with(threads)
 
@@ -217,9 +219,10 @@ def _answer_file(
     own: str | None,
     progress: Progress,
 ) -> int:
-    """Write the matches of every row of a file; return the number of rejected rows."""
+    """Write the matches of every row of a file, and say how many have one; return the number of rejected rows."""
     from indexer.reading.inputs import reading
 
+    counts = Counter[bool]()
     with listed as refused, reading(table, asked.note):
         answers = searcher.answer(
             table,
@@ -229,9 +232,17 @@ def _answer_file(
             without=own,
             progress=with_total(progress, table, "queries"),
         )
-        asked.file.write(_rows(searcher, answers, asked), match_rows.QUERY_TYPES)
+        asked.file.write(_rows(searcher, _counted(answers, counts), asked), match_rows.QUERY_TYPES)
         say_rejected(refused)
+        asked.note(f"Matched {counts[True]:,} of {counts.total():,} rows.")
     return refused.count
+
+
+def _counted(answers: Iterable[Answer], counts: Counter[bool]) -> Iterator[Answer]:
+    """Yield the answers, and count those that have a match and those that have none."""
+    for answer in answers:
+        counts[bool(answer[2])] += 1
+        yield answer
 
 
 def _rows(searcher: Searcher, answers: Iterable[Answer], asked: _Asked) -> Iterator[dict[str, Any]]:

@@ -83,6 +83,13 @@ def notes_unless(quiet: bool) -> Callable[[str], None]:
     return note
 
 
+def say_contradictions(found: Sequence[object]) -> None:
+    """Warn of judgements that contradict others."""
+    if found:
+        verb = "judgement contradicts" if len(found) == 1 else "judgements contradict"
+        say(f"Warning: {len(found):,} {verb} others; `dedup judgements --contradictions` shows them.")
+
+
 def say_rejected(rejects: RejectsFile | RejectsStream) -> Path | None:
     """Complete the list of rejected rows, and say how many there are, where they are listed, and why.
 

@@ -96,13 +96,16 @@ def rejects_of(
 ) -> RejectsFile | RejectsStream:
     """Return where the rejected rows of files of queries are listed: ``asked``, or a file of the workspace.
 
-    Raises what ``open_rejects`` raises, and ``UsageError`` if the rows would be written there.
+    Raises what ``open_rejects`` raises, ``EnvironmentFault`` if others can write to the workspace, which need not hold
+    an index, and ``UsageError`` if the rows would be written there.
     """
     from dedup.errors import UsageError
     from indexer.files import access_of
-    from indexer.reading.inputs import open_rejects, place_of_rejects, source_name
+    from indexer.reading.inputs import open_rejects, place_of_rejects, stem_of
 
-    default = place_of_rejects(place.directory, source_name(files[0]), of_queries=True)
+    if asked is None:
+        place.check_folders()
+    default = place_of_rejects(place.directory, stem_of(files[0]), of_queries=True)
     listed = open_rejects(files, asked, default, owns=place.owns, access=access_of(mode) if mode else None)
     if target.path is not None and listed.path is not None and target.path.resolve() == listed.path.resolve():
         raise UsageError(f"--output {target.path} is where the rejected rows are listed; choose another path.")

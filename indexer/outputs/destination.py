@@ -19,7 +19,7 @@ from indexer.files import PRIVATE, SIDE_FILES, Access, kind_of, open_beside, ope
 _DESCRIPTOR = re.compile(r"/dev/fd/(\d{1,4})|/proc/self/fd/(\d{1,4})|/dev/std(out|err)")
 _SIDE_FILE = re.compile(rf"(.+?)({'|'.join(map(re.escape, SIDE_FILES))}|\.\d+\.(backup|tmp))")
 """A file that SQLite or neardup keeps beside a database; the first group is the name of the database."""
-_SNAPSHOT = re.compile(r"idx-\d+-[0-9a-f]{32}\..+")
+_SNAPSHOT = re.compile(r"(?:idx|near)-\d+-[0-9a-f]{32}\..+")
 _HEAD_BYTES = 4096
 _FOOTER_BYTES = 1 << 20
 """The metadata at the end of a Parquet file is searched in so many bytes."""

@@ -57,6 +57,7 @@ class Workspace:
         self._busy_timeout_ms = busy_timeout_ms
         self._retry_pauses_s = tuple(retry_pauses_s)
         self.snapshots = directory / "snapshots"
+        self._folders = self.snapshots, directory / "rejects", directory / "rejects" / "queries"
         self.url = (
             parse_url(database_url)
             if database_url
@@ -110,8 +111,7 @@ class Workspace:
         engine, pauses_s = self._make_engine(), self._retry_pauses_s
         try:
             with engines.translated_errors(engine):
-                self._check_owners()
-                self._refuse_link()
+                self.check_folders()
                 if not for_writing:
                     self._check_readable(engine)
                     yield Store(engine, retry_pauses_s=pauses_s)
@@ -123,6 +123,14 @@ class Workspace:
                     yield Store(engine, writer, retry_pauses_s=pauses_s)
         finally:
             engine.dispose()
+
+    def check_folders(self) -> None:
+        """Refuse a workspace in which another user could read or change files, or whose folders are links.
+
+        Raises ``EnvironmentFault``.
+        """
+        self._check_owners()
+        self._refuse_links()
 
     def check_readable(self) -> None:
         """Raise what ``open`` for reading raises, so that nothing is made where nothing is indexed."""
@@ -142,8 +150,7 @@ class Workspace:
         engine, file = self._make_engine(), self._sqlite_file()
         try:
             with engines.translated_errors(engine):
-                self._check_owners()
-                self._refuse_link()
+                self.check_folders()
                 if file is None or _is_file(file):
                     self._create()
                     with self._locked(engine):
@@ -212,7 +219,7 @@ class Workspace:
 
         Raises ``EnvironmentFault``.
         """
-        paths = [self.directory, self.snapshots, self.directory / "rejects", self.directory / "lock"]
+        paths = [self.directory, *self._folders, self.directory / "lock"]
         if file := self._sqlite_file():
             if file.exists():
                 _is_file(file)  # what is none has other owners
@@ -244,14 +251,15 @@ class Workspace:
         if not inspect(connection).has_schema(named):
             raise UsageError(f"There is no schema {named!r} in {self.where}; create it, or name another one.")
 
-    def _refuse_link(self) -> None:
-        """Refuse a folder of snapshots that is a link: files would be written and removed elsewhere."""
-        with _reachable(self.snapshots):
-            if self.snapshots.is_symlink():
-                raise EnvironmentFault(
-                    f"{self.snapshots} is a link, which is not followed; put a folder in its place, or choose another "
-                    "workspace."
-                )
+    def _refuse_links(self) -> None:
+        """Refuse a folder in the workspace that is a link: files would be written and removed elsewhere."""
+        for folder in self._folders:
+            with _reachable(folder):
+                if folder.is_symlink():
+                    raise EnvironmentFault(
+                        f"{folder} is a link, which is not followed; put a folder in its place, or choose another "
+                        "workspace."
+                    )
 
 
 def _real(path: Path) -> Path:

@@ -159,7 +159,7 @@ def test_workbooks_and_parquet_hold_the_rows_of_csv(two_sources):
     for suffix in ("csv", "xlsx", "parquet"):
         for command in (("link", "leads.csv", "--against", "accounts"), ("query", "--input", "leads.csv")):
             assert two_sources(*command, "--output", f"{command[0]}.{suffix}").exit_code == 0
-    assert two_sources("report", "--output", "out", "--tables", "xlsx").exit_code == 0
+    assert two_sources("report", "--output", "out", "--format", "xlsx").exit_code == 0
     for command in ("link", "query"):
         with Path(f"{command}.csv").open(encoding="utf-8", newline="") as file:
             rows = [list(row) for row in csv.reader(file)]
@@ -173,10 +173,10 @@ def test_workbooks_and_parquet_hold_the_rows_of_csv(two_sources):
 
 
 def test_a_report_is_the_same_in_python(two_sources, engine_url):
-    options = ("--tables", "tsv", "--columns", "city", "--explain", "--max-pairs", "2", "--raw")
+    options = ("--format", "tsv", "--columns", "city", "--explain", "--max-pairs", "2", "--raw")
     assert two_sources("report", "--output", "out", *options).exit_code == 0
     with Index(engine_url, model=dedup.model.load_model()) as index:
-        index.report("python", tables="tsv", columns=["city"], explain=True, max_pairs=2, raw=True)
+        index.report("python", formats="tsv", columns=["city"], explain=True, max_pairs=2, raw=True)
         with pytest.raises(UsageError, match="max_pair"):
             index.report("python", max_pair=2)
     for name in ("pairs.tsv", "clusters.tsv"):

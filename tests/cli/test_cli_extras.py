@@ -17,7 +17,7 @@ _COMMANDS = [
     (("index", "list.xlsx"), "xlsx"),
     (("link", "list.csv", "list.xlsx"), "xlsx"),
     (("query", "Acme", "--output", "out.xlsx"), "xlsx"),
-    (("report", "--tables", "xlsx"), "xlsx"),
+    (("report", "--format", "xlsx"), "xlsx"),
     (("index", "list.parquet"), "parquet"),
     (("query", "Acme", "--format", "parquet", "--output", "-"), "parquet"),
     (("link", "list.csv", "list.csv", "--output", "out.parquet"), "parquet"),

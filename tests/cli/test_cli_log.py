@@ -194,3 +194,8 @@ def test_one_command_leaves_nothing_for_the_next(indexed: None) -> None:
     with Workspace(Path(".dedup")).open(for_writing=True):
         busy = logged(dedup_("index", corpus(), "--log-format", "json"))
     assert [line["run_id"] for line in busy] == [None]
+
+
+def test_an_argument_that_is_wrong_is_named_in_the_log() -> None:
+    result = dedup_("query", "acme", "--limit", "0", "--log-format", "json")
+    assert (result.exit_code, "--limit" in json.loads(result.stderr)["message"]) == (2, True)

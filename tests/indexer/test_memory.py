@@ -10,7 +10,7 @@ from doubles import fake_model
 from dedup.errors import UsageError
 from dedup.runtime import threads
 from indexer.jobs.index import index_rows
-from indexer.jobs.report import report_workspace
+from indexer.jobs.report import Asked, report_workspace
 from indexer.memory import INDEX, REPORT, Need, parse_size
 from indexer.reading.open import Row
 from indexer.store.store import Store
@@ -69,7 +69,7 @@ def test_a_report_of_long_texts_is_refused_where_one_of_short_texts_passes(
     limit = REPORT.estimate(300, 300 * 1000, threads.count())
     given = (Snapshots(store, tmp_path), fake_model(), tmp_path / "report")
     with pytest.raises(UsageError, match="300 distinct texts with 600,000 char") if is_refused else nullcontext():
-        report_workspace(*given, min_probability=0.99, memory=limit)
+        report_workspace(*given, Asked(0.99, memory=limit))
 
 
 @pytest.mark.parametrize(

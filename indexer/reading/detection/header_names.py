@@ -32,6 +32,8 @@ from indexer.reading.detection.header_words import (
     words_of,
 )
 
+_ADDITION = re.compile(r"\s*[(\[（][^()\[\]（）]*[)\]）]\s*$")
+"""What stands in brackets at the end of a name, such as ``(18)`` or ``(EUR)``."""
 _SHORT = 3
 _LINKS = ("", "s", "n", "en", "es", "er", "e", "i", "record", "ref")
 _HEAD_FIRST = re.compile("[\u0e00-\u0eff\u1780-\u17ff]")
@@ -51,8 +53,8 @@ class Meaning:
 @cache
 def meaning_of(name: str) -> Meaning:
     """Return what the name of a column says."""
-    key = key_of(name)
-    bare = name[1:] if name.startswith("*") else name
+    bare = _ADDITION.sub("", name.removeprefix("*")) or name
+    key = key_of(bare)
     for kind, words in _KINDS.items():
         if key in words:
             return Meaning(-1, -1, kind)

@@ -20,7 +20,7 @@ def key_of(text: str) -> str:
 
 def words_of(text: str) -> list[str]:
     """Return the keys of the words of a text; ``legalName`` has two."""
-    folded = unicodedata.normalize("NFKD", _CAMEL.sub(" ", text).casefold())
+    folded = unicodedata.normalize("NFKD", _CAMEL.sub(" ", text)).casefold()
     plain = "".join(char for char in folded if unicodedata.category(char)[0] != "M").translate(_UNDECOMPOSED)
     return _WORD.findall(plain)
 
@@ -75,7 +75,8 @@ OWNER = _vocabulary("""
     anagrafica, bedrijf, klant, leverancier, organisatie, onderneming, vestiging, relatie, debiteur, crediteur,
     firmy, klient, klienta, dostawca, dostawcy, kontrahent, kontrahenta, przedsiębiorstwo, spółka, podmiot,
     odbiorca, компания, компании, организация, организации, клиент, клиента, поставщик, поставщика, контрагент,
-    контрагента, предприятие, юрлицо, заказчик, партнер, компанія, підприємство, постачальник, şirket, müşteri,
+    контрагента, предприятие, юрлицо, заказчик, партнер, компанія, компанії, підприємство, підприємства, постачальник,
+    постачальника, клієнт, клієнта, контрагент, контрагента, покупець, покупця, şirket, müşteri,
     tedarikçi, cari, cari hesap, kurum, işletme, bayi, 公司, 企业, 客户, 供应商, 单位, 机构, 商户, 客戶, 會社,
     企業, 会社, 顧客, 取引先, 得意先, 仕入先, 法人, 店舗, 회사, 고객, 거래처, 업체, 기업, 법인, 공급업체,
     företag, kund, leverantör, bolag, kunde, virksomhed, leverandør, bedrift, foretak, yritys, asiakas,
@@ -101,7 +102,7 @@ ID = _vocabulary("""
     azonosító, număr, αριθμός, κωδικός, رقم, رمز, broj, šifra, n, nº, sorszám, tunniste, κωδ, αρ, מספר, מזהה,
     קוד, מס, รหัส, เลขที่, หมายเลข, mã, kode, nomor, كود, معرف, شماره, کد, شناسه, संख्या, क्रमांक, कोड, आईडी,
     kodas, numeris, kods, numurs, kood, númer, codi, kodea, zenbakia, шифра, број, številka, koda, kodi, numri,
-    기호, 工号, 学号, 序号, matrícula
+    기호, 工号, 学号, 序号, matrícula, clave, symbol
 """)
 
 OWN_ID = _vocabulary("""

@@ -23,6 +23,8 @@ _MIN_WORDS = 0.2
 _MIN_ROWS_UNNAMED_ID = 10
 _MIN_ROWS_OF_ONE_LENGTH = 3
 _MIN_DISTINCT = 0.95
+_MIN_DISTINCT_AMONG_OTHERS = 0.5
+"""Less varied values, such as one for all rows, are no error in the data of ``id`` where another column holds ids."""
 _MIN_FILLED = 0.95
 _MIN_FILLED_NAMED = 0.5
 _CLEAR_NAME = 0.9
@@ -87,7 +89,9 @@ def _columns(names: Sequence[str], sample: Sequence[Sequence[str]]) -> list[_Col
 def _text_of(columns: Sequence[_Column]) -> tuple[int, ...]:
     """Return the text column, both columns of a person's name, or nothing if no column is clearly the text."""
     if len(columns) == 1:
-        return (columns[0].at,)
+        (only,) = columns
+        is_id = only.meaning.id > 0 and only.cells.rows > 0 and only.cells.words < _MIN_WORDS
+        return () if is_id else (only.at,)
     named = [one for one in columns if one.meaning.text > 0]
     misnamed = [one for one in columns if one.meaning.id > 0 and one.cells.as_id < 0.5 and one.cells.text >= _MIN_TEXT]
     named = [one for one in named if one.cells.words >= _MIN_WORDS] or misnamed or named
@@ -120,7 +124,8 @@ def _person_of(columns: Sequence[_Column], best: _Column | None) -> tuple[int, .
 def _id_of(columns: Sequence[_Column], may_be_unnamed: bool) -> int | None:
     named = [one for one in columns if one.meaning.id > 0.3 and _holds_ids(one)]
     if named:
-        return max(named, key=lambda one: (one.meaning.id, -one.at)).at
+        varied = [one for one in named if one.cells.distinct >= _MIN_DISTINCT_AMONG_OTHERS]
+        return max(varied or named, key=lambda one: (one.meaning.id, -one.at)).at
     unnamed = (one for one in columns if one.meaning == Meaning() or (one.meaning.id == 0 and one.cells.words < 0.2))
     return next((one.at for one in unnamed if _is_surely_id(one)), None) if may_be_unnamed else None
 

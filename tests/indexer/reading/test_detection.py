@@ -8,6 +8,7 @@ import pytest
 from paths import ROOT
 from tables import write
 
+from dedup.errors import InputRefused
 from indexer.reading.detection.roles import places_of
 from indexer.reading.open import ReadOptions, open_table
 
@@ -95,6 +96,33 @@ def test_values_that_are_no_ids_are_not_taken_for_ids(tmp_path, cells):
 def test_a_company_id_that_repeats_is_not_the_id(tmp_path):
     rows = [f"{n // 4};Person Number {n};{n}" for n in range(40)]
     assert choice_of(tmp_path, "company_id;name;contact_id", rows) == (("name",), "contact_id")
+
+
+def test_an_id_of_one_value_is_not_the_id_if_another_column_is(tmp_path):
+    rows = [f"q;{n:05};Person Number {n}" for n in range(40)]
+    assert choice_of(tmp_path, "id;Kundennr.;name", rows) == (("name",), "Kundennr.")
+    assert choice_of(tmp_path, "id;colour;name", rows)[1] == "id"  # an error in the data, which is told
+
+
+@pytest.mark.parametrize(
+    "name", ["Account ID (18)", "№ клієнта", "No. (SAP)", "Kunden-Nr [intern]", "客户编号（内部）"]
+)
+def test_signs_and_additions_in_brackets_do_not_hide_an_id(tmp_path, name):
+    rows = [f"{5560 + n}-4567;{n + 10};Harbor Works" for n in range(20)]
+    assert choice_of(tmp_path, f"Org.nr;{name};Firma (lang)", rows) == (("Firma (lang)",), name)
+
+
+def test_a_single_column_of_numbers_called_an_id_is_no_text(tmp_path):
+    with pytest.raises(InputRefused, match="no column that is clearly the text"):
+        choice_of(tmp_path, "id", ["1", "2", "3"])
+    assert choice_of(tmp_path, "id", ["Acme", "Beta", "3M"])[0] == ("id",)
+    assert choice_of(tmp_path, "id", ["1", "2"], text_columns=["id"])[0] == ("id",)
+
+
+def test_a_text_in_an_object_is_refused_with_the_remedy(tmp_path):
+    lines = "".join(f'{{"id": {n}, "company": {{"name": "Acme {n}"}}}}\n' for n in range(20))
+    with pytest.raises(InputRefused, match=r"'company'.*flatten the file first"), open_table(write(tmp_path, lines)):
+        pass
 
 
 def test_a_text_that_was_asked_for_is_not_the_id(tmp_path):
