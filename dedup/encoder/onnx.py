@@ -5,11 +5,14 @@ outputs, without padding, are projected, and the embeddings of the hashed grams 
 length 1 and rounded to int8, so dot products are exact integers, equal on every machine. The vector of a text
 of several windows is the mean of their vectors, weighted by length and scaled to length 1. The tower is trained
 in ``dedup.training``; nothing here imports torch.
+
+Encoders of other architectures read other tokens; theirs are listed in the file itself, so that one hash covers both.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Protocol
@@ -18,7 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedup.encoder.cosine import cosine
-from dedup.encoder.tokens import in_letters, symbols_and_grams, windows
+from dedup.encoder.token_reader import TokenReader
+from dedup.encoder.tokens import LettersAndGrams
 from dedup.errors import VersionMismatch
 from dedup.runtime import threads
 from dedup.runtime.onnx_session import session
@@ -26,10 +30,26 @@ from dedup.runtime.onnx_session import session
 CODE_SCALE = 254.0
 """Factor by which a unit vector is multiplied before it is rounded and clipped to ±127, its int8 code."""
 
+TOKENS = "tokens"
+"""Metadata of an ONNX file that hold the ``TokenReader`` of its encoder; without them it reads letters and grams."""
+
 _REMEDY = "use the model that ships with neardup, or train one with `dedup train`."
 
 _BATCH_CHARACTERS = 4_096  # the activations of a batch fit in a core's cache
 _BATCH_TEXTS = 128
+
+
+class Reader(Protocol):
+    """Turns normal forms into the inputs of an encoder."""
+
+    def windows(self, normal_form: str) -> list[str]:
+        """Return the pieces of a text that are encoded one by one."""
+
+    def width(self, normal_form: str) -> int:
+        """Return about the number of tokens of a piece, by which batches are formed."""
+
+    def read(self, normal_forms: Sequence[str]) -> Mapping[str, NDArray[np.int32]]:
+        """Return the inputs of the encoder by their names; raises ``ValueError`` for an empty text."""
 
 
 class Encoder(Protocol):
@@ -77,6 +97,8 @@ class OnnxEncoder:
         self._model_path = model_path
         try:
             self._session = session(model_path)
+            tokens = self._session.get_modelmeta().custom_metadata_map.get(TOKENS)
+            self.reader: Reader = TokenReader.from_json(json.loads(tokens)) if tokens else LettersAndGrams()
             found = self._vectors(["a"]).shape
         except MemoryError:
             raise
@@ -96,12 +118,12 @@ class OnnxEncoder:
         Raises:
             ValueError: a text is empty.
         """
-        parts = [windows(text) for text in normal_forms]
+        parts = [self.reader.windows(text) for text in normal_forms]
         texts = [part for pieces in parts for part in pieces]
         counts = np.fromiter(map(len, parts), dtype=np.int64, count=len(parts))
         owners = np.repeat(np.arange(len(parts)), counts)
         lengths = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
-        widths = np.fromiter((len(in_letters(text)) for text in texts), dtype=np.int64, count=len(texts))
+        widths = np.fromiter(map(self.reader.width, texts), dtype=np.int64, count=len(texts))
         codes = np.empty((len(parts), self._dimension), dtype=np.int8)
         long = np.flatnonzero(counts != 1)
         sums = np.zeros((len(long), self._dimension), dtype=np.float32)
@@ -120,8 +142,7 @@ class OnnxEncoder:
         return codes
 
     def _vectors(self, texts: list[str]) -> NDArray[np.float32]:
-        symbols, grams = symbols_and_grams(texts)
-        (vectors,) = self._session.run(None, {"symbols": symbols, "grams": grams})
+        (vectors,) = self._session.run(["vectors"], dict(self.reader.read(texts)))
         return np.asarray(vectors, dtype=np.float32)
 
 

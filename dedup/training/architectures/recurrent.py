@@ -1,0 +1,100 @@
+"""The recurrent tower: LSTM (Hochreiter & Schmidhuber 1997) or GRU (Cho et al. 2014), in one or both directions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from dedup.training.architectures.graph import Graph, Mask
+from dedup.training.architectures.settings import choice, flag, real, whole
+
+# torch orders the gates of an LSTM as input, forget, cell, output, and of a GRU as reset, update, new; ONNX as input,
+# output, forget, cell, and as update, reset, hidden.
+_GATES = {"LSTM": (0, 3, 1, 2), "GRU": (1, 0, 2)}
+
+
+@dataclass(frozen=True, slots=True)
+class Recurrent:
+    """Settings of the recurrent tower.
+
+    ``dropout`` is the share of outputs of each layer that training sets to 0.
+    """
+
+    cell: str = choice("lstm", "gru")
+    hidden_size: int = whole(64, 1, 4_096)
+    layers: int = whole(1, 1, 8)
+    bidirectional: bool = flag(False)
+    dropout: float = real(0.0, 0.0, 0.95)
+
+    def build(self, size: int) -> RecurrentTower:
+        """Return a tower for embeddings of ``size``."""
+        return RecurrentTower(self, size)
+
+
+class RecurrentTower(nn.Module):
+    """Reads a text from left to right and, if bidirectional, from its last real token to the left."""
+
+    def __init__(self, settings: Recurrent, size: int) -> None:
+        super().__init__()
+        self.settings = settings
+        self.directions = 2 if settings.bidirectional else 1
+        self.size = settings.hidden_size * self.directions
+        between = settings.dropout if settings.layers > 1 else 0.0
+        self.cells: nn.RNNBase = getattr(nn, settings.cell.upper())(
+            size,
+            settings.hidden_size,
+            settings.layers,
+            batch_first=True,
+            dropout=between,
+            bidirectional=settings.bidirectional,
+        )
+        self.drop = nn.Dropout(settings.dropout)
+
+    def forward(self, embedded: Tensor, real: Tensor) -> Tensor:
+        """Return the states, (n, length, size), of (n, length, embedding) inputs."""
+        if self.directions == 1:  # padding on the right comes after all real tokens
+            states, _ = self.cells(embedded)
+        else:
+            lengths = real.sum(dim=1).cpu()
+            packed = pack_padded_sequence(embedded, lengths, batch_first=True, enforce_sorted=False)
+            outputs, _ = self.cells(packed)
+            states, _ = pad_packed_sequence(outputs, batch_first=True, total_length=embedded.shape[1])
+        return self.drop(states)  # type: ignore[no-any-return]
+
+    def to_onnx(self, graph: Graph, prefix: str, embedded: str, mask: Mask) -> str:
+        """Add the tower to a graph; the parameters begin with ``prefix``."""
+        value = graph.node("Transpose", embedded, perm=[1, 0, 2])  # ONNX expects time as the first axis
+        for layer in range(self.settings.layers):
+            outputs = self._layer(graph, f"{prefix}.cells", layer, value, mask)
+            # (time, direction, n, hidden) to (time, n, direction * hidden)
+            outputs = graph.node("Transpose", outputs, perm=[0, 2, 1, 3])
+            value = graph.node("Reshape", outputs, graph.numbers(0, 0, self.size))
+        return graph.node("Transpose", value, perm=[1, 0, 2])
+
+    def _layer(self, graph: Graph, prefix: str, layer: int, value: str, mask: Mask) -> str:
+        kind = self.settings.cell.upper()
+        endings = [f"l{layer}", f"l{layer}_reverse"][: self.directions]
+        parts = {
+            name: [self._by_gates(graph, f"{prefix}.{name}_{ending}") for ending in endings]
+            for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        }
+        both = [graph.node("Concat", ih, hh, axis=0) for ih, hh in zip(parts["bias_ih"], parts["bias_hh"], strict=True)]
+        stacked = [
+            graph.node("Concat", *(graph.node("Unsqueeze", part, graph.numbers(0)) for part in some), axis=0)
+            for some in (parts["weight_ih"], parts["weight_hh"], both)
+        ]
+        # torch multiplies the reset gate with the hidden state after its matrix, ONNX before it unless told otherwise.
+        extra = {"linear_before_reset": 1} if kind == "GRU" else {}
+        direction = "bidirectional" if self.directions == 2 else "forward"
+        size = self.settings.hidden_size
+        return graph.node(kind, value, *stacked, mask.lengths, hidden_size=size, direction=direction, **extra)
+
+    def _by_gates(self, graph: Graph, name: str) -> str:
+        """Return a parameter with its gates in the order of ONNX."""
+        order = _GATES[self.settings.cell.upper()]
+        rows = np.arange(self.settings.hidden_size)
+        index = np.concatenate([gate * self.settings.hidden_size + rows for gate in order]).astype(np.int64)
+        return graph.node("Gather", graph.parameter(name), graph.table(index), axis=0)
