@@ -5,6 +5,10 @@
     scorer.json     the additive model
     rarity.json     the number of names that contain each word
     words.json      the learnt weights of words
+    head.onnx       of a network trained on labelled pairs: compares two vectors as in its training
+
+The encoder of another architecture than the shipped one reads other tokens, which its file lists; the manifest then
+describes them under ``tokeniser`` and has no ``alphabet``.
 
 A file whose hash differs from the manifest's, or a manifest in another format, is refused.
 """
@@ -25,6 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedup.encoder.onnx import CODE_SCALE, Encoder, OnnxEncoder
+from dedup.encoder.pair_head import HEAD, OnnxHead
 from dedup.encoder.tokens import ALPHABET
 from dedup.errors import UsageError, VersionMismatch
 from dedup.evidence.explain import Explanation, explain
@@ -58,8 +63,8 @@ class Model:
         return f"Model({str(self.directory)!r}, model_id={self.model_id[:12]!r}, dimension={self.dimension})"
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave out the encoder, which cannot be pickled; the copy loads it again."""
-        return {name: value for name, value in self.__dict__.items() if name != "encoder"}
+        """Leave out the encoder and the head, which cannot be pickled; the copy loads them again."""
+        return {name: value for name, value in self.__dict__.items() if name not in ("encoder", "head")}
 
     @property
     def model_id(self) -> str:
@@ -90,6 +95,19 @@ class Model:
     def encoder(self) -> Encoder:
         """The encoder, loaded on first use; raises ``VersionMismatch`` if it is not one."""
         return OnnxEncoder(self.directory / "encoder.onnx", self.dimension)
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The files of the model, besides its manifest."""
+        return (*FILES, HEAD) if HEAD in self.manifest["files"] else FILES
+
+    @cached_property
+    def head(self) -> OnnxHead | None:
+        """The head of a network trained on pairs, loaded on first use; raises ``VersionMismatch`` if it is not one."""
+        if HEAD not in self.manifest["files"]:
+            return None
+        assert isinstance(self.encoder, OnnxEncoder)
+        return OnnxHead(self.directory / HEAD, self.encoder)
 
     def compare(
         self, left: Sequence[str], right: Sequence[str], similarities: NDArray[np.float32]
@@ -128,8 +146,9 @@ def load_model(directory: str | os.PathLike[str] | None = None) -> Model:
     directory = Path(str(resources.files("dedup"))) / "data" / "model" if directory is None else Path(directory)
     try:
         manifest = _parse((directory / "manifest.json").read_bytes())
-        contents = {name: (directory / name).read_bytes() for name in FILES}
-    except (OSError, ValueError, RecursionError) as error:
+        names = [*FILES, HEAD] if HEAD in manifest.get("files", ()) else FILES
+        contents = {name: (directory / name).read_bytes() for name in names}
+    except (AttributeError, OSError, TypeError, ValueError, RecursionError) as error:
         raise VersionMismatch(f"{directory} contains no readable model ({error}); reinstall neardup.") from error
     try:
         _check(manifest, contents, directory)
@@ -160,7 +179,7 @@ def _check(manifest: dict[str, Any], contents: dict[str, bytes], directory: Path
     expected = {
         "format_version": FORMAT_VERSION,
         "normaliser_version": NORMALISER_VERSION,
-        "alphabet": ALPHABET,
+        "alphabet": None if "tokeniser" in manifest else ALPHABET,
         "code_scale": CODE_SCALE,
     }
     for key, value in expected.items():

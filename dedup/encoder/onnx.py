@@ -33,7 +33,7 @@ CODE_SCALE = 254.0
 TOKENS = "tokens"
 """Metadata of an ONNX file that hold the ``TokenReader`` of its encoder; without them it reads letters and grams."""
 
-_REMEDY = "use the model that ships with neardup, or train one with `dedup train`."
+REMEDY = "use the model that ships with neardup, or train one with `dedup train`."
 
 _BATCH_CHARACTERS = 4_096  # the activations of a batch fit in a core's cache
 _BATCH_TEXTS = 128
@@ -67,7 +67,7 @@ def quantise(vectors: NDArray[np.float32]) -> NDArray[np.int8]:
         VersionMismatch: a vector is not finite.
     """
     if not np.isfinite(vectors).all():
-        raise VersionMismatch(f"The model returned a vector that is not finite; {_REMEDY}")
+        raise VersionMismatch(f"The model returned a vector that is not finite; {REMEDY}")
     codes: NDArray[np.int8] = np.clip(np.rint(vectors * CODE_SCALE), -127, 127).astype(np.int8)
     return codes
 
@@ -103,14 +103,14 @@ class OnnxEncoder:
         except MemoryError:
             raise
         except Exception as error:  # those of ONNX Runtime have no common base class
-            raise VersionMismatch(f"{model_path} is not an encoder of this version ({error}); {_REMEDY}") from error
+            raise VersionMismatch(f"{model_path} is not an encoder of this version ({error}); {REMEDY}") from error
         if len(found) != 2 or dimension not in (None, found[1]):
-            raise VersionMismatch(f"{model_path} makes vectors of shape {found}, not (1, {dimension}); {_REMEDY}")
-        self._dimension: int = found[1]
+            raise VersionMismatch(f"{model_path} makes vectors of shape {found}, not (1, {dimension}); {REMEDY}")
+        self.dimension: int = found[1]
 
     def __reduce__(self) -> tuple[type[OnnxEncoder], tuple[Path, int]]:
         """Pickle only the path and the dimension; the copy loads the tower again."""
-        return OnnxEncoder, (self._model_path, self._dimension)
+        return OnnxEncoder, (self._model_path, self.dimension)
 
     def encode(self, normal_forms: Sequence[str]) -> NDArray[np.int8]:
         """Return the codes of ``normal_forms`` as an (n, d) int8 array, in order.
@@ -124,9 +124,9 @@ class OnnxEncoder:
         owners = np.repeat(np.arange(len(parts)), counts)
         lengths = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
         widths = np.fromiter(map(self.reader.width, texts), dtype=np.int64, count=len(texts))
-        codes = np.empty((len(parts), self._dimension), dtype=np.int8)
+        codes = np.empty((len(parts), self.dimension), dtype=np.int8)
         long = np.flatnonzero(counts != 1)
-        sums = np.zeros((len(long), self._dimension), dtype=np.float32)
+        sums = np.zeros((len(long), self.dimension), dtype=np.float32)
 
         def encode_batch(rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
             """Store the codes of texts of one window; return the rows and vectors of the others' windows."""
@@ -140,6 +140,19 @@ class OnnxEncoder:
             np.add.at(sums, np.searchsorted(long, owners[pieces]), vectors * lengths[pieces, None])
         codes[long] = quantise(sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-9))
         return codes
+
+    def pooled(self, normal_forms: Sequence[str]) -> NDArray[np.float32]:
+        """Return the vectors of texts before they are scaled and rounded, (n, d), as the head of a network takes them.
+
+        An encoder whose vectors always have length 1 returns those. Only the first window of a text is read.
+        """
+        texts = [self.reader.windows(text)[0] for text in normal_forms]
+        lengths = np.fromiter(map(self.reader.width, texts), dtype=np.int64, count=len(texts))
+        vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
+        name = next((one.name for one in self._session.get_outputs() if one.name == "pooled"), "vectors")
+        for rows in batches_by_length(lengths):
+            (vectors[rows],) = self._session.run([name], dict(self.reader.read([texts[row] for row in rows])))
+        return vectors
 
     def _vectors(self, texts: list[str]) -> NDArray[np.float32]:
         (vectors,) = self._session.run(["vectors"], dict(self.reader.read(texts)))

@@ -14,7 +14,7 @@ from torch import nn
 
 from dedup.encoder.token_reader import FIRST, UNKNOWN, TokenReader
 from dedup.errors import UsageError
-from dedup.training.architectures.settings import choice, flag, text, whole
+from dedup.training.architectures.settings import choice, flag, real, text, whole
 from dedup.training.architectures.word_vectors import read_word_vectors
 
 
@@ -40,6 +40,8 @@ class Embedding:
 
     Attributes:
         size: Numbers of each embedding; that of the vectors if there are any.
+        spread: Standard deviation of the numbers that learnt embeddings begin with. exp(-L1) needs small ones: it is 0
+            for distant vectors, and so is its gradient.
         vectors: File of pretrained word vectors; empty for none.
         words: ``seen`` keeps the vectors of the words of the training pairs, ``all`` those of the whole file.
         unknown: The embedding of a word of the training pairs without a vector: ``random`` of its own, ``shared`` by
@@ -49,6 +51,7 @@ class Embedding:
     """
 
     size: int = whole(64, 1, 4_096)
+    spread: float = real(1.0, 0.0, 100.0)
     vectors: str = text()
     words: str = choice("seen", "all")
     unknown: str = choice("random", "shared", "zero", "mean", "skip")
@@ -108,8 +111,8 @@ def build_embedding(reader: TokenReader, settings: Embedding, table: NDArray[np.
     """Return the table of embeddings; that of padding stays 0."""
     if table is None:
         made = nn.Embedding(reader.size, settings.size, padding_idx=0)
-        if reader.unit != "wordpiece":
-            with torch.no_grad():
-                made.weight[UNKNOWN] = 0  # seldom trained, so better nothing than a random direction
+        with torch.no_grad():
+            made.weight *= settings.spread
+            made.weight[UNKNOWN] = 0  # seldom trained, so better nothing than a random direction
         return made
     return nn.Embedding.from_pretrained(torch.from_numpy(table), freeze=settings.frozen, padding_idx=0)

@@ -31,7 +31,7 @@ class Graph:
         self._state = {name: value.detach().cpu().numpy() for name, value in module.state_dict().items()}
         self._nodes: list[onnx.NodeProto] = []
         self._initialisers: dict[str, NDArray[Any]] = {}
-        self._outputs: list[tuple[str, str]] = []
+        self._outputs: list[tuple[str, str, int | str]] = []
 
     def parameter(self, name: str) -> str:
         """Return the parameter of the module with torch's ``name``."""
@@ -74,9 +74,9 @@ class Graph:
         length = self.node("ReduceL2", value, axes=[axis], keepdims=1)
         return self.node("Max", length, self.number(1e-12))
 
-    def output(self, name: str, value: str) -> None:
-        """Make a value an output of the graph."""
-        self._outputs.append((name, value))
+    def output(self, name: str, value: str, size: int | str) -> None:
+        """Make a value of shape (n, ``size``) an output of the graph."""
+        self._outputs.append((name, value, size))
 
     def write(self, path: Path, inputs: Mapping[str, tuple[int, Sequence[str | int]]], metadata: str = "") -> None:
         """Write the graph; ``inputs`` are types and shapes by name, ``metadata`` the tokens of an encoder.
@@ -84,15 +84,15 @@ class Graph:
         Raises:
             ValueError: the parameters are too large for one file.
         """
-        nodes = [*self._nodes, *(helper.make_node("Identity", [value], [name]) for name, value in self._outputs)]
+        nodes = [*self._nodes, *(helper.make_node("Identity", [value], [name]) for name, value, _ in self._outputs)]
         if sum(value.nbytes for value in self._initialisers.values()) > _LARGEST:
             raise ValueError("the model is too large for one ONNX file")
         graph = helper.make_graph(
             nodes,
             "siamese",
             [helper.make_tensor_value_info(name, kind, list(shape)) for name, (kind, shape) in inputs.items()],
-            [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name, _ in self._outputs],
-            [numpy_helper.from_array(np.ascontiguousarray(v), name) for name, v in self._initialisers.items()],
+            [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", size]) for name, _, size in self._outputs],
+            [numpy_helper.from_array(np.asarray(v, order="C"), name) for name, v in self._initialisers.items()],
         )
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="neardup")
         model.ir_version = _IR_VERSION

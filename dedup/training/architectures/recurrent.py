@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from dedup.training.architectures.graph import Graph, Mask
 from dedup.training.architectures.settings import choice, flag, real, whole
@@ -42,43 +42,41 @@ class RecurrentTower(nn.Module):
         self.settings = settings
         self.directions = 2 if settings.bidirectional else 1
         self.size = settings.hidden_size * self.directions
-        between = settings.dropout if settings.layers > 1 else 0.0
-        self.cells: nn.RNNBase = getattr(nn, settings.cell.upper())(
-            size,
-            settings.hidden_size,
-            settings.layers,
-            batch_first=True,
-            dropout=between,
-            bidirectional=settings.bidirectional,
+        make = getattr(nn, settings.cell.upper())
+        sizes = [size, *[self.size] * (settings.layers - 1)]
+        self.layers = nn.ModuleList(
+            nn.ModuleList(make(before, settings.hidden_size, batch_first=True) for _ in range(self.directions))
+            for before in sizes
         )
         self.drop = nn.Dropout(settings.dropout)
 
     def forward(self, embedded: Tensor, real: Tensor) -> Tensor:
         """Return the states, (n, length, size), of (n, length, embedding) inputs."""
-        if self.directions == 1:  # padding on the right comes after all real tokens
-            states, _ = self.cells(embedded)
-        else:
-            lengths = real.sum(dim=1).cpu()
-            packed = pack_padded_sequence(embedded, lengths, batch_first=True, enforce_sorted=False)
-            outputs, _ = self.cells(packed)
-            states, _ = pad_packed_sequence(outputs, batch_first=True, total_length=embedded.shape[1])
-        return self.drop(states)  # type: ignore[no-any-return]
+        back = _reversal(real).unsqueeze(2) if self.directions == 2 else None
+        states = embedded
+        for layer in self.layers:
+            forward, *backward = layer  # type: ignore[misc]
+            found, _ = forward(states)  # padding on the right comes after all real tokens
+            if back is not None:
+                turned, _ = backward[0](states.gather(1, back.expand_as(states)))
+                found = torch.cat([found, turned.gather(1, back.expand_as(turned))], dim=2)
+            states = self.drop(found)
+        return states
 
     def to_onnx(self, graph: Graph, prefix: str, embedded: str, mask: Mask) -> str:
         """Add the tower to a graph; the parameters begin with ``prefix``."""
         value = graph.node("Transpose", embedded, perm=[1, 0, 2])  # ONNX expects time as the first axis
         for layer in range(self.settings.layers):
-            outputs = self._layer(graph, f"{prefix}.cells", layer, value, mask)
+            outputs = self._layer(graph, f"{prefix}.layers.{layer}", value, mask)
             # (time, direction, n, hidden) to (time, n, direction * hidden)
             outputs = graph.node("Transpose", outputs, perm=[0, 2, 1, 3])
             value = graph.node("Reshape", outputs, graph.numbers(0, 0, self.size))
         return graph.node("Transpose", value, perm=[1, 0, 2])
 
-    def _layer(self, graph: Graph, prefix: str, layer: int, value: str, mask: Mask) -> str:
+    def _layer(self, graph: Graph, prefix: str, value: str, mask: Mask) -> str:
         kind = self.settings.cell.upper()
-        endings = [f"l{layer}", f"l{layer}_reverse"][: self.directions]
         parts = {
-            name: [self._by_gates(graph, f"{prefix}.{name}_{ending}") for ending in endings]
+            name: [self._by_gates(graph, f"{prefix}.{at}.{name}_l0") for at in range(self.directions)]
             for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
         }
         both = [graph.node("Concat", ih, hh, axis=0) for ih, hh in zip(parts["bias_ih"], parts["bias_hh"], strict=True)]
@@ -98,3 +96,13 @@ class RecurrentTower(nn.Module):
         rows = np.arange(self.settings.hidden_size)
         index = np.concatenate([gate * self.settings.hidden_size + rows for gate in order]).astype(np.int64)
         return graph.node("Gather", graph.parameter(name), graph.table(index), axis=0)
+
+
+def _reversal(real: Tensor) -> Tensor:
+    """Return the places, (n, length), that reverse the real tokens of each text and leave padding where it is.
+
+    Both directions then run without packing, which makes torch about twice as slow on a CPU.
+    """
+    places = torch.arange(real.shape[1], device=real.device).expand(real.shape)
+    lengths = real.sum(dim=1, keepdim=True)
+    return torch.where(places < lengths, lengths - 1 - places, places)

@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from dedup.encoder.cosine import MAX_DIMENSION
 from dedup.encoder.onnx import Reader
+from dedup.encoder.pair_head import HEAD
 from dedup.encoder.token_reader import TokenReader
 from dedup.errors import InputRefused, UsageError
 from dedup.training.architectures.graph import Graph, Mask, mask_of, parameters_of
@@ -23,7 +24,6 @@ from dedup.training.architectures.pooling import Pool
 from dedup.training.export import export, read_tower
 from dedup.training.network import DIMENSION, Tower
 
-HEAD = "head.onnx"
 Inputs = Mapping[str, Tensor]
 
 
@@ -67,8 +67,8 @@ class TokenEncoder(nn.Module):
             embedded = graph.node("Gather", graph.parameter("embedding.weight"), "tokens")
         states = self.tower.to_onnx(graph, "tower", embedded, mask)  # type: ignore[operator]
         pooled = self.pooling.to_onnx(graph, "pooling", states, mask)
-        graph.output("vectors", graph.node("Div", pooled, graph.norm(pooled, 1)))
-        graph.output("pooled", pooled)
+        graph.output("vectors", graph.node("Div", pooled, graph.norm(pooled, 1)), self.size)
+        graph.output("pooled", pooled, self.size)
         tokens = json.dumps(self.reader.to_json(), ensure_ascii=False)
         graph.write(path, {"tokens": (TensorProto.INT32, ("n", "length"))}, tokens)
 
@@ -111,7 +111,7 @@ class Siamese(nn.Module):
         """Write ``encoder.onnx`` and ``head.onnx``."""
         self.encoder.write(directory / "encoder.onnx")
         graph = Graph(self)
-        graph.output("similarity", self.head.to_onnx(graph, "head", "left", "right"))
+        graph.output("similarity", self.head.to_onnx(graph, "head", "left", "right"), "outputs")
         shape = (TensorProto.FLOAT, ("n", self.encoder.size))
         graph.write(directory / HEAD, {"left": shape, "right": shape})
 

@@ -254,7 +254,7 @@ def _useless(recipe: Recipe) -> Iterator[str]:
         yield from (f"embedding.{one.name}" for one in fields(Embedding))
         yield from ("tokens.min_count", "tokens.max_vocabulary")
     elif recipe.embedding.vectors:
-        yield "embedding.size"
+        yield from ("embedding.size", "embedding.spread")
     else:
         yield from ("embedding.words", "embedding.unknown", "embedding.frozen")
     if recipe.tower_kind == LETTERS:
