@@ -4,31 +4,48 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cli import options
+from cli.exit_codes import SOME_ROWS_REJECTED
 from cli.options import ReportFormat
+from cli.show.notes import say, say_rejected
 from cli.show.render import write_summary
 from dedup.runtime.progress import Progress, no_progress, with_total
 from dedup.runtime.threads import compute_with
 from indexer.progress_bar import progress_bar
 
 if TYPE_CHECKING:
-    from indexer.reading.open import Row, Table
+    from dedup.evaluation.pair_set import PairSet
+    from indexer.ingest.labelled_pairs import Wanted
+    from indexer.reading.open import ReadOptions, Row, Table
     from indexer.reading.rejects import Reject
 
 _PROGRESS_ROWS = 5_000
 """Progress is reported every so many rows."""
 
 EXAMPLES = options.examples(
+    "dedup evaluate labelled.csv --model my-model",
     "dedup evaluate --pairs labelled_pairs.csv",
     "dedup evaluate --clusters truth.csv --distractors others.csv.gz --format json",
 )
 
 
 def evaluate(
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="FILE",
+            help="Labelled pairs in the layouts that `dedup train` reads: 0 and 1, classes, or grades from 0 to 5.",
+        ),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option("--model", metavar="DIR", help="Directory of the model to measure. Default: the shipped one."),
+    ] = None,
     pairs: Annotated[
         str | None,
         typer.Option(
@@ -51,32 +68,69 @@ def evaluate(
     ] = None,
     layout: options.Output = ReportFormat.table,
     threads: options.Threads = None,
+    first: options.First = None,
+    second: options.Second = None,
+    label: options.Label = None,
+    labels: options.Labels = None,
+    same: options.Same = None,
+    encoding: options.Encoding = None,
+    delimiter: options.Delimiter = None,
+    quote: options.Quote = '"',
+    no_header: options.NoHeader = False,
+    rejects: options.Rejects = None,
+    max_reject_rate: options.MaxRejectRate = 0.05,
 ) -> None:
     """Measure accuracy on labelled data.
 
-    Measures how well the model recognises labelled pairs, or finds labelled clusters. Needs no index.
+    Measures how well the model recognises labelled pairs, or finds labelled clusters. Needs no index. Of FILE, rejected
+    rows are listed on standard error unless --rejects names a file, and the exit code is then 3.
     """
     compute_with(threads)
 
     from dedup.errors import UsageError
-    from dedup.evaluation.evaluate import evaluate_clusters, evaluate_pairs
+    from dedup.evaluation.evaluate import evaluate_clusters, evaluate_labelled, evaluate_pairs
     from dedup.model import load_model
 
-    if (pairs is None) == (clusters is None):
-        raise UsageError("Give either --pairs FILE or --clusters FILE.")
+    if [bool(files), pairs is not None, clusters is not None].count(True) != 1:
+        raise UsageError("Give either files of pairs, or --pairs FILE, or --clusters FILE.")
     if distractors is not None and clusters is None:
         raise UsageError("--distractors FILE can be used with --clusters FILE only.")
     result: dict[str, Any]
+    rejected = 0
+    measured = load_model(model)
     with progress_bar() as progress:
-        if pairs is not None:
-            left, right, labels = _columns(pairs, "name_1", "name_2", "label", progress=progress)
-            result = evaluate_pairs(load_model(), left, right, [int(label) for label in labels], progress=progress)
+        if files:
+            from indexer.ingest.labelled_pairs import Wanted, kind_asked
+            from indexer.reading.open import ReadOptions
+
+            reading = ReadOptions(encoding=encoding, delimiter=delimiter, quote=quote, header=not no_header)
+            wanted = Wanted(first, second, label, kind_asked(labels), same or (), max_reject_rate)
+            read, rejected = _pairs_of(files, wanted, reading, rejects or Path("-"), progress)
+            result = evaluate_labelled(measured, read, progress)
+        elif pairs is not None:
+            left, right, truth = _columns(pairs, "name_1", "name_2", "label", progress=progress)
+            result = evaluate_pairs(measured, left, right, [int(one) for one in truth], progress=progress)
         else:
             assert clusters is not None
             texts, cluster_ids = _columns(clusters, "text", "cluster_id")
             others = _columns(distractors, "name", progress=progress)[0] if distractors is not None else []
-            result = evaluate_clusters(load_model(), texts, cluster_ids, others, progress=progress)
+            result = evaluate_clusters(measured, texts, cluster_ids, others, progress=progress)
     write_summary(result, sys.stdout, as_json=layout is ReportFormat.json)
+    if rejected:
+        raise typer.Exit(SOME_ROWS_REJECTED)
+
+
+def _pairs_of(
+    files: list[str], wanted: Wanted, reading: ReadOptions, rejects: Path, progress: Progress
+) -> tuple[PairSet, int]:
+    """Return the labelled pairs of files and the number of rejected rows; raises what the readers raise."""
+    from indexer.ingest.labelled_pairs import read_pairs
+    from indexer.reading.inputs import open_rejects
+
+    with open_rejects(files, rejects, rejects) as refused:
+        found = read_pairs(files, wanted, reading, refused.add, progress, say)
+        say_rejected(refused)
+        return found, refused.count
 
 
 def _columns(file: str, text: str, *others: str, progress: Progress = no_progress) -> list[list[str]]:

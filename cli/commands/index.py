@@ -80,17 +80,6 @@ AllowEmpty = Annotated[
         rich_help_panel=options.READING,
     ),
 ]
-MaxRejectRate = Annotated[
-    float,
-    typer.Option(
-        "--max-reject-rate",
-        metavar="SHARE",
-        min=0,
-        max=1,
-        help="Refuse the input if more than this share of its rows (0 to 1) is rejected.",
-        rich_help_panel=options.READING,
-    ),
-]
 
 
 def index(
@@ -121,7 +110,7 @@ def index(
     fix_mojibake: options.FixMojibake = False,
     allow_empty: AllowEmpty = False,
     rejects: options.Rejects = None,
-    max_reject_rate: MaxRejectRate = 0.05,
+    max_reject_rate: options.MaxRejectRate = 0.05,
 ) -> None:
     """Load files or SQL results into the index.
 

@@ -40,8 +40,9 @@ class OnnxHead:
         vectors = self._encoder.pooled(list(at))
         sides = [np.array([at[text] for text in side], dtype=np.int64) for side in (left, right)]
         parts = [
-            self._run(vectors[sides[0][start : start + _PAIRS_PER_STEP]],
-                      vectors[sides[1][start : start + _PAIRS_PER_STEP]])
+            self._run(
+                vectors[sides[0][start : start + _PAIRS_PER_STEP]], vectors[sides[1][start : start + _PAIRS_PER_STEP]]
+            )
             for start in range(0, len(left), _PAIRS_PER_STEP)
         ]
         found = np.concatenate(parts) if parts else np.zeros((0, 1))

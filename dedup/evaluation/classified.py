@@ -63,8 +63,9 @@ def _classes(pairs: PairSet, found: Floats) -> dict[str, Any]:
     table = np.zeros((n, n), dtype=np.int64)
     np.add.at(table, (truth, chosen), 1)
     by_class = {
-        name: dict(zip(("precision", "recall", "f1"),
-                       measures.precision_recall_f1(truth == at, chosen == at), strict=True))
+        name: dict(
+            zip(("precision", "recall", "f1"), measures.precision_recall_f1(truth == at, chosen == at), strict=True)
+        )
         for at, name in enumerate(pairs.classes)
     }
     return {
@@ -101,8 +102,12 @@ def _binary(pairs: PairSet, found: Floats, threshold: float | None) -> dict[str,
     }
     if truth.any() and not truth.all():
         best, at = measures.best_f1(truth.astype(int), scores)
-        result |= {"auc": measures.auc(truth.astype(int), scores), "average_precision":
-                   measures.average_precision(truth.astype(int), scores), "best_f1": best, "best_threshold": at}
+        result |= {
+            "auc": measures.auc(truth.astype(int), scores),
+            "average_precision": measures.average_precision(truth.astype(int), scores),
+            "best_f1": best,
+            "best_threshold": at,
+        }
     return result | {"best_accuracy": _best_accuracy(truth, scores)}
 
 

@@ -7,7 +7,8 @@ time.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,8 @@ from dedup.encoder.cosine import exact_neighbours
 from dedup.encoder.onnx import pair_similarities
 from dedup.errors import InputRefused
 from dedup.evaluation import measures
+from dedup.evaluation.classified import measure
+from dedup.evaluation.pair_set import PairSet
 from dedup.matching.batch import BatchComparison
 from dedup.model import Model
 from dedup.runtime.progress import Progress, no_progress
@@ -86,6 +89,45 @@ def evaluate_pairs(
             for name, scores in baselines.items()
         },
     }
+
+
+def evaluate_labelled(model: Model, pairs: PairSet, progress: Progress = no_progress) -> dict[str, Any]:
+    """Measure a model on labelled pairs of any kind: its own predictions, and the probabilities of an index.
+
+    The predictions of a network are those of its head, called the same from the threshold in its manifest; other
+    models predict by their probability. Stages reported to ``progress``: as ``evaluate_pairs``.
+
+    Raises:
+        InputRefused: all pairs are the same, or all are different.
+    """
+    binary = pairs.binary()
+    by_index = evaluate_pairs(model, pairs.left, pairs.right, binary.targets.astype(int).tolist(), progress=progress)
+    if model.head is None:
+        similarities = pair_similarities(model.encoder, pairs.left, pairs.right)
+        found, line = model.compare(pairs.left, pairs.right, similarities), model.default_probability
+    else:
+        head = model.manifest["head"]
+        pairs, found = _as_learnt(pairs, model.head.compare(pairs.left, pairs.right), head)
+        line = float(head["threshold"])
+    baselines = by_index.pop("baselines")
+    return {"labels": pairs.labels, **measure(pairs, found, line), "probability": by_index, "baselines": baselines}
+
+
+def _as_learnt(
+    pairs: PairSet, found: NDArray[np.float64], head: Mapping[str, Any]
+) -> tuple[PairSet, NDArray[np.float64]]:
+    """Return the pairs with the classes that a head has learnt, and its probabilities of these.
+
+    If the pairs have other labels, the probabilities of the classes that mean the same are added up.
+    """
+    if found.ndim == 1:
+        return pairs, found
+    learnt, same = list(head["classes"]), sorted(head["same"])
+    if pairs.labels != "classes" or not set(pairs.classes) <= set(learnt):
+        return pairs.binary() if pairs.labels == "classes" else pairs, np.asarray(found[:, same].sum(axis=1))
+    number = np.array([learnt.index(name) for name in pairs.classes], dtype=np.float64)
+    targets = number[pairs.targets.astype(np.int64)]
+    return replace(pairs, targets=targets, classes=tuple(learnt), same=frozenset(same)), found
 
 
 def evaluate_clusters(

@@ -54,8 +54,9 @@ class PairSet:
 
     def binary(self) -> PairSet:
         """Return the same pairs, labelled 1 where they count as the same and 0 elsewhere."""
-        return replace(self, targets=self.positive.astype(np.float64), labels="binary", classes=("0", "1"),
-                       same=frozenset({1}))
+        return replace(
+            self, targets=self.positive.astype(np.float64), labels="binary", classes=("0", "1"), same=frozenset({1})
+        )
 
     def with_more(self, left: Sequence[str], right: Sequence[str], target: float) -> PairSet:
         """Return these pairs and more, all with one target."""

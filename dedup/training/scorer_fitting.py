@@ -122,7 +122,12 @@ def adapt_scorer(
     none = csr_matrix(np.zeros((len(rows), 0)))
     parameters = np.append(expected, 0.0)
     parameters[[*seen, -1]] = _maximise_likelihood(
-        ramps[:, seen], none, labels, weights, [*(bounds[at] for at in seen), (None, None)], fixed,
+        ramps[:, seen],
+        none,
+        labels,
+        weights,
+        [*(bounds[at] for at in seen), (None, None)],
+        fixed,
         (expected[seen], ridge[seen]),
     )
     return _with_curves(replace(scorer, intercept=start), range(len(knots)), knots, parameters, rows, weights)
@@ -172,12 +177,12 @@ def _maximise_likelihood(
     def loss(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         heights, clue_weights, intercept = np.split(parameters, [n_ramps, len(parameters) - 1])
         log_odds = ramps @ heights + clues @ clue_weights + intercept + fixed
-        value = np.sum(weights * (np.logaddexp(0, log_odds) - labels * log_odds))
-        value += ridge @ (parameters - expected) ** 2 / 2
+        value = float(np.sum(weights * (np.logaddexp(0, log_odds) - labels * log_odds)))
+        value += float(ridge @ (parameters - expected) ** 2) / 2
         residual = weights * (1 / (1 + np.exp(-log_odds)) - labels)
         gradient = np.concatenate([ramps.T @ residual, clues.T @ residual, [residual.sum()]])
         gradient += ridge * (parameters - expected)
-        return float(value / total), gradient / total
+        return value / total, gradient / total
 
     result = minimize(
         loss,

@@ -47,10 +47,11 @@ class Attention:
 def attend(query: Tensor, key: Tensor, value: Tensor, real: Tensor, heads: int) -> Tensor:
     """Return scaled dot-product attention in ``heads`` parts, (n, length, size)."""
     n, length, size = query.shape
-    split = [part.view(n, length, heads, size // heads).transpose(1, 2) for part in (query, key, value)]
+    split: list[Tensor] = [part.view(n, length, heads, size // heads).transpose(1, 2) for part in (query, key, value)]
     products = split[0] @ split[1].transpose(2, 3) / (size // heads) ** 0.5
     weights = (products + (~real)[:, None, None, :] * _HIDDEN).softmax(dim=3)
-    return (weights @ split[2]).transpose(1, 2).reshape(n, length, size)
+    found: Tensor = weights @ split[2]
+    return found.transpose(1, 2).reshape(n, length, size)
 
 
 def attend_onnx(graph: Graph, parts: Mapping[str, str], mask: Mask, heads: int, size: int) -> str:

@@ -23,7 +23,7 @@ from dedup.training.architectures.settings import real, text, whole
 
 _SIZES = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size",
           "max_position_embeddings", "type_vocab_size")  # fmt: skip
-_TYPES = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2"), "I64": np.dtype("<i8")}
+_TYPES: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2"), "I64": np.dtype("<i8")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +58,14 @@ class BertTower(nn.Module):
         self.heads: int = config["num_attention_heads"]
         self.most: int = config["max_position_embeddings"]
         self._epsilon = float(config.get("layer_norm_eps", 1e-12))
-        self.embeddings = nn.ModuleDict({
-            "word_embeddings": nn.Embedding(config["vocab_size"], self.size),
-            "position_embeddings": nn.Embedding(self.most, self.size),
-            "token_type_embeddings": nn.Embedding(config["type_vocab_size"], self.size),
-            "LayerNorm": nn.LayerNorm(self.size, self._epsilon),
-        })
+        self.embeddings = nn.ModuleDict(
+            {
+                "word_embeddings": nn.Embedding(config["vocab_size"], self.size),
+                "position_embeddings": nn.Embedding(self.most, self.size),
+                "token_type_embeddings": nn.Embedding(config["type_vocab_size"], self.size),
+                "LayerNorm": nn.LayerNorm(self.size, self._epsilon),
+            }
+        )
         layers = [self._layer(config["intermediate_size"]) for _ in range(config["num_hidden_layers"])]
         self.encoder = nn.ModuleDict({"layer": nn.ModuleList(layers)})
         self.drop = nn.Dropout(settings.dropout)
@@ -75,11 +77,13 @@ class BertTower(nn.Module):
         size, norm = self.size, self._epsilon
         parts = {name: nn.Linear(size, size) for name in ("query", "key", "value")}
         merge = nn.ModuleDict({"dense": nn.Linear(size, size), "LayerNorm": nn.LayerNorm(size, norm)})
-        return nn.ModuleDict({
-            "attention": nn.ModuleDict({"self": nn.ModuleDict(parts), "output": merge}),
-            "intermediate": nn.ModuleDict({"dense": nn.Linear(size, inner)}),
-            "output": nn.ModuleDict({"dense": nn.Linear(inner, size), "LayerNorm": nn.LayerNorm(size, norm)}),
-        })
+        return nn.ModuleDict(
+            {
+                "attention": nn.ModuleDict({"self": nn.ModuleDict(parts), "output": merge}),
+                "intermediate": nn.ModuleDict({"dense": nn.Linear(size, inner)}),
+                "output": nn.ModuleDict({"dense": nn.Linear(inner, size), "LayerNorm": nn.LayerNorm(size, norm)}),
+            }
+        )
 
     def load(self, weights: dict[str, Tensor], where: str) -> None:
         """Take over pretrained weights; those of a pooler or another task are left out.
@@ -91,23 +95,28 @@ class BertTower(nn.Module):
         found = {name.removeprefix("bert."): value.float() for name, value in weights.items()}
         for name, value in own.items():
             if name not in found or found[name].shape != value.shape:
-                raise InputRefused(f"{where} has no weights {name} of shape {tuple(value.shape)}; give the directory "
-                                   "of a BERT encoder.", "E_ENCODER")
+                raise InputRefused(
+                    f"{where} has no weights {name} of shape {tuple(value.shape)}; give the directory "
+                    "of a BERT encoder.",
+                    "E_ENCODER",
+                )
         self.load_state_dict({name: found[name] for name in own})
 
     def forward(self, tokens: Tensor, real: Tensor) -> Tensor:
         """Return the states, (n, length, size), of (n, length) tokens."""
-        part = self.embeddings
+        part: Any = self.embeddings
         positions = part["position_embeddings"].weight[: tokens.shape[1]]
-        states = part["word_embeddings"](tokens) + positions + part["token_type_embeddings"].weight[0]
+        states: Tensor = part["word_embeddings"](tokens) + positions + part["token_type_embeddings"].weight[0]
         states = self.drop(part["LayerNorm"](states))
-        for layer in self.encoder["layer"]:  # type: ignore[union-attr]
+        layers: Any = self.encoder["layer"]
+        for layer in layers:
             own, merge = layer["attention"]["self"], layer["attention"]["output"]
-            found = attend(*(own[name](states) for name in ("query", "key", "value")), real, self.heads)
+            query, key, value = (own[name](states) for name in ("query", "key", "value"))
+            found = attend(query, key, value, real, self.heads)
             states = merge["LayerNorm"](self.drop(merge["dense"](found)) + states)
             inner = nn.functional.gelu(layer["intermediate"]["dense"](states))
             states = layer["output"]["LayerNorm"](self.drop(layer["output"]["dense"](inner)) + states)
-        return states  # type: ignore[no-any-return]
+        return states
 
     def to_onnx(self, graph: Graph, prefix: str, tokens: str, mask: Mask) -> str:
         """Add the tower to a graph; the parameters begin with ``prefix``."""
@@ -156,8 +165,11 @@ def read_config(directory: Path) -> dict[str, Any]:
             "E_ENCODER",
         ) from error
     if (kind, activation, sizes_are_whole) != ("bert", "gelu", True):
-        raise InputRefused(f"The encoder in {directory} is of the type {kind!r} with {activation!r}; only BERT with "
-                           "gelu is supported.", "E_ENCODER")
+        raise InputRefused(
+            f"The encoder in {directory} is of the type {kind!r} with {activation!r}; only BERT with "
+            "gelu is supported.",
+            "E_ENCODER",
+        )
     return dict(config)
 
 
@@ -171,12 +183,12 @@ def read_tokens(directory: Path, max_length: int) -> TokenReader:
     try:
         lines = (directory / "vocab.txt").read_text(encoding="utf-8").split("\n")
         described = directory / "tokenizer_config.json"
-        lower = json.loads(described.read_text(encoding="utf-8")).get("do_lower_case", True) if described.exists() else 1
+        details = json.loads(described.read_text(encoding="utf-8")) if described.exists() else {}
         vocabulary = tuple(line.rstrip("\r") for line in lines)[: config["vocab_size"]]
         if vocabulary[:1] != ("[PAD]",):
             raise ValueError("the vocabulary does not begin with [PAD]")
         length = min(max_length, config["max_position_embeddings"])
-        return TokenReader("wordpiece", vocabulary, length, strip_accents=bool(lower))
+        return TokenReader("wordpiece", vocabulary, length, strip_accents=bool(details.get("do_lower_case", True)))
     except (OSError, ValueError, AttributeError) as error:
         raise InputRefused(f"{directory} has no vocabulary of a BERT in vocab.txt ({error}).", "E_ENCODER") from error
 
@@ -193,8 +205,9 @@ def read_weights(directory: Path) -> dict[str, Tensor]:
             return _read_safetensors(safe)
         return dict(torch.load(old, map_location="cpu", weights_only=True))
     except (OSError, ValueError, LookupError, RuntimeError, TypeError) as error:
-        raise InputRefused(f"{directory} has no readable weights ({error}); it needs model.safetensors.",
-                           "E_ENCODER") from error
+        raise InputRefused(
+            f"{directory} has no readable weights ({error}); it needs model.safetensors.", "E_ENCODER"
+        ) from error
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:

@@ -115,4 +115,6 @@ def build_embedding(reader: TokenReader, settings: Embedding, table: NDArray[np.
             made.weight *= settings.spread
             made.weight[UNKNOWN] = 0  # seldom trained, so better nothing than a random direction
         return made
-    return nn.Embedding.from_pretrained(torch.from_numpy(table), freeze=settings.frozen, padding_idx=0)
+    pretrained = nn.Embedding(len(table), table.shape[1], padding_idx=0, _weight=torch.from_numpy(table))
+    pretrained.weight.requires_grad = not settings.frozen
+    return pretrained

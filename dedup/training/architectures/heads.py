@@ -23,9 +23,9 @@ class Head:
     """Settings of the head, where a and b are the two vectors.
 
     Attributes:
-        kind: ``cosine``; ``scaled-distance``, 1 - |a-b| / (|a| + |b|); ``exp-l1``, exp(-sum of \\|a-b\\|);
-            ``difference``, a linear layer on 1 - \\|a-b\\| and a sigmoid; ``concat``, a linear layer on a, b and
-            \\|a-b\\|; ``cosine-linear``, a linear layer on the cosine.
+        kind: ``cosine``; ``scaled-distance``, 1 - |a-b| / (|a| + |b|); ``exp-l1``, exp(-L1(a, b));
+            ``difference``, a linear layer on 1 - |a-b| and a sigmoid; ``concat``, a linear layer on a, b and
+            |a-b|; ``cosine-linear``, a linear layer on the cosine.
 
     """
 

@@ -51,7 +51,7 @@ class Pool(nn.Module):
     def forward(self, states: Tensor, real: Tensor) -> Tensor:
         """Return the vectors."""
         pooled = self._pool(states, real)
-        return pooled if self.project is None else self.project(pooled)  # type: ignore[no-any-return]
+        return pooled if self.project is None else self.project(pooled)
 
     def _pool(self, states: Tensor, real: Tensor) -> Tensor:
         kind, numbers = self.settings.kind, real.unsqueeze(2)
@@ -78,8 +78,9 @@ class Pool(nn.Module):
         kind = self.settings.kind
         if kind == "max":
             flags = graph.node("Unsqueeze", mask.flags, graph.numbers(2))
-            return graph.node("ReduceMax", graph.node("Where", flags, states, graph.number(_LOWEST)), axes=[1],
-                              keepdims=0)
+            return graph.node(
+                "ReduceMax", graph.node("Where", flags, states, graph.number(_LOWEST)), axes=[1], keepdims=0
+            )
         first = graph.node("Gather", states, graph.index(0), axis=1)
         if kind == "first":
             return first

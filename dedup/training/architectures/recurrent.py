@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -53,12 +54,12 @@ class RecurrentTower(nn.Module):
     def forward(self, embedded: Tensor, real: Tensor) -> Tensor:
         """Return the states, (n, length, size), of (n, length, embedding) inputs."""
         back = _reversal(real).unsqueeze(2) if self.directions == 2 else None
-        states = embedded
-        for layer in self.layers:
-            forward, *backward = layer  # type: ignore[misc]
-            found, _ = forward(states)  # padding on the right comes after all real tokens
+        states: Tensor = embedded
+        layers: Any = self.layers
+        for layer in layers:
+            found, _ = layer[0](states)  # padding on the right comes after all real tokens
             if back is not None:
-                turned, _ = backward[0](states.gather(1, back.expand_as(states)))
+                turned, _ = layer[1](states.gather(1, back.expand_as(states)))
                 found = torch.cat([found, turned.gather(1, back.expand_as(turned))], dim=2)
             states = self.drop(found)
         return states

@@ -56,17 +56,23 @@ def _value(one: Field[Any], value: Any, name: str) -> Any:  # noqa: ANN401 - wha
         value = float(value)
     if wanted is list:
         if type(value) is not list or not value or any(type(item) is not int for item in value):
-            raise UsageError(f"{name} is {value!r}; give a list of whole numbers, such as {list(one.default)!r}.")
+            raise UsageError(f"{name} is {value!r}; give a list of whole numbers, such as {[*_default(one)]!r}.")
     elif type(value) is not wanted:
         words = {int: "a whole number", float: "a number", str: "a text in quotes", bool: "true or false"}
-        raise UsageError(f"{name} is {value!r}; give {words[wanted]}, such as {_toml(one.default)}.")
+        raise UsageError(f"{name} is {value!r}; give {words[wanted]}, such as {_toml(_default(one))}.")
     if "words" in meta and value not in meta["words"]:
         raise UsageError(f"{name} is {value!r}; give one of {', '.join(meta['words'])}.")
     numbers = value if wanted is list else [value]
     if "least" in meta and not all(meta["least"] <= number <= meta["most"] for number in numbers):
-        raise UsageError(f"{name} is {value!r}; give {'values' if wanted is list else 'a value'} from "
-                         f"{meta['least']:g} to {meta['most']:g}.")
+        raise UsageError(
+            f"{name} is {value!r}; give {'values' if wanted is list else 'a value'} from "
+            f"{meta['least']:g} to {meta['most']:g}."
+        )
     return tuple(value) if wanted is list else value
+
+
+def _default(one: Field[Any]) -> Any:  # noqa: ANN401
+    return one.default
 
 
 def _toml(value: Any) -> str:  # noqa: ANN401

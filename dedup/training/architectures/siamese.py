@@ -138,7 +138,8 @@ class Siamese(nn.Module):
 def _load(module: nn.Module, found: Mapping[str, np.ndarray[Any, Any]], path: Path) -> None:
     own = module.state_dict()
     if differ := sorted(
-        name for name in own.keys() | found.keys()
+        name
+        for name in own.keys() | found.keys()
         if name not in own or name not in found or own[name].shape != found[name].shape
     ):
         raise InputRefused(

@@ -150,9 +150,7 @@ def _text_rows(
         raise InputRefused(f"{path} ends after {found} of {words} words; download it again.", "E_VECTORS")
 
 
-def _binary_rows(
-    file: _Buffered, words: int, dimension: int, path: Path
-) -> Iterator[tuple[str, NDArray[np.float32]]]:
+def _binary_rows(file: _Buffered, words: int, dimension: int, path: Path) -> Iterator[tuple[str, NDArray[np.float32]]]:
     for number in range(1, words + 1):
         word = file.until(b" ", _MAX_WORD_BYTES)
         content = file.read(4 * dimension)

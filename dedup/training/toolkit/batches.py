@@ -64,10 +64,14 @@ def order_of(pairs: PairSet, texts: Texts, batch_size: int, balance: str, seed: 
         rows = rng.choice(n, n, p=weights / weights.sum())
     else:
         rows = rng.permutation(n)
-    widths = np.fromiter(map(texts.width, pairs.left), np.int64, n) + np.fromiter(map(texts.width, pairs.right),
-                                                                                 np.int64, n)
-    found = [batch for chunk in _chunks(rows, batch_size * _SORTED)
-             for batch in _chunks(chunk[np.argsort(widths[chunk], kind="stable")], batch_size)]
+    widths = np.fromiter(map(texts.width, pairs.left), np.int64, n) + np.fromiter(
+        map(texts.width, pairs.right), np.int64, n
+    )
+    found = [
+        batch
+        for chunk in _chunks(rows, batch_size * _SORTED)
+        for batch in _chunks(chunk[np.argsort(widths[chunk], kind="stable")], batch_size)
+    ]
     return [found[at] for at in rng.permutation(len(found))]
 
 

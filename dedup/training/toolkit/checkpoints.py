@@ -80,13 +80,15 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         return dict(torch.load(path, weights_only=True))
     except (OSError, RuntimeError, ValueError, LookupError, EOFError) as error:
-        raise InputRefused(f"The checkpoint {path} is damaged ({error}); remove it, or begin anew with --fresh.",
-                           "E_CHECKPOINT") from error
+        raise InputRefused(
+            f"The checkpoint {path} is damaged ({error}); remove it, or begin anew with --fresh.", "E_CHECKPOINT"
+        ) from error
     except Exception as error:  # torch raises the UnpicklingError of a module that this project does not use
         if type(error).__name__ != "UnpicklingError":
             raise
-        raise InputRefused(f"{path} is not a checkpoint; remove it, or begin anew with --fresh.",
-                           "E_CHECKPOINT") from error
+        raise InputRefused(
+            f"{path} is not a checkpoint; remove it, or begin anew with --fresh.", "E_CHECKPOINT"
+        ) from error
 
 
 def key_of(recipe: Recipe, training: PairSet, validation: PairSet) -> dict[str, str]:

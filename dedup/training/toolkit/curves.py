@@ -56,18 +56,19 @@ def _panel(title: str, series: Series, top: int) -> str:
 
     parts = [f'<text x="{_LEFT}" y="{top + 22}" font-size="14" font-weight="bold">{title}</text>']
     for tick in range(_TICKS):
-        y = y0 + (y1 - y0) * tick / (_TICKS - 1)
-        _, at = place(x0, y)
-        parts.append(f'<line x1="{_LEFT}" x2="{right}" y1="{at:.1f}" y2="{at:.1f}" stroke="#ddd"/>')
-        parts.append(f'<text x="{_LEFT - 6}" y="{at + 4:.1f}" text-anchor="end">{y:.3g}</text>')
+        value = y0 + (y1 - y0) * tick / (_TICKS - 1)
+        _, line = place(x0, value)
+        parts.append(f'<line x1="{_LEFT}" x2="{right}" y1="{line:.1f}" y2="{line:.1f}" stroke="#ddd"/>')
+        parts.append(f'<text x="{_LEFT - 6}" y="{line + 4:.1f}" text-anchor="end">{value:.3g}</text>')
     for x, anchor in ((x0, "start"), (x1, "end")):
         parts.append(f'<text x="{place(x, y0)[0]:.1f}" y="{bottom + 18}" text-anchor="{anchor}">{x:,.0f}</text>')
     parts.append(f'<text x="{(_LEFT + right) / 2}" y="{bottom + 34}" text-anchor="middle">steps</text>')
     for at, ((name, some), colour) in enumerate(zip(series.items(), _COLOURS, strict=False)):
-        line = " ".join(f"{x:.1f},{y:.1f}" for x, y in (place(*point) for point in some))
-        parts.append(f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2"/>')
+        drawn = " ".join(f"{x:.1f},{y:.1f}" for x, y in (place(*point) for point in some))
+        parts.append(f'<polyline points="{drawn}" fill="none" stroke="{colour}" stroke-width="2"/>')
         if len(some) == 1:
-            parts.append('<circle cx="{:.1f}" cy="{:.1f}" r="3" fill="{}"/>'.format(*place(*some[0]), colour))
+            x, y = place(*some[0])
+            parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>')
         parts.append(f'<text x="{right + 12}" y="{top + _TOP + 12 + 18 * at}" fill="{colour}">{name}</text>')
     return "".join(parts)
 

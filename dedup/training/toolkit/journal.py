@@ -43,7 +43,7 @@ class Journal:
             if self._events is None:
                 from torch.utils.tensorboard import SummaryWriter
 
-                self._events = SummaryWriter(str(self._folder / "tensorboard"))  # type: ignore[no-untyped-call]
+                self._events = SummaryWriter(str(self._folder / "tensorboard"))
             for name, value in {**entry, **entry["validation"]}.items():
                 if isinstance(value, float):
                     self._events.add_scalar(name, value, entry["step"])

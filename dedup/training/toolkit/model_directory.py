@@ -71,7 +71,12 @@ def write_scorer(output: Path, base: Model, scorer: Scorer, described: Mapping[s
 
 
 def write_network(
-    output: Path, siamese: Siamese, base: Model, validation: PairSet, found: NDArray[np.float64], described: Described,
+    output: Path,
+    siamese: Siamese,
+    base: Model,
+    validation: PairSet,
+    found: NDArray[np.float64],
+    described: Described,
     scorer: Scorer | None = None,
 ) -> Model:
     """Write a trained network with the scorer and words of ``base``, unless another ``scorer`` is given.
@@ -86,8 +91,11 @@ def write_network(
     contents |= {name: (base.directory / name).read_bytes() for name in ("rarity.json", "words.json")}
     contents["scorer.json"] = _json((scorer or base.scorer).to_json())
     reader = siamese.encoder.reader
-    tokens = {"tokeniser": {"unit": reader.unit, "max_length": reader.max_length, "tokens": reader.size}} if (
-        isinstance(reader, TokenReader)) else {"alphabet": ALPHABET}
+    tokens = (
+        {"tokeniser": {"unit": reader.unit, "max_length": reader.max_length, "tokens": reader.size}}
+        if (isinstance(reader, TokenReader))
+        else {"alphabet": ALPHABET}
+    )
     manifest = {
         "format_version": FORMAT_VERSION,
         "normaliser_version": NORMALISER_VERSION,

@@ -24,11 +24,11 @@ _POOL = 20_000
 def random_negatives(pairs: PairSet, each: int, seed: int) -> list[Pair]:
     """Return, for each positive pair, its left text with ``each`` right texts of other entities."""
     entity = entity_of_text(pairs)
-    rows = np.flatnonzero(pairs.positive)
+    rows = np.flatnonzero(pairs.positive).tolist()
     rights = [pairs.right[row] for row in rows]
     rng = np.random.default_rng(seed)
     found: dict[Pair, None] = {}
-    for row in np.repeat(rows, each):
+    for row in np.repeat(rows, each).tolist():
         left = pairs.left[row]
         for drawn in rng.integers(0, len(rights), _TRIES).tolist():
             other = rights[drawn]
@@ -49,7 +49,7 @@ def hard_negatives(pairs: PairSet, each: int, seed: int, encode: Encode) -> list
     if len(texts) > _POOL:
         texts = [texts[at] for at in np.random.default_rng(seed).permutation(len(texts))[:_POOL]]
     codes = quantise(encode(texts))
-    anchors = dict.fromkeys(pairs.left[row] for row in np.flatnonzero(pairs.positive))
+    anchors = dict.fromkeys(pairs.left[row] for row in np.flatnonzero(pairs.positive).tolist())
     rows = [at for at, text in enumerate(texts) if text in anchors]
     neighbours, _ = exact_neighbours(codes[rows], codes, min(_NEIGHBOURS, len(texts)))
     found: list[Pair] = []

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from difflib import get_close_matches
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
@@ -142,7 +143,16 @@ def read_recipe(preset: str | None, config: Path | None = None, changes: Sequenc
         UsageError: there is no such preset or key, or a value is not allowed.
         InputRefused: the file is not valid TOML.
     """
-    given = {} if config is None else _parsed(config.read_text(encoding="utf-8"), str(config))
+    given = _given(config, changes)
+    named = given.pop("preset", None)
+    if preset is not None and named not in (None, preset):
+        raise UsageError(f"--preset is {preset!r}, but {config} names the preset {named!r}; give one of them.")
+    return _changed(_preset(preset or named) if preset or named else {}, given)
+
+
+def _given(config: Path | None, changes: Sequence[str]) -> dict[str, Any]:
+    """Return what a configuration file and ``changes`` set."""
+    given = {} if config is None else _parsed(config, str(config))
     for change in changes:
         name, equals, value = change.partition("=")
         section, _, key = name.strip().partition(".")
@@ -151,10 +161,10 @@ def read_recipe(preset: str | None, config: Path | None = None, changes: Sequenc
         given.setdefault(section, {})
         if isinstance(given[section], dict):
             given[section][key] = _value(value.strip())
-    named = given.pop("preset", None)
-    if preset is not None and named not in (None, preset):
-        raise UsageError(f"--preset is {preset!r}, but {config} names the preset {named!r}; give one of them.")
-    base = _preset(preset or named) if preset or named else {}
+    return given
+
+
+def _changed(base: Mapping[str, Any], given: Mapping[str, Any]) -> Recipe:
     recipe = _recipe(_merged(base, given))
     useless = set(_useless(recipe))
     for name in _keys(given):
@@ -163,18 +173,30 @@ def read_recipe(preset: str | None, config: Path | None = None, changes: Sequenc
     return recipe
 
 
+def recipe_of(manifest: Mapping[str, Any], changes: Sequence[str] = ()) -> Recipe:
+    """Return the recipe to fine-tune a model by: its own, or ``char-lstm-tuned`` for the shipped one.
+
+    Raises:
+        UsageError: a key or value of ``changes`` is not allowed.
+    """
+    described = manifest.get("architecture")
+    if not isinstance(described, dict) or "tokens" not in described:
+        return read_recipe("char-lstm-tuned", None, changes)
+    return _changed(described, _given(None, changes))
+
+
 def _preset(name: object) -> dict[str, Any]:
     if name not in presets():
         near = get_close_matches(str(name), presets(), 1)
         hint = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(presets())}."
         raise UsageError(f"There is no preset {name!r}{hint}")
     file = resources.files("dedup.training.toolkit") / "presets" / f"{name}.toml"
-    return _parsed(file.read_text(encoding="utf-8"), str(name))
+    return _parsed(file, str(name))
 
 
-def _parsed(content: str, name: str) -> dict[str, Any]:
+def _parsed(file: Path | Traversable, name: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(content)
+        return tomllib.loads(file.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputRefused(f"{name} is not valid TOML: {error}.", "E_CONFIG") from error
 
@@ -192,10 +214,10 @@ def _merged(base: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]
     result = dict(base)
     for name, value in given.items():
         below = result.get(name)
-        is_table = isinstance(value, dict) and isinstance(below, dict)
-        if is_table and name == "tower" and value.get("kind", below.get("kind")) != below.get("kind"):
-            is_table = False
-        result[name] = {**below, **value} if is_table else value
+        if isinstance(value, dict) and isinstance(below, dict):
+            is_another = name == "tower" and value.get("kind", below.get("kind")) != below.get("kind")
+            value = value if is_another else {**below, **value}
+        result[name] = value
     return result
 
 
@@ -241,7 +263,7 @@ def _check(recipe: Recipe) -> None:
     if (recipe.tokens.unit != unit) if unit else recipe.tokens.unit in ("wordpiece", LETTERS):
         raise UsageError(
             f'tower.kind = "{recipe.tower_kind}" does not read tokens.unit = "{recipe.tokens.unit}"; use '
-            f'{unit or "character or word"}.'
+            f"{unit or 'character or word'}."
         )
     recipe.objective.check(recipe.head.kind, "")
 

@@ -12,6 +12,7 @@ import numpy as np
 from rapidfuzz import fuzz
 from rapidfuzz.process import cpdist
 
+from dedup.encoder.onnx import OnnxEncoder, pair_similarities
 from dedup.errors import InputRefused, UsageError
 from dedup.evaluation.classified import measure
 from dedup.evaluation.pair_set import PairSet
@@ -74,8 +75,12 @@ def fine_tune(task: Task, seed: int, progress: Progress, notify: Notify) -> dict
         )
     measures = {"model before": tuned.before, "fine-tuned": tuned.after}
     training = {"tuned": "scorer", "strength": tuned.strength, "seed": seed}
-    described = {"command": task.command, "sources": dict(task.sources), "measures": {"held_back": measures},
-                 "training": training}
+    described = {
+        "command": task.command,
+        "sources": dict(task.sources),
+        "measures": {"held_back": measures},
+        "training": training,
+    }
     made = write_scorer(task.output, task.base, tuned.scorer, described)
     return {
         "pairs": len(task.pairs),
@@ -95,12 +100,13 @@ def train_network(task: Task, recipe: Recipe, progress: Progress, notify: Notify
         KeyboardInterrupt: interrupted; a checkpoint was saved.
     """
     check_output(task.output)
-    recipe.objective.check(recipe.head.kind, task.pairs.labels)
+    task = _fitting(task, recipe, notify)
     folder = task.output / TRAINING
     if task.fresh and folder.is_dir():
         shutil.rmtree(folder)
     recipe, training, validation, crossing = _divided(task.pairs, recipe)
-    siamese = build(recipe, training.texts(), max(2, len(training.classes)))
+    reader = task.init.encoder.reader if task.init is not None and isinstance(task.init.encoder, OnnxEncoder) else None
+    siamese = build(recipe, training.texts(), max(2, len(training.classes)), reader)
     if task.init is not None:
         siamese.load(task.init.directory)
     notify(
@@ -131,6 +137,17 @@ def train_network(task: Task, recipe: Recipe, progress: Progress, notify: Notify
     }
 
 
+def _fitting(task: Task, recipe: Recipe, notify: Notify) -> Task:
+    """Return the task with labels that the objective can learn: classes become "the same" and "different"."""
+    pairs = task.pairs
+    if pairs.labels == "classes" and pairs.same and recipe.objective.kind != "cross-entropy":
+        alike = ", ".join(pairs.classes[at] for at in sorted(pairs.same))
+        notify(f"Pairs of the class {alike} count as the same, all others as different.")
+        pairs = pairs.binary()
+    recipe.objective.check(recipe.head.kind, pairs.labels)
+    return replace(task, pairs=pairs)
+
+
 def _divided(pairs: PairSet, recipe: Recipe) -> tuple[Recipe, PairSet, PairSet, int]:
     """Hold pairs back; pairs without negatives get random ones, unless the recipe has some."""
     if pairs.labels == "binary" and pairs.positive.all():
@@ -159,8 +176,10 @@ def _scorer_of(made: Model, validation: PairSet, seed: int, progress: Progress, 
     pairs = validation.binary()
     least = int(min(pairs.positive.sum(), (~pairs.positive).sum()))
     if least < MIN_OF_EACH:
-        notify(f"Warning: only {least} held-back pairs have the rarer label, so the scorer of the index is that of "
-               "the model it is based on; give more pairs.")
+        notify(
+            f"Warning: only {least} held-back pairs have the rarer label, so the scorer of the index is that of "
+            "the model it is based on; give more pairs."
+        )
         return None
     return scorer_for_encoder(made, pairs, seed, progress)
 
@@ -174,8 +193,6 @@ def _compared(
     if tuned is not None:
         found["network with scorer"] = tuned.after
     if validation.labels != "classes":
-        from dedup.encoder.onnx import pair_similarities
-
         probabilities = base.compare(left, right, pair_similarities(base.encoder, left, right))
         found["model it is based on"] = measure(validation, probabilities)
         ratios = np.asarray(cpdist(left, right, scorer=fuzz.token_sort_ratio), np.float64) / 100

@@ -27,6 +27,7 @@ from dedup.training.toolkit.negatives import Pair, hard_negatives, random_negati
 from dedup.training.toolkit.recipe import Recipe
 from dedup.training.toolkit.splitting import entity_of_text
 
+_PAIRS = 4_096
 _CHUNK = 256
 """Texts or pairs of a batch of an evaluation."""
 _MEASURES = {
@@ -42,8 +43,14 @@ class Trainer:
     """Trains one network on one set of pairs; ``folder`` holds its metrics and checkpoints."""
 
     def __init__(
-        self, siamese: Siamese, recipe: Recipe, training: PairSet, validation: PairSet, folder: Path,
-        progress: Progress, notify: Notify,
+        self,
+        siamese: Siamese,
+        recipe: Recipe,
+        training: PairSet,
+        validation: PairSet,
+        folder: Path,
+        progress: Progress,
+        notify: Notify,
     ) -> None:
         settings = recipe.training
         self._siamese, self._recipe, self._settings = siamese.to(_device(settings.device)), recipe, settings
@@ -91,11 +98,11 @@ class Trainer:
         """Return similarities (n,), or the probabilities of classes (n, classes)."""
         at = {text: row for row, text in enumerate(pairs.texts())}
         vectors = self._vectors(list(at))
-        sides = [torch.tensor([at[text] for text in side]) for side in (pairs.left, pairs.right)]
+        left, right = (torch.tensor([at[text] for text in side]) for side in (pairs.left, pairs.right))
         with torch.no_grad():
             found = [
-                self._siamese.head(vectors[left], vectors[right])
-                for left, right in zip(*(side.split(4096) for side in sides), strict=True)
+                self._siamese.head(vectors[left[start : start + _PAIRS]], vectors[right[start : start + _PAIRS]])
+                for start in range(0, len(pairs), _PAIRS)
             ]
         result = torch.cat(found)
         result = result.softmax(dim=1) if self._siamese.head.is_classifier else result
@@ -155,21 +162,20 @@ class Trainer:
             return self._training.with_more(left, right, 0.0), {}
         extras: dict[str, list[str]] = {}
         rows = np.flatnonzero(~self._training.positive).tolist()
-        for left, right in [(self._training.left[row], self._training.right[row]) for row in rows] + self._more:
-            extras.setdefault(left, []).append(right)
+        labelled = [(self._training.left[row], self._training.right[row]) for row in rows]
+        for anchor, other in [*labelled, *self._more]:
+            extras.setdefault(anchor, []).append(other)
         return self._training.select(np.flatnonzero(self._training.positive)), extras
 
     def _refresh_negatives(self) -> None:
         negatives, seed = self._recipe.negatives, self._settings.seed + self._epoch
-        if self._training.labels != "binary" or self._epoch % negatives.refresh_every and not negatives.random:
+        if self._training.labels != "binary" or (self._epoch % negatives.refresh_every and not negatives.random):
             return
         self._more = random_negatives(self._training, negatives.random, seed) if negatives.random else []
         if negatives.hard:
             self._more += hard_negatives(self._training, negatives.hard, seed, self.encode)
 
-    def _train(
-        self, data: PairSet, rows: NDArray[np.int64], weights: Tensor, extras: dict[str, list[str]]
-    ) -> None:
+    def _train(self, data: PairSet, rows: NDArray[np.int64], weights: Tensor, extras: dict[str, list[str]]) -> None:
         self._siamese.train()
         for group in self._optimiser.param_groups:
             group["lr"] = self._settings.learning_rate * self._rate()
