@@ -88,8 +88,9 @@ class LettersEncoder(nn.Module):
         return self.tower(inputs["symbols"], inputs["grams"])  # type: ignore[no-any-return]
 
     def write(self, path: Path) -> None:
-        """Write the encoder as ONNX, in the form of the shipped one."""
+        """Write the encoder as ONNX, in the form of the shipped one, and take over the rounding of its gram table."""
         export(self.tower, path)
+        self.tower.load_state_dict(read_tower(path))
 
 
 class Siamese(nn.Module):

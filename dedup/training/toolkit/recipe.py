@@ -282,7 +282,7 @@ def _useless(recipe: Recipe) -> Iterator[str]:
     if recipe.tower_kind == LETTERS:
         yield from ("tokens.max_length", "pooling.kind", "pooling.projection")
     if recipe.objective.kind == "in-batch":
-        yield from ("training.balance", "negatives.random")
+        yield "training.balance"
     if not recipe.negatives.hard:
         yield "negatives.refresh_every"
 

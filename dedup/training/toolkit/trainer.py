@@ -60,6 +60,10 @@ class Trainer:
         self._checkpoints = Checkpoints(folder / "checkpoints", key_of(recipe, training, validation))
         self._journal = Journal(folder, tensorboard=settings.tensorboard)
         trained = [one for one in siamese.parameters() if one.requires_grad]
+        if not trained:
+            raise UsageError(
+                "Everything is frozen, so there is nothing to train; unfreeze a part or choose another head."
+            )
         self._optimiser = torch.optim.AdamW(trained, lr=settings.learning_rate, weight_decay=settings.weight_decay)
         self._entity = entity_of_text(training) if recipe.objective.kind == "in-batch" else {}
         names = _MEASURES[training.labels]
@@ -117,7 +121,16 @@ class Trainer:
                 found.append(self._encode([texts[row] for row in order[start : start + _CHUNK]]))
         back = torch.empty(len(order), dtype=torch.long)
         back[torch.tensor(order, dtype=torch.long)] = torch.arange(len(order))
-        return torch.cat(found)[back.to(found[0].device)]
+        vectors = torch.cat(found)[back.to(found[0].device)]
+        if not bool(torch.isfinite(vectors).all()):
+            raise self._diverged(f"After step {self._step} the network returns vectors that are not finite.")
+        return vectors
+
+    def _diverged(self, what: str) -> UsageError:
+        return UsageError(
+            f"{what} Lower training.learning_rate (now {self._settings.learning_rate:g}), set training.gradient_clip, "
+            "or turn mixed precision off; --fresh begins anew."
+        )
 
     def _encode(self, texts: Sequence[str]) -> Tensor:
         device = self._settings.device
@@ -182,11 +195,7 @@ class Trainer:
         loss = self._loss(data, rows, weights[rows], extras)
         value = float(loss.detach())
         if not math.isfinite(value):
-            raise UsageError(
-                f"The loss of step {self._step + 1} is {value}. Lower training.learning_rate (now "
-                f"{self._settings.learning_rate:g}), set training.gradient_clip, or turn mixed precision off; the last "
-                "checkpoint is kept, and --fresh begins anew."
-            )
+            raise self._diverged(f"The loss of step {self._step + 1} is {value}.")
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         if self._settings.gradient_clip:
