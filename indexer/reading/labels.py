@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable
 from typing import Literal
@@ -17,6 +18,7 @@ MOST_CLASSES = 100
 
 _SAME = {"1", "true", "t", "yes", "y", "same", "duplicate", "match", "equal", "paraphrase"}
 _DIFFERENT = {"0", "false", "f", "no", "different", "distinct", "unique", "nomatch", "not_duplicate", "nonmatch"}
+_GRADE = re.compile(r"\d(\.\d+)?")
 _CLASSES = {"e": "entailment", "n": "neutral", "c": "contradiction"}
 _SAME_CLASSES = {"entailment", "same", "duplicate", "paraphrase", "match", "equivalent"}
 
@@ -39,11 +41,9 @@ def number_of(label: str) -> float | None:
 
 def is_label(value: str) -> bool:
     """Whether a value could be a label: a small number or a word that is known."""
-    text = canonical(value)
-    number = number_of(text)
-    if number is not None:
-        return 0 <= number <= HIGHEST_GRADE
-    return text in _SAME | _DIFFERENT | _SAME_CLASSES | {*_CLASSES, *_CLASSES.values(), NO_CONSENSUS}
+    if _GRADE.fullmatch(value.strip()):
+        return float(value) <= HIGHEST_GRADE
+    return canonical(value) in _SAME | _DIFFERENT | _SAME_CLASSES | {*_CLASSES, *_CLASSES.values(), NO_CONSENSUS}
 
 
 def kind_of(labels: Iterable[str]) -> Kind:

@@ -28,6 +28,14 @@ SETTINGS = [
 ]  # fmt: skip
 
 
+@pytest.fixture
+def interruptible():
+    """A job in the background of a shell ignores the signal of Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def trainer_of(folder, changes=(), progress=no_progress, notify=lambda line: None, pairs=None):
     recipe = read_recipe(None, None, [*SETTINGS, *changes])
     pairs = pairs or pair_set(20)
@@ -51,7 +59,7 @@ def journal(folder):
     ids=["contrastive", "in-batch", "cosine"],
 )
 @pytest.mark.parametrize("stop_at", [2, 5])
-def test_an_interrupted_training_continues_bit_for_bit(tmp_path, changes, stop_at):
+def test_an_interrupted_training_continues_bit_for_bit(tmp_path, changes, stop_at, interruptible):
     changes = ["training.evaluate_every=4", "training.checkpoint_every=3", *changes]
     siamese, trainer = trainer_of(tmp_path / "whole", changes)
     trainer.fit()
