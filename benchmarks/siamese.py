@@ -29,9 +29,9 @@ from dedup.evaluation.classified import best_threshold, measure
 from dedup.evaluation.pair_set import PairSet
 from dedup.model import load_model
 from dedup.runtime.progress import no_progress
-from dedup.training.toolkit.negatives import random_negatives
+from dedup.training.data.negatives import random_negatives
+from dedup.training.data.splitting import split
 from dedup.training.toolkit.recipe import read_recipe
-from dedup.training.toolkit.splitting import split
 from dedup.training.toolkit.train_pairs import Task, train_network
 from indexer.ingest.labelled_pairs import Wanted, read_pairs
 from indexer.reading.open import ReadOptions

@@ -191,9 +191,7 @@ def train(
     from indexer.ingest.labelled_pairs import Wanted, kind_asked
     from indexer.reading.open import ReadOptions
 
-    settings = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "device": device,
-                "seed": seed}  # fmt: skip
-    asked = [*(changes or []), *(f"training.{name}={value}" for name, value in settings.items() if value is not None)]
+    asked = _asked(changes, epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, device=device, seed=seed)
     recipe, model, start = _begun_with(preset, config, asked, init, tune)
     reading = ReadOptions(
         text_columns=text or (),
@@ -210,14 +208,24 @@ def train(
     own_seed = recipe.training.seed if recipe is not None else seed or 0
     read, rejected = _read(files, from_corpus, reading, wanted, rejects, output, own_seed, quiet=quiet)
 
-    from dedup.training.toolkit.train_pairs import Task
-
-    sources = {Path(file).name: "given by the user" for file in (*files, *([from_corpus] if from_corpus else []))}
-    task = Task(read, output, model, start, shlex.join(["dedup", *sys.argv[1:]]), sources, fresh)
-    summary = _run(task, recipe, own_seed, quiet=quiet)
-    write_summary(summary, sys.stdout, as_json=False)
+    task = _task(read, output, model, start, [*files, *([from_corpus] if from_corpus else [])], fresh=fresh)
+    write_summary(_run(task, recipe, own_seed, quiet=quiet), sys.stdout, as_json=False)
     if rejected:
         raise typer.Exit(SOME_ROWS_REJECTED)
+
+
+def _asked(changes: Sequence[str] | None, **settings: float | str | None) -> list[str]:
+    """Return the changes of --set and of the options that stand for some of them."""
+    return [*(changes or []), *(f"training.{name}={value}" for name, value in settings.items() if value is not None)]
+
+
+def _task(
+    pairs: PairSet, output: Path, model: Model, start: Model | None, inputs: Sequence[str], *, fresh: bool
+) -> Task:
+    from dedup.training.toolkit.train_pairs import Task
+
+    sources = {Path(file).name: "given by the user" for file in inputs}
+    return Task(pairs, output, model, start, shlex.join(["dedup", *sys.argv[1:]]), sources, fresh)
 
 
 def _train_shipped(data: Path, output: Path, steps: int | None, seed: int | None, *, given: Sequence[object]) -> None:
@@ -275,7 +283,7 @@ def _read(
 ) -> tuple[PairSet, int]:
     """Return all pairs, read and made, and the number of rejected rows; raises what the readers raise."""
     from dedup.errors import InputRefused
-    from dedup.training.toolkit.generated import generated_pairs, joined
+    from dedup.training.data.corpus_pairs import generated_pairs, joined
     from dedup.training.toolkit.model_directory import TRAINING as FOLDER
     from indexer.ingest.labelled_pairs import read_pairs, read_texts
     from indexer.reading.inputs import open_rejects

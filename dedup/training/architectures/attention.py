@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from dedup.errors import UsageError
 from dedup.training.architectures.graph import Graph, Mask
-from dedup.training.architectures.settings import flag, real, whole
+from dedup.training.architectures.part_settings import flag, real, whole
 
 _HIDDEN = -1e9
 """Added to the attention to padding before the softmax."""

@@ -19,7 +19,7 @@ from dedup.encoder.token_reader import TokenReader
 from dedup.errors import InputRefused
 from dedup.training.architectures.attention import attend, attend_onnx
 from dedup.training.architectures.graph import Graph, Mask
-from dedup.training.architectures.settings import real, text, whole
+from dedup.training.architectures.part_settings import real, text, whole
 
 _SIZES = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size",
           "max_position_embeddings", "type_vocab_size")  # fmt: skip

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from dedup.errors import UsageError
 from dedup.training.architectures.graph import Graph, Mask
-from dedup.training.architectures.settings import real, whole_list
+from dedup.training.architectures.part_settings import real, whole_list
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from torch import nn
 
 from dedup.encoder.token_reader import FIRST, UNKNOWN, TokenReader
 from dedup.errors import UsageError
-from dedup.training.architectures.settings import choice, flag, real, text, whole
+from dedup.training.architectures.part_settings import choice, flag, real, text, whole
 from dedup.training.architectures.word_vectors import read_word_vectors
 
 

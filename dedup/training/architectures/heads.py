@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dedup.training.architectures.graph import Graph
-from dedup.training.architectures.settings import choice
+from dedup.training.architectures.part_settings import choice
 
 CLASSES = ("concat", "cosine-linear")
 """Heads that return the log-odds of classes, (n, classes); the others return a similarity, (n,)."""

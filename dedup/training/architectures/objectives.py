@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from dedup.errors import UsageError
 from dedup.training.architectures.heads import CLASSES
-from dedup.training.architectures.settings import choice, real
+from dedup.training.architectures.part_settings import choice, real
 
 _NEVER = 1e-6
 _LIKE_PROBABILITIES = ("scaled-distance", "exp-l1", "difference")

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from dedup.errors import UsageError
 from dedup.training.architectures.graph import Graph, Mask
-from dedup.training.architectures.settings import choice, whole
+from dedup.training.architectures.part_settings import choice, whole
 
 _LOWEST = -1e9
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from dedup.training.architectures.graph import Graph, Mask
-from dedup.training.architectures.settings import choice, flag, real, whole
+from dedup.training.architectures.part_settings import choice, flag, real, whole
 
 # torch orders the gates of an LSTM as input, forget, cell, output, and of a GRU as reset, update, new; ONNX as input,
 # output, forget, cell, and as update, reset, hidden.
@@ -53,14 +53,14 @@ class RecurrentTower(nn.Module):
 
     def forward(self, embedded: Tensor, real: Tensor) -> Tensor:
         """Return the states, (n, length, size), of (n, length, embedding) inputs."""
-        back = _reversal(real).unsqueeze(2) if self.directions == 2 else None
+        back = _reversal(real) if self.directions == 2 else None
         states: Tensor = embedded
         layers: Any = self.layers
         for layer in layers:
             found, _ = layer[0](states)  # padding on the right comes after all real tokens
             if back is not None:
-                turned, _ = layer[1](states.gather(1, back.expand_as(states)))
-                found = torch.cat([found, turned.gather(1, back.expand_as(turned))], dim=2)
+                turned, _ = layer[1](_turned(states, back))
+                found = torch.cat([found, _turned(turned, back)], dim=2)
             states = self.drop(found)
         return states
 
@@ -100,10 +100,31 @@ class RecurrentTower(nn.Module):
 
 
 def _reversal(real: Tensor) -> Tensor:
-    """Return the places, (n, length), that reverse the real tokens of each text and leave padding where it is.
+    """Return the rows, (n * length,), that reverse the real tokens of each text and leave padding where it is.
 
     Both directions then run without packing, which makes torch about twice as slow on a CPU.
     """
-    places = torch.arange(real.shape[1], device=real.device).expand(real.shape)
+    n, length = real.shape
+    places = torch.arange(length, device=real.device).expand(n, length)
     lengths = real.sum(dim=1, keepdim=True)
-    return torch.where(places < lengths, lengths - 1 - places, places)
+    turned = torch.where(places < lengths, lengths - 1 - places, places)
+    return (turned + torch.arange(n, device=real.device)[:, None] * length).ravel()
+
+
+class _Turn(torch.autograd.Function):
+    """Reverse texts; a reversal is its own inverse, so its gradient needs no slow addition at scattered places."""
+
+    @staticmethod
+    def forward(context: Any, states: Tensor, places: Tensor) -> Tensor:  # noqa: ANN401 - of torch
+        context.save_for_backward(places)
+        return states.reshape(-1, states.shape[2]).index_select(0, places).view_as(states)
+
+    @staticmethod
+    def backward(context: Any, *gradients: Any) -> Any:  # noqa: ANN401
+        (places,) = context.saved_tensors
+        (given,) = gradients
+        return given.reshape(-1, given.shape[2]).index_select(0, places).view_as(given), None
+
+
+def _turned(states: Tensor, places: Tensor) -> Tensor:
+    return _Turn.apply(states, places)  # type: ignore[no-any-return, no-untyped-call]

@@ -12,7 +12,7 @@ from torch import Tensor
 from dedup.encoder.onnx import Reader
 from dedup.encoder.token_reader import TokenReader, padded
 from dedup.evaluation.pair_set import PairSet
-from dedup.training.toolkit.splitting import counted
+from dedup.training.data.splitting import counted
 
 _SORTED = 16
 """Batches within which pairs are sorted by length, so that little of a batch is padding."""

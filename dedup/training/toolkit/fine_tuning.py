@@ -19,13 +19,16 @@ from dedup.evidence.features import FEATURES, evidence
 from dedup.evidence.scorer import Scorer, logistic
 from dedup.model import Model
 from dedup.runtime.progress import Progress
+from dedup.training.data.splitting import folds
 from dedup.training.scorer_fitting import adapt_scorer
-from dedup.training.toolkit.splitting import folds
 
 STRENGTHS = (300.0, 100.0, 30.0, 10.0, 3.0, 1.0)
 """How strongly the curves shrink to those of the model: the candidates, the strongest first."""
 MIN_GAIN = 0.002
 """Best F1 on held-back entities that a fine-tuned scorer must gain."""
+
+MOST_PAIRS = 20_000
+"""Pairs that a scorer is fitted to; of more, as many are drawn at random: its few hundred numbers need no more."""
 
 _ENCODER_STRENGTH = 30.0
 _FOLDS = 5
@@ -70,6 +73,8 @@ def tune_scorer(model: Model, pairs: PairSet, seed: int, progress: Progress) -> 
     Raises:
         InputRefused: there are fewer than 10 pairs of the same, or of different texts.
     """
+    if len(pairs) > MOST_PAIRS:
+        pairs = pairs.select(np.sort(np.random.default_rng(seed).permutation(len(pairs))[:MOST_PAIRS]))
     labels = pairs.positive.astype(np.float64)
     least = int(min(labels.sum(), (1 - labels).sum()))
     if least < MIN_OF_EACH:

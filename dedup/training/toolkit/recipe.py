@@ -23,9 +23,9 @@ from dedup.training.architectures.convolution import Convolution
 from dedup.training.architectures.embeddings import Embedding, Tokens
 from dedup.training.architectures.heads import Head
 from dedup.training.architectures.objectives import Objective
+from dedup.training.architectures.part_settings import checked, choice, flag, real, whole
 from dedup.training.architectures.pooling import Pooling
 from dedup.training.architectures.recurrent import Recurrent
-from dedup.training.architectures.settings import checked, choice, flag, real, whole
 
 LETTERS = "letters-and-grams"
 

@@ -18,12 +18,12 @@ from dedup.evaluation.classified import measure
 from dedup.evaluation.pair_set import PairSet
 from dedup.model import Model
 from dedup.runtime.progress import Progress
+from dedup.training.data.negatives import random_negatives
+from dedup.training.data.splitting import split
 from dedup.training.toolkit.build import build
 from dedup.training.toolkit.fine_tuning import MIN_OF_EACH, Tuned, scorer_for_encoder, tune_scorer
 from dedup.training.toolkit.model_directory import TRAINING, Described, check_output, write_network, write_scorer
-from dedup.training.toolkit.negatives import random_negatives
 from dedup.training.toolkit.recipe import Recipe
-from dedup.training.toolkit.splitting import split
 from dedup.training.toolkit.trainer import Notify, Trainer
 
 TOLERANCE = 0.005

@@ -19,13 +19,13 @@ from dedup.evaluation.pair_set import PairSet
 from dedup.runtime.progress import Progress
 from dedup.training.architectures.objectives import in_batch_loss
 from dedup.training.architectures.siamese import Siamese, unit
+from dedup.training.data.negatives import Pair, hard_negatives, random_negatives
+from dedup.training.data.splitting import entity_of_text
 from dedup.training.toolkit.batches import Texts, order_of, weights_of
 from dedup.training.toolkit.checkpoints import Checkpoints, key_of
 from dedup.training.toolkit.interruption import Interruption, interruption
 from dedup.training.toolkit.journal import Journal
-from dedup.training.toolkit.negatives import Pair, hard_negatives, random_negatives
 from dedup.training.toolkit.recipe import Recipe
-from dedup.training.toolkit.splitting import entity_of_text
 
 _PAIRS = 4_096
 _CHUNK = 256

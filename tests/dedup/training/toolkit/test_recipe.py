@@ -14,9 +14,9 @@ from small_networks import EMBEDDED  # noqa: E402
 
 from dedup.errors import UsageError  # noqa: E402
 from dedup.runtime.progress import no_progress  # noqa: E402
+from dedup.training.data.splitting import split  # noqa: E402
 from dedup.training.toolkit.build import build  # noqa: E402
 from dedup.training.toolkit.recipe import PARTS, TOWERS, presets, read_recipe  # noqa: E402
-from dedup.training.toolkit.splitting import split  # noqa: E402
 from dedup.training.toolkit.trainer import Trainer  # noqa: E402
 
 WORDS = ["tokens.unit=word"]

@@ -16,10 +16,10 @@ from small_networks import EMBEDDED  # noqa: E402
 from dedup.errors import InputRefused, UsageError  # noqa: E402
 from dedup.evaluation.pair_set import PairSet  # noqa: E402
 from dedup.runtime.progress import no_progress  # noqa: E402
+from dedup.training.data.negatives import hard_negatives, random_negatives  # noqa: E402
+from dedup.training.data.splitting import entities_of, entity_of_text, folds, split  # noqa: E402
 from dedup.training.toolkit.build import build  # noqa: E402
-from dedup.training.toolkit.negatives import hard_negatives, random_negatives  # noqa: E402
 from dedup.training.toolkit.recipe import read_recipe  # noqa: E402
-from dedup.training.toolkit.splitting import entities_of, entity_of_text, folds, split  # noqa: E402
 from dedup.training.toolkit.trainer import Trainer  # noqa: E402
 
 SETTINGS = [

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from dedup.encoder.cosine import exact_neighbours
 from dedup.encoder.onnx import quantise
 from dedup.evaluation.pair_set import PairSet
-from dedup.training.toolkit.splitting import entity_of_text
+from dedup.training.data.splitting import entity_of_text
 
 Encode = Callable[[Sequence[str]], NDArray[np.float32]]
 Pair = tuple[str, str]
