@@ -44,6 +44,9 @@ class Tuned(StrEnum):
     encoder = "encoder"
 
 
+_NO_PAIRS = "Give files of labelled pairs, as in `dedup train labelled.csv -o model`, or --from-corpus."
+_STEPS = "--steps is for a directory of training data; use --epochs with pairs."
+
 Pairs = Annotated[
     list[str] | None,
     typer.Argument(
@@ -183,10 +186,8 @@ def train(
     if len(files) == 1 and Path(files[0]).is_dir():
         _train_shipped(Path(files[0]), output, steps, seed, given=[preset, config, init, tune, from_corpus])
         return
-    if steps is not None:
-        raise UsageError("--steps is for a directory of training data; use --epochs with pairs.")
-    if not files and from_corpus is None:
-        raise UsageError("Give files of labelled pairs, as in `dedup train labelled.csv -o model`, or --from-corpus.")
+    if steps is not None or not (files or from_corpus):
+        raise UsageError(_NO_PAIRS if steps is None else _STEPS)
 
     from indexer.ingest.labelled_pairs import Wanted, kind_asked
     from indexer.reading.open import ReadOptions
