@@ -57,9 +57,9 @@ SETS: dict[str, tuple[str, str | None, dict[str, Any]]] = {
 """Training file, validation file (None: entities held back from the first) and what the labels are."""
 HEADER = "| data | method | pairs learnt | parameters | accuracy | F1 | AUC | Spearman | s an epoch | texts/s |"
 _INTRODUCTION = (
-    "Written by `benchmarks/siamese.py`. Thresholds have the best F1 on pairs held back from the training file, so accuracy "
-    "may be below that of the majority class. F1 of three classes is macro-averaged; TF-IDF and RapidFuzz tell entailment "
-    "from all else there."
+    "Written by `benchmarks/siamese.py`. Thresholds have the best F1 on pairs held back from the training file, so "
+    "accuracy may be below that of the majority class. F1 of three classes is macro-averaged; TF-IDF and RapidFuzz "
+    "tell entailment from all else there."
 )
 _SEED = 7
 
