@@ -33,6 +33,9 @@ CODE_SCALE = 254.0
 TOKENS = "tokens"
 """Metadata of an ONNX file that hold the ``TokenReader`` of its encoder; without them it reads letters and grams."""
 
+ATTENTION = "attention_"
+"""Beginning of the names of the outputs that hold the attention of each block of a tower, (n, heads, length, length)."""
+
 REMEDY = "use the model that ships with neardup, or train one with `dedup train`."
 
 _BATCH_CHARACTERS = 4_096  # the activations of a batch fit in a core's cache
@@ -153,6 +156,17 @@ class OnnxEncoder:
         for rows in batches_by_length(lengths):
             (vectors[rows],) = self._session.run([name], dict(self.reader.read([texts[row] for row in rows])))
         return vectors
+
+    def attention(self, normal_form: str) -> tuple[list[str], NDArray[np.float32]] | None:
+        """Return the tokens of a text and how much each attends to each other, (blocks, heads, length, length).
+
+        None if the tower has no attention, or its file does not tell the weights. Only the first window is read.
+        """
+        names = [one.name for one in self._session.get_outputs() if one.name.startswith(ATTENTION)]
+        if not names or not isinstance(self.reader, TokenReader):
+            return None
+        found = self._session.run(names, self.reader.read([normal_form]))
+        return self.reader.shown(normal_form), np.concatenate(found)
 
     def _vectors(self, texts: list[str]) -> NDArray[np.float32]:
         (vectors,) = self._session.run(["vectors"], dict(self.reader.read(texts)))

@@ -111,9 +111,18 @@ class TokenReader:
             raise ValueError("cannot encode an empty text; normalise() and reject empty texts first")
         if self.unit == "wordpiece":
             return self._pieces(normal_form)
-        found = [self._numbers.get(token, UNKNOWN) for token in self.tokens(normal_form)]
+        return [self._numbers.get(token, UNKNOWN) for token in self._read(normal_form)]
+
+    def shown(self, normal_form: str) -> list[str]:
+        """Return the tokens whose numbers are read, as a person knows them."""
+        if self.unit == "wordpiece":
+            return [self.vocabulary[number] for number in self._pieces(normal_form)]
+        return self._read(normal_form)
+
+    def _read(self, normal_form: str) -> list[str]:
+        found = self.tokens(normal_form)
         if self.skip_unknown:
-            found = [number for number in found if number != UNKNOWN] or found
+            found = [token for token in found if token in self._numbers] or found
         return found[: self.max_length]
 
     def windows(self, normal_form: str) -> list[str]:

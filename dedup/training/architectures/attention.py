@@ -47,11 +47,19 @@ class Attention:
 def attend(query: Tensor, key: Tensor, value: Tensor, real: Tensor, heads: int) -> Tensor:
     """Return scaled dot-product attention in ``heads`` parts, (n, length, size)."""
     n, length, size = query.shape
-    split: list[Tensor] = [part.view(n, length, heads, size // heads).transpose(1, 2) for part in (query, key, value)]
-    products = split[0] @ split[1].transpose(2, 3) / (size // heads) ** 0.5
-    weights = (products + (~real)[:, None, None, :] * _HIDDEN).softmax(dim=3)
-    found: Tensor = weights @ split[2]
+    found = weights(query, key, real, heads) @ _split(value, heads)
     return found.transpose(1, 2).reshape(n, length, size)
+
+
+def weights(query: Tensor, key: Tensor, real: Tensor, heads: int) -> Tensor:
+    """Return how much each token attends to each other in each head, (n, heads, length, length); rows add up to 1."""
+    products = _split(query, heads) @ _split(key, heads).transpose(2, 3) / (query.shape[2] // heads) ** 0.5
+    return (products + (~real)[:, None, None, :] * _HIDDEN).softmax(dim=3)
+
+
+def _split(value: Tensor, heads: int) -> Tensor:
+    n, length, size = value.shape
+    return value.view(n, length, heads, size // heads).transpose(1, 2)
 
 
 def attend_onnx(graph: Graph, parts: Mapping[str, str], mask: Mask, heads: int, size: int) -> str:
@@ -66,8 +74,9 @@ def attend_onnx(graph: Graph, parts: Mapping[str, str], mask: Mask, heads: int, 
     products = graph.node("Div", products, graph.number((size // heads) ** 0.5))
     padding = graph.node("Sub", graph.number(1.0), graph.node("Transpose", mask.numbers, perm=[0, 2, 1]))
     hidden = graph.node("Unsqueeze", graph.node("Mul", padding, graph.number(_HIDDEN)), graph.numbers(1))
-    weights = graph.node("Softmax", graph.node("Add", products, hidden), axis=3)
-    found = graph.node("Transpose", graph.node("MatMul", weights, split["value"]), perm=[0, 2, 1, 3])
+    attention = graph.node("Softmax", graph.node("Add", products, hidden), axis=3)
+    graph.attention.append(attention)
+    found = graph.node("Transpose", graph.node("MatMul", attention, split["value"]), perm=[0, 2, 1, 3])
     return graph.node("Reshape", found, graph.numbers(0, 0, size))
 
 

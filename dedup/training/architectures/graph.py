@@ -24,14 +24,16 @@ class Graph:
     """Nodes, constants and parameters of a graph; values are known by their names.
 
     Parameters are those of ``module``, named and laid out as in torch; nodes bring them into the form that ONNX needs,
-    and ONNX Runtime computes these once, when it loads the file.
+    and ONNX Runtime computes these once, when it loads the file. ``attention`` are the weights of each block of a tower,
+    (n, heads, length, length).
     """
 
     def __init__(self, module: nn.Module) -> None:
         self._state = {name: value.detach().cpu().numpy() for name, value in module.state_dict().items()}
         self._nodes: list[onnx.NodeProto] = []
         self._initialisers: dict[str, NDArray[Any]] = {}
-        self._outputs: list[tuple[str, str, int | str]] = []
+        self.attention: list[str] = []
+        self._outputs: list[tuple[str, str, tuple[int | str, ...]]] = []
 
     def parameter(self, name: str) -> str:
         """Return the parameter of the module with torch's ``name``."""
@@ -74,9 +76,9 @@ class Graph:
         length = self.node("ReduceL2", value, axes=[axis], keepdims=1)
         return self.node("Max", length, self.number(1e-12))
 
-    def output(self, name: str, value: str, size: int | str) -> None:
-        """Make a value of shape (n, ``size``) an output of the graph."""
-        self._outputs.append((name, value, size))
+    def output(self, name: str, value: str, *shape: int | str) -> None:
+        """Make a value of shape (n, *``shape``) an output of the graph."""
+        self._outputs.append((name, value, shape))
 
     def write(self, path: Path, inputs: Mapping[str, tuple[int, Sequence[str | int]]], metadata: str = "") -> None:
         """Write the graph; ``inputs`` are types and shapes by name, ``metadata`` the tokens of an encoder.
@@ -91,7 +93,7 @@ class Graph:
             nodes,
             "siamese",
             [helper.make_tensor_value_info(name, kind, list(shape)) for name, (kind, shape) in inputs.items()],
-            [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", size]) for name, _, size in self._outputs],
+            [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", *shape]) for name, _, shape in self._outputs],
             [numpy_helper.from_array(np.asarray(v, order="C"), name) for name, v in self._initialisers.items()],
         )
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="neardup")

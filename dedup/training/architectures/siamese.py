@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dedup.encoder.cosine import MAX_DIMENSION
-from dedup.encoder.onnx import Reader
+from dedup.encoder.onnx import ATTENTION, Reader
 from dedup.encoder.pair_head import HEAD
 from dedup.encoder.token_reader import TokenReader
 from dedup.errors import InputRefused, UsageError
@@ -59,7 +59,11 @@ class TokenEncoder(nn.Module):
         return self.pooling(self.tower(embedded, real), real)  # type: ignore[no-any-return]
 
     def write(self, path: Path) -> None:
-        """Write the encoder as ONNX, with its tokens; outputs: ``vectors`` of length 1, and ``pooled`` before that."""
+        """Write the encoder as ONNX, with its tokens.
+
+        Outputs: ``vectors`` of length 1, ``pooled`` before that, and ``attention_0`` and so on, the weights of each
+        block of attention, (n, heads, length, length).
+        """
         graph = Graph(self)
         mask = mask_of(graph, "tokens")
         embedded = "tokens"
@@ -69,6 +73,8 @@ class TokenEncoder(nn.Module):
         pooled = self.pooling.to_onnx(graph, "pooling", states, mask)
         graph.output("vectors", graph.node("Div", pooled, graph.norm(pooled, 1)), self.size)
         graph.output("pooled", pooled, self.size)
+        for block, attention in enumerate(graph.attention):
+            graph.output(f"{ATTENTION}{block}", attention, "heads", "length", "length")
         tokens = json.dumps(self.reader.to_json(), ensure_ascii=False)
         graph.write(path, {"tokens": (TensorProto.INT32, ("n", "length"))}, tokens)
 
