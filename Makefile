@@ -61,7 +61,7 @@ demo: .venv/.base
 	$(call step,status)
 
 test: .venv/.installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 lint: .venv/.installed
 	$(BIN)/ruff check .

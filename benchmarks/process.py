@@ -21,11 +21,15 @@ _PAGE_KIB = os.sysconf("SC_PAGESIZE") // 1024
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A process that has ended: its standard output, wall-clock seconds and peak resident memory in GiB."""
+    """A process that has ended: its standard output, wall-clock seconds and peak resident memory in GiB.
+
+    ``processor_seconds`` are those of the process and of the descendants that it waited for.
+    """
 
     output: str
     seconds: float
     peak_gib: float
+    processor_seconds: float
 
 
 class TookTooLong(Exception):
@@ -96,7 +100,8 @@ def run(
             raise TookTooLong
         if process.returncode not in accept:
             raise SystemExit(f"{' '.join(command)} ended with {process.returncode}:\n{errors.read()}")
-        return Finished(output.read(), seconds, max(usage.ru_maxrss, watch.peak) / 2**20)
+        peak = max(usage.ru_maxrss, watch.peak) / 2**20
+        return Finished(output.read(), seconds, peak, usage.ru_utime + usage.ru_stime)
 
 
 def kill_tree(pid: int) -> None:

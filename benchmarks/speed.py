@@ -42,7 +42,7 @@ from dedup.runtime import threads
 from dedup.text.normalise import normalise
 from dedup.training.data.sources import read_rows
 from indexer.ingest.encoding import Encoding
-from indexer.jobs.duplicates import cells_of_texts
+from indexer.jobs.loading import cells_of_texts
 from indexer.jobs.query import Searcher
 from indexer.store.store import Store
 from indexer.store.workspace import Workspace

@@ -15,7 +15,7 @@ from typing import ParamSpec
 
 import typer
 
-from cli.show.notes import say
+from cli.show.notes import is_log, listening, say
 from cli.show.standard_streams import discard
 from cli.show.text import visible
 from dedup import errors
@@ -23,7 +23,7 @@ from dedup.runtime.threads import require_address_space
 
 P = ParamSpec("P")
 
-OK, BUG, USAGE, SOME_ROWS_REJECTED, REFUSED, ENVIRONMENT, BUSY, VERSION, CORRUPT, REMOVAL = range(10)
+OK, BUG, USAGE, SOME_ROWS_REJECTED, REFUSED, ENVIRONMENT, BUSY, VERSION, CORRUPT, REMOVAL, FOUND_NEW = range(11)
 INTERRUPTED = 130
 
 _PASSWORD = re.compile(r"(://[^\s/:@]*:)[^\s/]+(?=@)")
@@ -70,6 +70,16 @@ def exit_code(error: BaseException) -> int:
     return BUG
 
 
+def end_with_rejects(count: int, *, allowed: bool) -> None:
+    """End the command with the exit code for rejected rows, if there are any and none are ``allowed``.
+
+    Raises:
+        typer.Exit: with the code.
+    """
+    if count and not allowed:
+        raise typer.Exit(SOME_ROWS_REJECTED)
+
+
 @contextmanager
 def ending() -> Iterator[None]:
     """Make the block end with an exit code instead of an exception.
@@ -90,7 +100,7 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
 
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        with ending():
+        with ending(), listening(quiet=bool(kwargs.get("quiet"))):
             require_address_space(kwargs.get("threads"))  # type: ignore[arg-type]
             command(*args, **kwargs)
             sys.stdout.flush()
@@ -107,7 +117,10 @@ def _usage_code(error: BaseException) -> int:
         message = _PASSWORD.sub(r"\1***", message)  # of a URL given in the wrong place
         setattr(error, "message", "\n".join(map(visible, message.splitlines())))  # noqa: B010 (not in its type)
     try:
-        show()
+        if is_log():
+            say(f"Error: {getattr(error, 'format_message', lambda: message)()}")
+        else:
+            show()
     except OSError:
         discard(sys.stderr)
     return USAGE

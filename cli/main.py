@@ -18,26 +18,33 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.commands import compare, delete, evaluate, index, link, migrate, query, report, status, train, verify
+from cli.commands import compare, delete, evaluate, index, link, migrate, query, report, runs, status, train, verify
+from cli.commands.reviewing import judgements, review
 from cli.exit_codes import INTERRUPTED, ending, exit_code, guarded
 from cli.options import examples
 from cli.show.help import Command, Group
+from cli.show.notes import begin_log
 from cli.show.standard_streams import occupy_descriptors, require_output
 from dedup.errors import EnvironmentFault
 from dedup.runtime.versions import version_of
 
 SECONDS_TO_STOP = 1.8
 """Time for a command to roll back after a signal before it is ended."""
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _STDERR = 2
+
+_received: list[int] = []
+"""The signal that the program is ending for."""
 
 
 class _Program(Group):
     """The group of all commands; what goes wrong in parsing or in a help page has an exit code, too."""
 
-    def make_context(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as typer's
+    def make_context(self, info_name: str | None, args: list[str], *others: Any, **extra: Any) -> Any:  # noqa: ANN401
         """Parse the arguments of the program itself."""
+        begin_log(args)
         with ending():
-            return super().make_context(*args, **kwargs)
+            return super().make_context(info_name, args, *others, **extra)
 
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - as typer's
         """Run a command."""
@@ -61,6 +68,9 @@ for _name, _command, _examples in (
     ("query", query.query, query.EXAMPLES),
     ("link", link.link, link.EXAMPLES),
     ("report", report.report, report.EXAMPLES),
+    ("runs", runs.runs, runs.EXAMPLES),
+    ("review", review.review, review.EXAMPLES),
+    ("judgements", judgements.judgements, judgements.EXAMPLES),
     ("delete", delete.delete, delete.EXAMPLES),
     ("compare", compare.compare, compare.EXAMPLES),
     ("status", status.status, status.EXAMPLES),
@@ -93,13 +103,15 @@ def _common(
 def main() -> None:
     """Run the command line; ``docs/bad-input.md`` lists its exit codes."""
     occupy_descriptors()
+    begin_log(sys.argv[1:])
     try:
         require_output()
     except EnvironmentFault as error:
         sys.exit(exit_code(error))
-    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for signum in _SIGNALS:
         if signal.getsignal(signum) != signal.SIG_IGN:  # ignored under nohup and in background jobs of a script
             signal.signal(signum, _stop)
+    _watch_signals()
     # Rows are never part of a reference cycle. At Python's default frequency, looking for cycles takes half of the
     # time of reading a file.
     gc.set_threshold(200_000, 20, 100)
@@ -108,22 +120,48 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a text may have characters that the terminal cannot encode
             stream.reconfigure(errors="backslashreplace")
-    app()
+    try:
+        app()
+    finally:
+        if _received:  # a library may have swallowed what the handler raised in one of its callbacks, as SQLite does
+            sys.exit(_code_of(_received[0]))
 
 
 def _stop(signum: int, frame: FrameType | None) -> None:
-    """Roll back and end; at a second signal, or after two seconds, end at once.
-
-    Ending at once loses nothing: the next command cleans up and continues.
-    """
-    code = INTERRUPTED if signum == signal.SIGINT else 128 + signum
-    signal.signal(signum, lambda *_: _end(code))
-    limit = threading.Timer(SECONDS_TO_STOP, _end, (code,))
-    limit.daemon = True
-    limit.start()
+    """Roll back and end. Ending at once loses nothing, either: the next command cleans up and continues."""
+    _received.append(signum)
+    for other in _SIGNALS:
+        if signal.getsignal(other) == _stop:
+            signal.signal(other, _leave_to_watcher)
     if signum == signal.SIGINT:
         raise KeyboardInterrupt
-    raise SystemExit(code)  # unlike the default action, this rolls back
+    raise SystemExit(_code_of(signum))  # unlike the default action, this rolls back
+
+
+def _leave_to_watcher(signum: int, frame: FrameType | None) -> None:
+    """Do nothing: a second signal ends the program (``_watch_signals``)."""
+
+
+def _watch_signals() -> None:
+    """Start a thread that ends the program at the second signal, or if it has not ended soon after the first.
+
+    Python calls ``_stop`` only between two of its own instructions, so not while a library computes, for example a
+    database an endless query. The thread learns of signals from a pipe that they are written to as they arrive.
+    """
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+
+    def watch() -> None:
+        (first,) = os.read(reading, 1)
+        select([reading], [], [], SECONDS_TO_STOP)
+        _end(_code_of(first))
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _code_of(signum: int) -> int:
+    return INTERRUPTED if signum == signal.SIGINT else 128 + signum
 
 
 def _end(code: int) -> None:

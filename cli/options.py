@@ -6,11 +6,15 @@ Six have a short form, the same in every command: ``-t``, ``-s``, ``-n``, ``-o``
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from indexer.reading.rows import ReadOptions
 
 COMMON = "Common options"
 PATHS = ("FILE", "DIR", "DATA_DIR")
@@ -29,6 +33,13 @@ class Format(StrEnum):
     tsv = "tsv"
     xlsx = "xlsx"
     parquet = "parquet"
+
+
+class LogFormat(StrEnum):
+    """Formats of the messages on standard error as lines of a log."""
+
+    text = "text"
+    json = "json"
 
 
 class ReportFormat(StrEnum):
@@ -100,7 +111,24 @@ Memory = Annotated[
 Output = Annotated[ReportFormat, typer.Option("--format", metavar="FORMAT", help="Output format: table or json.")]
 Quiet = Annotated[
     bool,
-    typer.Option("--quiet", "-q", help="Print only results, warnings and errors.", rich_help_panel=COMMON),
+    typer.Option(
+        "--quiet",
+        "-q",
+        help="Print nothing unless something is wrong, except rows and JSON.",
+        rich_help_panel=COMMON,
+    ),
+]
+LOG_FORMAT, LOG_FORMAT_VARIABLE = "--log-format", "DEDUP_LOG_FORMAT"
+Log = Annotated[
+    LogFormat | None,
+    typer.Option(
+        LOG_FORMAT,
+        envvar=LOG_FORMAT_VARIABLE,
+        metavar="FORMAT",
+        help="Write the messages on standard error as lines of a log, text or json, with time, level, command and run. "
+        "Default: plain sentences.",
+        rich_help_panel=COMMON,
+    ),
 ]
 TextColumns = Annotated[
     list[str] | None,
@@ -191,11 +219,27 @@ ShortRows = Annotated[
         rich_help_panel=READING,
     ),
 ]
+AllowEmpty = Annotated[
+    bool,
+    typer.Option(
+        "--allow-empty",
+        help="Accept an empty file, which has no rows: change nothing and exit with code 0.",
+        rich_help_panel=READING,
+    ),
+]
 FixMojibake = Annotated[
     bool,
     typer.Option(
         "--fix-mojibake",
         help="Repair texts such as MÃ¼ller; the column ..._as_read keeps the original.",
+        rich_help_panel=READING,
+    ),
+]
+AllowRejects = Annotated[
+    bool,
+    typer.Option(
+        "--allow-rejects",
+        help="End with exit code 0 instead of 3 if some rows were rejected; they are still counted and listed.",
         rich_help_panel=READING,
     ),
 ]
@@ -303,6 +347,21 @@ def output_delimiter(*names: str) -> Any:  # noqa: ANN401 - an option of typer
     """Return the option for the delimiter of written CSV; ``--delimiter`` is that of the input where there is one."""
     return typer.Option(
         *names, metavar="CHAR", help="Delimiter of written CSV. Default: a comma, or a semicolon with a decimal comma."
+    )
+
+
+def reading_of(arguments: Mapping[str, Any], text_columns: list[str] | None) -> ReadOptions:
+    """Return how to read an input, from the ``locals()`` of a command that has the reading options."""
+    from indexer.reading.rows import ReadOptions
+
+    as_they_are = ("encoding", "delimiter", "quote", "skip_lines", "lenient", "escape", "short_rows", "sheet")
+    return ReadOptions(
+        text_columns=text_columns or (),
+        id_column=arguments["id"],
+        header=not arguments["no_header"],
+        fix_mojibake=arguments["fix_mojibake"],
+        allow_empty=arguments["allow_empty"],
+        **{name: arguments[name] for name in as_they_are},
     )
 
 

@@ -32,7 +32,7 @@ from dedup.encoder.onnx import CODE_SCALE, Encoder, OnnxEncoder
 from dedup.encoder.pair_head import HEAD, OnnxHead
 from dedup.encoder.tokens import ALPHABET
 from dedup.errors import UsageError, VersionMismatch
-from dedup.evidence.explain import Explanation, explain
+from dedup.evidence.explain import Explanation, explain, explain_pairs
 from dedup.evidence.features import evidence
 from dedup.evidence.scorer import Scorer
 from dedup.text.corpus import Corpus
@@ -70,6 +70,11 @@ class Model:
     def model_id(self) -> str:
         """SHA-256 of the encoder file, 64 hex digits; only vectors with the same one are comparable."""
         return str(self.manifest["files"]["encoder.onnx"])
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 in hex of all files; probabilities with the same one are comparable."""
+        return hashlib.sha256(json.dumps(self.manifest["files"], sort_keys=True).encode()).hexdigest()
 
     @property
     def dimension(self) -> int:
@@ -129,6 +134,12 @@ class Model:
     def explain(self, left: str, right: str, similarity: float) -> Explanation:
         """Return the probability of one pair of normal forms, and the reasons for it."""
         return explain(left, right, similarity, self.scorer, self.word_model)
+
+    def explain_pairs(
+        self, left: Sequence[str], right: Sequence[str], similarities: Sequence[float]
+    ) -> list[Explanation]:
+        """Return the same for n pairs, at a fraction of the time for each."""
+        return explain_pairs(left, right, similarities, self.scorer, self.word_model)
 
 
 def load_model(directory: str | os.PathLike[str] | None = None) -> Model:

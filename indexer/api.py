@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from functools import partial
-from pathlib import Path
 from threading import RLock
 from typing import Any, Self, Unpack, overload
 
@@ -13,35 +11,36 @@ from dedup.errors import UsageError, WriterBusy
 from indexer.arguments import (
     Label,
     ModelOption,
-    ReportOptions,
+    Sources,
     TextColumns,
-    id_column_of,
     limit_of,
     model_of,
+    path_of,
     probability_of,
+    python_input_of,
+    read_options_of,
     share_of,
     source_of,
-    tables_of,
-    text_columns_of,
+    sources_of,
     text_of,
     texts_of,
 )
 from indexer.in_memory import left_side
+from indexer.index_findings import Findings
 from indexer.ingest import id_types
 from indexer.jobs import delete as delete_job
-from indexer.jobs.duplicates import find_duplicates, places_of
+from indexer.jobs.duplicates import find_duplicates
 from indexer.jobs.index import index_input
-from indexer.jobs.report import report as report_job
+from indexer.jobs.link import LINKS_OF_A_TEXT
 from indexer.jobs.status import status as status_of
 from indexer.jobs.verify import verify_workspace
 from indexer.linking import link_to_index
 from indexer.outputs.record_pairs import MAX_PAIRS
 from indexer.progress_bar import ProgressOption, progress_of
 from indexer.reader import Reader, state_of
-from indexer.reading.formats.python_rows import PythonTable, rows_of
-from indexer.reading.inputs import Input, inputs_of_files
+from indexer.reading.inputs import inputs_of_files
 from indexer.reading.rejects import RejectsList
-from indexer.reading.rows import ReadingOptions, ReadOptions
+from indexer.reading.rows import ReadingOptions
 from indexer.results.deduplication import Duplicates
 from indexer.results.indexing import Added, Status, Verification
 from indexer.results.links import Links
@@ -52,13 +51,8 @@ from indexer.store.database_url import absolute_url
 from indexer.store.workspace import Workspace
 from indexer.vectors.snapshot import Snapshots
 
-DEFAULT_SOURCE = "python"
-"""Source of rows that are given as Python objects, unless one is named."""
 
-_OF_FILES = ReadingOptions.__annotations__.keys() - {"fix_mojibake"}
-
-
-class Index:
+class Index(Findings):
     """A persistent index in a directory, or in a database that a URL names.
 
     ``location`` is the directory of a workspace, or the URL of a PostgreSQL or SQLite database; then ``workspace`` is
@@ -94,12 +88,11 @@ class Index:
         model: ModelOption = None,
         progress: ProgressOption = None,
     ) -> None:
-        if not isinstance(location, str | os.PathLike) or not os.fspath(location):
-            raise UsageError(f"location is {location!r}; give a directory, or the URL of a database.")
         url = location if isinstance(location, str) and "://" in location else None
         if workspace is not None and not url:
             raise UsageError("workspace= applies only to the URL of a database; a directory is its own workspace.")
-        directory = Path(workspace or ".dedup") if url else Path(location)
+        given = (workspace or ".dedup", "workspace") if url else (location, "location", "a directory or a URL")
+        directory = path_of(*given)
         self._workspace = Workspace(directory.absolute(), url and absolute_url(url), schema=schema)
         self._model = model_of(model)
         self._progress = progress
@@ -159,12 +152,12 @@ class Index:
             TooManyRemoved: more records than ``max_removed`` would be removed; nothing was changed.
             WriterBusy, EnvironmentFault: another process is writing; the disk or the database fails.
         """
-        options, rejects = _options(data, text, id, reading), RejectsList()
+        options, rejects = read_options_of(data, text, id, reading), RejectsList()
         table = None
         if is_file := isinstance(data, str | os.PathLike):
             (given,) = inputs_of_files([os.fspath(data)], None if source is None else source_of(source))
         else:
-            table, given = _from_python(data, options, source)
+            table, given = python_input_of(data, options, source)
         notes: list[str] = []
         with progress_of(self._progress) as progress:
             done = index_input(
@@ -182,9 +175,7 @@ class Index:
                 progress=progress,
             )
         self.close()
-        return Added.of(
-            done, [rejected_of(reject, table) for reject in rejects.rows], [*notes, *rejects.reasons.sentences()]
-        )
+        return Added.of(done, [rejected_of(reject, table) for reject in rejects.rows], rejects.reasons, notes)
 
     def delete(
         self,
@@ -201,7 +192,7 @@ class Index:
             WriterBusy: another process is writing to this index.
         """
         one = isinstance(ids, str) or not isinstance(ids, Iterable)
-        wanted = None if ids is None else [id_types.to_text(id) for id in ([ids] if one else ids)]
+        wanted = None if ids is None else id_types.to_stored([ids] if one else ids)
         with progress_of(self._progress) as progress:
             deleted = delete_job.delete(self._workspace, wanted, source, progress)
         self.close()
@@ -209,31 +200,41 @@ class Index:
 
     @overload
     def query(  # type: ignore[overload-overlap]  # a str is an Iterable[str] too; the first one wins
-        self, text: str, *, limit: int = 10, min_probability: float = 0.05
+        self, text: str, *, limit: int = 10, min_probability: float = 0.05, source: Sources | None = None
     ) -> Matches: ...
     @overload
-    def query(self, text: Iterable[str], *, limit: int = 10, min_probability: float = 0.05) -> ManyMatches: ...
     def query(
-        self, text: str | Iterable[str], *, limit: int = 10, min_probability: float = 0.05
+        self, text: Iterable[str], *, limit: int = 10, min_probability: float = 0.05, source: Sources | None = None
+    ) -> ManyMatches: ...
+    def query(
+        self,
+        text: str | Iterable[str],
+        *,
+        limit: int = 10,
+        min_probability: float = 0.05,
+        source: Sources | None = None,
     ) -> Matches | ManyMatches:
         """Find the records that are probably the same as a text, or as each of many.
 
-        At most ``limit`` distinct texts for each query, best first, with all their records. The vectors stay in memory
-        for the next query; what other processes write is seen.
+        At most ``limit`` distinct texts for each query, best first, with all their records, or with those of one or
+        several sources only. The vectors stay in memory for the next query in the same sources; what other processes
+        write is seen.
 
         Raises:
-            UsageError: nothing is indexed, a query is not a string, ``limit`` is less than 1, or ``min_probability`` is
-                not between 0 and 1.
+            UsageError: nothing is indexed, there is no such source, a query is not a string, ``limit`` is less than 1,
+                or ``min_probability`` is not between 0 and 1.
             InputRefused: a text holds no letter, digit or symbol, or is too long.
             VersionMismatch: the index was made with another model.
         """
         limit, least = limit_of(limit), probability_of(min_probability, 0)
+        sources = [] if source is None else sources_of(source)
         single = isinstance(text, str) or not isinstance(text, Iterable)
         texts = [text_of(text, "text")] if single else texts_of(text, "text")
         with self._lock:
             reader = self._open_reader()
-            found = reader.searcher.query(texts, limit=limit, min_probability=least)
-            parsers, model = reader.parsers(), reader.searcher.model
+            searcher = reader.searcher(sources)
+            found = searcher.query(texts, limit=limit, min_probability=least)
+            parsers, model = reader.parsers(), searcher.model
         results = [
             Matches(query, least, matches_of(query, hits, parsers), model)
             for query, hits in zip(texts, found, strict=True)
@@ -243,7 +244,7 @@ class Index:
     def link(
         self,
         data: Any,  # noqa: ANN401 - a path or a table of any library
-        against: str | Iterable[str],
+        against: Sources,
         *,
         text: TextColumns = None,
         id: Label | None = None,
@@ -259,12 +260,13 @@ class Index:
             UsageError, InputRefused: the rows cannot be read, or there is no such source.
             VersionMismatch: the index was made with another model.
         """
-        sources = [source_of(one) for one in ([against] if isinstance(against, str) else against)]
         least = probability_of(min_probability, self._model.default_probability)
-        side, rejected = left_side(data, _options(data, text, id, reading))
-        return self._link(side, sources, least, limit_of(limit), rejected)
+        side, rejected = left_side(data, read_options_of(data, text, id, reading))
+        return self._link(side, sources_of(against), least, limit_of(limit), rejected)
 
-    def between(self, left: str, right: str, *, min_probability: float | None = None, limit: int = 100) -> Links:
+    def between(
+        self, left: str, right: str, *, min_probability: float | None = None, limit: int = LINKS_OF_A_TEXT
+    ) -> Links:
         """Find the pairs across two sources of the index; for each left text at most ``limit`` right ones.
 
         Raises:
@@ -286,11 +288,14 @@ class Index:
                 rejected=rejected,
             )
 
-    def duplicates(self, *, min_probability: float | None = None, max_pairs: int = MAX_PAIRS) -> Duplicates:
+    def duplicates(
+        self, *, min_probability: float | None = None, max_pairs: int = MAX_PAIRS, judgements: bool = True
+    ) -> Duplicates:
         """Find all duplicates in the index.
 
         Pairs have at least ``min_probability`` (default: the model's, 0.5 for the one that ships with neardup);
-        ``max_pairs`` as in ``Duplicates.pairs``. The result holds every record in memory; ``report`` does not.
+        ``max_pairs`` as in ``Duplicates.pairs``. What people judged holds, unless ``judgements`` is False. The result
+        holds every record in memory; ``report`` does not.
 
         Raises:
             UsageError: nothing is indexed.
@@ -302,35 +307,19 @@ class Index:
         with self._workspace.open(for_writing=False) as store, progress_of(self._progress) as progress:
             before = state_of(store)
             snapshots = Snapshots(store, self._workspace.snapshots)
-            found = find_duplicates(snapshots, self._model, min_probability=least, progress=progress)
+            found = find_duplicates(
+                snapshots, self._model, min_probability=least, judgements=judgements, progress=progress
+            )
             parsers = id_types.parsers(store)
             stored_records = sorted(store.iter_records(), key=lambda one: one.record_id)
             if state_of(store) != before:
                 raise WriterBusy("Another process has changed the index while its duplicates were searched; try again.")
-        places = places_of(stored_records, found.text_ids)
+        places = found.places_of(stored_records)
         records = [record_of(one, parsers) for one in stored_records]
         of_text: dict[int, list[Record]] = {}
         for place, record in zip(places, records, strict=True):
             of_text.setdefault(place, []).append(record)
         return Duplicates(records, (), least, (), None, found.near, of_text, len(found.text_ids), most)
-
-    def report(
-        self, output: str | os.PathLike[str], *, min_probability: float | None = None, **how: Unpack[ReportOptions]
-    ) -> dict[str, Any]:
-        """Write ``pairs.csv``, ``clusters.csv`` and ``summary.json`` into the directory ``output``; return the summary.
-
-        ``how`` are the options of ``dedup report``: ``tables`` (``csv``, ``tsv``, ``xlsx``, ``parquet``), ``columns``,
-        ``explain``, ``max_pairs``, ``delimiter``, ``bom``, ``locale`` and ``raw``.
-
-        Raises:
-            UsageError: nothing is indexed, or an option cannot be used.
-            InputRefused: there is no such column.
-            EnvironmentFault: the files cannot be written.
-        """
-        least = probability_of(min_probability, self._model.default_probability)
-        asked: dict[str, Any] = {"min_probability": least, "tables": tables_of(how)}
-        with progress_of(self._progress) as progress:
-            return report_job(self._workspace, self._model, Path(output), **asked, progress=progress)
 
     def verify(self, *, repair: bool = False) -> Verification:
         """Check every record, text and vector, and the snapshot; true if nothing is wrong.
@@ -362,20 +351,3 @@ class Index:
         if self._reader is None:
             self._reader = Reader(self._workspace, self._model, self._progress)
         return self._reader
-
-
-def _from_python(data: object, options: ReadOptions, source: str | None) -> tuple[PythonTable, Input]:
-    """Return rows that are given as Python objects, as a table and as an input, which may be opened again."""
-    name = source_of(DEFAULT_SOURCE if source is None else source)
-    opener = partial(PythonTable, rows_of(data), id_text=id_types.to_text)
-    return opener(options), Input(name, (), opener, source is not None)
-
-
-def _options(data: object, text: TextColumns, id: Label | None, reading: ReadingOptions) -> ReadOptions:
-    """Return how to read ``data``; raises ``UsageError`` for an option that there is not, or that is for files only."""
-    known = ReadingOptions.__annotations__
-    if unknown := sorted(reading.keys() - known):
-        raise UsageError(f"There is no option {unknown[0]!r}; the options of reading are {', '.join(known)}.")
-    if not isinstance(data, str | os.PathLike) and (for_files := sorted(reading.keys() & _OF_FILES)):
-        raise UsageError(f"{for_files[0]}= applies only to files.")
-    return ReadOptions(text_columns=text_columns_of(text), id_column=id_column_of(id), **reading)

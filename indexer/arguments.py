@@ -5,36 +5,54 @@ from __future__ import annotations
 import operator
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
+from contextlib import suppress
+from functools import cache, partial
 from numbers import Real
+from pathlib import Path
 from typing import TypedDict
 
 from dedup.errors import UsageError
 from dedup.matching.matcher import Matcher
 from dedup.model import load_model
+from indexer.ingest import id_types
 from indexer.jobs.report_tables import Tables
+from indexer.jobs.reporting.cluster_facts import MOST_COMPLETE, Keep
 from indexer.outputs.record_pairs import MAX_PAIRS
-from indexer.outputs.table_files import TableFormat, style_of
+from indexer.outputs.report_formats import report_formats
+from indexer.outputs.table_files import style_of
+from indexer.reading.formats.python_rows import PythonTable, rows_of
+from indexer.reading.inputs import Input
+from indexer.reading.rows import ReadingOptions, ReadOptions
 
 Label = str | int
 """The name of a column; a number where the columns of a data frame are numbered."""
 TextColumns = Label | Sequence[Label] | None
 """A column, several to be joined with a space, or None: the column is found by its name."""
+Sources = str | Iterable[str]
+"""The name of a source, or those of several."""
 ModelOption = Matcher | str | os.PathLike[str] | None
 """A model, the directory of one, or None: the model that ships with neardup."""
+DEFAULT_SOURCE = "python"
+"""Source of rows that are given as Python objects, unless one is named."""
+
+_OF_FILES = ReadingOptions.__annotations__.keys() - {"fix_mojibake"}
 
 
 class ReportOptions(TypedDict, total=False):
     """How the tables of a report are written; see ``dedup report`` in docs/cli.md and docs/output-files.md."""
 
-    tables: str
+    formats: str | Sequence[str]
     columns: Sequence[str] | None
     explain: bool
     max_pairs: int
+    records: bool
+    keep: str | Sequence[str]
     delimiter: str | None
     bom: bool
     locale: str | None
     raw: bool
+    full: bool
+    since: int | None
 
 
 def tables_of(options: ReportOptions) -> Tables:
@@ -42,9 +60,10 @@ def tables_of(options: ReportOptions) -> Tables:
     if unknown := sorted(options.keys() - ReportOptions.__annotations__.keys()):
         known = ", ".join(ReportOptions.__annotations__)
         raise UsageError(f"There is no option {unknown[0]!r}; the options of a report are {known}.")
-    layout = options.get("tables", TableFormat.csv)
-    if layout not in list(TableFormat):
-        raise UsageError(f"tables is {layout!r}; give one of {', '.join(TableFormat)}.")
+    formats = options.get("formats", "csv")
+    if not isinstance(formats, Sequence) or not all(isinstance(name, str) for name in formats):
+        raise UsageError(f"formats is {formats!r}; give a list of names, such as ['csv', 'html'].")
+    asked = report_formats([formats] if isinstance(formats, str) else formats, "formats")
     columns = options.get("columns")
     if isinstance(columns, str):
         raise UsageError(f"columns is {columns!r}; give a list of names.")
@@ -55,7 +74,27 @@ def tables_of(options: ReportOptions) -> Tables:
         locale=options.get("locale"),
     )
     most = limit_of(options.get("max_pairs", MAX_PAIRS), "max_pairs")
-    return Tables(TableFormat(layout), style, columns, options.get("explain", False), most)
+    keep = options.get("keep", MOST_COMPLETE)
+    rules = Keep((keep,) if isinstance(keep, str) else tuple(keep))
+    explain, records = options.get("explain", False), options.get("records", False)
+    return Tables(asked, style, columns, explain, most, records, rules)
+
+
+def python_input_of(data: object, options: ReadOptions, source: str | None) -> tuple[PythonTable, Input]:
+    """Return rows that are given as Python objects, as a table and as an input, which may be opened again."""
+    name = source_of(DEFAULT_SOURCE if source is None else source)
+    opener = partial(PythonTable, rows_of(data), id_text=id_types.to_text)
+    return opener(options), Input(name, (), opener, source is not None)
+
+
+def read_options_of(data: object, text: TextColumns, id: Label | None, reading: ReadingOptions) -> ReadOptions:
+    """Return how to read ``data``; raises ``UsageError`` for an option that there is not, or that is for files only."""
+    known = ReadingOptions.__annotations__
+    if unknown := sorted(reading.keys() - known):
+        raise UsageError(f"There is no option {unknown[0]!r}; the options of reading are {', '.join(known)}.")
+    if not isinstance(data, str | os.PathLike) and (for_files := sorted(reading.keys() & _OF_FILES)):
+        raise UsageError(f"{for_files[0]}= applies only to files.")
+    return ReadOptions(text_columns=text_columns_of(text), id_column=id_column_of(id), **reading)
 
 
 @cache
@@ -116,6 +155,23 @@ def source_of(source: str) -> str:
     ):
         raise UsageError(f"source is {source!r}; give a text that is not empty and can be stored as UTF-8.")
     return source
+
+
+def sources_of(sources: Sources) -> list[str]:
+    """Return the names of one or several sources. Raises ``UsageError`` if one is no name, or there is none."""
+    names = [source_of(one) for one in ([sources] if isinstance(sources, str) else sources)]
+    if not names:
+        raise UsageError("No source is named; give one or several.")
+    return names
+
+
+def path_of(path: object, name: str, wanted: str = "a directory") -> Path:
+    """Return a path. Raises ``UsageError`` if it cannot be one; ``wanted`` says what to give."""
+    place = os.fspath(path) if isinstance(path, str | os.PathLike) else b""
+    with suppress(UnicodeEncodeError):  # half of a surrogate pair
+        if isinstance(place, str) and place and b"\0" not in os.fsencode(place):
+            return Path(place)
+    raise UsageError(f"{name} is {_shown(path)}; give {wanted}.")
 
 
 def text_of(text: object, name: str) -> str:

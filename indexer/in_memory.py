@@ -21,7 +21,7 @@ from indexer.arguments import (
     text_of,
     texts_of,
 )
-from indexer.ingest.intake import fault_of
+from indexer.ingest.intake import fault_of_row
 from indexer.jobs import compare as compare_job
 from indexer.jobs.duplicates import duplicates_of_texts
 from indexer.linking import link_sides
@@ -218,7 +218,8 @@ class TextsOf(Side):
         bad = next((cell for cell in cells if isinstance(cell, Unusable)), None)
         raw = written[0] if len(cells) == 1 and written else joined(written)
         normal = normalise(raw)
-        fault = (bad.error, bad.message(columns.choice.text[0])) if bad else _surrogate(raw) or fault_of(normal)
+        of_cell = (bad.error, bad.message(columns.choice.text[0])) if bad else None
+        fault = of_cell or _surrogate(raw) or fault_of_row(raw, normal)
         if fault:
             self.rejected.append(Rejected(place, record_id, fault[1], fault[0]))
             return

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 from dedup.matching.matcher import Matcher
@@ -26,10 +27,24 @@ class Reader:
             report = self._opened.enter_context(progress_of(progress))
             self._state = state_of(self._store)
             snapshots = Snapshots(self._store, workspace.snapshots)
-            self.searcher = self._opened.enter_context(Searcher(snapshots, model, report))
+            self._search_in = partial(Searcher, snapshots, model, report)
+            self._sources: frozenset[str] = frozenset()
+            self._searcher = self._search_in()
+            self._opened.callback(lambda: self._searcher.close())
         except BaseException:
             self._opened.close()
             raise
+
+    def searcher(self, sources: Sequence[str] = ()) -> Searcher:
+        """Return what searches in these sources, or in all; it is kept until others are asked for.
+
+        Raises what ``Searcher`` raises.
+        """
+        if self._sources != frozenset(sources):
+            searcher = self._search_in(sources=sources)
+            self._searcher.close()
+            self._searcher, self._sources = searcher, frozenset(sources)
+        return self._searcher
 
     def parsers(self) -> dict[str, Callable[[str], Any]]:
         """Return the id parsers by source; not kept, because a source may be new."""

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from indexer.results.comparison import Comparison, Comparisons, Reason
     from indexer.results.deduplication import Duplicates
     from indexer.results.indexing import Added, Status, Verification
+    from indexer.results.judged import Judged
     from indexer.results.links import Links
     from indexer.results.matches import ManyMatches, Matches
     from indexer.results.records import Cluster, Match, Pair, Record, Rejected
@@ -49,6 +50,7 @@ __all__ = [
     "EnvironmentFault",
     "Index",
     "InputRefused",
+    "Judged",
     "Links",
     "ManyMatches",
     "Match",
@@ -83,6 +85,7 @@ _HOMES = {
     "indexer.results.comparison": ("Comparison", "Comparisons", "Reason"),
     "indexer.results.deduplication": ("Duplicates",),
     "indexer.results.indexing": ("Added", "Status", "Verification"),
+    "indexer.results.judged": ("Judged",),
     "indexer.results.links": ("Links",),
     "indexer.results.matches": ("ManyMatches", "Matches"),
     "indexer.results.records": ("Cluster", "Match", "Pair", "Record", "Rejected"),

@@ -1,11 +1,15 @@
 """What the documents of the repository point at is there."""
 
+import ast
 import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from paths import ROOT
+from typer.main import get_command
+
+from cli.main import app
 
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("benchmarks/**/*.md")])
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
@@ -34,3 +38,53 @@ def test_the_map_of_the_code_names_every_room_and_nothing_else():
     unnamed = [room for room in sorted(rooms) if not {room, *map(str, list(Path(room).parents)[:-1])} & named]
     assert unnamed == []
     assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
+
+
+OPTION = re.compile(r"(?<![\w/.-])--[a-z][a-z-]*[a-z]")
+OTHERS = re.compile(r"^.*\bpython \S+\.py\b.*$|\]\(\S*\)|mypy --strict|systemctl enable --now", re.MULTILINE)
+"""Options of other programs and of our scripts, and anchors of links."""
+PAGES = [page for page in DOCUMENTS if page.parent != ROOT / "benchmarks"]
+TEXTS = sorted(path for package in ("cli", "indexer", "dedup", "neardup") for path in (ROOT / package).rglob("*.py"))
+
+
+def options() -> dict[str, set[str]]:
+    """The options of each command."""
+    program = get_command(app)
+    return {
+        name: {"--help", *(option for param in command.params for option in param.opts)}
+        for name, command in {"": program, **program.commands}.items()
+    }
+
+
+def commands_in(text: str) -> list[tuple[str, set[str]]]:
+    """The commands that a text shows, each with its options; in a chain each command has its own."""
+    text = text.replace("\\\n", " ")
+    found = re.findall(r"(?<![\w-])dedup ([a-z]+)\b([^\n`|;&>]*)", text)
+    return [(name, set(OPTION.findall(rest))) for name, rest in found if name in options()]
+
+
+def messages_of(path: Path) -> str:
+    """The texts in a module: messages, help and docstrings."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return "\n".join(
+        node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    )
+
+
+@pytest.mark.parametrize("path", [*PAGES, *TEXTS], ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_option_is_named_that_does_not_exist(path):
+    known = options()
+    text = messages_of(path) if path.suffix == ".py" else OTHERS.sub("", path.read_text(encoding="utf-8"))
+    assert set(OPTION.findall(text)) - set.union(*known.values()) == set()
+    assert [(command, one) for command, used in commands_in(text) for one in used - known[command]] == []
+
+
+def test_an_option_that_does_not_exist_would_be_noticed():
+    assert set(OPTION.findall("use `--nonsense`, (--two-words) and --end.")) == {"--nonsense", "--two-words", "--end"}
+    assert OPTION.findall("a--b, lib/--x and ---") == []
+    assert commands_in("`dedup report --sync` and dedup index a.csv --sync && dedup report --output x") == [
+        ("report", {"--sync"}),
+        ("index", {"--sync"}),
+        ("report", {"--output"}),
+    ]
+    assert "--sync" not in options()["report"]

@@ -37,11 +37,16 @@ FEATURES = {
     "the column that holds the name": ("indexer.reading.columns", "Columns"),
     "rejected rows": ("indexer.reading.rejects", "RejectsFile"),
     "the guard against formulas in cells": ("indexer.outputs.csv", "safe_cell"),
+    "the page of a report": ("indexer.outputs.html_report.write", "write_page"),
+    "what each threshold would find": ("indexer.jobs.reporting.thresholds", "preview"),
     "a second writer is refused": ("indexer.store.lock", "file_lock"),
     "the tables of the database": ("indexer.store.schema", "record"),
     "the FAISS snapshot": ("indexer.vectors.snapshot", "Snapshots"),
     "add, query and verify from Python": ("indexer.api", "Index"),
     "one list is linked to another": ("indexer.jobs.link", "link_texts"),
+    "what people judged holds in clusters": ("dedup.clustering.constraints", "Constraints"),
+    "pairs to ask people about": ("indexer.jobs.reviewing.candidates", "find_candidates"),
+    "the record of a cluster to keep": ("indexer.jobs.reporting.cluster_facts", "Keep"),
     "exit codes": ("cli.exit_codes", "exit_code"),
 }
 

@@ -66,6 +66,14 @@ def test_the_example_has_duplicates_and_singles() -> None:
     assert sum(count for size, count in sizes.items() if size > 1) > 1000
 
 
+def test_the_wheel_holds_what_a_page_is_made_of() -> None:
+    wheel = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]
+    made_of = sorted(path.name for path in (ROOT / "indexer" / "outputs" / "html_report").glob("page.*"))
+    assert "indexer" in wheel["only-include"] and "exclude" not in wheel
+    assert made_of == ["page.css", "page.html", "page.js"]
+    assert '"indexer/outputs/html_report/page.": 3' in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("name", ["companies.csv", "truth.csv"])
 def test_the_example_is_small(name: str) -> None:
     assert (ROOT / "examples" / name).stat().st_size < 300_000

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from cli import options
+from cli.show.notes import shown_progress
 from dedup.runtime.threads import compute_with
-from indexer.progress_bar import progress_bar
 
 EXAMPLES = options.examples(
     "dedup delete --id 4711 --id 4712 --source customers",
@@ -30,6 +30,7 @@ def delete(
     schema: options.Schema = None,
     threads: options.Threads = None,
     quiet: options.Quiet = False,
+    log_format: options.Log = None,
 ) -> None:
     """Delete records from the index.
 
@@ -42,7 +43,8 @@ def delete(
     from indexer.jobs.delete import delete
     from indexer.store.workspace import Workspace
 
-    with progress_bar(quiet=quiet) as progress:
+    with shown_progress(quiet=quiet) as progress:
         deleted = delete(Workspace(workspace, database, schema=schema), id or None, source, progress)
     count = f"{deleted.records:,} {'record' if deleted.records == 1 else 'records'}"
-    typer.echo(f"Deleted {count} of source {deleted.source!r}.")
+    if not quiet:
+        typer.echo(f"Deleted {count} of source {deleted.source!r}.")

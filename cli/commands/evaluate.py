@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli import options
-from cli.exit_codes import SOME_ROWS_REJECTED
+from cli.exit_codes import end_with_rejects
 from cli.options import ReportFormat
-from cli.show.notes import say, say_rejected
+from cli.show.notes import say, say_rejected, shown_progress
 from cli.show.render import write_summary
 from dedup.runtime.progress import Progress, no_progress, with_total
 from dedup.runtime.threads import compute_with
-from indexer.progress_bar import progress_bar
 
 if TYPE_CHECKING:
     from dedup.evaluation.pair_set import PairSet
@@ -78,6 +77,7 @@ def evaluate(
     quote: options.Quote = '"',
     no_header: options.NoHeader = False,
     rejects: options.Rejects = None,
+    allow_rejects: options.AllowRejects = False,
     max_reject_rate: options.MaxRejectRate = 0.05,
 ) -> None:
     """Measure accuracy on labelled data.
@@ -98,10 +98,10 @@ def evaluate(
     result: dict[str, Any]
     rejected = 0
     measured = load_model(model)
-    with progress_bar() as progress:
+    with shown_progress() as progress:
         if files:
             from indexer.ingest.labelled_pairs import Wanted, kind_asked
-            from indexer.reading.open import ReadOptions
+            from indexer.reading.rows import ReadOptions
 
             reading = ReadOptions(encoding=encoding, delimiter=delimiter, quote=quote, header=not no_header)
             wanted = Wanted(first, second, label, kind_asked(labels), same or (), max_reject_rate)
@@ -116,8 +116,7 @@ def evaluate(
             others = _columns(distractors, "name", progress=progress)[0] if distractors is not None else []
             result = evaluate_clusters(measured, texts, cluster_ids, others, progress=progress)
     write_summary(result, sys.stdout, as_json=layout is ReportFormat.json)
-    if rejected:
-        raise typer.Exit(SOME_ROWS_REJECTED)
+    end_with_rejects(rejected, allowed=allow_rejects)
 
 
 def _pairs_of(

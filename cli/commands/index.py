@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,11 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli import options
-from cli.exit_codes import SOME_ROWS_REJECTED
-from cli.show.notes import notes_unless, say, say_rejected
+from cli.exit_codes import end_with_rejects
+from cli.options import ReportFormat
+from cli.show.notes import notes_unless, say_rejected, shown_progress
 from cli.show.render import spaced, write_summary
 from dedup.runtime.threads import compute_with
-from indexer.progress_bar import progress_bar
 
 if TYPE_CHECKING:
     from indexer.jobs.index import IndexResult, InputIndexed
@@ -72,14 +73,6 @@ SourceUrl = Annotated[
     str | None,
     typer.Option("--source-url", metavar="URL", help="Database for --from-sql; it is never written to."),
 ]
-AllowEmpty = Annotated[
-    bool,
-    typer.Option(
-        "--allow-empty",
-        help="Accept an empty file: change nothing and exit with code 0.",
-        rich_help_panel=options.READING,
-    ),
-]
 
 
 def index(
@@ -91,6 +84,7 @@ def index(
     max_removed: MaxRemoved = None,
     from_sql: FromSql = None,
     source_url: SourceUrl = None,
+    layout: options.Output = ReportFormat.table,
     workspace: options.Workspace = options.DEFAULT_WORKSPACE,
     database: options.Database = None,
     schema: options.Schema = None,
@@ -98,6 +92,7 @@ def index(
     memory: options.Memory = None,
     mode: options.Mode = None,
     quiet: options.Quiet = False,
+    log_format: options.Log = None,
     encoding: options.Encoding = None,
     delimiter: options.Delimiter = None,
     quote: options.Quote = '"',
@@ -108,8 +103,9 @@ def index(
     short_rows: options.ShortRows = False,
     sheet: options.Sheet = None,
     fix_mojibake: options.FixMojibake = False,
-    allow_empty: AllowEmpty = False,
+    allow_empty: options.AllowEmpty = False,
     rejects: options.Rejects = None,
+    allow_rejects: options.AllowRejects = False,
     max_reject_rate: options.MaxRejectRate = 0.05,
 ) -> None:
     """Load files or SQL results into the index.
@@ -126,25 +122,10 @@ def index(
     from dedup.model import load_model
     from indexer.jobs.index import index_input
     from indexer.memory import parse_size
-    from indexer.reading.open import ReadOptions
     from indexer.store.workspace import Workspace
 
     place = Workspace(workspace, database, schema=schema)
-    wanted = ReadOptions(
-        text_columns=text or (),
-        id_column=id,
-        encoding=encoding,
-        delimiter=delimiter,
-        quote=quote,
-        header=not no_header,
-        skip_lines=skip_lines,
-        lenient=lenient,
-        escape=escape,
-        short_rows=short_rows,
-        sheet=sheet,
-        fix_mojibake=fix_mojibake,
-        allow_empty=allow_empty,
-    )
+    wanted = options.reading_of(locals(), text)
     given = _inputs(files or [], from_sql=from_sql, source_url=source_url, source=source, rejects=rejects)
     limit = None if memory is None else parse_size(memory)
     job = partial(
@@ -159,8 +140,8 @@ def index(
         notify=notes_unless(quiet),
     )
     refused = _rejects_of(given, rejects, place, files or [], mode)
-    if _index_all(given, job, refused, quiet=quiet):
-        raise typer.Exit(SOME_ROWS_REJECTED)
+    rejected = _index_all(given, job, refused, as_json=layout is ReportFormat.json, quiet=quiet)
+    end_with_rejects(rejected, allowed=allow_rejects)
 
 
 def _rejects_of(
@@ -207,19 +188,25 @@ def _index_all(
     job: Callable[..., InputIndexed],
     rejects: Sequence[RejectsFile | RejectsStream],
     *,
+    as_json: bool,
     quiet: bool,
 ) -> int:
     """Index one input after the other and print what became of each; return the number of rejected rows."""
-    rejected = 0
-    for number, (one, listed) in enumerate(zip(given, rejects, strict=True)):
-        if number:
-            sys.stdout.write("\n")
-        with listed as refused:
-            done = _index(job, one, refused, quiet=quiet)
-            _print(done, alone=len(given) == 1)
-            say_rejected(refused)
-        rejected += refused.count
-    return rejected
+    entries: list[dict[str, Any]] = []
+    try:
+        for number, (one, listed) in enumerate(zip(given, rejects, strict=True)):
+            with listed as refused:
+                done = _index(job, one, refused, quiet=quiet)
+                if not as_json and not quiet:
+                    sys.stdout.write("\n" if number else "")
+                    _print(done, alone=len(given) == 1)
+                for note in done.result.notes if done.result else ():
+                    notes_unless(quiet)(note)
+                entries.append(_entry(done, refused, say_rejected(refused)))
+    finally:  # inputs before one that is refused stay indexed
+        if as_json:
+            write_summary(entries, sys.stdout, as_json=True)
+    return sum(entry["rejected"] for entry in entries)
 
 
 def _index(
@@ -229,7 +216,7 @@ def _index(
     from dedup.errors import InputRefused
 
     try:
-        with progress_bar(quiet=quiet) as progress:
+        with shown_progress(quiet=quiet) as progress:
             return job(one, refused, progress=progress)
     except InputRefused as error:
         if error.code == "E_TOO_MANY_REJECTS":
@@ -243,8 +230,30 @@ def _print(done: InputIndexed, *, alone: bool) -> None:
     head = {} if alone else {"source": done.source}
     summary = head | _parts(done) | _summary(done.result, spaced(done.recall))
     write_summary(summary, sys.stdout, as_json=False)
-    for note in done.result.notes:
-        say(note)
+
+
+def _entry(done: InputIndexed, refused: RejectsFile | RejectsStream, listed_in: Path | None) -> dict[str, Any]:
+    """Return what JSON says of an input; ``docs/output-files.md`` describes it."""
+    from indexer.store.runs import Accounts
+
+    result, rejected = done.result, done.rejected_of
+    rows = asdict(result.rows if result else Accounts())
+    return {
+        "source": done.source,
+        "run_id": result and result.run_id,
+        "text_columns": done.text_columns,
+        "id_column": done.id_column,
+        "rows": rows.pop("rows_in"),
+        **rows,
+        "withheld": result.withheld if result else 0,
+        "rejects_file": listed_in and str(listed_in),
+        "reasons": [asdict(reason) for reason in refused.reasons.all()],
+        "files": {name: {"rows": rows, "rejected": rejected.get(name, 0)} for name, rows in done.rows_of.items()},
+        "texts_encoded": result.texts_encoded if result else 0,
+        "snapshot_built": bool(result and result.snapshot_built),
+        **done.recall,
+        "seconds": round(sum(result.seconds.values()), 1) if result else 0.0,
+    }
 
 
 def _parts(done: InputIndexed) -> dict[str, str]:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli import options
-from cli.exit_codes import SOME_ROWS_REJECTED
-from cli.show.notes import notes_unless, say_rejected
-from cli.show.rows_file import check_apart, rows_file
+from cli.exit_codes import end_with_rejects
+from cli.show.notes import notes_unless, say_rejected, shown_progress
+from cli.show.rows_file import RowsFile, rejects_of, rows_file
 from dedup.runtime.threads import compute_with
 from indexer.outputs.reasons import DIGITS
-from indexer.progress_bar import progress_bar
 
 if TYPE_CHECKING:
     from indexer.reading.rejects import Reject
@@ -30,6 +29,7 @@ EXAMPLES = options.examples(
     "dedup link leads.csv accounts.csv -t company --right-text name --keep one-to-one",
     "dedup link leads.csv --against crm --columns city,country -o links.xlsx",
 )
+_TYPES = {"probability": float, "similarity": float, "exact": bool, "ties": int}
 
 
 class Keep(StrEnum):
@@ -110,6 +110,7 @@ def link(
     threads: options.Threads = None,
     mode: options.Mode = None,
     quiet: options.Quiet = False,
+    log_format: options.Log = None,
     encoding: options.Encoding = None,
     delimiter: options.Delimiter = None,
     quote: options.Quote = '"',
@@ -120,7 +121,9 @@ def link(
     short_rows: options.ShortRows = False,
     sheet: options.Sheet = None,
     fix_mojibake: options.FixMojibake = False,
+    allow_empty: options.AllowEmpty = False,
     rejects: options.Rejects = None,
+    allow_rejects: options.AllowRejects = False,
 ) -> None:
     """Link the rows of a file with another file, or with a source of the index.
 
@@ -133,36 +136,17 @@ def link(
     compute_with(threads)
 
     from dedup.model import load_model
-    from indexer.files import access_of
     from indexer.linking import link_sides, link_to_index
     from indexer.outputs.table_files import style_of
-    from indexer.reading.inputs import open_rejects, place_of_rejects, source_name
-    from indexer.reading.rows import ReadOptions
     from indexer.store.workspace import Workspace
 
     _check_sides(file, other_file, against, own_columns=bool(right_text) or right_id is not None)
-    wanted = ReadOptions(
-        text_columns=text_columns or (),
-        id_column=id,
-        encoding=encoding,
-        delimiter=delimiter,
-        quote=quote,
-        header=not no_header,
-        skip_lines=skip_lines,
-        lenient=lenient,
-        escape=escape,
-        short_rows=short_rows,
-        sheet=sheet,
-        fix_mojibake=fix_mojibake,
-    )
+    wanted = options.reading_of(locals(), text_columns)
     place = Workspace(workspace, database, schema=schema)
     files = [file] if other_file is None else [file, other_file]
     style = style_of(raw=raw, delimiter=output_delimiter, bom=bom, locale=locale)
     target = rows_file(output, layout, style, place, inputs=files, mode=mode)
-    default = place_of_rejects(place.directory, source_name(file), of_queries=True)
-    listed = open_rejects(files, rejects, default, owns=place.owns, access=access_of(mode) if mode else None)
-    check_apart(target, listed.path)
-    with listed as refused, progress_bar(quiet=quiet) as progress:
+    with rejects_of(files, rejects, place, mode, target) as refused, shown_progress(quiet=quiet) as progress:
         left = _read(file, wanted, refused.add, quiet=quiet)
         if other_file is None:
             find = partial(link_to_index, place, left, against or [])
@@ -171,11 +155,10 @@ def link(
         model = load_model()
         least = model.default_probability if min_probability is None else min_probability
         links = find(model, min_probability=least, limit=limit, progress=progress)
-        target.write(rows_of(links, keep, options.columns_of(columns)))
+        write_links(target, links, keep, options.columns_of(columns))
         say_rejected(refused)
     _say_what_was_found(links, keep, limit, quiet=quiet)
-    if refused.count:
-        raise typer.Exit(SOME_ROWS_REJECTED)
+    end_with_rejects(refused.count, allowed=allow_rejects)
 
 
 def _check_sides(file: str, other_file: str | None, against: list[str] | None, *, own_columns: bool) -> None:
@@ -229,10 +212,17 @@ def _read_right(
         raise InputRefused(f"{error} {hint}", error.code) from None
 
 
-def rows_of(links: Links, keep: Keep, columns: Sequence[str] | None) -> Iterator[dict[str, Any]]:
-    """Yield the rows to write, with these other columns; raises ``InputRefused`` if neither side has one of them."""
-    for row in links.rows(keep.value, columns).table_rows():
-        yield {name: round(value, DIGITS) if isinstance(value, float) else value for name, value in row.items()}
+def write_links(
+    file: RowsFile, links: Links, keep: Keep, columns: Sequence[str] | None, *, with_unmatched: bool = True
+) -> None:
+    """Write the rows with these other columns; raises ``InputRefused`` if neither side has one of them."""
+    table = links.rows(keep.value, columns)
+    rows = (
+        {name: round(value, DIGITS) if isinstance(value, float) else value for name, value in row.items()}
+        for row in table.table_rows()
+        if with_unmatched or row["id_2"] is not None
+    )
+    file.write(rows, {name: _TYPES.get(name, str) for name in table.column_names})
 
 
 def _say_what_was_found(links: Links, keep: Keep, limit: int, *, quiet: bool) -> None:

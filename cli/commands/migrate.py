@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import typer
 
 from cli import options
-from cli.show.notes import say
-from indexer.progress_bar import progress_bar
+from cli.show.notes import say, shown_progress
+
+if TYPE_CHECKING:
+    from indexer.store.migrate import Migration
 
 EXAMPLES = options.examples("dedup migrate", "dedup migrate -w /srv/companies")
 
@@ -15,6 +19,8 @@ def migrate(
     workspace: options.Workspace = options.DEFAULT_WORKSPACE,
     database: options.Database = None,
     schema: options.Schema = None,
+    quiet: options.Quiet = False,
+    log_format: options.Log = None,
 ) -> None:
     """Upgrade the index of an older version.
 
@@ -24,17 +30,20 @@ def migrate(
     from indexer.store.workspace import Workspace
 
     place = Workspace(workspace, database, schema=schema)
-    with progress_bar() as progress:
+    with shown_progress(quiet=quiet) as progress:
         done = place.migrate(progress)
+    if not quiet:
+        _say_what_was_done(done, place.where)
+
+
+def _say_what_was_done(done: Migration, where: str) -> None:
     if done.before == done.after and done.renormalised is None:
-        typer.echo(f"{place.where} already has schema {done.after}; nothing to do.")
+        typer.echo(f"{where} already has schema {done.after}; nothing to do.")
         return
     if done.before != done.after:
-        typer.echo(f"{place.where} was upgraded from schema {done.before} to {done.after}.")
+        typer.echo(f"{where} was upgraded from schema {done.before} to {done.after}.")
     if done.renormalised is not None:
-        typer.echo(
-            f"Normalised the texts of {place.where} by the rules of this version: {done.renormalised:,} changed."
-        )
+        typer.echo(f"Normalised the texts of {where} by the rules of this version: {done.renormalised:,} changed.")
     if done.copy:
         typer.echo(f"A backup is in {done.copy}; remove it once everything works.")
     if done.renormalised:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,22 +11,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli import options
-from cli.exit_codes import SOME_ROWS_REJECTED
+from cli.exit_codes import end_with_rejects
 from cli.options import Format
 from cli.show import match_rows
-from cli.show.notes import notes_unless, say, say_rejected
-from cli.show.rows_file import RowsFile, check_apart, rows_file
+from cli.show.notes import notes_unless, say_rejected, shown_progress
+from cli.show.rows_file import RowsFile, rejects_of, rows_file
 from dedup.runtime.progress import Progress, with_total
 from dedup.runtime.threads import compute_with
 from indexer.outputs.reasons import reasons_of
-from indexer.progress_bar import progress_bar
 
 if TYPE_CHECKING:
     from indexer.jobs.query import Answer, Match, Searcher
     from indexer.reading.rejects import RejectsFile, RejectsStream
     from indexer.reading.rows import Table
     from indexer.store.store import Store
-    from indexer.store.workspace import Workspace
 
 EXAMPLES = options.examples(
     'dedup query "international flavor and fragrances"',
@@ -96,6 +95,7 @@ def query(
     threads: options.Threads = None,
     mode: options.Mode = None,
     quiet: options.Quiet = False,
+    log_format: options.Log = None,
     encoding: options.Encoding = None,
     delimiter: options.Delimiter = None,
     quote: options.Quote = '"',
@@ -106,7 +106,9 @@ def query(
     short_rows: options.ShortRows = False,
     sheet: options.Sheet = None,
     fix_mojibake: options.FixMojibake = False,
+    allow_empty: options.AllowEmpty = False,
     rejects: options.Rejects = None,
+    allow_rejects: options.AllowRejects = False,
 ) -> None:
     """Find the best matches for a text or a file.
 
@@ -114,8 +116,8 @@ def query(
     vectors (-1 to 1), whether both are equal after normalisation (exact), and its other columns. A column whose
     name is already taken gets the prefix column_.
 
-    With --input, each match also has the line, id, text and other columns of its query, as query_city.
-    Exit code 3: some rows of --input were rejected.
+    With --input, each match also has the line, id, text and other columns of its query, as query_city (its own
+    column line is query_column_line). Exit code 3: some rows of --input were rejected.
     """
     compute_with(threads)
 
@@ -131,20 +133,7 @@ def query(
 
     if (text is None) == (input is None):
         raise UsageError("Give either a TEXT, as in `dedup query 'Acme Inc'`, or --input FILE.")
-    wanted = ReadOptions(
-        text_columns=text_columns or (),
-        id_column=id,
-        encoding=encoding,
-        delimiter=delimiter,
-        quote=quote,
-        header=not no_header,
-        skip_lines=skip_lines,
-        lenient=lenient,
-        escape=escape,
-        short_rows=short_rows,
-        sheet=sheet,
-        fix_mojibake=fix_mojibake,
-    )
+    wanted = options.reading_of(locals(), text_columns)
     if text is not None and (wanted != ReadOptions() or rejects or unmatched or exclude_self):
         raise UsageError(
             "--text, --id, --unmatched, --exclude-self and the reading options can be used with --input FILE only."
@@ -153,10 +142,10 @@ def query(
     place, chosen = Workspace(workspace, database, schema=schema), options.columns_of(columns)
     files, default = ([], Format.table) if input is None else ([input], Format.csv)
     target = rows_file(output, layout, style, place, inputs=files, mode=mode, default=default)
-    asked = _Asked(limit, min_probability, explain, unmatched, chosen, target)
+    asked = _Asked(limit, min_probability, explain, unmatched, chosen, target, notes_unless(quiet))
     with (
         place.open(for_writing=False) as store,
-        progress_bar(quiet=quiet or text is not None) as progress,
+        shown_progress(quiet=quiet or text is not None) as progress,
         Searcher(Snapshots(store, place.snapshots), load_model(), progress, sources=source or ()) as searcher,
     ):
         check_columns(store, chosen)
@@ -164,22 +153,9 @@ def query(
             _answer_text(searcher, text, asked)
         elif input is not None:
             own = _own_source(store, input, source or []) if exclude_self else None
-            listed = _rejects_of(input, rejects, place, mode, target)
-            if _answer_file(searcher, open_table(input, wanted), listed, asked, own, progress, quiet=quiet):
-                raise typer.Exit(SOME_ROWS_REJECTED)
-
-
-def _rejects_of(
-    file: str, asked: Path | None, place: Workspace, mode: str | None, target: RowsFile
-) -> RejectsFile | RejectsStream:
-    """Return where the rejected rows go; raises what ``open_rejects`` raises."""
-    from indexer.files import access_of
-    from indexer.reading.inputs import open_rejects, place_of_rejects, source_name
-
-    default = place_of_rejects(place.directory, source_name(file), of_queries=True)
-    listed = open_rejects([file], asked, default, owns=place.owns, access=access_of(mode) if mode else None)
-    check_apart(target, listed.path)
-    return listed
+            listed = rejects_of([input], rejects, place, mode, target)
+            rejected = _answer_file(searcher, open_table(input, wanted), listed, asked, own, progress)
+            end_with_rejects(rejected, allowed=allow_rejects)
 
 
 def _own_source(store: Store, file: str, sources: Sequence[str]) -> str:
@@ -211,6 +187,7 @@ class _Asked:
     unmatched: bool
     columns: list[str] | None
     file: RowsFile
+    note: Callable[[str], None]
 
     def rows(self, searcher: Searcher, normal: str, match: Match) -> Iterator[dict[str, Any]]:
         """Return the rows of a match of the query with this normal form, with the reasons if asked for."""
@@ -225,12 +202,13 @@ def _answer_text(searcher: Searcher, text: str, asked: _Asked) -> None:
     (found,) = searcher.query([text], limit=asked.limit, min_probability=asked.min_probability)
     nothing = f"No match with probability {asked.min_probability:g} or more."
     if found or asked.file.layout is not Format.table:
-        asked.file.write(row for match in found for row in asked.rows(searcher, normalise(text), match))
+        rows = (row for match in found for row in asked.rows(searcher, normalise(text), match))
+        asked.file.write(rows, match_rows.TYPES)
     else:
         with asked.file.opened() as out:
             out.write(f"{nothing}\n")
     if not found and asked.file.layout is not Format.table:
-        say(nothing)
+        asked.note(nothing)
 
 
 def _answer_file(
@@ -240,13 +218,12 @@ def _answer_file(
     asked: _Asked,
     own: str | None,
     progress: Progress,
-    *,
-    quiet: bool,
 ) -> int:
-    """Write the matches of every row of a file; return the number of rejected rows."""
+    """Write the matches of every row of a file, and say how many have one; return the number of rejected rows."""
     from indexer.reading.inputs import reading
 
-    with listed as refused, reading(table, notes_unless(quiet)):
+    counts = Counter[bool]()
+    with listed as refused, reading(table, asked.note):
         answers = searcher.answer(
             table,
             limit=asked.limit,
@@ -255,9 +232,17 @@ def _answer_file(
             without=own,
             progress=with_total(progress, table, "queries"),
         )
-        asked.file.write(_rows(searcher, answers, asked))
+        asked.file.write(_rows(searcher, _counted(answers, counts), asked), match_rows.QUERY_TYPES)
         say_rejected(refused)
+        asked.note(f"Matched {counts[True]:,} of {counts.total():,} rows.")
     return refused.count
+
+
+def _counted(answers: Iterable[Answer], counts: Counter[bool]) -> Iterator[Answer]:
+    """Yield the answers, and count those that have a match and those that have none."""
+    for answer in answers:
+        counts[bool(answer[2])] += 1
+        yield answer
 
 
 def _rows(searcher: Searcher, answers: Iterable[Answer], asked: _Asked) -> Iterator[dict[str, Any]]:

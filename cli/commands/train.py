@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli import options
-from cli.exit_codes import SOME_ROWS_REJECTED
-from cli.show.notes import notes_unless, say, say_rejected
+from cli.exit_codes import end_with_rejects
+from cli.show.notes import notes_unless, say, say_rejected, shown_progress
 from cli.show.render import write_summary
 from dedup.runtime.threads import compute_with, count
-from indexer.progress_bar import progress_bar
 
 if TYPE_CHECKING:
     from dedup.evaluation.pair_set import PairSet
@@ -161,6 +160,7 @@ def train(
     escape: options.Escape = "",
     short_rows: options.ShortRows = False,
     rejects: options.Rejects = None,
+    allow_rejects: options.AllowRejects = False,
     max_reject_rate: options.MaxRejectRate = 0.05,
 ) -> None:
     """Train a model on labelled pairs.
@@ -211,8 +211,7 @@ def train(
 
     task = _task(read, output, model, start, [*files, *([from_corpus] if from_corpus else [])], fresh=fresh)
     write_summary(_run(task, recipe, own_seed, quiet=quiet), sys.stdout, as_json=False)
-    if rejected:
-        raise typer.Exit(SOME_ROWS_REJECTED)
+    end_with_rejects(rejected, allowed=allow_rejects)
 
 
 def _asked(changes: Sequence[str] | None, **settings: float | str | None) -> list[str]:
@@ -294,7 +293,7 @@ def _read(
     found: list[PairSet] = []
     with open_rejects(inputs, rejects, default) as refused:
         try:
-            with progress_bar(quiet=quiet) as progress:
+            with shown_progress(quiet=quiet) as progress:
                 if files:
                     found.append(read_pairs(files, wanted, reading, refused.add, progress, notes_unless(quiet)))
                 if from_corpus:
@@ -315,7 +314,7 @@ def _run(task: Task, recipe: Recipe | None, seed: int, *, quiet: bool) -> dict[s
     from dedup.training.toolkit.train_pairs import fine_tune, train_network
 
     set_num_threads(count())
-    with progress_bar(quiet=quiet) as progress:
+    with shown_progress(quiet=quiet) as progress:
         if recipe is None:
             return fine_tune(task, seed, progress, notes_unless(quiet))
         return train_network(task, recipe, progress, notes_unless(quiet))

@@ -9,10 +9,9 @@ import typer
 
 from cli import options
 from cli.options import Format, ReportFormat
-from cli.show.notes import say
+from cli.show.notes import say, shown_progress
 from cli.show.render import write_rows
 from dedup.runtime.threads import compute_with
-from indexer.progress_bar import progress_bar
 
 if TYPE_CHECKING:
     from indexer.jobs.verify import Check
@@ -30,6 +29,7 @@ def verify(
     schema: options.Schema = None,
     threads: options.Threads = None,
     quiet: options.Quiet = False,
+    log_format: options.Log = None,
 ) -> None:
     """Check the integrity of the index.
 
@@ -41,16 +41,17 @@ def verify(
     compute_with(threads)
 
     from dedup.model import load_model
-    from indexer.jobs.verify import verify_workspace
+    from indexer.jobs.verify import verify_workspace, worst_kind
     from indexer.store.workspace import Workspace
 
     place = Workspace(workspace, database, schema=schema)
-    with progress_bar(quiet=quiet) as progress:
+    with shown_progress(quiet=quiet) as progress:
         checks, repaired = verify_workspace(place, load_model(), repair=repair, progress=progress)
     if repaired:
-        say("The snapshot was bad or missing and has been rebuilt.")
+        say("The snapshot was bad or missing and has been rebuilt.", "warning")
     as_json = layout is ReportFormat.json
-    write_rows(map(_row if not as_json else _entry, checks), Format.json if as_json else Format.table, sys.stdout)
+    if as_json or not quiet or worst_kind(checks) is not None:
+        write_rows(map(_row if not as_json else _entry, checks), Format.json if as_json else Format.table, sys.stdout)
     _judge(checks)
 
 

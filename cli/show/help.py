@@ -46,8 +46,7 @@ class Command(TyperCommand):
             return rest
         except Exception as error:
             if isinstance(message := getattr(error, "message", None), str):
-                takes_text = any(param.param_type_name == "argument" and param.nargs == 1 for param in self.params)
-                setattr(error, "message", _reworded(message, takes_text=takes_text))  # noqa: B010 (not in its type)
+                setattr(error, "message", _reworded(message, ctx))  # noqa: B010 (not in its type)
             raise
 
 
@@ -145,9 +144,21 @@ def _text(param: Parameter) -> str:
     return f"{text}  [{'; '.join(notes)}]" if notes else text
 
 
-def _reworded(message: str, *, takes_text: bool) -> str:
+def _reworded(message: str, ctx: Context) -> str:
     message = message.removeprefix("Value error, ").replace("Input should be", "must be")
     message = message.partition(", unable to parse")[0]
-    if message.startswith("Got unexpected extra argument") and takes_text:
-        return f"{message.rstrip('.')}. Put a text with spaces in quotes."
+    if message.startswith("Got unexpected extra argument"):
+        return f"{message.rstrip('.')}.{_in_quotes(ctx, message)}"
     return message
+
+
+def _in_quotes(ctx: Context, message: str) -> str:
+    """Return the hint that a text or path of several words belongs in quotes; for a single text, with these words."""
+    taken = [param for param in ctx.command.params if param.param_type_name == "argument" and param.nargs == 1]
+    if not taken:
+        return ""
+    kind = "path" if any(param.metavar in PATHS for param in taken) else "text"
+    text = ctx.params.get(str(taken[0].name))
+    others = message.rstrip(".").rpartition(" (")[2].removesuffix(")")
+    example = f': dedup {ctx.info_name} "{text} {others}"' if len(taken) == 1 and kind == "text" else "."
+    return f" Put a {kind} with spaces in quotes{example}"

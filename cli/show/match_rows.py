@@ -14,16 +14,19 @@ if TYPE_CHECKING:
 
 MAX_RECORDS_IN_TABLE = 5
 """A table lists at most this many records of one text."""
-_RESERVED = {
-    *("query_line", "query_id", "query", "rank", "probability", "similarity", "exact"),
-    *("source", "id", "text", "log_odds", "explanation"),
-}
+TYPES = {"probability": float, "similarity": float, "exact": bool, "source": str, "id": str, "text": str}
+"""The columns that every match has."""
+QUERY_TYPES = {"query_line": int, "query_id": str, "query": str, "rank": int, **TYPES}
+"""Those of a match of a file of queries."""
+_OF_QUERY = "query_"
+_RESERVED = {*QUERY_TYPES, "log_odds", "explanation"}
 
 
 def match_rows(match: Match, reasons: Row, columns: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
     """Yield a row for each record of a match; a column whose name is reserved gets the prefix ``column_``.
 
-    ``columns`` are the other columns of the record to show; None for all.
+    So does one that may be a column of the query, ``query_city``. ``columns`` are the other columns of the record to
+    show; None for all.
     """
     scores = {
         "probability": round(match.probability, DIGITS),
@@ -37,14 +40,8 @@ def match_rows(match: Match, reasons: Row, columns: Sequence[str] | None = None)
 
 
 def query_columns(fields: Mapping[str, str]) -> dict[str, str]:
-    """Return the other columns of a query, as ``query_city``; a reserved name gets the prefix ``column_``."""
-    renamed: dict[str, str] = {}
-    for name, value in fields.items():
-        shown = f"query_{name}"
-        while shown in _RESERVED or shown in renamed:
-            shown = f"column_{shown}"
-        renamed[shown] = value
-    return renamed
+    """Return the other columns of a query, as ``query_city``; a reserved name becomes ``query_column_id``."""
+    return {f"{_OF_QUERY}{name}": value for name, value in _renamed(fields, _OF_QUERY).items()}
 
 
 def table_rows(match: Match, reasons: Row, columns: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
@@ -66,10 +63,16 @@ def lines(reasons: Row) -> list[str]:
     return [*contributions(evidence), f"= {total:+.2f} log-odds in total"]
 
 
-def _renamed(fields: dict[str, str]) -> dict[str, str]:
+def _renamed(fields: Mapping[str, str], prefix: str = "") -> dict[str, str]:
+    """Return fields without names that are reserved once they have the prefix, each under a name of its own."""
     renamed: dict[str, str] = {}
-    for name, value in fields.items():
-        while name in _RESERVED or (name in renamed):
+    for field, value in fields.items():
+        name = field
+        while _is_reserved(f"{prefix}{name}", prefix) or (name != field and (name in fields or name in renamed)):
             name = f"column_{name}"
         renamed[name] = value
     return renamed
+
+
+def _is_reserved(name: str, prefix: str) -> bool:
+    return name in _RESERVED or (not prefix and name.startswith(_OF_QUERY))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -23,11 +23,18 @@ if TYPE_CHECKING:
 Row = Mapping[str, Any]
 
 
-def write_rows(rows: Iterable[Row], layout: Format, out: TextIO, style: Style | None = None) -> None:
+def write_rows(
+    rows: Iterable[Row],
+    layout: Format,
+    out: TextIO,
+    style: Style | None = None,
+    types: Mapping[str, type] | None = None,
+) -> None:
     """Write rows to ``out``; a table has the columns of all rows, in order of appearance.
 
     JSON and JSON Lines are streamed. The formats of spreadsheets wait in a temporary file until all columns are known;
-    ``style`` is for these. Raises what ``table_writer`` raises.
+    ``style`` is for these, and so are ``types``: those of columns without a value, and the columns if there are no
+    rows. Raises what ``table_writer`` raises.
     """
     if layout is Format.table:
         write_table(rows, out)
@@ -36,14 +43,14 @@ def write_rows(rows: Iterable[Row], layout: Format, out: TextIO, style: Style | 
     elif layout is Format.jsonl:
         _write_jsonl(rows, out)
     else:
-        _write_cells(rows, TableFormat(layout), out, style or Style())
+        _write_cells(rows, TableFormat(layout), out, style or Style(), types or {})
 
 
-def write_summary(summary: Row, out: TextIO, *, as_json: bool) -> None:
-    """Write one name and value per line, nested values indented below their name; or JSON."""
+def write_summary(summary: Row | Sequence[Row], out: TextIO, *, as_json: bool, quiet: bool = False) -> None:
+    """Write JSON, or unless ``quiet`` one name and value per line, nested values indented below their name."""
     if as_json:
         out.write(visible_json(json.dumps(summary, ensure_ascii=False, indent=2)) + "\n")
-    else:
+    elif not quiet and isinstance(summary, Mapping):
         out.writelines(f"{line}\n" for line in _summary_lines(summary))
 
 
@@ -82,7 +89,9 @@ def _write_jsonl(rows: Iterable[Row], out: TextIO) -> None:
         out.write(visible_json(json.dumps(row, ensure_ascii=False)) + "\n")
 
 
-def _write_cells(rows: Iterable[Row], layout: TableFormat, out: TextIO, style: Style) -> None:
+def _write_cells(
+    rows: Iterable[Row], layout: TableFormat, out: TextIO, style: Style, known: Mapping[str, type]
+) -> None:
     types: dict[str, type] = {}
     shown, prepare = visible if out.isatty() else str, preparing(layout, style)
     with tempfile.TemporaryFile("w+", encoding="utf-8") as waiting:
@@ -90,10 +99,10 @@ def _write_cells(rows: Iterable[Row], layout: TableFormat, out: TextIO, style: S
             cells = {name: in_a_cell(value) if isinstance(value, list) else value for name, value in row.items()}
             for name, value in cells.items():
                 if value is not None or name not in types:
-                    types[name] = str if value is None else type(value)
+                    types[name] = known.get(name, str) if value is None else type(value)
             waiting.write(json.dumps(cells) + "\n")
         waiting.seek(0)
-        columns = [Column(shown(name), kind) for name, kind in types.items()]
+        columns = [Column(shown(name), kind) for name, kind in (types or known).items()]
         with table_writer(out, layout, columns, style, "matches") as table:
             found = map(json.loads, waiting)
             table.write([_cell(row.get(name), shown, prepare) for name in types] for row in found)

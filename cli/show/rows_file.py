@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ from cli.show.render import output_to, write_rows
 if TYPE_CHECKING:
     from indexer.files import Access
     from indexer.outputs.table_files import Style
+    from indexer.reading.rejects import RejectsFile, RejectsStream
     from indexer.store.workspace import Workspace
 
 _FILES = [name.value for name in Format if name is not Format.table]
@@ -32,8 +33,8 @@ class RowsFile:
         """Return the open file, which is complete after the block; raises ``EnvironmentFault``."""
         return output_to(self.path, self.access)
 
-    def write(self, rows: Iterable[dict[str, Any]]) -> None:
-        """Write the rows.
+    def write(self, rows: Iterable[dict[str, Any]], types: Mapping[str, type]) -> None:
+        """Write the rows; ``types`` as in ``write_rows``.
 
         Raises:
             UsageError: the format cannot hold them.
@@ -41,7 +42,7 @@ class RowsFile:
 
         """
         with self.opened() as out:
-            write_rows(rows, self.layout, out, self.style)
+            write_rows(rows, self.layout, out, self.style, types)
 
 
 def rows_file(
@@ -90,9 +91,22 @@ def _layout_of(path: Path | None, layout: Format | None) -> Format | None:
     return layout
 
 
-def check_apart(file: RowsFile, rejects: Path | None) -> None:
-    """Raise ``UsageError`` if the rows would be written where the rejected rows are listed."""
-    from dedup.errors import UsageError
+def rejects_of(
+    files: Sequence[str], asked: Path | None, place: Workspace, mode: str | None, target: RowsFile
+) -> RejectsFile | RejectsStream:
+    """Return where the rejected rows of files of queries are listed: ``asked``, or a file of the workspace.
 
-    if file.path is not None and rejects is not None and file.path.resolve() == rejects.resolve():
-        raise UsageError(f"--output {file.path} is where the rejected rows are listed; choose another path.")
+    Raises what ``open_rejects`` raises, ``EnvironmentFault`` if others can write to the workspace, which need not hold
+    an index, and ``UsageError`` if the rows would be written there.
+    """
+    from dedup.errors import UsageError
+    from indexer.files import access_of
+    from indexer.reading.inputs import open_rejects, place_of_rejects, stem_of
+
+    if asked is None:
+        place.check_folders()
+    default = place_of_rejects(place.directory, stem_of(files[0]), of_queries=True)
+    listed = open_rejects(files, asked, default, owns=place.owns, access=access_of(mode) if mode else None)
+    if target.path is not None and listed.path is not None and target.path.resolve() == listed.path.resolve():
+        raise UsageError(f"--output {target.path} is where the rejected rows are listed; choose another path.")
+    return listed

@@ -5,15 +5,11 @@ from __future__ import annotations
 import json
 import re
 
-_UNSAFE = (
-    "\x00-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"
-    "\u3164\ufeff\uffa0\ufff0-\ufffb\ud800-\udfff\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e00ff"
-    "\U000e01f0-\U000e0fff"
-)
-"""Controls, marks of direction, tags and what else is invisible; variation selectors belong to Japanese names."""
-_ANY = re.compile(f"[{_UNSAFE}]")
+from indexer.outputs.invisible import INVISIBLE
+
+_ANY = re.compile(f"[{INVISIBLE}]")
 # json.dumps has escaped C0 controls inside strings; those left are the line ends between tokens.
-_BEYOND_C0 = re.compile(f"[{_UNSAFE[3:]}]")
+_BEYOND_C0 = re.compile(f"[{INVISIBLE[3:]}]")
 
 
 def _escape(match: re.Match[str]) -> str:

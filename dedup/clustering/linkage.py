@@ -9,7 +9,7 @@ only if, by the bounds, their groups could be each other's best match.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,9 @@ from numpy.typing import NDArray
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+
+NEVER = -np.inf
+"""The probability of a pair that must not be in one group: the mean of any groups that it lies between is the same."""
 
 
 class Probabilities(Protocol):
@@ -33,7 +36,8 @@ class Probabilities(Protocol):
 class Links:
     """All pairs within components: positions ``first`` < ``second`` (p,) in ``members`` (n,), ascending.
 
-    ``values`` (p,) are probabilities where ``is_known``, and upper bounds elsewhere.
+    ``values`` (p,) are probabilities where ``is_known``, and upper bounds elsewhere. ``start`` (n,) are the groups to
+    begin with, each member's as the position of the group's first member; None if each member begins alone.
     """
 
     members: Ints
@@ -41,6 +45,7 @@ class Links:
     second: Ints
     values: Floats
     is_known: Bools
+    start: Ints | None = None
 
     def compare(self, which: Ints, comparison: Probabilities) -> None:
         """Replace the upper bounds among ``which`` by probabilities."""
@@ -51,15 +56,33 @@ class Links:
             self.is_known[which] = True
 
 
-def link(links: Links, min_probability: float, comparison: Probabilities) -> tuple[Ints, Floats]:
+class Weakest(NamedTuple):
+    """The least probable pair in each of n groups: its ``probability`` (n,), 1 in a group of one, and itself (n, 2)."""
+
+    probability: Floats
+    pair: Ints
+
+
+def weakest_of(groups: Ints, pairs: Ints, probabilities: Floats) -> Weakest:
+    """Return the weakest of ``pairs`` (p, 2) in each of the ``groups`` of items (n,)."""
+    found = Weakest(np.ones(len(groups)), np.zeros((len(groups), 2), np.int64))
+    order = np.lexsort((pairs[:, 1], pairs[:, 0], probabilities))[::-1]
+    group = groups[pairs[order, 0]]
+    found.probability[group], found.pair[group] = probabilities[order], pairs[order]  # the last one stays
+    return found
+
+
+def link(links: Links, min_probability: float, comparison: Probabilities) -> tuple[Ints, Weakest]:
     """Merge groups of members while the mean probability between them is at least ``min_probability``.
 
     Returns the group of each member, (n,), as the position of the group's first member, and by that position
-    the lowest probability between two members of the group, (n,), 1 for a single member. In case of a tie the
-    first group is merged.
+    the weakest pair of members of the group. In case of a tie the first group is merged.
     """
     groups = np.arange(len(links.members))
     bonds = _Bonds(links)
+    if links.start is not None:
+        groups = links.start
+        bonds.merge_into(groups)
     while True:
         of_one, of_both = bonds.best(min_probability)
         if not len(of_one):
@@ -72,9 +95,8 @@ def link(links: Links, min_probability: float, comparison: Probabilities) -> tup
             groups = bonds.merge(of_both)[groups]
     inside = np.flatnonzero(groups[links.first] == groups[links.second])
     links.compare(inside, comparison)
-    weakest = np.ones(len(groups))
-    np.minimum.at(weakest, groups[links.first[inside]], links.values[inside])
-    return groups, weakest
+    pairs = np.column_stack([links.first[inside], links.second[inside]])
+    return groups, weakest_of(groups, pairs, links.values[inside])
 
 
 class _Bonds:
@@ -136,12 +158,17 @@ class _Bonds:
         """Merge the groups of bonds that have no group in common; return the new group of each group, (n,)."""
         into = np.arange(len(self.sizes))
         into[self.second[merging]] = self.first[merging]
-        self.sizes += np.bincount(self.first[merging], self.sizes[self.second[merging]], len(into)).astype(np.int64)
+        self.merge_into(into)
+        return into
+
+    def merge_into(self, into: Ints) -> None:
+        """Merge each group into one that stays as it is, (n,)."""
+        moved = np.flatnonzero(into != np.arange(len(into)))
+        self.sizes += np.bincount(into[moved], self.sizes[moved], len(into)).astype(np.int64)
         touched = np.zeros(len(into), np.bool_)
-        touched[self.first[merging]] = touched[self.second[merging]] = True
+        touched[moved] = touched[into[moved]] = True
         self._keep(into[self.first] != into[self.second])
         self._add_up(touched[self.first] | touched[self.second], into)
-        return into
 
     def _add_up(self, which: Bools, into: Ints) -> None:
         """Combine those bonds of ``which`` that now connect the same two groups."""

@@ -14,7 +14,7 @@ from itertools import count
 import numpy as np
 from numpy.typing import NDArray
 
-from dedup.clustering.linkage import Bools, Floats, Ints
+from dedup.clustering.linkage import NEVER, Bools, Floats, Ints, Weakest, weakest_of
 
 SAMPLE = 8
 """Pairs of members that two groups are judged by; all of them if there are no more."""
@@ -30,17 +30,28 @@ _MIXERS = ((np.uint64(30), np.uint64(0xBF58476D1CE4E5B9)), (np.uint64(27), np.ui
 
 
 def link_by_samples(
-    n: int, first: Ints, second: Ints, values: Floats, min_probability: float, compare: Callable[[Ints], Floats]
-) -> tuple[Ints, Floats]:
+    n: int,
+    first: Ints,
+    second: Ints,
+    values: Floats,
+    min_probability: float,
+    compare: Callable[[Ints], Floats],
+    start: Ints | None = None,
+) -> tuple[Ints, Weakest]:
     """Merge groups of items 0 to n-1 while the mean probability between them is at least ``min_probability``.
 
-    ``values`` (p,) are the known probabilities of the pairs ``first`` < ``second`` (p,), at least that high; only they
-    connect groups. ``compare`` returns the probabilities (q,) of any pairs (q, 2). Returns the group of each item,
-    (n,), as its lowest item, and by that item the lowest probability among those of its pairs that were compared or
-    known, (n,), 1 for a single item.
+    ``values`` (p,) are the known probabilities of the pairs ``first`` < ``second`` (p,), at least that high, or
+    ``NEVER``; only they connect groups. ``compare`` returns the probabilities (q,) of any pairs (q, 2). ``start`` (n,)
+    are the groups to begin with, as the lowest item of each; None if each item begins alone. Returns the group of each
+    item, (n,), as its lowest item, and by that item the weakest of its pairs that were compared or known.
     """
     bonds = _Bonds(n, first, second, values)
     pairs, found = [np.column_stack([first, second])], [values]
+    if start is not None:
+        tied = np.flatnonzero(start != np.arange(n))
+        pairs.append(np.column_stack([start[tied], tied]))
+        found.append(compare(pairs[-1]))
+        bonds.merge((tied, start[tied]))
     for number in count():
         best = bonds.best(min_probability)
         chosen = np.unique(best[best >= 0])
@@ -56,11 +67,9 @@ def link_by_samples(
             bonds.set_means(unsampled, np.bincount(which, found[-1]) / np.bincount(which))
         bonds.merge(merging)
     groups = _by_lowest(bonds.groups)
-    one, other = np.concatenate(pairs).T
-    inside = groups[one] == groups[other]
-    weakest = np.ones(n)
-    np.minimum.at(weakest, groups[one[inside]], np.concatenate(found)[inside])
-    return groups, weakest
+    asked = np.concatenate(pairs)
+    inside = groups[asked[:, 0]] == groups[asked[:, 1]]
+    return groups, weakest_of(groups, asked[inside], np.concatenate(found)[inside])
 
 
 class _Bonds:
@@ -141,7 +150,19 @@ class _Bonds:
         added = np.cumsum(self.sizes[groups]) - self.sizes[groups]
         _, begins, of_begin = np.unique(into, return_index=True, return_inverse=True)
         fits = added - added[begins][of_begin] < self.sizes[into]
-        return groups[fits], into[fits]
+        return self._compatible(groups[fits], into[fits])
+
+    def _compatible(self, groups: Ints, into: Ints) -> tuple[Ints, Ints]:
+        """Leave out merges into the same group, the last ones, of groups that must not be together."""
+        never = self.total == NEVER
+        first, second = self.first[never], self.second[never]
+        target, rank = np.arange(len(self.groups)), np.full(len(self.groups), -1)
+        target[groups], rank[groups] = into, np.arange(len(groups))
+        while len(clashes := np.flatnonzero(target[first] == target[second])):
+            last = groups[np.maximum(rank[first[clashes]], rank[second[clashes]])]
+            target[last] = last
+        stay = target[groups] == into
+        return groups[stay], into[stay]
 
     def merge(self, merging: tuple[Ints, Ints]) -> None:
         """Merge groups into others, and combine the bonds that then connect the same two."""

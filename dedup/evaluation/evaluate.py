@@ -223,13 +223,18 @@ class Mates(Set[int]):
         return text != self._text and any(text in cluster for cluster in self._clusters)
 
     def __iter__(self) -> Iterator[int]:
-        return (text for text in self._all() if text != self._text)
+        seen = {self._text}
+        for cluster in self._clusters:
+            for text in cluster:
+                if text not in seen:
+                    seen.add(text)
+                    yield text
 
     def __len__(self) -> int:
-        return len(self._all()) - 1
+        return len(set().union(*self._clusters)) - 1
 
-    def _all(self) -> Set[int]:
-        return self._clusters[0] if len(self._clusters) == 1 else set().union(*self._clusters)
+    def __bool__(self) -> bool:
+        return any(len(cluster) > 1 for cluster in self._clusters)
 
     @classmethod
     def _from_iterable(cls, texts: Iterable[int]) -> Set[int]:  # type: ignore[override]

@@ -8,6 +8,7 @@ is 0. ``docs/measures.md`` defines each measure in one line.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -118,7 +119,7 @@ def recall_at(neighbours: NDArray[np.int64], mates: Sequence[Collection[int]], k
     if not 1 <= k <= neighbours.shape[1]:
         raise ValueError(f"recall at {k} needs {k} neighbours, not {neighbours.shape[1]}")
     shares = [
-        sum(other in wanted for other in set(row)) / min(k, len(wanted))
+        sum(other in wanted for other in set(row)) / sum(1 for _ in islice(wanted, k))
         for row, wanted in zip(neighbours[:, :k].tolist(), mates, strict=True)
         if wanted
     ]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dedup.evidence.features import REGISTRY, Registry
 from dedup.evidence.name_pairs import NamePair, PairBatch, pair_names
@@ -43,30 +45,57 @@ def explain(
 
     ``scorer`` must have one curve for each feature of ``registry``.
     """
-    widths = word_model.corpus.widths
-    names = tell_apart(pair_names([left], [right], widths)[0], word_model)
-    row = registry.evidence(PairBatch([names], np.array([similarity], dtype=np.float32), word_model))
-    start, shares = scorer.contributions(np.vstack([registry.neutral(row), row]))
-    added = dict(zip(registry.names, (shares - start).tolist(), strict=True))
-    if right < left:  # pairs are sorted
-        names = _swapped(names)
-    values = dict(zip(registry.names, row[0].tolist(), strict=True))
-    pair = ExplainedPair((left, right), names, values, word_model)
-    found = [
-        Contribution(label(pair), log_odds)
-        for label, features in registry.reasons().items()
-        if (log_odds := sum(added[feature] for feature in features))
+    return explain_pairs([left], [right], [similarity], scorer, word_model, registry)[0]
+
+
+def explain_pairs(
+    left: Sequence[str],
+    right: Sequence[str],
+    similarities: Sequence[float],
+    scorer: Scorer,
+    word_model: WordModel,
+    registry: Registry = REGISTRY,
+) -> list[Explanation]:
+    """Explain n pairs, each as ``explain`` does, at a fraction of the time for each."""
+    named = [tell_apart(pair, word_model) for pair in pair_names(left, right, word_model.corpus.widths)]
+    rows = registry.evidence(PairBatch(named, np.array(similarities, dtype=np.float32), word_model))
+    starts = scorer.contributions(registry.neutral(rows))
+    reasons = _reasons(left, right, named, rows, scorer.contributions(rows) - starts, word_model, registry)
+    totals, probabilities = scorer.log_odds(rows).tolist(), scorer.probabilities(rows).tolist()
+    measured = zip(probabilities, similarities, totals, strict=True)
+    return [
+        Explanation(*measures, (_starting_point(names, scorer, start), *found))
+        for measures, names, start, found in zip(measured, named, starts, reasons, strict=True)
     ]
+
+
+def _starting_point(names: NamePair, scorer: Scorer, start: NDArray[np.float64]) -> Contribution:
     length = len(min(names.left_part.core, names.right_part.core, key=len))
-    starting_point = Contribution(
-        f"starting point for names of {length} {plural('character', length)}", scorer.intercept + float(start.sum())
-    )
-    return Explanation(
-        float(scorer.probabilities(row)[0]),
-        similarity,
-        float(scorer.log_odds(row)[0]),
-        (starting_point, *sorted(found, key=lambda c: -abs(c.log_odds))),
-    )
+    label = f"starting point for names of {length} {plural('character', length)}"
+    return Contribution(label, scorer.intercept + float(start.sum()))
+
+
+def _reasons(
+    left: Sequence[str],
+    right: Sequence[str],
+    named: Sequence[NamePair],
+    rows: NDArray[np.float32],
+    added: NDArray[np.float64],
+    word_model: WordModel,
+    registry: Registry,
+) -> Iterator[list[Contribution]]:
+    """Yield the reasons for each pair but the starting point, the strongest first."""
+    labels = registry.reasons()
+    for one, other, names, row, shares in zip(left, right, named, rows.tolist(), added.tolist(), strict=True):
+        sides = _swapped(names) if other < one else names  # pairs are sorted
+        pair = ExplainedPair((one, other), sides, dict(zip(registry.names, row, strict=True)), word_model)
+        share_of = dict(zip(registry.names, shares, strict=True))
+        found = [
+            Contribution(label(pair), log_odds)
+            for label, features in labels.items()
+            if (log_odds := sum(share_of[feature] for feature in features))
+        ]
+        yield sorted(found, key=lambda contribution: -abs(contribution.log_odds))
 
 
 def _swapped(names: NamePair) -> NamePair:

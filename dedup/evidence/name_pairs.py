@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from rapidfuzz import fuzz
 from rapidfuzz.process import cpdist
 
+from dedup.evidence.long_texts import are_long, pair_long
 from dedup.runtime import threads
 from dedup.text.gazetteer import well_known_words
 from dedup.text.names import NO_WIDTHS, Name, Parts, initials_of, take_apart
@@ -72,9 +73,16 @@ def pair_names(left: Sequence[str], right: Sequence[str], widths: frozenset[int]
     ordered = [(b, a) if b < a else (a, b) for a, b in zip(left, right, strict=True)]
     names = [_comparable(a, b, widths) for a, b in ordered]
     return [
-        NamePair(a, b, left_part, right_part, pair_parts(a, b, left_part, right_part))
+        NamePair(a, b, left_part, right_part, _pairing(a, b, left_part, right_part))
         for (a, b), (left_part, right_part) in zip(names, _best_parts(names), strict=True)
     ]
+
+
+def _pairing(left: Parts, right: Parts, first: Name, second: Name) -> Pairing:
+    """Pair up the words of two parts, ``first`` and ``second``, of two names."""
+    if are_long(first, second):
+        return pair_long(first, second, are_of_two_alphabets=left.is_latin != right.is_latin)
+    return pair_parts(left, right, first, second)
 
 
 def _comparable(a: str, b: str, widths: frozenset[int]) -> tuple[Parts, Parts]:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from rapidfuzz import fuzz
 from rapidfuzz.distance import JaroWinkler
 
+from dedup.evidence.long_texts import are_long, rest_of, share_of_equal_words
 from dedup.evidence.name_pairs import NamePair, PairBatch, string_similarities
 from dedup.evidence.phrases import ExplainedPair
 from dedup.evidence.qualifiers import shortness
-from dedup.text.names import LONG_TEXT
 
 Ratios = NDArray[np.float32]
 
@@ -33,7 +33,7 @@ def similarity_label(pair: ExplainedPair) -> str:
 def string_measures(batch: PairBatch) -> Mapping[str, NDArray[np.float32]]:
     """Return how alike the names, their cores and their first words are, 0 to 1, and the log of the shorter length.
 
-    The ratio of two long cores stands for the other ratios, which take quadratic time as it does.
+    An estimate of the ratio of two long cores stands for all ratios, which take quadratic time.
     """
     pairs = batch.pairs
     cores = [p.left_part.core for p in pairs], [p.right_part.core for p in pairs]
@@ -42,8 +42,9 @@ def string_measures(batch: PairBatch) -> Mapping[str, NDArray[np.float32]]:
     first_words = [p.left_part.words[0] for p in pairs], [p.right_part.words[0] for p in pairs]
     whole = [p.left.whole.folded for p in pairs], [p.right.whole.folded for p in pairs]
     shorter = np.array([list(map(len, side)) for side in cores], dtype=np.float32).min(axis=0)
-    core_ratios = string_similarities(fuzz.ratio, *cores) / np.float32(100)
-    names, short = np.flatnonzero(shorter < LONG_TEXT), np.flatnonzero(shorter <= _MAX_PARTIAL_RATIO)
+    is_long = np.array([are_long(p.left_part, p.right_part) for p in pairs], np.bool_)
+    names, short = np.flatnonzero(~is_long), np.flatnonzero(shorter <= _MAX_PARTIAL_RATIO)
+    core_ratios = _ratios(fuzz.ratio, cores, names, _ratios_of_long(pairs, is_long))
     return {
         "ratio": _ratios(fuzz.ratio, whole, names, core_ratios),
         "core_ratio": core_ratios,
@@ -53,6 +54,22 @@ def string_measures(batch: PairBatch) -> Mapping[str, NDArray[np.float32]]:
         "first_part_ratio": _ratios(fuzz.token_sort_ratio, first_parts, names, core_ratios),
         "length": np.log(shorter),
     }
+
+
+def _ratios_of_long(pairs: Sequence[NamePair], is_long: NDArray[np.bool_]) -> Ratios:
+    """Return about how alike the cores of the pairs (n,) are that are long; 0 for the others.
+
+    Equal words count wherever they stand, and what is left is as alike as it is at its beginning.
+    """
+    result = np.zeros(len(pairs), np.float32)
+    rows = np.flatnonzero(is_long)
+    if len(rows):
+        chosen = [pairs[row] for row in rows.tolist()]
+        left, right = zip(*(rest_of(pair.pairing) for pair in chosen), strict=True)
+        equal = [share_of_equal_words(pair.left_part, pair.right_part, pair.pairing) for pair in chosen]
+        shares = np.array(equal, np.float32)
+        result[rows] = shares + (1 - shares) * string_similarities(fuzz.ratio, list(left), list(right)) / 100
+    return result
 
 
 def string_label(pair: ExplainedPair) -> str:
@@ -89,7 +106,7 @@ def _consonant_weight(pair: NamePair) -> float:
         return 1.0
     if pair.pairing.shared or pair.left_part.forms or pair.right_part.forms or not pair.left.is_latin:
         return 0.0
-    if min(len(pair.left_part.core), len(pair.right_part.core)) >= LONG_TEXT:
+    if are_long(pair.left_part, pair.right_part):
         return 0.0
     return 1 - shortness(pair)
 

@@ -78,11 +78,11 @@ def _columns_of(pairing: Pairing, word_model: WordModel) -> tuple[float, ...]:
     """Return the values of ``_COLUMNS`` for one pair."""
     idf = word_model.idf
     shared, left, right = idf.of_each(pairing.shared), idf.of_each(pairing.left_only), idf.of_each(pairing.right_only)
-    matched = of_shared = idf.of_all(pairing.shared)
+    matched = of_shared = idf.of_all(pairing.shared, shared)
     of_left, of_right = sum(left), sum(right)
     total = 2 * matched + of_left + of_right
     for acronym in pairing.acronyms:
-        weight = idf.of_all(acronym.words)
+        weight = idf.of_all(acronym.words, idf.of_each(acronym.words))
         matched += ACRONYM_RATIO * weight
         total += 2 * weight
     respelt = _Respelt()

@@ -59,11 +59,18 @@ class BatchComparison:
     """Computes a model's probabilities for pairs of ``normal_forms`` (n) with their ``codes`` (n, d).
 
     Pairs are given as row numbers. Use it as a context manager: large jobs run in ``workers`` threads and
-    processes (None: one for each core), which end with the block. The results do not depend on their number.
+    processes (None: one for each core), which end with the block. The results do not depend on their number. ``shift``
+    is added to all log-odds, as ``adapt`` returns it.
     """
 
     def __init__(
-        self, model: Matcher, codes: NDArray[np.int8], normal_forms: Sequence[str] | Strings, workers: int | None = None
+        self,
+        model: Matcher,
+        codes: NDArray[np.int8],
+        normal_forms: Sequence[str] | Strings,
+        workers: int | None = None,
+        *,
+        shift: float = 0.0,
     ) -> None:
         self._model = model
         self._codes = codes
@@ -71,7 +78,7 @@ class BatchComparison:
         self._workers = workers or threads.count()
         self._processes = Processes(self._workers, model)
         self._bounds: ProbabilityBounds | None = None
-        self._shift = 0.0
+        self._shift = shift
         self._sample: _Sample | None = None
 
     def __enter__(self) -> BatchComparison:
@@ -152,7 +159,7 @@ class BatchComparison:
 
     def probabilities(self, pairs: NDArray[np.int64]) -> Floats:
         """Return the probabilities (q,) of any ``pairs`` (q, 2)."""
-        found = [self._similarities(pairs[block]) for block in _blocks(len(pairs), _BLOCK_SIZE)]
+        found = [self.similarities(pairs[block]) for block in _blocks(len(pairs), _BLOCK_SIZE)]
         similarities = np.concatenate([np.empty(0, np.float32), *found])
         return shifted(self._compare(pairs, similarities, lambda done: None), self._shift)
 
@@ -169,13 +176,14 @@ class BatchComparison:
         def of_block(block: slice) -> tuple[slice, Floats]:
             if bounds is None:
                 return block, np.ones(len(pairs[block]))
-            known = self._similarities(pairs[block]) if similarities is None else similarities[block]
+            known = self.similarities(pairs[block]) if similarities is None else similarities[block]
             return block, bounds.probabilities(pairs[block].astype(np.int64), known)
 
         bounds = self._make_bounds()
         return threads.in_order(of_block, _blocks(len(pairs), _BLOCK_SIZE), self._workers)
 
-    def _similarities(self, pairs: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
+    def similarities(self, pairs: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
+        """Return the cosines (q,) of any ``pairs`` (q, 2)."""
         return cosine(*(self._codes[side] for side in pairs.T))
 
     def _compare(
@@ -234,6 +242,36 @@ class BatchComparison:
         if self._workers > 1 and len(blocks) > (1 if self._processes.are_running else _MIN_BLOCKS_FOR_PROCESSES):
             return self._processes.map(function, map(task, blocks))
         return (function(self._model, *task(block)) for block in blocks)
+
+
+class RepeatedComparison:
+    """Compares items (n) that stand for the texts ``text_of`` (n,) of a comparison: all of them, then some again."""
+
+    def __init__(self, comparison: BatchComparison, text_of: NDArray[np.int64]) -> None:
+        self._comparison, self._text_of = comparison, text_of
+
+    @cached_property
+    def normal_forms(self) -> Strings:
+        """The texts of the items (n,)."""
+        texts = self._comparison.normal_forms
+        return np.concatenate([texts, texts[self._text_of[len(texts) :]]])
+
+    @property
+    def long_texts(self) -> int:
+        """As for ``BatchComparison``."""
+        return self._comparison.long_texts
+
+    def probabilities(self, pairs: NDArray[np.int64]) -> Floats:
+        """Return the probabilities (q,) of any ``pairs`` of items (q, 2)."""
+        return self._comparison.probabilities(self._text_of[pairs])
+
+    def similarities(self, pairs: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the cosines (q,) of any ``pairs`` of items (q, 2)."""
+        return self._comparison.similarities(self._text_of[pairs])
+
+    def upper_bounds(self, pairs: NDArray[np.int64]) -> Floats:
+        """Return upper bounds (q,) on the probabilities of any ``pairs`` of items (q, 2)."""
+        return self._comparison.upper_bounds(self._text_of[pairs])
 
 
 def _blocks(n: int, size: int) -> list[slice]:

@@ -23,6 +23,10 @@ class Matcher(Protocol):
         """Identifier of the encoder; only vectors with the same one are comparable."""
 
     @property
+    def fingerprint(self) -> str:
+        """Identifier of everything that probabilities depend on, besides a corpus and its prior."""
+
+    @property
     def dimension(self) -> int:
         """Length d of a vector."""
 
@@ -57,6 +61,11 @@ class Matcher(Protocol):
 
     def explain(self, left: str, right: str, similarity: float) -> Explanation:
         """Return the probability of one pair of normal forms, given their cosine, and the reasons for it."""
+
+    def explain_pairs(
+        self, left: Sequence[str], right: Sequence[str], similarities: Sequence[float]
+    ) -> list[Explanation]:
+        """Return the same for n pairs, at a fraction of the time for each."""
 
     def with_prior_shift(self, shift: float) -> Self:
         """Return this model with ``shift`` nats added to all log-odds (``dedup.matching.prior``)."""

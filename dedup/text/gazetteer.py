@@ -148,6 +148,10 @@ def unify(words: Sequence[str]) -> list[str]:
     result: list[str] = []
     at = 0
     while at < len(words):
+        if words[at] not in special:
+            result.append(words[at])
+            at += 1
+            continue
         for size in range(min(longest.get(words[at], 0), len(words) - at), 0, -1):
             unified = phrases.get(tuple(words[at : at + size]))
             if unified is not None:

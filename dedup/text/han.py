@@ -88,13 +88,16 @@ _LONG_RUN_COST = 1.2
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """The words with their costs, and what they are rewritten to; ``longest`` is the length of the longest."""
+    """The words with their costs, and what they are rewritten to.
+
+    ``longest`` is the length of the longest that begins with a character.
+    """
 
     variants: Mapping[int, str]
     costs: Mapping[str, float]
     rewritten: Mapping[str, tuple[str, ...]]
     places: frozenset[str]
-    longest: int
+    longest: Mapping[str, int]
 
 
 @cache
@@ -109,7 +112,10 @@ def _table() -> _Table:
             for later in _PROMOTED.get(suffix, (suffix,)):
                 costs.setdefault(place + later, cost)
                 rewritten.setdefault(place + later, (place,))
-    return _Table(variants, costs, rewritten, frozenset(data["places"].split()), max(map(len, costs)))
+    longest: dict[str, int] = {}
+    for word in costs:
+        longest[word[0]] = max(longest.get(word[0], 0), len(word))
+    return _Table(variants, costs, rewritten, frozenset(data["places"].split()), longest)
 
 
 def places() -> frozenset[str]:
@@ -228,7 +234,7 @@ def split(run: str, *, as_written: bool = False) -> list[str]:
 def _words_at(run: str, at: int) -> Iterator[tuple[int, float, tuple[str, ...]]]:
     """Yield the words and numbers that start at a position: their end, cost, and what they are rewritten to."""
     table = _table()
-    for end in range(at + 1, min(at + table.longest, len(run)) + 1):
+    for end in range(at + 1, min(at + table.longest.get(run[at], 0), len(run)) + 1):
         word = run[at:end]
         cost = table.costs.get(word)
         if cost is not None:

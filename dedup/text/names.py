@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Container, Sequence
 from functools import lru_cache
 from typing import NamedTuple
@@ -65,6 +66,9 @@ _CONSONANTS = str.maketrans("cgqdpfw", "kkktbvv", "aeiouyh ")
 
 LONG_TEXT = 1_024
 """Length, in characters, from which a text is prose, and is compared by cheaper evidence."""
+
+REMEMBERED_LONG = 1 << 13
+"""Number of long texts that a process remembers parsed."""
 
 _MOST_PARTS = 8
 """Number of names in one text, above which the text is prose, too."""
@@ -150,6 +154,8 @@ def parse(normal_form: str, reading: Reading = AS_WRITTEN) -> Name:
         words = _without(words, _small_words(words, normal_form))
         letters = _without(letters, _small_words(written, normal_form))
     words = _once(unify(words))
+    if len(normal_form) >= LONG_TEXT:  # equal words of many long texts are one object, which is found in less time
+        words = list(map(sys.intern, words))
     numbers = find_numbers(words)
     initials = "".join(letters)
     essential = words if normal_form.isascii() else [w for i, w in enumerate(words) if not is_implied(words, i)]
@@ -218,9 +224,13 @@ def _first_letters(spelt: Sequence[str], folded: Sequence[str]) -> list[str]:
     ]
 
 
-@lru_cache(maxsize=1 << 16)
 def take_apart(normal_form: str, widths: frozenset[int] = NO_WIDTHS, reading: Reading = AS_WRITTEN) -> Parts:
     """Parse a normal form into the names it contains; ``widths`` are the lengths at which its corpus cuts names off."""
+    remembered = _remembered_long if len(normal_form) >= LONG_TEXT else _remembered
+    return remembered(normal_form, widths, reading)
+
+
+def _take_apart(normal_form: str, widths: frozenset[int], reading: Reading) -> Parts:
     whole = parse(normal_form, reading)
     may_be_cut = len(normal_form) in widths and not whole.forms and whole.words[-1] not in whole.numbers
     text = normal_form
@@ -245,3 +255,7 @@ def take_apart(normal_form: str, widths: frozenset[int] = NO_WIDTHS, reading: Re
             is_in_kana = has_kana(written) and not has_han(written)
     umlauts = has_umlaut(normal_form), may_be_written_out(normal_form)
     return Parts(whole, parts, may_be_cut, consonants, *scripts, is_in_kana, *umlauts)
+
+
+_remembered = lru_cache(maxsize=1 << 16)(_take_apart)
+_remembered_long = lru_cache(maxsize=REMEMBERED_LONG)(_take_apart)

@@ -207,10 +207,20 @@ class _Aligner:
     def _pair(self, i: int, j: int) -> None:
         self.last = [max(self.last[0], i), max(self.last[1], j)]
 
-    @property
-    def has_many_free(self) -> bool:
-        """Whether so many words are free that comparing them would take long, as in documents."""
-        return len(self.free[0]) * len(self.free[1]) > _MAX_WORD_PAIRS
+    def pairing(self, *, is_cut: bool) -> Pairing:
+        """Return what was found."""
+        left, right = (tuple([words[i] for i in free]) for words, free in zip(self.words, self.free, strict=True))
+        return Pairing(tuple(self.shared), tuple(self.respelt), left, right, is_cut, tuple(self.acronyms))
+
+    def pair_unequal(self, *, are_of_two_alphabets: bool) -> None:
+        """Pair words that are joined, transliterated, respelt or abbreviated, unless there are too many."""
+        if 0 < len(self.free[0]) * len(self.free[1]) <= _MAX_WORD_PAIRS:
+            self.join()
+            if are_of_two_alphabets:
+                self.transliterate()
+            if self.free[0] and self.free[1]:
+                self.respell()
+                self.pair_acronyms()
 
     def join(self) -> None:
         """Pair a word with the two it is made of (``aerojet``, ``aero jet``), and free words with equal letters."""
@@ -359,6 +369,13 @@ class _Aligner:
         return False
 
 
+def pair_between(left: tuple[str, ...], right: tuple[str, ...], *, are_of_two_alphabets: bool) -> Pairing:
+    """Pair up the words of two long texts that stand between the same equal words."""
+    aligner = _Aligner(left, right)
+    aligner.pair_unequal(are_of_two_alphabets=are_of_two_alphabets)
+    return aligner.pairing(is_cut=False)
+
+
 def pair_up(left: Name, right: Name, may_be_cut: tuple[bool, bool], *, are_of_two_alphabets: bool = False) -> Pairing:
     """Pair up the core words of two names.
 
@@ -367,28 +384,13 @@ def pair_up(left: Name, right: Name, may_be_cut: tuple[bool, bool], *, are_of_tw
     """
     aligner = _Aligner(left.words, right.words)
     is_cut = False
-    has_many_free = aligner.has_many_free
-    if aligner.free[0] and aligner.free[1] and not has_many_free:
-        aligner.join()
-        if are_of_two_alphabets:
-            aligner.transliterate()
-        if aligner.free[0] and aligner.free[1]:
-            aligner.respell()
+    aligner.pair_unequal(are_of_two_alphabets=are_of_two_alphabets)
     if aligner.free[0] or aligner.free[1]:
-        if not has_many_free:
-            aligner.pair_acronyms()
         aligner.drop_initials((left.initials, right.initials))
         if not (left.folded.isascii() or right.folded.isascii()):
             aligner.drop_implied_places()
         is_cut = any(may_be_cut) and aligner.drop_cut_words(may_be_cut)
-    return Pairing(
-        tuple(aligner.shared),
-        tuple(aligner.respelt),
-        tuple(left.words[i] for i in aligner.free[0]),
-        tuple(right.words[j] for j in aligner.free[1]),
-        is_cut,
-        tuple(aligner.acronyms),
-    )
+    return aligner.pairing(is_cut=is_cut)
 
 
 def pair_parts(left: Parts, right: Parts, first: Name, second: Name) -> Pairing:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any
 
 from dedup.text.corpus import Corpus
@@ -54,11 +55,12 @@ class InverseDocumentFrequency:
 
     def of_each(self, words: Sequence[str]) -> list[float]:
         """Return the inverse document frequency of each of several folded words, in nats."""
-        get, unseen = self._idf.get, self.unseen
-        return [get(word, unseen) for word in words]
+        return list(map(self._idf.get, words, repeat(self.unseen)))
 
-    def of_all(self, words: Sequence[str]) -> float:
+    def of_all(self, words: Sequence[str], rarities: Sequence[float] | None = None) -> float:
         """Return how much several shared words say together, in nats: at most the sum of what each says alone.
+
+        ``rarities`` are what ``of_each`` returns for them, if that is known.
 
         In the corpus, a word says only log(names with the other / names with both) beside another one with which it
         often goes; the chain begins with the commonest word and each word adds the least it can (Chow and Liu,
@@ -66,7 +68,8 @@ class InverseDocumentFrequency:
         Theory 14, 1968).
         """
         pairs = self.corpus.word_pairs
-        rarities = self.of_each(words)
+        if rarities is None:
+            rarities = self.of_each(words)
         if not pairs or not 2 <= len(words) <= _MOST_WORDS:
             return sum(rarities)
         ordered = sorted(zip(rarities, words, strict=True))
@@ -116,17 +119,15 @@ Clue = tuple[str, str]
 """A word that is not shared and how it appears: (kind, word or words), kind ``alone``, ``exchanged`` or ``respelt``."""
 
 
-def clues(pairing: Pairing) -> Iterator[Clue]:
-    """Yield a clue for each word of a pairing that is not shared.
+def clues(pairing: Pairing) -> list[Clue]:
+    """Return a clue for each word of a pairing that is not shared.
 
     A word is ``alone`` if only its side has unpaired words, and ``exchanged`` if both sides have some. A
     ``respelt`` clue holds both spellings, in alphabetical order, joined by ``|``.
     """
     kind = "exchanged" if pairing.left_only and pairing.right_only else "alone"
-    for word in pairing.left_only + pairing.right_only:
-        yield kind, word
-    for spelt in pairing.respelt:
-        yield "respelt", "|".join(sorted((spelt.left, spelt.right)))
+    unpaired = [(kind, word) for word in pairing.left_only + pairing.right_only]
+    return unpaired + [("respelt", "|".join(sorted((spelt.left, spelt.right)))) for spelt in pairing.respelt]
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,8 +163,7 @@ class WordWeights:
 
     def total(self, pairing: Pairing) -> float:
         """Return the sum of the weights of a pairing's clues."""
-        get = self.weights.get
-        return sum([get(clue, 0.0) for clue in clues(pairing)], 0.0)
+        return sum(map(self.weights.get, clues(pairing), repeat(0.0)), 0.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,6 @@ from dedup.errors import InputRefused
 from dedup.training.network import DIMENSION, HIDDEN_SIZE, Tower
 
 OPSET = 17
-_INPUTS = ("symbols", "grams")
 # torch orders the gates of an LSTM as input, forget, cell, output; ONNX as input, output, forget, cell.
 _TORCH_TO_ONNX_GATES = (0, 3, 1, 2)
 

@@ -6,7 +6,7 @@ not have this type, of a later input, is given back as text; so are all ids of a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -53,6 +53,15 @@ def to_text(value: object) -> str:
         return value.isoformat() if isinstance(value, date) else str(value)
     except ValueError as error:  # an int of more than 4,300 digits
         raise UsageError(f"An id cannot be stored: {error}") from error
+
+
+def to_stored(ids: Iterable[object]) -> list[str]:
+    """Return ids that records may have as text. Raises ``UsageError`` for what no record can have as its id."""
+    texts = [to_text(id) for id in ids]
+    for text in texts:
+        if text != text.encode(errors="replace").decode():
+            raise UsageError(f"The id {text!r} holds half of a surrogate pair, so no record has it.")
+    return texts
 
 
 def type_of(values: list[Any]) -> str | None:

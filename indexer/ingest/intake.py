@@ -218,12 +218,8 @@ def _check(row: Row, by_content: bool) -> Item | Reject:
             None,
             f"The id has {len(external_id):,} characters; the maximum is {MAX_ID_CHARACTERS}.",
         )
-    if is_placeholder(raw):
-        return row.reject(
-            "E_NAME_PLACEHOLDER", None, f"{raw.strip()!r} stands for no name. Leave the row out, or name it."
-        )
     normal = normalise(raw)
-    if error := fault_of(normal):
+    if error := fault_of_row(raw, normal):
         return row.reject(error[0], None, error[1])
     return Item(external_id, raw, _to_json(row.fields), digest, normal)
 
@@ -238,6 +234,13 @@ def normal_form_of(text: str, if_empty: str) -> str:
     if fault := fault_of(normal):
         raise InputRefused(fault[1] if normal else if_empty, fault[0])
     return normal
+
+
+def fault_of_row(raw: str, normal: str) -> tuple[str, str] | None:
+    """Return the error code and message for the text of a row, which must be a name; None for a valid one."""
+    if is_placeholder(raw):
+        return "E_NAME_PLACEHOLDER", f"{raw.strip()!r} stands for no name. Leave the row out, or name it."
+    return fault_of(normal)
 
 
 def fault_of(normal: str) -> tuple[str, str] | None:

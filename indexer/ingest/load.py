@@ -160,7 +160,7 @@ def _check(store: Store, known: _Known, spool: Spool, intake: Intake, safeguards
     """
     if missing and not intake.rows_in:
         raise InputRefused(
-            f"The input has no rows, which would remove all {known.size} records of source {known.name!r}. Check the "
+            f"The input has no rows, which would remove all {known.size:,} records of source {known.name!r}. Check the "
             "input, or index it into a new workspace.",
             "E_EMPTY",
         )

@@ -58,9 +58,10 @@ def check_removal(name: str, size: int, missing: int, rows: int, max_removed: fl
     share = MAX_REMOVED if max_removed is None else max_removed
     spared = min(ALWAYS_REMOVABLE, (size + 1) // 2) if max_removed is None else 0
     if missing > max(share * size, spared):
+        cause = "it may be cut off" if rows < size else "its ids, or without ids its columns, may have changed"
         raise TooManyRemoved(
             f"The input has {rows:,} rows and would remove {missing:,} of the {size:,} records of source {name!r} "
-            f"({missing / size:.0%}, at most {share:.0%} is allowed). Nothing was changed: it may be cut off. If these "
+            f"({missing / size:.0%}, at most {share:.0%} is allowed). Nothing was changed: {cause}. If these "
             "records are really gone, use --max-removed 1, or max_removed=1 in Python.",
             "E_TOO_MANY_REMOVED",
         )

@@ -7,38 +7,34 @@ held in memory: about 1.1 GB for a million texts, and 0.2 GB for each worker pro
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dedup.clustering.cluster import Clusters, cluster_pairs
-from dedup.errors import UsageError
-from dedup.matching.batch import BatchComparison, Strings
+from dedup.matching.batch import BatchComparison, RepeatedComparison, Strings
 from dedup.matching.matcher import Matcher
 from dedup.runtime.allocator import release_free_memory
 from dedup.runtime.progress import Progress, no_progress
 from dedup.runtime.stopwatch import Stopwatch
 from dedup.text.corpus import describe_corpus
+from indexer.jobs.loading import cells_of_texts, check_text_of, load_texts, new_cells
+from indexer.jobs.reviewing.judged_items import JudgedItems, Pairs, judged_items
+from indexer.jobs.reviewing.judgement_table import read_judgements
 from indexer.store.corpus_words import model_with_corpus
-from indexer.store.integrity.values import damaged, fault_of
-from indexer.store.store import Codes, Ids, Record, Store
-from indexer.vectors.cells import Cells, find_centres, nearest_cells
-from indexer.vectors.faiss_index import FLAT_UP_TO, centres_of
+from indexer.store.store import Codes, Ids, Record
+from indexer.vectors.cells import Cells
 from indexer.vectors.knn_graph import build_knn_graph
-from indexer.vectors.recall import NEIGHBOURS, measure_recall
-from indexer.vectors.search import check_model, check_width
-from indexer.vectors.snapshot import Snapshots, has_current_cells
+from indexer.vectors.recall import NEIGHBOURS
+from indexer.vectors.snapshot import Snapshots
 from indexer.vectors.top_k import NearPairs
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class NearDuplicates:
-    """The near-duplicates among n distinct texts.
+    """The near-duplicates among n distinct texts; or items, where judgements take texts apart.
 
     Attributes:
         pairs: Positions of texts (p, 2), the lower first, in ascending order.
@@ -49,6 +45,10 @@ class NearDuplicates:
         seconds: Duration of each stage.
         comparison: Gives the probability of any pair of these texts.
         model: The model that was used, with what the texts say about names and their share of true pairs.
+        shift: What was added to all log-odds for that share.
+        of_texts: The pairs of texts that were found, whatever people said.
+        judged: What people said about the texts; None if nothing.
+        left_out: Pairs that would be among ``pairs``, but were judged different (q, 2).
 
     """
 
@@ -58,14 +58,44 @@ class NearDuplicates:
     clusters: Clusters
     candidates: int
     seconds: dict[str, float]
-    comparison: BatchComparison
+    comparison: BatchComparison | RepeatedComparison
     model: Matcher
+    shift: float
+    of_texts: Pairs
+    judged: JudgedItems | None = None
+    left_out: NDArray[np.int64] = field(default_factory=lambda: np.empty((0, 2), np.int64))
+
+    def are_judged_same(self, pairs: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return which pairs (p, 2) are the same by judgement, directly or along a chain, (p,)."""
+        return np.zeros(len(pairs), np.bool_) if self.judged is None else self.judged.constraints.are_same(pairs)
+
+    def sides(self, pairs: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return pairs (p, 2) with the side whose text comes first on the left: where they are parts, too."""
+        if self.judged is None:
+            return pairs
+        order = np.argsort(self.judged.text_of[pairs], axis=1, kind="stable")
+        return np.take_along_axis(pairs, order, axis=1)
+
+    def are_listed(self) -> NDArray[np.bool_]:
+        """Return which of the pairs ``of_texts`` are among ``pairs``: those that nobody judged different."""
+        if self.judged is None:
+            return np.ones(len(self.of_texts.pairs), np.bool_)
+        n = len(self.judged.text_of)
+        listed = np.sort(self.judged.text_of[self.pairs], axis=1) @ np.array([n, 1])
+        return np.isin(self.of_texts.pairs @ np.array([n, 1]), listed)
 
     def at(self, min_probability: float, n: int) -> NearDuplicates:
         """Return the result for a higher ``min_probability`` among the same n texts, without a new search."""
-        keep = self.probabilities >= min_probability
+        keep = (self.probabilities >= min_probability) | self.are_judged_same(self.pairs)
         pairs, probabilities = self.pairs[keep], self.probabilities[keep]
-        clusters = cluster_pairs(pairs, probabilities, n, min_probability=min_probability, comparison=self.comparison)
+        clusters = cluster_pairs(
+            pairs,
+            probabilities,
+            n if self.judged is None else self.judged.n,
+            min_probability=min_probability,
+            comparison=self.comparison,
+            constraints=None if self.judged is None else self.judged.constraints,
+        )
         similarities = self.similarities[keep]
         return replace(self, pairs=pairs, probabilities=probabilities, similarities=similarities, clusters=clusters)
 
@@ -87,11 +117,58 @@ class Duplicates:
     generation: int | None
     seconds: dict[str, float]
 
+    @property
+    def item_ids(self) -> Ids:
+        """The text id of each text, or item, of ``near``."""
+        return self.text_ids if self.near.judged is None else self.text_ids[self.near.judged.text_of]
+
+    def items_of(self, places: NDArray[np.int64], record_ids: Ids) -> NDArray[np.int64]:
+        """Return the items of records (r,), given the places of their texts."""
+        if not self._part_of:
+            return places
+        parts = np.array(sorted(self._part_of.items()), np.int64)
+        at = np.minimum(np.searchsorted(parts[:, 0], record_ids), len(parts) - 1)
+        return np.where(parts[at, 0] == record_ids, parts[at, 1], places)
+
+    def places_of(self, records: Sequence[Record]) -> list[int]:
+        """Return the position of each record among the texts, or items, of ``near``.
+
+        Raises:
+            CorruptStore: the text of a record is not among them.
+
+        """
+        places: list[int] = np.searchsorted(self.text_ids, [record.text_id for record in records]).tolist()
+        known = self.text_ids.tolist()
+        for record, place in zip(records, places, strict=True):
+            check_text_of(record, known[place : place + 1])
+        parts = self._part_of
+        return [parts.get(record.record_id, place) for record, place in zip(records, places, strict=True)]
+
+    def parts_of(self, place: int, records: list[Record]) -> Iterable[tuple[int, list[Record]]]:
+        """Return the records of the text at ``place`` by item; there is one, unless they are judged different."""
+        if not self._part_of:
+            return [(place, records)]
+        parts: dict[int, list[Record]] = {}
+        for record in records:
+            parts.setdefault(self._part_of.get(record.record_id, place), []).append(record)
+        return parts.items()
+
+    @property
+    def _part_of(self) -> Mapping[int, int]:
+        return {} if self.near.judged is None else self.near.judged.part_of
+
 
 def find_duplicates(
-    snapshots: Snapshots, model: Matcher, *, min_probability: float, progress: Progress = no_progress
+    snapshots: Snapshots,
+    model: Matcher,
+    *,
+    min_probability: float,
+    judgements: bool = True,
+    progress: Progress = no_progress,
 ) -> Duplicates:
     """Find and cluster all pairs of distinct texts of a store with at least ``min_probability`` of being the same.
+
+    What people judged holds, unless ``judgements`` are to be ignored.
 
     Stages reported to ``progress``: ``read vectors``, ``read texts``, ``check snapshot``, ``assign to cells`` and those
     of ``near_duplicates``; without a snapshot also ``cells``, ``recall`` and ``recall of queries``.
@@ -102,16 +179,18 @@ def find_duplicates(
     """
     clock = Stopwatch()
     with clock.stage("load"):
-        text_ids, codes, normals = _load(snapshots.store, model, progress)
+        text_ids, codes, normals = load_texts(snapshots.store, model, progress)
         release_free_memory()
     with clock.stage("search"):
         generation, cells = cells_of_texts(snapshots, model, codes, progress)
+    store = snapshots.store
     near = near_duplicates(
         codes,
         normals,
         cells,
-        model_with_corpus(snapshots.store, model),
+        model_with_corpus(store, model),
         min_probability=min_probability,
+        judged=judged_items(store, read_judgements(store), text_ids) if judgements else None,
         clock=clock,
         progress=progress,
     )
@@ -130,7 +209,7 @@ def duplicates_of_texts(
     with clock.stage("load"):
         codes = encode_in_blocks(model, normals, progress)
     with clock.stage("search"):
-        cells = _new_cells(codes, model, progress)
+        cells = new_cells(codes, model, progress)
     return near_duplicates(
         codes,
         normals,
@@ -150,6 +229,7 @@ def near_duplicates(
     *,
     min_probability: float,
     clock: Stopwatch,
+    judged: JudgedItems | None = None,
     progress: Progress = no_progress,
 ) -> NearDuplicates:
     """Find and cluster the near-duplicates among n texts, given their ``codes`` (n, d), normal forms (n) and ``cells``.
@@ -167,27 +247,68 @@ def near_duplicates(
         near: NearPairs = lists.pairs(lambda done: progress("pairs", done, n))
         del lists
         release_free_memory()
+    return compare_candidates(
+        *(codes, normals, near, model), min_probability=min_probability, judged=judged, clock=clock, progress=progress
+    )
+
+
+def compare_candidates(
+    codes: Codes,
+    normals: Sequence[str] | Strings,
+    near: NearPairs,
+    model: Matcher,
+    *,
+    min_probability: float,
+    shift: float | None = None,
+    judged: JudgedItems | None = None,
+    clock: Stopwatch,
+    progress: Progress = no_progress,
+) -> NearDuplicates:
+    """Compare all candidates, the pairs ``near`` of n texts, and cluster them.
+
+    ``shift`` is what is added to the log-odds for the share of true pairs among the candidates; None: it is estimated.
+    Stages reported to ``progress``: as of ``near_duplicates``, from ``names`` on.
+    """
     candidates = len(near.cosines)
-    with BatchComparison(model, codes, normals) as comparison:
+    with BatchComparison(model, codes, normals, shift=shift or 0.0) as comparison:
         with clock.stage("compare"):
-            shift = comparison.adapt(near.pairs, near.cosines, progress)
+            if shift is None:
+                shift = comparison.adapt(near.pairs, near.cosines, progress)
             likely, probabilities = comparison.likely(near.pairs, near.cosines, min_probability, progress)
         order = np.lexsort(near.pairs[likely].T[::-1])
         likely, probabilities = likely[order], probabilities[order]
-        pairs, similarities = near.pairs[likely].astype(np.int64), near.cosines[likely]
+        found = Pairs(near.pairs[likely].astype(np.int64), probabilities, near.cosines[likely])
         del near  # a tenth of the peak memory
+        adapted = model.with_prior_shift(shift) if shift else model
         with clock.stage("cluster"):
             progress("cluster", 0, None)
-            clusters = cluster_pairs(
-                pairs,
-                probabilities,
-                n,
-                min_probability=min_probability,
-                comparison=comparison,
-                progress=lambda done, total: progress("cluster", done, total),
-            )
-    adapted = model.with_prior_shift(shift) if shift else model
-    return NearDuplicates(pairs, probabilities, similarities, clusters, candidates, clock.seconds, comparison, adapted)
+            result = cluster_found(found, comparison, adapted, judged, min_probability, progress)
+    return replace(result, candidates=candidates, seconds=clock.seconds, shift=shift)
+
+
+def cluster_found(
+    found: Pairs,
+    texts: BatchComparison,
+    model: Matcher,
+    judged: JudgedItems | None,
+    min_probability: float,
+    progress: Progress,
+) -> NearDuplicates:
+    """Return the pairs and clusters that follow from the pairs of texts found and from what people said."""
+    comparison = texts if judged is None else judged.comparison_of(texts)
+    pairs, left_out = found, np.empty((0, 2), np.int64)
+    if judged is not None:
+        pairs, left_out = judged.applied(found, comparison)
+    clusters = cluster_pairs(
+        pairs.pairs,
+        pairs.probabilities,
+        len(texts.normal_forms) if judged is None else judged.n,
+        min_probability=min_probability,
+        comparison=comparison,
+        constraints=None if judged is None else judged.constraints,
+        progress=lambda done, total: progress("cluster", done, total),
+    )
+    return NearDuplicates(*pairs, clusters, 0, {}, comparison, model, 0.0, found, judged, left_out)
 
 
 def encode_in_blocks(model: Matcher, normals: Sequence[str], progress: Progress = no_progress) -> Codes:
@@ -204,97 +325,4 @@ def with_words_of(model: Matcher, normals: Sequence[str]) -> Matcher:
     return model.with_corpus(describe_corpus(normals))
 
 
-def cells_of_texts(
-    snapshots: Snapshots, model: Matcher, codes: Codes, progress: Progress = no_progress
-) -> tuple[int | None, Cells | None]:
-    """Return the snapshot's generation and the cells (n, m) of ``codes`` (n, d); both None where a scan is used.
-
-    The snapshot gives the centres and the number of cells per text, which texts added or deleted later do not change.
-    Without a snapshot that has cells, they are computed for this search.
-    """
-    if len(codes) <= snapshots.flat_up_to:
-        return None, None
-    generation, centres, count = _centres(snapshots, model.model_id, progress)
-    if centres is None:
-        return generation, _new_cells(codes, model, progress, snapshots.flat_up_to)
-    return generation, nearest_cells(codes, centres, count, progress)
-
-
-def places_of(records: Sequence[Record], text_ids: Ids) -> list[int]:
-    """Return the position of the text of each record among ascending ``text_ids``.
-
-    Raises:
-        CorruptStore: the text of a record is not among them.
-
-    """
-    places: list[int] = np.searchsorted(text_ids, [record.text_id for record in records]).tolist()
-    known = text_ids.tolist()
-    for record, place in zip(records, places, strict=True):
-        check_text_of(record, known[place : place + 1])
-    return places
-
-
-def check_text_of(record: Record, text_ids: Sequence[int]) -> None:
-    """Raise ``CorruptStore`` unless the text of a record is the first of ``text_ids``, which may be none."""
-    if list(text_ids[:1]) != [record.text_id]:
-        words = "the id of a text with a vector"
-        raise damaged(fault_of("record", f"record_id={record.record_id}", "text_id", record.text_id, words))
-
-
 _ENCODED_AT_ONCE = 5_000
-
-
-def _new_cells(codes: Codes, model: Matcher, progress: Progress, flat_up_to: int = FLAT_UP_TO) -> Cells | None:
-    if len(codes) <= flat_up_to:
-        return None
-    centres = find_centres(codes, progress)
-    count = measure_recall(codes, centres, model.min_similarity, progress).cells_per_text
-    return nearest_cells(codes, centres, count, progress)
-
-
-def _load(store: Store, model: Matcher, progress: Progress) -> tuple[Ids, Codes, Strings]:
-    """Return the ids (n,), codes (n, d) and normal forms (n) of all texts."""
-    text_ids, codes = store.load_vectors(model.model_id, progress=progress)
-    if not len(text_ids):
-        check_model(store, model.model_id)
-    else:
-        check_width(codes.shape[1], model.dimension)
-    normals = np.empty(len(text_ids), np.dtypes.StringDType())
-    done, is_whole = 0, True
-    for ids, page in store.iter_texts():
-        place = slice(done, done + len(ids))
-        if not np.array_equal(text_ids[place], ids):
-            is_whole = False
-            break
-        normals[place] = page
-        done += len(ids)
-        progress("read texts", done, len(text_ids))
-    if not is_whole or done != len(text_ids):
-        store.check_vectors()
-        raise UsageError(
-            "Not every text is encoded yet; index an input again to finish (`dedup index`, or `Index.add` in Python)."
-        )
-    if not done:
-        raise UsageError(
-            "Nothing is indexed in this workspace; index an input first: `dedup index FILE`, or `Index.add` in Python."
-        )
-    return text_ids, codes, normals
-
-
-def _centres(snapshots: Snapshots, model_id: str, progress: Progress) -> tuple[int | None, Codes | None, int]:
-    """Return the generation, centres and cells per text of a snapshot that has cells, and close it.
-
-    A snapshot of an older version, in which texts search another number of cells, is ignored with a warning.
-    """
-    opened = snapshots.open(model_id, progress)
-    if opened is None or not opened[0].parameters["cells"]:
-        return None, None, 0
-    snapshot, index = opened
-    if not has_current_cells(snapshot):
-        _log.warning(
-            "The snapshot %s is of an older version, so the cells are computed again, which takes a while. Indexing an "
-            "input (`dedup index`, or `Index.add` in Python) builds a new snapshot.",
-            snapshot.file_name,
-        )
-        return None, None, 0
-    return snapshot.generation, centres_of(index), snapshot.parameters["cells_per_text"]

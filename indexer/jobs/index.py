@@ -53,8 +53,9 @@ class IngestOptions(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class IndexResult:
-    """The result of an index job: as in ``IngestSummary``, whether a snapshot was built, and seconds per stage."""
+    """The result of an index job: as in ``IngestSummary``, its run, whether a snapshot was built, seconds per stage."""
 
+    run_id: int
     rows: Accounts
     went_on: bool
     withheld: int
@@ -70,8 +71,9 @@ class IndexResult:
             notes.append("Continued an interrupted run; the figures cover both parts.")
         if self.withheld:
             notes.append(
-                f"Kept {self.withheld:,} {'record' if self.withheld == 1 else 'records'} missing from the input: "
-                "they may belong to rejected rows without a readable id. Correct these rows and index the input again."
+                f"Warning: Kept {self.withheld:,} {'record' if self.withheld == 1 else 'records'} missing from the "
+                "input: they may belong to rejected rows without a readable id. Correct these rows and index the input "
+                "again."
             )
         return notes
 
@@ -86,6 +88,8 @@ class InputIndexed:
         rows_of: Rows by file, where several files are one input.
         rejected_of: Rejected rows by file.
         recall: Measured recall of searches, if a snapshot with cells was built.
+        text_columns: Columns that the texts are from.
+        id_column: Column that the ids are from, if there is one.
 
     """
 
@@ -94,6 +98,8 @@ class InputIndexed:
     rows_of: Mapping[str, int] = field(default_factory=dict)
     rejected_of: Mapping[str | None, int] = field(default_factory=dict)
     recall: Mapping[str, float] = field(default_factory=dict)
+    text_columns: tuple[str, ...] = ()
+    id_column: str | None = None
 
 
 def index_input(
@@ -148,7 +154,8 @@ def index_input(
                     progress=with_total(progress, table, "read"),
                 )
             recall = recall_of(store) if result.snapshot_built else {}
-    return InputIndexed(given.source, result, table.rows_of, counted.by_file, recall)
+    chosen = tuple(table.choice.text), table.choice.id
+    return InputIndexed(given.source, result, table.rows_of, counted.by_file, recall, *chosen)
 
 
 def _with_known_columns(workspace: Workspace, source: str, options: ReadOptions) -> ReadOptions:
@@ -231,7 +238,9 @@ def index_rows(
             encoded = summary.texts_encoded + encode_texts(store, model, progress, texts_at_once=texts_at_once)
         with clock.stage("snapshot"):
             built = refresh_snapshot(snapshots, model.model_id, min_similarity=model.min_similarity, progress=progress)
-        result = IndexResult(summary.accounts, summary.went_on, summary.withheld, encoded, built, clock.seconds)
+        result = IndexResult(
+            run.run_id, summary.accounts, summary.went_on, summary.withheld, encoded, built, clock.seconds
+        )
         run.manifest |= {"texts_encoded": encoded, "snapshot_built": built, "seconds": clock.seconds}
     return result
 

@@ -27,6 +27,8 @@ from indexer.vectors.search import SketchedVectors, check_model
 SCANNED_PRODUCTS = 1 << 31
 """Up to this many multiplications, the nearest vectors are found by an exact scan; beyond, with sketches."""
 
+LINKS_OF_A_TEXT = 100
+"""Most links of a text between two sources of an index, by default."""
 _QUERIES_AT_ONCE = 2_000
 
 

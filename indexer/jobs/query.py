@@ -23,7 +23,7 @@ from dedup.runtime import threads
 from dedup.runtime.processes import Processes
 from dedup.runtime.progress import Progress, no_progress
 from dedup.text.normalise import normalise
-from indexer.ingest.intake import fault_of, normal_form_of
+from indexer.ingest.intake import fault_of_row, normal_form_of
 from indexer.reading.rejects import Reject
 from indexer.reading.rows import Row, Table
 from indexer.store.corpus_words import model_with_corpus
@@ -136,6 +136,10 @@ class Searcher:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the processes."""
         self._processes.close()
 
     def query(self, texts: Sequence[str], *, limit: int = 10, min_probability: float = 0.0) -> list[list[Match]]:
@@ -287,7 +291,7 @@ def searchable_rows(table: Table, on_reject: Callable[[Reject], None]) -> Iterat
             on_reject(row)
             continue
         normal = normalise(row.raw)
-        if fault := fault_of(normal):
+        if fault := fault_of_row(row.raw, normal):
             on_reject(row.reject(fault[0], None, fault[1]))
         else:
             yield row, normal

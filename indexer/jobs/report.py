@@ -1,57 +1,108 @@
-"""The job ``dedup report``: find all duplicates and write tables of pairs and clusters, and ``summary.json``.
+"""The job ``dedup report``: find all duplicates, remember them, and write what is there and what has changed.
 
-``docs/output-files.md`` describes each column; ``jobs.report_tables`` writes them. The three files are replaced
-together, once all of them are written; the summary last. Files of these names that no report wrote are kept, and the
-report is refused.
+``docs/output-files.md`` describes each file; ``jobs.report_tables`` writes tables, ``jobs.reporting`` opens the files
+and fills the page. The files are replaced together, once all of them are written; the summary last. Files of these
+names that no report wrote are kept, and the report is refused.
+
+A report reads without the writer lock. At its end it takes the lock, checks that nothing was written meanwhile, and
+commits everything in one transaction; only then are the files replaced, so no file has an id that the database does not
+know. If something was written meanwhile, the report starts again under the lock, which it then keeps.
 """
 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
-from dedup.errors import EnvironmentFault
+from sqlalchemy import Connection
+
+from dedup.errors import CorruptStore, DedupError, UsageError, WriterBusy
 from dedup.matching.matcher import Matcher
 from dedup.runtime.progress import Progress, no_progress
 from dedup.runtime.stopwatch import Stopwatch
-from indexer.files import PRIVATE, Access, make_directory
-from indexer.jobs.duplicates import Duplicates, find_duplicates
-from indexer.jobs.report_tables import (
-    CLUSTER_COLUMNS,
-    PAIR_COLUMNS,
-    Labels,
-    Tables,
-    TextRecords,
-    beginning_of,
-    cluster_columns,
-    pair_columns,
-    read_records,
+from indexer.files import PRIVATE, Access
+from indexer.findings.baseline import write_baseline
+from indexer.findings.change_rows import CHANGE_COLUMNS, change_rows
+from indexer.findings.changes import Changes, changes_since, check_run, write_changes
+from indexer.findings.ledger import (
+    Ledger,
+    insert_run,
+    read_columns,
+    read_ledger,
     write_clusters,
+    write_members,
     write_pairs,
 )
+from indexer.findings.outcome import Outcome, outcome_of
+from indexer.jobs import increment
+from indexer.jobs.duplicates import Duplicates
+from indexer.jobs.report_tables import (
+    Labels,
+    Tables,
+    cluster_columns,
+    pair_columns,
+    record_columns,
+    write_clusters_table,
+    write_pairs_table,
+    write_records_table,
+)
+from indexer.jobs.reporting.page_contents import page_of
+from indexer.jobs.reporting.report_files import ReportFiles, files_of, open_files
+from indexer.jobs.reporting.summary import summary_of
+from indexer.jobs.reporting.text_records import TextRecords, read_records
 from indexer.memory import REPORT
 from indexer.memory import check as check_memory
-from indexer.outputs.destination import check_destination, check_foreign, replacing
-from indexer.outputs.table_files import TableFormat, preparing, require, table_writer
-from indexer.store.runs import recorded_run, versions
-from indexer.store.store import check_columns
+from indexer.outputs.destination import check_destination, check_foreign
+from indexer.outputs.html_report.write import write_page
+from indexer.outputs.report_formats import require_all, shared_preparing
+from indexer.store.integrity import settings
+from indexer.store.runs import now, versions
+from indexer.store.schema import HEAD, run
+from indexer.store.store import Store, check_columns, to_json
+from indexer.store.transactions import next_key
 from indexer.store.workspace import Workspace
+from indexer.vectors.neighbour_file import NeighbourFile, NeighbourFiles, record_file
 from indexer.vectors.snapshot import Snapshots
 
 PLAIN = Tables()
 """CSV with all columns."""
 
+_log = logging.getLogger(__name__)
 
-def files_of(layout: TableFormat) -> dict[str, re.Pattern[bytes] | None]:
-    """Return the files of a report, in the order in which they are replaced, and how each begins if it is text."""
-    beginnings = {"pairs": beginning_of(PAIR_COLUMNS[:9]), "clusters": beginning_of(CLUSTER_COLUMNS)}
-    tables = {f"{name}.{layout}": beginning if layout.is_text else None for name, beginning in beginnings.items()}
-    return {**tables, "summary.json": re.compile(rb'\{\s*"records": \d+,\s*"distinct_texts": \d+,')}
+Writing = Callable[[], AbstractContextManager[Store]]
+"""Opens the store for writing; raises ``_IndexChanged`` if another process has written since."""
+
+
+class _IndexChanged(Exception):
+    """Another process has written to the index while a report read it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a report is asked for.
+
+    Attributes:
+        min_probability: Lowest probability of a pair.
+        full: Whether everything is searched and compared again, not only what has changed.
+        since: The number of the report that changes are told from; None: the last one.
+        memory: Most bytes of the estimated peak memory (``indexer.memory``); None: no limit.
+        access: Who may read the files.
+        tables: How tables are written.
+
+    """
+
+    min_probability: float
+    full: bool = False
+    since: int | None = None
+    memory: int | None = None
+    access: Access = PRIVATE
+    tables: Tables = PLAIN
 
 
 def report(
@@ -60,10 +111,9 @@ def report(
     output: Path,
     *,
     min_probability: float | None = None,
-    memory: int | None = None,
     access: Access | None = None,
-    tables: Tables = PLAIN,
     progress: Progress = no_progress,
+    **asked: Any,  # noqa: ANN401 - the other fields of Asked
 ) -> dict[str, Any]:
     """Report the duplicates of a workspace as ``report_workspace`` does; ``min_probability`` defaults to the model's.
 
@@ -71,130 +121,253 @@ def report(
 
     Raises:
         UsageError: nothing is indexed, in which case no workspace is created; or the output directory holds a file of
-            one of the three names that is not of a report; or the tables cannot be written as asked.
+            one of the names that is not of a report; or the tables cannot be written as asked.
         InputRefused: there is no such column.
+        WriterBusy: another process is writing when the report ends; nothing was stored.
 
     Also raises what ``report_workspace`` raises.
     """
+    least = model.default_probability if min_probability is None else min_probability
+    what = Asked(least, access=access or workspace.access_with(), **asked)
     workspace.check_readable()
-    require(tables.layout, tables.style)
-    for name, beginning in files_of(tables.layout).items():
+    require_all(what.tables.formats, what.tables.style)
+    if what.tables.records and not what.tables.formats.tables:
+        raise UsageError("A table of all records needs a format beside html, such as csv.")
+    for name, beginning in files_of(what.tables).items():
         check_destination(output / name, "--output", owns=workspace.owns)
         check_foreign(output / name, "a report", beginning)
-    if min_probability is None:
-        min_probability = model.default_probability
+    with workspace.open(for_writing=False) as store:
+        end = _End(workspace, store)
+        try:
+            return report_workspace(Snapshots(store, workspace.snapshots), model, output, what, end.writing, progress)
+        except _IndexChanged:
+            pass
+        except CorruptStore:  # perhaps rows that refer to some that were deleted meanwhile
+            if not end.is_changed():
+                raise
+        _log.warning("The index was changed while it was read; the report starts again, and keeps others waiting.")
     with workspace.open(for_writing=True) as store:
-        snapshots = Snapshots(store, workspace.snapshots)
-        return report_workspace(
-            snapshots,
-            model,
-            output,
-            min_probability=min_probability,
-            memory=memory,
-            access=access or workspace.access_with(),
-            tables=tables,
-            progress=progress,
-        )
+        return report_workspace(Snapshots(store, workspace.snapshots), model, output, what, progress=progress)
+
+
+class _End:
+    """Opens a workspace for writing at the end of a report that reads it through ``store``."""
+
+    def __init__(self, workspace: Workspace, store: Store) -> None:
+        self._workspace, self._store = workspace, store
+        self._state = store.meta(settings.WRITER)
+
+    def is_changed(self) -> bool:
+        """Return whether another process has written since."""
+        return self._store.meta(settings.WRITER) != self._state
+
+    @contextmanager
+    def writing(self) -> Iterator[Store]:
+        """Open the store for writing; raises ``_IndexChanged`` unless the last to write was this report."""
+        with self._workspace.open(for_writing=True) as store:
+            if store.found != self._state:
+                raise _IndexChanged
+            yield store
+            self._state = store.meta(settings.WRITER)
 
 
 def report_workspace(
     snapshots: Snapshots,
     model: Matcher,
     output: Path,
-    *,
-    min_probability: float,
-    memory: int | None = None,
-    access: Access = PRIVATE,
-    tables: Tables = PLAIN,
+    asked: Asked,
+    writing: Writing | None = None,
     progress: Progress = no_progress,
 ) -> dict[str, Any]:
-    """Find all duplicates of a store, write the three files into ``output``, and return the summary.
+    """Find all duplicates of a store, remember them, write the files into ``output``, and return the summary.
 
     The directory is created if needed, for its owner or those whom ``access`` names, and existing files of these names
-    are replaced. The job is recorded as a run.
-    ``memory`` limits the estimated peak memory in bytes (``indexer.memory``). Stages reported to ``progress``: those of
-    ``find_duplicates``, ``read records``, ``write pairs``, ``write exact pairs`` and ``write clusters``.
+    are replaced. The job is recorded as a run when it ends. ``writing`` opens the store for writing; None: it is open.
+    Stages reported to ``progress``: those of ``duplicates.find_duplicates``, ``read records``, ``write pairs``,
+    ``write exact pairs``, ``write clusters``, ``write records`` and, for the page, ``explain``.
 
     Raises:
-        UsageError: nothing is indexed, not every text is encoded, or the job would need more than ``memory``.
+        UsageError: nothing is indexed, not every text is encoded, the job would need more than its memory, or there is
+            no report to tell changes from.
         VersionMismatch: the store was indexed with another model.
         EnvironmentFault: the files cannot be written.
 
     """
+    started_at = now()
     store = snapshots.store
-    check_columns(store, tables.columns)
-    if memory is not None:
-        check_memory(REPORT, store.counts().texts, store.count_characters(), memory)
-    with recorded_run(store, "report") as run:
-        duplicates = find_duplicates(snapshots, model, min_probability=min_probability, progress=progress)
-        clock = Stopwatch()
-        with _files(output, tables.layout, access) as files:
-            with clock.stage("write"):
-                summary = _write_tables(files, snapshots, duplicates, tables, progress)
-            summary |= {
-                "thresholds": {
-                    "min_probability": min_probability,
-                    "min_similarity": model.min_similarity,
-                },
-                "model_id": model.model_id,
-                "versions": versions(),
-                "seconds": duplicates.seconds | clock.seconds,
-                "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
-            }
-            json.dump(summary, files[-1], ensure_ascii=False, indent=2)
-            files[-1].write("\n")
-        run.manifest |= summary | {"output": str(output).encode(errors="backslashreplace").decode()}
-    return summary
-
-
-@contextmanager
-def _files(output: Path, layout: TableFormat, access: Access) -> Iterator[list[TextIO]]:
-    """Open the three files under temporary names; rename them when the block succeeds."""
-    may_enter = access.mode | (access.mode & 0o444) >> 2 if access.exact else 0o700
+    writing = writing or (lambda: nullcontext(store))
     try:
-        make_directory(output, may_enter)
-        with replacing([output / name for name in files_of(layout)], access) as files:
-            yield files
-    except OSError as error:
-        raise EnvironmentFault(
-            f"The report cannot be written to {output}: {error.strerror}; choose another output directory."
-        ) from error
+        return _Report(snapshots, model, asked, writing, started_at, progress).write(output)
+    except _IndexChanged:
+        raise
+    except BaseException as error:
+        _record_failure(writing, started_at, error)
+        raise
 
 
-def _write_tables(
-    files: Sequence[TextIO], snapshots: Snapshots, duplicates: Duplicates, tables: Tables, progress: Progress
-) -> dict[str, Any]:
-    """Write the tables of pairs and clusters, and return what is counted."""
-    layout, style = tables.layout, tables.style
-    records = read_records(snapshots.store, duplicates, tables.columns, preparing(layout, style), progress)
-    labels = Labels(duplicates.near.clusters.labels, records)
-    columns = pair_columns(records.columns, explain=tables.explain)
-    with table_writer(files[0], layout, columns, style, "pairs") as table:
-        listed = write_pairs(table, duplicates, records, labels, tables, progress)
-    with table_writer(files[1], layout, cluster_columns(records.columns), style, "clusters") as table:
-        sizes = write_clusters(table, duplicates, records, labels, progress)
-    return _summarise(duplicates, records, sizes, listed)
+def _record_failure(writing: Writing, started_at: str, error: BaseException) -> None:
+    """Record a run that did not come to its end, if that is possible."""
+    state = "failed" if isinstance(error, Exception) else "interrupted"
+    values = {"kind": "report", "state": state, "started_at": started_at, "finished_at": now()}
+    values["manifest"] = to_json({"versions": versions(), "error": str(error) or type(error).__name__})
+
+    def work(connection: Connection) -> None:
+        insert_run(connection, values | {"run_id": next_key(connection, run.c.run_id)})
+
+    try:
+        with writing() as store:
+            store.write(work)
+    except (DedupError, _IndexChanged) as second:
+        _log.info("The report could not be recorded as %s: %s", state, second)
 
 
-def _summarise(duplicates: Duplicates, records: TextRecords, sizes: list[int], listed: int) -> dict[str, Any]:
-    counts, pairs = records.counts, duplicates.near.pairs
-    of_equal_texts = int((counts * (counts - 1) // 2).sum())
-    return {
-        "records": int(counts.sum()),
-        "distinct_texts": len(counts),
-        "exact_duplicate_records": int((counts - 1).sum()),
-        "near_pairs": len(pairs),
-        "expected_true_pairs": round(float(duplicates.near.probabilities.sum())),
-        "pairs_total": of_equal_texts + int((counts[pairs[:, 0]] * counts[pairs[:, 1]]).sum()),
-        "pairs_listed": listed,
-        "clusters": len(sizes),
-        "records_in_clusters": sum(sizes),
-        "largest_cluster": max(sizes, default=0),
-        "components_sampled": duplicates.near.clusters.sampled,
-        "texts_sampled": duplicates.near.clusters.items_sampled,
-        "components_skipped": 0,  # for readers of earlier versions, which left large components unclustered
-        "texts_skipped": 0,
-        "long_texts": duplicates.near.comparison.long_texts,
-        "candidates": duplicates.near.candidates,
-        "snapshot_generation": duplicates.generation,
-    }
+class _Report:
+    """One report: what the last one found, what there is now, and where it is written."""
+
+    def __init__(
+        self,
+        snapshots: Snapshots,
+        model: Matcher,
+        asked: Asked,
+        writing: Writing,
+        started_at: str,
+        progress: Progress,
+    ) -> None:
+        self._snapshots, self._model, self._asked = snapshots, model, asked
+        self._store, self._writing, self._progress = snapshots.store, writing, progress
+        self._started_at = started_at
+        self._clock = Stopwatch()
+        self._columns: list[str] = []
+
+    def write(self, output: Path) -> dict[str, Any]:
+        """Find everything, write the files and commit."""
+        store, asked = self._store, self._asked
+        check_columns(store, asked.tables.columns)
+        asked.tables.keep.check(store)
+        if asked.memory is not None:
+            check_memory(REPORT, store.counts().texts, store.count_characters(), asked.memory)
+        if asked.since is not None:
+            check_run(store, asked.since)
+        with self._clock.stage("read findings"):
+            ledger = read_ledger(store)
+        found = increment.find(
+            *(self._snapshots, self._model, ledger),
+            min_probability=asked.min_probability,
+            full=asked.full,
+            keep=self._keep,
+            progress=self._progress,
+        )
+        with open_files(output, asked.tables, asked.access) as files:
+            with self._clock.stage("write"):
+                outcome, summary = self._write_files(files, ledger, found)
+            files.sync()
+            summary |= {"seconds": found.duplicates.seconds | self._clock.seconds}
+            summary["finished_at"] = datetime.now(UTC).isoformat(timespec="seconds")
+            json.dump(summary, files.summary, ensure_ascii=False, indent=2)
+            files.summary.write("\n")
+            where = str(output).encode(errors="backslashreplace").decode()
+            self._commit(ledger, found, outcome, summary | {"output": where})
+        return summary
+
+    def _keep(self, file: NeighbourFile) -> None:
+        """Name a file of neighbours in the database, unless another process is writing: it only saves time."""
+        try:
+            with self._writing() as store:
+                store.write(lambda connection: record_file(connection, file, self._model.model_id, None))
+        except WriterBusy as error:
+            _log.info("The neighbours are not kept: %s", error)
+
+    def _write_files(
+        self, files: ReportFiles, ledger: Ledger, found: increment.Found
+    ) -> tuple[Outcome, dict[str, Any]]:
+        """Write all files but the summary, and return what is to be stored and told."""
+        tables, duplicates, store = self._asked.tables, found.duplicates, self._store
+        self._columns = read_columns(store, ledger.last)
+        wanted = self._columns if tables.columns is None else tables.columns
+        prepare = shared_preparing(tables.formats, tables.style)
+        records = read_records(store, duplicates, wanted, prepare, tables.keep, self._progress)
+        outcome = outcome_of(
+            *(store, ledger, duplicates.item_ids, duplicates.near.clusters, found.pairs()),
+            *(records.ids, records.counts),
+            is_listed=duplicates.near.are_listed(),
+            otherwise=found.reason_since(ledger.last),
+        )
+        told = outcome.changes
+        if self._asked.since is not None:
+            told = changes_since(store, self._asked.since, ledger, told, outcome.carried.now)
+        labels = Labels(duplicates.near.clusters.labels, outcome.ids)
+        sizes, listed = self._write_tables(files, duplicates, records, labels)
+        with files.table("changes", CHANGE_COLUMNS) as table:
+            table.write(change_rows(store, told, ledger, outcome.sources, prepare))
+        summary = summary_of(store, duplicates, records, sizes, listed)
+        if tables.formats.page:
+            least, formats = self._asked.min_probability, tables.formats
+            page = page_of(store, duplicates, records, labels, told, summary, least, formats, self._progress)
+            write_page(files.page, page)
+        return outcome, summary | self._told(found, outcome, told)
+
+    def _write_tables(
+        self, files: ReportFiles, duplicates: Duplicates, records: TextRecords, labels: Labels
+    ) -> tuple[list[int], int]:
+        """Write pairs, clusters and records; return the number of records of each cluster, and that of the pairs."""
+        tables, columns, progress = self._asked.tables, records.columns, self._progress
+        with files.table("pairs", pair_columns(columns, explain=tables.explain)) as table:
+            listed = write_pairs_table(table, duplicates, records, labels, tables, progress)
+        with files.table("clusters", cluster_columns(columns)) as table:
+            sizes = write_clusters_table(table, duplicates, records, labels, progress)
+        if tables.records:
+            with files.table("records", record_columns(columns)) as table:
+                write_records_table(table, self._store, duplicates, records, labels, progress)
+        return sizes, listed
+
+    def _told(self, found: increment.Found, outcome: Outcome, told: Changes) -> dict[str, Any]:
+        """Return what the summary says beside counts."""
+        return {
+            "run": outcome.run_id,
+            "since_run": told.since,
+            "changes": told.counts(),
+            "has_new": told.has_new(),
+            "is_full": found.is_full,
+            "why_full": found.reason,
+            "texts_searched": found.searched,
+            "baseline": found.baseline.digest,
+            "thresholds": {
+                "min_probability": self._asked.min_probability,
+                "min_similarity": self._model.min_similarity,
+            },
+            "model_id": self._model.model_id,
+            "database_revision": HEAD,
+            "versions": versions(),
+        }
+
+    def _commit(self, ledger: Ledger, found: increment.Found, outcome: Outcome, manifest: dict[str, Any]) -> None:
+        """Store all that was found, with the run, in one transaction."""
+        findings = {
+            "settings": found.settings,
+            "judgements": found.judgements,
+            "records_up_to": outcome.records_up_to,
+            "columns": self._columns,
+        }
+        values = {
+            "run_id": outcome.run_id,
+            "kind": "report",
+            "state": "done",
+            "started_at": self._started_at,
+            "finished_at": now(),
+            "manifest": to_json(manifest | {"findings": findings}),
+        }
+
+        def work(connection: Connection) -> None:
+            insert_run(connection, values)
+            if found.is_renewed:
+                write_baseline(connection, found.baseline)
+            write_pairs(connection, ledger.pairs, found.pairs())
+            successors = outcome.carried.successors
+            write_clusters(connection, outcome.run_id, ledger.weakest, outcome.weakest, successors)
+            write_members(connection, ledger.members, outcome.members)
+            write_changes(connection, outcome.run_id, outcome.changes)
+            record_file(connection, found.file, self._model.model_id, outcome.run_id)
+
+        with self._writing() as store:
+            store.write(work)
+            NeighbourFiles(store, self._snapshots.directory).sweep()

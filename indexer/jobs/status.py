@@ -63,5 +63,7 @@ def _run(run: Run) -> dict[str, Any]:
         "kind": run.kind,
         "state": run.state,
         "started": run.started_at,
+        "finished": run.finished_at,
         "rows": run.manifest.get("rows", {}).get("rows_in"),
+        "error": run.manifest.get("error") if run.state in ("failed", "interrupted") else None,
     }

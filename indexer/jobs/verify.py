@@ -24,17 +24,20 @@ from sqlalchemy import ColumnElement, Select, func, select
 from dedup.matching.matcher import Matcher
 from dedup.runtime.progress import Progress, no_progress
 from dedup.text.normalise import normalise
+from indexer.findings.checks import faults_of_findings
 from indexer.ingest.intake import content_digest
 from indexer.store.engines import PAGE
 from indexer.store.integrity.audit import audit
 from indexer.store.integrity.settings import next_id_key
 from indexer.store.integrity.values import json_object, strings_of
 from indexer.store.runs import Accounts
-from indexer.store.schema import ingest_batch, metadata, model, record, run, source, text, text_vector
+from indexer.store.schema import ingest_batch, metadata, model, near_pair, record, run, source, text, text_vector
 from indexer.store.store import Ids, Store
 from indexer.store.texts import text_digest
 from indexer.store.workspace import Workspace
 from indexer.vectors.faiss_index import digest_text, iter_content, row_digests, total
+from indexer.vectors.neighbour_file import FILE_NAME as NEIGHBOURS
+from indexer.vectors.neighbour_file import NeighbourFiles
 from indexer.vectors.snapshot import Snapshots
 from indexer.vectors.snapshot_file import FILE_NAME, BadSnapshot
 
@@ -123,7 +126,8 @@ def verify(
     pages = partial(_pages, store, rows_at_once)
     of_texts = _check_texts(store, pages, model_id, dimension, published, snapshot, progress)
     records = _check_records(store, pages, progress)
-    return [*checks, records, *of_texts, _check_runs(store, pages), snapshot, _check_files(directory)]
+    findings = [_check_findings(store, dimension), _check_neighbours(snapshots)]
+    return [*checks, records, *of_texts, _check_runs(store, pages), snapshot, *findings, _check_files(directory)]
 
 
 def worst_kind(checks: list[Check]) -> Kind | None:
@@ -326,16 +330,40 @@ def _batches(store: Store, first: int, last: int) -> dict[int, tuple[list[int], 
     }
 
 
+def _check_findings(store: Store, dimension: int) -> Check:
+    """Check pairs and clusters of the last report."""
+    check = Check("findings", "truth")
+    ((check.checked,),) = store.read(select(func.count()).select_from(near_pair))
+    for fault in faults_of_findings(store, dimension):
+        check.fault(fault)
+    return check
+
+
+def _check_neighbours(snapshots: Snapshots) -> Check:
+    """Check the files of neighbours; without them the next report searches all texts."""
+    files = NeighbourFiles(snapshots.store, snapshots.directory)
+    check = Check("neighbours", "note")
+    for file in files.known():
+        check.checked += file.n_texts
+        if (fault := files.fault_of(file)) is not None:
+            check.fault(f"{fault}; the next report searches all texts.")
+    return check
+
+
 def _check_files(directory: Path) -> Check:
     """List the files in the workspace that do not belong to neardup."""
     check = Check("files", "note")
     for path in sorted(directory.rglob("*")):
         check.checked += 1
         inside = path.relative_to(directory)
-        is_ours = inside.name.startswith(_KNOWN_FILES) if len(inside.parts) == 1 else FILE_NAME.fullmatch(path.name)
+        is_ours = inside.name.startswith(_KNOWN_FILES) if len(inside.parts) == 1 else _is_cache(path.name)
         if not is_ours:
             check.fault(f"{inside} does not belong to neardup.")
     return check
+
+
+def _is_cache(name: str) -> bool:
+    return bool(FILE_NAME.fullmatch(name) or NEIGHBOURS.fullmatch(name))
 
 
 def _pages(store: Store, size: int, statement: Select[Any], key: ColumnElement[int]) -> Iterator[list[Any]]:

@@ -8,15 +8,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
+
+from indexer.outputs.invisible import INVISIBLE
 
 _LINE_ENDS = "\n\r\v\f\x1c-\x1e\x85\u2028\u2029"
-_SIGNS = r"=+\-@＝＋－＠﹦﹢﹣﹫"
-_BLANK = r"\s\"\u200b-\u200f\u2060\ufeff"
+_SIGNS = r"=+\-@＝＋－＠﹦﹢﹣﹫\u2212"
+# Joiners and variation selectors belong to names, but nothing is seen of them before a sign.
+_BLANK = rf"\s\"{INVISIBLE}\u200c\u200d\ufe00-\ufe0f"
+_FILLERS = "\u115f\u1160\u3164\uffa0"
+"""Of the invisible characters, those that Unicode calls letters."""
 _NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?([eE][+-]?[0-9]+)?")
-# A spreadsheet that expects semicolons splits a comma-separated line at those in a cell, and takes no notice of the
-# quotes around it: the rest of the cell is then the start of another cell, or of another line.
-_FORMULA = re.compile(rf"((?:^|[;\t{_LINE_ENDS}])(?=[{_BLANK}]*[{_SIGNS}])|^(?=[\t\r\n]))")
+_SEMICOLON, _ANY = ";", ";,"
+"""What may split a cell, beside tabs and line ends, if commas delimit the cells of a file or something else does."""
+
+_GUARDED = re.compile(rf"(^|[;\t{_LINE_ENDS}])'(?=[{_BLANK}]*[{_SIGNS}]|[\t\r\n])")
 
 
 def csv_line(cells: Sequence[str], delimiter: str = ",") -> str:
@@ -36,25 +42,64 @@ def csv_line(cells: Sequence[str], delimiter: str = ",") -> str:
     return delimiter.join([_quoted(cell) if needs_quotes(cell) else cell for cell in cells])
 
 
-def safe_cell(text: str) -> str:
+def safe_cell(text: str, splits: str = _SEMICOLON) -> str:
     """Return ``text`` with an apostrophe wherever a spreadsheet could see the start of a formula.
 
-    That is a ``=``, ``+``, ``-`` or ``@`` (or a full-width form of these) at the beginning or after a semicolon, a tab
-    or a line end, also behind spaces; and a tab, CR or LF at the beginning. Plain numbers stay as they are.
+    That is a ``=``, ``+``, ``-`` or ``@`` (or a form of these) at the beginning or after one of ``splits``, a tab or a
+    line end, also behind spaces and invisible characters; and a tab, CR or LF at the beginning. Plain numbers stay as
+    they are.
     """
-    if text[:1].isalnum() and ";" not in text and text.isprintable():
+    is_word = text[:1].isalnum() and text[:1] not in _FILLERS and text.isprintable()
+    if is_word and ";" not in text and (splits is _SEMICOLON or "," not in text):
         return text
-    return text if _NUMBER.fullmatch(text) else _FORMULA.sub(r"\1'", text)
+    if _NUMBER.fullmatch(text):
+        return text
+    start, guarded = _starts(splits)
+    return start.sub(guarded, text)
 
 
-def guard(*, raw: bool) -> Callable[[str], str]:
-    """Return ``safe_cell``, or with ``raw`` a function that leaves cells as they are."""
-    return str if raw else safe_cell
+def unguarded(cell: str) -> str:
+    """Return the text of which ``safe_cell`` made this cell; other cells stay as they are."""
+    text = _GUARDED.sub(r"\1", cell)
+    return text if safe_cell(text) == cell else cell
+
+
+def guard(*, raw: bool, delimiter: str = ",") -> Callable[[str], str]:
+    """Return ``safe_cell`` for a file with this delimiter, or with ``raw`` a function that leaves cells as they are.
+
+    A cell with a comma is quoted from its start where commas delimit cells. In other files it is not, and a spreadsheet
+    that expects commas splits it there.
+    """
+    if raw:
+        return str
+    return safe_cell if delimiter == "," else partial(safe_cell, splits=_ANY)
 
 
 @cache
 def _needs_quotes(delimiter: str) -> Callable[[str], object]:
     return re.compile(f'["{re.escape(delimiter)}{_LINE_ENDS}]').search
+
+
+@cache
+def _starts(splits: str) -> tuple[re.Pattern[str], Callable[[re.Match[str]], str]]:
+    """Return what may begin a cell, with a sign that follows, and what returns it with the apostrophes that it needs.
+
+    A spreadsheet that expects another delimiter splits a line at those in a cell, and takes no notice of the quotes
+    around it: the rest of the cell is then the start of another cell, or of another line.
+    """
+    breaks = re.compile(f"[{splits}\t{_LINE_ENDS}]")
+    # Each character is in one match at most, so that the work is in proportion to the length of a cell.
+    start = re.compile(rf"(^[{splits}]?[{_BLANK}]*|[{splits}][{_BLANK}]*|[{_BLANK}]+)(?=([{_SIGNS}])?)")
+
+    def guarded(found: re.Match[str]) -> str:
+        blanks = found[1]
+        is_first = found.start() == 0
+        if found[2] is None:
+            return f"'{blanks}" if is_first and blanks[:1] in ("\t", "\r", "\n") else blanks
+        inside = breaks.sub(r"\g<0>'", blanks)
+        return f"'{inside}" if is_first and blanks[:1] not in tuple(splits) else inside
+
+    return start, guarded
 
 
 def _quoted(cell: str) -> str:

@@ -19,7 +19,7 @@ from indexer.files import PRIVATE, SIDE_FILES, Access, kind_of, open_beside, ope
 _DESCRIPTOR = re.compile(r"/dev/fd/(\d{1,4})|/proc/self/fd/(\d{1,4})|/dev/std(out|err)")
 _SIDE_FILE = re.compile(rf"(.+?)({'|'.join(map(re.escape, SIDE_FILES))}|\.\d+\.(backup|tmp))")
 """A file that SQLite or neardup keeps beside a database; the first group is the name of the database."""
-_SNAPSHOT = re.compile(r"idx-\d+-[0-9a-f]{32}\..+")
+_SNAPSHOT = re.compile(r"(?:idx|near)-\d+-[0-9a-f]{32}\..+")
 _HEAD_BYTES = 4096
 _FOOTER_BYTES = 1 << 20
 """The metadata at the end of a Parquet file is searched in so many bytes."""
@@ -38,8 +38,8 @@ def check_destination(
     """Raise unless a file may be written to ``path``, which is then new or replaces a text file.
 
     ``inputs`` are the files that the job reads, ``owns`` tells the files of its index. Messages begin with ``what``,
-    an option, and end with ``remedy``. A stream (``is_stream``) is written to, not replaced; call this before the job
-    opens a file, whose descriptor would be taken for the stream.
+    an option, and end with ``remedy``. A stream (``is_stream``) is written to, not replaced, if this process has
+    inherited it.
 
     Raises:
         UsageError: there is something else: a link, a folder, a pipe, a device, a socket, an input, a file of this or
@@ -136,8 +136,8 @@ def _descriptor(path: Path, option: str) -> int | None:
     if found is None:
         return None
     number = int(found[1] or found[2] or {"out": 1, "err": 2}[found[3]])
-    with suppress(OSError):
-        if fcntl.fcntl(number, fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDONLY:
+    with suppress(OSError):  # what this process opened itself is closed on exec; what the shell opened is not
+        if os.get_inheritable(number) and fcntl.fcntl(number, fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDONLY:
             return number
     raise UsageError(f"{option} {path} is not open for writing; choose another path.")
 

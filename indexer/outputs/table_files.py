@@ -1,4 +1,4 @@
-"""The one writer of tables as files: CSV, TSV, XLSX and Parquet, row by row.
+"""The one writer of tables as files: CSV, TSV, JSON Lines, XLSX and Parquet, row by row.
 
 Text cells stay text, and numbers are numbers where a format knows them. Nothing is cut or changed to fit: what a format
 cannot hold is refused.
@@ -6,6 +6,7 @@ cannot hold is refused.
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 from abc import ABC, abstractmethod
@@ -20,6 +21,7 @@ from typing import Any, BinaryIO, NamedTuple, TextIO, cast
 from dedup.errors import UsageError
 from indexer.outputs.csv import csv_line, guard
 from indexer.outputs.decimal_marks import decimal_mark
+from indexer.outputs.reasons import DIGITS
 
 
 class TableFormat(StrEnum):
@@ -27,13 +29,19 @@ class TableFormat(StrEnum):
 
     csv = "csv"
     tsv = "tsv"
+    jsonl = "jsonl"
     xlsx = "xlsx"
     parquet = "parquet"
 
     @property
-    def is_text(self) -> bool:
-        """Whether the file is text, which may go to a terminal, and takes a delimiter, a BOM and a decimal mark."""
+    def is_delimited(self) -> bool:
+        """Whether the file is CSV or TSV, which take a delimiter, a BOM and a decimal mark."""
         return self in (TableFormat.csv, TableFormat.tsv)
+
+    @property
+    def is_text(self) -> bool:
+        """Whether the file is text, which may go to a terminal."""
+        return self.is_delimited or self is TableFormat.jsonl
 
 
 _NEEDED = {TableFormat.xlsx: ("xlsxwriter", "xlsx"), TableFormat.parquet: ("pyarrow", "parquet")}
@@ -65,6 +73,11 @@ class Style:
     bom: bool = False
     decimal: str = "."
 
+    @property
+    def is_of_csv(self) -> bool:
+        """Whether the style asks for what only CSV and TSV have."""
+        return bool(self.delimiter or self.bom or self.decimal != ".")
+
     def delimiter_of(self, layout: TableFormat) -> str:
         """Return the delimiter of a text format."""
         usual = "\t" if layout is TableFormat.tsv else ";" if self.decimal == "," else ","
@@ -77,9 +90,14 @@ def style_of(*, raw: bool = False, delimiter: str | None = None, bom: bool = Fal
     Raises ``UsageError``: the delimiter cannot be one, or the locale is not known.
     """
     character = "\t" if delimiter in ("\\t", "tab") else delimiter
-    if character is not None and (len(character) != 1 or character.isalnum() or character in "\"'\r\n +-.=@_\0"):
+    if character is not None and not _may_delimit(character):
         raise UsageError(f"Cells cannot be delimited by {delimiter!r}; give one character such as ';', '|' or tab.")
     return Style(raw, character, bom, "." if locale is None else decimal_mark(locale))
+
+
+def _may_delimit(character: str) -> bool:
+    is_line_end = len(f"{character}.".splitlines()) > 1
+    return len(character) == 1 and not (is_line_end or character.isalnum() or character in "\"' +-.=@_\0\ufeff")
 
 
 def require(layout: str, style: Style) -> None:
@@ -89,7 +107,7 @@ def require(layout: str, style: Style) -> None:
     """
     if layout == TableFormat.tsv and style.delimiter not in (None, "\t"):
         raise UsageError(f"TSV is delimited by tabs, not by {style.delimiter!r}; write CSV instead.")
-    if layout not in (TableFormat.csv, TableFormat.tsv) and (style.delimiter or style.bom or style.decimal != "."):
+    if layout not in (TableFormat.csv, TableFormat.tsv) and style.is_of_csv:
         raise UsageError(f"A delimiter, a byte-order mark and a locale are for CSV and TSV, not for {layout}.")
     module, extra = _NEEDED.get(cast(TableFormat, layout), ("sys", ""))
     if find_spec(module) is None:
@@ -113,7 +131,7 @@ def suffix_of(path: Path, option: str, formats: Sequence[str]) -> str | None:
 
 def preparing(layout: TableFormat, style: Style) -> Callable[[str], str]:
     """Return what makes of any text a cell that ``TableWriter.write`` takes; a cell in many rows is prepared once."""
-    return guard(raw=style.raw or not layout.is_text)
+    return guard(raw=style.raw or not layout.is_delimited, delimiter=style.delimiter_of(layout))
 
 
 class TableWriter(ABC):
@@ -147,7 +165,7 @@ def table_writer(
     """
     require(layout, style)
     if layout.is_text:
-        yield _TextWriter(file, layout, columns, style)
+        yield _DelimitedWriter(file, layout, columns, style) if layout.is_delimited else _JsonLinesWriter(file, columns)
         return
     if file.isatty():
         raise UsageError(f"{layout} is not for a terminal; name a file with --output, or redirect the output.")
@@ -169,7 +187,7 @@ def table_writer(
             writer.discard()
 
 
-class _TextWriter(TableWriter):
+class _DelimitedWriter(TableWriter):
     """CSV and TSV."""
 
     def __init__(self, file: TextIO, layout: TableFormat, columns: Sequence[Column], style: Style) -> None:
@@ -202,6 +220,26 @@ class _TextWriter(TableWriter):
         if None in cells:
             cells = ["" if cell is None else cell for cell in cells]
         return f"{csv_line(cells, self._delimiter)}\n"
+
+
+class _JsonLinesWriter(TableWriter):
+    """An object a line, with every column; an empty cell of a number or a truth value is null."""
+
+    def __init__(self, file: TextIO, columns: Sequence[Column]) -> None:
+        self._file, self._names = file, [column.name for column in columns]
+
+    def write(self, rows: Iterable[Sequence[Any]]) -> None:
+        self._file.writelines(map(self._line, rows))
+
+    def close(self) -> None:
+        pass
+
+    def discard(self) -> None:
+        pass
+
+    def _line(self, row: Sequence[Any]) -> str:
+        cells = (round(cell, DIGITS) if isinstance(cell, float) else cell for cell in row)
+        return json.dumps(dict(zip(self._names, cells, strict=True)), ensure_ascii=False) + "\n"
 
 
 @contextmanager

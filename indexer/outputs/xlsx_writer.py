@@ -52,6 +52,7 @@ class XlsxWriter(TableWriter):
     def write(self, rows: Iterable[Sequence[Any]]) -> None:  # noqa: D102
         for cells in rows:
             if self._row == self._max_rows:
+                self._end_sheet()
                 self._next_sheet()
             for at, (cell, write) in enumerate(zip(cells, self._writes, strict=True)):
                 if cell is not None and cell != "":
@@ -59,6 +60,7 @@ class XlsxWriter(TableWriter):
             self._row += 1
 
     def close(self) -> None:  # noqa: D102
+        self._end_sheet()
         try:
             self._book.close()
         except FileCreateError as error:
@@ -83,6 +85,9 @@ class XlsxWriter(TableWriter):
         for at, column in enumerate(self._columns):
             self._write_text(at, column.name, self._heading)
         self._row = 1
+
+    def _end_sheet(self) -> None:
+        self._sheet.autofilter(0, 0, self._row - 1, len(self._columns) - 1)
 
     def _write_text(self, at: int, text: str, style: Any = None) -> None:  # noqa: ANN401 - a format of XlsxWriter
         if len(text) > MAX_CHARACTERS:

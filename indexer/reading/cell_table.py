@@ -33,12 +33,17 @@ class Unusable(NamedTuple):
 
 
 class CellTable(Table):
-    """A table of records made of cells; ``line`` is the record number, and there is no byte offset.
+    """A table of records made of cells, without byte offsets.
 
-    ``records`` is the number of records read so far, blank ones included.
+    ``records`` is the number of records read so far, blank ones included, and ``line`` says where the last one is.
     """
 
     records: int = 0
+
+    @property
+    def line(self) -> int:
+        """The line of the last record; the number of the record where there are no lines."""
+        return self.records
 
     def choose_columns(
         self,
@@ -65,10 +70,10 @@ class CellTable(Table):
     def item(self, values: Sequence[str | Unusable | None]) -> Row | Reject | None:
         """Count one record and return it as a row or a reject; None if it has several cells, all of them blank."""
         self.records += 1
-        number = self.records
+        line = self.line
         cells = written(values)
         if len(cells) > 1 and not any(isinstance(value, Unusable) or (value and value.strip()) for value in values):
-            self._cell_warnings.skip_blank(number)
+            self._cell_warnings.skip_blank(line)
             return None
         self.rows_in += 1
         for name, value in zip(self.columns, values, strict=True):
@@ -78,14 +83,14 @@ class CellTable(Table):
                 return self._reject(cells, "E_NUL", _MESSAGES["E_NUL"].format(name), name)
         external_id, raw, fields = self._columns.row_of(cells)
         if external_id is not None:
-            external_id = self._cell_warnings.check_id(external_id, number)
+            external_id = self._cell_warnings.check_id(external_id, line)
             if not external_id or external_id.isspace():
                 return self._reject(cells, "E_ID_EMPTY", "The id is empty.", self.choice.id)
-        raw = self._cell_warnings.check_text(raw, fields, number)
-        return Row(number, number, external_id, raw, fields, cells, None, self.name)
+        raw = self._cell_warnings.check_text(raw, fields, line)
+        return Row(line, self.records, external_id, raw, fields, cells, None, self.name)
 
     def _reject(self, cells: Sequence[str], error: str, message: str, column: str | None) -> Reject:
-        return Reject(self.records, self.records, error, column, message, csv_line(cells), None, self.name)
+        return Reject(self.line, self.records, error, column, message, csv_line(cells), None, self.name)
 
 
 def written(values: Sequence[str | Unusable | None]) -> list[str]:

@@ -42,7 +42,7 @@ class Columns:
         warnings: Warnings about the header.
 
     What ``options`` leave open is found by the names and by ``sample``, the cells of the first rows; rows of another
-    width are ignored. ``hint`` returns a further sentence for the message about a requested column that does not exist.
+    width are ignored. ``hint`` returns a further sentence for the message about a column that does not exist.
 
     Raises ``InputRefused`` if the columns cannot be chosen.
     """
@@ -99,7 +99,7 @@ class Columns:
         if not found:
             raise InputRefused(
                 f"{self._owner} has no column that is clearly the text, by its name or its values. Choose one with "
-                f"--text, or text= in Python: {self._listing()}.",
+                f"--text, or text= in Python: {self._listing()}.{self._hint()}",
                 "E_NO_TEXT_COLUMN",
             )
         return found

@@ -68,11 +68,17 @@ def source_name(file: str) -> str:
     Raises:
         UsageError: the name is not valid UTF-8.
     """
-    name = Path(file).name
+    name = stem_of(file)
     if name != name.encode(errors="replace").decode():
         raise UsageError(
             f"The name of {file!r} is not valid UTF-8; name the source with --source, or source= in Python."
         )
+    return name
+
+
+def stem_of(file: str) -> str:
+    """Return the name of ``file`` without the extensions of formats and compressions; it may be no valid UTF-8."""
+    name = Path(file).name
     extensions = r"(\.([a-z]{1,4}|jsonl|ndjson|parquet))?(\.(gz|bgz|bz2|xz|zst))?$"
     return "stdin" if file == "-" else re.sub(extensions, "", name, flags=re.IGNORECASE) or name
 
@@ -113,7 +119,7 @@ def open_rejects(
 def place_of_rejects(workspace: Path, name: str, *, of_queries: bool = False) -> Path:
     """Return the default rejects file of a source, or of a file of queries, in the directory of an index."""
     folder = workspace / "rejects" / ("queries" if of_queries else "")
-    encoded = re.sub(r"[/%]", lambda char: f"%{ord(char[0]):02X}", name)
+    encoded = re.sub(r"[/%\udc80-\udcff]", lambda char: f"%{ord(char[0]) & 0xFF:02X}", name)  # bytes that are no UTF-8
     if len(encoded.encode()) > _MAX_NAME_BYTES:
         encoded = (
             encoded.encode()[:_MAX_NAME_BYTES].decode(errors="ignore") + "%" + sha256(name.encode()).hexdigest()[:16]

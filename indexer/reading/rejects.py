@@ -72,6 +72,20 @@ class Reject:
         return place | {"error": self.error, "column": self.column, "message": self.message, "raw": self.raw}
 
 
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why rows were rejected: a code of ``docs/bad-input.md``, the bad column if there is one, how many and the first.
+
+    ``line`` and ``message`` are those of the first row.
+    """
+
+    error: str
+    column: str | None
+    rows: int
+    line: int
+    message: str
+
+
 @dataclass(slots=True)
 class Reasons:
     """Counts rejects by what is wrong with them, and keeps the first of each kind."""
@@ -85,15 +99,19 @@ class Reasons:
         self.times[kind] += 1
         self.first.setdefault(kind, reject)
 
+    def all(self) -> list[Reason]:
+        """Return the reasons, the most frequent first."""
+        counted = ((self.first[kind], times) for kind, times in self.times.most_common())
+        return [Reason(first.error, first.column, times, first.line, first.message) for first, times in counted]
+
     def sentences(self) -> list[str]:
         """Return a line on each of the three most frequent reasons, and one on the others."""
-        lines = []
-        for kind, times in self.times.most_common(MOST_FREQUENT):
-            reject = self.first[kind]
-            rows = "1 row" if times == 1 else f"{times:,} rows, first"
-            lines.append(f"{reject.error}: {rows} on line {reject.line}: {reject.message}")
-        if others := list(self.times.most_common()[MOST_FREQUENT:]):
-            lines.append(f"Other reasons: {sum(times for _, times in others):,} rows.")
+        lines, reasons = [], self.all()
+        for reason in reasons[:MOST_FREQUENT]:
+            rows = "1 row" if reason.rows == 1 else f"{reason.rows:,} rows, first"
+            lines.append(f"{reason.error}: {rows} on line {reason.line}: {reason.message}")
+        if others := reasons[MOST_FREQUENT:]:
+            lines.append(f"Other reasons: {sum(reason.rows for reason in others):,} rows.")
         return lines
 
 

@@ -38,13 +38,14 @@ _COMPRESSED = {  # name to first bytes
     "zstd": rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18",
 }
 _BINARY = {
-    rb"\xd0\xcf\x11\xe0": "an Excel workbook",
+    rb"\xd0\xcf\x11\xe0": "an old or encrypted Excel workbook",
     rb"SQLite format 3\0": "an SQLite database",
     rb"%PDF-": "a PDF document",
 }
 _BINARY_REMEDIES = {
     "an SQLite database": "Query it with --from-sql 'SELECT …' and --source-url sqlite:///FILE; in Python, add the "
     "rows of a query.",
+    "an old or encrypted Excel workbook": "Save it as .xlsx without a password, or as CSV.",
     "a PDF document": "Export the table, for example as CSV.",
 }
 _ZIP = rb"PK(\x03\x04|\x05\x06)"

@@ -70,17 +70,17 @@ class Duplicates(PairSequence):
         order = np.lexsort((-near.similarities, -near.probabilities)).tolist()  # stable: ties by text
         equal = [text for text, group in sorted(self._of_text.items()) if len(group) > 1]
         sizes = [listed.count_across(*pair) for pair in near.pairs[order].tolist()] + [*map(listed.count_within, equal)]
-        ends = np.cumsum(sizes, dtype=np.int64)
+        ends, judged = np.cumsum(sizes, dtype=np.int64), near.are_judged_same(near.pairs)
 
         @lru_cache(maxsize=1)
         def group(at: int) -> list[Pair]:
             if at >= len(order):
                 text = equal[at - len(order)]
                 return [Pair(*both, 1.0, 1.0, True, self._cluster_of((text, text))) for both in listed.within(text)]
-            texts = near.pairs[order[at]].tolist()
+            texts = near.sides(near.pairs[order[at]][None])[0].tolist()
             probability, similarity = float(near.probabilities[order[at]]), float(near.similarities[order[at]])
-            cluster = self._cluster_of(texts)
-            return [Pair(*both, probability, similarity, False, cluster) for both in listed.across(*texts)]
+            cluster, is_judged = self._cluster_of(texts), bool(judged[order[at]])
+            return [Pair(*both, probability, similarity, False, cluster, is_judged) for both in listed.across(*texts)]
 
         def make(place: int) -> Pair:
             at = int(np.searchsorted(ends, place, side="right"))

@@ -8,6 +8,7 @@ from typing import Any
 
 from indexer.jobs.index import InputIndexed
 from indexer.jobs.verify import Check
+from indexer.reading.rejects import Reason, Reasons
 from indexer.results.records import Rejected
 from indexer.results.tables import count_of
 
@@ -17,7 +18,8 @@ class Added:
     """Counts for the rows of one input: ``rows = added + changed + unchanged + len(rejected)``.
 
     ``removed`` counts records that were removed because the input does not hold them. ``notes`` are sentences on the
-    columns that were used, and on anything odd about the input or left undone.
+    columns that were used, and on anything odd about the input or left undone. ``reasons`` tell why rows were rejected,
+    the most frequent first. ``run_id`` is the run of ``Index.status().runs``; None if an empty file was allowed.
     """
 
     source: str
@@ -28,15 +30,20 @@ class Added:
     removed: int
     rejected: tuple[Rejected, ...]
     notes: tuple[str, ...]
+    reasons: tuple[Reason, ...] = ()
+    run_id: int | None = None
+    text_columns: tuple[str, ...] = ()
+    id_column: str | None = None
 
     @classmethod
-    def of(cls, done: InputIndexed, rejected: Sequence[Rejected], notes: Sequence[str]) -> Added:
-        """Build the counts from the result of a job, its rejected rows and the notes on the input."""
+    def of(cls, done: InputIndexed, rejected: Sequence[Rejected], reasons: Reasons, notes: Sequence[str]) -> Added:
+        """Build the counts from the result of a job, its rejected rows, why they were, and the notes on it."""
         if done.result is None:
             return cls(done.source, 0, 0, 0, 0, 0, (), tuple(notes))
-        rows, notes = done.result.rows, (*notes, *done.result.notes)
+        rows, notes = done.result.rows, (*notes, *reasons.sentences(), *done.result.notes)
         counts = rows.rows_in, rows.added, rows.changed, rows.unchanged, rows.removed
-        return cls(done.source, *counts, tuple(rejected), notes)
+        more = tuple(reasons.all()), done.result.run_id, done.text_columns, done.id_column
+        return cls(done.source, *counts, tuple(rejected), notes, *more)
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{getattr(self, name):,} {name}" for name in ("added", "changed", "unchanged", "removed"))

@@ -30,7 +30,7 @@ _SHOWN_DIGITS = 6
 class Linked:
     """A left record and the right record it is linked to, None where there is none.
 
-    ``ties`` is the number of other right records that are as probable as the best of this left record.
+    ``ties`` is the number of other ids whose right records are as probable as the best of this left record.
     """
 
     left: Record
@@ -148,7 +148,7 @@ class Links(PairSequence):
 
     @cached_property
     def _ties(self) -> dict[int, int]:
-        """The number of right records as good as the best, without it, by the id of the left record."""
+        """The number of ids of right records as good as the best, without its own, by ``id()`` of the left record."""
         linked, found = self._linked, {}
         lefts, firsts = np.unique(linked.pairs[:, 0], return_index=True)
         ends = [*firsts[1:], len(linked.pairs)][: len(firsts)]
@@ -156,7 +156,7 @@ class Links(PairSequence):
             shown = np.round(linked.probabilities[start:end], _SHOWN_DIGITS)
             best = (shown == shown[0]) & (linked.exact[start:end] == linked.exact[start])
             rights = linked.pairs[start:end][best, 1].tolist()
-            count = sum(len(self._right_groups[right]) for right in rights) - 1
+            count = len({(record.source, record.id) for right in rights for record in self._right_groups[right]}) - 1
             found.update({id(record): count for record in self._left_groups[left]})
         return found
 

@@ -50,7 +50,8 @@ class Pair:
     """Two records, the probability (0 to 1) that they are the same, and the cosine of their vectors (-1 to 1).
 
     ``exact`` is whether their texts are equal once normalised. ``cluster_id`` is the cluster that holds both; None if
-    there is none, as in a pair of two lists.
+    there is none, as in a pair of two lists. ``judged`` is whether people judged them to be the same, directly or along
+    a chain; the probability is still the model's.
     """
 
     left: Record
@@ -59,6 +60,7 @@ class Pair:
     similarity: float
     exact: bool
     cluster_id: int | None = None
+    judged: bool = False
 
     def columns(self) -> dict[str, Any]:
         """Return the columns of a table of pairs: a field ``city`` of the records is ``city_1`` and ``city_2``.
@@ -121,9 +123,13 @@ class Match:
         """Return the columns of a table of matches; a field with one of our names gets the prefix ``column_``."""
         measures = {name: getattr(self, name) for name in MEASURES}
         own = {"query": self.query, **measures, **self.record.columns()}
-        return own | {
-            name if name not in own else f"column_{name}": value for name, value in self.record.fields.items()
-        }
+        fields = self.record.fields
+        for field_name, value in fields.items():
+            name = field_name
+            while name in own or (name != field_name and name in fields):
+                name = f"column_{name}"
+            own[name] = value
+        return own
 
 
 MATCH_COLUMNS = ("query", *MEASURES, "source", "id", "text")

@@ -49,8 +49,13 @@ def refresh_word_counts(store: Store, progress: Progress = no_progress) -> None:
 
 def model_with_corpus(store: Store, model: Matcher) -> Matcher:
     """Return ``model`` with what the store's texts say about names."""
-    _, corpus = _read(store)
+    corpus = corpus_of(store)
     return model.with_corpus(corpus) if corpus else model
+
+
+def corpus_of(store: Store) -> Corpus | None:
+    """Return what the store's texts say about names, if they have been counted."""
+    return _read(store)[1]
 
 
 def _read(store: Store) -> tuple[int, Corpus | None]:

@@ -27,6 +27,8 @@ from indexer.store.transactions import next_key
 
 _log = logging.getLogger(__name__)
 
+_KILLED = "The process ended without a word: it was killed, or the machine stopped."
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -67,28 +69,46 @@ def recorded_run(store: Store, kind: str) -> Iterator[CurrentRun]:
     try:
         yield current
     except BaseException as error:
-        current.manifest["error"] = str(error) or type(error).__name__
         state = "failed" if isinstance(error, Exception) else "interrupted"
+        current.manifest["error"] = _reason(error)
         try:
             finish_run(store, current.run_id, state, current.manifest)
         except (DedupError, DBAPIError) as second:  # the database is the likely cause; report the first error
             _log.warning("Could not record run %d as %s: %s", current.run_id, state, second)
+        _tell(current.run_id, f"{'has' if state == 'failed' else 'was'} {state}")
         raise
     finish_run(store, current.run_id, "done", current.manifest)
+    rows = current.manifest.get("rows", {}).items()
+    counts = ", ".join(f"{count:,} {name.replace('rows_in', 'read')}" for name, count in rows)
+    _tell(current.run_id, f"is done{f': {counts}' if counts else ''}")
 
 
 def begin_run(store: Store, kind: str) -> int:
     """Record the start of a job and return its ``run_id``; mark runs still ``running`` as ``interrupted``."""
 
     def work(connection: Connection) -> int:
-        mark_killed = update(run).where(run.c.state == "running").values(state="interrupted", finished_at=now())
-        connection.execute(mark_killed)
+        killed = {"state": "interrupted", "finished_at": now(), "manifest": to_json({"error": _KILLED})}
+        connection.execute(update(run).where(run.c.state == "running").values(killed))
         run_id = next_key(connection, run.c.run_id)
         values = {"run_id": run_id, "kind": kind, "state": "running", "started_at": now(), "manifest": "{}"}
         connection.execute(insert(run).values(values))
         return run_id
 
-    return store.write(work)
+    run_id = store.write(work)
+    _tell(run_id, f"begins ({kind})")
+    return run_id
+
+
+def _tell(run_id: int, what: str) -> None:
+    """Log what a run does, for those who read a log."""
+    _log.info("Run %d %s.", run_id, what, extra={"run_id": run_id})
+
+
+def _reason(error: BaseException) -> str:
+    """Return why a run ended, as ``dedup status`` shows it."""
+    if isinstance(error, KeyboardInterrupt | SystemExit):
+        return "Stopped by a signal or by the user."
+    return str(error) or type(error).__name__
 
 
 def finish_run(store: Store, run_id: int, state: str, manifest: Mapping[str, Any]) -> None:
@@ -116,6 +136,7 @@ def resume_run(connection: Connection, current: CurrentRun, source_id: int, inpu
     if last is not None and last.state != "done" and last.input_digest == input_digest:
         connection.execute(delete(run).where(run.c.run_id == run_id))
         run_id, values = last.run_id, {"state": "running", "finished_at": None}
+        _tell(run_id, "goes on")
     connection.execute(update(run).where(run.c.run_id == run_id).values(values))
     return run_id
 

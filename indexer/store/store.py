@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import ColumnElement, Connection, Engine, func, insert, select, tuple_
 
 from dedup.errors import CorruptStore, InputRefused, UsageError
@@ -104,6 +105,15 @@ class Store(Texts):
             result[record.text_id].append(record)
         return dict(result)
 
+    def records_per_text(self, text_ids: Ids) -> NDArray[np.int64]:
+        """Return the number of records of each of these texts (n,), whose ids are ascending."""
+        text_id = schema.record.c.text_id
+        rows = self.read(select(text_id, func.count()).group_by(text_id).order_by(text_id))
+        found = np.array([tuple(row) for row in rows], np.int64).reshape(-1, 2)
+        counts = np.zeros(len(text_ids), np.int64)
+        counts[np.searchsorted(text_ids, found[:, 0])] = found[:, 1]
+        return counts
+
     def iter_records(self, page: int = PAGE, *, sources: Sequence[str] | None = None) -> Iterator[Record]:
         """Yield the records of ``sources``, or all, in the order of ``(text_id, record_id)``, ``page`` at a time."""
         order = tuple_(schema.record.c.text_id, schema.record.c.record_id)
@@ -114,6 +124,36 @@ class Store(Texts):
         while rows := self.read(statement.where(order > after)):
             yield from self._to_records(rows)
             after = (rows[-1].text_id, rows[-1].record_id)
+
+    def iter_records_as_added(self, page: int = PAGE) -> Iterator[Record]:
+        """Yield all records in the order in which they were added, ``page`` at a time."""
+        key = schema.record.c.record_id
+        statement, after = select(*_RECORD_COLUMNS).order_by(key).limit(page), BEFORE_ALL
+        while rows := self.read(statement.where(key > after)):
+            yield from self._to_records(rows)
+            after = rows[-1].record_id
+
+    def iter_fields(self, after_run: int, page: int = PAGE) -> Iterator[dict[str, str]]:
+        """Yield the other columns of all records changed after a run, in the order of ``(text_id, record_id)``."""
+        columns = schema.record.c["text_id", "record_id", "fields"]
+        statement = select(*columns).where(schema.record.c.changed_by_run > after_run).order_by(*columns[:2])
+        order, after = tuple_(*columns[:2]), (BEFORE_ALL, BEFORE_ALL)
+        while rows := self.read(statement.where(order > after).limit(page)):
+            for _, record_id, fields in rows:
+                if fields != "{}":
+                    yield _fields_of(record_id, fields)
+            after = tuple(rows[-1][:2])
+
+    def places_of_records(self, page: int = 10 * PAGE) -> tuple[Ids, Ids]:
+        """Return the text and the id of every record, (r,) each, in the order of ``(text_id, record_id)``."""
+        columns = schema.record.c["text_id", "record_id"]
+        statement, after = select(*columns).order_by(*columns).limit(page), (BEFORE_ALL, BEFORE_ALL)
+        parts = [np.empty((0, 2), np.int64)]
+        while rows := self.read(statement.where(tuple_(*columns) > after)):
+            parts.append(np.array([tuple(row) for row in rows], np.int64))
+            after = tuple(rows[-1])
+        text_ids, record_ids = np.concatenate(parts).T
+        return text_ids, record_ids
 
     def texts_of_sources(self, sources: Sequence[str]) -> Ids:
         """Return the ids of the texts of all records of these sources (n,), ascending."""
@@ -129,10 +169,7 @@ class Store(Texts):
         for text_id, record_id, source_id, external_id, raw, fields in rows:
             if source_id not in names:
                 raise _damaged_record(record_id, "source_id", source_id, "the key of a source")
-            try:
-                others = strings_of(fields) if fields != "{}" else {}
-            except ValueError:
-                raise _damaged_record(record_id, "fields", fields, "a JSON object of strings") from None
+            others = _fields_of(record_id, fields) if fields != "{}" else {}
             yield Record(record_id, names[source_id], external_id, raw, others, text_id)
 
     def publish_snapshot(
@@ -225,6 +262,14 @@ def _of_sources(names: Sequence[str]) -> ColumnElement[bool]:
     """Return the condition that a record is of one of these sources."""
     keys = select(schema.source.c.source_id).where(schema.source.c.name.in_(names))
     return schema.record.c.source_id.in_(keys)
+
+
+def _fields_of(record_id: int, fields: str) -> dict[str, str]:
+    """Return the other columns of a record; raises ``CorruptStore`` if they are not an object of strings."""
+    try:
+        return strings_of(fields)
+    except ValueError:
+        raise _damaged_record(record_id, "fields", fields, "a JSON object of strings") from None
 
 
 def _damaged_record(record_id: int, column: str, value: object, words: str) -> CorruptStore:

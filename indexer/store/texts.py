@@ -134,6 +134,19 @@ class Texts(Database):
         for (text_id,) in self.read(lone):
             raise damaged(f"The vector of text {text_id} is there, but not the text.")
 
+    def all_text_ids(self, page: int = 10 * PAGE) -> Ids:
+        """Return the ids of all texts (n,), ascending."""
+        text_id, after = schema.text.c.text_id, BEFORE_ALL
+        parts = [np.empty(0, np.int64)]
+        while rows := self.read(select(text_id).where(text_id > after).order_by(text_id).limit(page)):
+            parts.append(np.fromiter((row[0] for row in rows), np.int64, len(rows)))
+            after = rows[-1][0]
+        return np.concatenate(parts)
+
+    def count_long_texts(self, characters: int) -> int:
+        """Count the texts of so many characters or more."""
+        return int(self.read(select(func.count()).where(func.length(schema.text.c.normal) >= characters))[0][0])
+
     def count_characters(self) -> int:
         """Count the characters of all texts."""
         return int(self.read(select(func.coalesce(func.sum(func.length(schema.text.c.normal)), 0)))[0][0])

@@ -42,6 +42,8 @@ class Writer:
         self._pauses_s = tuple(retry_pauses_s)
         self._number = 0
         self._is_number_known = True
+        self.found = ""
+        """The value of ``writer`` before this one began: what the last transaction of another left."""
         self._epoch = retrying(engine, self._begin_epoch, pauses_s=self._pauses_s)
 
     def transact(self, work: Callable[[Connection], T]) -> T:
@@ -97,7 +99,8 @@ class Writer:
         with self._engine.connect() as connection:
             connection = connection.execution_options(sqlite_begin="IMMEDIATE")
             with connection.begin():
-                epoch = int(_locked_writer(connection).partition(":")[0]) + 1
+                self.found = _locked_writer(connection)
+                epoch = int(self.found.partition(":")[0]) + 1
                 connection.execute(update(schema.store_meta).where(_KEY).values(value=f"{epoch}:0"))
         return epoch
 
@@ -118,6 +121,11 @@ class Database:
         self.engine = engine
         self._writer = writer
         self._pauses_s = tuple(retry_pauses_s)
+
+    @property
+    def found(self) -> str | None:
+        """What the last transaction of another writer left in the setting ``writer``; None for a reader."""
+        return self._writer.found if self._writer else None
 
     def write(self, work: Callable[[Connection], T]) -> T:
         """Run ``work`` in one transaction, exactly once (``Writer.transact``), and return its result."""

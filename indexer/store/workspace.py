@@ -13,7 +13,7 @@ import os
 import shlex
 import stat
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from sqlalchemy import URL, Connection, Engine, inspect
@@ -57,6 +57,7 @@ class Workspace:
         self._busy_timeout_ms = busy_timeout_ms
         self._retry_pauses_s = tuple(retry_pauses_s)
         self.snapshots = directory / "snapshots"
+        self._folders = self.snapshots, directory / "rejects", directory / "rejects" / "queries"
         self.url = (
             parse_url(database_url)
             if database_url
@@ -80,9 +81,11 @@ class Workspace:
         return f"{shown(self.url)}{schema}"
 
     def owns(self, path: Path) -> bool:
-        """Return whether ``path`` is, or would be, a file of this workspace or its database."""
-        place, file = _real(path), self._sqlite_file()
-        if place == _real(self.directory / "lock") or _real(self.snapshots) in (place, *place.parents):
+        """Return whether ``path`` is, or would be, a file of this workspace or its database, or a directory above."""
+        place, file, directory = _real(path), self._sqlite_file(), _real(self.directory)
+        if place in (directory / "lock", directory, *directory.parents):
+            return True
+        if _real(self.snapshots) in (place, *place.parents):
             return True
         return file is not None and place in [Path(f"{_real(file)}{suffix}") for suffix in ("", *SIDE_FILES)]
 
@@ -108,8 +111,7 @@ class Workspace:
         engine, pauses_s = self._make_engine(), self._retry_pauses_s
         try:
             with engines.translated_errors(engine):
-                self._check_owners()
-                self._refuse_link()
+                self.check_folders()
                 if not for_writing:
                     self._check_readable(engine)
                     yield Store(engine, retry_pauses_s=pauses_s)
@@ -121,6 +123,14 @@ class Workspace:
                     yield Store(engine, writer, retry_pauses_s=pauses_s)
         finally:
             engine.dispose()
+
+    def check_folders(self) -> None:
+        """Refuse a workspace in which another user could read or change files, or whose folders are links.
+
+        Raises ``EnvironmentFault``.
+        """
+        self._check_owners()
+        self._refuse_links()
 
     def check_readable(self) -> None:
         """Raise what ``open`` for reading raises, so that nothing is made where nothing is indexed."""
@@ -140,8 +150,7 @@ class Workspace:
         engine, file = self._make_engine(), self._sqlite_file()
         try:
             with engines.translated_errors(engine):
-                self._check_owners()
-                self._refuse_link()
+                self.check_folders()
                 if file is None or _is_file(file):
                     self._create()
                     with self._locked(engine):
@@ -192,9 +201,11 @@ class Workspace:
             for path in (self.directory, self.snapshots):
                 make_directory(path)
             path = self._sqlite_file() or path
-            if path != self.snapshots and not _is_file(path):
-                os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-                sync_directory(path.parent)
+            if path != self.snapshots and not (_is_file(path) and path.stat().st_size):
+                with suppress(FileExistsError):
+                    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+                    sync_directory(path.parent)
+                path.chmod(0o600)  # an empty file becomes a database, too
                 if engines.is_network(kind := engines.file_system(path)):
                     _log.warning("%s is on a %s file system, where locks are unreliable; use a local disk.", path, kind)
         except OSError as error:
@@ -208,7 +219,7 @@ class Workspace:
 
         Raises ``EnvironmentFault``.
         """
-        paths = [self.directory, self.snapshots, self.directory / "rejects", self.directory / "lock"]
+        paths = [self.directory, *self._folders, self.directory / "lock"]
         if file := self._sqlite_file():
             if file.exists():
                 _is_file(file)  # what is none has other owners
@@ -240,14 +251,15 @@ class Workspace:
         if not inspect(connection).has_schema(named):
             raise UsageError(f"There is no schema {named!r} in {self.where}; create it, or name another one.")
 
-    def _refuse_link(self) -> None:
-        """Refuse a folder of snapshots that is a link: files would be written and removed elsewhere."""
-        with _reachable(self.snapshots):
-            if self.snapshots.is_symlink():
-                raise EnvironmentFault(
-                    f"{self.snapshots} is a link, which is not followed; put a folder in its place, or choose another "
-                    "workspace."
-                )
+    def _refuse_links(self) -> None:
+        """Refuse a folder in the workspace that is a link: files would be written and removed elsewhere."""
+        for folder in self._folders:
+            with _reachable(folder):
+                if folder.is_symlink():
+                    raise EnvironmentFault(
+                        f"{folder} is a link, which is not followed; put a folder in its place, or choose another "
+                        "workspace."
+                    )
 
 
 def _real(path: Path) -> Path:

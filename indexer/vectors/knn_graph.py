@@ -29,6 +29,8 @@ from indexer.vectors.top_k import NeighbourLists, reaching
 Rows = NDArray[np.integer[Any]]
 Task = tuple[Rows, Rows]
 """Rows to compare with other rows, or with each other if both are the same object."""
+Found = tuple[Rows, Rows, NDArray[np.float32]]
+"""Rows, those that they may be near to, and the cosines."""
 
 
 class Tiles(NamedTuple):
@@ -83,38 +85,78 @@ def build_knn_graph(
     """
     if min_similarity < 0:
         raise ValueError(f"min_similarity is {min_similarity}, but it must not be negative")
+    lists = NeighbourLists(len(codes), k, min_similarity)
+    _fill(lists, codes, cells, None, tiles, progress)
+    return lists
+
+
+def search_again(
+    lists: NeighbourLists,
+    codes: Codes,
+    cells: Cells | None,
+    wanted: NDArray[np.bool_],
+    *,
+    tiles: Tiles = TILES,
+    progress: Callable[[int], None] = lambda done: None,
+) -> None:
+    """Compare the ``wanted`` rows (n,) with all rows as ``build_knn_graph`` does; both sides may list each other.
+
+    The lists of wanted rows must be empty. Time: as for a full search, times twice the share of wanted rows.
+    """
+    if wanted.any():
+        _fill(lists, codes, cells, wanted, tiles, progress)
+
+
+def _fill(
+    lists: NeighbourLists,
+    codes: Codes,
+    cells: Cells | None,
+    wanted: NDArray[np.bool_] | None,
+    tiles: Tiles,
+    progress: Callable[[int], None],
+) -> None:
+    """Offer all pairs of rows that may be compared to their lists; with ``wanted``, those of a wanted row."""
     n = len(codes)
-    search = _Search(codes, NeighbourLists(n, k, min_similarity), tiles)
+    # few wanted rows make many small tasks, whose pairs are offered together
+    search = _Search(codes, lists, tiles, waiting=0 if wanted is None else tiles.pairs)
     if cells is None:
-        tasks = [[task] for task in _tasks(np.arange(n), np.arange(0), tiles.task)]
-        search.run(search.compare, tasks, n * n / 2, lambda share: progress(int(share * n)))
-        return search.lists
-    bounding, comparing = _InvertedLists(cells[:, :_BOUND_CELLS], tiles), _InvertedLists(cells, tiles)
+        rows, others = (np.arange(n), np.arange(0)) if wanted is None else map(np.flatnonzero, (wanted, ~wanted))
+        tasks = [[task] for task in _tasks(rows, others, tiles.task)]
+        work = _work(rows, rows) + _work(rows, others)
+        search.run(search.compare_all, tasks, work, lambda share: progress(int(share * n)))
+        return
+    bounding = _InvertedLists(cells[:, :_BOUND_CELLS], tiles, wanted)
+    comparing = _InvertedLists(cells, tiles, wanted)
     first = bounding.work / (bounding.work + comparing.work)
-    search.run(search.bound, bounding.groups(), bounding.work, lambda share: progress(int(share * first * n)))
+    search.run(search.bound_all, bounding.groups(), bounding.work, lambda share: progress(int(share * first * n)))
     del bounding
     last = 1 - first
     search.run(
-        search.compare, comparing.groups(), comparing.work, lambda share: progress(int((first + share * last) * n))
+        search.compare_all, comparing.groups(), comparing.work, lambda share: progress(int((first + share * last) * n))
     )
-    return search.lists
 
 
 class _InvertedLists:
     """The rows of each cell: those that search it, and the others assigned to it.
 
-    ``work`` is the number of products that comparing them takes.
+    With ``wanted`` (n,), only pairs of a wanted row are compared. ``work`` is the number of products that this takes.
     """
 
-    def __init__(self, cells: Cells, tiles: Tiles) -> None:
+    def __init__(self, cells: Cells, tiles: Tiles, wanted: NDArray[np.bool_] | None = None) -> None:
         self._task = tiles.task
+        self._wanted = wanted
         self._cells = np.ascontiguousarray(cells)
         count = int(cells.max()) + 1
         self._size = -(-count // _GROUPS)
         self._group = np.empty(cells.size, np.uint8)
         np.floor_divide(self._cells.ravel(), self._size, out=self._group, casting="unsafe")
-        searching, others = (_sizes(part, count) for part in (cells[:, :CELLS_SEARCHED], cells[:, CELLS_SEARCHED:]))
-        self._work = np.add.reduceat(searching * (searching / 2 + others), np.arange(0, count, self._size))
+        parts = cells[:, :CELLS_SEARCHED], cells[:, CELLS_SEARCHED:]
+        searching, others = (_sizes(part, count) for part in parts)
+        work = searching * (searching / 2 + others)
+        if wanted is not None:  # without the pairs of two other rows
+            searching, others = (_sizes(part[~wanted], count) for part in parts)
+            work -= searching * (searching / 2 + others)
+        self._work = np.add.reduceat(work, np.arange(0, count, self._size))
         self.work = float(self._work.sum())
 
     def groups(self) -> Iterator[Iterable[Task]]:
@@ -131,7 +173,19 @@ class _InvertedLists:
         ends = np.cumsum(np.bincount(lists, minlength=2 * self._size))
         of_lists = np.split(rows, ends[:-1])
         for searching, others in zip(of_lists[::2], of_lists[1::2], strict=True):
-            yield from _tasks(searching, others, self._task)
+            if self._wanted is None:
+                yield from _tasks(searching, others, self._task)
+            else:
+                yield from self._tasks_of_wanted(self._wanted, searching, others)
+
+    def _tasks_of_wanted(self, wanted: NDArray[np.bool_], searching: Rows, others: Rows) -> Iterator[Task]:
+        """Yield the comparisons in a cell that have a wanted row, which comes first."""
+        searching_wanted, others_wanted = searching[wanted[searching]], others[wanted[others]]
+        searching_known, others_known = searching[~wanted[searching]], others[~wanted[others]]
+        yield from _tasks(searching_wanted, others_wanted, self._task)
+        known = _split(np.concatenate([searching_known, others_known]), self._task)
+        yield from product(_split(searching_wanted, self._task), known)
+        yield from product(_split(others_wanted, self._task), _split(searching_known, self._task))
 
 
 def _sizes(cells: Cells, count: int) -> NDArray[np.float64]:
@@ -143,10 +197,14 @@ def _sizes(cells: Cells, count: int) -> NDArray[np.float64]:
 
 
 class _Search:
-    """State shared by the threads: they read the codes, and update the neighbour lists one at a time."""
+    """State shared by the threads: they read the codes, and update the neighbour lists one at a time.
 
-    def __init__(self, codes: Codes, lists: NeighbourLists, tiles: Tiles) -> None:
+    At most ``waiting`` pairs of a task wait for those of the next tasks of a group before they are offered.
+    """
+
+    def __init__(self, codes: Codes, lists: NeighbourLists, tiles: Tiles, waiting: int) -> None:
         self.lists = lists
+        self._waiting = waiting
         self._codes = codes
         self._tiles = tiles
         blocks = [norms(codes[start : start + tiles.task]) for start in range(0, len(codes), tiles.task)]
@@ -156,23 +214,19 @@ class _Search:
 
     def run(
         self,
-        function: Callable[[Rows, Rows], float],
+        function: Callable[[Iterable[Task]], float],
         groups: Iterable[Iterable[Task]],
         work: float,
         progress: Callable[[float], None],
     ) -> None:
-        """Call ``function`` with each task of each group; ``progress`` gets the share of the ``work`` that is done.
+        """Call ``function`` with the tasks of each group; ``progress`` gets the share of the ``work`` that is done.
 
         This is not ``threads.in_order``, because running tasks must be told to stop before they are waited for.
         """
-
-        def do(tasks: Iterable[Task]) -> float:
-            return sum(function(*task) for task in tasks if not self._stopped.is_set())
-
         done = 0.0
         with ThreadPoolExecutor(threads.count()) as executor:
             try:
-                for part in executor.map(do, groups):
+                for part in executor.map(function, groups):
                     done += part
                     progress(done / work)
             except BaseException:
@@ -180,29 +234,48 @@ class _Search:
                 executor.shutdown(cancel_futures=True)
                 raise
 
-    def bound(self, left: Rows, right: Rows) -> float:
-        """Raise the thresholds of ``left`` to the cosine of their k-th nearest among each other; return the work.
+    def bound_all(self, tasks: Iterable[Task]) -> float:
+        """Bound the rows of tasks; return the work."""
+        return sum(self._bound(*task) for task in tasks if not self._stopped.is_set())
 
-        Nothing is listed yet. The bound is safe under rounding: for the same pair, ``compare`` never divides a smaller
-        product or divides by larger norms.
+    def compare_all(self, tasks: Iterable[Task]) -> float:
+        """Compare the rows of tasks; return the work."""
+        found: list[Found] = []
+        work = 0.0
+        for task in tasks:
+            if self._stopped.is_set():
+                break
+            work += self._compare(*task, found)
+            if sum(len(part[0]) for part in found) > self._waiting:
+                self._offer(found)
+        self._offer(found)
+        return work
+
+    def _bound(self, left: Rows, right: Rows) -> float:
+        """Raise the thresholds of ``left`` to the cosine of their k-th nearest in ``right``; return the work.
+
+        ``left`` is one with ``right`` or has nothing in common with it, and its rows list nothing yet. The bound is
+        safe under rounding: for the same pair, ``compare`` never divides a smaller product or divides by larger norms.
         """
-        if left is not right or len(left) <= self.lists.k:
+        if len(right) <= self.lists.k or not len(left):
             return _work(left, right)
-        codes, lengths = self._codes[left], self._norms[left]
+        codes, lengths = self._codes[right], self._norms[left]
+        left_codes, longest = (codes, lengths.max()) if left is right else (self._codes[left], self._norms[right].max())
         for start in range(0, len(left), self._tiles.rows):
             if self._stopped.is_set():
                 break
             block = slice(start, start + self._tiles.rows)
-            tile = products(codes[block], codes)
-            own = np.arange(len(tile))
-            tile[own, start + own] = 0
-            cosines = _kth_largest(tile, self.lists.k) / (lengths[block] * lengths.max())
+            tile = products(left_codes[block], codes)
+            if left is right:
+                own = np.arange(len(tile))
+                tile[own, start + own] = 0
+            cosines = _kth_largest(tile, self.lists.k) / (lengths[block] * longest)
             with self._lock:
                 self.lists.raise_thresholds(left[block], cosines.astype(np.float32))
         return _work(left, right)
 
-    def compare(self, left: Rows, right: Rows) -> float:
-        """Offer the rows of ``left`` and ``right`` to each other where they may be near enough; return the work.
+    def _compare(self, left: Rows, right: Rows, found: list[Found]) -> float:
+        """Add to ``found`` the pairs of ``left`` and ``right`` that may be near enough; return the work.
 
         Rows are sorted by threshold, so that one bound for a block of ``left`` is close to the thresholds of its rows.
         Each row of ``right`` has its own bound.
@@ -214,7 +287,6 @@ class _Search:
         right_codes = left_codes if is_one else self._codes[right]
         left_norms, right_norms = self._norms[left], self._norms[right]
         left_thresholds, right_thresholds = self.lists.thresholds(left), self.lists.thresholds(right)
-        found: list[tuple[Rows, Rows, NDArray[np.float32]]] = []
         count = 0
         for start in range(0, len(left), self._tiles.rows):
             if self._stopped.is_set():
@@ -235,18 +307,18 @@ class _Search:
                     count += len(dots)
                     if count > self._tiles.pairs:
                         self._offer(found)
-                        found, count = [], 0
-        self._offer(found)
+                        count = 0
         return _work(left, right)
 
     def _by_threshold(self, rows: Rows) -> Rows:
         return rows[np.argsort(self.lists.thresholds(rows))]
 
-    def _offer(self, found: list[tuple[Rows, Rows, NDArray[np.float32]]]) -> None:
-        """Offer pairs to both of their rows; ``found`` has parts of first rows, second rows and cosines."""
+    def _offer(self, found: list[Found]) -> None:
+        """Offer pairs to both of their rows, and forget them."""
         if not found:
             return
         first, second, cosines = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        found.clear()
         near = (cosines >= self.lists.thresholds(first)) | (cosines >= self.lists.thresholds(second))
         first, second, cosines = first[near], second[near], cosines[near]
         with self._lock:

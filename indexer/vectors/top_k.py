@@ -31,10 +31,23 @@ class NeighbourLists:
     """The ``k`` nearest neighbours of ``count`` rows among those offered with a cosine of at least ``min_cosine``."""
 
     def __init__(self, count: int, k: int, min_cosine: float) -> None:
-        empty = _keys(np.array([min_cosine], np.float32), np.array([_NO_ID.astype(np.int64)]))
         self.k = k
-        self._keys = np.full((count, k), empty[0], np.uint64)  # ascending in each row
+        self._keys = np.full((count, k), _empty(min_cosine), np.uint64)  # ascending in each row
         self._thresholds = np.full(count, min_cosine, np.float32)
+        self._floors: Keys | None = None
+
+    @classmethod
+    def resumed(cls, keys: Keys, floors: Keys, min_cosine: float) -> NeighbourLists:
+        """Return lists that hold ``keys`` (count, k), as from ``keys``, and take nothing below ``floors`` (count,)."""
+        lists = cls(0, keys.shape[1], min_cosine)
+        lists._keys, lists._floors = keys, floors
+        lists._thresholds = np.maximum(np.float32(min_cosine), cosines_of(np.maximum(keys[:, 0], floors)))
+        return lists
+
+    @property
+    def keys(self) -> Keys:
+        """The neighbours of each row as keys (count, k), ascending; those without an id stand for none."""
+        return self._keys
 
     def thresholds(self, rows: Rows) -> NDArray[np.float32]:
         """Return the cosine that a new neighbour of each of ``rows`` needs."""
@@ -50,8 +63,11 @@ class NeighbourLists:
     def offer(self, rows: Rows, ids: Rows, cosines: NDArray[np.float32]) -> None:
         """Offer to each of ``rows`` (m,) the neighbour in ``ids`` (m,), below 2^32 - 1; no pair may occur twice."""
         near = np.flatnonzero(cosines >= self._thresholds[rows])
-        rows, keys = rows[near], _keys(cosines[near], ids[near])
-        nearer = np.flatnonzero(keys > self._keys[rows, 0])  # rejects most of many equal cosines
+        rows, keys = rows[near], keys_of(cosines[near], ids[near])
+        lowest = self._keys[rows, 0]
+        if self._floors is not None:
+            lowest = np.maximum(lowest, self._floors[rows])
+        nearer = np.flatnonzero(keys > lowest)  # rejects most of many equal cosines
         rows, keys = rows[nearer], keys[nearer]
         is_new = np.ones(len(rows), np.bool_)
         is_new[np.flatnonzero(self._keys[rows] == keys[:, None]) // self.k] = False  # a list holds it at most once
@@ -69,30 +85,11 @@ class NeighbourLists:
         merged = np.hstack([self._keys[found], offered])
         merged.sort(axis=1)
         self._keys[found] = merged[:, -self.k :]
-        self.raise_thresholds(found, _cosines(merged[:, -self.k]))
+        self.raise_thresholds(found, cosines_of(merged[:, -self.k]))
 
     def pairs(self, progress: Callable[[int], None] = lambda done: None) -> NearPairs:
-        """Return each pair of a row and a neighbour in its list, once.
-
-        Pairs are in the order of the rows that list them; two rows that list each other are a pair of the lower one.
-        ``progress`` is called with the number of rows done.
-        """
-        found, cosines = [np.empty((0, 2), np.int32)], [np.empty(0, np.float32)]
-        for start in range(0, len(self._keys), _BLOCK):
-            block = self._keys[start : start + _BLOCK, ::-1]
-            rows, places = np.nonzero(_ids(block) >= 0)
-            keys, rows = block[rows, places], rows + start
-            others = _ids(keys)
-            once = others > rows
-            back = np.flatnonzero(~once)
-            of_rows = keys[back] & ~_NO_ID | (_NO_ID - rows[back].astype(np.uint64))
-            once[back] = (self._keys[others[back]] != of_rows[:, None]).all(axis=1)
-            both = np.column_stack([rows[once], others[once]]).astype(np.int32)
-            both.sort(axis=1)
-            found.append(both)
-            cosines.append(_cosines(keys[once]))
-            progress(min(start + _BLOCK, len(self._keys)))
-        return NearPairs(np.concatenate(found), np.concatenate(cosines))
+        """Return each pair of a row and a neighbour in its list, once, as ``pairs_of``."""
+        return pairs_of(self._keys, progress=progress)
 
     def nearest(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Return ids and cosines, both (count, k), nearest first; id -1 and cosine -1 where there are fewer."""
@@ -100,9 +97,65 @@ class NeighbourLists:
         for start in range(0, len(ids), _BLOCK):
             block = slice(start, start + _BLOCK)
             keys = self._keys[block, ::-1]
-            ids[block] = _ids(keys)
-            cosines[block] = np.where(ids[block] < 0, np.float32(-1), _cosines(keys))
+            ids[block] = ids_of(keys)
+            cosines[block] = np.where(ids[block] < 0, np.float32(-1), cosines_of(keys))
         return ids, cosines
+
+
+def pairs_of(keys: Keys, before: Keys | None = None, progress: Callable[[int], None] = lambda done: None) -> NearPairs:
+    """Return each pair of a row and a neighbour in ``keys`` (n, k), once; without those in ``before`` (n, k), if given.
+
+    Pairs are in the order of the rows that list them; two rows that list each other are a pair of the lower one.
+    ``progress`` is called with the number of rows done.
+    """
+    found, cosines = [np.empty((0, 2), np.int32)], [np.empty(0, np.float32)]
+    for start in range(0, len(keys), _BLOCK):
+        block = keys[start : start + _BLOCK, ::-1]
+        is_listed = ids_of(block) >= 0
+        if before is not None:
+            changed = np.flatnonzero((block != before[start : start + _BLOCK, ::-1]).any(axis=1))
+            is_new = np.zeros_like(is_listed)
+            is_new[changed] = (block[changed, :, None] != before[changed + start][:, None, :]).all(axis=2)
+            is_listed &= is_new
+        rows, places = np.nonzero(is_listed)
+        listed, rows = block[rows, places], rows + start
+        others = ids_of(listed)
+        once = others > rows
+        back = np.flatnonzero(~once)
+        once[back] = ~_lists(keys, others[back], rows[back], listed[back])
+        if before is not None:
+            # a lower row that lists the other one for longer does not make a pair of it now
+            ahead = np.flatnonzero(once)
+            once[ahead] = ~_lists(before, others[ahead], rows[ahead], listed[ahead])
+        both = np.column_stack([rows[once], others[once]]).astype(np.int32)
+        both.sort(axis=1)
+        found.append(both)
+        cosines.append(cosines_of(listed[once]))
+        progress(min(start + _BLOCK, len(keys)))
+    return NearPairs(np.concatenate(found), np.concatenate(cosines))
+
+
+def are_listed(keys: Keys, pairs: NDArray[np.int64], cosines: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Return whether a row of each of ``pairs`` (p, 2) with these ``cosines`` (p,) is a neighbour of the other (p,)."""
+    first, second = pairs.T
+    return _lists(keys, first, second, keys_of(cosines, second)) | _lists(keys, second, first, keys_of(cosines, first))
+
+
+def _lists(keys: Keys, rows: Rows, others: Rows, listed: Keys) -> NDArray[np.bool_]:
+    """Return whether each of ``rows`` (m,) lists the one of ``others`` (m,), with the cosines of ``listed`` (m,)."""
+    wanted = listed & ~_NO_ID | (_NO_ID - others.astype(np.uint64))
+    found: NDArray[np.bool_] = (keys[rows] == wanted[:, None]).any(axis=1)
+    return found
+
+
+def renumbered(keys: Keys, numbers: NDArray[np.int64], min_cosine: float) -> Keys:
+    """Return ``keys`` (m, k) whose ids are places in ``numbers``: the new ids, in the same order, -1 for none."""
+    ids = ids_of(keys)
+    new = np.where(ids >= 0, numbers[ids], -1)
+    result = np.where(new >= 0, keys & ~_NO_ID | (_NO_ID - new.astype(np.uint64)), _empty(min_cosine))
+    gone = np.flatnonzero(((new < 0) & (ids >= 0)).any(axis=1))
+    result[gone] = np.sort(result[gone], axis=1)
+    return result
 
 
 def reaching(
@@ -118,17 +171,26 @@ def reaching(
         yield *np.divmod(part, tile.shape[1]), tile.ravel()[part]
 
 
-def _keys(cosines: NDArray[np.float32], ids: Rows) -> Keys:
+def _empty(min_cosine: float) -> np.uint64:
+    """Return what stands for no neighbour, and is below every key of a neighbour."""
+    key: np.uint64 = keys_of(np.array([min_cosine], np.float32), np.array([_NO_ID.astype(np.int64)]))[0]
+    return key
+
+
+def keys_of(cosines: NDArray[np.float32], ids: Rows) -> Keys:
+    """Return the keys (m,) of neighbours with these ``cosines`` (m,) and ``ids`` (m,)."""
     bits = cosines.view(np.int32)
     ordered = np.where(bits < 0, ~bits, bits | np.int32(-(1 << 31))).view(np.uint32)
     return ordered.astype(np.uint64) << _LOW | (_NO_ID - ids.astype(np.uint64))
 
 
-def _ids(keys: Keys) -> NDArray[np.int64]:
+def ids_of(keys: Keys) -> NDArray[np.int64]:
+    """Return the ids of keys; -1 for none."""
     low = ~keys & _NO_ID
     return np.where(low == _NO_ID, -1, low.astype(np.int64))
 
 
-def _cosines(keys: Keys) -> NDArray[np.float32]:
+def cosines_of(keys: Keys) -> NDArray[np.float32]:
+    """Return the cosines of keys."""
     ordered = (keys >> _LOW).astype(np.uint32).view(np.int32)
     return np.where(ordered < 0, ordered & np.int32((1 << 31) - 1), ~ordered).view(np.float32)

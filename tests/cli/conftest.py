@@ -17,6 +17,7 @@ class FakeModel:
     """Trigrams for an encoder and a ratio of edits for a scorer: enough to find a typo."""
 
     model_id = "f" * 64
+    fingerprint = "fake"
     dimension = 64
     default_probability = 0.9
     min_similarity = 0.3
@@ -40,6 +41,9 @@ class FakeModel:
 
     def compare(self, left, right, similarities):
         return np.array([fuzz.ratio(*pair) / 100 for pair in zip(left, right, strict=True)], np.float64)
+
+    def explain_pairs(self, left, right, similarities):
+        return list(map(self.explain, left, right, similarities))
 
     def explain(self, left, right, similarity):
         parts = {"starting point": -1.0, "letters in common": 2.504, "length": 0.003, "vowels": 0.001, "case": 0.004}

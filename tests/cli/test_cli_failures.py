@@ -134,6 +134,31 @@ def test_a_program_that_does_not_stop_in_time_is_ended() -> None:
     assert start("index", corpus(), program=program).returncode == 143
 
 
+@pytest.mark.parametrize(("signal", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
+def test_a_query_that_never_ends_is_ended(signal: str, code: int) -> None:
+    """No instruction of Python is executed while SQLite computes, so no handler is called."""
+    program = (
+        "import os, signal, sys, threading, cli.main\n"
+        "def kill():\n"
+        "  running = ''\n"
+        "  while 'endless' not in running:\n"
+        "    frame = sys._current_frames()[threading.main_thread().ident]\n"
+        "    running = frame.f_locals['statement'] if frame.f_code.co_name == 'do_execute_no_params' else ''\n"
+        f"  os.kill(os.getpid(), signal.{signal})\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler); signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"
+        "cli.main.SECONDS_TO_STOP = 0.01\n"
+        "threading.Thread(target=kill, daemon=True).start()\n"
+        "cli.main.main()"
+    )
+    endless = (
+        "WITH RECURSIVE endless(n) AS (SELECT 1 UNION ALL SELECT 1 FROM endless) SELECT * FROM endless WHERE n = 0"
+    )
+    sqlite3.connect("numbers.sqlite").execute("CREATE TABLE number(n)").connection.close()
+    command = ["index", "--from-sql", endless, "--source-url", "sqlite:///numbers.sqlite"]
+    run = subprocess.run([sys.executable, "-c", program, *command], capture_output=True, env=ENVIRONMENT, timeout=60)
+    assert (run.returncode, run.stdout) == (code, b"")
+
+
 def test_a_reader_that_leaves_early_is_no_error() -> None:
     code = f'"{sys.executable}" -c "{START}" compare acme acme --format json | true; echo "${{PIPESTATUS[0]}}"'
     run = subprocess.run(["bash", "-c", code], capture_output=True, text=True, env=ENVIRONMENT)

@@ -26,10 +26,15 @@ def test_index_query_report_status(indexed: None) -> None:
         "city": "city 28",
     }
 
-    report = dedup_("report", "--output", "found", "--format", "json")
+    report = dedup_("report", "--output", "found", "--summary", "json")
     assert report.exit_code == 0, report.stderr
     assert json.loads(report.stdout) == json.loads(Path("found/summary.json").read_text())
-    assert {path.name for path in Path("found").iterdir()} == {"pairs.csv", "clusters.csv", "summary.json"}
+    assert {path.name for path in Path("found").iterdir()} == {
+        "pairs.csv",
+        "clusters.csv",
+        "changes.csv",
+        "summary.json",
+    }
 
     status = json.loads(dedup_("status", "--format", "json").stdout)
     assert (status["records"], status["distinct_texts"], status["vectors"]) == (30, 29, 29)

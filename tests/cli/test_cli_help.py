@@ -8,7 +8,20 @@ from typer.testing import CliRunner
 
 from cli.main import app
 
-COMMANDS = ("index", "query", "link", "report", "delete", "compare", "status", "migrate", "verify", "evaluate", "train")
+COMMANDS = (
+    "index",
+    "query",
+    "link",
+    "report",
+    "runs",
+    "delete",
+    "compare",
+    "status",
+    "migrate",
+    "verify",
+    "evaluate",
+    "train",
+)
 HEAVY = {"numpy", "scipy", "torch", "faiss", "onnxruntime", "sqlalchemy", "alembic", "rapidfuzz", "rich"}
 HEAVY |= {"pyarrow", "ftfy", "chardet", "backports", "pydantic"}
 

@@ -83,3 +83,10 @@ def test_no_output_replaces_its_input() -> None:
     asked = ("query", "--input", "names.csv", "--text", "name")
     assert dedup_(*asked, "--output", "names.csv").exit_code == 2
     assert Path("names.csv").read_text() == before
+
+
+@pytest.mark.parametrize("rejects", ["new", "new/index", "new/index/lock", "new/index/snapshots"])
+def test_a_workspace_that_is_not_there_yet_is_no_place_for_rejects(rejects: str) -> None:
+    result = dedup_("index", write("bad.csv", "id,name\n1,Acme\n2\n"), "--rejects", rejects, "--workspace", "new/index")
+    assert result.exit_code == 2 and f"--rejects {rejects} belongs to an index" in result.stderr
+    assert not Path("new").exists()

@@ -168,7 +168,9 @@ CONTROLS = (
     *(Case((*INDEX, "--memory", size), 2) for size in ("", "4", "0M", "-1G", "9" * 400 + "G")),
     *(Case((*INDEX, "--source", text), 0) for text in ("customers", "Köln", "💥", "a b")),
     *(Case((*INDEX, "--source", text), 2) for text in ("\udcff", "")),
-    *(Case(("index", name), 0) for name in ("na me.csv", "💥.csv")),
+    Case(("index", "na me.csv"), 4),  # its rows are in another source
+    Case(("index", "💥.csv"), 0),
+    *(Case(("index", name, "--workspace", f"of {name}"), 0) for name in ("na me.csv", "💥.csv")),
     Case(("index", "\udcff.csv"), 2),
     Case(("index", "\udcff.csv", "--source", "odd"), 0),
     Case((*INDEX, "--workspace", "w\udcff"), 0),

@@ -47,7 +47,10 @@ WRONG_JSON = {
 }
 """Values that are wrong where a JSON object is expected."""
 
-JSON_COLUMNS = {("run", "manifest"), ("record", "fields"), ("snapshot", "parameters")}
+JSON_COLUMNS = {("run", "manifest"), ("record", "fields"), ("snapshot", "parameters")} | {
+    ("cluster_event", "details"),
+    ("baseline", "corpus"),
+}
 
 ROWS = {
     "store_meta": "key = 'writer'",
@@ -59,19 +62,53 @@ ROWS = {
     "model": "model_key = 1",
     "text_vector": "text_id = 3",
     "snapshot": "generation = 1",
+    "near_pair": "text_id_1 = 1",
+    "cluster": "cluster_id = 1",
+    "cluster_member": "record_id = 3",
+    "cluster_event": "kind = 'dissolved'",
+    "pair_event": "kind = 'gone'",
+    "judgement": "judgement_id = 1",
+    "baseline": "baseline_id = 1",
+    "neighbour_file": "file_name LIKE 'near%'",
 }
 """For each table the row that is changed."""
 
 _NUMBERS_AS_TEXT = {"real", "infinite", "negative", "zero", "above int32", "largest int64", "smallest int64"}
-LEGITIMATE = {("record", "external_id", name) for name in {"word"} | _NUMBERS_AS_TEXT} | {
-    ("run", "source_id", "null"),  # as in a report, or before schema 0002
-    ("run", "input_digest", "null"),
-    *(  # which are 0 already
-        ("ingest_batch", column, name)
-        for column in ("batch_no", "rejected", "changed", "unchanged", "removed")
-        for name in ("zero", "long")
-    ),
-}
+_ANY_TEXT = {"word", "empty", "long"} | _NUMBERS_AS_TEXT
+_AS_ZERO = {"zero", "long"}  # many zeros are one in a column of numbers
+LEGITIMATE_FINDINGS = {
+    *((table, column, name) for table, column in (
+        ("near_pair", "probability"), ("near_pair", "similarity"), ("pair_event", "probability"),
+        ("pair_event", "similarity"), ("cluster", "weakest_probability"), ("cluster_event", "event_no"),
+        ("baseline", "prior_shift"), ("baseline", "cells_per_text"),
+    ) for name in _AS_ZERO),
+    *((table, column, "above int32") for table, column in (  # what was deleted since
+        ("near_pair", "text_id_2"), ("pair_event", "text_id_1"), ("pair_event", "text_id_2"),
+        ("cluster_member", "record_id"), ("cluster_member", "text_id"), ("cluster_event", "event_no"),
+    )),
+    *((table, column, "null") for table, column in (  # as they are in an open cluster, and in a small corpus
+        ("cluster", "closed_by_run"), ("cluster", "successor"), ("baseline", "corpus"), ("baseline", "centres"),
+        ("neighbour_file", "run_id"),
+    )),
+    *((table, column, name) for table, column in (
+        ("cluster_member", "external_id"), ("judgement", "id_1"), ("judgement", "id_2"),
+    ) for name in {"word"} | _NUMBERS_AS_TEXT),
+    *(("judgement", column, name) for column in ("source_1", "source_2", "judged_by", "note") for name in _ANY_TEXT),
+}  # fmt: skip
+"""The same for what reports remember."""
+LEGITIMATE = (
+    LEGITIMATE_FINDINGS
+    | {("record", "external_id", name) for name in {"word"} | _NUMBERS_AS_TEXT}
+    | {
+        ("run", "source_id", "null"),  # as in a report, or before schema 0002
+        ("run", "input_digest", "null"),
+        *(  # which are 0 already
+            ("ingest_batch", column, name)
+            for column in ("batch_no", "rejected", "changed", "unchanged", "removed")
+            for name in ("zero", "long")
+        ),
+    }
+)
 """Values that a sound database may hold in that place: nothing can tell that they were changed."""
 
 LEGITIMATE_SETTINGS = {
@@ -84,6 +121,10 @@ OF_SNAPSHOT = {("snapshot", "n_bytes", "above int32"), ("snapshot", "n_vectors",
     ("snapshot", "max_text_id", "above int32"),
 }
 """Values that are possible, but not those of the file."""
+
+
+OF_CACHE = {("neighbour_file", "n_bytes", "above int32"), ("neighbour_file", "n_texts", "above int32")}
+"""Values that make a cache useless, which is no fault of the index."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +169,8 @@ def wrong_values(database: Path) -> Iterator[Edit]:
             for name, value in (WRONG | json).items():
                 if (table, column, name) in LEGITIMATE:
                     continue
-                expected = SNAPSHOT if (table, column, name) in OF_SNAPSHOT else DAMAGED
+                place = (table, column, name)
+                expected = SOUND if place in OF_CACHE else SNAPSHOT if place in OF_SNAPSHOT else DAMAGED
                 yield _sql(
                     f"{table}.{column} {name}", expected, f"UPDATE {table} SET {column} = {value} WHERE {ROWS[table]}"
                 )
@@ -239,6 +281,7 @@ def contents() -> Iterator[Edit]:
          "manifest, NULL, NULL FROM run WHERE run_id = 1"),
         ("manifest without rows", "UPDATE run SET manifest = '{}' WHERE run_id = 1"),
         ("manifest rows word", "UPDATE run SET manifest = '{\"rows\": \"x\"}' WHERE run_id = 1"),
+        ("manifest error list", "UPDATE run SET state = 'failed', manifest = '{\"error\": [1]}' WHERE run_id = 1"),
         ("manifest rows list", "UPDATE run SET manifest = '{\"rows\": [1]}'"),
         ("manifest rows text", "UPDATE run SET manifest = '{\"rows\": {\"rows_in\": \"x\"}}'"),
         ("batch deleted", "DELETE FROM ingest_batch WHERE run_id = 1"),
@@ -246,6 +289,27 @@ def contents() -> Iterator[Edit]:
         ("batch of no run", "UPDATE ingest_batch SET run_id = 99 WHERE run_id = 1"),
         ("batches large", "UPDATE ingest_batch SET rows_in = 9223372036854775807, added = 9223372036854775807"),
         ("batches wrong", "UPDATE ingest_batch SET rows_in = rows_in + 1"),
+        ("pair swapped", "UPDATE near_pair SET text_id_1 = text_id_2, text_id_2 = text_id_1"),
+        ("pair of one text", "UPDATE near_pair SET text_id_2 = text_id_1"),
+        ("cluster closed with members", "UPDATE cluster SET closed_by_run = 1 WHERE cluster_id = 1"),
+        ("cluster without members", "DELETE FROM cluster_member WHERE cluster_id = 1"),
+        ("cluster with one member", "DELETE FROM cluster_member WHERE record_id > 1"),
+        ("cluster forgotten", "DELETE FROM cluster WHERE cluster_id = 1"),
+        ("cluster with a successor", "UPDATE cluster SET successor = 2 WHERE cluster_id = 1"),
+        ("cluster followed by a closed one", "UPDATE cluster SET successor = cluster_id WHERE closed_by_run > 0"),
+        ("member of no cluster", "UPDATE cluster_member SET cluster_id = 999 WHERE record_id = 3"),
+        ("member of no source", "UPDATE cluster_member SET source_id = 99 WHERE record_id = 3"),
+        ("event of no run", "UPDATE cluster_event SET run_id = 99"),
+        ("event without moves", "UPDATE cluster_event SET details = '{\"before\": [], \"after\": [1]}'"),
+        ("event with moves of words",
+         "UPDATE cluster_event SET details = '{\"before\": [], \"after\": [1], \"moves\": [[\"a\", 1, 2]]}'"),
+        ("baseline twice", "INSERT INTO baseline SELECT 2, model_key, normaliser_version, texts, max_text_id, "
+         "prior_shift, corpus, cells_per_text, centres, digest FROM baseline"),
+        ("baseline of other texts", "UPDATE baseline SET texts = texts + 1"),
+        ("baseline with another prior", "UPDATE baseline SET prior_shift = 0.5"),
+        ("baseline with cells", "UPDATE baseline SET cells_per_text = 3, centres = zeroblob(64)"),
+        ("baseline with odd cells", "UPDATE baseline SET cells_per_text = 3, centres = zeroblob(65)"),
+        ("neighbours of a path", "UPDATE neighbour_file SET file_name = '../../etc/passwd'"),
         ("time without a zone", "UPDATE run SET started_at = '2026-01-01T00:00:00' WHERE run_id = 1"),
     ):  # fmt: skip
         yield _sql(name, DAMAGED, *statements)
@@ -342,6 +406,14 @@ def structure() -> Iterator[Edit]:
         ("untouched", SOUND, "PRAGMA foreign_keys=OFF"),
         ("user version", SOUND, "PRAGMA user_version=99"),
         ("statistics", SOUND, "ANALYZE"),
+        ("pairs forgotten", SOUND, "DELETE FROM near_pair"),
+        ("baseline forgotten", SOUND, "DELETE FROM baseline"),
+        ("neighbours forgotten", SOUND, "DELETE FROM neighbour_file"),
+        ("neighbours of another file", SOUND, f"UPDATE neighbour_file SET sha256 = '{'0' * 64}'"),
+        ("neighbours of other texts", SOUND, "UPDATE neighbour_file SET n_texts = n_texts + 1"),
+        ("neighbours of other cells", SOUND, f"UPDATE neighbour_file SET cells_digest = '{'0' * 64}'"),
+        ("events forgotten", SOUND, "DELETE FROM cluster_event", "DELETE FROM pair_event"),
+        ("judgements forgotten", SOUND, "DELETE FROM judgement"),
         ("vacuum", SOUND, "VACUUM"),
         ("index of the user", SOUND, "CREATE INDEX x ON record (raw)"),
         ("table of the user", SOUND, "CREATE TABLE zz (x)", "INSERT INTO zz VALUES (x'ff')"),

@@ -6,7 +6,7 @@ of ``store_model``, and the texts are encoded by the stub model of ``doubles``.
 
 import random
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, partial, reduce
@@ -26,8 +26,11 @@ from dedup.errors import UsageError, WriterBusy
 from dedup.runtime.progress import Progress
 from indexer.jobs.delete import delete_records, delete_source
 from indexer.jobs.index import index_rows, refresh_snapshot
+from indexer.jobs.reviewing.candidates import Candidate
+from indexer.jobs.reviewing.session import Review
 from indexer.store.runs import Accounts
-from indexer.store.store import Store
+from indexer.store.schema import VERDICTS
+from indexer.store.store import Record, Store
 from indexer.store.workspace import Workspace
 from indexer.vectors.snapshot import Snapshots
 
@@ -93,6 +96,8 @@ class Job:
     letter: str = "a"
     publishes: bool = True
     is_old: bool = False
+    judged: Sequence[tuple[str, str, str]] = ()
+    """Judgements that the job stores, in this order: two ids and a verdict; each is told as a row once it is stored."""
 
     def prepare(self, workspace: Workspace) -> None:
         """Bring a new workspace to where the job starts."""
@@ -124,13 +129,17 @@ def make_job(kind: str, rng: random.Random, *, refresh: bool = True) -> Job:
         states, accounts = _removed([known], [], [(key,) for key in gone])
         do = partial(_delete, ids=gone if kind == "delete" else [], refresh=refresh)
         return Job(kind, first, do, len(gone), states, accounts, publishes=refresh and kind == "delete")
+    if kind == "review":
+        answers = tuple((f"r{n:02}", f"r{n + 1:02}", VERDICTS[n // 2 % 3]) for n in range(0, 16, 2))
+        do = partial(_review, answers=answers)
+        return Job(kind, first, do, len(answers), [known], [], publishes=False, judged=answers)
     do = _migrate if kind == "migrate" else _publish
     return Job(kind, first, do, "published", [known], [], is_old=kind == "migrate")
 
 
-KINDS = ("index", "update", "overlap", "delete", "purge", "snapshot", "migrate", "model")
+KINDS = ("index", "update", "overlap", "delete", "purge", "snapshot", "migrate", "model", "review")
 """A first input, another one with ``--sync``, the same beside a second writer, some records or all of them deleted,
-a snapshot, an upgrade from the first schema, and all vectors computed anew."""
+a snapshot, an upgrade from the first schema, all vectors computed anew, and pairs that a person judges."""
 
 
 def _first_input(rng: random.Random) -> list[InputRow]:
@@ -222,6 +231,22 @@ def _delete(workspace: Workspace, tell: Tell, *, ids: list[str], refresh: bool) 
             refresh_snapshot(snapshots_of(workspace, store), model().model_id, min_similarity=MIN_SIMILARITY)
         tell("done")
     return removed
+
+
+def _review(workspace: Workspace, tell: Tell, *, answers: Sequence[tuple[str, str, str]]) -> int:
+    """Judge these pairs but those that are judged already."""
+
+    def asked() -> Iterator[Candidate]:
+        for one, other, _ in answers:
+            yield Candidate(*(Record(0, SOURCE, key, key, {}, 0) for key in (one, other)), 0.5, "uncertain")
+
+    review, verdicts = Review(workspace, asked(), "ann"), {(one, other): verdict for one, other, verdict in answers}
+    while question := review.next():
+        one, other = question.pair
+        review.answer(question, verdicts[one.id, other.id])
+        tell("rows", list(verdicts).index((one.id, other.id)) + 1)
+    tell("done")
+    return len(answers)
 
 
 def _publish(workspace: Workspace, tell: Tell) -> str:

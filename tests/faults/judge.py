@@ -46,6 +46,7 @@ _CURRENT = "SELECT {columns} FROM snapshot ORDER BY generation DESC LIMIT 1"
 _PASSING = {  # columns that differ from one run of the same job to the next
     "run": ("started_at", "finished_at", "manifest"),
     "snapshot": ("created_at", "file_name", "generation"),
+    "judgement": ("judged_at",),
 }
 
 
@@ -140,6 +141,7 @@ def judge(path: Path, url: str | None, job: Job, stage: Stage, places: list[Path
             if n := database.rows(statement)[0][0]:
                 yield Problem("half", f"{n} {what}")
         if has_batches:
+            yield from _judge_judgements(database, job, stage)
             yield from _judge_accounts(database, job, stage, batches)
             yield from _judge_runs(database, job, stage)
             yield from _judge_snapshot(database, job, stage, places or [path / "snapshots"])
@@ -183,7 +185,7 @@ def _judge_accounts(database: Database, job: Job, stage: Stage, batches: list[An
     if first != wanted[: len(first)] or (stage.done and len(first) != len(wanted)):
         yield Problem("accounts", f"{first} for {wanted}")
     rows_in = sum(row[1] for row in first)
-    if rows_in < stage.acked:
+    if rows_in < stage.acked and not job.judged:
         yield Problem("accounts", f"{stage.acked} rows were acknowledged and {rows_in} accounted for")
     if repeated and (not stage.is_repeated or any(row[3] or row[4] or row[6] for rows in repeated for row in rows)):
         yield Problem("accounts", f"accounted for once more: {repeated}")
@@ -192,6 +194,17 @@ def _judge_accounts(database: Database, job: Job, stage: Stage, batches: list[An
     )[0]
     if kept is not None and records != kept:
         yield Problem("accounts", f"{records} records, and {kept} by the accounts of all runs")
+
+
+def _judge_judgements(database: Database, job: Job, stage: Stage) -> Iterator[Problem]:
+    """Yield a problem unless the judgements are the first ones of the job, and at least those acknowledged."""
+    if not job.judged:
+        return
+    found = database.rows("SELECT id_1, id_2, verdict FROM judgement ORDER BY judgement_id")
+    if len(found) < (len(job.judged) if stage.done else stage.acked):
+        yield Problem("lost", f"{stage.acked} judgements were acknowledged, and {found} are left")
+    if found != list(job.judged[: len(found)]):
+        yield Problem("phantom", f"{found} for {job.judged}")
 
 
 def _judge_runs(database: Database, job: Job, stage: Stage) -> Iterator[Problem]:

@@ -41,6 +41,8 @@ IMPLIED = {
     "rejects": (("index", "dirty.csv", "--max-reject-rate", "1"), ".dedup/rejects/dirty.jsonl"),
     "pairs": (("report", "--output", "out"), "out/pairs.csv"),
     "clusters": (("report", "--output", "out"), "out/clusters.csv"),
+    "records": (("report", "--output", "out", "--records", "--format", "jsonl"), "out/records.jsonl"),
+    "page": (("report", "--output", "out", "--format", "html"), "out/report.html"),
     "summary": (("report", "--output", "out"), "out/summary.json"),
     "lock": (("index", "clean.csv"), ".dedup/lock"),
     "lock of a report": (("report", "--output", "out"), ".dedup/lock"),
@@ -185,6 +187,7 @@ def _put(thing: str, path: Path) -> None:
     path.unlink(missing_ok=True)
     victim = Path("victim.txt").absolute()
     nearly = f"Process 12 on host\n{PRECIOUS}" if path.name.endswith("lock") else f"cluster_id,{PRECIOUS}"
+    nearly = f'{{"source": "{PRECIOUS}"}}\n' if path.name == "records.jsonl" else nearly
     texts = {"empty": "", "blank": "\n", "text": PRECIOUS, "nearly ours": nearly, "earlier": _earlier(path)}
     makers: dict[str, Callable[[], object]] = {
         "nothing": lambda: None,
@@ -212,7 +215,9 @@ def _earlier(path: Path) -> str:
         "n.sqlite.lock": "Process 12 on host",
         "pairs.csv": "source_1,id_1,text_1,source_2,id_2,text_2,probability,similarity,kind\n",
         "clusters.csv": "cluster_id,source,id,text,weakest_probability,city\n",
-        "summary.json": '{\n  "records": 1\n}\n',
+        "records.jsonl": '{"source": "rows", "id": "1", "text": "Acme", "cluster_id": "", "keep": true}\n',
+        "report.html": "<!doctype html>\n<!-- A report of neardup -->\n<html lang=en></html>\n",
+        "summary.json": '{\n  "records": 1,\n  "distinct_texts": 1,\n  "clusters": 0\n}\n',
     }.get(path.name, '{"file": "a\\"b.csv", "line": 3, "byte_offset": null, "record_no": 2, "error": "E_NUL"}\n')
 
 
@@ -220,6 +225,7 @@ def _earlier(path: Path) -> str:
 def _open_ends() -> Iterator[dict[str, int]]:
     """Open a pipe for writing, and a file for reading only."""
     read, write_end = os.pipe()
+    os.set_inheritable(write_end, True)  # as a shell does
     ends = {"pipe": write_end, "read-only": os.open("victim.txt", os.O_RDONLY)}
     try:
         yield ends

@@ -21,7 +21,7 @@ WORKERS = (
 )
 JOBS = {
     "index": (WORKERS, "index names.csv", {".dedup"}),
-    "index of Parquet": (COMMAND, "index names.parquet", {".dedup"}),
+    "index of Parquet": (COMMAND, "index names.parquet --source parquet", {".dedup"}),
     "index of a query": (
         COMMAND,
         "index --from-sql SELECT\xa0name\xa0FROM\xa0t --source-url sqlite:///other.sqlite",

@@ -32,9 +32,19 @@ def test_an_update_broken_anywhere_loses_nothing(tmp_path: Path) -> None:
     assert (code, found["points"]) == (0, 24)
 
 
+def test_a_review_broken_anywhere_loses_no_answer(tmp_path: Path) -> None:
+    code, found = strike(tmp_path / "crash.json", "--only", f"delete/review/{KILL_POWER_EIO}", "--sample", "6")
+    assert found["bad"] == []
+    assert (code, found["points"]) == (0, 18)
+
+
 @pytest.mark.parametrize(
     ("sabotage", "only", "kind"),
-    [("synchronous-off", "delete/update/power", "lost"), ("early-acknowledgement", "delete/update/kill", "lost")],
+    [
+        ("synchronous-off", "delete/review/power", "lost"),
+        ("synchronous-off", "delete/update/power", "lost"),
+        ("early-acknowledgement", "delete/update/kill", "lost"),
+    ],
 )
 def test_a_program_that_loses_records_is_noticed(tmp_path: Path, sabotage: str, only: str, kind: str) -> None:
     code, found = strike(tmp_path / "crash.json", "--only", only, "--sample", "3", "--sabotage", sabotage)

@@ -57,17 +57,27 @@ def on_fast_disks() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A workspace with two sources, a snapshot, a text added since, and one deleted since."""
+    """A workspace with two sources, a snapshot, texts added and deleted since, two reports and a judgement."""
     directory = tmp_path_factory.mktemp("sound")
     (directory / "names.csv").write_text("id,name,city\n" + "".join(f"{','.join(row)}\n" for row in ROWS), "utf-8")
     with neardup.Index(directory / "workspace", model=MODEL) as index:
         index.add(directory / "names.csv")
         index.add([{"id": 7, "name": "Added Later"}, {"id": 8, "name": "Fabrikam Steel"}])
         index.delete("6")
+        index.add([{"id": 9, "name": "Zeta Oil Co"}, {"id": 10, "name": "Zeta Oil Coo"}])
+        index.report(directory / "report")
+        index.add([{"id": 11, "name": "Fabrikam Steell"}])
+        index.delete("10")
         index.report(directory / "report")
     corpus = to_json({"texts": 6, "corpus": Corpus().to_json()})
     # without free pages: what happens to those does no harm
-    damage.run_sql(_database(directory), "VACUUM", f"INSERT INTO store_meta VALUES ('corpus', '{corpus}')")
+    judgement = "1, 'names', '1', 'names', '2', zeroblob(16), 'same', 'somebody', '2026-01-01T00:00:00+00:00', ''"
+    damage.run_sql(
+        _database(directory),
+        "VACUUM",
+        f"INSERT INTO store_meta VALUES ('corpus', '{corpus}')",
+        f"INSERT INTO judgement VALUES ({judgement})",
+    )
     return directory
 
 

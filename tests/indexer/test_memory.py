@@ -10,8 +10,8 @@ from doubles import fake_model
 from dedup.errors import UsageError
 from dedup.runtime import threads
 from indexer.jobs.index import index_rows
-from indexer.jobs.report import report_workspace
-from indexer.memory import INDEX, REPORT, parse_size
+from indexer.jobs.report import Asked, report_workspace
+from indexer.memory import INDEX, REPORT, Need, parse_size
 from indexer.reading.open import Row
 from indexer.store.store import Store
 from indexer.store.workspace import Workspace
@@ -69,7 +69,7 @@ def test_a_report_of_long_texts_is_refused_where_one_of_short_texts_passes(
     limit = REPORT.estimate(300, 300 * 1000, threads.count())
     given = (Snapshots(store, tmp_path), fake_model(), tmp_path / "report")
     with pytest.raises(UsageError, match="300 distinct texts with 600,000 char") if is_refused else nullcontext():
-        report_workspace(*given, min_probability=0.99, memory=limit)
+        report_workspace(*given, Asked(0.99, memory=limit))
 
 
 @pytest.mark.parametrize(
@@ -91,6 +91,32 @@ def test_estimates_are_near_what_names_took(texts: int, of_index: float | None, 
 
 def test_the_estimate_is_near_what_documents_took() -> None:
     assert 0.85 < REPORT.estimate(20_000, 20_000 * 1_000, 2) / 1240e6 < 1
+
+
+@pytest.mark.parametrize(
+    ("texts", "characters", "need", "taken"),
+    [
+        (100_000, 1_288_890, INDEX, 400 << 20),  # "Unknown 1"; the largest batch is half of them
+        (100_000, 1_288_890, REPORT, 509 << 20),
+        (800, 800 * 2_002, REPORT, 316 << 20),  # "acme acme acme …"
+        (400, 400 * 4_094, REPORT, 316 << 20),  # twenty other words of 1,365 in each
+        (2_000, 2_000 * 4_096, INDEX, 443 << 20),  # unrelated
+        (2_000, 2_000 * 4_096, REPORT, 783 << 20),
+    ],
+)
+def test_texts_that_are_alike_or_long_take_at_most_a_fifth_more_than_estimated(
+    texts: int, characters: int, need: Need, taken: int
+) -> None:
+    assert taken <= 1.2 * need.estimate(texts, characters, 2)
+
+
+def test_an_estimate_counts_the_long_texts_that_each_thread_remembers() -> None:
+    def of_thread(texts: int, length: int) -> int:
+        return REPORT.estimate(texts, texts * length, 2) - REPORT.estimate(texts, texts * length, 1)
+
+    assert of_thread(8_192, 4_096) > 3 * of_thread(1_000_000, 25)
+    assert of_thread(8_192, 4_096) == of_thread(100_000, 4_096)
+    assert REPORT.estimate(0, 0, 1) == REPORT.base + of_thread(0, 0)
 
 
 def test_a_million_names_fit_where_long_texts_do_not() -> None:

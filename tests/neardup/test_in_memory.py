@@ -293,3 +293,12 @@ def test_a_model_is_given_by_its_directory_and_shows_itself_in_a_line() -> None:
     assert "dimension=128" in repr(model)
     other = neardup.deduplicate(NAMES, model=str(model.directory))
     assert other.pairs == neardup.deduplicate(NAMES).pairs
+
+
+def test_words_for_no_name_are_never_duplicates_or_linked() -> None:
+    names = ["NULL", "(null)", "NULL", "#REF!", "Acme Inc"]
+    found = neardup.deduplicate(names)
+    assert [(row.position, row.code) for row in found.rejected] == [(at, "E_NAME_PLACEHOLDER") for at in range(4)]
+    links = neardup.link(names, names)
+    assert [(pair.left.text, pair.right.text) for pair in links.pairs] == [("Acme Inc", "Acme Inc")]
+    assert len(links.rejected_left) == len(links.rejected_right) == 4

@@ -11,7 +11,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 import neardup
@@ -197,6 +196,12 @@ def test_a_damaged_snapshot_is_told_and_repaired(tmp_path: Path) -> None:
         (lambda index: index.add(ROWS, source="a\0b"), "source is"),
         (lambda index: index.add(ROWS, source=5), "source is 5"),
         (lambda index: index.add(ROWS, max_reject_rate="a"), "max_reject_rate is 'a'"),
+        (lambda index: index.report(None), "output is None; give a directory"),
+        (lambda index: index.report("a\0b"), "output is 'a"),
+        (lambda index: index.report(b"found"), "output is b'found'"),
+        (lambda index: index.report("\ud800"), "output is"),
+        (lambda index: index.delete("\ud800"), "half of a surrogate pair"),
+        (lambda index: index.delete(["1", "\ud800"]), "half of a surrogate pair"),
         (lambda index: index.add({}), "The table has no rows and no columns"),
     ],
 )
@@ -206,7 +211,7 @@ def test_what_cannot_be_done_is_said_and_makes_no_workspace(call: Any, message: 
     assert not (tmp_path / "w" / "neardup.sqlite").exists()
 
 
-@pytest.mark.parametrize("location", [None, "", 5])
+@pytest.mark.parametrize("location", [None, "", 5, b"w", "a\0b", "\ud800"])
 def test_a_location_is_a_directory_or_a_url(location: Any) -> None:
     with pytest.raises(neardup.UsageError, match="location is"):
         neardup.Index(location)
@@ -292,6 +297,22 @@ def test_duplicates_of_an_index_that_changes_meanwhile_are_refused(tmp_path: Pat
         index.duplicates()
 
 
+def test_added_tells_its_run_its_columns_and_why_rows_were_rejected(tmp_path: Path) -> None:
+    rows = [{"Lead ID": f"L{number}", "Firma": name} for number, name in enumerate(["Acme", "", "--", "Beta"])]
+    with neardup.Index(tmp_path / "w") as index:
+        added = index.add(rows)
+        assert (added.run_id, added.text_columns, added.id_column) == (1, ("Firma",), "Lead ID")
+        (reason,) = added.reasons
+        assert (reason.error, reason.rows) == ("E_NAME_EMPTY", 2)
+        assert index.add(rows[:1]).reasons == ()
+        index.add([{"id": number, "name": f"Harbor {number}"} for number in range(40)], source="b")
+        with pytest.raises(neardup.TooManyRemoved) as refused:
+            index.add([{"id": 1, "name": "Harbor 1"}], source="b", sync=True)
+        failed, *others = index.status().runs
+        assert (failed["run"], failed["state"], failed["error"]) == (4, "failed", str(refused.value))
+        assert [run["error"] for run in others] == [None, None, None]
+
+
 def test_records_that_are_kept_for_a_row_without_an_id_are_mentioned(tmp_path: Path) -> None:
     with neardup.Index(tmp_path / "w") as index:
         index.add(ROWS)
@@ -339,49 +360,3 @@ def test_a_query_without_texts_has_no_matches(index: neardup.Index) -> None:
     match = index.query("zenith bank")[0]
     assert index.query([]).explain(match).exact
     assert list(index.query([]).to_dict()) == ["query", "probability", "similarity", "exact", "source", "id", "text"]
-
-
-class Shouted(str):
-    def __str__(self) -> str:
-        return self.upper()
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (np.str_("Acme"), "Acme"),
-        (Shouted("Red Paint Ltd"), "Red Paint Ltd"),
-        (3.14, "3.14"),
-        (True, "True"),
-        (Decimal("1.50"), "1.50"),
-        (date(2026, 1, 2), "2026-01-02"),
-        (np.float32(0.5), "0.5"),
-        (bytearray("Müller", "utf-8"), "Müller"),
-        (uuid.UUID(int=7), "00000000-0000-0000-0000-000000000007"),
-    ],
-)
-def test_a_value_of_any_type_is_stored_as_plain_text(directory: Path, value: object, text: str) -> None:
-    with neardup.Index(directory) as index:
-        added = index.add([{"id": 1, "name": value, "more": value}])
-        assert (added.added, added.rejected) == (1, ())
-        record = index.query(text)[0].record
-        assert (record.text, record.fields["more"]) == (text, text)
-
-
-@pytest.mark.parametrize(
-    ("value", "code"),
-    [
-        (Decimal("sNaN"), "E_NAME_EMPTY"),
-        (float("nan"), "E_NAME_EMPTY"),
-        (frozenset({"a"}), "E_NESTED"),
-        (range(3), "E_NESTED"),
-        (10**5000, "E_FIELD_TOO_LONG"),
-        ([10**5000], "E_NESTED"),
-        (memoryview(b"\xff"), "E_ENCODING_ROW"),
-    ],
-    ids=lambda value: type(value).__name__,
-)
-def test_a_value_that_is_no_text_rejects_only_its_row(directory: Path, value: object, code: str) -> None:
-    with neardup.Index(directory) as index:
-        added = index.add([{"id": 1, "name": "Acme"}, {"id": 2, "name": value}])
-        assert (added.added, [reject.code for reject in added.rejected]) == (1, [code])

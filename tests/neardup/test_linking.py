@@ -52,3 +52,10 @@ def test_an_index_links_a_table_or_a_file_with_a_source(tmp_path: Path) -> None:
         assert index.status().records == 3
         with pytest.raises(neardup.UsageError, match="no source 'cmr'"):
             index.link(LEADS, "cmr")
+
+
+def test_records_of_one_id_are_no_ties() -> None:
+    clusters = [{"id": "c1", "name": "Acme Holdings Inc"}, {"id": "c1", "name": "ACME HOLDINGS INC"}]
+    assert found(neardup.link(LEADS[:1], clusters), "best") == [(1, "c1", 0)]
+    others = [*clusters, {"id": "c2", "name": "Acme Holdings Inc."}]
+    assert found(neardup.link(LEADS[:1], others), "best") == [(1, "c1", 1)]

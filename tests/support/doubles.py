@@ -47,11 +47,20 @@ class FakeModel:
     scorer: None = None
     candidate_share: None = None
 
+    @property
+    def fingerprint(self) -> str:
+        return self.model_id
+
     def compare(self, left: Sequence[str], right: Sequence[str], similarities: np.ndarray) -> np.ndarray:
         return np.clip(np.asarray(similarities, np.float64), 0, 1)
 
     def explain(self, left: str, right: str, similarity: float) -> Explanation:
         return Explanation(similarity, similarity, 0.0, ())
+
+    def explain_pairs(
+        self, left: Sequence[str], right: Sequence[str], similarities: Sequence[float]
+    ) -> list[Explanation]:
+        return list(map(self.explain, left, right, similarities))
 
     def with_corpus(self, corpus: Corpus) -> FakeModel:
         return self

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from dedup.errors import InputRefused
 from indexer.reading.columns import find
-from indexer.reading.detection.header_names import key_of
+from indexer.reading.detection.header_words import key_of
 from indexer.reading.labels import is_label
 
 _PAIRS = (

@@ -11,20 +11,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from indexer.reading.detection.header_names import Meaning, meaning_of
+from indexer.reading.detection.header_names import Meaning, may_be_half_of_a_name, meaning_of
 from indexer.reading.detection.samples import Cells, cells_of
 
 SAMPLE_ROWS = 500
 """Rows by which columns are judged."""
 
-_MIN_TEXT_UNNAMED = 0.55
+_MIN_TEXT = 0.55
 _MARGIN = 0.1
 _MIN_WORDS = 0.2
 _MIN_ROWS_UNNAMED_ID = 10
+_MIN_ROWS_OF_ONE_LENGTH = 3
 _MIN_DISTINCT = 0.95
+_MIN_DISTINCT_AMONG_OTHERS = 0.5
+"""Less varied values, such as one for all rows, are no error in the data of ``id`` where another column holds ids."""
 _MIN_FILLED = 0.95
 _MIN_FILLED_NAMED = 0.5
 _CLEAR_NAME = 0.9
+_FAIR = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,7 @@ class Places:
 @dataclass(frozen=True, slots=True)
 class _Column:
     at: int
+    name: str
     meaning: Meaning
     cells: Cells
 
@@ -78,35 +83,49 @@ def places_of(names: Sequence[str], sample: Sequence[Sequence[str]]) -> Places:
 
 def _columns(names: Sequence[str], sample: Sequence[Sequence[str]]) -> list[_Column]:
     rows = [row for row in sample[:SAMPLE_ROWS] if any(map(str.strip, row))]
-    return [_Column(at, meaning_of(name), cells_of([row[at] for row in rows])) for at, name in enumerate(names)]
+    return [_Column(at, name, meaning_of(name), cells_of([row[at] for row in rows])) for at, name in enumerate(names)]
 
 
 def _text_of(columns: Sequence[_Column]) -> tuple[int, ...]:
     """Return the text column, both columns of a person's name, or nothing if no column is clearly the text."""
     if len(columns) == 1:
-        return (columns[0].at,)
+        (only,) = columns
+        is_id = only.meaning.id > 0 and only.cells.rows > 0 and only.cells.words < _MIN_WORDS
+        return () if is_id else (only.at,)
     named = [one for one in columns if one.meaning.text > 0]
-    if named := [one for one in named if one.cells.words >= _MIN_WORDS] or named:
-        return (max(named, key=lambda one: (round(2 * one.meaning.text + one.cells.text, 1), -one.at)).at,)
-    first, last = (
-        next((one.at for one in columns if one.meaning.kind == f"{kind} name"), None) for kind in ("first", "last")
-    )
-    if last is not None:
-        return (last,) if first is None else (first, last)
+    misnamed = [one for one in columns if one.meaning.id > 0 and one.cells.as_id < 0.5 and one.cells.text >= _MIN_TEXT]
+    named = [one for one in named if one.cells.words >= _MIN_WORDS] or misnamed or named
+    best = max(named, key=lambda one: (round(2 * one.meaning.text + one.cells.text, 1), -one.at), default=None)
+    person = _person_of(columns, best)
+    if best is not None:
+        is_half = len(person) == 2 and (best.at in person or best.meaning.text <= _FAIR)
+        return person if is_half else (best.at,)
+    if person:
+        return person
     others = [one for one in columns if one.meaning.kind is None and one.meaning.id <= 0]
     ranked = sorted(others, key=lambda one: one.cells.text, reverse=True)
     if len(ranked) == 1 and len(columns) == 2:
         return (ranked[0].at,)
-    if not ranked or ranked[0].cells.text < _MIN_TEXT_UNNAMED:
+    if not ranked or ranked[0].cells.text < _MIN_TEXT:
         return ()
     is_clear = len(ranked) == 1 or ranked[0].cells.text >= ranked[1].cells.text + _MARGIN
     return (ranked[0].at,) if is_clear else ()
 
 
+def _person_of(columns: Sequence[_Column], best: _Column | None) -> tuple[int, ...]:
+    """Return the columns of the given name and the surname; one of the two may be called a name."""
+    kinds = ("first name", "last name")
+    first, last = (next((one for one in columns if one.meaning.kind == kind), None) for kind in kinds)
+    if best is not None and (first is None) != (last is None) and may_be_half_of_a_name(best.name):
+        first, last = first or best, last or best
+    return tuple(one.at for one in (first, last) if one is not None)
+
+
 def _id_of(columns: Sequence[_Column], may_be_unnamed: bool) -> int | None:
     named = [one for one in columns if one.meaning.id > 0.3 and _holds_ids(one)]
     if named:
-        return max(named, key=lambda one: (one.meaning.id, -one.at)).at
+        varied = [one for one in named if one.cells.distinct >= _MIN_DISTINCT_AMONG_OTHERS]
+        return max(varied or named, key=lambda one: (one.meaning.id, -one.at)).at
     unnamed = (one for one in columns if one.meaning == Meaning() or (one.meaning.id == 0 and one.cells.words < 0.2))
     return next((one.at for one in unnamed if _is_surely_id(one)), None) if may_be_unnamed else None
 
@@ -123,5 +142,7 @@ def _holds_ids(one: _Column) -> bool:
 def _is_surely_id(one: _Column) -> bool:
     """Whether the values of a column without a telling name are ids: all different and of one shape."""
     cells = one.cells
-    is_unique = cells.rows >= _MIN_ROWS_UNNAMED_ID and cells.filled == 1 and cells.repeats == 0
+    is_first_of_one_length = one.at == 0 and cells.lengths == 1
+    least_rows = _MIN_ROWS_OF_ONE_LENGTH if is_first_of_one_length else _MIN_ROWS_UNNAMED_ID
+    is_unique = cells.rows >= least_rows and cells.filled == 1 and cells.repeats == 0
     return is_unique and cells.as_id == 1 and cells.digits >= 0.9 and (cells.lengths <= 2 or one.at == 0)

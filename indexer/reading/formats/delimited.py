@@ -188,4 +188,4 @@ def refuse_empty(name: str, options: ReadOptions) -> None:
 
 def empty_warning(name: str) -> list[str]:
     """Return the warning about an empty input."""
-    return [f"W_EMPTY: {name} is empty; nothing changed."]
+    return [f"W_EMPTY: {name} is empty; it has no rows."]

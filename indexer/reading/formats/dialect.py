@@ -94,7 +94,7 @@ def detect(owner: str, head: Sequence[str], options: ReadOptions) -> Dialect:
     if delimiter is not None and (len(delimiter) != 1 or delimiter in (quote, "\r", "\n")):
         raise UsageError(f"The delimiter {delimiter!r} is not a single character. Use one such as ';' or tab.")
     escape = options.escape
-    if len(escape) > 1 or (escape and escape in (quote, delimiter, "\r", "\n")):
+    if len(escape) > 1 or (escape and escape in (quote, *([delimiter] if delimiter else DELIMITERS), "\r", "\n")):
         raise UsageError(
             f"The escape character {escape!r} is not a single character of its own. Use one such as '\\\\'."
         )
@@ -104,6 +104,8 @@ def detect(owner: str, head: Sequence[str], options: ReadOptions) -> Dialect:
 
 def hint(head: Sequence[str], options: ReadOptions, quote: str) -> str:
     """Return a sentence with the delimiter or the number of skipped lines that gives the requested columns."""
+    if not options.requested():
+        return ""
     for delimiter in DELIMITERS:
         if _fit(head, Dialect(delimiter, quote), options)[0]:
             return f" With --delimiter {delimiter!r}, or delimiter={delimiter!r} in Python, the file has the column."
@@ -184,7 +186,11 @@ def _fit(lines: Sequence[str], dialect: Dialect, options: ReadOptions) -> tuple[
 
 
 def _refuse_preamble(owner: str, head: Sequence[str], options: ReadOptions, bare: Dialect) -> None:
-    """Refuse a file whose first line is one cell while the lines after it agree on several."""
+    """Refuse a file whose first line is one cell while the lines after it agree on several.
+
+    Of delimiters that fit, such as the decimal comma of the amounts, that of the first line of several cells is named.
+    """
+    found: list[tuple[int, str]] = []
     for delimiter in DELIMITERS:
         dialect = replace(bare, delimiter=delimiter)
         start = next(
@@ -199,10 +205,15 @@ def _refuse_preamble(owner: str, head: Sequence[str], options: ReadOptions, bare
         if not start or len(widths) < 2:
             continue
         if sum(width == widths[0] for width in widths) >= _MIN_PREAMBLE_AGREEMENT * len(widths):
-            lines = options.skip_lines + start
-            raise InputRefused(
-                f"The first line of {owner} is a single cell, but later lines are delimited by {delimiter!r}. If the "
-                f"table starts further down, use --skip-lines {lines}, or skip_lines={lines} in Python. If every line "
-                "is a single cell, set a delimiter that does not occur, such as '|'.",
-                "E_HEADER",
-            )
+            found.append((start, delimiter))
+    if not found:
+        return
+    start, delimiter = min(found, key=lambda one: one[0])
+    lines = options.skip_lines + start
+    unused = next(each for each in ("|", *DELIMITERS) if each != delimiter)
+    raise InputRefused(
+        f"The first line of {owner} is a single cell, but later lines are delimited by {delimiter!r}. If the "
+        f"table starts further down, use --skip-lines {lines}, or skip_lines={lines} in Python. If every line "
+        f"is a single cell, set a delimiter that does not occur, such as {unused!r}.",
+        "E_HEADER",
+    )

@@ -70,7 +70,7 @@ class JsonLinesTable(Table):
         header, records = self._first()
         self._refuse_nested(header, options)
         sample = [[record.get(key, "") for key in header] for record in records]
-        chosen = Columns(self.name, header, options, sample=sample)
+        chosen = Columns(self.name, header, options, self._hint, sample)
         self.columns, self.choice = chosen.names, chosen.choice
         self._text_keys = [header[place] for place in chosen.text_at]
         self._id_key = None if chosen.id_at is None else header[chosen.id_at]
@@ -90,9 +90,13 @@ class JsonLinesTable(Table):
     def warnings(self) -> list[str]:  # noqa: D102
         messages = self._cell_warnings.messages(self.rows_in)
         if self._nested:
-            listed = ", ".join(map(_cut, list(self._nested)[:30]))
-            messages.append(f"W_COLUMN_NESTED: Values of {self.name} that are lists or objects are left out: {listed}.")
+            left_out = f"Values of {self.name} that are lists or objects are left out: {self._left_out}."
+            messages.append(f"W_COLUMN_NESTED: {left_out}")
         return messages
+
+    @property
+    def _left_out(self) -> str:
+        return ", ".join(map(_cut, list(self._nested)[:30]))
 
     def __iter__(self) -> Iterator[Row | Reject]:
         lines = self._lines
@@ -137,12 +141,16 @@ class JsonLinesTable(Table):
         only = [key for key in self._nested if key not in header]
         bad = [name for name in options.requested() if columns.find(only, name)] or (only if not header else [])
         if bad:
-            key = json.dumps(bad[0], ensure_ascii=False)
-            raise InputRefused(
+            message = (
                 f"Column {_cut(bad[0])} of {self.name} holds lists or objects. Choose a column of single values, or "
-                f"flatten the file first, for example with: jq -c '. + .{key} | del(.{key})' FILE",
-                "E_COLUMN_TYPE",
             )
+            raise InputRefused(message + _flatten(bad[0]), "E_COLUMN_TYPE")
+
+    def _hint(self) -> str:
+        if not self._nested:
+            return ""
+        how = _flatten(next(iter(self._nested)))
+        return f" Lists and objects are left out: {self._left_out}. If the text is in one, {how}"
 
     def _item(self, line: str) -> Row | Reject | None:
         """Count one record and return it as a row or a reject; None if it has several values, all of them blank."""
@@ -236,6 +244,12 @@ def _refuse_unusable(text: str) -> None:
         text.encode()
     except UnicodeEncodeError:
         raise _BadRecord("E_ENCODING_ROW", "The line contains half of a surrogate pair (\\ud800 to \\udfff).") from None
+
+
+def _flatten(key: str) -> str:
+    """Say how to make columns of an object."""
+    name = json.dumps(key, ensure_ascii=False)
+    return f"flatten the file first, for example with: jq -c '. + .{name} | del(.{name})' FILE"
 
 
 def _cut(value: str) -> str:

@@ -155,10 +155,13 @@ def _engine(address: URL) -> Engine:
     try:
         if address.get_backend_name() != "sqlite":
             return create_engine(address, hide_parameters=True)
-    except (ArgumentError, TypeError, ValueError) as error:
-        if not isinstance(error, NoSuchModuleError) or "dialects" not in str(error):
+    except (ArgumentError, AttributeError, TypeError, ValueError) as error:
+        is_unknown = isinstance(error, AttributeError) or (  # the name of a module, but not of a driver
+            isinstance(error, NoSuchModuleError) and "dialects" in str(error)
+        )
+        if not is_unknown:
             raise UsageError(f"--source-url cannot be used: {error}.") from None
-        kind = address.get_backend_name()
+        kind = address.drivername
         raise UsageError(f"SQLAlchemy does not know the database {kind!r}; install its dialect.") from None
     except ModuleNotFoundError as error:
         remedy = "pip install 'neardup[postgres]'" if error.name == "psycopg" else f"pip install {error.name}"

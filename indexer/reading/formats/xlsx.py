@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from itertools import chain, islice
+from statistics import median_low
 from typing import IO, TYPE_CHECKING, Any
 from xml.etree.ElementTree import ParseError
 
@@ -35,12 +36,26 @@ _DAMAGE = (  # what openpyxl raises for parts that are broken or contradict each
     *(AttributeError, NotImplementedError, RuntimeError),
 )
 _ZEROS = re.compile(r"0{2,}")
+_ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")
+"""How a workbook writes a character that XML cannot hold, and the line end CR."""
+_UNSAVED = re.compile(
+    rb"""<(?:\w+:)?c\b(?![^>]*\bt="str")[^>]*>\s*(?:<(?:\w+:)?f\b[^>]*/>|<(?:\w+:)?f\b[^>]*>[^<]*</(?:\w+:)?f>)"""
+    rb"""\s*(?:<(?:\w+:)?v\s*/>|<(?:\w+:)?v>\s*</|</(?:\w+:)?c>)"""
+)
+"""A cell with a formula and no result; an empty result is one of a text."""
+_MAX_FORMULA_BYTES = 1 << 16
+_MAX_ROWS = 1 << 20
+"""Rows of a sheet in Excel."""
+_COVER_ROWS = 10
+"""A first sheet of one column and fewer rows is taken for a cover sheet if another one holds a table."""
 
 Cell = str | Unusable | None
+Record = tuple[int, list[Cell]]
+"""The number of a row, and its cells."""
 
 
 class XlsxTable(CellTable):
-    """The records of one sheet: the first one, or that of ``ReadOptions.sheet``."""
+    """The records of one sheet: the first one, or that of ``ReadOptions.sheet``. Their lines are its rows."""
 
     def __init__(self, source: ByteSource, options: ReadOptions) -> None:
         self._source = source
@@ -53,8 +68,11 @@ class XlsxTable(CellTable):
                 raise UsageError(f"{self.name} is an Excel workbook; run: pip install 'neardup[xlsx]'")
             with self._translated():
                 sheet, others = self._sheet(options)
-                self._rows = self._records(sheet)
-                header = self._header(options)
+                self._rows = _rows_from(sheet, options.skip_lines)
+                first = list(islice(self._rows, SAMPLE_ROWS + 1))
+                self._refuse_cover(sheet, others, first)
+                header = self._header(options, first)
+                unsaved = _has_unsaved_formulas(sheet)
         except BaseException:
             self._file.close()
             raise
@@ -63,15 +81,25 @@ class XlsxTable(CellTable):
             self.choice = ColumnChoice((), not options.text_columns, options.id_column or None, False)
             return
         note = f"W_SHEETS: The sheet {sheet.title!r} of {self.name} is read; others, for --sheet: "
-        with self._translated():
-            first = list(islice(self._rows, SAMPLE_ROWS))
-        self._rows = chain(first, self._rows)
-        sample = (_padded(cells, len(header)) for cells in first)
-        self.choose_columns(header, options, sample, [note + ", ".join(map(repr, others))] if others else [])
+        self._line = first[0][0] - (not options.header)
+        records = first[options.header :]
+        self._rows = chain(records, self._rows)
+        sample = (_padded(cells, len(header)) for _, cells in records)
+        notes = [note + ", ".join(repr(other.title) for other in others)] if others else []
+        if unsaved:
+            notes.append(
+                f"W_FORMULA: {self.name} has formulas without a result, which are read as blank. Open it in a "
+                "spreadsheet program, save it, and read it again."
+            )
+        self.choose_columns(header, options, sample, notes)
 
     def close(self) -> None:  # noqa: D102
         self._file.close()
         self._source.close()
+
+    @property
+    def line(self) -> int:  # noqa: D102
+        return self._line
 
     @property
     def bytes_read(self) -> int:  # noqa: D102
@@ -85,14 +113,20 @@ class XlsxTable(CellTable):
         width = len(self.columns)
         while width:
             with self._translated():
-                cells = next(self._rows, None)
-            if cells is None:
+                line, cells = next(self._rows, (0, []))
+            if not line:
                 break
+            self._skip_blank_before(line)
+            self._line = line
             if len(cells) > width:
                 yield self._too_wide(cells)
             elif item := self.item(_padded(cells, width)):
                 yield item
         self._source.refuse_if_changed()
+
+    def _skip_blank_before(self, line: int) -> None:
+        for blank in range(self._line + 1, line):
+            self._cell_warnings.skip_blank(blank)
 
     def _too_wide(self, cells: Sequence[Cell]) -> Reject:
         self.records += 1
@@ -101,8 +135,8 @@ class XlsxTable(CellTable):
         message = f"The record has {len(cells)} cells for {len(self.columns)} columns."
         return self._reject(texts, "E_EXTRA_CELL", message, None)
 
-    def _sheet(self, options: ReadOptions) -> tuple[ReadOnlyWorksheet, list[str]]:
-        """Return the sheet to read and, if none was asked for, the titles of the other visible ones."""
+    def _sheet(self, options: ReadOptions) -> tuple[ReadOnlyWorksheet, list[ReadOnlyWorksheet]]:
+        """Return the sheet to read and, if none was asked for, the other visible ones."""
         from openpyxl import load_workbook
 
         with warnings.catch_warnings():
@@ -110,46 +144,89 @@ class XlsxTable(CellTable):
             book = load_workbook(self._file, read_only=True, data_only=True, keep_links=False)
         sheets = {sheet.title: sheet for sheet in book.worksheets}
         visible = [title for title, sheet in sheets.items() if sheet.sheet_state == "visible"] or list(sheets)
-        if not visible or (options.sheet is not None and options.sheet not in sheets):
-            listed = ", ".join(map(repr, sheets)) or "none"
+        if not visible:
+            message = f"{self.name} has no sheet with cells. Save it again as an Excel workbook (.xlsx), or as CSV."
+            raise InputRefused(message, "E_SHEET")
+        if options.sheet is not None and options.sheet not in sheets:
+            listed = ", ".join(map(repr, sheets))
             raise InputRefused(
                 f"{self.name} has no sheet {options.sheet!r}; it has {listed}. Choose one with --sheet, or sheet= in "
                 "Python.",
                 "E_SHEET",
             )
         chosen = sheets[visible[0] if options.sheet is None else options.sheet]
-        chosen.reset_dimensions()  # what a file states about them may be wrong
-        return chosen, [] if options.sheet is not None else [title for title in visible if title != chosen.title]
+        return chosen, [] if options.sheet is not None else [
+            sheets[title] for title in visible if title != chosen.title
+        ]
 
-    def _records(self, sheet: ReadOnlyWorksheet) -> Iterator[list[Cell]]:
-        """Yield the rows that are not blank, without the blank cells at their end."""
-        for row in sheet.iter_rows():
-            cells = [_text(cell) for cell in row]
-            while cells and (cells[-1] is None or (isinstance(cells[-1], str) and not cells[-1].strip())):
-                cells.pop()
-            if cells:
-                yield cells
+    def _refuse_cover(
+        self, sheet: ReadOnlyWorksheet, others: Sequence[ReadOnlyWorksheet], first: Sequence[Record]
+    ) -> None:
+        """Refuse to take a cover sheet for the table if another sheet has several columns."""
+        if len(first) >= _COVER_ROWS or any(len(cells) > 1 for _, cells in first):
+            return
+        tables = [other.title for other in others if any(len(cells) > 1 for _, cells in islice(_rows_from(other), 3))]
+        if tables:
+            raise InputRefused(
+                f"The first sheet of {self.name}, {sheet.title!r}, holds no table, but others do. Choose one with "
+                f"--sheet, or sheet= in Python: {', '.join(map(repr, tables))}.",
+                "E_SHEET",
+            )
 
-    def _header(self, options: ReadOptions) -> list[str] | None:
+    def _header(self, options: ReadOptions, first: Sequence[Record]) -> list[str] | None:
         """Return the cells of the header, blank ones if there is no header, or None for an empty sheet."""
-        rows = islice(self._rows, options.skip_lines, None)
-        first = next(rows, None)
-        if first is None:
+        if not first:
             return None
+        _, cells = first[0]
         if not options.header:
-            self._rows = chain([first], self._rows)
-            return [""] * len(first)
-        return [cell if isinstance(cell, str) else "" for cell in first]
+            return [""] * len(cells)
+        usual = median_low(len(row) for _, row in first)
+        if len(cells) < usual:
+            line, names = next((line, row) for line, row in first if len(row) >= usual)
+            shown = ", ".join(repr(cell) for cell in names[:3] if isinstance(cell, str))
+            raise InputRefused(
+                f"The first row of {self.name} has fewer cells ({len(cells)}) than most rows ({usual}). If the table "
+                f"begins with row {line} ({shown} …), use --skip-lines {line - 1}, or skip_lines={line - 1} in Python.",
+                "E_HEADER",
+            )
+        return [cell if isinstance(cell, str) else "" for cell in cells]
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
         with self._source.translate_errors():
             try:
                 yield
-            except _DAMAGE as error:
+            except (*_DAMAGE, OSError) as error:
+                if isinstance(error, OSError) and error.errno is not None:
+                    raise  # of the disk; openpyxl raises others
                 why = " ".join(str(error).split())[:200] or type(error).__name__
                 message = f"{self.name} is not a valid Excel workbook ({why.rstrip('.')}). Save it again."
                 raise InputRefused(message, "E_XLSX") from error
+
+
+def _has_unsaved_formulas(sheet: ReadOnlyWorksheet) -> bool:
+    """Whether a formula of a sheet has no result: a program wrote it, and no spreadsheet program computed it."""
+    held = b""
+    with sheet._get_source() as part:
+        while data := part.read(1 << 20):
+            held += data
+            if _UNSAVED.search(held):
+                return True
+            held = held[-_MAX_FORMULA_BYTES:]
+    return False
+
+
+def _rows_from(sheet: ReadOnlyWorksheet, skip_lines: int = 0) -> Iterator[Record]:
+    """Yield the rows after the first ``skip_lines`` that are not blank, without the blank cells at their end."""
+    sheet.reset_dimensions()  # what a file states about them may be wrong
+    for line, row in enumerate(sheet.iter_rows(), 1):
+        if line > _MAX_ROWS:
+            raise ValueError(f"a row after the last possible one, {_MAX_ROWS:,}")
+        cells = [_text(cell) for cell in row]
+        while cells and (cells[-1] is None or (isinstance(cells[-1], str) and not cells[-1].strip())):
+            cells.pop()
+        if cells and line > skip_lines:
+            yield line, cells
 
 
 def _padded(cells: Sequence[Cell], width: int) -> list[Cell]:
@@ -185,6 +262,7 @@ def _text(cell: Any) -> Cell:  # noqa: ANN401 - a cell of openpyxl
     if value is None:
         return None
     if isinstance(value, str):
+        value = _unescaped(value) if "_x" in value else value
         return value if len(value) <= MAX_CELL_CHARACTERS else Unusable("E_FIELD_TOO_LONG", value[:100])
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -196,3 +274,9 @@ def _text(cell: Any) -> Cell:  # noqa: ANN401 - a cell of openpyxl
         value = int(value)
     zeros = isinstance(value, int) and _ZEROS.fullmatch(cell.number_format or "")
     return str(value).zfill(len(zeros[0])) if zeros else str(value)
+
+
+def _unescaped(text: str) -> str:
+    r"""Return a text with its escaped characters: ``_x000D_`` is CR, and ``_x005F_`` an underscore."""
+    units = _ESCAPED.sub(lambda escape: chr(int(escape[1], 16)), text)
+    return units.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")

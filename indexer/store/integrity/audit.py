@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from sqlalchemy import Select, Table, select
+from sqlalchemy import Select, Table, select, tuple_
 
 from indexer.store.integrity.settings import faults_of_settings
-from indexer.store.integrity.values import ID, KEY, faults_of
+from indexer.store.integrity.values import COUNT, ID, KEY, faults_of
 from indexer.store.schema import metadata, store_meta
 
 Read = Callable[[Select[Any]], list[Any]]
@@ -27,13 +27,16 @@ def audit(read: Read, rows_at_once: int) -> Iterator[tuple[int, list[str]]]:
 
 def _pages(read: Read, table: Table, rows_at_once: int) -> Iterator[list[Any]]:
     """Yield the rows of a table, page by page where its key is a number; other tables are small."""
-    first = next(iter(table.primary_key.columns))
+    key = list(table.primary_key.columns)
     statement = select(table)
-    if first.info["kind"] not in (ID, KEY) or len(table.primary_key.columns) > 1:
+    if any(column.info["kind"] not in (ID, KEY, COUNT) for column in key):
         yield read(statement)
         return
-    at = list(table.columns).index(first)
+    places = [list(table.columns).index(column) for column in key]
     rest = statement
-    while rows := read(rest.order_by(first).limit(rows_at_once)):
+    while rows := read(rest.order_by(*key).limit(rows_at_once)):
         yield rows
-        rest = statement.where(first > rows[-1][at])
+        last = [rows[-1][place] for place in places]
+        if set(map(type, last)) != {int}:  # a fault; nothing can be said to come after it
+            return
+        rest = statement.where(tuple_(*key) > tuple_(*last) if key[1:] else key[0] > last[0])

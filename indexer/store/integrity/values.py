@@ -18,6 +18,7 @@ from typing import Any
 from sqlalchemy import Column, Table
 
 from dedup.errors import CorruptStore
+from dedup.text.corpus import Corpus
 
 REMEDY = (
     "Run `dedup verify` to see what else is damaged, then restore the database from a backup, or index all inputs "
@@ -55,6 +56,15 @@ def whole(least: int, most: int) -> Kind:
         return set(map(type, values)) == {int} and least <= min(values) and max(values) <= most
 
     return Kind(f"a whole number from {least:,} to {most:,}", holds)
+
+
+def real(least: float, most: float) -> Kind:
+    """Return the kind of floating-point numbers from ``least`` to ``most``."""
+
+    def holds(values: Sequence[Any]) -> bool:
+        return set(map(type, values)) == {float} and all(least <= value <= most for value in values)
+
+    return Kind(f"a number from {least:,} to {most:,}", holds)
 
 
 def text_of(longest: int | None = None, *, shortest: int = 0) -> Kind:
@@ -150,8 +160,33 @@ def is_between(value: object, least: float, most: float) -> bool:
 
 def _is_manifest(value: str) -> bool:
     manifest = json_object(value)
-    rows = manifest.get("rows", {})
-    return isinstance(rows, dict) and all(map(is_whole, rows.values())) and "\0" not in value
+    rows, error = manifest.get("rows", {}), manifest.get("error", "")
+    is_sound = isinstance(rows, dict) and all(map(is_whole, rows.values())) and isinstance(error, str)
+    return is_sound and "\0" not in value
+
+
+def _is_corpus(value: str) -> bool:
+    try:
+        Corpus.from_json(json_object(value))
+    except (KeyError, TypeError):
+        return False
+    return True
+
+
+def _is_event(value: str) -> bool:
+    found = json_object(value)
+    moves = found.get("moves")
+    return (
+        all(_are_ids(found.get(name)) for name in ("before", "after"))
+        and isinstance(moves, list)
+        and all(isinstance(move, list) and len(move) == 3 and _are_ids([move[0]]) for move in moves)
+        and all(place is None or _are_ids([place]) for move in moves for place in move[1:])
+        and "\0" not in value
+    )
+
+
+def _are_ids(values: object) -> bool:
+    return isinstance(values, list) and all(is_whole(value, 1, LARGEST_ID) for value in values)
 
 
 def _is_parameters(value: str) -> bool:
@@ -181,6 +216,8 @@ SHA256 = matching("[0-9a-f]{64}", "64 hexadecimal digits")
 HEX_128 = matching("[0-9a-f]{32}", "32 hexadecimal digits")
 TIME = each("a time in ISO 8601", lambda value: datetime.fromisoformat(value).tzinfo is not None)
 PARAMETERS = each("a JSON object with the parameters of a snapshot", _is_parameters)
+EVENT = each("a JSON object that says which records moved between which clusters", _is_event)
+CORPUS_WORDS = each("a JSON object with the word counts of the texts", _is_corpus)
 MANIFEST = each("a JSON object with the accounts of a run", _is_manifest)
 
 

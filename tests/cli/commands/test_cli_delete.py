@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from doubles import fake_model
 from invocation import dedup_, rows_of
-from typer.testing import Result
 
 import dedup.model
 from indexer.vectors.snapshot import Snapshots
@@ -18,10 +17,6 @@ from indexer.vectors.snapshot import Snapshots
 def model_of_similarity(surroundings: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A model whose probability is the similarity."""
     monkeypatch.setattr(dedup.model, "load_model", lambda directory=None: fake_model())
-
-
-def run(*arguments: str) -> Result:
-    return dedup_(*arguments, "--quiet")
 
 
 def table(path: str, *lines: str) -> str:
@@ -36,29 +31,29 @@ def held() -> list[list[str]]:
 
 
 def test_sync_makes_the_source_what_the_file_holds() -> None:
-    assert run("index", table("a.csv", "1,Acme,Oslo", "2,Acme Ltd,Rome", "3,Beta,Bern")).exit_code == 0
+    assert dedup_("index", table("a.csv", "1,Acme,Oslo", "2,Acme Ltd,Rome", "3,Beta,Bern")).exit_code == 0
     table("a.csv", "2,Acme Ltd,Rome")
-    assert "removed                 0" in run("index", "a.csv").stdout
-    result = run("index", "a.csv", "--sync")
+    assert "removed                 0" in dedup_("index", "a.csv").stdout
+    result = dedup_("index", "a.csv", "--sync")
     assert result.exit_code == 0 and "removed                 2" in result.stdout
     assert held() == [["a", "2"]]
 
 
 def test_sync_says_what_it_kept() -> None:
-    run("index", table("a.csv", "1,Acme,Oslo", "2,Acme Ltd,Rome"))
-    result = run("index", table("a.csv", "1,Acme,Oslo", "ragged"), "--sync")
+    dedup_("index", table("a.csv", "1,Acme,Oslo", "2,Acme Ltd,Rome"))
+    result = dedup_("index", table("a.csv", "1,Acme,Oslo", "ragged"), "--sync")
     assert result.exit_code == 3
     assert "Kept 1 record missing from the input" in result.stderr
     assert held() == [["a", "1"], ["a", "2"]]
 
 
 def test_delete_by_id_and_by_source() -> None:
-    run("index", table("a.csv", "1,Acme,Oslo", "2,Acme Ltd,Rome", "3,Acme Inc,Bern"))
-    run("index", table("b.csv", "1,Acme SA,Oslo"))
-    result = run("delete", "--id", "2", "--id", "3")
+    dedup_("index", table("a.csv", "1,Acme,Oslo", "2,Acme Ltd,Rome", "3,Acme Inc,Bern"))
+    dedup_("index", table("b.csv", "1,Acme SA,Oslo"))
+    result = dedup_("delete", "--id", "2", "--id", "3")
     assert (result.exit_code, result.stdout) == (0, "Deleted 2 records of source 'a'.\n")
     assert held() == [["a", "1"], ["b", "1"]]
-    result = run("delete", "--source", "b")
+    result = dedup_("delete", "--source", "b")
     assert (result.exit_code, result.stdout) == (0, "Deleted 1 record of source 'b'.\n")
     assert held() == [["a", "1"]]
 
@@ -75,18 +70,18 @@ def test_delete_by_id_and_by_source() -> None:
     ],
 )
 def test_what_cannot_be_deleted(arguments: list[str], message: str) -> None:
-    run("index", table("a.csv", "1,Acme,Oslo"))
-    run("index", table("b.csv", "1,Acme SA,Oslo"))
-    result = run("delete", *arguments)
+    dedup_("index", table("a.csv", "1,Acme,Oslo"))
+    dedup_("index", table("b.csv", "1,Acme SA,Oslo"))
+    result = dedup_("delete", *arguments)
     assert result.exit_code == 2 and message in result.stderr
     assert len(held()) == 2
 
 
 def test_deleting_most_of_a_source_makes_a_new_snapshot(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(Snapshots.__init__.__kwdefaults__, "min_changes", 1)
-    run("index", table("a.csv", "1,Acme,Oslo", "2,Beta,Rome", "3,Gamma,Bern"))
+    dedup_("index", table("a.csv", "1,Acme,Oslo", "2,Beta,Rome", "3,Gamma,Bern"))
     (before,) = Path(".dedup/snapshots").iterdir()
-    run("delete", "--id", "2", "--id", "3")
+    dedup_("delete", "--id", "2", "--id", "3")
     (after,) = Path(".dedup/snapshots").iterdir()
     assert after != before and held() == [["a", "1"]]
 
@@ -100,7 +95,7 @@ def test_rejects_replace_nothing_but_a_file(kind: str) -> None:
         os.mkfifo(target)
     else:
         target.symlink_to(table("elsewhere"))
-    result = run("index", table("a.csv", "1,Acme,Oslo", "ragged"), "--rejects", "target")
+    result = dedup_("index", table("a.csv", "1,Acme,Oslo", "ragged"), "--rejects", "target")
     assert result.exit_code == 2 and "--rejects target is" in result.stderr
     assert not target.is_file() or target.is_symlink()
 
@@ -108,12 +103,12 @@ def test_rejects_replace_nothing_but_a_file(kind: str) -> None:
 def test_a_file_name_that_is_no_text_needs_a_source() -> None:
     name = os.fsdecode(b"\xff.csv")
     table(name, "1,Acme,Oslo")
-    result = run("index", name)
+    result = dedup_("index", name)
     assert result.exit_code == 2 and "name the source with --source" in result.stderr
-    assert run("index", name, "--source", "a").exit_code == 0
+    assert dedup_("index", name, "--source", "a").exit_code == 0
 
 
 def test_delete_before_anything_is_indexed() -> None:
-    result = run("delete", "--source", "a")
+    result = dedup_("delete", "--source", "a")
     assert result.exit_code == 2 and "index an input first" in result.stderr
     assert not Path(".dedup").exists()

@@ -190,3 +190,44 @@ def test_numbers_and_truth_values_of_json_are_texts() -> None:
     result = dedup_("index", "values.jsonl")
     assert (result.exit_code, counts_of(result)["added"]) == (0, "3")
     assert set(sources()) == {"Acme", "3.14", "true"}
+
+
+def test_the_result_as_json() -> None:
+    write("good.csv", "id,name\n1,Acme Inc\n2,Beta Ltd\n")
+    write("bad.csv", "Firma,Kunden-Nr\nAcme,K1\n,K2\n,K3\nGamma,K4,x\n")
+    result = dedup_("index", "good.csv", "bad.csv", "--format", "json", "--quiet")
+    assert result.exit_code == 3
+    good, bad = json.loads(result.stdout)
+    assert (good["source"], good["run_id"], good["rows"], good["added"], good["rejected"]) == ("good", 1, 2, 2, 0)
+    assert (good["rejects_file"], good["reasons"]) == (None, [])
+    assert (bad["run_id"], bad["text_columns"], bad["id_column"]) == (2, ["Firma"], "Kunden-Nr")
+    assert bad["rows"] == sum(bad[name] for name in ("added", "changed", "unchanged", "rejected")) == 4
+    assert [(one["error"], one["rows"], one["line"]) for one in bad["reasons"]] == [
+        ("E_NAME_EMPTY", 2, 3),
+        ("E_EXTRA_CELL", 1, 5),
+    ]
+    assert len(Path(bad["rejects_file"]).read_text().splitlines()) == bad["rejected"] == 3
+    runs = json.loads(dedup_("status", "--format", "json").stdout)["runs"]
+    assert {run["run"] for run in runs} == {good["run_id"], bad["run_id"]}
+
+
+def test_json_of_files_before_one_that_is_refused() -> None:
+    result = dedup_("index", write("good.csv", "name\nAcme\n"), "missing.csv", "--format", "json")
+    assert result.exit_code == 4
+    (good,) = json.loads(result.stdout)
+    assert (good["source"], good["id_column"]) == ("good", None)
+
+
+def test_json_of_several_files_of_one_source() -> None:
+    write("a.csv", "id,name\n1,Acme\n2,\n")
+    write("b.csv", "id,name\n3,Beta\n")
+    result = dedup_("index", "a.csv", "b.csv", "--source", "all", "--format", "json")
+    (entry,) = json.loads(result.stdout)
+    assert entry["files"] == {"a.csv": {"rows": 2, "rejected": 1}, "b.csv": {"rows": 1, "rejected": 0}}
+
+
+def test_json_of_an_empty_file_that_is_allowed() -> None:
+    result = dedup_("index", write("empty.csv", ""), "--allow-empty", "--format", "json")
+    assert result.exit_code == 0
+    (entry,) = json.loads(result.stdout)
+    assert (entry["run_id"], entry["rows"], entry["added"]) == (None, 0, 0)

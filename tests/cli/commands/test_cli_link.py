@@ -91,7 +91,7 @@ def test_a_report_between_two_sources_has_every_pair_across_and_no_other() -> No
     write("leads.csv", "id,name\n1,Acme Widgets Inc\n2,Acme Widgets Inc\n3,Harbor Granite\n")
     dedup_("index", "leads.csv", "-q")
     dedup_("index", "accounts.csv", "--id", "key", "-q")
-    result = dedup_("report", "--between", "leads", "accounts", "-o", "out", "--format", "json")
+    result = dedup_("report", "--between", "leads", "accounts", "-o", "out", "--summary", "json")
     found = json.loads(result.stdout)
     assert (found["records"], found["pairs"], found["linked"]) == (6, 4, {"leads": 2, "accounts": 2})
     rows = list(csv.DictReader(Path("out/links.csv").read_text().splitlines()))
@@ -105,3 +105,23 @@ def test_a_report_between_two_sources_has_every_pair_across_and_no_other() -> No
     Path("out/links.csv").write_text("mine\n")
     assert dedup_("report", "--between", "leads", "accounts", "-o", "out").exit_code == 2
     assert Path("out/links.csv").read_text() == "mine\n"
+
+
+def test_words_for_no_name_are_rejected_on_both_sides() -> None:
+    write("leads.csv", "id,name\n1,NULL\n2,Acme Widgets Inc\n")
+    write("accounts.csv", "id,name\n1,NULL\n2,Acme Widgets Inc\n3,(null)\n")
+    result = dedup_("link", "leads.csv", "accounts.csv")
+    assert result.exit_code == 3
+    assert [row["id_1"] for row in rows_of(result)] == ["2"]
+    assert "E_NAME_PLACEHOLDER: 3 rows" in result.stderr
+
+
+@pytest.mark.parametrize(("empty", "rows"), [("leads.csv", 0), ("accounts.csv", 3)])
+def test_an_empty_file_is_accepted_by_the_option_that_the_error_names(empty: str, rows: int) -> None:
+    write(empty, "")
+    refused = dedup_("link", "leads.csv", "accounts.csv")
+    assert (refused.exit_code, "--allow-empty" in refused.stderr) == (4, True)
+    accepted = dedup_("link", "leads.csv", "accounts.csv", "--allow-empty", "--allow-rejects")
+    assert accepted.exit_code == 0, accepted.stderr
+    assert [row["id_2"] for row in rows_of(accepted)] == [""] * rows
+    assert "W_EMPTY" in accepted.stderr

@@ -107,6 +107,7 @@ def test_many_queries(indexed: None) -> None:
     result = dedup_(*arguments, "--min-probability", "0.8", "--output", "matches.csv")
     assert (result.exit_code, result.stdout) == (3, "")
     assert "Rejected 1 row; see .dedup/rejects/queries/asked.jsonl." in result.stderr
+    assert "Matched 1 of 2 rows." in result.stderr
     assert json.loads(Path(".dedup/rejects/queries/asked.jsonl").read_text())["error"] == "E_NAME_EMPTY"
     assert Path("matches.csv").read_text().splitlines() == [
         "query_line,query_id,query,rank,probability,similarity,exact,source,id,text,city",
@@ -128,7 +129,7 @@ def test_matches_written_as_csv_are_safe_in_a_spreadsheet() -> None:
     header, cells = csv.reader(io.StringIO(written.decode(), newline=""))
     row = dict(zip(header, cells, strict=True))
     assert (row["query_id"], row["id"]) == ("'-", "'=1+1")
-    assert (row["'=cmd"], row["'@b"], row["'+c"]) == ("\u202e+1\r\n", "-5", "'@a\u2028b")
+    assert (row["'=cmd"], row["'@b"], row["'+c"]) == ("'\u202e+1\r\n", "-5", "'@a\u2028b")
 
 
 def test_many_queries_by_name_of_the_output_and_from_standard_input(indexed: None) -> None:
@@ -179,7 +180,7 @@ def test_the_columns_of_the_input_are_kept_and_rows_without_a_match_listed(index
     write("asked.csv", "id,name,city,line\nA,Acme Widgets Inc,Bonn,9\nC,qqqq,Rome,\n")
     arguments = ("query", "--input", "asked.csv", "--limit", "1", "--min-probability", "0.8")
     rows = rows_of(dedup_(*arguments, "--unmatched"))
-    assert [(row["query_id"], row["query_city"], row["column_query_line"]) for row in rows] == [
+    assert [(row["query_id"], row["query_city"], row["query_column_line"]) for row in rows] == [
         *(("A", "Bonn", "9"), ("A", "Bonn", "9")),
         ("C", "Rome", ""),
     ]
@@ -215,3 +216,38 @@ def test_a_row_does_not_find_itself(id: str) -> None:
     result = dedup_("query", "--input", "c.csv", *asked)
     assert (result.exit_code, "name it with --source" in result.stderr) == (2, True)
     assert [row["query_line"] for row in rows_of(dedup_("query", "--input", "c.csv", *asked, "-s", "a"))] == ["2", "3"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (("query", "acme", "holdings"), 'Put a text with spaces in quotes: dedup query "acme holdings"'),
+        (("query", "-n", "3", "acme", "holdings", "inc"), ' dedup query "acme holdings inc"'),
+        (("compare", "Acme", "Inc", "Acme", "Ltd"), "Put a text with spaces in quotes."),
+        (("link", "my", "leads.csv", "accounts.csv"), "Put a path with spaces in quotes."),
+    ],
+    ids=lambda value: value[0] if isinstance(value, tuple) else "",
+)
+def test_words_without_quotes(arguments: tuple[str, ...], hint: str) -> None:
+    result = dedup_(*arguments)
+    assert result.exit_code == 2
+    assert result.stderr.rstrip().endswith(hint)
+    assert "quotes" not in dedup_("status", "acme").stderr
+
+
+def test_a_column_of_the_record_does_not_replace_one_of_the_query() -> None:
+    write("index.csv", "id,name,query_city,column_query_city,city\n1,Acme Widgets Inc,A,B,C\n")
+    dedup_("index", "index.csv")
+    write("asked.csv", "id,name,city,column_line,line\n1,Acme Widgets Inc,D,E,F\n2,NULL,x,y,z\n")
+    result = dedup_("query", "--input", "asked.csv")
+    [row] = rows_of(result)
+    assert result.exit_code == 3
+    assert (row["query_city"], row["column_query_city"], row["column_column_query_city"]) == ("D", "B", "A")
+    assert (row["query_column_line"], row["query_column_column_line"], row["city"]) == ("E", "F", "C")
+
+
+def test_an_empty_file_of_queries_is_accepted_by_the_option_that_the_error_names(indexed: None) -> None:
+    write("asked.csv", "")
+    assert "--allow-empty" in dedup_("query", "--input", "asked.csv").stderr
+    accepted = dedup_("query", "--input", "asked.csv", "--allow-empty")
+    assert (accepted.exit_code, rows_of(accepted)) == (0, [])

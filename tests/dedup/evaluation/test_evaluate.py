@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tracemalloc
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from itertools import islice, permutations
 
@@ -16,7 +16,7 @@ from dedup.encoder.cosine import cosine
 from dedup.encoder.onnx import quantise
 from dedup.errors import InputRefused
 from dedup.evaluation import measures
-from dedup.evaluation.evaluate import evaluate_clusters, evaluate_pairs, mates_of
+from dedup.evaluation.evaluate import Mates, evaluate_clusters, evaluate_pairs, mates_of
 from dedup.text.corpus import Corpus
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz "
@@ -261,3 +261,32 @@ def test_a_large_cluster_takes_memory_in_proportion_to_its_records() -> None:
     assert len(mates[5]) == 19_999
     assert 5 not in mates[5] and 6 in mates[5]
     assert measures.recall_at((texts[:, None] + 1) % len(texts), mates, 1) == 1
+
+
+def test_the_work_for_a_text_of_two_large_clusters_does_not_grow_with_them() -> None:
+    """The union of its clusters was made for each text, which took quadratic time."""
+
+    class Counted(Set[int]):
+        steps = 0
+
+        def __init__(self, texts: range) -> None:
+            self.texts = texts
+
+        def __contains__(self, text: object) -> bool:
+            return text in self.texts
+
+        def __len__(self) -> int:
+            return len(self.texts)
+
+        def __iter__(self) -> Iterator[int]:
+            for text in self.texts:
+                Counted.steps += 1
+                yield text
+
+    clusters = [Counted(range(20_000)), Counted(range(10_000, 30_000))]
+    texts = np.arange(10_000, 10_100)
+    mates = [Mates(text, clusters) for text in texts.tolist()]
+    assert measures.recall_at(texts[:, None] + np.arange(1, 51), mates, 50) == 1
+    assert Counted.steps <= len(texts) * 52
+    assert list(Mates(1, [{1, 2}, {1, 2, 3}])) == [2, 3]
+    assert not Mates(1, [{1}, {1}])

@@ -45,8 +45,12 @@ def test_the_reasons_of_every_behaviour_add_up_and_agree_with_their_signs(model)
     with (Path(__file__).parent / "behaviour.csv").open(encoding="utf-8", newline="") as file:
         pairs = [(normalise(row["left"]), normalise(row["right"])) for row in csv.DictReader(file)]
     left, right = (model.encoder.encode(list(side)) for side in zip(*pairs, strict=True))
-    for pair, similarity in zip(pairs, cosine(left, right).tolist(), strict=True):
-        check(model.explain(*pair, similarity))
+    similarities = cosine(left, right).tolist()
+    explained = [model.explain(*pair, similarity) for pair, similarity in zip(pairs, similarities, strict=True)]
+    for one in explained:
+        check(one)
+    assert model.explain_pairs(*zip(*pairs, strict=True), similarities) == explained
+    assert model.explain_pairs([], [], []) == []
 
 
 def scorer(slopes):

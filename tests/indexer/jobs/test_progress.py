@@ -14,7 +14,7 @@ from dedup.model import load_model
 from indexer.jobs import delete
 from indexer.jobs.index import compact, refresh_snapshot
 from indexer.jobs.query import Searcher
-from indexer.jobs.report import report_workspace
+from indexer.jobs.report import Asked, report_workspace
 from indexer.store import schema
 from indexer.store.store import Store
 from indexer.store.workspace import Workspace
@@ -50,14 +50,14 @@ def test_a_report(snapshots: Snapshots, tmp_path: Path, flat_up_to: int) -> None
     snapshots = with_cells(snapshots, flat_up_to)
     index(snapshots, [*NAMES, *(f"{name} Holding" for name in NAMES[3:]), *map(str, range(20))], load_model())
     reported = Reported()
-    report_workspace(snapshots, load_model(), tmp_path / "out", min_probability=0.5, progress=reported)
+    report_workspace(snapshots, load_model(), tmp_path / "out", Asked(0.5), progress=reported)
     found = list(reported.stages)
     assert found[:2] == ["read vectors", "read texts"]
     assert ("assign to cells" in found) == (flat_up_to == 5)
     assert found[found.index("search") :][:6] == ["search", "pairs", "names", "words", "cluster", "read records"]
     assert found[-4:] == ["read records", "write pairs", "write exact pairs", "write clusters"]
     assert reported.unfinished <= {"cluster"}
-    assert reported.stages["read records"][-1] == (32, 32)
+    assert reported.stages["read records"][-1] == (12, 12)  # texts with records that are listed
 
 
 def test_a_deletion_and_the_snapshot_that_it_builds(store: Store, snapshots: Snapshots) -> None:

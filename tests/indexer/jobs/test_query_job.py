@@ -106,7 +106,7 @@ def test_a_killed_job_is_continued(store: Store, snapshots: Snapshots) -> None:
     with pytest.raises(KeyboardInterrupt):
         index(snapshots, NAMES, model, batch_rows=2)
     (run,) = last_runs(store, 1)
-    assert (run.state, run.manifest["error"]) == ("interrupted", "KeyboardInterrupt")
+    assert (run.state, run.manifest["error"]) == ("interrupted", "Stopped by a signal or by the user.")
     assert runs.batches(store, run.run_id) == (2, runs.Accounts(rows_in=4, added=4))
     assert (store.counts().records, store.counts().texts, store.counts().vectors) == (4, 3, 3)
     assert len(Searcher(snapshots, MODEL).query(["Northwind Trading"])[0]) == 3

@@ -10,11 +10,15 @@ from typing import Any
 
 import pytest
 from indexed import MODEL, NAMES, index
+from report_pages import Structure
 
 from dedup.errors import EnvironmentFault, UsageError
+from dedup.runtime.progress import no_progress
 from indexer.jobs.index import index_rows
-from indexer.jobs.report import files_of, report_workspace
-from indexer.outputs.table_files import TableFormat
+from indexer.jobs.report import Asked, report_workspace
+from indexer.jobs.report_tables import Tables
+from indexer.jobs.reporting.report_files import files_of
+from indexer.outputs.report_formats import ReportFormats
 from indexer.reading.open import Row
 from indexer.store.runs import last_runs
 from indexer.store.store import Store
@@ -27,7 +31,8 @@ def read(path: Path) -> list[dict[str, str]]:
 
 
 def write(snapshots: Snapshots, output: Path, **options: Any) -> dict[str, Any]:
-    return report_workspace(snapshots, MODEL, output, min_probability=0.5, **options)
+    progress = options.pop("progress", no_progress)
+    return report_workspace(snapshots, MODEL, output, Asked(0.5, **options), progress=progress)
 
 
 def test_pairs_clusters_and_summary(store: Store, snapshots: Snapshots, tmp_path: Path) -> None:
@@ -35,7 +40,7 @@ def test_pairs_clusters_and_summary(store: Store, snapshots: Snapshots, tmp_path
     output = tmp_path / "new" / "report"
     steps: set[str] = set()
     summary = write(snapshots, output, progress=lambda stage, done, total: steps.add(stage))
-    assert sorted(path.name for path in output.iterdir()) == sorted(files_of(TableFormat.csv))
+    assert sorted(path.name for path in output.iterdir()) == sorted(files_of(Tables()))
     assert steps >= {"search", "compare", "cluster", "write pairs", "write clusters"}
 
     pairs = read(output / "pairs.csv")
@@ -49,12 +54,13 @@ def test_pairs_clusters_and_summary(store: Store, snapshots: Snapshots, tmp_path
     assert [float(p["probability"]) for p in near] == sorted(float(p["probability"]) for p in near)[::-1]
 
     clusters = read(output / "clusters.csv")
-    assert list(clusters[0]) == ["cluster_id", "source", "id", "text", "weakest_probability", "city"]
+    facts = ["is_representative", "keep", "exact", "is_weakest"]
+    assert list(clusters[0]) == ["cluster_id", "source", "id", "text", "weakest_probability", *facts, "city"]
     members: dict[str, set[str]] = {}
     for row in clusters:
         members.setdefault(row["cluster_id"], set()).add(row["id"])
-    assert members == {"c1": {"r1", "r2", "r3"}, "c4": {"r4", "r6"}}
-    assert list(members) == ["c1", "c4"]
+    assert members == {"c1": {"r1", "r2", "r3"}, "c2": {"r4", "r6"}}
+    assert list(members) == ["c1", "c2"]
     assert {row["id"]: row["city"] for row in clusters}["r6"] == "City 18"
 
     assert summary == json.loads((output / "summary.json").read_text(encoding="utf-8"))
@@ -99,6 +105,10 @@ def test_input_columns_with_the_names_of_ours(store: Store, snapshots: Snapshots
         "id": "1",
         "text": "'+Acme",
         "weakest_probability": "1.000000",
+        "is_representative": "true",
+        "keep": "true",
+        "exact": "true",
+        "is_weakest": "false",
         "column_column_text": "'=1+1",
         "column_text": "-5",
         "column_source": "'@x",
@@ -119,6 +129,30 @@ def test_columns_that_first_occur_late(store: Store, snapshots: Snapshots, tmp_p
     write(snapshots, tmp_path)
     found = [tuple(row[column] for column in ("id", "a", "b", "c")) for row in read(tmp_path / "clusters.csv")]
     assert found == [("1", "", "", ""), ("2", 'x, "y"', "", ""), ("3", "", "", ""), ("4", "", "", "z")]
+
+
+def test_every_record_with_its_cluster(store: Store, snapshots: Snapshots, tmp_path: Path) -> None:
+    index(snapshots, NAMES, identity="column")
+    write(snapshots, tmp_path, tables=Tables(records=True))
+    found = read(tmp_path / "records.csv")
+    assert list(found[0]) == ["source", "id", "text", "cluster_id", "is_representative", "keep", "city"]
+    assert [row["id"] for row in found] == [f"r{n}" for n in range(1, 9)]
+    assert [row["cluster_id"] for row in found] == ["c1", "c1", "c1", "c2", "", "c2", "", ""]
+    assert [row["id"] for row in found if row["is_representative"] == "true"] == ["r1", "r4", "r5", "r7", "r8"]
+    assert len([row for row in found if row["keep"] == "true"]) == 5
+
+
+def test_a_page_counts_the_runs_before_it(store: Store, snapshots: Snapshots, tmp_path: Path) -> None:
+    index(snapshots, NAMES[:3], identity="column")
+    page = Tables(ReportFormats((), page=True))
+    write(snapshots, tmp_path, tables=page)
+    with pytest.raises(EnvironmentFault):  # a run that failed is not in the trend
+        write(snapshots, Path("/dev/null/x"), tables=page)
+    index(snapshots, NAMES, identity="column")
+    write(snapshots, tmp_path, tables=page)
+    text = Structure((tmp_path / "report.html").read_text("utf-8")).text
+    assert "2 clusters +1 since the last run 5 records in clusters 62.5% of all; +2 since the last run" in text
+    assert "8 records +5 since the last run" in text
 
 
 def test_nothing_is_indexed(store: Store, snapshots: Snapshots, tmp_path: Path) -> None:

@@ -108,6 +108,16 @@ def test_rows_that_do_not_fit_on_a_sheet_go_on_in_the_next() -> None:
     }
 
 
+def test_each_sheet_of_a_workbook_has_a_header_that_stays_and_filters() -> None:
+    load_workbook, file = pytest.importorskip("openpyxl").load_workbook, io.BytesIO()
+    writer = XlsxWriter(file, [Column("id"), Column("name")], "pairs", max_rows=3)
+    writer.write(("1", "Acme") for _ in range(3))
+    writer.close()
+    writer.discard()
+    sheets = load_workbook(file).worksheets
+    assert [(sheet.freeze_panes, sheet.auto_filter.ref) for sheet in sheets] == [("A2", "A1:B3"), ("A2", "A1:B2")]
+
+
 def test_parquet_has_types(tmp_path: Path) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
     write(tmp_path / "t.parquet", TableFormat.parquet, ROWS, Style(), COLUMNS)
@@ -161,3 +171,10 @@ def test_decimal_marks() -> None:
     for name in ("", "xx", "german", "de_DEU", "1"):
         with pytest.raises(UsageError, match="is not known"):
             decimal_mark(name)
+
+
+@pytest.mark.parametrize("character", ["\u2028", "\x85", "\x0b", "\x1c", "\ufeff", "\n", "", "ab", "é", "'"], ids=ascii)
+def test_what_readers_take_for_a_line_end_or_a_mark_is_no_delimiter(character):
+    with pytest.raises(UsageError, match="delimited"):
+        style_of(delimiter=character)
+    assert style_of(delimiter="§").delimiter == "§"

@@ -96,3 +96,9 @@ def test_placeholders_are_no_names(tmp_path):
     assert [entry["error"] for entry in rejected] == ["E_NAME_PLACEHOLDER"] * len(MARKS)
     assert [entry["raw"].partition("\t")[2] for entry in rejected] == list(MARKS)
     assert f"W_NAME_NULL: {path} has texts like NA, None or Unknown: {len(WORDS)} " in result.stderr
+
+
+@pytest.mark.parametrize(("escape", "options"), [(",", {}), (";", {}), ("|", {"delimiter": "|"})])
+def test_a_delimiter_is_no_escape_character(tmp_path, escape, options):
+    with pytest.raises(UsageError, match="escape character"):
+        read(tmp_path, "id,name\n1,Acme\n", escape=escape, **options)

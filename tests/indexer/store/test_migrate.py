@@ -210,7 +210,13 @@ Workspace(Path(sys.argv[1]), sys.argv[2]).migrate()
 """
 
 
-@pytest.mark.parametrize("at", ["batch_alter_table", "create_table", "execute"])
+@pytest.mark.parametrize(
+    ("revision", "at"),
+    [
+        *((revision, at) for revision in ("0001", "0002") for at in ("batch_alter_table", "create_table", "execute")),
+        ("0003", "create_table"),
+    ],
+)
 def test_a_killed_migration_can_be_repeated(old: Workspace, revision: str, engine_url: str, at: str) -> None:
     before = content(old)
     command_line = [sys.executable, "-c", KILLED, str(old.directory), engine_url, at]

@@ -46,6 +46,42 @@ def test_a_folder_of_snapshots_that_is_a_link_is_refused(tmp_path: Path, command
     assert {file.name: file.read_bytes() for file in elsewhere.iterdir()} == before
 
 
+READERS = (["index", "bad.csv"], ["query", "--input", "bad.csv"], ["link", "bad.csv", "a.csv"])
+"""Commands that list rejected rows in the workspace."""
+
+
+@pytest.mark.parametrize("folder", ["rejects", "rejects/queries"])
+@pytest.mark.parametrize("command", READERS, ids=lambda command: command[0])
+def test_a_folder_of_rejects_that_is_a_link_is_refused(tmp_path: Path, command: list[str], folder: str) -> None:
+    write("bad.csv", "id,name\n" + "".join(f"{n},Name {n}\n" for n in range(30)) + "99,\n")
+    assert dedup_("index", "a.csv", "-w", "w").exit_code == 0
+    assert dedup_(*command, "-w", "w").exit_code == 3  # the control
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    place = Path("w") / folder
+    if place.exists():
+        place.rename(tmp_path / "before")
+    place.parent.mkdir(exist_ok=True)
+    place.symlink_to(elsewhere)
+    result = dedup_(*command, "-w", "w")
+    assert (result.exit_code, f"{folder} is a link, which is not followed" in result.stderr) == (5, True), result.output
+    assert not list(elsewhere.iterdir())
+
+
+@pytest.mark.parametrize("folder", ["", "rejects", "rejects/queries"])
+@pytest.mark.parametrize("command", READERS, ids=lambda command: command[0])
+def test_a_folder_of_rejects_that_others_can_write_to_is_refused(command: list[str], folder: str) -> None:
+    """Also where nothing is indexed, since two files are linked without an index."""
+    write("bad.csv", "id,name\n" + "".join(f"{n},Name {n}\n" for n in range(30)) + "99,\n")
+    place = Path("w") / folder
+    place.mkdir(parents=True)
+    place.chmod(0o777)
+    result = dedup_(*command, "-w", "w")
+    assert (result.exit_code, f"Other users can write to {place}" in result.stderr) == (5, True), result.output
+    assert not [path for path in Path("w").rglob("*") if path.is_file()]
+    assert dedup_("link", "bad.csv", "a.csv", "-w", "w", "--rejects", "r.jsonl").exit_code == 3
+
+
 def test_a_workspace_that_is_a_link_is_followed(tmp_path: Path) -> None:
     (tmp_path / "disk").mkdir()
     Path("w").symlink_to(tmp_path / "disk")
@@ -78,9 +114,7 @@ def _device(path: Path) -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
-@pytest.mark.parametrize(
-    ("make", "code"), [(_folder, 2), (_pipe, 2), (_device, 2), (_loop, 5), (_nowhere, 5)], ids=lambda value: str(value)
-)
+@pytest.mark.parametrize(("make", "code"), [(_folder, 2), (_pipe, 2), (_device, 2), (_loop, 5), (_nowhere, 5)])
 def test_a_database_that_is_no_file_is_refused(make: Callable[[Path], None], code: int, command: list[str]) -> None:
     make(Path("w/neardup.sqlite"))
     result = dedup_(*command, "-w", "w")

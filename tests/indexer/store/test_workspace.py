@@ -167,6 +167,18 @@ def test_workspace_belongs_to_its_owner_only(directory: Path) -> None:
     assert modes == {"workspace": 0o700, "snapshots": 0o700, "lock": 0o600, "neardup.sqlite": 0o600}
 
 
+def test_an_empty_file_that_becomes_a_database_is_no_longer_for_all(tmp_path: Path) -> None:
+    file = tmp_path / "companies.sqlite"
+    file.touch(0o644)
+    with Workspace(tmp_path / "workspace", f"sqlite:///{file}").open(for_writing=True):
+        pass
+    assert file.stat().st_mode & 0o777 == 0o600
+    file.chmod(0o640)  # who names it may let others read a database
+    with Workspace(tmp_path / "workspace", f"sqlite:///{file}").open(for_writing=True):
+        pass
+    assert file.stat().st_mode & 0o777 == 0o640
+
+
 def test_second_opening_changes_nothing(workspace: Workspace) -> None:
     with workspace.open(for_writing=True) as store:
         first = store.meta("store_uuid")

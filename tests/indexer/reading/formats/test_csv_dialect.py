@@ -92,6 +92,14 @@ def test_a_preamble_is_refused_with_the_remedy(tmp_path, preamble):
     assert names(read(tmp_path, data, skip_lines=skip)) == ["Acme", "Beta"]
 
 
+def test_decimal_commas_below_a_title_are_no_delimiter(tmp_path):
+    data = "Suppliers\n\nno|supplier|amount\n" + "".join(f"{n}|Harbor Works {n}|{n},50\n" for n in range(20))
+    message = refused(lambda: read(tmp_path, data), "E_HEADER")
+    assert "delimited by '|'" in message
+    assert "--skip-lines 2," in message
+    assert len(names(read(tmp_path, data, skip_lines=2))) == 20
+
+
 def test_a_list_with_some_commas_is_no_preamble(tmp_path):
     assert len(read(tmp_path, "firm\nAcme, Inc\nBeta\nGamma, Ltd\n")) == 3
     assert len(read(tmp_path, "firm\nAcme, Inc\nBeta, Inc\n", delimiter="|")) == 2

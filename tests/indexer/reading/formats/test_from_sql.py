@@ -245,3 +245,10 @@ def test_a_query_that_is_cancelled_may_work_later(new_database):
     url = new_database()
     with pytest.raises(EnvironmentFault, match="Try again later"):
         drain(open_query("SELECT pg_terminate_backend(pg_backend_pid())::text AS name", url))
+
+
+@pytest.mark.parametrize("url", ["mysql+json://host/crm", "oracle+types://host/crm", "nothing://x"])
+def test_a_driver_that_is_none_is_named(url):
+    """SQLAlchemy has modules of these names beside its drivers."""
+    with pytest.raises(UsageError, match=f"does not know the database '{url.partition(':')[0]}'".replace("+", "[+]")):
+        open_query("SELECT 1", url)

@@ -1,0 +1,1 @@
+"""What reports remember: the baseline of their probabilities, pairs, clusters, and what became of them."""

@@ -1,0 +1,381 @@
+"""The near-duplicates of a store, found from those of the last report: only what changed is searched and compared.
+
+The result is a function of texts, vectors, baseline, threshold and model. So an increment gives the pairs and clusters
+that a full run gives under the same baseline:
+
+- New texts, and those with too few neighbours left, are searched against all (``vectors.knn_update``).
+- Pairs are compared that have become candidates since; pairs that are none any more are dropped.
+- Components are clustered again in which a text or a pair has come, gone or changed; all of them where people judged.
+- What people judged is applied to the pairs afterwards. The ledger has the pairs as they were found.
+
+Without a last report, with another threshold or model, or under a new baseline, all candidates are compared.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dedup.clustering import cluster
+from dedup.clustering.cluster import Clusters, cluster_pairs, components_of
+from dedup.matching.batch import BatchComparison
+from dedup.matching.matcher import Matcher
+from dedup.runtime.allocator import release_free_memory
+from dedup.runtime.progress import Progress, no_progress
+from dedup.runtime.stopwatch import Stopwatch
+from dedup.runtime.versions import version_of
+from dedup.text.normalise import NORMALISER_VERSION
+from indexer.findings.baseline import Baseline, read_baseline
+from indexer.findings.ledger import LastRun, Ledger, TextPairs
+from indexer.jobs.duplicates import Duplicates, NearDuplicates, cluster_found, compare_candidates
+from indexer.jobs.loading import Corpus, centres_for
+from indexer.jobs.reviewing.judged_items import JudgedItems, Pairs, judged_items
+from indexer.jobs.reviewing.judgement_table import Judgement, read_judgements
+from indexer.store.corpus_words import corpus_of
+from indexer.store.store import Codes, Ids
+from indexer.vectors.knn_update import Neighbours, search_all, search_changed
+from indexer.vectors.neighbour_file import NeighbourFile, NeighbourFiles
+from indexer.vectors.snapshot import Snapshots
+from indexer.vectors.top_k import Keys, NearPairs, are_listed, pairs_of
+
+_log = logging.getLogger(__name__)
+
+_WORTH_KEEPING = 0.1
+"""Share of the texts whose search is worth keeping if the report is interrupted."""
+
+Keep = Callable[[NeighbourFile], None]
+"""Names a file of neighbours in the database, for the case that the report is interrupted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a report found.
+
+    Attributes:
+        duplicates: All near-duplicates.
+        baseline: What they depend on.
+        is_renewed: Whether it was made anew.
+        settings: Digest of all that pairs depend on besides the texts.
+        file: The file of neighbours that goes with them.
+        is_full: Whether all candidates were compared.
+        reason: Why everything was searched or compared, if it was.
+        searched: Number of texts that were searched.
+        judgements: Digest of what people said; empty if nothing.
+
+    """
+
+    duplicates: Duplicates
+    baseline: Baseline
+    is_renewed: bool
+    settings: str
+    file: NeighbourFile
+    is_full: bool
+    reason: str | None
+    searched: int
+    judgements: str
+
+    def pairs(self) -> TextPairs:
+        """Return the near pairs by text ids, whatever people said."""
+        near = self.duplicates.near.of_texts
+        ids = self.duplicates.text_ids[near.pairs]
+        return TextPairs(ids, near.probabilities, near.similarities.astype(np.float64))
+
+    def reason_since(self, last: LastRun | None) -> str:
+        """Return why something changed since the last report that no row caused."""
+        if last is None or last.settings != self.settings:
+            return "settings"
+        return "neighbours" if last.judgements == self.judgements else "judgements"
+
+
+def find(
+    snapshots: Snapshots,
+    model: Matcher,
+    ledger: Ledger,
+    *,
+    min_probability: float,
+    full: bool = False,
+    keep: Keep = lambda file: None,
+    progress: Progress = no_progress,
+) -> Found:
+    """Find the near-duplicates of a store; with ``full``, everything is searched and compared again.
+
+    Stages reported to ``progress``: those of ``duplicates.find_duplicates``.
+
+    Raises:
+        UsageError: nothing is indexed, or not every text has a vector.
+        VersionMismatch: the store was indexed with another model.
+        EnvironmentFault: the neighbours cannot be written.
+    """
+    clock = Stopwatch()
+    with clock.stage("load"):
+        pinned = read_baseline(snapshots.store, model.dimension)
+        corpus = Corpus(snapshots, model, progress)
+        renewal: str | None = "there is no earlier report"
+        if pinned is not None and len(corpus.text_ids):
+            renewal = pinned.reason_to_renew(model, corpus.text_ids)
+        corpus.load(only_vectors=pinned is not None and renewal is None and not full)
+        release_free_memory()
+    with clock.stage("search"):
+        generation, baseline = None, pinned
+        if baseline is None or renewal is not None:
+            generation, baseline = _new_baseline(snapshots, model, corpus, progress)
+        search = _Search(snapshots, model, baseline, corpus.text_ids, corpus.codes, progress)
+        search.run(ledger, full=full, keep=keep)
+    settings = _settings(model, baseline, min_probability) if renewal is None else None
+    before = search.before if ledger.last and ledger.last.settings == settings and not full else None
+    matcher = baseline.matcher(model)
+    judgements = read_judgements(snapshots.store)
+    judged = judged_items(snapshots.store, judgements, corpus.text_ids)
+    if before is not None:
+        part = _Increment(corpus, matcher, baseline.prior_shift, min_probability, judged, clock, progress)
+        near = part.of(search.now, before, ledger)
+    else:
+        shift = None if renewal is not None else baseline.prior_shift
+        near = _compare_all(corpus, search.now, matcher, shift, judged, min_probability, clock, progress)
+        baseline = replace(baseline, prior_shift=float(near.shift))
+    return Found(
+        duplicates=Duplicates(corpus.text_ids, near, generation, clock.seconds),
+        baseline=baseline,
+        is_renewed=renewal is not None,
+        settings=_settings(model, baseline, min_probability),
+        file=search.file,
+        is_full=before is None,
+        reason=_reason(renewal, full=full, search=search, before=before),
+        searched=search.searched,
+        judgements=_digest(judgements),
+    )
+
+
+def _compare_all(
+    corpus: Corpus,
+    neighbours: Neighbours,
+    model: Matcher,
+    shift: float | None,
+    judged: JudgedItems | None,
+    min_probability: float,
+    clock: Stopwatch,
+    progress: Progress,
+) -> NearDuplicates:
+    """Compare all candidates, as ``compare_candidates`` does."""
+    return compare_candidates(
+        *(
+            corpus.codes,
+            corpus.all_normals(),
+            pairs_of(neighbours.candidates, progress=corpus.counting("pairs")),
+            model,
+        ),
+        min_probability=min_probability,
+        shift=shift,
+        judged=judged,
+        clock=clock,
+        progress=progress,
+    )
+
+
+def _reason(renewal: str | None, *, full: bool, search: _Search, before: Keys | None) -> str | None:
+    if renewal is not None:
+        return renewal
+    if full:
+        return "it was asked for"
+    if before is None:
+        return "other settings than in the last report" if search.before is not None else "no neighbours were kept"
+    return None
+
+
+def _new_baseline(
+    snapshots: Snapshots, model: Matcher, corpus: Corpus, progress: Progress
+) -> tuple[int | None, Baseline]:
+    """Return the generation of the snapshot, and a baseline of these texts whose prior is not known yet."""
+    generation, centres, count = centres_for(snapshots, model, corpus.codes, progress)
+    size, last = len(corpus.text_ids), int(corpus.text_ids[-1])
+    words = corpus_of(snapshots.store)
+    return generation, Baseline(model.model_id, NORMALISER_VERSION, size, last, 0.0, words, count, centres)
+
+
+def _digest(judgements: Sequence[Judgement]) -> str:
+    values = [(*one.pair, one.verdict) for one in judgements]
+    return sha256(repr(values).encode()).hexdigest() if values else ""
+
+
+def _settings(model: Matcher, baseline: Baseline, min_probability: float) -> str:
+    """Return a digest of what decides which of the candidates are pairs, and with which probability."""
+    values = (model.fingerprint, version_of("neardup"), float(min_probability), baseline.digest)
+    return sha256(repr(values).encode()).hexdigest()
+
+
+class _Search:
+    """The neighbours of all texts: those that were kept, brought up to date.
+
+    Attributes:
+        now: The neighbours.
+        before: Candidates of the last report among these texts (n, k) as keys; None if they are not known.
+        file: The file that holds ``now``.
+        searched: Number of texts that were searched.
+
+    """
+
+    def __init__(
+        self, snapshots: Snapshots, model: Matcher, baseline: Baseline, text_ids: Ids, codes: Codes, progress: Progress
+    ) -> None:
+        self._files = NeighbourFiles(snapshots.store, snapshots.directory)
+        self._space = baseline.space(model)
+        self._text_ids, self._codes, self._progress = text_ids, codes, progress
+        self.before: Keys | None = None
+        self.searched = 0
+
+    def run(self, ledger: Ledger, *, full: bool, keep: Keep) -> None:
+        """Search what is not known, and keep the result."""
+        n = len(self._text_ids)
+        known = {file.run_id: file for file in self._files.known()[::-1]}
+        of_last = known.get(ledger.last.run_id) if ledger.last else None
+        started = known.get(None)
+        last = self._files.read(of_last, self._space) if of_last else None
+        base = (self._files.read(started, self._space) if started else None) or last
+        if last is not None:
+            carried = last.with_candidates().carried(self._text_ids, self._space.min_similarity)
+            self.before = carried.keys
+        if base is None or full:
+            self.now, self.searched = search_all(self._text_ids, self._codes, self._space, self._progress), n
+        else:
+            self.now, self.searched = search_changed(base, self._text_ids, self._codes, self._space, self._progress)
+        self.file = self._files.write(self.now, self._space)
+        if self.searched > _WORTH_KEEPING * n:
+            keep(self.file)
+
+
+class _Increment:
+    """Pairs and clusters of n texts, from those of the last report."""
+
+    def __init__(
+        self,
+        corpus: Corpus,
+        model: Matcher,
+        shift: float,
+        min_probability: float,
+        judged: JudgedItems | None,
+        clock: Stopwatch,
+        progress: Progress,
+    ) -> None:
+        self._judged = judged
+        self._corpus, self._text_ids = corpus, corpus.text_ids
+        self._model, self._shift, self._min_probability = model, shift, min_probability
+        self._clock, self._progress = clock, progress
+
+    def of(self, neighbours: Neighbours, before: Keys, ledger: Ledger) -> NearDuplicates:
+        """Return the near-duplicates, given all neighbours, the candidates of the last report, and what it found."""
+        with self._clock.stage("compare"):
+            kept, touched = self._kept(neighbours, ledger.pairs)
+            added = pairs_of(neighbours.candidates, before)
+            new = self._compared(added)
+            pairs = kept.with_more(new)
+            touched[new.pairs] = True
+        with self._clock.stage("cluster"):
+            self._progress("cluster", 0, None)
+            near = self._near(pairs, touched, ledger)
+        return replace(near, candidates=len(added.pairs), seconds=self._clock.seconds, shift=self._shift)
+
+    def _near(self, pairs: Pairs, touched: NDArray[np.bool_], ledger: Ledger) -> NearDuplicates:
+        """Return the clusters of these pairs; where people judged, now or before, all components are clustered again.
+
+        So the last judgement that is withdrawn has its effect, too.
+        """
+        model = self._model.with_prior_shift(self._shift) if self._shift else self._model
+        judged, rows = self._judged, np.unique(pairs.pairs)
+        if judged is not None:
+            rows = np.union1d(rows, judged.texts())
+        whole = BatchComparison(self._model, self._corpus.codes, self._corpus.sparse_normals(rows), shift=self._shift)
+        if judged is None and not (ledger.last and ledger.last.judgements):
+            clusters = self._clusters(pairs.pairs, pairs.probabilities, touched, ledger)
+            return NearDuplicates(*pairs, clusters, 0, {}, whole, model, 0.0, pairs)
+        comparison = whole if judged is None else judged.comparison_of(whole)
+        return replace(self._judged_near(pairs, rows, model), comparison=comparison, of_texts=pairs, judged=judged)
+
+    def _judged_near(self, pairs: Pairs, rows: NDArray[np.int64], model: Matcher) -> NearDuplicates:
+        """Cluster all pairs as people judged; ``rows`` are their texts and those that were judged."""
+        _, comparison = self._part(rows)
+        places = np.searchsorted(rows, pairs.pairs)
+        among = None if self._judged is None else self._judged.among(rows)
+        with comparison:
+            part = cluster_found(
+                *(pairs._replace(pairs=places), comparison, model, among, self._min_probability, self._progress)
+            )
+        n, items = len(self._text_ids), len(part.clusters.labels)
+        of_item = np.concatenate([rows, np.arange(n, n + items - len(rows))])  # ascending: parts come after all texts
+        labels = np.arange(n + items - len(rows))
+        labels[of_item] = of_item[part.clusters.labels]
+        of = of_item.tolist()
+        weakest = {of[label]: least for label, least in part.clusters.weakest.items()}
+        edges = {of[label]: (of[one], of[other]) for label, (one, other) in part.clusters.weakest_pairs.items()}
+        clusters = replace(part.clusters, labels=labels, weakest=weakest, weakest_pairs=edges)
+        return replace(part, pairs=of_item[part.pairs], clusters=clusters, left_out=of_item[part.left_out])
+
+    def _kept(self, neighbours: Neighbours, stored: TextPairs) -> tuple[Pairs, NDArray[np.bool_]]:
+        """Return the stored pairs that are still candidates, and the texts (n,) of pairs that are not."""
+        text_ids, n = self._text_ids, len(self._text_ids)
+        places = np.minimum(np.searchsorted(text_ids, stored.ids), n - 1)
+        is_there = text_ids[places] == stored.ids
+        stays = is_there.all(axis=1)
+        similarities = stored.similarities.astype(np.float32)
+        stays[stays] = are_listed(neighbours.candidates, places[stays], similarities[stays])
+        touched = np.zeros(n, np.bool_)
+        touched[places[~stays][is_there[~stays]]] = True
+        return Pairs(places[stays], stored.probabilities[stays], similarities[stays]), touched
+
+    def _compared(self, added: NearPairs) -> Pairs:
+        """Return which of these candidates are pairs, with probabilities and similarities."""
+        rows, comparison = self._part(added.pairs)
+        with comparison:
+            places = np.searchsorted(rows, added.pairs)
+            likely, found = comparison.likely(places, added.cosines, self._min_probability, self._progress)
+        return Pairs(added.pairs[likely].astype(np.int64), found, added.cosines[likely])
+
+    def _part(self, pairs: NDArray[np.integer]) -> tuple[NDArray[np.int64], BatchComparison]:
+        """Return the texts of pairs, ascending, and what compares them: describing all texts would take longer."""
+        rows = np.unique(pairs)
+        corpus = self._corpus
+        part = BatchComparison(self._model, corpus.codes[rows], corpus.normals(rows), shift=self._shift)
+        return rows, part
+
+    def _clusters(
+        self, pairs: NDArray[np.int64], probabilities: NDArray[np.float64], touched: NDArray[np.bool_], ledger: Ledger
+    ) -> Clusters:
+        """Cluster the components with a touched text again; others are as the last report left them."""
+        n = len(self._text_ids)
+        components = components_of(pairs, n)
+        again = touched.copy()  # also those that no pair connects any more
+        for members in components:  # the weakest pair of more than two texts is not stored, but found again
+            again[members] = len(members) > 2 or touched[members].any()
+        labels = np.arange(n)
+        known = ledger.clusters_of(self._text_ids)
+        held = np.flatnonzero((known >= 0) & ~again)
+        ids, of_id = np.unique(known[held], return_inverse=True)
+        first = np.full(len(ids), n)
+        np.minimum.at(first, of_id, held)
+        labels[held] = first[of_id]
+        texts = np.bincount(of_id, minlength=len(ids))
+        weakest = {int(first[at]): ledger.weakest[int(ids[at])] for at in np.flatnonzero(texts > 1).tolist()}
+        inside = again[pairs[:, 0]]
+        rows, comparison = self._part(pairs[inside])
+        with comparison:
+            part = cluster_pairs(
+                np.searchsorted(rows, pairs[inside]),
+                probabilities[inside],
+                len(rows),
+                min_probability=self._min_probability,
+                comparison=comparison,
+                progress=lambda done, total: self._progress("cluster", done, total),
+            )
+        labels[rows] = rows[part.labels]
+        weakest |= {int(rows[label]): least for label, least in part.weakest.items()}
+        kept = np.flatnonzero(~inside)
+        edges = {int(labels[one]): (one, other) for one, other in pairs[kept].tolist() if labels[one] == labels[other]}
+        edges |= {
+            int(rows[label]): (int(rows[one]), int(rows[other])) for label, (one, other) in part.weakest_pairs.items()
+        }
+        large = [len(members) for members in components if len(members) > cluster.LARGEST_COMPONENT]
+        return Clusters(labels, weakest, len(large), sum(large), edges)

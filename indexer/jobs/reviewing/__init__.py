@@ -1,0 +1,1 @@
+"""Judgements of people: stored, read, turned into constraints on clusters, and asked for."""

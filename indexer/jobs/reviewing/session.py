@@ -1,0 +1,108 @@
+"""A review: one pair after the other, each answer stored before the next pair is shown."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from indexer.jobs.reviewing.candidates import Candidate
+from indexer.jobs.reviewing.judgement_table import (
+    UNSURE,
+    Conflict,
+    Identity,
+    Judgement,
+    new_judgement,
+    read_judgements,
+    settled,
+    write_judgements,
+)
+from indexer.store.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class _Answered:
+    candidate: Candidate
+    before: Judgement | None
+    verdict: str
+
+
+@dataclass(slots=True)
+class Review:
+    """A review of ``candidates`` by one person.
+
+    The database is open only while an answer is stored, so other jobs can run beside a review, and an answer that was
+    given is never lost. Pairs that earlier answers decide, also along a chain, are not asked about; those that were
+    judged unsure only if ``asks_unsure``.
+    """
+
+    workspace: Workspace
+    candidates: Iterator[Candidate]
+    judged_by: str
+    limit: int | None = None
+    asks_unsure: bool = False
+    _judgements: dict[tuple[Identity, Identity], Judgement] = field(default_factory=dict)
+    _answers: list[_Answered] = field(default_factory=list)
+    _again: list[Candidate] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        with self.workspace.open(for_writing=False) as store:
+            self._judgements = {one.pair: one for one in read_judgements(store)}
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """The number of answers of this review by verdict."""
+        return dict(Counter(one.verdict for one in self._answers))
+
+    @property
+    def answered(self) -> int:
+        """The number of answers of this review."""
+        return len(self._answers)
+
+    def next(self) -> Candidate | None:
+        """Return the next pair to ask about; None if there is none, or ``limit`` is reached."""
+        if self.limit is not None and self.answered >= self.limit:
+            return None
+        groups, _ = settled(list(self._judgements.values()))
+        while (one := self._again.pop() if self._again else next(self.candidates, None)) is not None:
+            left, right = one.pair
+            judged = self._judgements.get(one.pair)
+            is_open = judged is None or (self.asks_unsure and judged.verdict == UNSURE)
+            if is_open and groups.find(left) != groups.find(right) and not groups.are_apart(left, right):
+                return one
+        return None
+
+    def answer(self, candidate: Candidate, verdict: str) -> list[Conflict]:
+        """Store an answer; return the contradictions that it makes.
+
+        Raises:
+            WriterBusy: another process is writing; nothing was stored.
+        """
+        judged = new_judgement(*candidate.pair, verdict, self.judged_by)
+        before = self._judgements.get(judged.pair)
+        with self.workspace.open(for_writing=True) as store:
+            write_judgements(store, [judged])
+        self._answers.append(_Answered(candidate, before, verdict))
+        self._judgements.pop(judged.pair, None)
+        known = settled(list(self._judgements.values())).conflicts
+        self._judgements[judged.pair] = judged
+        return [one for one in settled(list(self._judgements.values())).conflicts if one not in known]
+
+    def undo(self, current: Candidate | None) -> bool:
+        """Take the last answer back, and ask about its pair again before ``current``; return False if there is none.
+
+        Raises:
+            WriterBusy: another process is writing; nothing was changed.
+        """
+        if not self._answers:
+            return False
+        last = self._answers[-1]
+        pair, before = last.candidate.pair, last.before
+        with self.workspace.open(for_writing=True) as store:
+            write_judgements(store, [] if before is None else [before], [pair])
+        self._answers.pop()
+        self._judgements.pop(pair)
+        if before is not None:
+            self._judgements[pair] = before
+        self._again += [*([] if current is None else [current]), last.candidate]
+        return True

@@ -1,0 +1,13 @@
+"""A small share of ``nights.py``: increments give what full reports give, on random histories."""
+
+from __future__ import annotations
+
+import nights
+import pytest
+from doubles import fake_model
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_increments_are_equal_to_full_reports(seed: int) -> None:
+    done = nights.run(seed, 9, fake_model(), size=40, cells=bool(seed % 2))
+    assert done["nights"] == 9 and done["increments"] >= 3
