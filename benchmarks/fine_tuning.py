@@ -101,7 +101,9 @@ def main() -> None:
         for part, n, draw in wanted:
             if (name, part, n, draw) in done:
                 continue
-            found = tuned(part, drawn(pairs, n, draw), measured, draw, args.work / "models" / f"{name}-{part}-{n}-{draw}")
+            found = tuned(
+                part, drawn(pairs, n, draw), measured, draw, args.work / "models" / f"{name}-{part}-{n}-{draw}"
+            )
             lines.append({"data": name, "part": part, "labels": n, "draw": draw, "shipped": shipped, **found})
             with kept.open("a") as file:
                 file.write(json.dumps(lines[-1]) + "\n")

@@ -10,22 +10,33 @@ import typer
 from cli import options
 from cli.options import ReportFormat
 from cli.show.match_rows import lines
+from cli.show.page_file import Html, check_page, name_of, page_file
 from cli.show.render import write_summary
 from indexer.outputs.reasons import DIGITS, reasons_of
 
 EXAMPLES = options.examples(
     'dedup compare "APOGEE MEDICAL GROUP IOWA PC" "APOGEE MEDICAL GROUP ILLINOIS PC"',
+    'dedup compare "Acme Ltd" "Acme Limited" --model my-model --html acme.html',
 )
+
+Model = Annotated[
+    str | None,
+    typer.Option("--model", metavar="DIR", help="Directory of the model to compare with. Default: the shipped one."),
+]
 
 
 def compare(
     first: Annotated[str, typer.Argument(metavar="A", help="First text.")],
     second: Annotated[str, typer.Argument(metavar="B", help="Second text.")],
+    model: Model = None,
+    html: Html = None,
+    mode: options.Mode = None,
     layout: options.Output = ReportFormat.table,
 ) -> None:
     """Compare two texts and explain the result.
 
-    Prints the probability that the texts are the same, and the evidence. Needs no index.
+    Prints the probability that the texts are the same, and the evidence. Needs no index. --html writes a page that
+    also shows what each character or word does to the similarity, and the attention of a model that has some.
 
     Each piece of evidence has a weight in log-odds, positive if it suggests that the texts are the same,
     negative if not. The starting point holds for texts of this length without any evidence; the total is the
@@ -33,9 +44,11 @@ def compare(
     which words are common in the index.
     """
     from dedup.model import load_model
-    from indexer.jobs.compare import compare
+    from indexer.jobs.compare import compare, look
 
-    found = compare(load_model(), first, second)
+    check_page(html)
+    loaded = load_model(model)
+    found = compare(loaded, first, second)
     result: dict[str, Any] = {
         "probability": round(found.probability, DIGITS) if found else 1.0,
         "similarity": round(found.similarity, DIGITS) if found else 1.0,
@@ -47,3 +60,8 @@ def compare(
         result["explanation"] = lines(result)
         del result["log_odds"]
     write_summary(result, sys.stdout, as_json=as_json)
+    if html is not None:
+        from indexer.outputs.model_pages.comparison_page import write_comparison
+
+        with page_file(html, mode) as page:
+            write_comparison(page, look(loaded, name_of(model), first, second))

@@ -13,6 +13,7 @@ from cli import options
 from cli.exit_codes import end_with_rejects
 from cli.options import ReportFormat
 from cli.show.notes import say, say_rejected, shown_progress
+from cli.show.page_file import Html, check_page, name_of, page_file
 from cli.show.render import write_summary
 from dedup.runtime.progress import Progress, no_progress, with_total
 from dedup.runtime.threads import compute_with
@@ -27,7 +28,7 @@ _PROGRESS_ROWS = 5_000
 """Progress is reported every so many rows."""
 
 EXAMPLES = options.examples(
-    "dedup evaluate labelled.csv --model my-model",
+    "dedup evaluate labelled.csv --model my-model --html my-model.html",
     "dedup evaluate --pairs labelled_pairs.csv",
     "dedup evaluate --clusters truth.csv --distractors others.csv.gz --format json",
 )
@@ -65,6 +66,8 @@ def evaluate(
             help="CSV file with the columns id and name: further texts to search, used with --clusters.",
         ),
     ] = None,
+    html: Html = None,
+    mode: options.Mode = None,
     layout: options.Output = ReportFormat.table,
     threads: options.Threads = None,
     first: options.First = None,
@@ -83,18 +86,23 @@ def evaluate(
     """Measure accuracy on labelled data.
 
     Measures how well the model recognises labelled pairs, or finds labelled clusters. Needs no index. Of FILE, rejected
-    rows are listed on standard error unless --rejects names a file, and the exit code is then 3.
+    rows are listed on standard error unless --rejects names a file, and the exit code is then 3. --html writes a page
+    with curves, thresholds, the confusion matrix and the worst errors of pairs.
     """
     compute_with(threads)
 
     from dedup.errors import UsageError
-    from dedup.evaluation.evaluate import evaluate_clusters, evaluate_labelled, evaluate_pairs
+    from dedup.evaluation.evaluate import evaluate_clusters, evaluate_pairs
+    from dedup.evaluation.labelled import predict
     from dedup.model import load_model
 
     if [bool(files), pairs is not None, clusters is not None].count(True) != 1:
         raise UsageError("Give either files of pairs, or --pairs FILE, or --clusters FILE.")
     if distractors is not None and clusters is None:
         raise UsageError("--distractors FILE can be used with --clusters FILE only.")
+    if html is not None and not files:
+        raise UsageError("--html is a page about the pairs of FILE; leave it out, or give them as FILE.")
+    check_page(html, inputs=files or ())
     result: dict[str, Any]
     rejected = 0
     measured = load_model(model)
@@ -106,7 +114,13 @@ def evaluate(
             reading = ReadOptions(encoding=encoding, delimiter=delimiter, quote=quote, header=not no_header)
             wanted = Wanted(first, second, label, kind_asked(labels), same or (), max_reject_rate)
             read, rejected = _pairs_of(files, wanted, reading, rejects or Path("-"), progress)
-            result = evaluate_labelled(measured, read, progress)
+            predicted = predict(measured, read, progress)
+            result = predicted.measures()
+            if html is not None:
+                from indexer.outputs.model_pages.evaluation_page import write_evaluation
+
+                with page_file(html, mode, inputs=files) as page:
+                    write_evaluation(page, name_of(model), [Path(file).name for file in files], predicted)
         elif pairs is not None:
             left, right, truth = _columns(pairs, "name_1", "name_2", "label", progress=progress)
             result = evaluate_pairs(measured, left, right, [int(one) for one in truth], progress=progress)

@@ -7,8 +7,7 @@ time.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -21,8 +20,6 @@ from dedup.encoder.cosine import exact_neighbours
 from dedup.encoder.onnx import pair_similarities
 from dedup.errors import InputRefused
 from dedup.evaluation import measures
-from dedup.evaluation.classified import measure
-from dedup.evaluation.pair_set import PairSet
 from dedup.matching.batch import BatchComparison
 from dedup.model import Model
 from dedup.runtime.progress import Progress, no_progress
@@ -64,14 +61,44 @@ def evaluate_pairs(
         raise ValueError(f"{len(left)} and {len(right)} texts do not fit {len(labels)} labels")
     truth = _labels(labels)
     left, right = normal_forms(left), normal_forms(right)
-    similarities, probabilities = pair_similarities(model.encoder, left, right), np.empty(len(truth))
-    for start in range(0, len(truth), pairs_per_step):
-        part = slice(start, start + pairs_per_step)
-        probabilities[part] = model.compare(left[part], right[part], similarities[part])
-        progress("compare", min(part.stop, len(truth)), len(truth))
+    similarities = pair_similarities(model.encoder, left, right)
+    probabilities = probabilities_of(model, left, right, similarities, progress, pairs_per_step)
+    return probability_measures(left, right, truth, probabilities, similarities, model.default_probability)
 
+
+def probabilities_of(
+    model: Model,
+    left: Sequence[str],
+    right: Sequence[str],
+    similarities: NDArray[np.float32],
+    progress: Progress,
+    pairs_per_step: int,
+) -> NDArray[np.float64]:
+    """Return the probability of each pair of normal forms, (n,), in steps of which ``progress`` hears."""
+    found = np.empty(len(left))
+    for start in range(0, len(left), pairs_per_step):
+        part = slice(start, start + pairs_per_step)
+        found[part] = model.compare(left[part], right[part], similarities[part])
+        progress("compare", min(part.stop, len(left)), len(left))
+    return found
+
+
+def probability_measures(
+    left: Sequence[str],
+    right: Sequence[str],
+    labels: NDArray[np.int64],
+    probabilities: NDArray[np.float64],
+    similarities: NDArray[np.float32],
+    default_probability: float,
+) -> dict[str, Any]:
+    """Measure the probabilities of pairs of normal forms, with RapidFuzz and the similarity alone as baselines.
+
+    Raises:
+        InputRefused: all labels are equal.
+    """
+    truth = _labels(labels.tolist())
     f1, threshold = measures.best_f1(truth, probabilities)
-    at_default = measures.precision_recall_f1(truth, probabilities >= model.default_probability)
+    at_default = measures.precision_recall_f1(truth, probabilities >= default_probability)
     baselines = {name: cpdist(left, right, scorer=scorer) for name, scorer in _BASELINES.items()}
     baselines["siamese_similarity"] = similarities
     return {
@@ -89,45 +116,6 @@ def evaluate_pairs(
             for name, scores in baselines.items()
         },
     }
-
-
-def evaluate_labelled(model: Model, pairs: PairSet, progress: Progress = no_progress) -> dict[str, Any]:
-    """Measure a model on labelled pairs of any kind: its own predictions, and the probabilities of an index.
-
-    The predictions of a network are those of its head, called the same from the threshold in its manifest; other
-    models predict by their probability. Stages reported to ``progress``: as ``evaluate_pairs``.
-
-    Raises:
-        InputRefused: all pairs are the same, or all are different.
-    """
-    binary = pairs.binary()
-    by_index = evaluate_pairs(model, pairs.left, pairs.right, binary.targets.astype(int).tolist(), progress=progress)
-    if model.head is None:
-        similarities = pair_similarities(model.encoder, pairs.left, pairs.right)
-        found, line = model.compare(pairs.left, pairs.right, similarities), model.default_probability
-    else:
-        head = model.manifest["head"]
-        pairs, found = _as_learnt(pairs, model.head.compare(pairs.left, pairs.right), head)
-        line = float(head["threshold"])
-    baselines = by_index.pop("baselines")
-    return {"labels": pairs.labels, **measure(pairs, found, line), "probability": by_index, "baselines": baselines}
-
-
-def _as_learnt(
-    pairs: PairSet, found: NDArray[np.float64], head: Mapping[str, Any]
-) -> tuple[PairSet, NDArray[np.float64]]:
-    """Return the pairs with the classes that a head has learnt, and its probabilities of these.
-
-    If the pairs have other labels, the probabilities of the classes that mean the same are added up.
-    """
-    if found.ndim == 1:
-        return pairs, found
-    learnt, same = list(head["classes"]), sorted(head["same"])
-    if pairs.labels != "classes" or not set(pairs.classes) <= set(learnt):
-        return pairs.binary() if pairs.labels == "classes" else pairs, np.asarray(found[:, same].sum(axis=1))
-    number = np.array([learnt.index(name) for name in pairs.classes], dtype=np.float64)
-    targets = number[pairs.targets.astype(np.int64)]
-    return replace(pairs, targets=targets, classes=tuple(learnt), same=frozenset(same)), found
 
 
 def evaluate_clusters(

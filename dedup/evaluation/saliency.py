@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dedup.encoder.token_reader import characters_of, words_of
-from dedup.text.normalise import normalise
+from dedup.encoder.onnx import OnnxEncoder, pair_similarities
+from dedup.encoder.token_reader import TokenReader, characters_of, words_of
+from dedup.model import Model
 
 Compare = Callable[[Sequence[str], Sequence[str]], NDArray[np.float64]]
 """Returns the similarity, (n,), of n pairs of normal forms."""
@@ -39,12 +40,8 @@ def saliency(left: str, right: str, unit: str, compare: Compare) -> tuple[list[P
     (whole,) = compare([left], [right]).tolist()
     found: list[list[Part]] = []
     for at, pieces in enumerate(sides):
-        without = [normalise("".join(pieces[:place] + pieces[place + 1 :])) for place in range(len(pieces))]
-        tried = [
-            place
-            for place, text in enumerate(without[:MOST_PARTS])
-            if text and pieces[place] != " "
-        ]
+        without = [" ".join("".join(pieces[:place] + pieces[place + 1 :]).split()) for place in range(len(pieces))]
+        tried = [place for place, text in enumerate(without[:MOST_PARTS]) if text and pieces[place] != " "]
         effects = np.zeros(len(pieces))
         if tried:
             texts = [without[place] for place in tried]
@@ -52,6 +49,26 @@ def saliency(left: str, right: str, unit: str, compare: Compare) -> tuple[list[P
             effects[tried] = whole - compare(*pairs)
         found.append([Part(text, float(effect)) for text, effect in zip(pieces, effects, strict=True)])
     return found[0], found[1]
+
+
+def unit_of(model: Model) -> str:
+    """Return what the encoder of a model reads: ``character`` or ``word``."""
+    reader = model.encoder.reader if isinstance(model.encoder, OnnxEncoder) else None
+    return "word" if isinstance(reader, TokenReader) and reader.unit != "character" else "character"
+
+
+def similarity_of(model: Model) -> Compare:
+    """Return how much a model says that pairs are the same: by the head of a network, else by the cosine."""
+    head, encoder = model.head, model.encoder
+    if head is None:
+        return lambda left, right: pair_similarities(encoder, left, right).astype(np.float64)
+    same = sorted(model.manifest["head"]["same"])
+
+    def compare(left: Sequence[str], right: Sequence[str]) -> NDArray[np.float64]:
+        found = head.compare(left, right)
+        return found if found.ndim == 1 else np.asarray(found[:, same].sum(axis=1))
+
+    return compare
 
 
 def _pieces(text: str, unit: str) -> list[str]:

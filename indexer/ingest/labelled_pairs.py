@@ -12,12 +12,11 @@ from dedup.errors import InputRefused, UsageError
 from dedup.evaluation.pair_set import PairSet
 from dedup.runtime.progress import Progress, with_total
 from dedup.text.normalise import normalise
-from indexer.ingest.intake import fault_of
+from indexer.ingest.intake import fault_of_row
 from indexer.ingest.reject_rate import RejectRate
 from indexer.reading.detection.pair_columns import PairColumns
 from indexer.reading.labels import MOST_CLASSES, NO_CONSENSUS, Kind, binary_of, class_of, grade_of, kind_of, means_same
 from indexer.reading.open import ReadOptions, Row, Table, open_table
-from indexer.reading.placeholders import is_placeholder
 from indexer.reading.rejects import Reject
 
 KINDS: tuple[Kind, ...] = ("binary", "classes", "graded")
@@ -191,10 +190,8 @@ def _take(found: _Found, row: Row, second: str, label: str, kind: Kind) -> Rejec
 def _normal(row: Row, text: str, which: str | None) -> tuple[str, Reject | None]:
     """Return the normal form of a text, or why the row is rejected."""
     whose = f"The {which} text: " if which else ""
-    if is_placeholder(text):
-        return "", row.reject("E_NAME_PLACEHOLDER", None, f"{whose}{text.strip()!r} stands for no name.")
     normal = normalise(text)
-    fault = fault_of(normal)
+    fault = fault_of_row(text, normal)
     return normal, None if fault is None else row.reject(fault[0], None, whose + fault[1])
 
 

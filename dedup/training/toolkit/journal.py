@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dedup.errors import UsageError
-from dedup.training.toolkit.curves import draw_curves
+from dedup.training.toolkit.learning_curves import draw_curves
 
 METRICS = "metrics.jsonl"
 

@@ -33,12 +33,8 @@ def write_page(out: TextIO, page: Page) -> None:
     own = files(__package__)
     style, script, body = ((own / f"page.{name}").read_text("utf-8").strip() for name in ("css", "js", "html"))
     data, packed = pack(page.clusters, page.columns)
-    policy = (
-        f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; base-uri 'none'; "
-        "form-action 'none'"
-    )
     parts = {
-        "policy": policy,
+        "policy": content_policy(style, script),
         "style": style,
         "script": script,
         "data": data,
@@ -55,6 +51,12 @@ def write_page(out: TextIO, page: Page) -> None:
         "elsewhere": _elsewhere(page),
     }
     out.write(BEGINNING + Template(body).substitute(parts) + "\n")
+
+
+def content_policy(style: str, script: str | None = None) -> str:
+    """Return the policy of a page: only this style and this script, and nothing from anywhere."""
+    scripts = "" if script is None else f"script-src '{_hash(script)}'; "
+    return f"default-src 'none'; {scripts}style-src '{_hash(style)}'; base-uri 'none'; form-action 'none'"
 
 
 def _hash(text: str) -> str:
