@@ -3,9 +3,9 @@
     python benchmarks/fine_tuning.py --data ../shared/data --work build/fine_tuning
     python benchmarks/fine_tuning.py ... --parts encoder --sets toponyms --labels 1000 --draws 1
 
-Each line draws labels from the training file, fine-tunes a part of the shipped model as `dedup train` does, and measures
-the best F1 of the probabilities on the whole validation file. Where the command refuses, the shipped model is kept.
-Results are kept in WORK, one line each, so that an interrupted run continues.
+Each line draws labels from the training file, fine-tunes a part of the shipped model as `dedup train` does, and
+measures the best F1 of the probabilities on the whole validation file. Where the command refuses, the shipped model is
+kept. Results are kept in WORK, one line each, so that an interrupted run continues.
 """
 
 import argparse
@@ -27,13 +27,14 @@ from dedup.evaluation.pair_set import PairSet
 from dedup.model import Model, load_model
 from dedup.runtime.progress import no_progress
 from dedup.training.toolkit.recipe import recipe_of
-from dedup.training.toolkit.train_pairs import Task, fine_tune, train_network
+from dedup.training.toolkit.scorer_task import Task, fine_tune
+from dedup.training.toolkit.train_pairs import train_network
 
 NAMES = ("amazon_google", "toponyms", "afqmc")
 _FILES = {"amazon_google": ("pairs/amazon_google_train", "pairs/amazon_google_validation")}
 _INTRODUCTION = (
-    "Written by `benchmarks/fine_tuning.py`: best F1 on the validation file, the shipped model against the same with its "
-    "scorer or encoder fine-tuned. One number for each draw of the labels; `kept` where the command wrote nothing."
+    "Written by `benchmarks/fine_tuning.py`: best F1 on the validation file, the shipped model against the same with "
+    "its scorer or encoder fine-tuned. One number for each draw of the labels; `kept` where the command wrote nothing."
 )
 
 

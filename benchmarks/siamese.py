@@ -32,7 +32,8 @@ from dedup.runtime.progress import no_progress
 from dedup.training.data.negatives import random_negatives
 from dedup.training.data.splitting import split
 from dedup.training.toolkit.recipe import read_recipe
-from dedup.training.toolkit.train_pairs import Task, train_network
+from dedup.training.toolkit.scorer_task import Task
+from dedup.training.toolkit.train_pairs import train_network
 from indexer.ingest.labelled_pairs import Wanted, read_pairs
 from indexer.reading.open import ReadOptions
 

@@ -21,14 +21,17 @@ if TYPE_CHECKING:
     from dedup.evaluation.pair_set import PairSet
     from dedup.model import Model
     from dedup.training.toolkit.recipe import Recipe
-    from dedup.training.toolkit.train_pairs import Task
+    from dedup.training.toolkit.scorer_task import Task
     from indexer.ingest.labelled_pairs import Wanted
+    from indexer.jobs.reviewing.training_pairs import JudgedTexts
     from indexer.reading.open import ReadOptions
+    from indexer.store.workspace import Workspace
 
 EXAMPLES = options.examples(
     "dedup train labelled.csv -o model",
     "dedup train labelled.csv --tune encoder -o model",
     "dedup train pairs.jsonl more.csv.gz --preset word-rnn --set training.epochs=3 -o model",
+    "dedup train --from-judgements -o model",
     "dedup train --from-corpus companies.csv -t name --preset char-lstm -o model",
     "dedup train data -o model --seed 1",
 )
@@ -43,7 +46,9 @@ class Tuned(StrEnum):
     encoder = "encoder"
 
 
-_NO_PAIRS = "Give files of labelled pairs, as in `dedup train labelled.csv -o model`, or --from-corpus."
+_NO_PAIRS = (
+    "Give files of labelled pairs, as in `dedup train labelled.csv -o model`, or --from-corpus or --from-judgements."
+)
 _STEPS = "--steps is for a directory of training data; use --epochs with pairs."
 
 Pairs = Annotated[
@@ -85,6 +90,12 @@ FromCorpus = Annotated[
     str | None,
     typer.Option(
         "--from-corpus", metavar="FILE", help="Make pairs of the texts of this file: variants, and similar names."
+    ),
+]
+FromJudgements = Annotated[
+    bool,
+    typer.Option(
+        "--from-judgements", help="Train on what people judged the same or different in the index of --workspace."
     ),
 ]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Forget the checkpoints of an interrupted training.")]
@@ -136,6 +147,7 @@ def train(
     init: Init = None,
     tune: Tune = None,
     from_corpus: FromCorpus = None,
+    from_judgements: FromJudgements = False,
     fresh: Fresh = False,
     epochs: Epochs = None,
     batch_size: BatchSize = None,
@@ -143,6 +155,9 @@ def train(
     device: Device = None,
     seed: Seed = None,
     steps: Steps = None,
+    workspace: options.Workspace = options.DEFAULT_WORKSPACE,
+    database: options.Database = None,
+    schema: options.Schema = None,
     threads: options.Threads = None,
     quiet: options.Quiet = False,
     text: options.TextColumns = None,
@@ -170,27 +185,31 @@ def train(
     are found by their names and values.
 
     An interrupted training continues when the same command is run again. Exit code 3: done, but some rows were
-    rejected. Needs torch: pip install 'neardup[train]'.
+    rejected. All but the scorer needs torch: pip install 'neardup[train]'.
     """
-    from importlib.util import find_spec
-
     from dedup.errors import UsageError
 
     files = pairs or []
-    if find_spec("torch") is None or find_spec("onnx") is None:
-        raise UsageError("Training needs torch: pip install 'neardup[train]'")
     compute_with(threads)
     from dedup.training.toolkit.model_directory import check_output
 
     check_output(output)
     if len(files) == 1 and Path(files[0]).is_dir():
-        _train_shipped(Path(files[0]), output, steps, seed, given=[preset, config, init, tune, from_corpus])
+        _train_shipped(
+            Path(files[0]),
+            output,
+            steps,
+            seed,
+            given=[preset, config, init, tune, from_corpus or from_judgements or None],
+        )
         return
-    if steps is not None or not (files or from_corpus):
+    if steps is not None or not (files or from_corpus or from_judgements):
         raise UsageError(_NO_PAIRS if steps is None else _STEPS)
 
+    from dedup.training.data.corpus_pairs import joined
     from indexer.ingest.labelled_pairs import Wanted, kind_asked
     from indexer.reading.open import ReadOptions
+    from indexer.store.workspace import Workspace
 
     asked = _asked(changes, epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, device=device, seed=seed)
     recipe, model, start = _begun_with(preset, config, asked, init, tune)
@@ -208,8 +227,12 @@ def train(
     wanted = Wanted(first, second, label, kind_asked(labels), same or (), max_reject_rate)
     own_seed = recipe.training.seed if recipe is not None else seed or 0
     read, rejected = _read(files, from_corpus, reading, wanted, rejects, output, own_seed, quiet=quiet)
-
-    task = _task(read, output, model, start, [*files, *([from_corpus] if from_corpus else [])], fresh=fresh)
+    if from_judgements:
+        judged = _judged(Workspace(workspace, database, schema=schema), quiet=quiet)
+        read.append(judged.pairs)
+        model = model.with_corpus(judged.corpus) if judged.corpus else model
+    used = [*files, *([from_corpus] if from_corpus else []), *(["judgements"] if from_judgements else [])]
+    task = _task(joined(read), output, model, start, used, fresh=fresh)
     write_summary(_run(task, recipe, own_seed, quiet=quiet), sys.stdout, as_json=False)
     end_with_rejects(rejected, allowed=allow_rejects)
 
@@ -222,7 +245,7 @@ def _asked(changes: Sequence[str] | None, **settings: float | str | None) -> lis
 def _task(
     pairs: PairSet, output: Path, model: Model, start: Model | None, inputs: Sequence[str], *, fresh: bool
 ) -> Task:
-    from dedup.training.toolkit.train_pairs import Task
+    from dedup.training.toolkit.scorer_task import Task
 
     sources = {Path(file).name: "given by the user" for file in inputs}
     return Task(pairs, output, model, start, shlex.join(["dedup", *sys.argv[1:]]), sources, fresh)
@@ -231,6 +254,8 @@ def _task(
 def _train_shipped(data: Path, output: Path, steps: int | None, seed: int | None, *, given: Sequence[object]) -> None:
     """Train as the shipped model was; raises ``UsageError`` for options that are for labelled pairs."""
     from dedup.errors import UsageError
+
+    _require_torch()
     from dedup.training.command import train as train_model
 
     if any(option is not None for option in given):
@@ -239,6 +264,19 @@ def _train_shipped(data: Path, output: Path, steps: int | None, seed: int | None
             "--config, --init, --tune and --from-corpus are for files of labelled pairs."
         )
     train_model(data, output, steps, seed, say)
+
+
+def _require_torch() -> None:
+    """Raise ``UsageError`` unless what trains a network is installed."""
+    from importlib.util import find_spec
+
+    from dedup.errors import UsageError
+
+    if find_spec("torch") is None or find_spec("onnx") is None:
+        raise UsageError(
+            "Training an encoder needs torch: pip install 'neardup[train]'. Without it, the scorer can be fine-tuned: "
+            "leave out --preset, --config and --tune."
+        )
 
 
 def _begun_with(
@@ -261,6 +299,7 @@ def _begun_with(
         if only_seed := [one for one in asked if not one.startswith("training.seed=")]:
             raise UsageError(f"{only_seed[0]} is for training a network: add --preset NAME, or --tune encoder.")
         return None, model, None
+    _require_torch()
     from dedup.training.toolkit.recipe import read_recipe, recipe_of
 
     if config is not None and not config.is_file():
@@ -280,10 +319,10 @@ def _read(
     seed: int,
     *,
     quiet: bool,
-) -> tuple[PairSet, int]:
-    """Return all pairs, read and made, and the number of rejected rows; raises what the readers raise."""
+) -> tuple[list[PairSet], int]:
+    """Return the pairs that are read and made, and the number of rejected rows; raises what the readers raise."""
     from dedup.errors import InputRefused
-    from dedup.training.data.corpus_pairs import generated_pairs, joined
+    from dedup.training.data.corpus_pairs import generated_pairs
     from dedup.training.toolkit.model_directory import TRAINING as FOLDER
     from indexer.ingest.labelled_pairs import read_pairs, read_texts
     from indexer.reading.inputs import open_rejects
@@ -304,17 +343,28 @@ def _read(
                 say_rejected(refused)
             raise
         say_rejected(refused)
-        return joined(found), refused.count
+        return found, refused.count
+
+
+def _judged(place: Workspace, *, quiet: bool) -> JudgedTexts:
+    """Return what people judged in an index; raises ``InputRefused`` if that is too little."""
+    from dedup.training.toolkit.fine_tuning import MIN_OF_EACH
+    from indexer.jobs.reviewing.training_pairs import judged_texts
+
+    place.check_readable()
+    return judged_texts(place, MIN_OF_EACH, notes_unless(quiet))
 
 
 def _run(task: Task, recipe: Recipe | None, seed: int, *, quiet: bool) -> dict[str, Any]:
     """Fine-tune or train; return a summary."""
-    from torch import set_num_threads
+    from dedup.training.toolkit.scorer_task import fine_tune
 
-    from dedup.training.toolkit.train_pairs import fine_tune, train_network
-
-    set_num_threads(count())
     with shown_progress(quiet=quiet) as progress:
         if recipe is None:
             return fine_tune(task, seed, progress, notes_unless(quiet))
+        from torch import set_num_threads
+
+        from dedup.training.toolkit.train_pairs import train_network
+
+        set_num_threads(count())
         return train_network(task, recipe, progress, notes_unless(quiet))

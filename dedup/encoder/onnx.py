@@ -34,7 +34,7 @@ TOKENS = "tokens"
 """Metadata of an ONNX file that hold the ``TokenReader`` of its encoder; without them it reads letters and grams."""
 
 ATTENTION = "attention_"
-"""Beginning of the names of the outputs that hold the attention of each block of a tower, (n, heads, length, length)."""
+"""Beginning of the names of the outputs with the attention of each block, (n, heads, length, length)."""
 
 REMEDY = "use the model that ships with neardup, or train one with `dedup train`."
 

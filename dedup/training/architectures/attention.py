@@ -47,7 +47,7 @@ class Attention:
 def attend(query: Tensor, key: Tensor, value: Tensor, real: Tensor, heads: int) -> Tensor:
     """Return scaled dot-product attention in ``heads`` parts, (n, length, size)."""
     n, length, size = query.shape
-    found = weights(query, key, real, heads) @ _split(value, heads)
+    found: Tensor = weights(query, key, real, heads) @ _split(value, heads)
     return found.transpose(1, 2).reshape(n, length, size)
 
 

@@ -24,8 +24,8 @@ class Graph:
     """Nodes, constants and parameters of a graph; values are known by their names.
 
     Parameters are those of ``module``, named and laid out as in torch; nodes bring them into the form that ONNX needs,
-    and ONNX Runtime computes these once, when it loads the file. ``attention`` are the weights of each block of a tower,
-    (n, heads, length, length).
+    and ONNX Runtime computes these once, when it loads the file. ``attention`` are the weights of each block of a
+    tower, (n, heads, length, length).
     """
 
     def __init__(self, module: nn.Module) -> None:

@@ -33,7 +33,7 @@ def generated_pairs(texts: Sequence[str], count: int, seed: int) -> PairSet:
 
 
 def joined(parts: Sequence[PairSet]) -> PairSet:
-    """Return all pairs of one or two sets; labels of several kinds cannot be joined.
+    """Return all pairs of several sets; labels of several kinds cannot be joined.
 
     Raises:
         InputRefused: the labels are of several kinds.
@@ -42,7 +42,8 @@ def joined(parts: Sequence[PairSet]) -> PairSet:
     for other in others:
         if first.labels != other.labels:
             raise InputRefused(
-                f"The labels of the pairs are {first.labels}, and generated pairs have 0 and 1; train on one of them.",
+                f"The labels of the pairs are {first.labels}, and those of judgements and of generated pairs are 0 and "
+                "1; train on one of them.",
                 "E_LABELS",
             )
         first = replace(

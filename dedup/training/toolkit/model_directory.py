@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,8 +27,10 @@ from dedup.evaluation.pair_set import PairSet
 from dedup.evidence.scorer import Scorer
 from dedup.model import FILES, FORMAT_VERSION, Model, load_model
 from dedup.text.normalise import NORMALISER_VERSION
-from dedup.training.architectures.siamese import Siamese
-from dedup.training.toolkit.recipe import Recipe
+
+if TYPE_CHECKING:
+    from dedup.training.architectures.siamese import Siamese
+    from dedup.training.toolkit.recipe import Recipe
 
 MANIFEST = "manifest.json"
 TRAINING = "training"

@@ -1,11 +1,10 @@
-"""Train a model on labelled pairs: a whole network by a recipe, or the scorer of a model that exists."""
+"""Train a whole network on labelled pairs, by a recipe."""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,74 +20,14 @@ from dedup.runtime.progress import Progress
 from dedup.training.data.negatives import random_negatives
 from dedup.training.data.splitting import split
 from dedup.training.toolkit.build import build
-from dedup.training.toolkit.fine_tuning import MIN_OF_EACH, Tuned, scorer_for_encoder, tune_scorer
+from dedup.training.toolkit.fine_tuning import MIN_OF_EACH, Tuned, scorer_for_encoder
 from dedup.training.toolkit.model_directory import TRAINING, Described, check_output, write_network, write_scorer
 from dedup.training.toolkit.recipe import Recipe
-from dedup.training.toolkit.trainer import Notify, Trainer
+from dedup.training.toolkit.scorer_task import Notify, Task, rounded
+from dedup.training.toolkit.trainer import Trainer
 
 TOLERANCE = 0.005
 """Best F1 by which a new model may be worse than the shipped one before a warning says so."""
-
-_NAMES = ("best_f1", "auc", "accuracy", "best_accuracy", "class_accuracy", "macro_f1", "spearman", "pearson", "f1")
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """What is to be trained, besides the recipe.
-
-    Attributes:
-        pairs: The labelled pairs.
-        output: Directory for the model.
-        base: The model whose scorer and words are begun with, and that is compared with.
-        init: The model whose encoder is begun with; None to begin from nothing.
-        command: The command, for the manifest.
-        sources: What the pairs are, for the manifest.
-        fresh: Forget the checkpoints of an interrupted training.
-
-    """
-
-    pairs: PairSet
-    output: Path
-    base: Model
-    init: Model | None
-    command: str
-    sources: Mapping[str, str]
-    fresh: bool = False
-
-
-def fine_tune(task: Task, seed: int, progress: Progress, notify: Notify) -> dict[str, Any]:
-    """Fit the scorer of ``task.base`` to the labels and write the model; return a summary.
-
-    Raises:
-        InputRefused: the labels do not make it better on held-back entities (code ``E_NOT_BETTER``), or are too few.
-            Nothing was written.
-    """
-    check_output(task.output)
-    tuned = tune_scorer(task.base, task.pairs.binary(), seed, progress)
-    gain = tuned.after["best_f1"] - tuned.before["best_f1"]
-    if tuned.strength is None:
-        raise InputRefused(
-            f"These labels do not make the model better: on held-back entities its best F1 is "
-            f"{tuned.before['best_f1']:.4f}, that of the best fine-tuned scorer {tuned.after['best_f1']:.4f}. Keep the "
-            "model as it is; give more labels, or train an encoder with --preset.",
-            "E_NOT_BETTER",
-        )
-    measures = {"model before": tuned.before, "fine-tuned": tuned.after}
-    training = {"tuned": "scorer", "strength": tuned.strength, "seed": seed}
-    described = {
-        "command": task.command,
-        "sources": dict(task.sources),
-        "measures": {"held_back": measures},
-        "training": training,
-    }
-    made = write_scorer(task.output, task.base, tuned.scorer, described)
-    return {
-        "pairs": len(task.pairs),
-        "tuned": "scorer",
-        "held back": {name: _rounded(found) for name, found in measures.items()},
-        "gain in best F1": f"{gain:+.4f}",
-        "model": str(made.directory),
-    }
 
 
 def train_network(task: Task, recipe: Recipe, progress: Progress, notify: Notify) -> dict[str, Any]:
@@ -132,7 +71,7 @@ def train_network(task: Task, recipe: Recipe, progress: Progress, notify: Notify
         "parameters": siamese.count(),
         "epochs": entries[-1]["epoch"] if entries else 0,
         "seconds": round(entries[-1]["seconds"], 1) if entries else 0.0,
-        "held back": {name: _rounded(one) for name, one in compared.items()},
+        "held back": {name: rounded(one) for name, one in compared.items()},
         "model": str(made.directory),
     }
 
@@ -211,7 +150,3 @@ def _warn(compared: Mapping[str, Mapping[str, Any]], notify: Notify) -> None:
             f"Warning: on the held-back pairs the new model is worse than the one it is based on (best F1 {best:.4f} "
             f"and {based:.4f}); keep that one, or give more pairs."
         )
-
-
-def _rounded(found: Mapping[str, Any]) -> dict[str, float]:
-    return {name.replace("_", " "): round(float(found[name]), 4) for name in _NAMES if name in found}

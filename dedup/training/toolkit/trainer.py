@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from dedup.training.toolkit.checkpoints import Checkpoints, key_of
 from dedup.training.toolkit.interruption import Interruption, interruption
 from dedup.training.toolkit.journal import Journal
 from dedup.training.toolkit.recipe import Recipe
+from dedup.training.toolkit.scorer_task import Notify
 
 _PAIRS = 4_096
 _CHUNK = 256
@@ -35,8 +36,6 @@ _MEASURES = {
     "classes": {"auto": "class_accuracy", "f1": "macro_f1", "accuracy": "class_accuracy"},
     "graded": {"auto": "spearman", "f1": "best_f1", "accuracy": "best_accuracy"},
 }
-
-Notify = Callable[[str], None]
 
 
 class Trainer:

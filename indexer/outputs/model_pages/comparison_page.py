@@ -131,12 +131,13 @@ def _saliency(found: Comparison) -> str:
 def _attention(attention: Sequence[Attention]) -> str:
     long = any(len(one.tokens) > MOST_TOKENS for one in attention)
     note = (
-        "Rows are what reads, columns what is read; each row adds up to 1, and the darkest cell is the highest of its map."
+        "Rows are what reads, columns what is read. White is an even share of the attention or less, dark is all of it."
         + (f" Only the first {MOST_TOKENS} tokens are drawn." if long else "")
     )
     drawn = "".join(received(one.tokens, one.weights, side) for one, side in zip(attention, _SIDES, strict=True))
     heads = "".join(
-        f"<details open><summary>Each head, {side} text</summary>{attention_of(one.tokens, one.weights, side)}</details>"
+        f"<details open><summary>Each head, {side} text</summary>"
+        f"{attention_of(one.tokens, one.weights, side)}</details>"
         for one, side in zip(attention, _SIDES, strict=True)
     )
     return f'<p>{safe(note)}</p><div class="row">{drawn}</div>{heads}'

@@ -20,10 +20,17 @@ _ERRORS = 25
 """Pairs of each kind of error that are listed."""
 _MOST_DOTS = 3_000
 _NAMES = {
-    "accuracy": "accuracy", "class_accuracy": "accuracy of the classes", "f1": "F1", "macro_f1": "mean F1 of the classes",
-    "precision": "precision", "recall": "recall", "auc": "AUC", "average_precision": "average precision",
-    "spearman": "Spearman", "pearson": "Pearson",
-}  # fmt: skip
+    "accuracy": "accuracy",
+    "class_accuracy": "accuracy of the classes",
+    "f1": "F1",
+    "macro_f1": "mean F1 of the classes",
+    "precision": "precision",
+    "recall": "recall",
+    "auc": "AUC",
+    "average_precision": "average precision",
+    "spearman": "Spearman",
+    "pearson": "Pearson",
+}
 _SCORES = "predictions of the network"
 _PROBABILITIES = "probabilities of an index"
 

@@ -35,7 +35,7 @@ def attention_of(tokens: Sequence[str], weights: NDArray[np.float32], name: str)
     shown = [_short(token) for token in tokens[:MOST_TOKENS]]
     weights = weights[:, :, :MOST_TOKENS, :MOST_TOKENS]
     maps = [
-        _map(shown, weights[block, head], f"block {block + 1}, head {head + 1}", name)
+        _map(shown, weights[block, head], 1 / len(tokens), f"block {block + 1}, head {head + 1}", name)
         for block in range(weights.shape[0])
         for head in range(weights.shape[1])
     ]
@@ -48,23 +48,26 @@ def received(tokens: Sequence[str], weights: NDArray[np.float32], name: str) -> 
     means = weights.mean(axis=2)[:, :, :MOST_TOKENS].reshape(-1, len(shown))
     rows = [f"{block + 1}.{head + 1}" for block in range(weights.shape[0]) for head in range(weights.shape[1])]
     said = f"Attention that each token of the {name} text gets in each head."
-    return f"<figure><figcaption>{safe(said)}</figcaption>{_grid(rows, shown, means, said)}</figure>"
+    return f"<figure><figcaption>{safe(said)}</figcaption>{_grid(rows, shown, means, 1 / len(tokens), said)}</figure>"
 
 
-def _map(tokens: Sequence[str], weights: NDArray[np.float32], caption: str, name: str) -> str:
-    row, column = np.unravel_index(int(weights.argmax()), weights.shape)
+def _map(tokens: Sequence[str], weights: NDArray[np.float32], even: float, caption: str, name: str) -> str:
+    row, column = divmod(int(weights.argmax()), weights.shape[1])
     said = (
         f"Attention of {caption} in the {name} text; the strongest is {tokens[row]} to {tokens[column]}, "
         f"{weights[row, column]:.2f}."
     )
-    return f"<figure><figcaption>{safe(caption)}</figcaption>{_grid(tokens, tokens, weights, said)}</figure>"
+    return f"<figure><figcaption>{safe(caption)}</figcaption>{_grid(tokens, tokens, weights, even, said)}</figure>"
 
 
-def _grid(rows: Sequence[str], columns: Sequence[str], values: NDArray[np.float32], said: str) -> str:
-    """Return cells shaded by their values, relative to the highest; one path a shade, or the page would be large."""
+def _grid(rows: Sequence[str], columns: Sequence[str], values: NDArray[np.float32], even: float, said: str) -> str:
+    """Return cells shaded by shares that add up to 1 in each row; one path a shade, or the page would be large.
+
+    An even share is white, all of it dark. Shades are on a square-root scale, or most of them would look white.
+    """
     left = 8 + 7 * max(map(len, rows))
     top = 8 + 7 * max(map(len, columns))
-    levels = np.round(LEVELS * values / max(float(values.max()), 1e-9)).astype(int)
+    levels = np.round(LEVELS * np.sqrt(np.maximum(values - even, 0) / max(1 - even, 1e-9))).astype(int)
     paths = []
     for level in range(1, LEVELS + 1):
         cells = "".join(

@@ -63,7 +63,8 @@ def bars(axes: Axes, heights: Iterable[tuple[float, float, float, str]]) -> str:
 def note(axes: Axes, point: Point, text: str, anchor: str = "start") -> str:
     """Return words beside a point."""
     x, y = axes.place(point)
-    return f'<text x="{x + (8 if anchor == "start" else -8):.1f}" y="{y + 4:.1f}" text-anchor="{anchor}">{safe(text)}</text>'
+    x += 8 if anchor == "start" else -8
+    return f'<text x="{x:.1f}" y="{y + 4:.1f}" text-anchor="{anchor}">{safe(text)}</text>'
 
 
 def plot(axes: Axes, drawn: str, said: str) -> str:
@@ -79,9 +80,11 @@ def plot(axes: Axes, drawn: str, said: str) -> str:
     middle, centre = (_LEFT + _WIDTH - _RIGHT) / 2, (_TOP + _HEIGHT - _BOTTOM) / 2
     names = (
         f'<text class="axis" x="{middle:.1f}" y="{_HEIGHT - 6}" text-anchor="middle">{safe(axes.x)}</text>'
-        f'<text class="axis" transform="translate(11 {centre:.1f}) rotate(-90)" text-anchor="middle">{safe(axes.y)}</text>'
+        f'<text class="axis" transform="translate(11 {centre:.1f}) rotate(-90)" text-anchor="middle">'
+        f"{safe(axes.y)}</text>"
     )
-    return f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{safe(said)}">{"".join(grid)}{drawn}{names}</svg>'
+    frame = f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{safe(said)}">'
+    return f"{frame}{''.join(grid)}{drawn}{names}</svg>"
 
 
 def figure(caption: str, svg: str, legend: Iterable[tuple[str, str]] = ()) -> str:
