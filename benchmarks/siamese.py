@@ -29,8 +29,7 @@ from dedup.evaluation.classified import best_threshold, measure
 from dedup.evaluation.pair_set import PairSet
 from dedup.model import load_model
 from dedup.runtime.progress import no_progress
-from dedup.training.data.negatives import random_negatives
-from dedup.training.data.splitting import split
+from dedup.training.data.splitting import entity_of_text, split
 from dedup.training.toolkit.recipe import read_recipe
 from dedup.training.toolkit.scorer_task import Task
 from dedup.training.toolkit.train_pairs import train_network
@@ -81,9 +80,7 @@ def parts_of(data: Path, name: str, most: int) -> tuple[PairSet, PairSet]:
     if validation is None:
         parts = split(pairs, 0.3, _SEED)
         pairs, measured = pairs.select(parts.training), pairs.select(parts.validation)
-        if measured.positive.all():  # negatives drawn at random, as deep-siamese-text-similarity does
-            drawn = random_negatives(measured, 1, _SEED)
-            measured = measured.with_more([one[0] for one in drawn], [one[1] for one in drawn], 0.0)
+        measured = with_negatives(measured)
     else:
         measured = read(data, validation, wanted)
     if name == "snli_2":  # entailment or contradiction, as the two classes of multihead-siamese-nets
@@ -91,6 +88,19 @@ def parts_of(data: Path, name: str, most: int) -> tuple[PairSet, PairSet]:
     if len(pairs) > most:
         pairs = pairs.select(np.random.default_rng(_SEED).permutation(len(pairs))[:most])
     return pairs, measured
+
+
+def with_negatives(pairs: PairSet) -> PairSet:
+    """Return pairs of the same and, unless there are others, two random pairs of all texts for each.
+
+    So deep-siamese-text-similarity draws them; texts of one entity are left out here.
+    """
+    if not pairs.positive.all():
+        return pairs
+    texts, entity = [*pairs.left, *pairs.right], entity_of_text(pairs)
+    order = np.random.default_rng(_SEED).permutation(len(texts)).tolist()
+    drawn = [(text, texts[at]) for text, at in zip(texts, order, strict=True) if entity[text] != entity[texts[at]]]
+    return pairs.with_more([one[0] for one in drawn], [one[1] for one in drawn], 0.0)
 
 
 def trained(preset: str, name: str, pairs: PairSet, measured: PairSet, args: argparse.Namespace) -> dict[str, Any]:
@@ -139,9 +149,7 @@ def baselines(pairs: PairSet, measured: PairSet) -> dict[str, dict[str, Any]]:
         found["majority class"] = {"accuracy": round(float(counts.max() / counts.sum()), 4)}
     plain = measured if measured.labels == "graded" else measured.binary()
     learnt = pairs if pairs.labels == "graded" else pairs.binary()
-    if learnt.positive.all():
-        drawn = random_negatives(learnt, 1, _SEED)
-        learnt = learnt.with_more([one[0] for one in drawn], [one[1] for one in drawn], 0.0)
+    learnt = with_negatives(learnt)
     for title, compare in (("TF-IDF cosine", cosines), ("RapidFuzz token sort ratio", ratio)):
         found[title] = shown(measure(plain, compare(plain), best_threshold(learnt, compare(learnt))))
     return found
