@@ -11,6 +11,7 @@ from typing import Annotated, TextIO
 import typer
 
 from cli.show.render import output_to
+from dedup.errors import UsageError
 
 Html = Annotated[
     Path | None,
@@ -30,6 +31,8 @@ def check_page(path: Path | None, *, inputs: Sequence[str] = ()) -> None:
 
     if path is None:
         return
+    if str(path) == "-":
+        raise UsageError("--html - would mix the page with the figures on standard output; give a file.")
     check_destination(path, "--html", inputs=inputs)
     check_folder(path, "--html")
     if not is_stream(path):
