@@ -1,6 +1,7 @@
 """The tower of a pretrained BERT (Devlin et al. 2019), read from a local directory without any further package.
 
-A directory of Hugging Face's layout serves: ``config.json`` with the model type ``bert``, ``vocab.txt``, and
+A directory of Hugging Face's layout serves: ``config.json`` with the model type ``bert``, ``distilbert`` (Sanh et al.
+2019) or ``electra`` (Clark et al. 2020), ``vocab.txt`` or ``tokenizer.json`` with word pieces, and
 ``model.safetensors`` or ``pytorch_model.bin``. Sentence-BERT (Reimers & Gurevych 2019) pools its states by their mean.
 """
 
@@ -23,7 +24,45 @@ from dedup.training.architectures.part_settings import real, text, whole
 
 _SIZES = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size",
           "max_position_embeddings", "type_vocab_size")  # fmt: skip
-_TYPES: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2"), "I64": np.dtype("<i8")}
+_TYPES: dict[str, np.dtype[Any]] = {
+    "F32": np.dtype("<f4"), "F16": np.dtype("<f2"), "BF16": np.dtype("<u2"), "I64": np.dtype("<i8"),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Family:
+    """How another type of encoder names what a BERT has, as (own, BERT's) pieces of names."""
+
+    sizes: tuple[tuple[str, str], ...] = ()
+    activation: str = "hidden_act"
+    weights: tuple[tuple[str, str], ...] = ()
+
+
+_FAMILIES = {
+    "bert": _Family(),
+    "electra": _Family(),
+    "distilbert": _Family(
+        sizes=(
+            ("dim", "hidden_size"),
+            ("n_layers", "num_hidden_layers"),
+            ("n_heads", "num_attention_heads"),
+            ("hidden_dim", "intermediate_size"),
+        ),
+        activation="activation",
+        weights=(
+            ("transformer.layer.", "encoder.layer."),
+            (".attention.q_lin.", ".attention.self.query."),
+            (".attention.k_lin.", ".attention.self.key."),
+            (".attention.v_lin.", ".attention.self.value."),
+            (".attention.out_lin.", ".attention.output.dense."),
+            (".sa_layer_norm.", ".attention.output.LayerNorm."),
+            (".ffn.lin1.", ".intermediate.dense."),
+            (".ffn.lin2.", ".output.dense."),
+            (".output_layer_norm.", ".output.LayerNorm."),
+        ),
+    ),
+}
+_TOKEN_TYPES = "embeddings.token_type_embeddings.weight"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +81,7 @@ class Bert:
         """Return the pretrained tower; ``size`` is 0, because it has embeddings of its own."""
         config = read_config(Path(self.directory))
         tower = BertTower(self, config)
-        tower.load(read_weights(Path(self.directory)), self.directory)
+        tower.load(read_weights(Path(self.directory), config), self.directory)
         return tower
 
 
@@ -92,15 +131,14 @@ class BertTower(nn.Module):
             InputRefused: one is missing or has another shape.
         """
         own = self.state_dict()
-        found = {name.removeprefix("bert."): value.float() for name, value in weights.items()}
         for name, value in own.items():
-            if name not in found or found[name].shape != value.shape:
+            if name not in weights or weights[name].shape != value.shape:
                 raise InputRefused(
                     f"{where} has no weights {name} of shape {tuple(value.shape)}; give the directory "
                     "of a BERT encoder.",
                     "E_ENCODER",
                 )
-        self.load_state_dict({name: found[name] for name in own})
+        self.load_state_dict({name: weights[name] for name in own})
 
     def forward(self, tokens: Tensor, real: Tensor) -> Tensor:
         """Return the states, (n, length, size), of (n, length) tokens."""
@@ -149,25 +187,36 @@ class BertTower(nn.Module):
 
 
 def read_config(directory: Path) -> dict[str, Any]:
-    """Return the configuration of an encoder.
+    """Return the configuration of an encoder, with the names of a BERT's.
 
     Raises:
-        InputRefused: there is none, or it is not a BERT.
+        InputRefused: there is none, or it is of another type.
     """
     try:
         config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
-        kind, activation = config.get("model_type"), config.get("hidden_act", "gelu")
+        kind = config.get("model_type")
+        family = _FAMILIES.get(kind, _FAMILIES["bert"])
+        activation = config.get(family.activation, "gelu")
+        config |= {name: config[own] for own, name in family.sizes}
+        if kind == "distilbert":
+            config["type_vocab_size"] = 1
+        has_projection = config.get("embedding_size", config.get("hidden_size")) != config.get("hidden_size")
         sizes_are_whole = all(type(config[name]) is int and config[name] > 0 for name in _SIZES)
-    except (OSError, ValueError, AttributeError, KeyError) as error:
+    except (OSError, ValueError, AttributeError, KeyError, TypeError) as error:
         raise InputRefused(
             f"tower.directory {str(directory)!r} holds no readable config.json ({error!r}); give the directory of a "
             "BERT encoder, with --set tower.directory=DIR.",
             "E_ENCODER",
         ) from error
-    if (kind, activation, sizes_are_whole) != ("bert", "gelu", True):
+    positions = config.get("position_embedding_type", "absolute")
+    if (
+        kind not in _FAMILIES
+        or (activation, positions, sizes_are_whole) != ("gelu", "absolute", True)
+        or has_projection
+    ):
         raise InputRefused(
-            f"The encoder in {directory} is of the type {kind!r} with {activation!r}; only BERT with "
-            "gelu is supported.",
+            f"The encoder in {directory} is of the type {kind!r} with {activation!r} and {positions} positions; only "
+            f"{', '.join(_FAMILIES)} with gelu, absolute positions and embeddings of the hidden size are supported.",
             "E_ENCODER",
         )
     return dict(config)
@@ -181,7 +230,7 @@ def read_tokens(directory: Path, max_length: int) -> TokenReader:
     """
     config = read_config(directory)
     try:
-        lines = (directory / "vocab.txt").read_text(encoding="utf-8").split("\n")
+        lines = _vocabulary(directory)
         described = directory / "tokenizer_config.json"
         details = json.loads(described.read_text(encoding="utf-8")) if described.exists() else {}
         vocabulary = tuple(line.rstrip("\r") for line in lines)[: config["vocab_size"]]
@@ -189,25 +238,49 @@ def read_tokens(directory: Path, max_length: int) -> TokenReader:
             raise ValueError("the vocabulary does not begin with [PAD]")
         length = min(max_length, config["max_position_embeddings"])
         return TokenReader("wordpiece", vocabulary, length, strip_accents=bool(details.get("do_lower_case", True)))
-    except (OSError, ValueError, AttributeError) as error:
-        raise InputRefused(f"{directory} has no vocabulary of a BERT in vocab.txt ({error}).", "E_ENCODER") from error
+    except (OSError, ValueError, AttributeError, LookupError, TypeError) as error:
+        message = f"{directory} has no vocabulary of word pieces in vocab.txt or tokenizer.json ({error})."
+        raise InputRefused(message, "E_ENCODER") from error
 
 
-def read_weights(directory: Path) -> dict[str, Tensor]:
-    """Return the weights of an encoder by their names.
+def _vocabulary(directory: Path) -> list[str]:
+    """Return the word pieces in the order of their numbers."""
+    plain, described = directory / "vocab.txt", directory / "tokenizer.json"
+    if plain.exists() or not described.exists():
+        return plain.read_text(encoding="utf-8").split("\n")
+    model = json.loads(described.read_text(encoding="utf-8"))["model"]
+    if model["type"] != "WordPiece":
+        raise ValueError(f"its tokens are those of {model['type']}, not WordPiece")
+    numbered: dict[str, int] = model["vocab"]
+    return sorted(numbered, key=numbered.__getitem__)
+
+
+def read_weights(directory: Path, config: dict[str, Any]) -> dict[str, Tensor]:
+    """Return the weights of an encoder by the names of a BERT's.
 
     Raises:
         InputRefused: there are none, or the file is damaged.
     """
     safe, old = directory / "model.safetensors", directory / "pytorch_model.bin"
     try:
-        if safe.exists():
-            return _read_safetensors(safe)
-        return dict(torch.load(old, map_location="cpu", weights_only=True))
+        found = _read_safetensors(safe) if safe.exists() else torch.load(old, map_location="cpu", weights_only=True)
+        return _as_bert({name: value.float() for name, value in found.items()}, config)
     except (OSError, ValueError, LookupError, RuntimeError, TypeError) as error:
         raise InputRefused(
             f"{directory} has no readable weights ({error}); it needs model.safetensors.", "E_ENCODER"
         ) from error
+
+
+def _as_bert(weights: dict[str, Tensor], config: dict[str, Any]) -> dict[str, Tensor]:
+    found = {}
+    for name, value in weights.items():
+        name = name.removeprefix(f"{config['model_type']}.")
+        for own, berts in _FAMILIES[config["model_type"]].weights:
+            name = name.replace(own, berts)
+        found[name] = value
+    if config["type_vocab_size"] == 1:  # DistilBERT has no types of tokens
+        found.setdefault(_TOKEN_TYPES, torch.zeros(1, config["hidden_size"]))
+    return found
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
@@ -220,5 +293,7 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
         if name != "__metadata__":
             start, stop = (8 + size + offset for offset in one["data_offsets"])
             values = np.frombuffer(bytes(content[start:stop]), dtype=_TYPES[one["dtype"]])
+            if one["dtype"] == "BF16":  # the upper half of a float
+                values = (values.astype("<u4") << 16).view("<f4")
             found[name] = torch.from_numpy(values.reshape(one["shape"]).copy())
     return found

@@ -1,6 +1,7 @@
 """Every preset and every part: equal in torch and ONNX, independent of padding, and loadable again."""
 
 import itertools
+import json
 
 import numpy as np
 import pytest
@@ -13,6 +14,8 @@ from small_networks import EMBEDDED, SMALL  # noqa: E402
 from dedup.encoder.onnx import OnnxEncoder  # noqa: E402
 from dedup.encoder.pair_head import HEAD, OnnxHead  # noqa: E402
 from dedup.errors import InputRefused, UsageError  # noqa: E402
+from dedup.training.architectures import attention as attention_module  # noqa: E402
+from dedup.training.architectures.bert import read_weights  # noqa: E402
 from dedup.training.toolkit.batches import Texts  # noqa: E402
 from dedup.training.toolkit.build import build  # noqa: E402
 from dedup.training.toolkit.recipe import presets, read_recipe  # noqa: E402
@@ -89,6 +92,78 @@ def test_every_head_is_the_same_in_onnx(head, tmp_path):
     check(build(read_recipe(None, None, changes), LEARNT, 3), tmp_path)
 
 
+@pytest.mark.parametrize("preset", ["word-multihead", "transformer"])
+def test_the_attention_of_each_block_is_the_same_in_onnx(preset, tmp_path, bert_directory):
+    siamese = build(small(preset, bert_directory), LEARNT, 2)
+    siamese.write(tmp_path)
+    found, kept = [], attention_module.weights
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(attention_module, "weights", lambda *parts: found.append(kept(*parts)) or found[-1])
+        outputs(siamese, TEXTS[2:3])
+    tokens, weights = OnnxEncoder(tmp_path / "encoder.onnx").attention(TEXTS[2])
+    assert weights.shape == (len(found) // 2, 2, len(tokens), len(tokens))
+    for block, expected in zip(weights, found, strict=False):
+        assert np.abs(block - expected.numpy()[0]).max() <= 1e-4
+    assert np.abs(weights.sum(axis=3) - 1).max() <= 1e-4
+    assert (tokens[0] == "[CLS]") == (preset == "transformer")
+
+
+def test_an_encoder_without_attention_has_none(tmp_path):
+    build(small("word-cnn"), LEARNT, 2).write(tmp_path)
+    assert OnnxEncoder(tmp_path / "encoder.onnx").attention("harbor") is None
+
+
+OWN_NAMES = {
+    "encoder.layer.": "transformer.layer.", ".attention.self.query.": ".attention.q_lin.",
+    ".attention.self.key.": ".attention.k_lin.", ".attention.self.value.": ".attention.v_lin.",
+    ".attention.output.dense.": ".attention.out_lin.", ".attention.output.LayerNorm.": ".sa_layer_norm.",
+    ".intermediate.dense.": ".ffn.lin1.", ".output.dense.": ".ffn.lin2.", ".output.LayerNorm.": ".output_layer_norm.",
+}  # fmt: skip
+
+
+def relatives(bert, folder, kind):
+    """The same encoder in the layout of another type, with its vocabulary in tokenizer.json and numbers of bfloat16."""
+    config = json.loads((bert / "config.json").read_text()) | {"model_type": kind}
+    tensors = {
+        name.removeprefix("bert."): value for name, value in read_weights(bert, config | {"model_type": "bert"}).items()
+    }
+    if kind == "distilbert":
+        own = {"hidden_size": "dim", "num_hidden_layers": "n_layers", "num_attention_heads": "n_heads",
+               "intermediate_size": "hidden_dim", "hidden_act": "activation"}  # fmt: skip
+        config = {own.get(name, name): value for name, value in config.items() if name != "type_vocab_size"}
+        tensors = {name: value for name, value in tensors.items() if "token_type" not in name}
+        for berts, name in OWN_NAMES.items():
+            tensors = {one.replace(berts, name): value for one, value in tensors.items()}
+    (folder / "config.json").write_text(json.dumps(config))
+    vocabulary = (bert / "vocab.txt").read_text().split()
+    model = {"type": "WordPiece", "vocab": {token: at for at, token in enumerate(vocabulary)}}
+    (folder / "tokenizer.json").write_text(json.dumps({"model": model}))
+    torch.save({f"{kind}.{name}": value for name, value in tensors.items()}, folder / "pytorch_model.bin")
+    return folder
+
+
+@pytest.mark.parametrize("kind", ["electra", "distilbert"])
+def test_relatives_of_bert_are_read(kind, tmp_path, bert_directory):
+    (tmp_path / "onnx").mkdir()
+    siamese = build(small("transformer", relatives(bert_directory, tmp_path, kind)), LEARNT, 2)
+    check(siamese, tmp_path / "onnx")
+    original = build(small("transformer", bert_directory), LEARNT, 2)
+    if kind == "distilbert":
+        with torch.no_grad():
+            original.encoder.tower.embeddings["token_type_embeddings"].weight[0] = 0
+    assert np.abs(outputs(siamese, TEXTS)[0] - outputs(original, TEXTS)[0]).max() <= 1e-5
+
+
+def test_half_precision_is_read(tmp_path):
+    values = np.array([[1.0, -2.5], [0.15625, 3e38]], np.float32)
+    header = json.dumps({"a": {"dtype": "BF16", "shape": [2, 2], "data_offsets": [0, 8]}}).encode()
+    halves = (values.view("<u4") >> 16).astype("<u2").tobytes()
+    (tmp_path / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + halves)
+    config = {"model_type": "bert", "type_vocab_size": 2}
+    found = read_weights(tmp_path, config)["a"].numpy()
+    assert np.array_equal(found[:, 0], values[:, 0]) and np.allclose(found, values, rtol=0.01)
+
+
 def test_both_sides_have_one_encoder():
     siamese = build(small("char-bilstm-contrastive"), LEARNT, 2)
     siamese.eval()
@@ -110,7 +185,7 @@ def test_an_encoder_that_is_not_a_bert_is_refused(tmp_path, bert_directory):
     with pytest.raises(InputRefused, match=r"config\.json"):
         build(small("transformer", tmp_path), LEARNT, 2)
     (tmp_path / "config.json").write_text((bert_directory / "config.json").read_text().replace('"bert"', '"gpt2"'))
-    with pytest.raises(InputRefused, match="only BERT"):
+    with pytest.raises(InputRefused, match="only bert, electra, distilbert"):
         build(small("transformer", tmp_path), LEARNT, 2)
     (tmp_path / "config.json").write_text((bert_directory / "config.json").read_text())
     (tmp_path / "vocab.txt").write_text((bert_directory / "vocab.txt").read_text())
