@@ -57,7 +57,7 @@ def _sections(predicted: Predicted, measures: Mapping[str, Any]) -> Iterator[tup
     if predicted.pairs.labels == "graded":
         yield "Grades", _scatter(predicted, measures)
     yield "Curves", _curves(predicted, measures)
-    yield f"What was called what, from {predicted.threshold:.3f} on", _confusion(measures)
+    yield f"What was called what, from {predicted.threshold:.3g} on", _confusion(measures)
     yield "Thresholds", _thresholds(predicted)
     yield "The worst errors", _errors(predicted)
 
@@ -68,7 +68,7 @@ def _figures(predicted: Predicted, measures: Mapping[str, Any]) -> Iterator[tupl
             yield f"{measures[key]:.3f}", name, ""
     if "best_f1" in measures:
         at = measures["best_threshold"]
-        yield f"{measures['best_f1']:.3f}", "best F1", f"from {at:.3f} on, chosen on these pairs"
+        yield f"{measures['best_f1']:.3f}", "best F1", f"from {at:.3g} on, chosen on these pairs"
     if predicted.is_network:
         own = measures["probability"]
         yield f"{own['best_f1']:.3f}", "best F1 of an index", f"AUC {own['auc']:.3f}"
@@ -92,11 +92,14 @@ def _scatter(predicted: Predicted, measures: Mapping[str, Any]) -> str:
         rows = np.random.default_rng(0).permutation(rows)[:_MOST_DOTS]
     spread = np.random.default_rng(0).uniform(-0.08, 0.08, len(rows))  # equal grades would hide one another
     low = min(0.0, float(scores.min()))
-    axes = Axes("grade", "prediction", (-0.2, HIGHEST_GRADE + 0.2), (low, max(1.0, float(scores.max()))))
+    axes = Axes(
+        "grade", "prediction", (-0.2, HIGHEST_GRADE + 0.2), (low, max(1.0, float(scores.max()))), (0, HIGHEST_GRADE)
+    )
     points = list(zip((grades[rows] + spread).tolist(), scores[rows].tolist(), strict=True))
     said = f"Predictions by grade. Spearman {measures['spearman']:.3f}, Pearson {measures['pearson']:.3f}."
     caption = said if len(rows) == len(grades) else f"{said} {len(rows):,} of {len(grades):,} pairs, drawn at random."
-    return plots.figure(caption, plots.plot(axes, plots.dots(axes, points, "cloud", radius=2), said))
+    drawn = plots.figure(caption, plots.plot(axes, plots.dots(axes, points, "cloud", radius=2), said))
+    return f'<div class="row">{drawn}</div>'
 
 
 def _curves(predicted: Predicted, measures: Mapping[str, Any]) -> str:
@@ -123,11 +126,11 @@ def _precision_recall(predicted: Predicted, measures: Mapping[str, Any], lines: 
         for kind, _, scores in reversed(lines)
     )
     at = (measures["recall"], measures["precision"])
-    drawn += plots.dots(axes, [at], "dot chosen", [f"threshold {predicted.threshold:.3f}"])
-    drawn += plots.note(axes, at, f"{predicted.threshold:.2f}", "end" if at[0] > 0.5 else "start")
+    drawn += plots.dots(axes, [at], "dot chosen", [f"threshold {predicted.threshold:.3g}"])
+    drawn += plots.note(axes, at, f"{predicted.threshold:.3g}", "end" if at[0] > 0.5 else "start")
     said = (
         f"Precision by recall: average precision {measures['average_precision']:.3f}; at the threshold "
-        f"{predicted.threshold:.3f} precision {at[1]:.3f} and recall {at[0]:.3f}."
+        f"{predicted.threshold:.3g} precision {at[1]:.3f} and recall {at[0]:.3f}."
     )
     return plots.figure("Precision and recall; the dot is the threshold", plots.plot(axes, drawn, said), legend)
 
@@ -200,7 +203,7 @@ def _thresholds(predicted: Predicted) -> str:
             for word, value in (("the threshold", predicted.threshold), ("best F1", best))
             if one.threshold == value
         ]
-        name = f"<b>{one.threshold:.3f}</b> {safe(', '.join(marks))}" if marks else f"{one.threshold:.2f}"
+        name = f"<b>{one.threshold:.3g}</b> {safe(', '.join(marks))}" if marks else f"{one.threshold:.2f}"
         shares = (one.precision, one.recall, one.f1, one.accuracy)
         rows.append((name, f"{one.called:,}", *(f"{share:.3f}" for share in shares)))
     return table(("from", "called same", "precision", "recall", "F1", "accuracy"), rows)

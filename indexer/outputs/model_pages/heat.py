@@ -68,7 +68,8 @@ def _grid(rows: Sequence[str], columns: Sequence[str], values: NDArray[np.float3
     left = 8 + 7 * max(map(len, rows))
     top = 8 + 7 * max(map(len, columns))
     levels = np.round(LEVELS * np.sqrt(np.maximum(values - even, 0) / max(1 - even, 1e-9))).astype(int)
-    paths = []
+    frame = f'<rect class="frame" x="{left}" y="{top}" width="{_CELL * len(columns)}" height="{_CELL * len(rows)}"/>'
+    paths = [frame]
     for level in range(1, LEVELS + 1):
         cells = "".join(
             f"M{left + _CELL * x} {top + _CELL * y}h{_CELL - 1}v{_CELL - 1}h-{_CELL - 1}z"

@@ -16,12 +16,13 @@ _TICKS = 5
 
 @dataclass(frozen=True, slots=True)
 class Axes:
-    """The names and the ranges of both axes."""
+    """The names and the ranges of both axes, and from where to where there are ticks."""
 
     x: str
     y: str
     x_range: Point = (0.0, 1.0)
     y_range: Point = (0.0, 1.0)
+    x_ticks: Point = (0.0, 1.0)
 
     def place(self, point: Point) -> Point:
         """Return where a point is drawn."""
@@ -72,7 +73,7 @@ def plot(axes: Axes, drawn: str, said: str) -> str:
     grid = []
     for tick in range(_TICKS + 1):
         share = tick / _TICKS
-        at = tuple(low + share * (high - low) for low, high in (axes.x_range, axes.y_range))
+        at = tuple(low + share * (high - low) for low, high in (axes.x_ticks, axes.y_range))
         (x, bottom), (_, y) = axes.place((at[0], axes.y_range[0])), axes.place((axes.x_range[0], at[1]))
         grid.append(f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
         grid.append(f'<text class="axis" x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{at[1]:.3g}</text>')

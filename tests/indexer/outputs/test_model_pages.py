@@ -58,7 +58,7 @@ def test_the_figures_are_those_of_the_measures():
     counts = measures["confusion"]["same"]
     shown = f"same {counts['called same']} {counts['called same'] / 30:.1%} {counts['called different']}"
     assert shown in text
-    assert "0.500 the threshold" in text and "best F1" in text
+    assert "0.5 the threshold" in text and "best F1" in text
 
 
 def test_the_worst_errors_are_the_surest_ones_with_what_differs():
