@@ -131,8 +131,8 @@ def _saliency(found: Comparison) -> str:
 def _attention(attention: Sequence[Attention]) -> str:
     long = any(len(one.tokens) > MOST_TOKENS for one in attention)
     note = (
-        "Rows are what reads, columns what is read. The lightest cells get an even share of the attention or less, the darkest all of it."
-        + (f" Only the first {MOST_TOKENS} tokens are drawn." if long else "")
+        "Rows are what reads, columns what is read. The lightest cells get an even share of the attention or less, the "
+        "darkest all of it." + (f" Only the first {MOST_TOKENS} tokens are drawn." if long else "")
     )
     drawn = "".join(received(one.tokens, one.weights, side) for one, side in zip(attention, _SIDES, strict=True))
     heads = "".join(
