@@ -22,6 +22,7 @@ def compare(
     first: Annotated[str, typer.Argument(metavar="A", help="First text.")],
     second: Annotated[str, typer.Argument(metavar="B", help="Second text.")],
     layout: options.Output = ReportFormat.table,
+    model: options.Model = None,
 ) -> None:
     """Compare two texts and explain the result.
 
@@ -32,10 +33,10 @@ def compare(
     log-odds of the probability. A query may give a slightly different result, because it also takes into account
     which words are common in the index.
     """
-    from dedup.model import load_model
     from indexer.jobs.compare import compare
+    from indexer.models.choice import asked_or_shipped
 
-    found = compare(load_model(), first, second)
+    found = compare(asked_or_shipped(model), first, second)
     result: dict[str, Any] = {
         "probability": round(found.probability, DIGITS) if found else 1.0,
         "similarity": round(found.similarity, DIGITS) if found else 1.0,

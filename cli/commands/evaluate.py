@@ -41,10 +41,6 @@ def evaluate(
             help="Labelled pairs in the layouts that `dedup train` reads: 0 and 1, classes, or grades from 0 to 5.",
         ),
     ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option("--model", metavar="DIR", help="Directory of the model to measure. Default: the shipped one."),
-    ] = None,
     pairs: Annotated[
         str | None,
         typer.Option(
@@ -66,6 +62,7 @@ def evaluate(
         ),
     ] = None,
     layout: options.Output = ReportFormat.table,
+    model: options.Model = None,
     threads: options.Threads = None,
     first: options.First = None,
     second: options.Second = None,
@@ -89,7 +86,7 @@ def evaluate(
 
     from dedup.errors import UsageError
     from dedup.evaluation.evaluate import evaluate_clusters, evaluate_labelled, evaluate_pairs
-    from dedup.model import load_model
+    from indexer.models.choice import asked_or_shipped
 
     if [bool(files), pairs is not None, clusters is not None].count(True) != 1:
         raise UsageError("Give either files of pairs, or --pairs FILE, or --clusters FILE.")
@@ -97,7 +94,7 @@ def evaluate(
         raise UsageError("--distractors FILE can be used with --clusters FILE only.")
     result: dict[str, Any]
     rejected = 0
-    measured = load_model(model)
+    measured = asked_or_shipped(model)
     with shown_progress() as progress:
         if files:
             from indexer.ingest.labelled_pairs import Wanted, kind_asked

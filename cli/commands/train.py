@@ -69,7 +69,9 @@ Changes = Annotated[
 Init = Annotated[
     str | None,
     typer.Option(
-        "--init", metavar="MODEL", help="Begin with the model in this directory, or with the shipped one: shipped."
+        "--init",
+        metavar="MODEL",
+        help="Begin with the model of this directory or name, or with the shipped one: shipped.",
     ),
 ]
 Tune = Annotated[
@@ -252,8 +254,9 @@ def _begun_with(
     """
     from dedup.errors import InputRefused, UsageError
     from dedup.model import load_model
+    from indexer.models.choice import named_model
 
-    model = load_model(None if init in (None, "shipped") else init)
+    model = load_model() if init is None else named_model(init)
     is_new = preset is not None or config is not None
     if is_new and tune is not None:
         raise UsageError("--tune fine-tunes a model; leave it out, or --preset and --config.")
