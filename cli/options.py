@@ -89,6 +89,17 @@ Schema = Annotated[
         rich_help_panel=COMMON,
     ),
 ]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        envvar="DEDUP_MODEL",
+        metavar="MODEL",
+        help="Model: its directory, its name in `dedup models`, or shipped for the one that ships with neardup. "
+        "Default: that of the index, or else the shipped one.",
+        rich_help_panel=COMMON,
+    ),
+]
 Threads = Annotated[
     int | None,
     typer.Option(

@@ -10,7 +10,8 @@
 The encoder of another architecture than the shipped one reads other tokens, which its file lists; the manifest then
 describes them under ``tokeniser`` and has no ``alphabet``.
 
-A file whose hash differs from the manifest's, or a manifest in another format, is refused.
+A file whose hash differs from the manifest's, a link that leads out of the directory, or a manifest in another format
+is refused.
 """
 
 from __future__ import annotations
@@ -40,6 +41,9 @@ from dedup.text.normalise import NORMALISER_VERSION
 from dedup.text.word_weights import InverseDocumentFrequency, WordModel, WordWeights
 
 FORMAT_VERSION = 3
+SHIPPED = "shipped"
+"""The name of the model that ships with neardup."""
+MANIFEST = "manifest.json"
 FILES = ("encoder.onnx", "scorer.json", "rarity.json", "words.json")
 
 _RANGES = {
@@ -65,6 +69,16 @@ class Model:
     def __getstate__(self) -> dict[str, Any]:
         """Leave out the encoder and the head, which cannot be pickled; the copy loads them again."""
         return {name: value for name, value in self.__dict__.items() if name not in ("encoder", "head")}
+
+    @property
+    def name(self) -> str:
+        """The name of the directory, which may end in ``@`` and a hash; ``shipped`` for the shipped model."""
+        return SHIPPED if self.is_shipped else self.directory.resolve().name.partition("@")[0] or "model"
+
+    @property
+    def is_shipped(self) -> bool:
+        """Whether this is the model that ships with neardup."""
+        return self.directory == shipped_directory()
 
     @property
     def model_id(self) -> str:
@@ -142,6 +156,11 @@ class Model:
         return explain_pairs(left, right, similarities, self.scorer, self.word_model)
 
 
+def shipped_directory() -> Path:
+    """Return the directory of the model that ships with neardup."""
+    return Path(str(resources.files("dedup"))) / "data" / "model"
+
+
 def load_model(directory: str | os.PathLike[str] | None = None) -> Model:
     """Load the model in ``directory``, or the one that ships with neardup.
 
@@ -150,17 +169,18 @@ def load_model(directory: str | os.PathLike[str] | None = None) -> Model:
 
     Raises:
         UsageError: there is no such directory.
-        VersionMismatch: a file is missing, damaged or of an unsupported version.
+        VersionMismatch: a file is missing, damaged, of an unsupported version or outside of the directory.
     """
     if directory is not None and not Path(directory).is_dir():
         raise UsageError(f"There is no model in {os.fspath(directory)}: it is not a directory; check the path.")
-    directory = Path(str(resources.files("dedup"))) / "data" / "model" if directory is None else Path(directory)
+    directory = shipped_directory() if directory is None else Path(directory)
     try:
-        manifest = _parse((directory / "manifest.json").read_bytes())
+        manifest = _parse(_content(directory, MANIFEST))
         names = [*FILES, HEAD] if HEAD in manifest.get("files", ()) else FILES
-        contents = {name: (directory / name).read_bytes() for name in names}
+        contents = {name: _content(directory, name) for name in names}
     except (AttributeError, OSError, TypeError, ValueError, RecursionError) as error:
-        raise VersionMismatch(f"{directory} contains no readable model ({error}); reinstall neardup.") from error
+        remedy = "reinstall neardup" if directory == shipped_directory() else "copy or train it again"
+        raise VersionMismatch(f"{directory} contains no readable model ({error}); {remedy}.") from error
     try:
         _check(manifest, contents, directory)
         idf = InverseDocumentFrequency.from_json(_parse(contents["rarity.json"]))
@@ -172,6 +192,17 @@ def load_model(directory: str | os.PathLike[str] | None = None) -> Model:
             "that ships with neardup, or train one with `dedup train`."
         ) from error
     return Model(directory, manifest, scorer, WordModel(idf, weights))
+
+
+def _content(directory: Path, name: str) -> bytes:
+    """Return the content of a file of a model; raises ``OSError`` or ``ValueError`` if it is none, or elsewhere."""
+    path = directory / name
+    real = path.resolve(strict=True)
+    if not real.is_relative_to(directory.resolve()):
+        raise ValueError(f"{name} is a link that leads out of the directory")
+    if not real.is_file():  # a pipe would wait for a writer
+        raise ValueError(f"{name} is not a regular file")
+    return path.read_bytes()
 
 
 def _parse(content: bytes) -> Any:  # noqa: ANN401 - JSON; what is expected of it is checked where it is used
@@ -201,7 +232,8 @@ def _check(manifest: dict[str, Any], contents: dict[str, bytes], directory: Path
             )
     for name, content in contents.items():
         if hashlib.sha256(content).hexdigest() != manifest["files"].get(name):
-            raise VersionMismatch(f"{directory / name} does not match the hash in the manifest; reinstall neardup.")
+            remedy = "reinstall neardup" if directory == shipped_directory() else "copy or train it again"
+            raise VersionMismatch(f"{directory / name} does not match the hash in the manifest; {remedy}.")
     for key, (least, most) in _RANGES.items():
         if not least <= manifest[key] <= most:
             raise ValueError(f"{key} is {manifest[key]!r}")

@@ -10,7 +10,7 @@ import typer
 from cli import options
 from cli.options import ReportFormat
 from cli.show.match_rows import lines
-from cli.show.page_file import Html, check_page, name_of, page_file
+from cli.show.page_file import Html, check_page, page_file
 from cli.show.render import write_summary
 from indexer.outputs.reasons import DIGITS, reasons_of
 
@@ -19,19 +19,14 @@ EXAMPLES = options.examples(
     'dedup compare "Acme Ltd" "Acme Limited" --model my-model --html acme.html',
 )
 
-Model = Annotated[
-    str | None,
-    typer.Option("--model", metavar="DIR", help="Directory of the model to compare with. Default: the shipped one."),
-]
-
 
 def compare(
     first: Annotated[str, typer.Argument(metavar="A", help="First text.")],
     second: Annotated[str, typer.Argument(metavar="B", help="Second text.")],
-    model: Model = None,
     html: Html = None,
     mode: options.Mode = None,
     layout: options.Output = ReportFormat.table,
+    model: options.Model = None,
 ) -> None:
     """Compare two texts and explain the result.
 
@@ -43,11 +38,11 @@ def compare(
     log-odds of the probability. A query may give a slightly different result, because it also takes into account
     which words are common in the index.
     """
-    from dedup.model import load_model
     from indexer.jobs.compare import compare, look
+    from indexer.models.choice import asked_or_shipped
 
     check_page(html)
-    loaded = load_model(model)
+    loaded = asked_or_shipped(model)
     found = compare(loaded, first, second)
     result: dict[str, Any] = {
         "probability": round(found.probability, DIGITS) if found else 1.0,
@@ -64,4 +59,4 @@ def compare(
         from indexer.outputs.model_pages.comparison_page import write_comparison
 
         with page_file(html, mode) as page:
-            write_comparison(page, look(loaded, name_of(model), first, second))
+            write_comparison(page, look(loaded, first, second))

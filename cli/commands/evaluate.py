@@ -13,7 +13,7 @@ from cli import options
 from cli.exit_codes import end_with_rejects
 from cli.options import ReportFormat
 from cli.show.notes import say, say_rejected, shown_progress
-from cli.show.page_file import Html, check_page, name_of, page_file
+from cli.show.page_file import Html, check_page, page_file
 from cli.show.render import write_summary
 from dedup.runtime.progress import Progress, no_progress, with_total
 from dedup.runtime.threads import compute_with
@@ -42,10 +42,6 @@ def evaluate(
             help="Labelled pairs in the layouts that `dedup train` reads: 0 and 1, classes, or grades from 0 to 5.",
         ),
     ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option("--model", metavar="DIR", help="Directory of the model to measure. Default: the shipped one."),
-    ] = None,
     pairs: Annotated[
         str | None,
         typer.Option(
@@ -69,6 +65,7 @@ def evaluate(
     html: Html = None,
     mode: options.Mode = None,
     layout: options.Output = ReportFormat.table,
+    model: options.Model = None,
     threads: options.Threads = None,
     first: options.First = None,
     second: options.Second = None,
@@ -94,7 +91,7 @@ def evaluate(
     from dedup.errors import UsageError
     from dedup.evaluation.evaluate import evaluate_clusters, evaluate_pairs
     from dedup.evaluation.labelled import predict
-    from dedup.model import load_model
+    from indexer.models.choice import asked_or_shipped
 
     if [bool(files), pairs is not None, clusters is not None].count(True) != 1:
         raise UsageError("Give either files of pairs, or --pairs FILE, or --clusters FILE.")
@@ -105,7 +102,7 @@ def evaluate(
     check_page(html, inputs=files or ())
     result: dict[str, Any]
     rejected = 0
-    measured = load_model(model)
+    measured = asked_or_shipped(model)
     with shown_progress() as progress:
         if files:
             from indexer.ingest.labelled_pairs import Wanted, kind_asked
@@ -120,7 +117,7 @@ def evaluate(
                 from indexer.outputs.model_pages.evaluation_page import write_evaluation
 
                 with page_file(html, mode, inputs=files) as page:
-                    write_evaluation(page, name_of(model), [Path(file).name for file in files], predicted)
+                    write_evaluation(page, f"Model {measured.name}", [Path(file).name for file in files], predicted)
         elif pairs is not None:
             left, right, truth = _columns(pairs, "name_1", "name_2", "label", progress=progress)
             result = evaluate_pairs(measured, left, right, [int(one) for one in truth], progress=progress)

@@ -74,7 +74,9 @@ Changes = Annotated[
 Init = Annotated[
     str | None,
     typer.Option(
-        "--init", metavar="MODEL", help="Begin with the model in this directory, or with the shipped one: shipped."
+        "--init",
+        metavar="MODEL",
+        help="Begin with the model of this directory or name, or with the shipped one: shipped.",
     ),
 ]
 Tune = Annotated[
@@ -212,7 +214,8 @@ def train(
     from indexer.store.workspace import Workspace
 
     asked = _asked(changes, epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, device=device, seed=seed)
-    recipe, model, start = _begun_with(preset, config, asked, init, tune)
+    place = Workspace(workspace, database, schema=schema)
+    recipe, model, start = _begun_with(preset, config, asked, init, tune, place if from_judgements else None)
     reading = ReadOptions(
         text_columns=text or (),
         encoding=encoding,
@@ -228,7 +231,7 @@ def train(
     own_seed = recipe.training.seed if recipe is not None else seed or 0
     read, rejected = _read(files, from_corpus, reading, wanted, rejects, output, own_seed, quiet=quiet)
     if from_judgements:
-        judged = _judged(Workspace(workspace, database, schema=schema), quiet=quiet)
+        judged = _judged(place, quiet=quiet)
         read.append(judged.pairs)
         model = model.with_corpus(judged.corpus) if judged.corpus else model
     used = [*files, *([from_corpus] if from_corpus else []), *(["judgements"] if from_judgements else [])]
@@ -280,18 +283,30 @@ def _require_torch() -> None:
 
 
 def _begun_with(
-    preset: str | None, config: Path | None, asked: list[str], init: str | None, tune: Tuned | None
+    preset: str | None,
+    config: Path | None,
+    asked: list[str],
+    init: str | None,
+    tune: Tuned | None,
+    place: Workspace | None,
 ) -> tuple[Recipe | None, Model, Model | None]:
     """Return the recipe (None to fine-tune the scorer), the model to compare with, and the one to begin with.
+
+    Without ``init`` that is the model of the index ``place``, whose judgements are learnt, or else the shipped one.
 
     Raises:
         UsageError: the options contradict each other.
         InputRefused: a file is missing or damaged.
     """
     from dedup.errors import InputRefused, UsageError
-    from dedup.model import load_model
+    from dedup.model import Model, load_model
+    from indexer.models.choice import model_for, named_model
 
-    model = load_model(None if init in (None, "shipped") else init)
+    model = named_model(init) if init is not None else load_model()
+    if init is None and place is not None:
+        own = model_for(place)
+        assert isinstance(own, Model)
+        model = own
     is_new = preset is not None or config is not None
     if is_new and tune is not None:
         raise UsageError("--tune fine-tunes a model; leave it out, or --preset and --config.")

@@ -46,8 +46,3 @@ def page_file(path: Path, mode: str | None, *, inputs: Sequence[str] = ()) -> It
 
     with output_to(path, access_of(mode) if mode else access_like(inputs)) as out:
         yield out
-
-
-def name_of(model: str | None) -> str:
-    """Return the name of a model on a page."""
-    return "The shipped model" if model is None else f"The model {Path(model).name}"

@@ -14,8 +14,8 @@ from indexer.store.store import Store
 _successor = cluster.alias()
 
 
-def faults_of_findings(store: Store, dimension: int) -> Iterator[str]:
-    """Describe what contradicts itself in pairs, clusters and the baseline; vectors have this ``dimension``."""
+def faults_of_findings(store: Store, model_id: str, dimension: int) -> Iterator[str]:
+    """Describe what contradicts itself in pairs, clusters and the baseline, given the vectors' model and dimension."""
     for one, other in store.read(_swapped()):
         yield f"The near pair of the texts {one} and {other} is in the wrong order."
     for record_id, cluster_id in store.read(_in_closed()):
@@ -25,7 +25,7 @@ def faults_of_findings(store: Store, dimension: int) -> Iterator[str]:
     for (cluster_id,) in store.read(_badly_followed()):
         yield f"The successor of the cluster {cluster_id} is closed, or the cluster is not."
     try:
-        read_baseline(store, dimension)
+        read_baseline(store, model_id, dimension)
     except CorruptStore as error:
         yield str(error)
 

@@ -33,6 +33,7 @@ class LastRun:
         records_up_to: The next free record id at that time.
         columns: Names of the other columns of the records.
         judgements: Digest of what people had said; empty if nothing.
+        model: Hash of the files of its model; empty if it shipped with neardup.
 
     """
 
@@ -41,6 +42,7 @@ class LastRun:
     records_up_to: int
     columns: list[str]
     judgements: str = ""
+    model: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +124,8 @@ def last_report(store: Store) -> LastRun | None:
         if isinstance(found, dict):
             columns = list(map(str, found.get("columns", ())))
             settings, judgements = str(found.get("settings")), str(found.get("judgements", ""))
-            return LastRun(run_id, settings, int(found.get("records_up_to", 0)), columns, judgements)
+            others = columns, judgements, str(found.get("model", ""))
+            return LastRun(run_id, settings, int(found.get("records_up_to", 0)), *others)
     return None
 
 

@@ -60,8 +60,8 @@ def _normal_form(text: str) -> str:
     return normal_form_of(text, f"{text!r} has no letter, digit or symbol to compare.")
 
 
-def look(model: Model, name: str, left: str, right: str) -> Comparison:
-    """Compare two texts and look into the model: what it makes of each part of them, for a page; ``name`` is its own.
+def look(model: Model, left: str, right: str) -> Comparison:
+    """Compare two texts and look into the model: what it makes of each part of them, for a page.
 
     Raises:
         InputRefused: a text holds no letter, digit or symbol, or is too long.
@@ -77,7 +77,7 @@ def look(model: Model, name: str, left: str, right: str) -> Comparison:
     encoder = model.encoder
     weights = [encoder.attention(normal) for normal in normals] if isinstance(encoder, OnnxEncoder) else []
     return Comparison(
-        model=name,
+        model=f"Model {model.name}",
         texts=(left, right),
         normals=normals,
         probability=1.0 if found is None else found.probability,

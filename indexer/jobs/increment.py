@@ -30,7 +30,7 @@ from dedup.runtime.progress import Progress, no_progress
 from dedup.runtime.stopwatch import Stopwatch
 from dedup.runtime.versions import version_of
 from dedup.text.normalise import NORMALISER_VERSION
-from indexer.findings.baseline import Baseline, read_baseline
+from indexer.findings.baseline import MODEL_CHANGED, Baseline, read_baseline
 from indexer.findings.ledger import LastRun, Ledger, TextPairs
 from indexer.jobs.duplicates import Duplicates, NearDuplicates, cluster_found, compare_candidates
 from indexer.jobs.loading import Corpus, centres_for
@@ -113,7 +113,7 @@ def find(
     """
     clock = Stopwatch()
     with clock.stage("load"):
-        pinned = read_baseline(snapshots.store, model.dimension)
+        pinned = read_baseline(snapshots.store, model.model_id, model.dimension)
         corpus = Corpus(snapshots, model, progress)
         renewal: str | None = "there is no earlier report"
         if pinned is not None and len(corpus.text_ids):
@@ -145,7 +145,7 @@ def find(
         settings=_settings(model, baseline, min_probability),
         file=search.file,
         is_full=before is None,
-        reason=_reason(renewal, full=full, search=search, before=before),
+        reason=_reason(renewal, model, ledger.last, full=full, search=search, before=before),
         searched=search.searched,
         judgements=_digest(judgements),
     )
@@ -177,12 +177,23 @@ def _compare_all(
     )
 
 
-def _reason(renewal: str | None, *, full: bool, search: _Search, before: Keys | None) -> str | None:
+def _reason(
+    renewal: str | None,
+    model: Matcher,
+    last: LastRun | None,
+    *,
+    full: bool,
+    search: _Search,
+    before: Keys | None,
+) -> str | None:
+    """Return why everything was searched or compared; None if it was not."""
     if renewal is not None:
         return renewal
     if full:
         return "it was asked for"
     if before is None:
+        if last is not None and last.model != ("" if model.is_shipped else model.fingerprint):
+            return MODEL_CHANGED
         return "other settings than in the last report" if search.before is not None else "no neighbours were kept"
     return None
 

@@ -348,6 +348,8 @@ class _Report:
             "records_up_to": outcome.records_up_to,
             "columns": self._columns,
         }
+        if not self._model.is_shipped:
+            findings["model"] = self._model.fingerprint
         values = {
             "run_id": outcome.run_id,
             "kind": "report",

@@ -126,7 +126,7 @@ def verify(
     pages = partial(_pages, store, rows_at_once)
     of_texts = _check_texts(store, pages, model_id, dimension, published, snapshot, progress)
     records = _check_records(store, pages, progress)
-    findings = [_check_findings(store, dimension), _check_neighbours(snapshots)]
+    findings = [_check_findings(store, model_id, dimension), _check_neighbours(snapshots)]
     return [*checks, records, *of_texts, _check_runs(store, pages), snapshot, *findings, _check_files(directory)]
 
 
@@ -330,11 +330,11 @@ def _batches(store: Store, first: int, last: int) -> dict[int, tuple[list[int], 
     }
 
 
-def _check_findings(store: Store, dimension: int) -> Check:
+def _check_findings(store: Store, model_id: str, dimension: int) -> Check:
     """Check pairs and clusters of the last report."""
     check = Check("findings", "truth")
     ((check.checked,),) = store.read(select(func.count()).select_from(near_pair))
-    for fault in faults_of_findings(store, dimension):
+    for fault in faults_of_findings(store, model_id, dimension):
         check.fault(fault)
     return check
 

@@ -47,6 +47,8 @@ class FakeModel:
     scorer: None = None
     candidate_share: None = None
     head: None = None
+    name: str = "fake"
+    is_shipped: bool = True
 
     @property
     def fingerprint(self) -> str:

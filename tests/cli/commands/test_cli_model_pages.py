@@ -40,7 +40,7 @@ def test_evaluate_writes_what_it_prints():
     result = dedup_("evaluate", "pairs.csv", "--format", "json", "--html", "page.html")
     assert result.exit_code == 0
     found, text = json.loads(result.stdout), Structure(Path("page.html").read_text()).text
-    assert "The shipped model on pairs.csv" in text and "60 pairs, 30 of them the same" in text
+    assert "Model shipped on pairs.csv" in text and "60 pairs, 30 of them the same" in text
     for name in ("accuracy", "precision", "recall", "f1", "auc"):
         assert f"{found[name]:.3f}" in text
 
