@@ -54,7 +54,8 @@ def attend(query: Tensor, key: Tensor, value: Tensor, real: Tensor, heads: int) 
 def weights(query: Tensor, key: Tensor, real: Tensor, heads: int) -> Tensor:
     """Return how much each token attends to each other in each head, (n, heads, length, length); rows add up to 1."""
     products = _split(query, heads) @ _split(key, heads).transpose(2, 3) / (query.shape[2] // heads) ** 0.5
-    return (products + (~real)[:, None, None, :] * _HIDDEN).softmax(dim=3)
+    found: Tensor = (products + (~real)[:, None, None, :] * _HIDDEN).softmax(dim=3)
+    return found
 
 
 def _split(value: Tensor, heads: int) -> Tensor:

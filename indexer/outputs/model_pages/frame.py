@@ -51,7 +51,7 @@ def tiles(figures: Iterable[tuple[str, str, str]]) -> str:
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]], caption: str = "") -> str:
     """Return a table; the cells of ``rows`` are HTML, the first of each names its row."""
-    head = "".join(f"<th scope=col>{safe(name)}</th>" for name in columns)
+    head = "".join(f"<th scope=col>{safe(name)}</th>" if name else "<td></td>" for name in columns)
     body = "".join(
         f"<tr><th scope=row>{first}</th>{''.join(f'<td>{cell}</td>' for cell in rest)}</tr>" for first, *rest in rows
     )
