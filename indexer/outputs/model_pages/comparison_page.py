@@ -110,7 +110,7 @@ def _saliency(found: Comparison) -> str:
     strongest = max(effects, default=0.0)
     legend = (
         f"Each {found.unit} is left out in turn. Blue, underlined: without it the texts would be less alike; orange, "
-        f"dashed: more alike. The darkest shade is a change of {strongest:.3f}."
+        f"dashed: more alike. The strongest shade is a change of {strongest:.3f}."
     )
     long = any(len(side) > MOST_PARTS for side in found.saliency)
     more = f" Only the first {MOST_PARTS} of a text were tried." if long else ""
@@ -131,8 +131,8 @@ def _saliency(found: Comparison) -> str:
 def _attention(attention: Sequence[Attention]) -> str:
     long = any(len(one.tokens) > MOST_TOKENS for one in attention)
     note = (
-        "Rows are what reads, columns what is read. The lightest cells get an even share of the attention or less, the "
-        "darkest all of it." + (f" Only the first {MOST_TOKENS} tokens are drawn." if long else "")
+        "Rows are what reads, columns what is read. Cells without colour get an even share of the attention or less; "
+        "full colour is all of it." + (f" Only the first {MOST_TOKENS} tokens are drawn." if long else "")
     )
     drawn = "".join(received(one.tokens, one.weights, side) for one, side in zip(attention, _SIDES, strict=True))
     heads = "".join(
