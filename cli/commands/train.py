@@ -197,13 +197,8 @@ def train(
 
     check_output(output)
     if len(files) == 1 and Path(files[0]).is_dir():
-        _train_shipped(
-            Path(files[0]),
-            output,
-            steps,
-            seed,
-            given=[preset, config, init, tune, from_corpus or from_judgements or None],
-        )
+        others = (preset, config, init, tune, from_corpus, from_judgements or None)
+        _train_shipped(Path(files[0]), output, steps, seed, given=others)
         return
     if steps is not None or not (files or from_corpus or from_judgements):
         raise UsageError(_NO_PAIRS if steps is None else _STEPS)
@@ -217,16 +212,9 @@ def train(
     place = Workspace(workspace, database, schema=schema)
     recipe, model, start = _begun_with(preset, config, asked, init, tune, place if from_judgements else None)
     reading = ReadOptions(
-        text_columns=text or (),
-        encoding=encoding,
-        delimiter=delimiter,
-        quote=quote,
-        header=not no_header,
-        skip_lines=skip_lines,
-        lenient=lenient,
-        escape=escape,
-        short_rows=short_rows,
-    )
+        text_columns=text or (), encoding=encoding, delimiter=delimiter, quote=quote, header=not no_header,
+        skip_lines=skip_lines, lenient=lenient, escape=escape, short_rows=short_rows,
+    )  # fmt: skip
     wanted = Wanted(first, second, label, kind_asked(labels), same or (), max_reject_rate)
     own_seed = recipe.training.seed if recipe is not None else seed or 0
     read, rejected = _read(files, from_corpus, reading, wanted, rejects, output, own_seed, quiet=quiet)
@@ -264,7 +252,7 @@ def _train_shipped(data: Path, output: Path, steps: int | None, seed: int | None
     if any(option is not None for option in given):
         raise UsageError(
             f"{data} is a directory of training data, from which a model is trained as the shipped one was; --preset, "
-            "--config, --init, --tune and --from-corpus are for files of labelled pairs."
+            "--config, --init, --tune, --from-corpus and --from-judgements are for labelled pairs."
         )
     train_model(data, output, steps, seed, say)
 
