@@ -188,8 +188,8 @@ def _zip(source: Path) -> Iterator[list[_Member]]:
 
 @contextmanager
 def _tar(source: Path, *, is_gzip: bool) -> Iterator[list[_Member]]:
-    file: IO[bytes] = cast("IO[bytes]", gzip.open(source)) if is_gzip else source.open("rb")
-    with file, tarfile.open(fileobj=cast("IO[bytes]", _Limited(file)), mode="r:") as tar:
+    opened = gzip.GzipFile if is_gzip else open
+    with opened(source, "rb") as file, tarfile.open(fileobj=cast("IO[bytes]", _Limited(file)), mode="r:") as tar:
         infos: list[tarfile.TarInfo] = []
         size = 0
         for info in tar:
@@ -203,7 +203,7 @@ def _tar(source: Path, *, is_gzip: bool) -> Iterator[list[_Member]]:
             def opened() -> IO[bytes]:
                 content = tar.extractfile(info)
                 assert content is not None  # a regular file
-                return cast("IO[bytes]", content)
+                return content
 
             return opened
 
@@ -213,7 +213,7 @@ def _tar(source: Path, *, is_gzip: bool) -> Iterator[list[_Member]]:
 class _Limited(io.RawIOBase):
     """A decompressed archive of which no more than ``_LARGEST_ARCHIVE`` bytes are read, and few at once."""
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: gzip.GzipFile | IO[bytes]) -> None:
         self._file = file
 
     def readable(self) -> bool:
