@@ -38,7 +38,16 @@ _SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz")
 _LEFT_OUT_FOLDERS = ("training", "__MACOSX")
 _LEFT_OUT_FILES = ("checkpoint.pt", "registered.json", "LICENSE", "LICENCE", "NOTICE")
 _LEFT_OUT_SUFFIXES = (".md", ".txt")
-_BROKEN = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, ValueError, NotImplementedError)
+_BROKEN = (
+    gzip.BadGzipFile,
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    ValueError,
+    NotImplementedError,
+)
 
 
 @dataclass(frozen=True, slots=True)
