@@ -125,8 +125,8 @@ def _model_of(store: Store, shipped: Callable[[], Matcher]) -> Matcher:
     if model.fingerprint == found.fingerprint:
         return model
     raise VersionMismatch(
-        f"The index was made with model {found.name} ({found.fingerprint[:12]}), which is not registered here. Register "
-        "it with `dedup models add DIR`, or name its directory with --model (model= in Python, or "
+        f"The index was made with model {found.name} ({found.fingerprint[:12]}), which is not registered here. "
+        "Register it with `dedup models add DIR`, or name its directory with --model (model= in Python, or "
         f"{VARIABLE}). Back to the model that ships with neardup: `dedup index --model {SHIPPED}`."
     )
 
