@@ -110,7 +110,7 @@ def evaluate(
 
             reading = ReadOptions(encoding=encoding, delimiter=delimiter, quote=quote, header=not no_header)
             wanted = Wanted(first, second, label, kind_asked(labels), same or (), max_reject_rate)
-            read, rejected = _pairs_of(files, wanted, reading, rejects or Path("-"), progress)
+            read, rejected = pairs_of(files, wanted, reading, rejects or Path("-"), progress)
             predicted = predict(measured, read, progress)
             result = predicted.measures()
             if html is not None:
@@ -130,7 +130,7 @@ def evaluate(
     end_with_rejects(rejected, allowed=allow_rejects)
 
 
-def _pairs_of(
+def pairs_of(
     files: list[str], wanted: Wanted, reading: ReadOptions, rejects: Path, progress: Progress
 ) -> tuple[PairSet, int]:
     """Return the labelled pairs of files and the number of rejected rows; raises what the readers raise."""

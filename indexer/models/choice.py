@@ -92,8 +92,8 @@ def hint_to_register(model: Matcher) -> str | None:
     if model.is_shipped or not isinstance(model, Model) or registered_with(model.fingerprint) is not None:
         return None
     return (
-        f"Note: Register the model with `dedup models add {shlex.quote(str(model.directory))}`, and other commands find "
-        "it by themselves; or name it in each of them with --model."
+        f"Note: Register the model with `dedup models add {shlex.quote(str(model.directory))}`, and other commands "
+        "find it by themselves; or name it in each of them with --model."
     )
 
 
@@ -108,10 +108,11 @@ def check_model_of(store: Store, model: Matcher) -> None:
         if found.fingerprint != model.fingerprint:
             raise _other(model, f"model {found.name} ({found.fingerprint[:12]})", found.model_id)
     elif not model.is_shipped:
-        vectors = model_of_vectors(store)
+        vectors = model_of_vectors(store) or model.model_id
         shipped = dedup.model.load_model()
-        if vectors not in (None, model.model_id) or vectors == shipped.model_id:
-            raise _other(model, f"model {str(vectors)[:12]}", str(vectors))
+        if vectors != model.model_id or vectors == shipped.model_id:
+            before = "the model that ships with neardup" if vectors == shipped.model_id else f"model {vectors[:12]}"
+            raise _other(model, before, vectors)
 
 
 def _model_of(store: Store, shipped: Callable[[], Matcher]) -> Matcher:
@@ -124,9 +125,9 @@ def _model_of(store: Store, shipped: Callable[[], Matcher]) -> Matcher:
     if model.fingerprint == found.fingerprint:
         return model
     raise VersionMismatch(
-        f"The index was made with model {found.name} ({found.fingerprint[:12]}), which is not registered here. Name "
-        f"its directory with --model (model= in Python) or {VARIABLE}, or register it once: `dedup models add DIR`. To go "
-        f"back to the model that ships with neardup: `dedup index --model {SHIPPED}`."
+        f"The index was made with model {found.name} ({found.fingerprint[:12]}), which is not registered here. "
+        "Register it with `dedup models add DIR`, or name its directory with --model (model= in Python, or "
+        f"{VARIABLE}). Back to the model that ships with neardup: `dedup index --model {SHIPPED}`."
     )
 
 
@@ -144,5 +145,13 @@ def _other(model: Matcher, before: str, model_id: str) -> VersionMismatch:
     return VersionMismatch(
         f"The index was made with {before}, not with {model.name} ({model.fingerprint[:12]}). Leave out --model "
         f"(model= in Python, or {VARIABLE}) to use that one, or change the index with `dedup index --model "
-        f"{model.name}`, {cost}."
+        f"{_as_asked(model)}`, {cost}."
     )
+
+
+def _as_asked(model: Matcher) -> str:
+    """Return what ``--model`` would be for a model."""
+    if model.is_shipped or not isinstance(model, Model):
+        return model.name
+    found = registered_with(model.fingerprint)
+    return shlex.quote(str(model.directory) if found is None else found.full_name)

@@ -38,7 +38,16 @@ _SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz")
 _LEFT_OUT_FOLDERS = ("training", "__MACOSX")
 _LEFT_OUT_FILES = ("checkpoint.pt", "registered.json", "LICENSE", "LICENCE", "NOTICE")
 _LEFT_OUT_SUFFIXES = (".md", ".txt")
-_BROKEN = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, ValueError, NotImplementedError)
+_BROKEN = (
+    gzip.BadGzipFile,
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    ValueError,
+    NotImplementedError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,8 +197,8 @@ def _zip(source: Path) -> Iterator[list[_Member]]:
 
 @contextmanager
 def _tar(source: Path, *, is_gzip: bool) -> Iterator[list[_Member]]:
-    file: IO[bytes] = cast("IO[bytes]", gzip.open(source)) if is_gzip else source.open("rb")
-    with file, tarfile.open(fileobj=cast("IO[bytes]", _Limited(file)), mode="r:") as tar:
+    opened = gzip.GzipFile if is_gzip else open
+    with opened(source, "rb") as file, tarfile.open(fileobj=cast("IO[bytes]", _Limited(file)), mode="r:") as tar:
         infos: list[tarfile.TarInfo] = []
         size = 0
         for info in tar:
@@ -203,7 +212,7 @@ def _tar(source: Path, *, is_gzip: bool) -> Iterator[list[_Member]]:
             def opened() -> IO[bytes]:
                 content = tar.extractfile(info)
                 assert content is not None  # a regular file
-                return cast("IO[bytes]", content)
+                return content
 
             return opened
 
@@ -213,7 +222,7 @@ def _tar(source: Path, *, is_gzip: bool) -> Iterator[list[_Member]]:
 class _Limited(io.RawIOBase):
     """A decompressed archive of which no more than ``_LARGEST_ARCHIVE`` bytes are read, and few at once."""
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: gzip.GzipFile | IO[bytes]) -> None:
         self._file = file
 
     def readable(self) -> bool:

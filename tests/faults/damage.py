@@ -61,6 +61,7 @@ ROWS = {
     "record": "record_id = 3",
     "model": "model_key = 1",
     "text_vector": "text_id = 3",
+    "next_vector": "text_id = 3",
     "snapshot": "generation = 1",
     "near_pair": "text_id_1 = 1",
     "cluster": "cluster_id = 1",

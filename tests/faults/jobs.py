@@ -60,6 +60,7 @@ class _Rotated(Encoder):
 def model(letter: str = "a") -> Any:
     """Return the stub model whose id consists of this letter."""
     made = fake_model(letter)
+    made.name, made.is_shipped = letter, letter == "a"
     made.encoder = _Rotated(letter)
     return made
 

@@ -157,6 +157,9 @@ def _judge_records(database: Database, job: Job, stage: Stage, batches: int) -> 
         wanted |= {(OTHER, key): (name, city) for key, name, city in OTHER_ROWS}
     if any(source == RIVAL for source, _ in found):
         wanted |= {(RIVAL, key): (name, city) for key, name, city in RIVAL_ROWS}
+    letters = {values[-1][0] for rows in found.values() for values in rows if values[-1]}
+    if len(letters) > 1:
+        yield Problem("half", f"there are vectors of the models {letters}")
     for where in sorted(set(found) | set(wanted)):
         rows = found.get(where, [])
         if len(rows) > 1 or where not in wanted:
