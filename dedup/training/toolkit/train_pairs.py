@@ -95,7 +95,8 @@ def _divided(pairs: PairSet, recipe: Recipe) -> tuple[Recipe, PairSet, PairSet, 
     parts = split(pairs, recipe.training.validation_share, recipe.training.seed)
     training, validation = pairs.select(parts.training), pairs.select(parts.validation)
     if pairs.labels == "binary" and pairs.positive.all() and len(validation):
-        more = random_negatives(validation, 1, recipe.training.seed)
+        each = max(1, recipe.negatives.random)  # as many as in training, so that the threshold suits them
+        more = random_negatives(validation, each, recipe.training.seed)
         validation = validation.with_more([one[0] for one in more], [one[1] for one in more], 0.0)
     is_mixed = pairs.labels == "graded" or bool(len(validation) and 0 < validation.positive.sum() < len(validation))
     if not len(training) or len(validation) < 2 or not is_mixed:

@@ -179,3 +179,15 @@ def test_a_damaged_model_is_refused():
     with pytest.raises(VersionMismatch):
         load_model("model")
     assert dedup_("evaluate", "pairs.csv", "--model", "model").exit_code == 7
+
+
+def test_as_many_negatives_are_held_back_as_are_learnt():
+    same = "".join(f"{left},{right}\n" for left, right, label in rows(60) if label)
+    write("same.csv", "name_1,name_2,label\n" + same.replace("\n", ",1\n"))
+    held = {}
+    for each in (1, 2):
+        result = dedup_("train", "same.csv", "--preset", "word-rnn", *QUICK, "--set", f"negatives.random={each}",
+                        "--set", "training.validation_share=0.3", "-o", f"model-{each}")  # fmt: skip
+        assert result.exit_code == 0, result.stderr
+        held[each] = int(re.search(r"held back pairs +(\d+)", result.stdout)[1])
+    assert held[1] % 2 == 0 and held[2] == held[1] * 3 // 2
