@@ -213,6 +213,8 @@ def train(
 
     task = _task(read, output, model, start, [*files, *([from_corpus] if from_corpus else [])], fresh=fresh)
     write_summary(_run(task, recipe, own_seed, quiet=quiet), sys.stdout, as_json=False)
+    place = shlex.quote(str(output))
+    notes_unless(quiet)(f"Note: Register it with `dedup models add {place}`, or use it as it is: --model {place}.")
     end_with_rejects(rejected, allowed=allow_rejects)
 
 
