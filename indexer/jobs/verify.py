@@ -27,11 +27,11 @@ from dedup.runtime.progress import Progress, no_progress
 from dedup.text.normalise import normalise
 from indexer.findings.checks import faults_of_findings
 from indexer.ingest.intake import content_digest
+from indexer.models.stored import coming_model
 from indexer.store.engines import PAGE
 from indexer.store.integrity.audit import audit
 from indexer.store.integrity.settings import next_id_key
 from indexer.store.integrity.values import json_object, strings_of
-from indexer.store.model_change import coming_model
 from indexer.store.runs import Accounts
 from indexer.store.schema import (
     ingest_batch,

@@ -9,8 +9,8 @@ from typing import NamedTuple
 from dedup.matching.matcher import Matcher
 from dedup.runtime.progress import Progress, no_progress
 from indexer.ingest.encoding import TEXTS_AT_ONCE, encode_texts
+from indexer.models.stored import forget_others, model_of_vectors, remember, remembers, switch
 from indexer.store import schema
-from indexer.store.model_change import forget_others, model_of_vectors, remember, remembers, switch
 from indexer.vectors.snapshot import Snapshots
 
 

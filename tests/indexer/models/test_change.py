@@ -7,7 +7,7 @@ from indexed import MODEL, NAMES, index
 
 from indexer.jobs.query import Searcher
 from indexer.models.change import change_model
-from indexer.store.model_change import coming_model, model_of_vectors, remembered_model
+from indexer.models.stored import coming_model, model_of_vectors, remembered_model
 from indexer.store.schema import next_vector
 from indexer.store.store import Store
 from indexer.vectors.snapshot import Snapshots
