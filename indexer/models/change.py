@@ -47,6 +47,11 @@ def change_model(
     if before in (None, model.model_id):
         if not remembers(store, model):
             store.write(partial(remember, model=model))
+            if before is not None:
+                notify(
+                    f"Note: The index now has model {model.name} ({model.fingerprint[:12]}). Its encoder is the same, "
+                    "so no text was encoded again."
+                )
         return NOTHING_CHANGED
     forget_others(store, model.model_id)
     texts, known = store.counts().texts, store.count_vectors(model.model_id, table=schema.next_vector)
