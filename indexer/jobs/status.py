@@ -6,8 +6,8 @@ from typing import Any
 
 import dedup.model
 from indexer.jobs.index import recall_of
+from indexer.models.stored import coming_model, remembered_model
 from indexer.store.database_url import shown
-from indexer.store.model_change import coming_model, remembered_model
 from indexer.store.runs import Run, last_runs
 from indexer.store.store import Snapshot, Store
 from indexer.store.workspace import Workspace

@@ -21,17 +21,30 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import ColumnElement, Select, func, select
 
+from dedup.errors import CorruptStore
 from dedup.matching.matcher import Matcher
 from dedup.runtime.progress import Progress, no_progress
 from dedup.text.normalise import normalise
 from indexer.findings.checks import faults_of_findings
 from indexer.ingest.intake import content_digest
+from indexer.models.stored import coming_model
 from indexer.store.engines import PAGE
 from indexer.store.integrity.audit import audit
 from indexer.store.integrity.settings import next_id_key
 from indexer.store.integrity.values import json_object, strings_of
 from indexer.store.runs import Accounts
-from indexer.store.schema import ingest_batch, metadata, model, near_pair, record, run, source, text, text_vector
+from indexer.store.schema import (
+    ingest_batch,
+    metadata,
+    model,
+    near_pair,
+    next_vector,
+    record,
+    run,
+    source,
+    text,
+    text_vector,
+)
 from indexer.store.store import Ids, Store
 from indexer.store.texts import text_digest
 from indexer.store.workspace import Workspace
@@ -125,6 +138,7 @@ def verify(
     snapshot, published = _check_snapshot(snapshots, model_id, progress)
     pages = partial(_pages, store, rows_at_once)
     of_texts = _check_texts(store, pages, model_id, dimension, published, snapshot, progress)
+    _check_coming(store, of_texts[-1])
     records = _check_records(store, pages, progress)
     findings = [_check_findings(store, model_id, dimension), _check_neighbours(snapshots)]
     return [*checks, records, *of_texts, _check_runs(store, pages), snapshot, *findings, _check_files(directory)]
@@ -228,6 +242,16 @@ def _check_texts(
         texts.fault(f"Texts {' and '.join(map(str, text_ids))} are equal: {normal!r}.")
     _check_next_id(store, "text", last, texts)
     return [texts, encoded, vectors]
+
+
+def _check_coming(store: Store, vectors: Check) -> None:
+    """Check the vectors of a model that the store is changing to; the faults are added to ``vectors``."""
+    coming = coming_model(store)
+    try:
+        for _ in store.iter_vectors(coming[0], table=next_vector) if coming else ():
+            pass
+    except CorruptStore as error:
+        vectors.fault(str(error))
 
 
 def _texts_of(model_id: str) -> Select[Any]:

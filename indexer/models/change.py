@@ -9,8 +9,8 @@ from typing import NamedTuple
 from dedup.matching.matcher import Matcher
 from dedup.runtime.progress import Progress, no_progress
 from indexer.ingest.encoding import TEXTS_AT_ONCE, encode_texts
+from indexer.models.stored import forget_others, model_of_vectors, remember, remembers, switch
 from indexer.store import schema
-from indexer.store.model_change import forget_others, model_of_vectors, remember, remembers, switch
 from indexer.vectors.snapshot import Snapshots
 
 
@@ -47,6 +47,11 @@ def change_model(
     if before in (None, model.model_id):
         if not remembers(store, model):
             store.write(partial(remember, model=model))
+            if before is not None:
+                notify(
+                    f"Note: The index now has model {model.name} ({model.fingerprint[:12]}). Its encoder is the same, "
+                    "so no text was encoded again."
+                )
         return NOTHING_CHANGED
     forget_others(store, model.model_id)
     texts, known = store.counts().texts, store.count_vectors(model.model_id, table=schema.next_vector)

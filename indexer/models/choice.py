@@ -14,7 +14,7 @@ from dedup.errors import UsageError, VersionMismatch
 from dedup.matching.matcher import Matcher
 from dedup.model import MANIFEST, SHIPPED, Model
 from indexer.models.registry import Registered, find_registered, no_such_model, registered_with
-from indexer.store.model_change import model_of_vectors, remembered_model
+from indexer.models.stored import model_of_vectors, remembered_model
 from indexer.store.store import Store
 from indexer.store.workspace import Workspace
 

@@ -10,7 +10,7 @@ changes points to another text, and a text without records is deleted with its v
 therefore lag behind the database but never contradict it.
 
 A text has one vector. Those of a model that the store is changing to are kept in ``next_vector`` until every text has
-one; then they take the place of the others (``indexer.store.model_change``).
+one; then they take the place of the others (``indexer.models.stored``).
 
 ``near_pair``, ``cluster`` and ``cluster_member`` are the findings of the last report that was completed, all written
 in one transaction. They say what was found then: records and texts deleted since are still named, so they have no

@@ -46,8 +46,8 @@ from sqlalchemy import make_url  # noqa: E402
 from cli.exit_codes import ENVIRONMENT, exit_code  # noqa: E402
 from dedup.errors import UsageError, VersionMismatch  # noqa: E402
 from indexer.jobs.verify import verify  # noqa: E402
+from indexer.models.stored import model_of_vectors  # noqa: E402
 from indexer.store import engines  # noqa: E402
-from indexer.store.model_change import model_of_vectors  # noqa: E402
 from indexer.store.workspace import Workspace  # noqa: E402
 from indexer.vectors.snapshot import Snapshots  # noqa: E402
 

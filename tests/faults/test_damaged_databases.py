@@ -77,6 +77,8 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "VACUUM",
         f"INSERT INTO store_meta VALUES ('corpus', '{corpus}')",
         f"INSERT INTO judgement VALUES ({judgement})",
+        f"INSERT INTO model VALUES (2, '{'b' * 64}')",  # to which the index is changing
+        "INSERT INTO next_vector SELECT text_id, 2, code FROM text_vector WHERE text_id IN (3, 4)",
     )
     return directory
 

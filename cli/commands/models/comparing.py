@@ -68,11 +68,16 @@ def compare(
         read, rejected = pairs_of(files, wanted, reading, rejects or Path("-"), progress)
         one, other = (predict(model, read, progress).measures() for model in models)
     if layout is ReportFormat.json:
-        write_summary({first_model: one, second_model: other}, sys.stdout, as_json=True)
+        write_summary([{"model": first_model, **one}, {"model": second_model, **other}], sys.stdout, as_json=True)
     else:
+        names = (first_model, second_model if second_model != first_model else f"{second_model} again")
         rows = (
-            {"measure": name, "first": before, "second": after, "difference": round(after - before, _DIGITS)}
-            for name, (before, after) in compared(one, other).items()
+            {
+                "measure": name,
+                **dict(zip(names, values, strict=True)),
+                "difference": round(values[1] - values[0], _DIGITS),
+            }
+            for name, values in compared(one, other).items()
             if not name.startswith("baselines")
         )
         write_rows(rows, Format.table, sys.stdout)

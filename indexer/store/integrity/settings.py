@@ -4,7 +4,7 @@ store_uuid            made with the store, never changed
 normaliser_version    the rules of the normal forms
 next_text_id          the next id that was never used; the same for records
 writer                epoch and number of the last writing transaction (``indexer.store.transactions``)
-model                 the model of the vectors, unless it ships with neardup (``indexer.store.model_change``)
+model                 the model of the vectors, unless it ships with neardup (``indexer.models.stored``)
 corpus                what the texts say about names (``indexer.store.corpus_words``); a cache
 columns:SOURCE_ID     the text and id columns of a source (``indexer.ingest.safeguards``)
 id_type:SOURCE_ID     the type of the ids of a source that was filled from Python (``indexer.ingest.id_types``)
