@@ -321,6 +321,10 @@ class _Search:
         found.clear()
         near = (cosines >= self.lists.thresholds(first)) | (cosines >= self.lists.thresholds(second))
         first, second, cosines = first[near], second[near], cosines[near]
+        if self._waiting:  # two rows may have met in several cells
+            keys = np.minimum(first, second).astype(np.int64) * len(self._codes) + np.maximum(first, second)
+            once = np.unique(keys, return_index=True)[1]
+            first, second, cosines = first[once], second[once], cosines[once]
         with self._lock:
             self.lists.offer(first, second, cosines)
             self.lists.offer(second, first, cosines)
