@@ -167,6 +167,7 @@ class _End:
         with self._workspace.open(for_writing=True) as store:
             if store.found != self._state:
                 raise _IndexChanged
+            self._state = store.meta(settings.WRITER)  # also if an error ends the block
             yield store
             self._state = store.meta(settings.WRITER)
 
