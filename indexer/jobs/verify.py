@@ -26,6 +26,7 @@ from dedup.runtime.progress import Progress, no_progress
 from dedup.text.normalise import normalise
 from indexer.findings.checks import faults_of_findings
 from indexer.ingest.intake import content_digest
+from indexer.jobs.reviewing.judgement_table import read_judgements
 from indexer.store.engines import PAGE
 from indexer.store.integrity.audit import audit
 from indexer.store.integrity.settings import next_id_key
@@ -331,11 +332,15 @@ def _batches(store: Store, first: int, last: int) -> dict[int, tuple[list[int], 
 
 
 def _check_findings(store: Store, dimension: int) -> Check:
-    """Check pairs and clusters of the last report."""
+    """Check pairs and clusters of the last report, and what people judged."""
     check = Check("findings", "truth")
     ((check.checked,),) = store.read(select(func.count()).select_from(near_pair))
     for fault in faults_of_findings(store, dimension):
         check.fault(fault)
+    try:
+        read_judgements(store)
+    except CorruptStore as error:
+        check.fault(str(error))
     return check
 
 

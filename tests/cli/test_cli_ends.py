@@ -45,7 +45,10 @@ def read(terminal: int) -> bytes:
 
 def test_a_job_removes_the_temporary_files_that_killed_ones_left(indexed: None) -> None:
     Path("out").mkdir()
-    left = [Path("out", f".{name}.{LEFT}") for name in ("pairs.csv", "clusters.csv", "summary.json", "found.csv")]
+    left = [
+        Path("out", f".{name}.{LEFT}")
+        for name in ("pairs.csv", "clusters.csv", "changes.csv", "summary.json", "found.csv")
+    ]
     others = [Path("out", name) for name in (f"pairs.csv.{LEFT}", f".notes.csv.{LEFT}", ".pairs.csv.1.tmp")]
     for path in (*left, *others):
         path.touch()
@@ -55,7 +58,15 @@ def test_a_job_removes_the_temporary_files_that_killed_ones_left(indexed: None) 
         assert dedup_("report", "--output", "out").exit_code == 0
         assert dedup_("query", "acme", "--output", "out/found.csv").exit_code == 0
     found = {path.name for path in Path("out").iterdir()}
-    expected = {"pairs.csv", "clusters.csv", "summary.json", "found.csv", held.name, *(path.name for path in others)}
+    expected = {
+        "pairs.csv",
+        "clusters.csv",
+        "changes.csv",
+        "summary.json",
+        "found.csv",
+        held.name,
+        *(path.name for path in others),
+    }
     assert found == expected
 
 
@@ -69,7 +80,13 @@ def test_another_job_that_begins_takes_no_file_away(indexed: None, monkeypatch: 
     monkeypatch.setattr(Path, "replace", replace_late)
     assert dedup_("report", "--output", "out").exit_code == 0
     assert dedup_("query", "acme", "--output", "out/found.csv").exit_code == 0
-    assert {path.name for path in Path("out").iterdir()} == {"pairs.csv", "clusters.csv", "summary.json", "found.csv"}
+    assert {path.name for path in Path("out").iterdir()} == {
+        "pairs.csv",
+        "clusters.csv",
+        "changes.csv",
+        "summary.json",
+        "found.csv",
+    }
 
 
 def test_the_end_of_a_command_looks_for_no_cycles() -> None:
