@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import ColumnElement, Select, func, select
 
+from dedup.errors import CorruptStore
 from dedup.matching.matcher import Matcher
 from dedup.runtime.progress import Progress, no_progress
 from dedup.text.normalise import normalise
