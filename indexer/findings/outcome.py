@@ -85,7 +85,7 @@ def outcome_of(
     weakest = {id_: _weakest_of(label, clusters, text_ids) for label, id_ in ids.items()}
     last_run = store.read(select(run.c.run_id).order_by(run.c.run_id.desc()).limit(1))
     run_id = last_run[0][0] + 1 if last_run else 1
-    records_up_to = int(store.meta(next_id_key("record")) or 0)
+    records_up_to = int(store.required(next_id_key("record")))
     return Outcome(run_id, records_up_to, carried, ids, members, weakest, changes, sources)
 
 
