@@ -15,7 +15,7 @@ from cli.exit_codes import FOUND_NEW
 from cli.options import Format, ReportFormat
 from cli.show.notes import notes_unless, say, say_contradictions, shown_progress
 from cli.show.render import spaced, write_summary
-from cli.show.report_notes import changes_of, notes_of
+from cli.show.report_notes import changes_of, new_of, notes_of
 from cli.show.rows_file import rows_file
 from dedup.runtime.threads import compute_with
 from indexer.outputs.record_pairs import MAX_PAIRS
@@ -209,6 +209,7 @@ def report(
     shown = summary if as_json else _shown(summary, [output / name for name in files_of(asked)])
     write_summary(shown, sys.stdout, as_json=as_json, quiet=quiet)
     if fail_on_new and summary["has_new"]:
+        say(f"{new_of(summary)}, so the exit code is {FOUND_NEW}.")
         raise typer.Exit(FOUND_NEW)
 
 

@@ -225,8 +225,8 @@ def train(
     used = [*files, *([from_corpus] if from_corpus else []), *(["judgements"] if from_judgements else [])]
     task = _task(joined(read), output, model, start, used, fresh=fresh)
     write_summary(_run(task, recipe, own_seed, quiet=quiet), sys.stdout, as_json=False)
-    place = shlex.quote(str(output))
-    notes_unless(quiet)(f"Note: Register it with `dedup models add {place}`, or use it as it is: --model {place}.")
+    made = shlex.quote(str(output))
+    notes_unless(quiet)(f"Note: Register it with `dedup models add {made}`, or use it as it is: --model {made}.")
     end_with_rejects(rejected, allowed=allow_rejects)
 
 

@@ -37,6 +37,14 @@ def _model(summary: Mapping[str, Any]) -> Iterator[str]:
         yield "Everything was compared again, because the model has changed since the last report."
 
 
+def new_of(summary: Mapping[str, Any]) -> str:
+    """Return what is new since an earlier report as the beginning of a sentence."""
+    changes = summary["changes"]
+    of_clusters = [f"{changes[kind]:,} {kind}" for kind in ("new", "grown", "merged", "changed") if changes[kind]]
+    clusters = ", ".join(of_clusters) or "the same"
+    return f"Since run {summary['since_run']}: clusters {clusters}, new pairs {changes['new_pairs']:,}"
+
+
 def _estimates(summary: Mapping[str, Any]) -> Iterator[str]:
     from dedup.clustering.cluster import LARGEST_COMPONENT
     from dedup.text.names import LONG_TEXT

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedup.clustering import cluster
-from dedup.clustering.cluster import Clusters, cluster_pairs, components_of
+from dedup.clustering.cluster import Clusters, cluster_pairs, component_labels
 from dedup.matching.batch import BatchComparison
 from dedup.matching.matcher import Matcher
 from dedup.runtime.allocator import release_free_memory
@@ -357,10 +357,8 @@ class _Increment:
     ) -> Clusters:
         """Cluster the components with a touched text again; others are as the last report left them."""
         n = len(self._text_ids)
-        components = components_of(pairs, n)
-        again = touched.copy()  # also those that no pair connects any more
-        for members in components:  # the weakest pair of more than two texts is not stored, but found again
-            again[members] = len(members) > 2 or touched[members].any()
+        component = component_labels(pairs, n)
+        again = np.isin(component, component[touched])
         labels = np.arange(n)
         known = ledger.clusters_of(self._text_ids)
         held = np.flatnonzero((known >= 0) & ~again)
@@ -369,7 +367,11 @@ class _Increment:
         np.minimum.at(first, of_id, held)
         labels[held] = first[of_id]
         texts = np.bincount(of_id, minlength=len(ids))
-        weakest = {int(first[at]): ledger.weakest[int(ids[at])] for at in np.flatnonzero(texts > 1).tolist()}
+        several = np.flatnonzero(texts > 1)
+        names = first[several].tolist()
+        least, ends = ledger.weakest_of(ids[several], self._text_ids)
+        weakest = dict(zip(names, least, strict=True))
+        edges = dict(zip(names, ends, strict=True))
         inside = again[pairs[:, 0]]
         rows, comparison = self._part(pairs[inside])
         with comparison:
@@ -383,10 +385,9 @@ class _Increment:
             )
         labels[rows] = rows[part.labels]
         weakest |= {int(rows[label]): least for label, least in part.weakest.items()}
-        kept = np.flatnonzero(~inside)
-        edges = {int(labels[one]): (one, other) for one, other in pairs[kept].tolist() if labels[one] == labels[other]}
         edges |= {
             int(rows[label]): (int(rows[one]), int(rows[other])) for label, (one, other) in part.weakest_pairs.items()
         }
-        large = [len(members) for members in components if len(members) > cluster.LARGEST_COMPONENT]
+        sizes = np.bincount(component)
+        large = sizes[sizes > cluster.LARGEST_COMPONENT].tolist()
         return Clusters(labels, weakest, len(large), sum(large), edges)

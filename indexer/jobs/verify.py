@@ -14,6 +14,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,6 +28,7 @@ from dedup.runtime.progress import Progress, no_progress
 from dedup.text.normalise import normalise
 from indexer.findings.checks import faults_of_findings
 from indexer.ingest.intake import content_digest
+from indexer.jobs.reviewing.judgement_table import faults_of_judgements
 from indexer.models.stored import coming_model
 from indexer.store.engines import PAGE
 from indexer.store.integrity.audit import audit
@@ -355,10 +357,10 @@ def _batches(store: Store, first: int, last: int) -> dict[int, tuple[list[int], 
 
 
 def _check_findings(store: Store, model_id: str, dimension: int) -> Check:
-    """Check pairs and clusters of the last report."""
+    """Check pairs and clusters of the last report, and what people judged."""
     check = Check("findings", "truth")
     ((check.checked,),) = store.read(select(func.count()).select_from(near_pair))
-    for fault in faults_of_findings(store, model_id, dimension):
+    for fault in chain(faults_of_findings(store, model_id, dimension), faults_of_judgements(store)):
         check.fault(fault)
     return check
 

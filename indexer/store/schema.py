@@ -229,6 +229,8 @@ cluster = Table(
     _column("closed_by_run", Integer, KEY, nullable=True),
     _column("successor", Identifier, ID, ForeignKey("cluster.cluster_id"), nullable=True),  # an open cluster
     _column("weakest_probability", Double, real(0, 1)),  # of two of its members, when it was last seen
+    _column("weakest_text_1", Identifier, ID, nullable=True),  # those two; none if all its records have one text
+    _column("weakest_text_2", Identifier, ID, nullable=True),
 )
 
 cluster_member = Table(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import getpass
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import NamedTuple
@@ -16,7 +16,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, delete, insert, select
 
 from dedup.clustering.constraints import Contradiction, Groups, settle
-from dedup.errors import UsageError
+from dedup.errors import CorruptStore, UsageError
 from indexer.store.engines import chunks
 from indexer.store.integrity.values import damaged, fault_of
 from indexer.store.runs import now
@@ -112,6 +112,14 @@ def read_judgements(store: Store) -> list[Judgement]:
             raise damaged(fault_of("judgement", place, "pair_digest", row.pair_digest, "the digest of two records"))
         found.append(one)
     return found
+
+
+def faults_of_judgements(store: Store) -> Iterator[str]:
+    """Describe the first judgement that is damaged."""
+    try:
+        read_judgements(store)
+    except CorruptStore as error:
+        yield str(error)
 
 
 def write_judgements(

@@ -14,7 +14,7 @@ from indexed import MODEL, NAMES, index, table, with_cells
 
 from dedup.errors import InputRefused, UsageError, VersionMismatch
 from dedup.model import load_model
-from indexer.jobs import duplicates
+from indexer.jobs import duplicates, loading
 from indexer.jobs import index as index_job
 from indexer.jobs import query as query_job
 from indexer.jobs.query import Match, Searcher
@@ -237,7 +237,7 @@ def test_a_snapshot_is_released_once_its_centres_are_read(
         return nearest_cells(*what)
 
     monkeypatch.setattr(celled, "open", opened)
-    monkeypatch.setattr(duplicates, "nearest_cells", cells)
+    monkeypatch.setattr(loading, "nearest_cells", cells)
     assert duplicates.find_duplicates(celled, MODEL, min_probability=0.5).generation == 2
     assert seen[1:] == [None]
 

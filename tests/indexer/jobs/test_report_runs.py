@@ -16,7 +16,7 @@ from indexed import MODEL
 from sqlalchemy import Engine, event, func, select
 
 import neardup
-from dedup.errors import UsageError, WriterBusy
+from dedup.errors import CorruptStore, UsageError, WriterBusy
 from dedup.evidence.explain import Explanation
 from indexer.findings.history import prune
 from indexer.jobs import increment
@@ -264,6 +264,23 @@ def test_what_is_indexed_during_a_report_is_in_it(
     assert set().union(*clusters(tmp_path).values()) == expected
     assert summary["records"] == len(OTHERS) + (5 if deed == "delete" else 7)
     assert [run.state for run in index.runs() if run.kind == "report"] == ["done"]
+
+
+def test_a_report_that_fails_at_its_end_does_not_start_again(
+    index: neardup.Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries = []
+
+    def fail(*_: object) -> None:
+        tries.append(1)
+        raise CorruptStore("the table is damaged")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("indexer.jobs.report.write_pairs", fail)
+        with pytest.raises(CorruptStore, match="the table is damaged"):
+            index.report(tmp_path / "report")
+    assert tries == [1]
+    assert [run.state for run in index.runs()] == ["failed", "done"]
 
 
 def test_a_writer_at_the_end_is_not_waited_for(index: neardup.Index, tmp_path: Path) -> None:
