@@ -1,5 +1,6 @@
 """``dedup report --preview``: what each threshold would give, before anything is stored."""
 
+import csv
 import json
 from pathlib import Path
 
@@ -32,6 +33,22 @@ def test_each_threshold_gives_what_a_report_with_it_finds() -> None:
         summary = json.loads(Path("dedup-report/summary.json").read_text())
         assert {name: row[name] for name in COUNTS} == {name: summary[name] for name in COUNTS}
     assert len({row["near_pairs"] for row in found["thresholds"]}) > 3
+
+
+def test_after_a_report_it_is_what_the_next_one_finds() -> None:
+    assert dedup_("report", "--quiet").exit_code == 0
+    with Path("companies.csv").open("a", encoding="utf-8") as file:
+        file.write("31,Acme Holdings International Inc,Ulm\n32,Blue Ocean Logistic,Kiel\n33,Zenith Bancorp,Bonn\n")
+    assert dedup_("index", "companies.csv", "--quiet").exit_code == 0
+    found = preview("--min-probability", "0.5")
+    assert dedup_("report", "--quiet", "--min-probability", "0.5").exit_code == 0
+    summary = json.loads(Path("dedup-report/summary.json").read_text())
+    at = found["thresholds"][0]
+    assert summary["texts_searched"] < summary["records"]
+    assert {name: at[name] for name in COUNTS} == {name: summary[name] for name in COUNTS}
+    with Path("dedup-report/pairs.csv").open(newline="", encoding="utf-8") as rows:
+        probabilities = sorted(float(row["probability"]) for row in csv.DictReader(rows))
+    assert [pair["probability"] for pair in found["above"]] == probabilities[:10]
 
 
 def test_the_pairs_next_to_the_threshold() -> None:
