@@ -22,6 +22,11 @@ def nights() -> None:
         assert dedup_("report", "--quiet").exit_code == 0
 
 
+def changes() -> list[dict[str, str]]:
+    with Path("dedup-report/changes.csv").open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
 def test_the_summary_says_what_is_new() -> None:
     nights()
     lines = dedup_("report", "--since", "2").stdout
@@ -35,18 +40,14 @@ def test_changes_name_the_texts_of_rows_and_pairs() -> None:
     nights()
     write("some.csv", ROWS.replace("1,Acme Holdings Inc", "1,=Zebra Crossing"))
     assert dedup_("index", "some.csv", "--quiet", "--sync", "--max-removed", "1").exit_code == 0
-    with Path("dedup-report/changes.csv").open(newline="", encoding="utf-8") as file:
-        grown, pair = csv.DictReader(file)
-    assert (grown["id_1"], grown["text_1"], grown["text_2"]) == ("6", "Delta Food", "")
-    assert {(pair[f"id_{side}"], pair[f"text_{side}"]) for side in (1, 2)} == {
+    new, pair = changes()
+    assert (new["id_1"], new["text_1"], new["text_2"]) == ("6", "Delta Food", "")
+    assert [(pair[f"id_{side}"], pair[f"text_{side}"]) for side in (1, 2)] == [
         ("5", "Delta Foods"),
         ("6", "Delta Food"),
-    }
+    ]
     assert dedup_("report", "--quiet").exit_code == 0
-    with Path("dedup-report/changes.csv").open(newline="", encoding="utf-8") as file:
-        told = {
-            (row["id_1"], row["row_1"], row["text_1"]) for row in csv.DictReader(file) if row["event"] == "dissolved"
-        }
+    told = {(row["id_1"], row["row_1"], row["text_1"]) for row in changes() if row["event"] == "dissolved"}
     assert told == {("1", "changed", "'=Zebra Crossing"), ("6", "deleted", "")}
 
 
