@@ -1,6 +1,7 @@
 """``dedup review`` and ``dedup judgements``: answers are stored at once, and leave and come back as a file."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,18 @@ def test_the_differing_characters_are_in_brackets_and_other_columns_beside_them(
     assert ["city", "Rome", "Milan"] in lines or ["city", "Boston"] in lines
     assert not any("probability" in text for text in texts)
     assert "probability 0." in review("q\n", "--show-probability").stdout
+
+
+def test_pairs_are_those_next_to_the_threshold_of_the_last_report():
+    def number_of_pairs():
+        return int(re.search(r"Up to (\d+) pairs", review("q\n").stderr)[1])
+
+    more = "7,APOGEE MEDICAL GROUP IOWA PC,\n8,APOGEE MEDICAL GROUP ILLINOIS PC,\n"  # far below the model's threshold
+    assert dedup_("index", write("crm.csv", COMPANIES + more), "--quiet").exit_code == 0
+    assert dedup_("report", "--quiet").exit_code == 0
+    by_default = number_of_pairs()
+    assert dedup_("report", "--quiet", "--min-probability", "0.1").exit_code == 0
+    assert number_of_pairs() > by_default
 
 
 def test_a_review_goes_on_where_it_ended():
