@@ -9,5 +9,5 @@ from doubles import fake_model
 
 @pytest.mark.parametrize("seed", range(4))
 def test_increments_are_equal_to_full_reports(seed: int) -> None:
-    done = nights.run(seed, 9, fake_model(), size=40, cells=bool(seed % 2))
+    done = nights.run(seed, 9, fake_model(), size=40)
     assert done["nights"] == 9 and done["increments"] >= 3
