@@ -38,7 +38,12 @@ def prune(workspace: Workspace, keep: int) -> int:
 
     def work(connection: Connection) -> int:
         is_report = run.c.kind == "report"
-        done = select(run.c.run_id).where(is_report, run.c.state == "done").order_by(run.c.run_id.desc()).limit(min(keep, _ALL))
+        done = (
+            select(run.c.run_id)
+            .where(is_report, run.c.state == "done")
+            .order_by(run.c.run_id.desc())
+            .limit(min(keep, _ALL))
+        )
         kept = [row[0] for row in connection.execute(done)]
         if len(kept) < keep:
             return 0

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from dedup.errors import UsageError
-from indexer.arguments import source_of
 from indexer.ingest import id_types
 from indexer.jobs.reviewing.exchange import COLUMNS
-from indexer.jobs.reviewing.judgement_table import Identity, read_judgements
+from indexer.jobs.reviewing.judgement_table import Identity, is_storable, read_judgements
 from indexer.results.records import Record
 from indexer.results.tables import Rows, rows_of
 from indexer.store.store import Store
@@ -63,6 +62,6 @@ def identity_of(value: RecordOrIdentity) -> Identity:
     """Return the identity of a record. Raises ``UsageError`` if the value has none."""
     if isinstance(value, Record):
         return Identity(value.source, *id_types.to_stored([value.id]))
-    if isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], str):
-        return Identity(source_of(value[0]), *id_types.to_stored([value[1]]))
+    if isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], str) and is_storable(value[0]):
+        return Identity(value[0], *id_types.to_stored([value[1]]))
     raise UsageError(f"{value!r} is no record; give one of a result, or a tuple of source and id.")

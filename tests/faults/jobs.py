@@ -24,8 +24,8 @@ from store_model import NOTHING, Content, InputRow, as_rows, plus, read, upsert
 
 from dedup.errors import UsageError, WriterBusy
 from dedup.runtime.progress import Progress
-from indexer.jobs.delete import delete_records, delete_source
 from indexer.findings.history import prune
+from indexer.jobs.delete import delete_records, delete_source
 from indexer.jobs.index import index_rows, refresh_snapshot
 from indexer.jobs.report import report
 from indexer.jobs.reviewing.candidates import Candidate

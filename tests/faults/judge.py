@@ -21,7 +21,9 @@ from indexer.vectors.faiss_index import digest_text, row_digests, total
 Dump = dict[str, list[Any]]
 """All tables, each a list of rows in a fixed order."""
 
-_KNOWN_FILES = re.compile(r"lock|neardup\.sqlite(-wal|-shm|\.\d+\.backup)?|snapshots(/(idx|near)-\d+-[0-9a-f]{32}\.(faiss|npz))?")
+_KNOWN_FILES = re.compile(
+    r"lock|neardup\.sqlite(-wal|-shm|\.\d+\.backup)?|snapshots(/(idx|near)-\d+-[0-9a-f]{32}\.(faiss|npz))?"
+)
 _RECORDS = """
 SELECT s.name, r.external_id, r.raw, r.fields, t.normal, v.code, m.model_id
 FROM record r JOIN source s ON s.source_id = r.source_id LEFT JOIN text t ON t.text_id = r.text_id

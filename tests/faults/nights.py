@@ -50,6 +50,8 @@ FORMS = ("", " inc", " ltd", " gmbh", " llc")
 FINDINGS = ("near_pair", "cluster", "cluster_member", "cluster_event", "pair_event", "baseline")
 FILES = ("pairs.csv", "clusters.csv", "changes.csv", "records.csv")
 
+FEW_CELLS = 16
+
 
 @contextmanager
 def small_limits(*, cells: int, largest: int) -> Iterator[None]:
@@ -76,9 +78,10 @@ def small_limits(*, cells: int, largest: int) -> Iterator[None]:
             (cluster, "LARGEST_COMPONENT", largest),
             (engines, "_prepare_sqlite", prepare_quickly),
             (loading, "find_centres", many_centres),
-            (snapshot, "find_centres", many_centres),
         ):
             stack.enter_context(mock.patch.object(target, name, new))
+        if cells > FEW_CELLS:  # more than texts, which FAISS does not read
+            stack.enter_context(mock.patch.object(loading, "_snapshot_centres", lambda *_: (None, None, 0)))
         stack.enter_context(mock.patch("os.fsync", lambda file: None))
         yield
 
@@ -259,7 +262,7 @@ def run(seed: int, nights: int, model: Any, *, size: int, server: Server | None 
     done: Counter[str] = Counter()
     history = History(seed, size)
     chance = random.Random(-seed)
-    cells, largest = (0, 16, 16, 512)[seed % 4], chance.choice((9, 9, 40))
+    cells, largest = (0, FEW_CELLS, FEW_CELLS, 512)[seed % 4], chance.choice((9, 9, 40))
     is_judged, is_unlucky = seed % 3 > 0, seed % 5 > 1
     with small_limits(cells=cells, largest=largest), tempfile.TemporaryDirectory(dir=_memory()) as name:
         directory = Path(name)
@@ -303,7 +306,8 @@ def run(seed: int, nights: int, model: Any, *, size: int, server: Server | None 
             before = now
             done["nights"] += 1
         with place.open() as one:
-            assert one.verify(), f"seed {seed}: {one.verify()}"
+            checks = one.verify()
+            assert checks, f"seed {seed}: {checks.faults}"
         if not done["pruned"]:
             check_log(place, before, seed)
     return done

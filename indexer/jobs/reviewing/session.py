@@ -34,8 +34,9 @@ class Review:
     """A review of ``candidates`` by one person.
 
     The database is open only while an answer is stored, so other jobs and reviews can run beside this one, and an
-    answer that was given is never lost. What others judged meanwhile is known from the next answer on. Pairs that earlier answers decide, also along a chain, are not asked about; those that were
-    judged unsure only if ``asks_unsure``.
+    answer that was given is never lost. What others judged meanwhile is known from the next answer on. Pairs that
+    earlier answers decide, also along a chain, are not asked about; those that were judged unsure only if
+    ``asks_unsure``.
     """
 
     workspace: Workspace
