@@ -142,7 +142,7 @@ def report(
             return report_workspace(Snapshots(store, workspace.snapshots), model, output, what, end.writing, progress)
         except _IndexChanged:
             pass
-        except CorruptStore:  # perhaps rows that refer to some that were deleted meanwhile
+        except (CorruptStore, LookupError, ValueError):  # perhaps rows refer to some that were deleted meanwhile
             if not end.is_changed():
                 raise
         _log.warning("The index was changed while it was read; the report starts again, and keeps others waiting.")
