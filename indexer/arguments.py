@@ -76,6 +76,8 @@ def tables_of(options: ReportOptions) -> Tables:
     )
     most = limit_of(options.get("max_pairs", MAX_PAIRS), "max_pairs")
     keep = options.get("keep", MOST_COMPLETE)
+    if not isinstance(keep, Sequence) or not all(isinstance(rule, str) for rule in keep):
+        raise UsageError(f"keep is {keep!r}; give a rule such as 'newest', or a list of rules.")
     rules = Keep((keep,) if isinstance(keep, str) else tuple(keep))
     explain, records = options.get("explain", False), options.get("records", False)
     return Tables(asked, style, columns, explain, most, records, rules)

@@ -36,6 +36,7 @@ class LastRun:
         records_up_to: The next free record id at that time.
         columns: Names of the other columns of the records.
         judgements: Digest of what people had said; empty if nothing.
+        min_probability: Its lowest probability of a pair, if it is known.
         model: Hash of the files of its model; empty if it shipped with neardup.
 
     """
@@ -45,6 +46,7 @@ class LastRun:
     records_up_to: int
     columns: list[str]
     judgements: str = ""
+    min_probability: float | None = None
     model: str = ""
 
 
@@ -135,11 +137,14 @@ def last_report(store: Store) -> LastRun | None:
     run = schema.run.c
     statement = select(run.run_id, run.manifest).where(run.kind == "report", run.state == "done")
     for run_id, manifest in store.read(statement.order_by(run.run_id.desc()).limit(1)):
-        found = json_object(manifest).get("findings")
+        values = json_object(manifest)
+        found, thresholds = values.get("findings"), values.get("thresholds")
         if isinstance(found, dict):
             columns = list(map(str, found.get("columns", ())))
             settings, judgements = str(found.get("settings")), str(found.get("judgements", ""))
-            others = columns, judgements, str(found.get("model", ""))
+            least = thresholds.get("min_probability") if isinstance(thresholds, dict) else None
+            threshold = float(least) if isinstance(least, int | float) else None
+            others = columns, judgements, threshold, str(found.get("model", ""))
             return LastRun(run_id, settings, int(found.get("records_up_to", 0)), *others)
     return None
 

@@ -28,7 +28,6 @@ from dedup.runtime.progress import Progress, no_progress
 from dedup.runtime.stopwatch import Stopwatch
 from indexer.files import PRIVATE, Access
 from indexer.findings.baseline import write_baseline
-from indexer.findings.change_rows import CHANGE_COLUMNS, change_rows
 from indexer.findings.changes import Changes, changes_since, check_run, write_changes
 from indexer.findings.ledger import (
     Ledger,
@@ -52,6 +51,7 @@ from indexer.jobs.report_tables import (
     write_pairs_table,
     write_records_table,
 )
+from indexer.jobs.reporting.change_rows import CHANGE_COLUMNS, change_rows
 from indexer.jobs.reporting.page_contents import page_of
 from indexer.jobs.reporting.report_files import ReportFiles, files_of, open_files
 from indexer.jobs.reporting.summary import summary_of
@@ -142,7 +142,7 @@ def report(
             return report_workspace(Snapshots(store, workspace.snapshots), model, output, what, end.writing, progress)
         except _IndexChanged:
             pass
-        except CorruptStore:  # perhaps rows that refer to some that were deleted meanwhile
+        except (CorruptStore, LookupError, ValueError):  # perhaps rows refer to some that were deleted meanwhile
             if not end.is_changed():
                 raise
         _log.warning("The index was changed while it was read; the report starts again, and keeps others waiting.")

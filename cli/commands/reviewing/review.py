@@ -102,7 +102,7 @@ def _ask_all(session: Review, columns: list[str] | None, *, show_probability: bo
 
 def _answer(session: Review, question: Candidate) -> bool:
     """Read keys until the question is answered, or the last answer taken back; return False if the person quits."""
-    from dedup.errors import WriterBusy
+    from dedup.errors import UsageError, WriterBusy
 
     while True:
         key = _read_key()
@@ -124,6 +124,8 @@ def _answer(session: Review, question: Candidate) -> bool:
             if not sys.stdin.isatty():
                 raise
             say(f"Not stored: {error} Answer again.")
+        except UsageError as error:
+            say(str(error))
 
 
 def _read_key() -> str:

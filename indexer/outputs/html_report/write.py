@@ -68,6 +68,8 @@ def _changes(changes: Changes | None, runs: Sequence[RunTotals]) -> str:
         if len(runs) > 1:
             return "<p>Which clusters are new is not known: this run was not compared with an earlier one.</p>"
         return "<p>This is the first report of this index, so there is nothing to compare it with.</p>"
+    if not changes.counts:
+        return f"<p>Nothing has changed since {safe(changes.since)}.</p>"
     items = "".join(
         f'<li data-change="{safe(kind)}"><b>{count:,}</b> <span><i aria-hidden="true">{_SIGNS.get(kind, "·")}</i> '
         f"{safe(kind)}</span></li>"
@@ -114,6 +116,8 @@ def _trend(runs: Sequence[RunTotals]) -> str:
 
 
 def _held(page: Page, packed: int) -> str:
+    if not page.clusters_total:
+        return "No duplicates were found."
     if packed == page.clusters_total:
         return "Lowest probability first."
     where = f" All are in {_names(page.elsewhere)}." if page.elsewhere else " Write a table as well to have all."
@@ -127,4 +131,5 @@ def _elsewhere(page: Page) -> str:
 
 
 def _names(names: Sequence[str]) -> str:
-    return " and ".join(safe(name) for name in names)
+    *others, last = map(safe, names)
+    return f"{', '.join(others)} and {last}" if others else last
