@@ -19,6 +19,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.commands import compare, delete, evaluate, index, link, migrate, query, report, runs, status, train, verify
+from cli.commands.models import comparing, keeping
 from cli.commands.reviewing import judgements, review
 from cli.exit_codes import INTERRUPTED, ending, exit_code, guarded
 from cli.options import examples
@@ -80,6 +81,20 @@ for _name, _command, _examples in (
     ("train", train.train, train.EXAMPLES),
 ):
     app.command(_name, cls=Command, epilog=_examples)(guarded(_command))
+
+_models = typer.Typer(
+    cls=Group, epilog=keeping.EXAMPLES, add_help_option=True, rich_markup_mode=None, invoke_without_command=True
+)
+_models.callback()(guarded(keeping.models))
+for _action, _work, _lines in (
+    ("list", keeping.list_models, keeping.LIST_EXAMPLES),
+    ("show", keeping.show, keeping.SHOW_EXAMPLES),
+    ("compare", comparing.compare, comparing.EXAMPLES),
+    ("add", keeping.add, keeping.ADD_EXAMPLES),
+    ("remove", keeping.remove, keeping.REMOVE_EXAMPLES),
+):
+    _models.command(_action, cls=Command, epilog=_lines)(guarded(_work))
+app.add_typer(_models, name="models")
 
 
 def _show_version(asked: bool) -> None:

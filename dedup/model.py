@@ -5,8 +5,13 @@
     scorer.json     the additive model
     rarity.json     the number of names that contain each word
     words.json      the learnt weights of words
+    head.onnx       of a network trained on labelled pairs: compares two vectors as in its training
 
-A file whose hash differs from the manifest's, or a manifest in another format, is refused.
+The encoder of another architecture than the shipped one reads other tokens, which its file lists; the manifest then
+describes them under ``tokeniser`` and has no ``alphabet``.
+
+A file whose hash differs from the manifest's, a link that leads out of the directory, or a manifest in another format
+is refused.
 """
 
 from __future__ import annotations
@@ -25,6 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedup.encoder.onnx import CODE_SCALE, Encoder, OnnxEncoder
+from dedup.encoder.pair_head import HEAD, OnnxHead
 from dedup.encoder.tokens import ALPHABET
 from dedup.errors import UsageError, VersionMismatch
 from dedup.evidence.explain import Explanation, explain, explain_pairs
@@ -35,6 +41,9 @@ from dedup.text.normalise import NORMALISER_VERSION
 from dedup.text.word_weights import InverseDocumentFrequency, WordModel, WordWeights
 
 FORMAT_VERSION = 3
+SHIPPED = "shipped"
+"""The name of the model that ships with neardup."""
+MANIFEST = "manifest.json"
 FILES = ("encoder.onnx", "scorer.json", "rarity.json", "words.json")
 
 _RANGES = {
@@ -58,8 +67,18 @@ class Model:
         return f"Model({str(self.directory)!r}, model_id={self.model_id[:12]!r}, dimension={self.dimension})"
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave out the encoder, which cannot be pickled; the copy loads it again."""
-        return {name: value for name, value in self.__dict__.items() if name != "encoder"}
+        """Leave out the encoder and the head, which cannot be pickled; the copy loads them again."""
+        return {name: value for name, value in self.__dict__.items() if name not in ("encoder", "head")}
+
+    @property
+    def name(self) -> str:
+        """The name of the directory, which may end in ``@`` and a hash; ``shipped`` for the shipped model."""
+        return SHIPPED if self.is_shipped else self.directory.resolve().name.partition("@")[0] or "model"
+
+    @property
+    def is_shipped(self) -> bool:
+        """Whether this is the model that ships with neardup."""
+        return self.directory == shipped_directory()
 
     @property
     def model_id(self) -> str:
@@ -96,6 +115,19 @@ class Model:
         """The encoder, loaded on first use; raises ``VersionMismatch`` if it is not one."""
         return OnnxEncoder(self.directory / "encoder.onnx", self.dimension)
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The files of the model, besides its manifest."""
+        return (*FILES, HEAD) if HEAD in self.manifest["files"] else FILES
+
+    @cached_property
+    def head(self) -> OnnxHead | None:
+        """The head of a network trained on pairs, loaded on first use; raises ``VersionMismatch`` if it is not one."""
+        if HEAD not in self.manifest["files"]:
+            return None
+        assert isinstance(self.encoder, OnnxEncoder)
+        return OnnxHead(self.directory / HEAD, self.encoder)
+
     def compare(
         self, left: Sequence[str], right: Sequence[str], similarities: NDArray[np.float32]
     ) -> NDArray[np.float64]:
@@ -124,6 +156,11 @@ class Model:
         return explain_pairs(left, right, similarities, self.scorer, self.word_model)
 
 
+def shipped_directory() -> Path:
+    """Return the directory of the model that ships with neardup."""
+    return Path(str(resources.files("dedup"))) / "data" / "model"
+
+
 def load_model(directory: str | os.PathLike[str] | None = None) -> Model:
     """Load the model in ``directory``, or the one that ships with neardup.
 
@@ -132,16 +169,18 @@ def load_model(directory: str | os.PathLike[str] | None = None) -> Model:
 
     Raises:
         UsageError: there is no such directory.
-        VersionMismatch: a file is missing, damaged or of an unsupported version.
+        VersionMismatch: a file is missing, damaged, of an unsupported version or outside of the directory.
     """
     if directory is not None and not Path(directory).is_dir():
         raise UsageError(f"There is no model in {os.fspath(directory)}: it is not a directory; check the path.")
-    directory = Path(str(resources.files("dedup"))) / "data" / "model" if directory is None else Path(directory)
+    directory = shipped_directory() if directory is None else Path(directory)
     try:
-        manifest = _parse((directory / "manifest.json").read_bytes())
-        contents = {name: (directory / name).read_bytes() for name in FILES}
-    except (OSError, ValueError, RecursionError) as error:
-        raise VersionMismatch(f"{directory} contains no readable model ({error}); reinstall neardup.") from error
+        manifest = _parse(_content(directory, MANIFEST))
+        names = [*FILES, HEAD] if HEAD in manifest.get("files", ()) else FILES
+        contents = {name: _content(directory, name) for name in names}
+    except (AttributeError, OSError, TypeError, ValueError, RecursionError) as error:
+        remedy = "reinstall neardup" if directory == shipped_directory() else "copy or train it again"
+        raise VersionMismatch(f"{directory} contains no readable model ({error}); {remedy}.") from error
     try:
         _check(manifest, contents, directory)
         idf = InverseDocumentFrequency.from_json(_parse(contents["rarity.json"]))
@@ -153,6 +192,17 @@ def load_model(directory: str | os.PathLike[str] | None = None) -> Model:
             "that ships with neardup, or train one with `dedup train`."
         ) from error
     return Model(directory, manifest, scorer, WordModel(idf, weights))
+
+
+def _content(directory: Path, name: str) -> bytes:
+    """Return the content of a file of a model; raises ``OSError`` or ``ValueError`` if it is none, or elsewhere."""
+    path = directory / name
+    real = path.resolve(strict=True)
+    if not real.is_relative_to(directory.resolve()):
+        raise ValueError(f"{name} is a link that leads out of the directory")
+    if not real.is_file():  # a pipe would wait for a writer
+        raise ValueError(f"{name} is not a regular file")
+    return path.read_bytes()
 
 
 def _parse(content: bytes) -> Any:  # noqa: ANN401 - JSON; what is expected of it is checked where it is used
@@ -171,7 +221,7 @@ def _check(manifest: dict[str, Any], contents: dict[str, bytes], directory: Path
     expected = {
         "format_version": FORMAT_VERSION,
         "normaliser_version": NORMALISER_VERSION,
-        "alphabet": ALPHABET,
+        "alphabet": None if "tokeniser" in manifest else ALPHABET,
         "code_scale": CODE_SCALE,
     }
     for key, value in expected.items():
@@ -182,7 +232,8 @@ def _check(manifest: dict[str, Any], contents: dict[str, bytes], directory: Path
             )
     for name, content in contents.items():
         if hashlib.sha256(content).hexdigest() != manifest["files"].get(name):
-            raise VersionMismatch(f"{directory / name} does not match the hash in the manifest; reinstall neardup.")
+            remedy = "reinstall neardup" if directory == shipped_directory() else "copy or train it again"
+            raise VersionMismatch(f"{directory / name} does not match the hash in the manifest; {remedy}.")
     for key, (least, most) in _RANGES.items():
         if not least <= manifest[key] <= most:
             raise ValueError(f"{key} is {manifest[key]!r}")

@@ -8,11 +8,13 @@ from threading import RLock
 from typing import Any, Self, Unpack, overload
 
 from dedup.errors import UsageError, WriterBusy
+from dedup.matching.matcher import Matcher
 from indexer.arguments import (
     Label,
     ModelOption,
     Sources,
     TextColumns,
+    default_model,
     limit_of,
     model_of,
     path_of,
@@ -35,6 +37,7 @@ from indexer.jobs.link import LINKS_OF_A_TEXT
 from indexer.jobs.status import status as status_of
 from indexer.jobs.verify import verify_workspace
 from indexer.linking import link_to_index
+from indexer.models.choice import model_for
 from indexer.outputs.record_pairs import MAX_PAIRS
 from indexer.progress_bar import ProgressOption, progress_of
 from indexer.reader import Reader, state_of
@@ -60,6 +63,10 @@ class Index(Findings):
     is the job of the command of that name: it takes the writer lock only while it writes, so other processes can use
     the index between calls. Close the index, or use it as a context manager. ``progress=True`` draws a bar in a
     terminal or notebook; a function gets (stage, done, total).
+
+    ``model`` is a model, its directory, or the name of a registered one. Without it the index has the model that it was
+    made with, if that is registered, or the one that ships with neardup. Another model is refused, but ``add`` changes
+    the index to it: all texts are encoded anew, and the old model answers until then.
 
     >>> import neardup, tempfile
     >>> with neardup.Index(tempfile.mkdtemp()) as index:
@@ -94,10 +101,15 @@ class Index(Findings):
         given = (workspace or ".dedup", "workspace") if url else (location, "location", "a directory or a URL")
         directory = path_of(*given)
         self._workspace = Workspace(directory.absolute(), url and absolute_url(url), schema=schema)
-        self._model = model_of(model)
+        self._given = None if model is None else model_of(model)
         self._progress = progress
         self._reader: Reader | None = None
         self._lock = RLock()  # several threads may share an index
+
+    @property
+    def _model(self) -> Matcher:
+        """The model that was given, or else that of the index; raises as ``model_for``."""
+        return model_for(self._workspace, self._given, shipped=default_model)
 
     def __enter__(self) -> Self:
         return self
@@ -162,7 +174,7 @@ class Index(Findings):
         with progress_of(self._progress) as progress:
             done = index_input(
                 self._workspace,
-                self._model,
+                model_for(self._workspace, self._given, may_change=True, shipped=default_model),
                 given,
                 rejects,
                 options=options,
@@ -341,7 +353,7 @@ class Index(Findings):
         Raises:
             UsageError: nothing is indexed.
         """
-        found = status_of(self._workspace, self._model.model_id)
+        found = status_of(self._workspace)
         return Status(*(found[name] for name in ("records", "distinct_texts", "sources", "snapshot", "runs")))
 
     def _open_reader(self) -> Reader:

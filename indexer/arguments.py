@@ -17,6 +17,7 @@ from dedup.model import load_model
 from indexer.ingest import id_types
 from indexer.jobs.report_tables import Tables
 from indexer.jobs.reporting.cluster_facts import MOST_COMPLETE, Keep
+from indexer.models.choice import asked_model
 from indexer.outputs.record_pairs import MAX_PAIRS
 from indexer.outputs.report_formats import report_formats
 from indexer.outputs.table_files import style_of
@@ -31,7 +32,7 @@ TextColumns = Label | Sequence[Label] | None
 Sources = str | Iterable[str]
 """The name of a source, or those of several."""
 ModelOption = Matcher | str | os.PathLike[str] | None
-"""A model, the directory of one, or None: the model that ships with neardup."""
+"""A model, its directory or name, or None: that of the index or of ``DEDUP_MODEL``, or else the shipped one."""
 DEFAULT_SOURCE = "python"
 """Source of rows that are given as Python objects, unless one is named."""
 
@@ -75,6 +76,8 @@ def tables_of(options: ReportOptions) -> Tables:
     )
     most = limit_of(options.get("max_pairs", MAX_PAIRS), "max_pairs")
     keep = options.get("keep", MOST_COMPLETE)
+    if not isinstance(keep, Sequence) or not all(isinstance(rule, str) for rule in keep):
+        raise UsageError(f"keep is {keep!r}; give a rule such as 'newest', or a list of rules.")
     rules = Keep((keep,) if isinstance(keep, str) else tuple(keep))
     explain, records = options.get("explain", False), options.get("records", False)
     return Tables(asked, style, columns, explain, most, records, rules)
@@ -98,15 +101,21 @@ def read_options_of(data: object, text: TextColumns, id: Label | None, reading: 
 
 
 @cache
-def _default_model() -> Matcher:
+def default_model() -> Matcher:
+    """Return the model that ships with neardup, which is loaded once."""
     return load_model()
 
 
 def model_of(model: ModelOption) -> Matcher:
-    """Return the requested model. Raises ``VersionMismatch`` if a directory holds none."""
-    if model is None:
-        return _default_model()
-    return load_model(model) if isinstance(model, str | os.PathLike) else model
+    """Return the requested model.
+
+    Raises:
+        UsageError: there is no such directory, and no model of this name.
+        VersionMismatch: the directory holds none.
+    """
+    if model is None or isinstance(model, str | os.PathLike):
+        return asked_model(None if model is None else os.fspath(model)) or default_model()
+    return model
 
 
 def probability_of(min_probability: float | None, default: float) -> float:

@@ -22,8 +22,11 @@ class Findings:
     """The reports and judgements of an ``Index``."""
 
     _workspace: Workspace
-    _model: Matcher
     _progress: ProgressOption
+
+    @property
+    def _model(self) -> Matcher:
+        raise NotImplementedError
 
     def judge(
         self,

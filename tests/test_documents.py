@@ -48,12 +48,19 @@ TEXTS = sorted(path for package in ("cli", "indexer", "dedup", "neardup") for pa
 
 
 def options() -> dict[str, set[str]]:
-    """The options of each command."""
+    """The options of each command, with those of its own commands."""
     program = get_command(app)
     return {
-        name: {"--help", *(option for param in command.params for option in param.opts)}
+        name: {
+            "--help",
+            *(option for one in (command, *members_of(name, command)) for param in one.params for option in param.opts),
+        }
         for name, command in {"": program, **program.commands}.items()
     }
+
+
+def members_of(name: str, command: object) -> list:
+    return list(getattr(command, "commands", {}).values()) if name else []
 
 
 def commands_in(text: str) -> list[tuple[str, set[str]]]:

@@ -1,5 +1,6 @@
-"""The lines for cron and systemd in README and docs/nightly.md do what the page says."""
+"""The lines for cron, systemd, Airflow and CI in README and docs/nightly.md do what the page says."""
 
+import ast
 import json
 import os
 import re
@@ -123,6 +124,33 @@ def test_the_commands_of_the_service(server: Server) -> None:
     assert server.reported == 40
 
 
+def test_the_tasks_of_airflow(server: Server) -> None:
+    (program,) = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    keywords = [node for node in ast.walk(ast.parse(program)) if isinstance(node, ast.keyword)]
+    commands = [ast.literal_eval(node.value) for node in keywords if node.arg == "bash_command"]
+    server.export(bad=1)
+    assert [server.run(command).returncode for command in commands] == [0, 0]
+    assert server.reported == 40 and (server.directory / "report" / "report.html").exists()
+
+
+def test_a_change_that_brings_duplicates_is_refused(server: Server) -> None:
+    part = PAGE.partition("## CI: ")[2].partition("\n## ")[0]
+    lines = re.findall(r"^ {4}(dedup .*)$", part, re.MULTILINE)
+    command = f"cd /srv/names && {' && '.join(lines)}"
+    path = f"{server.directory}/.venv/bin:/usr/bin:/bin"
+    table = server.directory / "customers.csv"
+    table.write_text("id,name\n" + "".join(ROWS) + "99,Contoso Shipping\n")
+    for _ in range(2):
+        done = server.run(command, PATH=path)
+        assert (done.returncode, done.stdout) == (0, "")
+    with table.open("a") as file:
+        file.write("100,Contoso Shiping\n")
+    refused = server.run(command, PATH=path)
+    assert refused.returncode == 10
+    assert re.fullmatch(r"Since run \d: clusters 1 new, new pairs 1, so the exit code is 10.\n", refused.stdout)
+    assert len(lines) == 2
+
+
 def test_the_result_as_json(server: Server) -> None:
     (line,) = re.findall(r"^dedup index .*last-run.json$", PAGE, re.MULTILINE)
     server.export(bad=1)
@@ -153,4 +181,4 @@ def test_each_exit_code_is_explained() -> None:
 
     section = PAGE.partition("## Exit codes")[2].partition("\n## ")[0]
     told = {int(code) for cell in re.findall(r"^\| ([\d, ]+) \|", section, re.MULTILINE) for code in cell.split(",")}
-    assert told == {*range(exit_codes.REMOVAL + 1), exit_codes.INTERRUPTED, 143}
+    assert told == {*range(exit_codes.REMOVAL + 1), exit_codes.FOUND_NEW, exit_codes.INTERRUPTED, 143}

@@ -81,6 +81,7 @@ def test_the_example_is_small(name: str) -> None:
 
 def test_every_code_of_a_fault_or_warning_is_documented() -> None:
     files = [ROOT / "cli" / "exit_codes.py", *(ROOT / "indexer").rglob("*.py")]
+    files += (ROOT / "dedup" / "training").rglob("*.py")
     used = {
         code for path in files for code in re.findall(r"(?<!os\.)\b[EW]_[A-Z_]+\b", path.read_text(encoding="utf-8"))
     }

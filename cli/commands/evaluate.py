@@ -4,31 +4,44 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cli import options
+from cli.exit_codes import end_with_rejects
 from cli.options import ReportFormat
-from cli.show.notes import shown_progress
+from cli.show.notes import say, say_rejected, shown_progress
+from cli.show.page_file import Html, check_page, page_file
 from cli.show.render import write_summary
 from dedup.runtime.progress import Progress, no_progress, with_total
 from dedup.runtime.threads import compute_with
 
 if TYPE_CHECKING:
-    from indexer.reading.open import Row, Table
+    from dedup.evaluation.pair_set import PairSet
+    from indexer.ingest.labelled_pairs import Wanted
+    from indexer.reading.open import ReadOptions, Row, Table
     from indexer.reading.rejects import Reject
 
 _PROGRESS_ROWS = 5_000
 """Progress is reported every so many rows."""
 
 EXAMPLES = options.examples(
+    "dedup evaluate labelled.csv --model my-model --html my-model.html",
     "dedup evaluate --pairs labelled_pairs.csv",
     "dedup evaluate --clusters truth.csv --distractors others.csv.gz --format json",
 )
 
 
 def evaluate(
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="FILE",
+            help="Labelled pairs in the layouts that `dedup train` reads: 0 and 1, classes, or grades from 0 to 5.",
+        ),
+    ] = None,
     pairs: Annotated[
         str | None,
         typer.Option(
@@ -49,34 +62,85 @@ def evaluate(
             help="CSV file with the columns id and name: further texts to search, used with --clusters.",
         ),
     ] = None,
+    html: Html = None,
+    mode: options.Mode = None,
     layout: options.Output = ReportFormat.table,
+    model: options.Model = None,
     threads: options.Threads = None,
+    first: options.First = None,
+    second: options.Second = None,
+    label: options.Label = None,
+    labels: options.Labels = None,
+    same: options.Same = None,
+    encoding: options.Encoding = None,
+    delimiter: options.Delimiter = None,
+    quote: options.Quote = '"',
+    no_header: options.NoHeader = False,
+    rejects: options.Rejects = None,
+    allow_rejects: options.AllowRejects = False,
+    max_reject_rate: options.MaxRejectRate = 0.05,
 ) -> None:
     """Measure accuracy on labelled data.
 
-    Measures how well the model recognises labelled pairs, or finds labelled clusters. Needs no index.
+    Measures how well the model recognises labelled pairs, or finds labelled clusters. Needs no index. Of FILE, rejected
+    rows are listed on standard error unless --rejects names a file, and the exit code is then 3. --html writes a page
+    with curves, thresholds, the confusion matrix and the worst errors of pairs.
     """
     compute_with(threads)
 
     from dedup.errors import UsageError
     from dedup.evaluation.evaluate import evaluate_clusters, evaluate_pairs
-    from dedup.model import load_model
+    from dedup.evaluation.labelled import predict
+    from indexer.models.choice import asked_or_shipped
 
-    if (pairs is None) == (clusters is None):
-        raise UsageError("Give either --pairs FILE or --clusters FILE.")
+    if [bool(files), pairs is not None, clusters is not None].count(True) != 1:
+        raise UsageError("Give either files of pairs, or --pairs FILE, or --clusters FILE.")
     if distractors is not None and clusters is None:
         raise UsageError("--distractors FILE can be used with --clusters FILE only.")
+    if html is not None and not files:
+        raise UsageError("--html is a page about the pairs of FILE; leave it out, or give them as FILE.")
+    check_page(html, inputs=files or ())
     result: dict[str, Any]
+    rejected = 0
+    measured = asked_or_shipped(model)
     with shown_progress() as progress:
-        if pairs is not None:
-            left, right, labels = _columns(pairs, "name_1", "name_2", "label", progress=progress)
-            result = evaluate_pairs(load_model(), left, right, [int(label) for label in labels], progress=progress)
+        if files:
+            from indexer.ingest.labelled_pairs import Wanted, kind_asked
+            from indexer.reading.rows import ReadOptions
+
+            reading = ReadOptions(encoding=encoding, delimiter=delimiter, quote=quote, header=not no_header)
+            wanted = Wanted(first, second, label, kind_asked(labels), same or (), max_reject_rate)
+            read, rejected = pairs_of(files, wanted, reading, rejects or Path("-"), progress)
+            predicted = predict(measured, read, progress)
+            result = predicted.measures()
+            if html is not None:
+                from indexer.outputs.model_pages.evaluation_page import write_evaluation
+
+                with page_file(html, mode, inputs=files) as page:
+                    write_evaluation(page, f"Model {measured.name}", [Path(file).name for file in files], predicted)
+        elif pairs is not None:
+            left, right, truth = _columns(pairs, "name_1", "name_2", "label", progress=progress)
+            result = evaluate_pairs(measured, left, right, [int(one) for one in truth], progress=progress)
         else:
             assert clusters is not None
             texts, cluster_ids = _columns(clusters, "text", "cluster_id")
             others = _columns(distractors, "name", progress=progress)[0] if distractors is not None else []
-            result = evaluate_clusters(load_model(), texts, cluster_ids, others, progress=progress)
+            result = evaluate_clusters(measured, texts, cluster_ids, others, progress=progress)
     write_summary(result, sys.stdout, as_json=layout is ReportFormat.json)
+    end_with_rejects(rejected, allowed=allow_rejects)
+
+
+def pairs_of(
+    files: list[str], wanted: Wanted, reading: ReadOptions, rejects: Path, progress: Progress
+) -> tuple[PairSet, int]:
+    """Return the labelled pairs of files and the number of rejected rows; raises what the readers raise."""
+    from indexer.ingest.labelled_pairs import read_pairs
+    from indexer.reading.inputs import open_rejects
+
+    with open_rejects(files, rejects, rejects) as refused:
+        found = read_pairs(files, wanted, reading, refused.add, progress, say)
+        say_rejected(refused)
+        return found, refused.count
 
 
 def _columns(file: str, text: str, *others: str, progress: Progress = no_progress) -> list[list[str]]:

@@ -14,7 +14,7 @@ import typer
 from cli import options
 from cli.exit_codes import end_with_rejects
 from cli.options import ReportFormat
-from cli.show.notes import notes_unless, say_rejected, shown_progress
+from cli.show.notes import notes_unless, say, say_rejected, shown_progress
 from cli.show.render import spaced, write_summary
 from dedup.runtime.threads import compute_with
 
@@ -28,6 +28,7 @@ EXAMPLES = options.examples(
     "dedup index companies.csv",
     "dedup index suppliers.parquet -t name -t city --id supplier_no",
     "dedup index 2024.csv.gz 2025.jsonl.zst -s customers",
+    "dedup index companies.csv --model my_model",
     "zcat export.gz | dedup index - -s crm",
     'dedup index --from-sql "SELECT id, name FROM customers" --source-url postgresql://reader@host/crm',
 )
@@ -73,17 +74,6 @@ SourceUrl = Annotated[
     str | None,
     typer.Option("--source-url", metavar="URL", help="Database for --from-sql; it is never written to."),
 ]
-MaxRejectRate = Annotated[
-    float,
-    typer.Option(
-        "--max-reject-rate",
-        metavar="SHARE",
-        min=0,
-        max=1,
-        help="Refuse the input if more than this share of its rows (0 to 1) is rejected.",
-        rich_help_panel=options.READING,
-    ),
-]
 
 
 def index(
@@ -99,6 +89,7 @@ def index(
     workspace: options.Workspace = options.DEFAULT_WORKSPACE,
     database: options.Database = None,
     schema: options.Schema = None,
+    model: options.Model = None,
     threads: options.Threads = None,
     memory: options.Memory = None,
     mode: options.Mode = None,
@@ -117,12 +108,15 @@ def index(
     allow_empty: options.AllowEmpty = False,
     rejects: options.Rejects = None,
     allow_rejects: options.AllowRejects = False,
-    max_reject_rate: MaxRejectRate = 0.05,
+    max_reject_rate: options.MaxRejectRate = 0.05,
 ) -> None:
     """Load files or SQL results into the index.
 
     With an id column, rows with a known id update their record and other rows are added. Without one, rows are
     identified by their content, and records that are missing from the input are removed.
+
+    With --model, an index of another model is changed to it: all texts are encoded anew, while queries are answered by
+    the old one. Without FILE nothing else is done.
 
     Indexing the same file again changes nothing. An interrupted run continues when it is started again. Several
     files are indexed one after the other until one is refused. Exit code 3: done, but some rows were rejected. Exit
@@ -130,19 +124,23 @@ def index(
     """
     compute_with(threads)
 
-    from dedup.model import load_model
     from indexer.jobs.index import index_input
     from indexer.memory import parse_size
+    from indexer.models.choice import hint_to_register, model_for
     from indexer.store.workspace import Workspace
 
     place = Workspace(workspace, database, schema=schema)
+    if model is not None and not files and from_sql is None and source_url is None:
+        _change_model(place, model, layout, quiet=quiet)
+        return
     wanted = options.reading_of(locals(), text)
     given = _inputs(files or [], from_sql=from_sql, source_url=source_url, source=source, rejects=rejects)
     limit = None if memory is None else parse_size(memory)
+    matcher = model_for(place, model, may_change=True)
     job = partial(
         index_input,
         place,
-        load_model(),
+        matcher,
         options=wanted,
         sync=sync,
         max_removed=max_removed,
@@ -152,7 +150,33 @@ def index(
     )
     refused = _rejects_of(given, rejects, place, files or [], mode)
     rejected = _index_all(given, job, refused, as_json=layout is ReportFormat.json, quiet=quiet)
+    if (hint := hint_to_register(matcher)) and not quiet:
+        say(hint)
     end_with_rejects(rejected, allowed=allow_rejects)
+
+
+def _change_model(place: Workspace, asked: str, layout: ReportFormat, *, quiet: bool) -> None:
+    """Change an index to another model, and add nothing."""
+    from indexer.jobs.index import use_model
+    from indexer.models.choice import hint_to_register, named_model
+
+    model = named_model(asked)
+    with shown_progress(quiet=quiet) as progress:
+        done = use_model(place, model, notify=notes_unless(quiet), progress=progress)
+    as_json = layout is ReportFormat.json
+    result = {
+        "model": model.name,
+        "fingerprint": model.fingerprint,
+        "texts_encoded": done.texts_encoded,
+        "snapshot_built": done.snapshot_built,
+    }
+    if not as_json:
+        result |= {"fingerprint": model.fingerprint[:12]}
+        result["snapshot_built"] = "yes" if done.snapshot_built else "no"
+    if as_json or not quiet:
+        write_summary(result if as_json else spaced(result), sys.stdout, as_json=as_json)
+    if (hint := hint_to_register(model)) and not quiet:
+        say(hint)
 
 
 def _rejects_of(

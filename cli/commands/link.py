@@ -107,6 +107,7 @@ def link(
     workspace: options.Workspace = options.DEFAULT_WORKSPACE,
     database: options.Database = None,
     schema: options.Schema = None,
+    model: options.Model = None,
     threads: options.Threads = None,
     mode: options.Mode = None,
     quiet: options.Quiet = False,
@@ -135,8 +136,8 @@ def link(
     """
     compute_with(threads)
 
-    from dedup.model import load_model
     from indexer.linking import link_sides, link_to_index
+    from indexer.models.choice import asked_or_shipped, model_for
     from indexer.outputs.table_files import style_of
     from indexer.store.workspace import Workspace
 
@@ -152,9 +153,9 @@ def link(
             find = partial(link_to_index, place, left, against or [])
         else:
             find = partial(link_sides, left, _read_right(other_file, wanted, right_text, right_id, refused.add, quiet))
-        model = load_model()
-        least = model.default_probability if min_probability is None else min_probability
-        links = find(model, min_probability=least, limit=limit, progress=progress)
+        matcher = model_for(place, model) if other_file is None else asked_or_shipped(model)
+        least = matcher.default_probability if min_probability is None else min_probability
+        links = find(matcher, min_probability=least, limit=limit, progress=progress)
         write_links(target, links, keep, options.columns_of(columns))
         say_rejected(refused)
     _say_what_was_found(links, keep, limit, quiet=quiet)

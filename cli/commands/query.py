@@ -92,6 +92,7 @@ def query(
     workspace: options.Workspace = options.DEFAULT_WORKSPACE,
     database: options.Database = None,
     schema: options.Schema = None,
+    model: options.Model = None,
     threads: options.Threads = None,
     mode: options.Mode = None,
     quiet: options.Quiet = False,
@@ -122,8 +123,8 @@ def query(
     compute_with(threads)
 
     from dedup.errors import UsageError
-    from dedup.model import load_model
     from indexer.jobs.query import Searcher
+    from indexer.models.choice import model_for
     from indexer.outputs.table_files import style_of
     from indexer.reading.open import open_table
     from indexer.reading.rows import ReadOptions
@@ -142,11 +143,12 @@ def query(
     place, chosen = Workspace(workspace, database, schema=schema), options.columns_of(columns)
     files, default = ([], Format.table) if input is None else ([input], Format.csv)
     target = rows_file(output, layout, style, place, inputs=files, mode=mode, default=default)
+    matcher = model_for(place, model)
     asked = _Asked(limit, min_probability, explain, unmatched, chosen, target, notes_unless(quiet))
     with (
         place.open(for_writing=False) as store,
         shown_progress(quiet=quiet or text is not None) as progress,
-        Searcher(Snapshots(store, place.snapshots), load_model(), progress, sources=source or ()) as searcher,
+        Searcher(Snapshots(store, place.snapshots), matcher, progress, sources=source or ()) as searcher,
     ):
         check_columns(store, chosen)
         if text is not None:

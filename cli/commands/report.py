@@ -15,7 +15,7 @@ from cli.exit_codes import FOUND_NEW
 from cli.options import Format, ReportFormat
 from cli.show.notes import notes_unless, say, say_contradictions, shown_progress
 from cli.show.render import spaced, write_summary
-from cli.show.report_notes import changes_of, notes_of
+from cli.show.report_notes import changes_of, new_of, notes_of
 from cli.show.rows_file import rows_file
 from dedup.runtime.threads import compute_with
 from indexer.outputs.record_pairs import MAX_PAIRS
@@ -153,6 +153,7 @@ def report(
     workspace: options.Workspace = options.DEFAULT_WORKSPACE,
     database: options.Database = None,
     schema: options.Schema = None,
+    model: options.Model = None,
     threads: options.Threads = None,
     memory: options.Memory = None,
     mode: options.Mode = None,
@@ -169,10 +170,9 @@ def report(
     compute_with(threads)
     place = _place(workspace, database, schema)
     if preview:
-        _preview(context, place, min_probability, layout, quiet=quiet)
+        _preview(context, place, model, min_probability, layout, quiet=quiet)
         return
 
-    from dedup.model import load_model
     from indexer.files import access_of
     from indexer.jobs.report import report as report_job
     from indexer.jobs.report_tables import Tables
@@ -180,6 +180,7 @@ def report(
     from indexer.jobs.reporting.cluster_facts import Keep as KeepRule
     from indexer.jobs.reporting.report_files import files_of
     from indexer.memory import parse_size
+    from indexer.models.choice import model_for
     from indexer.outputs.table_files import style_of
 
     _check_folder(output)
@@ -188,12 +189,12 @@ def report(
     asked = Tables(wanted, style, options.columns_of(columns), explain, max_pairs, records, rule)
     if between is not None:
         _refuse(context, _OF_CLUSTERS, "--between, which writes only pairs")
-        _between(place, between, output, min_probability, layout, asked, mode, quiet=quiet)
+        _between(place, model, between, output, min_probability, layout, asked, mode, quiet=quiet)
         return
     with shown_progress(quiet=quiet) as progress:
         summary = report_job(
             place,
-            load_model(),
+            model_for(place, model),
             output,
             min_probability=min_probability,
             memory=None if memory is None else parse_size(memory),
@@ -208,6 +209,7 @@ def report(
     shown = summary if as_json else _shown(summary, [output / name for name in files_of(asked)])
     write_summary(shown, sys.stdout, as_json=as_json, quiet=quiet)
     if fail_on_new and summary["has_new"]:
+        say(f"{new_of(summary)}, so the exit code is {FOUND_NEW}.")
         raise typer.Exit(FOUND_NEW)
 
 
@@ -248,6 +250,7 @@ def _check_folder(output: Path) -> None:
 
 def _between(
     place: Workspace,
+    model: str | None,
     sources: tuple[str, str],
     folder: Path,
     min_probability: float | None,
@@ -259,11 +262,11 @@ def _between(
 ) -> None:
     """Write every pair of a record of one source and one of the other."""
     from dedup.errors import UsageError
-    from dedup.model import load_model
     from indexer.files import make_directory
     from indexer.jobs.link import LINKS_OF_A_TEXT
     from indexer.jobs.report_tables import LINK_COLUMNS, beginning_of
     from indexer.linking import link_to_index
+    from indexer.models.choice import model_for
     from indexer.outputs.destination import check_foreign
     from indexer.outputs.report_formats import suited
 
@@ -275,14 +278,14 @@ def _between(
         path = folder / f"links.{one}"
         files.append(rows_file(path, Format(one), suited(tables.style, one, tables.formats), place, mode=mode))
         check_foreign(path, "a list of links", beginning_of(LINK_COLUMNS, one))
-    model = load_model()
+    matcher = model_for(place, model)
     with shown_progress(quiet=quiet) as progress:
         links = link_to_index(
             place,
             sources[:1],
             sources[1:],
-            model,
-            min_probability=model.default_probability if min_probability is None else min_probability,
+            matcher,
+            min_probability=matcher.default_probability if min_probability is None else min_probability,
             limit=LINKS_OF_A_TEXT,
             progress=progress,
         )
@@ -311,14 +314,20 @@ def _place(workspace: Path, database: str | None, schema: str | None) -> Workspa
 
 
 def _preview(
-    context: typer.Context, place: Workspace, min_probability: float | None, layout: ReportFormat, *, quiet: bool
+    context: typer.Context,
+    place: Workspace,
+    model: str | None,
+    min_probability: float | None,
+    layout: ReportFormat,
+    *,
+    quiet: bool,
 ) -> None:
     """Print what a report would find; options of its files are refused."""
     from cli.show.preview import write_preview
-    from dedup.model import load_model
     from indexer.jobs.reporting.thresholds import preview
+    from indexer.models.choice import model_for
 
     _refuse(context, _OF_FILES, "--preview, which writes no file")
     with shown_progress(quiet=quiet) as progress:
-        found = preview(place, load_model(), min_probability=min_probability, progress=progress)
+        found = preview(place, model_for(place, model), min_probability=min_probability, progress=progress)
     write_preview(found, sys.stdout, as_json=layout is ReportFormat.json)

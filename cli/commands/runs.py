@@ -19,6 +19,16 @@ if TYPE_CHECKING:
 
 EXAMPLES = options.examples("dedup runs", "dedup runs --limit 5 --format json", "dedup runs prune --keep 30")
 
+_COUNTED = {
+    "rows": {"rows_in": "read"} | {kind: kind for kind in ("rejected", "added", "changed", "unchanged", "removed")},
+    "changes": {
+        kind: kind.replace("_", " ")
+        for kind in ("new", "grown", "shrunk", "changed", "merged", "split", "rearranged", "dissolved")
+    }
+    | {"new_pairs": "new pairs", "gone_pairs": "gone pairs"},
+}
+"""Counts in a manifest, in the order in which they are told, and in which words."""
+
 
 class Action(StrEnum):
     """What is done to the runs."""
@@ -84,9 +94,7 @@ def _what(manifest: Mapping[str, Any]) -> Iterator[str]:
     for name, words in (("source", "source {}"), ("near_pairs", "{:,} near pairs"), ("clusters", "{:,} clusters")):
         if isinstance(value := manifest.get(name), str | int):
             yield words.format(value)
-    for name in ("rows", "changes"):
+    for name, kinds in _COUNTED.items():
         if isinstance(counts := manifest.get(name), Mapping):
-            yield (
-                ", ".join(f"{count:,} {kind.replace('_', ' ')}" for kind, count in counts.items() if count)
-                or "no change"
-            )
+            told = ((words, counts.get(kind)) for kind, words in kinds.items())
+            yield ", ".join(f"{count:,} {words}" for words, count in told if count) or "no change"

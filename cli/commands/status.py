@@ -25,11 +25,10 @@ def status(
     Prints the numbers of records, texts and vectors, the sources, the model, the snapshot, the latest runs and
     the versions. A query searches the snapshot and the texts added since.
     """
-    from dedup.model import load_model
     from indexer.jobs.status import status
     from indexer.store.workspace import Workspace
 
-    result = status(Workspace(workspace, database, schema=schema), load_model().model_id)
+    result = status(Workspace(workspace, database, schema=schema))
     result["versions"] = versions_of("onnxruntime", "faiss", "sqlalchemy")
     as_json = layout is ReportFormat.json
     if not as_json:

@@ -27,6 +27,7 @@ def verify(
     workspace: options.Workspace = options.DEFAULT_WORKSPACE,
     database: options.Database = None,
     schema: options.Schema = None,
+    model: options.Model = None,
     threads: options.Threads = None,
     quiet: options.Quiet = False,
     log_format: options.Log = None,
@@ -40,13 +41,13 @@ def verify(
     """
     compute_with(threads)
 
-    from dedup.model import load_model
     from indexer.jobs.verify import verify_workspace, worst_kind
+    from indexer.models.choice import model_for
     from indexer.store.workspace import Workspace
 
     place = Workspace(workspace, database, schema=schema)
     with shown_progress(quiet=quiet) as progress:
-        checks, repaired = verify_workspace(place, load_model(), repair=repair, progress=progress)
+        checks, repaired = verify_workspace(place, model_for(place, model), repair=repair, progress=progress)
     if repaired:
         say("The snapshot was bad or missing and has been rebuilt.", "warning")
     as_json = layout is ReportFormat.json

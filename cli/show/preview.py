@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING, TextIO
 
@@ -32,4 +33,7 @@ def _write_pairs(heading: str, pairs: Sequence[BoundaryPair], out: TextIO) -> No
     out.write(f"\n{heading}\n" if pairs else f"\n{heading} none\n")
     if pairs:
         shown = ("probability", "text_1", "text_2", "id_1", "id_2")
-        write_table([{name: getattr(pair, name) for name in shown} for pair in pairs], out)
+        rows = [{name: getattr(pair, name) for name in shown} for pair in pairs]
+        for row in rows:  # rounded down, so that no pair seems to reach a threshold that it misses
+            row["probability"] = math.floor(row["probability"] * 1000 + 1e-6) / 1000
+        write_table(rows, out)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 def notes_of(summary: Mapping[str, Any], output: Path, asked: Tables) -> Iterator[str]:
     """Yield what a reader of the files has to know, a sentence or two each."""
+    yield from _model(summary)
     yield from _estimates(summary)
     yield from _unlisted(summary, asked.max_pairs)
     yield from _judged(summary)
@@ -27,6 +28,21 @@ def changes_of(summary: Mapping[str, Any]) -> dict[str, Any]:
     clusters = ", ".join(f"{number:,} {kind}" for kind, number in counts.items())
     changes: dict[str, Any] = {"clusters": clusters or "the same"}
     return {f"since_run_{summary['since_run']}": changes | pairs}
+
+
+def _model(summary: Mapping[str, Any]) -> Iterator[str]:
+    from indexer.findings.baseline import MODEL_CHANGED
+
+    if summary["why_full"] == MODEL_CHANGED:
+        yield "Everything was compared again, because the model has changed since the last report."
+
+
+def new_of(summary: Mapping[str, Any]) -> str:
+    """Return what is new since an earlier report as the beginning of a sentence."""
+    changes = summary["changes"]
+    of_clusters = [f"{changes[kind]:,} {kind}" for kind in ("new", "grown", "merged", "changed") if changes[kind]]
+    clusters = ", ".join(of_clusters) or "the same"
+    return f"Since run {summary['since_run']}: clusters {clusters}, new pairs {changes['new_pairs']:,}"
 
 
 def _estimates(summary: Mapping[str, Any]) -> Iterator[str]:

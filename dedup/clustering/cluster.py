@@ -168,12 +168,18 @@ def components_of(pairs: NDArray[np.int64], n: int) -> list[NDArray[np.int64]]:
     """Return the members, ascending, of each component of two items or more."""
     if not len(pairs):
         return []
-    graph = coo_array((np.ones(len(pairs), dtype=np.int8), (pairs[:, 0], pairs[:, 1])), shape=(n, n))
-    _, component = connected_components(graph, directed=False)
+    component = component_labels(pairs, n)
     touched = np.flatnonzero(np.bincount(pairs.ravel(), minlength=n))
     order = touched[np.argsort(component[touched], kind="stable")]
     cuts = np.flatnonzero(np.diff(component[order])) + 1
     return np.split(order, cuts)
+
+
+def component_labels(pairs: NDArray[np.int64], n: int) -> NDArray[np.int32]:
+    """Return the number of the component of each of n items, (n,), as pairs (p, 2) connect them."""
+    graph = coo_array((np.ones(len(pairs), dtype=np.int8), (pairs[:, 0], pairs[:, 1])), shape=(n, n))
+    labels: NDArray[np.int32] = connected_components(graph, directed=False)[1]
+    return labels
 
 
 def _by_pairs(

@@ -127,3 +127,23 @@ def symbols_and_grams(normal_forms: Sequence[str]) -> tuple[NDArray[np.int32], N
     grams[:, :width] = _BUCKET_OF_TRIGRAM[trigrams] * real
     grams[:, width:][np.arange(most) < counts[:, None]] = list(chain.from_iterable(whole))
     return symbols, grams
+
+
+class LettersAndGrams:
+    """The reader of the shipped encoder, as ``token_reader.TokenReader`` is of others."""
+
+    @staticmethod
+    def windows(normal_form: str) -> list[str]:
+        """Return the pieces of a text that are encoded one by one."""
+        return windows(normal_form)
+
+    @staticmethod
+    def width(normal_form: str) -> int:
+        """Return the number of letters of a text, by which batches are formed."""
+        return len(in_letters(normal_form))
+
+    @staticmethod
+    def read(normal_forms: Sequence[str]) -> dict[str, NDArray[np.int32]]:
+        """Return the inputs of the encoder by their names."""
+        symbols, grams = symbols_and_grams(normal_forms)
+        return {"symbols": symbols, "grams": grams}

@@ -61,14 +61,44 @@ def evaluate_pairs(
         raise ValueError(f"{len(left)} and {len(right)} texts do not fit {len(labels)} labels")
     truth = _labels(labels)
     left, right = normal_forms(left), normal_forms(right)
-    similarities, probabilities = pair_similarities(model.encoder, left, right), np.empty(len(truth))
-    for start in range(0, len(truth), pairs_per_step):
-        part = slice(start, start + pairs_per_step)
-        probabilities[part] = model.compare(left[part], right[part], similarities[part])
-        progress("compare", min(part.stop, len(truth)), len(truth))
+    similarities = pair_similarities(model.encoder, left, right)
+    probabilities = probabilities_of(model, left, right, similarities, progress, pairs_per_step)
+    return probability_measures(left, right, truth, probabilities, similarities, model.default_probability)
 
+
+def probabilities_of(
+    model: Model,
+    left: Sequence[str],
+    right: Sequence[str],
+    similarities: NDArray[np.float32],
+    progress: Progress,
+    pairs_per_step: int,
+) -> NDArray[np.float64]:
+    """Return the probability of each pair of normal forms, (n,), in steps of which ``progress`` hears."""
+    found = np.empty(len(left))
+    for start in range(0, len(left), pairs_per_step):
+        part = slice(start, start + pairs_per_step)
+        found[part] = model.compare(left[part], right[part], similarities[part])
+        progress("compare", min(part.stop, len(left)), len(left))
+    return found
+
+
+def probability_measures(
+    left: Sequence[str],
+    right: Sequence[str],
+    labels: NDArray[np.int64],
+    probabilities: NDArray[np.float64],
+    similarities: NDArray[np.float32],
+    default_probability: float,
+) -> dict[str, Any]:
+    """Measure the probabilities of pairs of normal forms, with RapidFuzz and the similarity alone as baselines.
+
+    Raises:
+        InputRefused: all labels are equal.
+    """
+    truth = _labels(labels.tolist())
     f1, threshold = measures.best_f1(truth, probabilities)
-    at_default = measures.precision_recall_f1(truth, probabilities >= model.default_probability)
+    at_default = measures.precision_recall_f1(truth, probabilities >= default_probability)
     baselines = {name: cpdist(left, right, scorer=scorer) for name, scorer in _BASELINES.items()}
     baselines["siamese_similarity"] = similarities
     return {

@@ -27,6 +27,14 @@ class Matcher(Protocol):
         """Identifier of everything that probabilities depend on, besides a corpus and its prior."""
 
     @property
+    def name(self) -> str:
+        """What people call it."""
+
+    @property
+    def is_shipped(self) -> bool:
+        """Whether it is the one that ships with neardup."""
+
+    @property
     def dimension(self) -> int:
         """Length d of a vector."""
 

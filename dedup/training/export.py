@@ -1,4 +1,4 @@
-"""Export the trained tower to ONNX, node by node: torch's exporter changes its graphs between versions."""
+"""Export the shipped tower to ONNX, node by node: torch's exporter changes its graphs between versions."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import torch
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
+from torch import Tensor
 
+from dedup.errors import InputRefused
 from dedup.training.network import DIMENSION, HIDDEN_SIZE, Tower
 
 OPSET = 17
@@ -19,6 +22,37 @@ _TORCH_TO_ONNX_GATES = (0, 3, 1, 2)
 def _gates(weight: NDArray[np.float32]) -> NDArray[np.float32]:
     blocks = np.split(weight, 4)
     return np.concatenate([blocks[i] for i in _TORCH_TO_ONNX_GATES])
+
+
+def _torch_gates(weight: NDArray[np.float32]) -> NDArray[np.float32]:
+    blocks = np.split(weight, 4)
+    return np.concatenate([blocks[_TORCH_TO_ONNX_GATES.index(i)] for i in range(4)])
+
+
+def read_tower(path: Path) -> dict[str, Tensor]:
+    """Return the parameters of a tower that ``export`` wrote, as torch keeps them.
+
+    Raises:
+        InputRefused: the file holds another encoder.
+    """
+    model = onnx.load(str(path), load_external_data=False)
+    found = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    if "gram_table" not in found:
+        raise InputRefused(
+            f"{path} is not an encoder of letters and grams; choose the preset that it was trained with.", "E_MODEL"
+        )
+    biases = np.split(found["lstm_b"][0], 2)
+    state = {
+        "symbol.weight": found["symbol_table"],
+        "lstm.weight_ih_l0": _torch_gates(found["lstm_w"][0]),
+        "lstm.weight_hh_l0": _torch_gates(found["lstm_r"][0]),
+        "lstm.bias_ih_l0": _torch_gates(biases[0]),
+        "lstm.bias_hh_l0": _torch_gates(biases[1]),
+        "projection.weight": np.ascontiguousarray(found["projection_w"].T),
+        "projection.bias": found["projection_b"],
+        "gram.weight": found["gram_table"].astype(np.float32) * found["gram_scale"],
+    }
+    return {name: torch.from_numpy(value.copy()) for name, value in state.items()}
 
 
 def export(tower: Tower, path: Path) -> None:

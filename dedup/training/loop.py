@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional
 
 from dedup.encoder.onnx import OnnxEncoder
 from dedup.encoder.tokens import N_BUCKETS, symbols_and_grams
+from dedup.training.architectures.objectives import in_batch_loss
 from dedup.training.data.sampling import Batch, Sampler
 from dedup.training.export import export
 from dedup.training.network import DIMENSION, Tower
@@ -37,21 +37,6 @@ class EncoderSettings:
     temperature: float = 0.08
     refresh_every: int = 2_000
     seed: int = 20_261_121
-
-
-def contrastive_loss(left: Tensor, right: Tensor, same: Tensor, temperature: float) -> Tensor:
-    """Return the symmetric InfoNCE loss with in-batch negatives (van den Oord 2018; Henderson 2017), a scalar.
-
-    ``left`` (n, d) and ``right`` (m, d), m >= n, have unit rows; rows i of both are the same entity. ``same`` (n, m)
-    bool marks further pairs of the same entity, which do not count as negatives.
-    """
-    n = len(left)
-    logits = left @ right.T / temperature
-    blocked = same.clone()
-    blocked[torch.arange(n), torch.arange(n)] = False
-    logits = logits.masked_fill(blocked, -1e4)
-    target = torch.arange(n)
-    return (functional.cross_entropy(logits, target) + functional.cross_entropy(logits[:, :n].T, target)) / 2
 
 
 def initial_tower(texts: list[str], seed: int) -> Tower:
@@ -90,7 +75,7 @@ def embed(tower: nn.Module, texts: list[str], read: Read = symbols_and_grams) ->
 def _step(tower: Tower, optimiser: torch.optim.Optimizer, batch: Batch, temperature: float) -> float:
     vectors = embed(tower, [text[:LONGEST] for text in batch.left + batch.right])
     left, right = vectors[: len(batch.left)], vectors[len(batch.left) :]
-    loss = contrastive_loss(left, right, torch.from_numpy(batch.same), temperature)
+    loss = in_batch_loss(left, right, torch.from_numpy(batch.same), temperature)
     optimiser.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(tower.parameters(), 1.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,6 +92,47 @@ def fit_spelling(
     return _refit(scorer, SPELLING, rows, labels, weights, (None, None))
 
 
+def adapt_scorer(
+    scorer: Scorer,
+    rows: NDArray[np.float32],
+    labels: NDArray[np.float64],
+    strength: float,
+    new: Sequence[str] = (),
+) -> Scorer:
+    """Fit all curves to further pairs, shrunk with ``strength`` to those of ``scorer`` instead of to 0.
+
+    The curves keep their knots, except those of the features in ``new``, which are fitted from nothing.
+    """
+    weights = np.ones(len(labels))
+    knots, heights, strengths, bounds, start = [], [], [], [], scorer.intercept
+    for i, (feature, curve) in enumerate(zip(REGISTRY, scorer.curves, strict=True)):
+        is_new = feature.name in new
+        places = _knots(rows[:, i], labels) if is_new else np.array(curve.knots)
+        knots.append(places)
+        heights.append(np.zeros(len(places) - 1) if is_new else np.diff(curve.values))
+        strengths.append(np.full(len(places) - 1, _RIDGE if is_new else strength))
+        bounds += [_bound(feature.direction)] * (len(places) - 1)
+        start += 0.0 if is_new else curve.values[0]
+    ramps = np.concatenate([_ramps(rows[:, i], k) for i, k in enumerate(knots)], axis=1).astype(np.float64)
+    expected, ridge = np.concatenate(heights), np.concatenate(strengths)
+    seen = np.flatnonzero(np.ptp(ramps, axis=0) > 0)  # the others keep their heights
+    unseen = np.ones(len(expected), dtype=bool)
+    unseen[seen] = False
+    fixed = start + ramps[:, unseen] @ expected[unseen]
+    none = csr_matrix(np.zeros((len(rows), 0)))
+    parameters = np.append(expected, 0.0)
+    parameters[[*seen, -1]] = _maximise_likelihood(
+        ramps[:, seen],
+        none,
+        labels,
+        weights,
+        [*(bounds[at] for at in seen), (None, None)],
+        fixed,
+        (expected[seen], ridge[seen]),
+    )
+    return _with_curves(replace(scorer, intercept=start), range(len(knots)), knots, parameters, rows, weights)
+
+
 def _refit(
     scorer: Scorer,
     features: Sequence[str],
@@ -113,31 +155,38 @@ def _refit(
 
 
 def _maximise_likelihood(
-    ramps: NDArray[np.float32],
-    clues: csr_matrix[np.float32],
+    ramps: NDArray[np.floating],
+    clues: csr_matrix[np.floating],
     labels: NDArray[np.float64],
     weights: NDArray[np.float64],
     bounds: list[tuple[float | None, float | None]],
     fixed: NDArray[np.float64] | float = 0.0,
+    prior: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None,
 ) -> NDArray[np.float64]:
     """Return the heights of the ramps, the weights of the clues and the intercept, given ``fixed`` log-odds.
 
-    ``bounds`` are for the ramps and the intercept; clues are unbounded.
+    ``bounds`` are for the ramps and the intercept; clues are unbounded. ``prior`` are the heights to which the ramps
+    shrink and the strengths with which they do; by default 0 and ``_RIDGE``.
     """
     n_ramps, total = ramps.shape[1], weights.sum()
     ridge = np.repeat([_RIDGE, _CLUE_RIDGE, 0.0], [n_ramps, clues.shape[1], 1])
+    expected = np.zeros(len(ridge))
+    if prior is not None:
+        expected[:n_ramps], ridge[:n_ramps] = prior
 
     def loss(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         heights, clue_weights, intercept = np.split(parameters, [n_ramps, len(parameters) - 1])
         log_odds = ramps @ heights + clues @ clue_weights + intercept + fixed
-        value = np.sum(weights * (np.logaddexp(0, log_odds) - labels * log_odds)) + ridge @ parameters**2 / 2
+        value = float(np.sum(weights * (np.logaddexp(0, log_odds) - labels * log_odds)))
+        value += float(ridge @ (parameters - expected) ** 2) / 2
         residual = weights * (1 / (1 + np.exp(-log_odds)) - labels)
-        gradient = np.concatenate([ramps.T @ residual, clues.T @ residual, [residual.sum()]]) + ridge * parameters
-        return float(value / total), gradient / total
+        gradient = np.concatenate([ramps.T @ residual, clues.T @ residual, [residual.sum()]])
+        gradient += ridge * (parameters - expected)
+        return value / total, gradient / total
 
     result = minimize(
         loss,
-        np.zeros(len(ridge)),
+        expected,
         jac=True,
         method="L-BFGS-B",
         bounds=[*bounds[:-1], *[(None, None)] * clues.shape[1], bounds[-1]],

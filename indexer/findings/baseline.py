@@ -24,6 +24,7 @@ from indexer.store.store import Codes, Ids, Store
 from indexer.store.texts import make_model_key
 from indexer.vectors.knn_update import Space
 
+MODEL_CHANGED = "the model has changed"
 MAX_CHANGE = 0.2
 """Share of the texts that may come, or go, before the baseline is made anew."""
 
@@ -71,7 +72,7 @@ class Baseline:
     def reason_to_renew(self, model: Matcher, text_ids: Ids) -> str | None:
         """Return why the baseline is made anew for these texts (n,), ascending; None if it holds."""
         if self.model_id != model.model_id:
-            return "the model has changed"
+            return MODEL_CHANGED
         if self.normaliser_version != NORMALISER_VERSION:
             return "the rules of normal forms have changed"
         left = int(np.searchsorted(text_ids, self.max_text_id, side="right"))
@@ -80,8 +81,8 @@ class Baseline:
         return None
 
 
-def read_baseline(store: Store, dimension: int) -> Baseline | None:
-    """Return the baseline of the last report, None before the first; vectors have this ``dimension``.
+def read_baseline(store: Store, model_id: str, dimension: int) -> Baseline | None:
+    """Return the baseline of the last report, None before the first; vectors of this model have this ``dimension``.
 
     Raises:
         CorruptStore: it is not what its digest says.
@@ -92,10 +93,11 @@ def read_baseline(store: Store, dimension: int) -> Baseline | None:
     rows = store.read(statement.join_from(table, schema.model))
     if not rows:
         return None
-    model_id, version, texts, last, shift, corpus, cells_per_text, packed, digest = rows[0]
+    found_id, version, texts, last, shift, corpus, cells_per_text, packed, digest = rows[0]
     words = None if corpus is None else Corpus.from_json(json_object(corpus))
-    centres = _unpacked(packed, dimension) if packed is not None else None
-    found = Baseline(model_id, version, texts, last, shift, words, cells_per_text, centres)
+    width = dimension if found_id == model_id else 1  # that of another model is not known, and not needed
+    centres = _unpacked(packed, width) if packed is not None else None
+    found = Baseline(found_id, version, texts, last, shift, words, cells_per_text, centres)
     if len(rows) != 1 or found.digest != digest:
         raise damaged("The baseline of reports does not match its digest.")
     return found

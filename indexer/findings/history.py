@@ -19,7 +19,7 @@ def runs_of(workspace: Workspace, limit: int | None = None) -> list[Run]:
         UsageError: nothing is indexed.
     """
     with workspace.open(for_writing=False) as store:
-        return last_runs(store, _ALL if limit is None else limit)
+        return last_runs(store, _ALL if limit is None else min(limit, _ALL))
 
 
 def prune(workspace: Workspace, keep: int) -> int:
@@ -38,7 +38,12 @@ def prune(workspace: Workspace, keep: int) -> int:
 
     def work(connection: Connection) -> int:
         is_report = run.c.kind == "report"
-        done = select(run.c.run_id).where(is_report, run.c.state == "done").order_by(run.c.run_id.desc()).limit(keep)
+        done = (
+            select(run.c.run_id)
+            .where(is_report, run.c.state == "done")
+            .order_by(run.c.run_id.desc())
+            .limit(min(keep, _ALL))
+        )
         kept = [row[0] for row in connection.execute(done)]
         if len(kept) < keep:
             return 0

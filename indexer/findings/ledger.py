@@ -19,6 +19,9 @@ Floats = NDArray[np.float64]
 Member = tuple[int, int, int, int, str]
 """A row of ``cluster_member``: record, cluster, text, source, external id."""
 
+Weakest = tuple[float, int | None, int | None]
+"""The lowest probability in a cluster, and the ids of these two texts; none if all its records have one text."""
+
 _REWRITTEN = 0.3
 """A table of which a larger share of rows changes is written anew."""
 
@@ -33,6 +36,8 @@ class LastRun:
         records_up_to: The next free record id at that time.
         columns: Names of the other columns of the records.
         judgements: Digest of what people had said; empty if nothing.
+        min_probability: Its lowest probability of a pair, if it is known.
+        model: Hash of the files of its model; empty if it shipped with neardup.
 
     """
 
@@ -41,6 +46,8 @@ class LastRun:
     records_up_to: int
     columns: list[str]
     judgements: str = ""
+    min_probability: float | None = None
+    model: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +71,7 @@ class Ledger:
         last: The run that made them, if any.
         pairs: Its near pairs.
         members: The members of its clusters by record.
-        weakest: The lowest probability in each of its clusters.
+        weakest: The weakest pair in each of its clusters.
         next_cluster_id: The next id that was never used.
 
     """
@@ -72,7 +79,7 @@ class Ledger:
     last: LastRun | None
     pairs: TextPairs
     members: dict[int, Member]
-    weakest: dict[int, float]
+    weakest: dict[int, Weakest]
     next_cluster_id: int
 
     def membership(self) -> Membership:
@@ -89,6 +96,21 @@ class Ledger:
         result[places[known]] = found[known, 1]
         return result
 
+    def weakest_of(self, clusters: Ids, text_ids: Ids) -> tuple[list[float], list[tuple[int, int]]]:
+        """Return the lowest probability in each of ``clusters`` (c,), and the places of these two texts.
+
+        Raises:
+            CorruptStore: a text is not among ``text_ids`` (n,), ascending, or a cluster has none.
+
+        """
+        found = [self.weakest[cluster_id] for cluster_id in clusters.tolist()]
+        ids = np.array([[-1 if text_id is None else text_id for text_id in row[1:]] for row in found], np.int64)
+        places = np.minimum(np.searchsorted(text_ids, ids.reshape(-1, 2)), max(0, len(text_ids) - 1))
+        wrong = np.flatnonzero((text_ids[places] != ids.reshape(-1, 2)).any(axis=1))
+        if len(wrong):
+            raise damaged(f"The weakest pair of the cluster {clusters[wrong[0]]} is not one of its texts.")
+        return [row[0] for row in found], list(map(tuple, places.tolist()))
+
 
 def read_ledger(store: Store) -> Ledger:
     """Return the findings of the last report; empty before the first.
@@ -98,12 +120,9 @@ def read_ledger(store: Store) -> Ledger:
     """
     last = last_report(store)
     cluster, pair = schema.cluster.c, schema.near_pair.c
-    weakest = dict[int, float](
-        tuple(row)
-        for row in store.read(
-            select(cluster.cluster_id, cluster.weakest_probability).where(cluster.closed_by_run.is_(None))
-        )
-    )
+    columns = cluster["cluster_id", "weakest_probability", "weakest_text_1", "weakest_text_2"]
+    open_clusters = store.read(select(*columns).where(cluster.closed_by_run.is_(None)))
+    weakest: dict[int, Weakest] = {id_: (least, one, other) for id_, least, one, other in open_clusters}
     ((largest,),) = store.read(select(func.coalesce(func.max(cluster.cluster_id), 0)))
     members = {row[0]: tuple(row) for row in store.read(select(schema.cluster_member))}
     for record_id, cluster_id, *_ in members.values():
@@ -118,11 +137,15 @@ def last_report(store: Store) -> LastRun | None:
     run = schema.run.c
     statement = select(run.run_id, run.manifest).where(run.kind == "report", run.state == "done")
     for run_id, manifest in store.read(statement.order_by(run.run_id.desc()).limit(1)):
-        found = json_object(manifest).get("findings")
+        values = json_object(manifest)
+        found, thresholds = values.get("findings"), values.get("thresholds")
         if isinstance(found, dict):
             columns = list(map(str, found.get("columns", ())))
             settings, judgements = str(found.get("settings")), str(found.get("judgements", ""))
-            return LastRun(run_id, settings, int(found.get("records_up_to", 0)), columns, judgements)
+            least = thresholds.get("min_probability") if isinstance(thresholds, dict) else None
+            threshold = float(least) if isinstance(least, int | float) else None
+            others = columns, judgements, threshold, str(found.get("model", ""))
+            return LastRun(run_id, settings, int(found.get("records_up_to", 0)), *others)
     return None
 
 
@@ -182,8 +205,8 @@ def rows_of(pairs: TextPairs) -> list[tuple[Any, ...]]:
 def write_clusters(
     connection: Connection,
     run_id: int,
-    before: dict[int, float],
-    weakest: dict[int, float],
+    before: dict[int, Weakest],
+    weakest: dict[int, Weakest],
     successors: dict[int, int | None],
 ) -> None:
     """Open the clusters of ``weakest`` that were not there ``before``, close those with ``successors``.
@@ -191,13 +214,20 @@ def write_clusters(
     Successors that close are followed, so that a lookup takes one step.
     """
     table = schema.cluster
-    opened = [(id_, run_id, None, None, least) for id_, least in weakest.items() if id_ not in before]
+    opened = [(id_, run_id, None, None, *least) for id_, least in weakest.items() if id_ not in before]
     insert_rows(connection, table, sorted(opened))
-    changed = [{"id": id_, "least": least} for id_, least in weakest.items() if before.get(id_, least) != least]
+    names = ("weakest_probability", "weakest_text_1", "weakest_text_2")
+    changed = [
+        {"id": id_, **dict(zip(map("new_{}".format, names), least, strict=True))}
+        for id_, least in weakest.items()
+        if before.get(id_, least) != least
+    ]
     closed = [{"id": id_, "heir": heir, "run": run_id} for id_, heir in successors.items()]
     is_id = table.c.cluster_id == bindparam("id")
     if changed:
-        connection.execute(update(table).where(is_id).values(weakest_probability=bindparam("least")), changed)
+        connection.execute(
+            update(table).where(is_id).values({name: bindparam(f"new_{name}") for name in names}), changed
+        )
     if closed:
         following = table.c.successor == bindparam("id")
         values: dict[str, Any] = {"closed_by_run": bindparam("run"), "successor": bindparam("heir")}

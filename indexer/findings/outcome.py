@@ -11,7 +11,7 @@ from sqlalchemy import select
 from dedup.clustering.cluster import Clusters
 from dedup.clustering.stable_ids import Carried, Membership, carry_over
 from indexer.findings.changes import Changes, CurrentRecords, changes_of_run
-from indexer.findings.ledger import Ledger, Member, TextPairs
+from indexer.findings.ledger import Ledger, Member, TextPairs, Weakest
 from indexer.store.integrity.settings import next_id_key
 from indexer.store.schema import record, run, source
 from indexer.store.store import Ids, Store
@@ -27,7 +27,7 @@ class Outcome:
         carried: Clusters under their ids.
         ids: The id of each cluster by its label.
         members: The members of clusters by record.
-        weakest: The lowest probability in each cluster by its id.
+        weakest: The weakest pair in each cluster by its id.
         changes: What changed since the last report.
         sources: Names of the sources by key.
 
@@ -38,7 +38,7 @@ class Outcome:
     carried: Carried
     ids: dict[int, int]
     members: dict[int, Member]
-    weakest: dict[int, float]
+    weakest: dict[int, Weakest]
     changes: Changes
     sources: dict[int, str]
 
@@ -82,11 +82,18 @@ def outcome_of(
         is_listed=is_listed,
         otherwise=otherwise,
     )
-    weakest = {id_: clusters.weakest.get(label, 1.0) for label, id_ in ids.items()}
+    weakest = {id_: _weakest_of(label, clusters, text_ids) for label, id_ in ids.items()}
     last_run = store.read(select(run.c.run_id).order_by(run.c.run_id.desc()).limit(1))
     run_id = last_run[0][0] + 1 if last_run else 1
-    records_up_to = int(store.meta(next_id_key("record")) or 0)
+    records_up_to = int(store.required(next_id_key("record")))
     return Outcome(run_id, records_up_to, carried, ids, members, weakest, changes, sources)
+
+
+def _weakest_of(label: int, clusters: Clusters, text_ids: Ids) -> Weakest:
+    if label not in clusters.weakest:
+        return 1.0, None, None
+    one, other = clusters.weakest_pairs[label]
+    return clusters.weakest[label], int(text_ids[one]), int(text_ids[other])
 
 
 def _details(store: Store, ledger: Ledger, members: Ids) -> dict[int, tuple[int, str, int]]:

@@ -11,17 +11,24 @@ from functools import partial
 from typing import Self
 
 import numpy as np
+from sqlalchemy import Table
 
 from dedup.encoder.onnx import Encoder
 from dedup.errors import VersionMismatch
 from dedup.matching.matcher import Matcher
 from dedup.runtime import threads
 from dedup.runtime.processes import Processes
-from indexer.store.store import Codes
+from dedup.runtime.progress import Progress, no_progress
+from indexer.store import schema
+from indexer.store.store import Codes, Store
 
 _BATCH_TEXTS = 5_000
 """Texts encoded together, whatever the number of threads. It must not vary: of a million vectors, one or two differ by
 one in one value if other texts are in their batch."""
+
+
+TEXTS_AT_ONCE = 20_000
+"""Texts of a store that are encoded and written in one transaction."""
 
 
 class Encoding:
@@ -66,6 +73,32 @@ def encode(model: Matcher, normals: Sequence[str]) -> Codes:
 
     """
     return _checked(np.concatenate([_encode(model.encoder, part) for part in _parts(normals)]), normals)
+
+
+def encode_texts(
+    store: Store,
+    model: Matcher,
+    progress: Progress = no_progress,
+    *,
+    texts_at_once: int = TEXTS_AT_ONCE,
+    table: Table = schema.text_vector,
+) -> int:
+    """Encode every text of a store that has no vector of this model in ``table``, and return their number.
+
+    Stages reported to ``progress``: ``texts``.
+    """
+    total = store.counts().texts - store.count_vectors(model.model_id, table=table)
+    done = after = 0
+    with Encoding(model) as encoding:
+        while done < total:
+            ids, normals = store.texts_without_vectors(model.model_id, after, texts_at_once, table)
+            if not normals:
+                break
+            store.write_vectors(model.model_id, ids, encoding.begin(normals)(), table)
+            after = int(ids[-1])
+            done += len(ids)
+            progress("texts", done, total)
+    return done
 
 
 def _parts(normals: Sequence[str]) -> Iterator[Sequence[str]]:

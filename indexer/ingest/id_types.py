@@ -59,8 +59,8 @@ def to_stored(ids: Iterable[object]) -> list[str]:
     """Return ids that records may have as text. Raises ``UsageError`` for what no record can have as its id."""
     texts = [to_text(id) for id in ids]
     for text in texts:
-        if text != text.encode(errors="replace").decode():
-            raise UsageError(f"The id {text!r} holds half of a surrogate pair, so no record has it.")
+        if "\0" in text or text != text.encode(errors="replace").decode():
+            raise UsageError(f"The id {text!r} holds NUL or half of a surrogate pair, so no record has it.")
     return texts
 
 

@@ -18,6 +18,7 @@ from dedup.errors import InputRefused
 from dedup.runtime.progress import Progress
 from dedup.text.normalise import normalise
 from indexer.ingest.keyset import KEY_BYTES, KeySet, keys_of
+from indexer.ingest.reject_rate import RejectRate
 from indexer.ingest.spool import Batch, Item, Spool
 from indexer.reading.placeholders import is_placeholder
 from indexer.reading.rejects import Reject
@@ -28,8 +29,6 @@ Identity = Literal["column", "content"]
 
 BATCH_ROWS = 50_000
 """Rows stored in one transaction."""
-MIN_ROWS_FOR_RATE = 100
-"""The share of rejects is checked from this number of rows on."""
 
 _BATCH_CHARACTERS = 1 << 25
 _PROGRESS_ROWS = 5_000
@@ -100,13 +99,12 @@ class _Batches:
         max_reject_rate: float,
         batch_rows: int,
     ) -> None:
-        self.rows_in = self.rejected = self.unidentified = self.largest_batch = 0
+        self.rows_in = self.unidentified = self.largest_batch = 0
         self.keys = KeySet()
-        self._first_message = ""
+        self._rate = RejectRate(max_reject_rate)
         self._spool = spool
         self._by_content = identity == "content"
         self._on_reject = on_reject
-        self._max_reject_rate = max_reject_rate
         self._batch_rows = batch_rows
         self._repeats: dict[str, int] = {}  # number of rows by content id, for repeated contents only
         self._rejected_ids: list[str] = []
@@ -118,7 +116,7 @@ class _Batches:
         self._start = self.rows_in, self.rejected
 
     def take(self, row: Row | Reject) -> None:
-        self.rows_in += 1
+        self.rows_in = self._rate.rows_in = self.rows_in + 1
         checked = row if isinstance(row, Reject) else _check(row, self._by_content)
         if isinstance(checked, Reject):
             self._reject(checked)
@@ -136,31 +134,20 @@ class _Batches:
         """Spool the last batch, and refuse the input if no row was accepted."""
         if self.rows_in > self._start[0]:
             self._end_batch()
-        if 0 < self.rows_in == self.rejected:
-            rows = "The only row was" if self.rows_in == 1 else f"All {self.rows_in} rows were"
-            raise InputRefused(
-                f"{rows} rejected, so nothing was written. The first: {self._first_message} "
-                "Check the text and id columns, the delimiter and the encoding.",
-                "E_TOO_MANY_REJECTS",
-            )
+        self._rate.finish()
         self.keys.add(keys_of(self._rejected_ids))
 
     def _end_batch(self) -> None:
         items = self._numbered() if self._by_content else self._first_of_each_id()
-        self._judge(self.rows_in)
+        self._rate.judge(self.rows_in)
         self.largest_batch = max(self.largest_batch, _BATCH_CHARACTERS - self._room)
         self._spool.add(Batch(self.rows_in - self._start[0], self.rejected - self._start[1], items))
         self._begin_batch()
 
-    def _judge(self, rows: int) -> None:
-        """Refuse the input if its rejects are too many for its first ``rows`` rows, not all of which may be read."""
-        if self.rows_in >= MIN_ROWS_FOR_RATE and self.rejected > self._max_reject_rate * rows:
-            raise InputRefused(
-                f"{self.rejected} of the first {self.rows_in} rows were rejected, a share above "
-                f"{self._max_reject_rate:.3g}, so nothing was written. The first: {self._first_message} Correct the "
-                "input, or allow more with --max-reject-rate, or max_reject_rate= in Python.",
-                "E_TOO_MANY_REJECTS",
-            )
+    @property
+    def rejected(self) -> int:
+        """Rows rejected so far."""
+        return self._rate.rejected
 
     def _first_of_each_id(self) -> list[Item]:
         items = []
@@ -186,10 +173,11 @@ class _Batches:
         return items
 
     def _reject(self, reject: Reject) -> None:
-        self.rejected += 1
-        self._first_message = self._first_message or reject.message
+        self._rate.reject(reject.message)
         self._on_reject(reject)
-        self._judge(max(self.rows_in, self._start[0] + self._batch_rows))  # no good row of the batch can help it now
+        self._rate.judge(
+            max(self.rows_in, self._start[0] + self._batch_rows)
+        )  # no good row of the batch can help it now
 
 
 def content_digest(raw: str, fields: dict[str, str]) -> bytes:

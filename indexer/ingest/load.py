@@ -92,6 +92,7 @@ def ingest(
     safeguards: Safeguards = NO_SAFEGUARDS,
     max_reject_rate: float = 0.05,
     memory: int | None = None,
+    prepare: Callable[[], None] = lambda: None,
     progress: Progress = no_progress,
     batch_rows: int | None = None,
     removal_rows: int | None = None,
@@ -103,6 +104,7 @@ def ingest(
     input was begun before. ``scratch`` is the directory for a temporary file, and ``memory`` limits the estimated peak
     memory in bytes (``indexer.memory``). ``on_reject`` is called with every rejected row. One transaction stores
     ``batch_rows`` rows (default ``BATCH_ROWS``) or removes ``removal_rows`` records (default ``SIZE_OF_REMOVAL``).
+    ``prepare`` is called once the input is accepted, before anything is stored.
     Stages reported to ``progress``: ``read``, ``store`` (after each commit), ``remove``.
 
     Raises:
@@ -132,6 +134,7 @@ def ingest(
         if memory is not None:
             texts = _most_texts(store, known, intake, mirror=mirror)
             check_memory(INDEX, texts, intake.largest_batch, memory)
+        prepare()
         digest = sha256("\0".join((source_name, identity, str(mirror), spool.digest)).encode()).hexdigest()
         begin = partial(_begin, name=source_name, identity=identity, run=run, digest=digest, columns=safeguards.columns)
         source_id, run.run_id = store.write(partial(begin, is_empty=known.size == 0, id_type=id_type))

@@ -8,11 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedup.encoder.cosine import cosine
+from dedup.encoder.onnx import OnnxEncoder
+from dedup.evaluation.saliency import saliency, similarity_of, unit_of
 from dedup.evidence.explain import Explanation
 from dedup.matching.batch import BatchComparison
 from dedup.matching.matcher import Matcher
+from dedup.model import Model
 from indexer.ingest.intake import normal_form_of
 from indexer.jobs.duplicates import encode_in_blocks
+from indexer.outputs.model_pages.comparison_page import Attention, Comparison
+from indexer.outputs.reasons import reasons_of
 
 
 def compare(model: Matcher, left: str, right: str) -> Explanation | None:
@@ -53,3 +58,34 @@ def compare_many(
 
 def _normal_form(text: str) -> str:
     return normal_form_of(text, f"{text!r} has no letter, digit or symbol to compare.")
+
+
+def look(model: Model, left: str, right: str) -> Comparison:
+    """Compare two texts and look into the model: what it makes of each part of them, for a page.
+
+    Raises:
+        InputRefused: a text holds no letter, digit or symbol, or is too long.
+    """
+    found = compare(model, left, right)
+    normals = _normal_form(left), _normal_form(right)
+    unit, compare_parts = unit_of(model), similarity_of(model)
+    predictions: dict[str, float] = {}
+    if model.head is not None:
+        said = np.atleast_1d(model.head.compare([normals[0]], [normals[1]])[0]).tolist()
+        names = ["similarity of the network"] if len(said) == 1 else model.manifest["head"]["classes"]
+        predictions = dict(zip(names, said, strict=True))
+    encoder = model.encoder
+    weights = [encoder.attention(normal) for normal in normals] if isinstance(encoder, OnnxEncoder) else []
+    return Comparison(
+        model=f"Model {model.name}",
+        texts=(left, right),
+        normals=normals,
+        probability=1.0 if found is None else found.probability,
+        similarity=1.0 if found is None else found.similarity,
+        threshold=model.default_probability,
+        reasons=reasons_of(found)["explanation"],
+        predictions=predictions,
+        unit=unit,
+        saliency=saliency(*normals, unit, compare_parts),
+        attention=[Attention(*one) for one in weights if one is not None],
+    )

@@ -13,8 +13,7 @@ Without a last report, with another threshold or model, or under a new baseline,
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
@@ -22,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedup.clustering import cluster
-from dedup.clustering.cluster import Clusters, cluster_pairs, components_of
+from dedup.clustering.cluster import Clusters, cluster_pairs, component_labels
 from dedup.matching.batch import BatchComparison
 from dedup.matching.matcher import Matcher
 from dedup.runtime.allocator import release_free_memory
@@ -30,26 +29,18 @@ from dedup.runtime.progress import Progress, no_progress
 from dedup.runtime.stopwatch import Stopwatch
 from dedup.runtime.versions import version_of
 from dedup.text.normalise import NORMALISER_VERSION
-from indexer.findings.baseline import Baseline, read_baseline
-from indexer.findings.ledger import LastRun, Ledger, TextPairs
+from indexer.findings.baseline import MODEL_CHANGED, Baseline, read_baseline
+from indexer.findings.ledger import LastRun, Ledger, TextPairs, read_ledger
+from indexer.findings.neighbour_search import Keep, Search
 from indexer.jobs.duplicates import Duplicates, NearDuplicates, cluster_found, compare_candidates
 from indexer.jobs.loading import Corpus, centres_for
 from indexer.jobs.reviewing.judged_items import JudgedItems, Pairs, judged_items
 from indexer.jobs.reviewing.judgement_table import Judgement, read_judgements
 from indexer.store.corpus_words import corpus_of
-from indexer.store.store import Codes, Ids
-from indexer.vectors.knn_update import Neighbours, search_all, search_changed
-from indexer.vectors.neighbour_file import NeighbourFile, NeighbourFiles
+from indexer.vectors.knn_update import Neighbours
+from indexer.vectors.neighbour_file import NeighbourFile
 from indexer.vectors.snapshot import Snapshots
 from indexer.vectors.top_k import Keys, NearPairs, are_listed, pairs_of
-
-_log = logging.getLogger(__name__)
-
-_WORTH_KEEPING = 0.1
-"""Share of the texts whose search is worth keeping if the report is interrupted."""
-
-Keep = Callable[[NeighbourFile], None]
-"""Names a file of neighbours in the database, for the case that the report is interrupted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,20 +103,10 @@ def find(
         EnvironmentFault: the neighbours cannot be written.
     """
     clock = Stopwatch()
-    with clock.stage("load"):
-        pinned = read_baseline(snapshots.store, model.dimension)
-        corpus = Corpus(snapshots, model, progress)
-        renewal: str | None = "there is no earlier report"
-        if pinned is not None and len(corpus.text_ids):
-            renewal = pinned.reason_to_renew(model, corpus.text_ids)
-        corpus.load(only_vectors=pinned is not None and renewal is None and not full)
-        release_free_memory()
+    corpus, renewal, search = _searched(snapshots, model, ledger, full=full, clock=clock, progress=progress)
     with clock.stage("search"):
-        generation, baseline = None, pinned
-        if baseline is None or renewal is not None:
-            generation, baseline = _new_baseline(snapshots, model, corpus, progress)
-        search = _Search(snapshots, model, baseline, corpus.text_ids, corpus.codes, progress)
-        search.run(ledger, full=full, keep=keep)
+        file = search.kept(keep)
+    baseline = search.baseline
     settings = _settings(model, baseline, min_probability) if renewal is None else None
     before = search.before if ledger.last and ledger.last.settings == settings and not full else None
     matcher = baseline.matcher(model)
@@ -139,16 +120,53 @@ def find(
         near = _compare_all(corpus, search.now, matcher, shift, judged, min_probability, clock, progress)
         baseline = replace(baseline, prior_shift=float(near.shift))
     return Found(
-        duplicates=Duplicates(corpus.text_ids, near, generation, clock.seconds),
+        duplicates=Duplicates(corpus.text_ids, near, search.generation, clock.seconds),
         baseline=baseline,
         is_renewed=renewal is not None,
         settings=_settings(model, baseline, min_probability),
-        file=search.file,
+        file=file,
         is_full=before is None,
-        reason=_reason(renewal, full=full, search=search, before=before),
+        reason=_reason(renewal, model, ledger.last, full=full, search=search, before=before),
         searched=search.searched,
         judgements=_digest(judgements),
     )
+
+
+def find_all(
+    snapshots: Snapshots, model: Matcher, *, min_probability: float, progress: Progress = no_progress
+) -> Duplicates:
+    """Find what ``find`` would with this threshold, comparing all candidates; nothing is kept.
+
+    Stages reported to ``progress`` and errors raised: those of ``find``.
+    """
+    clock, store = Stopwatch(), snapshots.store
+    ledger = read_ledger(store)
+    corpus, renewal, search = _searched(snapshots, model, ledger, full=False, clock=clock, progress=progress)
+    matcher, shift = search.baseline.matcher(model), None if renewal is not None else search.baseline.prior_shift
+    judged = judged_items(store, read_judgements(store), corpus.text_ids)
+    near = _compare_all(corpus, search.now, matcher, shift, judged, min_probability, clock, progress)
+    return Duplicates(corpus.text_ids, near, search.generation, clock.seconds)
+
+
+def _searched(
+    snapshots: Snapshots, model: Matcher, ledger: Ledger, *, full: bool, clock: Stopwatch, progress: Progress
+) -> tuple[Corpus, str | None, Search]:
+    """Return all texts, why the baseline is made anew, if it is, and the neighbours of all texts."""
+    with clock.stage("load"):
+        pinned = read_baseline(snapshots.store, model.model_id, model.dimension)
+        corpus = Corpus(snapshots, model, progress)
+        renewal: str | None = "there is no earlier report"
+        if pinned is not None and len(corpus.text_ids):
+            renewal = pinned.reason_to_renew(model, corpus.text_ids)
+        corpus.load(only_vectors=pinned is not None and renewal is None and not full)
+        release_free_memory()
+    with clock.stage("search"):
+        generation, baseline = None, pinned
+        if baseline is None or renewal is not None:
+            generation, baseline = _new_baseline(snapshots, model, corpus, progress)
+        search = Search(snapshots, model, baseline, generation, corpus.text_ids, corpus.codes, progress)
+        search.run(ledger, full=full)
+    return corpus, renewal, search
 
 
 def _compare_all(
@@ -177,12 +195,17 @@ def _compare_all(
     )
 
 
-def _reason(renewal: str | None, *, full: bool, search: _Search, before: Keys | None) -> str | None:
+def _reason(
+    renewal: str | None, model: Matcher, last: LastRun | None, *, full: bool, search: Search, before: Keys | None
+) -> str | None:
+    """Return why everything was searched or compared; None if it was not."""
     if renewal is not None:
         return renewal
     if full:
         return "it was asked for"
     if before is None:
+        if last is not None and last.model != ("" if model.is_shipped else model.fingerprint):
+            return MODEL_CHANGED
         return "other settings than in the last report" if search.before is not None else "no neighbours were kept"
     return None
 
@@ -206,46 +229,6 @@ def _settings(model: Matcher, baseline: Baseline, min_probability: float) -> str
     """Return a digest of what decides which of the candidates are pairs, and with which probability."""
     values = (model.fingerprint, version_of("neardup"), float(min_probability), baseline.digest)
     return sha256(repr(values).encode()).hexdigest()
-
-
-class _Search:
-    """The neighbours of all texts: those that were kept, brought up to date.
-
-    Attributes:
-        now: The neighbours.
-        before: Candidates of the last report among these texts (n, k) as keys; None if they are not known.
-        file: The file that holds ``now``.
-        searched: Number of texts that were searched.
-
-    """
-
-    def __init__(
-        self, snapshots: Snapshots, model: Matcher, baseline: Baseline, text_ids: Ids, codes: Codes, progress: Progress
-    ) -> None:
-        self._files = NeighbourFiles(snapshots.store, snapshots.directory)
-        self._space = baseline.space(model)
-        self._text_ids, self._codes, self._progress = text_ids, codes, progress
-        self.before: Keys | None = None
-        self.searched = 0
-
-    def run(self, ledger: Ledger, *, full: bool, keep: Keep) -> None:
-        """Search what is not known, and keep the result."""
-        n = len(self._text_ids)
-        known = {file.run_id: file for file in self._files.known()[::-1]}
-        of_last = known.get(ledger.last.run_id) if ledger.last else None
-        started = known.get(None)
-        last = self._files.read(of_last, self._space) if of_last else None
-        base = (self._files.read(started, self._space) if started else None) or last
-        if last is not None:
-            carried = last.with_candidates().carried(self._text_ids, self._space.min_similarity)
-            self.before = carried.keys
-        if base is None or full:
-            self.now, self.searched = search_all(self._text_ids, self._codes, self._space, self._progress), n
-        else:
-            self.now, self.searched = search_changed(base, self._text_ids, self._codes, self._space, self._progress)
-        self.file = self._files.write(self.now, self._space)
-        if self.searched > _WORTH_KEEPING * n:
-            keep(self.file)
 
 
 class _Increment:
@@ -346,10 +329,8 @@ class _Increment:
     ) -> Clusters:
         """Cluster the components with a touched text again; others are as the last report left them."""
         n = len(self._text_ids)
-        components = components_of(pairs, n)
-        again = touched.copy()  # also those that no pair connects any more
-        for members in components:  # the weakest pair of more than two texts is not stored, but found again
-            again[members] = len(members) > 2 or touched[members].any()
+        component = component_labels(pairs, n)
+        again = np.isin(component, component[touched])
         labels = np.arange(n)
         known = ledger.clusters_of(self._text_ids)
         held = np.flatnonzero((known >= 0) & ~again)
@@ -358,7 +339,11 @@ class _Increment:
         np.minimum.at(first, of_id, held)
         labels[held] = first[of_id]
         texts = np.bincount(of_id, minlength=len(ids))
-        weakest = {int(first[at]): ledger.weakest[int(ids[at])] for at in np.flatnonzero(texts > 1).tolist()}
+        several = np.flatnonzero(texts > 1)
+        names = first[several].tolist()
+        least, ends = ledger.weakest_of(ids[several], self._text_ids)
+        weakest = dict(zip(names, least, strict=True))
+        edges = dict(zip(names, ends, strict=True))
         inside = again[pairs[:, 0]]
         rows, comparison = self._part(pairs[inside])
         with comparison:
@@ -372,10 +357,9 @@ class _Increment:
             )
         labels[rows] = rows[part.labels]
         weakest |= {int(rows[label]): least for label, least in part.weakest.items()}
-        kept = np.flatnonzero(~inside)
-        edges = {int(labels[one]): (one, other) for one, other in pairs[kept].tolist() if labels[one] == labels[other]}
         edges |= {
             int(rows[label]): (int(rows[one]), int(rows[other])) for label, (one, other) in part.weakest_pairs.items()
         }
-        large = [len(members) for members in components if len(members) > cluster.LARGEST_COMPONENT]
+        sizes = np.bincount(component)
+        large = sizes[sizes > cluster.LARGEST_COMPONENT].tolist()
         return Clusters(labels, weakest, len(large), sum(large), edges)

@@ -14,11 +14,12 @@ from dedup.errors import UsageError
 from dedup.matching.matcher import Matcher
 from dedup.runtime.progress import Progress, no_progress, with_total
 from dedup.runtime.stopwatch import Stopwatch
-from indexer.ingest.encoding import encode
+from indexer.ingest.encoding import TEXTS_AT_ONCE, encode_texts
 from indexer.ingest.identity import recorded_identity, with_identity
 from indexer.ingest.intake import Identity
 from indexer.ingest.load import ingest
 from indexer.ingest.safeguards import Safeguards, known_columns
+from indexer.models.change import NOTHING_CHANGED, Changed, change_model
 from indexer.reading.inputs import Input, reading
 from indexer.reading.open import Row
 from indexer.reading.rejects import Reject
@@ -28,9 +29,6 @@ from indexer.store.runs import Accounts, recorded_run
 from indexer.store.store import Store
 from indexer.store.workspace import Workspace
 from indexer.vectors.snapshot import Snapshots
-
-TEXTS_AT_ONCE = 20_000
-"""Texts encoded and written in one transaction after a change of model."""
 
 
 class Rejects(Protocol):
@@ -151,6 +149,7 @@ def index_input(
                     safeguards=Safeguards(max_removed, table.choice, given.is_named),
                     max_reject_rate=max_reject_rate,
                     memory=memory,
+                    notify=notify,
                     progress=with_total(progress, table, "read"),
                 )
             recall = recall_of(store) if result.snapshot_built else {}
@@ -201,12 +200,14 @@ def index_rows(
     on_reject: Callable[[Reject], None],
     mirror: bool,
     texts_at_once: int = TEXTS_AT_ONCE,
+    notify: Callable[[str], None] = lambda sentence: None,
     progress: Progress = no_progress,
     **options: Unpack[IngestOptions],
 ) -> IndexResult:
     """Store ``rows`` as records of a source, as ``ingest`` does, and make them searchable.
 
-    The job is recorded as a run. After the rows are stored, texts without a vector of this model are encoded,
+    The job is recorded as a run. Once the input is accepted, a store of another model is changed to this one
+    (``change_model``, which calls ``notify``). After the rows are stored, texts without a vector are encoded,
     ``texts_at_once`` in one transaction. Stages reported to ``progress``: those of ``ingest``, ``texts``, and those of
     ``refresh_snapshot``.
 
@@ -217,6 +218,12 @@ def index_rows(
     """
     clock = Stopwatch()
     store = snapshots.store
+    changed = NOTHING_CHANGED
+
+    def prepare() -> None:
+        nonlocal changed
+        changed = change_model(snapshots, model, notify=notify, progress=progress, texts_at_once=texts_at_once)
+
     with recorded_run(store, "index") as run:
         run.manifest |= {"source": source_name, "identity": identity, "sync": mirror, "model_id": model.model_id}
         with clock.stage("rows"):
@@ -230,14 +237,17 @@ def index_rows(
                 scratch=snapshots.directory,
                 on_reject=on_reject,
                 mirror=mirror,
+                prepare=prepare,
                 progress=progress,
                 **options,
             )
         run.manifest["rows"] = asdict(summary.accounts)
         with clock.stage("texts"):
-            encoded = summary.texts_encoded + encode_texts(store, model, progress, texts_at_once=texts_at_once)
+            rest = encode_texts(store, model, progress, texts_at_once=texts_at_once)
+            encoded = changed.texts_encoded + summary.texts_encoded + rest
         with clock.stage("snapshot"):
-            built = refresh_snapshot(snapshots, model.model_id, min_similarity=model.min_similarity, progress=progress)
+            is_new = refresh_snapshot(snapshots, model.model_id, min_similarity=model.min_similarity, progress=progress)
+        built = changed.snapshot_built or is_new
         result = IndexResult(
             run.run_id, summary.accounts, summary.went_on, summary.withheld, encoded, built, clock.seconds
         )
@@ -245,23 +255,24 @@ def index_rows(
     return result
 
 
-def encode_texts(
-    store: Store, model: Matcher, progress: Progress = no_progress, *, texts_at_once: int = TEXTS_AT_ONCE
-) -> int:
-    """Encode every text without a vector of this model and return their number.
+def use_model(
+    workspace: Workspace,
+    model: Matcher,
+    *,
+    notify: Callable[[str], None] = lambda sentence: None,
+    progress: Progress = no_progress,
+) -> Changed:
+    """Make this the model of an index, as ``change_model`` does, and change nothing else; recorded as a run.
 
-    Stages reported to ``progress``: ``texts``.
+    Raises:
+        UsageError: nothing is indexed.
+        VersionMismatch, EnvironmentFault: as ``change_model``.
     """
-    total = store.counts().texts - store.count_vectors(model.model_id)
-    done = after = 0
-    while done < total:
-        ids, normals = store.texts_without_vectors(model.model_id, after, texts_at_once)
-        if not normals:
-            break
-        store.write_vectors(model.model_id, ids, encode(model, normals))
-        after = int(ids[-1])
-        done += len(ids)
-        progress("texts", done, total)
+    workspace.check_readable()
+    with workspace.open(for_writing=True) as store, recorded_run(store, "index") as run:
+        run.manifest |= {"model_id": model.model_id}
+        done = change_model(Snapshots(store, workspace.snapshots), model, notify=notify, progress=progress)
+        run.manifest |= {"texts_encoded": done.texts_encoded, "snapshot_built": done.snapshot_built}
     return done
 
 

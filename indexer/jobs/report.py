@@ -28,7 +28,6 @@ from dedup.runtime.progress import Progress, no_progress
 from dedup.runtime.stopwatch import Stopwatch
 from indexer.files import PRIVATE, Access
 from indexer.findings.baseline import write_baseline
-from indexer.findings.change_rows import CHANGE_COLUMNS, change_rows
 from indexer.findings.changes import Changes, changes_since, check_run, write_changes
 from indexer.findings.ledger import (
     Ledger,
@@ -52,6 +51,7 @@ from indexer.jobs.report_tables import (
     write_pairs_table,
     write_records_table,
 )
+from indexer.jobs.reporting.change_rows import CHANGE_COLUMNS, change_rows
 from indexer.jobs.reporting.page_contents import page_of
 from indexer.jobs.reporting.report_files import ReportFiles, files_of, open_files
 from indexer.jobs.reporting.summary import summary_of
@@ -62,7 +62,7 @@ from indexer.outputs.destination import check_destination, check_foreign
 from indexer.outputs.html_report.write import write_page
 from indexer.outputs.report_formats import require_all, shared_preparing
 from indexer.store.integrity import settings
-from indexer.store.runs import now, versions
+from indexer.store.runs import now, tell, versions
 from indexer.store.schema import HEAD, run
 from indexer.store.store import Store, check_columns, to_json
 from indexer.store.transactions import next_key
@@ -142,7 +142,7 @@ def report(
             return report_workspace(Snapshots(store, workspace.snapshots), model, output, what, end.writing, progress)
         except _IndexChanged:
             pass
-        except CorruptStore:  # perhaps rows that refer to some that were deleted meanwhile
+        except (CorruptStore, LookupError, ValueError):  # perhaps rows refer to some that were deleted meanwhile
             if not end.is_changed():
                 raise
         _log.warning("The index was changed while it was read; the report starts again, and keeps others waiting.")
@@ -167,6 +167,7 @@ class _End:
         with self._workspace.open(for_writing=True) as store:
             if store.found != self._state:
                 raise _IndexChanged
+            self._state = store.meta(settings.WRITER)  # also if an error ends the block
             yield store
             self._state = store.meta(settings.WRITER)
 
@@ -211,12 +212,14 @@ def _record_failure(writing: Writing, started_at: str, error: BaseException) -> 
     values = {"kind": "report", "state": state, "started_at": started_at, "finished_at": now()}
     values["manifest"] = to_json({"versions": versions(), "error": str(error) or type(error).__name__})
 
-    def work(connection: Connection) -> None:
-        insert_run(connection, values | {"run_id": next_key(connection, run.c.run_id)})
+    def work(connection: Connection) -> int:
+        run_id = next_key(connection, run.c.run_id)
+        insert_run(connection, values | {"run_id": run_id})
+        return run_id
 
     try:
         with writing() as store:
-            store.write(work)
+            tell(store.write(work), f"{'has' if state == 'failed' else 'was'} {state}")
     except (DedupError, _IndexChanged) as second:
         _log.info("The report could not be recorded as %s: %s", state, second)
 
@@ -348,6 +351,8 @@ class _Report:
             "records_up_to": outcome.records_up_to,
             "columns": self._columns,
         }
+        if not self._model.is_shipped:
+            findings["model"] = self._model.fingerprint
         values = {
             "run_id": outcome.run_id,
             "kind": "report",
@@ -370,4 +375,5 @@ class _Report:
 
         with self._writing() as store:
             store.write(work)
+            tell(outcome.run_id, "is done")
             NeighbourFiles(store, self._snapshots.directory).sweep()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import dedup.model
 from indexer.jobs.index import recall_of
+from indexer.models.stored import coming_model, remembered_model
 from indexer.store.database_url import shown
 from indexer.store.runs import Run, last_runs
 from indexer.store.store import Snapshot, Store
@@ -13,7 +15,7 @@ from indexer.store.workspace import Workspace
 N_RUNS = 5
 
 
-def status(workspace: Workspace, model_id: str) -> dict[str, Any]:
+def status(workspace: Workspace) -> dict[str, Any]:
     """Return the counts, snapshot and last ``N_RUNS`` runs of a workspace, as plain JSON data.
 
     Raises:
@@ -28,10 +30,20 @@ def status(workspace: Workspace, model_id: str) -> dict[str, Any]:
             "distinct_texts": counts.texts,
             "vectors": counts.vectors,
             "sources": counts.sources,
-            "model": model_id[:12],
+            **_model(store),
             "snapshot": _snapshot(store, counts.texts),
             "runs": [_run(run) for run in last_runs(store, N_RUNS)],
         }
+
+
+def _model(store: Store) -> dict[str, Any]:
+    """Return what the index was made with, and how far a change to another model has come."""
+    found = remembered_model(store)
+    said: dict[str, Any] = {"model": (dedup.model.load_model().model_id if found is None else found.model_id)[:12]}
+    if found is not None:
+        said |= {"model_name": found.name, "model_fingerprint": found.fingerprint[:12]}
+    coming = coming_model(store)
+    return said if coming is None else said | {"next_model": coming[0][:12], "texts_encoded_for_it": coming[1]}
 
 
 def _snapshot(store: Store, texts: int) -> dict[str, Any]:

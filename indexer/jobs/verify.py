@@ -14,6 +14,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,17 +22,31 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import ColumnElement, Select, func, select
 
+from dedup.errors import CorruptStore
 from dedup.matching.matcher import Matcher
 from dedup.runtime.progress import Progress, no_progress
 from dedup.text.normalise import normalise
 from indexer.findings.checks import faults_of_findings
 from indexer.ingest.intake import content_digest
+from indexer.jobs.reviewing.judgement_table import faults_of_judgements
+from indexer.models.stored import coming_model
 from indexer.store.engines import PAGE
 from indexer.store.integrity.audit import audit
 from indexer.store.integrity.settings import next_id_key
 from indexer.store.integrity.values import json_object, strings_of
 from indexer.store.runs import Accounts
-from indexer.store.schema import ingest_batch, metadata, model, near_pair, record, run, source, text, text_vector
+from indexer.store.schema import (
+    ingest_batch,
+    metadata,
+    model,
+    near_pair,
+    next_vector,
+    record,
+    run,
+    source,
+    text,
+    text_vector,
+)
 from indexer.store.store import Ids, Store
 from indexer.store.texts import text_digest
 from indexer.store.workspace import Workspace
@@ -125,8 +140,9 @@ def verify(
     snapshot, published = _check_snapshot(snapshots, model_id, progress)
     pages = partial(_pages, store, rows_at_once)
     of_texts = _check_texts(store, pages, model_id, dimension, published, snapshot, progress)
+    _check_coming(store, of_texts[-1])
     records = _check_records(store, pages, progress)
-    findings = [_check_findings(store, dimension), _check_neighbours(snapshots)]
+    findings = [_check_findings(store, model_id, dimension), _check_neighbours(snapshots)]
     return [*checks, records, *of_texts, _check_runs(store, pages), snapshot, *findings, _check_files(directory)]
 
 
@@ -230,6 +246,16 @@ def _check_texts(
     return [texts, encoded, vectors]
 
 
+def _check_coming(store: Store, vectors: Check) -> None:
+    """Check the vectors of a model that the store is changing to; the faults are added to ``vectors``."""
+    coming = coming_model(store)
+    try:
+        for _ in store.iter_vectors(coming[0], table=next_vector) if coming else ():
+            pass
+    except CorruptStore as error:
+        vectors.fault(str(error))
+
+
 def _texts_of(model_id: str) -> Select[Any]:
     """Select each text with its vector of this model and one of its records, each None if missing."""
     key = select(model.c.model_key).where(model.c.model_id == model_id).scalar_subquery()
@@ -330,11 +356,11 @@ def _batches(store: Store, first: int, last: int) -> dict[int, tuple[list[int], 
     }
 
 
-def _check_findings(store: Store, dimension: int) -> Check:
-    """Check pairs and clusters of the last report."""
+def _check_findings(store: Store, model_id: str, dimension: int) -> Check:
+    """Check pairs and clusters of the last report, and what people judged."""
     check = Check("findings", "truth")
     ((check.checked,),) = store.read(select(func.count()).select_from(near_pair))
-    for fault in faults_of_findings(store, dimension):
+    for fault in chain(faults_of_findings(store, model_id, dimension), faults_of_judgements(store)):
         check.fault(fault)
     return check
 

@@ -91,6 +91,8 @@ class Columns:
         known = [find(self.names, name) for name in options.known_text]
         if known and all(len(places) == 1 for places in known):
             return [place for (place,) in known]
+        if options.find_text is not None:
+            return list(options.find_text(self.names, self._sample))
         found = list(roles_of(self._header, self._sample).text)
         for place in found:
             self._place(self._header[place], "text")

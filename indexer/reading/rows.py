@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType, TracebackType
 from typing import NamedTuple, Self, TypedDict
@@ -61,6 +61,7 @@ class ReadOptions:
     input has them. ``encoding="auto"`` guesses the encoding of a file that is not UTF-8. ``delimiter``, ``quote``,
     ``escape``, ``lenient`` and ``short_rows`` (missing cells at the end of a row are empty) apply to CSV only,
     ``sheet`` to Excel workbooks (default: the first one), ``header`` and ``skip_lines`` to both.
+    ``find_text`` returns the places of the text columns where none are requested, given the header and the first rows.
     ``chunk_bytes`` are read at a time; encoding and delimiter are detected in the first chunk.
     """
 
@@ -80,6 +81,7 @@ class ReadOptions:
     fix_mojibake: bool = False
     allow_empty: bool = False
     chunk_bytes: int = CHUNK_BYTES
+    find_text: Callable[[Sequence[str], Sequence[Sequence[str]]], Sequence[int]] | None = None
 
     def requested(self) -> list[str]:
         """Return the columns that must exist."""

@@ -8,7 +8,7 @@ from typing import Any
 from dedup.errors import UsageError
 from indexer.ingest import id_types
 from indexer.jobs.reviewing.exchange import COLUMNS
-from indexer.jobs.reviewing.judgement_table import Identity, read_judgements
+from indexer.jobs.reviewing.judgement_table import Identity, is_storable, read_judgements
 from indexer.results.records import Record
 from indexer.results.tables import Rows, rows_of
 from indexer.store.store import Store
@@ -61,7 +61,7 @@ def judged_rows(store: Store) -> Rows[Judged]:
 def identity_of(value: RecordOrIdentity) -> Identity:
     """Return the identity of a record. Raises ``UsageError`` if the value has none."""
     if isinstance(value, Record):
-        return Identity(value.source, id_types.to_text(value.id))
-    if isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], str):
-        return Identity(value[0], id_types.to_text(value[1]))
+        return Identity(value.source, *id_types.to_stored([value.id]))
+    if isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], str) and is_storable(value[0]):
+        return Identity(value[0], *id_types.to_stored([value[1]]))
     raise UsageError(f"{value!r} is no record; give one of a result, or a tuple of source and id.")

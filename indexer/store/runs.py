@@ -75,12 +75,12 @@ def recorded_run(store: Store, kind: str) -> Iterator[CurrentRun]:
             finish_run(store, current.run_id, state, current.manifest)
         except (DedupError, DBAPIError) as second:  # the database is the likely cause; report the first error
             _log.warning("Could not record run %d as %s: %s", current.run_id, state, second)
-        _tell(current.run_id, f"{'has' if state == 'failed' else 'was'} {state}")
+        tell(current.run_id, f"{'has' if state == 'failed' else 'was'} {state}")
         raise
     finish_run(store, current.run_id, "done", current.manifest)
     rows = current.manifest.get("rows", {}).items()
     counts = ", ".join(f"{count:,} {name.replace('rows_in', 'read')}" for name, count in rows)
-    _tell(current.run_id, f"is done{f': {counts}' if counts else ''}")
+    tell(current.run_id, f"is done{f': {counts}' if counts else ''}")
 
 
 def begin_run(store: Store, kind: str) -> int:
@@ -95,11 +95,11 @@ def begin_run(store: Store, kind: str) -> int:
         return run_id
 
     run_id = store.write(work)
-    _tell(run_id, f"begins ({kind})")
+    tell(run_id, f"begins ({kind})")
     return run_id
 
 
-def _tell(run_id: int, what: str) -> None:
+def tell(run_id: int, what: str) -> None:
     """Log what a run does, for those who read a log."""
     _log.info("Run %d %s.", run_id, what, extra={"run_id": run_id})
 
@@ -136,7 +136,7 @@ def resume_run(connection: Connection, current: CurrentRun, source_id: int, inpu
     if last is not None and last.state != "done" and last.input_digest == input_digest:
         connection.execute(delete(run).where(run.c.run_id == run_id))
         run_id, values = last.run_id, {"state": "running", "finished_at": None}
-        _tell(run_id, "goes on")
+        tell(run_id, "goes on")
     connection.execute(update(run).where(run.c.run_id == run_id).values(values))
     return run_id
 

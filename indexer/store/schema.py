@@ -1,12 +1,16 @@
 """The database schema, the same on SQLite and PostgreSQL.
 
     source ─< record >─ text ── text_vector >─ model ─< snapshot     source ─< run ─< ingest_batch     store_meta
+                          text ── next_vector >─ model
     near_pair     cluster ─< cluster_member     run ─< cluster_event     run ─< pair_event
     judgement     model ─< baseline             model ─< neighbour_file
 
 A *text* is immutable: a ``text_id`` always means the same normal form and is never reused. A record whose text
 changes points to another text, and a text without records is deleted with its vectors. A FAISS snapshot can
 therefore lag behind the database but never contradict it.
+
+A text has one vector. Those of a model that the store is changing to are kept in ``next_vector`` until every text has
+one; then they take the place of the others (``indexer.models.stored``).
 
 ``near_pair``, ``cluster`` and ``cluster_member`` are the findings of the last report that was completed, all written
 in one transaction. They say what was found then: records and texts deleted since are still named, so they have no
@@ -61,13 +65,13 @@ from indexer.store.integrity.values import (
     text_of,
 )
 
-REVISIONS = ("0001", "0002", "0003", "0004")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005")
 """Every revision of the schema, oldest first."""
 
 HEAD = REVISIONS[-1]
 """The revision that this program reads and writes; a test checks that it is the head of ``migrations/``."""
 
-TABLES_OF = "0004"
+TABLES_OF = "0005"
 """The last revision that changed tables, and not only rows."""
 
 APPLICATION_ID = 0x4E445550  # "NDUP"
@@ -177,14 +181,20 @@ model = Table(
     _column("model_id", String(64), SHA256, unique=True),
 )
 
+
+def _vectors(name: str) -> Table:
+    return Table(
+        name,
+        metadata,
+        _column("text_id", Identifier, ID, ForeignKey("text.text_id", ondelete="CASCADE"), primary_key=True),
+        _column("model_key", Integer, KEY, ForeignKey("model.model_key")),
+        _column("code", LargeBinary, blob()),  # d bytes, one int8 each
+    )
+
+
 # Not called "vector": PostgreSQL defines a type for every table, and pgvector has a type of that name.
-text_vector = Table(
-    "text_vector",
-    metadata,
-    _column("text_id", Identifier, ID, ForeignKey("text.text_id", ondelete="CASCADE"), primary_key=True),
-    _column("model_key", Integer, KEY, ForeignKey("model.model_key")),
-    _column("code", LargeBinary, blob()),  # d bytes, one int8 each
-)
+text_vector = _vectors("text_vector")
+next_vector = _vectors("next_vector")
 
 snapshot = Table(
     "snapshot",
@@ -219,6 +229,8 @@ cluster = Table(
     _column("closed_by_run", Integer, KEY, nullable=True),
     _column("successor", Identifier, ID, ForeignKey("cluster.cluster_id"), nullable=True),  # an open cluster
     _column("weakest_probability", Double, real(0, 1)),  # of two of its members, when it was last seen
+    _column("weakest_text_1", Identifier, ID, nullable=True),  # those two; none if all its records have one text
+    _column("weakest_text_2", Identifier, ID, nullable=True),
 )
 
 cluster_member = Table(

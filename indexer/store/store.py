@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -183,8 +183,9 @@ class Store(Texts):
         n_vectors: int,
         digest: str,
         parameters: Mapping[str, Any],
+        also: Callable[[Connection], None] = lambda connection: None,
     ) -> Snapshot:
-        """Make a file that is already safely on disk the current snapshot, in one transaction."""
+        """Make a file that is already safely on disk the current snapshot, in one transaction with ``also``."""
         created_at = datetime.now(UTC).isoformat(timespec="seconds")
         values = {
             "file_name": file_name,
@@ -202,6 +203,7 @@ class Store(Texts):
             generation = next_key(connection, schema.snapshot.c.generation)
             keys = {"generation": generation, "model_key": make_model_key(connection, model_id)}
             connection.execute(insert(schema.snapshot).values(values | keys))
+            also(connection)
             return generation
 
         published = (self.write(work), file_name, n_bytes, sha256, model_id, max_text_id, n_vectors, digest)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, Select, delete, func, insert, select
+from sqlalchemy import Connection, Select, Table, delete, func, insert, select
 
 from dedup.runtime.progress import Progress, no_progress
 from indexer.store import schema
@@ -48,12 +48,15 @@ class Texts(Database):
             yield np.array(ids, np.int64), normals
             after = ids[-1]
 
-    def texts_without_vectors(self, model_id: str, after_text_id: int, limit: int) -> tuple[Ids, list[str]]:
+    def texts_without_vectors(
+        self, model_id: str, after_text_id: int, limit: int, table: Table = schema.text_vector
+    ) -> tuple[Ids, list[str]]:
         """Return the first texts above ``after_text_id`` that this model has not encoded.
 
-        Ids (n,) int64, ascending, and n texts; n <= ``limit``, and 0 when none is left.
+        Ids (n,) int64, ascending, and n texts; n <= ``limit``, and 0 when none is left. ``table`` is where the vectors
+        would be.
         """
-        columns, vector = schema.text.c, schema.text_vector.c
+        columns, vector = schema.text.c, table.c
         key = self._model_key(model_id)
         encoded = select(vector.text_id).where(vector.text_id == columns.text_id, vector.model_key == key)
         statement = (
@@ -65,8 +68,8 @@ class Texts(Database):
         ids, normals = self._two_columns(statement if key is None else statement.where(~encoded.exists()))
         return np.array(ids, np.int64), normals
 
-    def write_vectors(self, model_id: str, ids: Ids, codes: Codes) -> None:
-        """Write the vectors ``codes`` (n, d) int8 of the texts ``ids`` (n,) in one transaction.
+    def write_vectors(self, model_id: str, ids: Ids, codes: Codes, table: Table = schema.text_vector) -> None:
+        """Write the vectors ``codes`` (n, d) int8 of the texts ``ids`` (n,) into ``table`` in one transaction.
 
         They replace the vectors of any other model.
 
@@ -80,13 +83,13 @@ class Texts(Database):
 
         def work(connection: Connection) -> None:
             for part in chunks(ids):
-                connection.execute(delete(schema.text_vector).where(schema.text_vector.c.text_id.in_(part)))
-            insert_vectors(connection, model_id, rows)
+                connection.execute(delete(table).where(table.c.text_id.in_(part)))
+            insert_vectors(connection, model_id, rows, table)
 
         self.write(work)
 
     def iter_vectors(
-        self, model_id: str, above_text_id: int = BEFORE_ALL, page: int = PAGE
+        self, model_id: str, above_text_id: int = BEFORE_ALL, page: int = PAGE, table: Table = schema.text_vector
     ) -> Iterator[tuple[Ids, Codes]]:
         """Yield a model's vectors in the order of ``text_id``: ids (n,) int64 and codes (n, d) int8.
 
@@ -94,7 +97,7 @@ class Texts(Database):
             CorruptStore: a vector is zero, or its width differs from that of the others.
 
         """
-        columns, width = schema.text_vector.c, 0
+        columns, width = table.c, 0
         key = self._model_key(model_id)
         while key is not None:
             statement = (
@@ -111,7 +114,11 @@ class Texts(Database):
             above_text_id = ids[-1]
 
     def load_vectors(
-        self, model_id: str, above_text_id: int = BEFORE_ALL, progress: Progress = no_progress
+        self,
+        model_id: str,
+        above_text_id: int = BEFORE_ALL,
+        progress: Progress = no_progress,
+        table: Table = schema.text_vector,
     ) -> tuple[Ids, Codes]:
         """Return a model's vectors of all texts above ``above_text_id``: ids (n,) ascending, codes (n, d) int8.
 
@@ -119,7 +126,7 @@ class Texts(Database):
         """
         pages: list[tuple[Ids, Codes]] = []
         done = total = 0  # counted only if there is a page: most queries find none
-        for page in self.iter_vectors(model_id, above_text_id):
+        for page in self.iter_vectors(model_id, above_text_id, table=table):
             total = total or self.read(select(func.count()).where(schema.text.c.text_id > above_text_id))[0][0]
             pages.append(page)
             progress("read vectors", done := done + len(page[0]), total)
@@ -151,9 +158,9 @@ class Texts(Database):
         """Count the characters of all texts."""
         return int(self.read(select(func.coalesce(func.sum(func.length(schema.text.c.normal)), 0)))[0][0])
 
-    def count_vectors(self, model_id: str, above_text_id: int = BEFORE_ALL) -> int:
+    def count_vectors(self, model_id: str, above_text_id: int = BEFORE_ALL, table: Table = schema.text_vector) -> int:
         """Count a model's vectors of the texts above ``above_text_id``."""
-        columns = schema.text_vector.c
+        columns = table.c
         conditions = (columns.text_id > above_text_id, columns.model_key == self._model_key(model_id))
         return int(self.read(select(func.count()).where(*conditions))[0][0])
 
@@ -217,10 +224,12 @@ def vector_rows(ids: Iterable[int], codes: Codes) -> list[tuple[int, bytes]]:
     ]
 
 
-def insert_vectors(connection: Connection, model_id: str, rows: Sequence[tuple[int, bytes]]) -> None:
+def insert_vectors(
+    connection: Connection, model_id: str, rows: Sequence[tuple[int, bytes]], table: Table = schema.text_vector
+) -> None:
     """Insert the vectors of a model, given as rows from ``vector_rows``."""
     key = make_model_key(connection, model_id)
-    insert_rows(connection, schema.text_vector, [(text_id, key, code) for text_id, code in rows])
+    insert_rows(connection, table, [(text_id, key, code) for text_id, code in rows])
 
 
 def make_model_key(connection: Connection, model_id: str) -> int:

@@ -148,6 +148,16 @@ class Database:
         with translated_errors(self.engine):
             return retrying(self.engine, attempt, pauses_s=self._pauses_s)
 
+    def required(self, key: str) -> str:
+        """Return a value of ``store_meta`` that every store has. Raises ``CorruptStore`` if it is missing or wrong."""
+
+        def attempt() -> str:
+            with self.engine.connect() as connection:
+                return settings.required(connection, key)
+
+        with translated_errors(self.engine):
+            return retrying(self.engine, attempt, pauses_s=self._pauses_s)
+
     def find(
         self, columns: Iterable[Column[Any]], key: Column[Any], values: Iterable[Any], **fixed: object
     ) -> list[tuple[Any, ...]]:

@@ -158,14 +158,21 @@ class _InvertedLists:
             work -= searching * (searching / 2 + others)
         self._work = np.add.reduceat(work, np.arange(0, count, self._size))
         self.work = float(self._work.sum())
+        self._by_group: list[NDArray[np.int64]] | None = None
+        if wanted is not None:  # little work, of which reading all assignments for each group would be most
+            ends = np.cumsum(np.bincount(self._group, minlength=len(self._work)))
+            self._by_group = np.split(np.argsort(self._group, kind="stable"), ends[:-1])
 
     def groups(self) -> Iterator[Iterable[Task]]:
         """Yield the tasks of each group of cells, most work first; the tasks of a group are created lazily."""
         return (self._tasks_of(group) for group in np.argsort(-self._work).tolist())
 
     def _tasks_of(self, group: int) -> Iterator[Task]:
-        blocks = ((at, self._group[at : at + _ASSIGNMENTS]) for at in range(0, len(self._group), _ASSIGNMENTS))
-        places = np.concatenate([at + np.flatnonzero(block == group) for at, block in blocks])
+        if self._by_group is not None:
+            places = self._by_group[group]
+        else:
+            blocks = ((at, self._group[at : at + _ASSIGNMENTS]) for at in range(0, len(self._group), _ASSIGNMENTS))
+            places = np.concatenate([at + np.flatnonzero(block == group) for at, block in blocks])
         rows, ranks = np.divmod(places, self._cells.shape[1])
         cells = self._cells.ravel()[places].astype(np.int64) - group * self._size
         lists = (cells * 2 + (ranks >= CELLS_SEARCHED)).astype(np.uint16)  # few bits are sorted faster
@@ -282,7 +289,7 @@ class _Search:
         """
         is_one = left is right
         left = self._by_threshold(left)
-        right = left if is_one else self._by_threshold(right)
+        right = left if is_one else self._by_threshold(right) if len(right) > self._tiles.columns else right
         left_codes = self._codes[left]
         right_codes = left_codes if is_one else self._codes[right]
         left_norms, right_norms = self._norms[left], self._norms[right]
@@ -321,6 +328,10 @@ class _Search:
         found.clear()
         near = (cosines >= self.lists.thresholds(first)) | (cosines >= self.lists.thresholds(second))
         first, second, cosines = first[near], second[near], cosines[near]
+        if self._waiting:  # two rows may have met in several cells
+            keys = np.minimum(first, second).astype(np.int64) * len(self._codes) + np.maximum(first, second)
+            once = np.unique(keys, return_index=True)[1]
+            first, second, cosines = first[once], second[once], cosines[once]
         with self._lock:
             self.lists.offer(first, second, cosines)
             self.lists.offer(second, first, cosines)
@@ -347,4 +358,6 @@ def _tasks(searching: Rows, others: Rows, size: int) -> Iterator[Task]:
 
 
 def _split(rows: Rows, size: int) -> list[Rows]:
-    return np.array_split(rows, -(-len(rows) // size)) if len(rows) else []
+    if len(rows) <= size:  # most of many small tasks
+        return [rows] if len(rows) else []
+    return np.array_split(rows, -(-len(rows) // size))

@@ -13,13 +13,17 @@ place. The same vectors give the same bytes, so a lost file can be rebuilt exact
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from sqlalchemy import Connection, Table
+
 from dedup.errors import EnvironmentFault
 from dedup.runtime.progress import Progress, no_progress
+from indexer.store import schema
 from indexer.store.store import Codes, Ids, Snapshot, Store
 from indexer.vectors.cells import CELLS_SEARCHED, find_centres
 from indexer.vectors.faiss_index import FLAT_UP_TO, Index, blocks, build_index, digest_text, row_digests, total
@@ -59,9 +63,17 @@ class Snapshots:
         self._max_changed_share = max_changed_share
 
     def publish(
-        self, model_id: str, *, min_similarity: float = 0.0, progress: Progress = no_progress
+        self,
+        model_id: str,
+        *,
+        min_similarity: float = 0.0,
+        progress: Progress = no_progress,
+        table: Table = schema.text_vector,
+        also: Callable[[Connection], None] = lambda connection: None,
     ) -> Snapshot | None:
         """Build a snapshot of all vectors of a model and make it the current one; return None if there are no vectors.
+
+        The vectors are those in ``table``. What ``also`` writes is committed with the snapshot.
 
         Where the snapshot has cells, the share of neighbours of at least ``min_similarity`` that searches find is
         measured and recorded; a low share is logged as a warning. Files that are no longer needed are removed
@@ -71,7 +83,7 @@ class Snapshots:
         Raises:
             EnvironmentFault: the file cannot be written.
         """
-        ids, codes = self.store.load_vectors(model_id, progress=progress)
+        ids, codes = self.store.load_vectors(model_id, progress=progress, table=table)
         if not len(ids):
             return None
         centres = find_centres(codes, progress) if len(ids) > self.flat_up_to else None
@@ -95,6 +107,7 @@ class Snapshots:
             n_vectors=len(ids),
             digest=_digest(ids, codes, progress),
             parameters=_parameters(codes, centres, min_similarity, progress),
+            also=also,
         )
         self.sweep(published)
         return published

@@ -56,6 +56,8 @@ def _create_findings() -> None:
         sa.Column("closed_by_run", sa.Integer(), nullable=True),
         sa.Column("successor", _identifier, nullable=True),
         _required("weakest_probability", sa.Double()),
+        sa.Column("weakest_text_1", _identifier, nullable=True),
+        sa.Column("weakest_text_2", _identifier, nullable=True),
         sa.PrimaryKeyConstraint("cluster_id", name=op.f("pk_cluster")),
         sa.ForeignKeyConstraint(["successor"], ["cluster.cluster_id"], name=op.f("fk_cluster_successor_cluster")),
     )

@@ -18,6 +18,8 @@ class FakeModel:
 
     model_id = "f" * 64
     fingerprint = "fake"
+    name = "shipped"
+    is_shipped = True
     dimension = 64
     default_probability = 0.9
     min_similarity = 0.3
@@ -57,6 +59,8 @@ def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(dedup.model, "load_model", lambda directory=None: FakeModel())
     monkeypatch.delenv("DEDUP_WORKSPACE", raising=False)
     monkeypatch.delenv("DEDUP_DATABASE_URL", raising=False)
+    monkeypatch.delenv("DEDUP_MODEL", raising=False)
+    monkeypatch.setenv("DEDUP_MODELS", str(tmp_path / "models"))
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):  # --threads sets them
         monkeypatch.setenv(name, "1")
         monkeypatch.delenv(name)

@@ -14,6 +14,7 @@ from indexer.files import remove_left
 
 LEFT = f"{'0a' * 16}.tmp"
 """How the name of a temporary file ends."""
+WRITTEN = ("pairs.csv", "clusters.csv", "changes.csv", "summary.json", "found.csv")
 
 
 def test_a_hard_end_shows_the_cursor_again() -> None:
@@ -45,7 +46,7 @@ def read(terminal: int) -> bytes:
 
 def test_a_job_removes_the_temporary_files_that_killed_ones_left(indexed: None) -> None:
     Path("out").mkdir()
-    left = [Path("out", f".{name}.{LEFT}") for name in ("pairs.csv", "clusters.csv", "summary.json", "found.csv")]
+    left = [Path("out", f".{name}.{LEFT}") for name in WRITTEN]
     others = [Path("out", name) for name in (f"pairs.csv.{LEFT}", f".notes.csv.{LEFT}", ".pairs.csv.1.tmp")]
     for path in (*left, *others):
         path.touch()
@@ -55,7 +56,11 @@ def test_a_job_removes_the_temporary_files_that_killed_ones_left(indexed: None) 
         assert dedup_("report", "--output", "out").exit_code == 0
         assert dedup_("query", "acme", "--output", "out/found.csv").exit_code == 0
     found = {path.name for path in Path("out").iterdir()}
-    expected = {"pairs.csv", "clusters.csv", "summary.json", "found.csv", held.name, *(path.name for path in others)}
+    expected = {
+        *WRITTEN,
+        held.name,
+        *(path.name for path in others),
+    }
     assert found == expected
 
 
@@ -69,7 +74,7 @@ def test_another_job_that_begins_takes_no_file_away(indexed: None, monkeypatch: 
     monkeypatch.setattr(Path, "replace", replace_late)
     assert dedup_("report", "--output", "out").exit_code == 0
     assert dedup_("query", "acme", "--output", "out/found.csv").exit_code == 0
-    assert {path.name for path in Path("out").iterdir()} == {"pairs.csv", "clusters.csv", "summary.json", "found.csv"}
+    assert {path.name for path in Path("out").iterdir()} == {*WRITTEN}
 
 
 def test_the_end_of_a_command_looks_for_no_cycles() -> None:

@@ -47,7 +47,7 @@ def test_quiet_prints_nothing_if_nothing_is_wrong(indexed: None, command: str) -
 
 def test_quiet_still_prints_rows_and_json(indexed: None) -> None:
     assert "Acme Widgets Inc" in dedup_("query", "acme widgets", "--quiet").stdout
-    assert json.loads(dedup_("report", "--quiet", "--format", "json").stdout)["records"] == 30
+    assert json.loads(dedup_("report", "--quiet", "--summary", "json").stdout)["records"] == 30
     assert json.loads(dedup_("verify", "--quiet", "--format", "json").stdout)
     nothing = dedup_("query", "qqqq", "--quiet", "--format", "json", "--min-probability", "1")
     assert (json.loads(nothing.stdout), nothing.stderr) == ([], "")
@@ -115,7 +115,7 @@ def test_a_log_in_text() -> None:
 
 def test_every_run_is_logged_with_its_outcome(indexed: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DEDUP_LOG_FORMAT", "json")
-    assert "Run 2 begins (report)." in [line["message"] for line in logged(dedup_("report"))]
+    assert ("Run 2 is done.", 2) in [(line["message"], line["run_id"]) for line in logged(dedup_("report"))]
     write("companies.csv", "id,name\n1,Acme\n")
     refused = logged(dedup_("index", "companies.csv", "--sync"))
     assert [line["message"] for line in refused if line["run_id"]][-2] == "Run 3 has failed."

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import psycopg
+from emptied import EMPTY
 from jobs import OTHER, OTHER_ROWS, RIVAL, RIVAL_ROWS, Job, ignore, index
 from proxy import Proxy
 from server import Server, connect
@@ -125,7 +126,7 @@ class Bench:
         self.server.execute(f"ALTER DATABASE {DATABASE} RESET ALL")
         with self.session() as session:
             if session.execute("SELECT to_regclass('record')").fetchone() != (None,):
-                session.execute("TRUNCATE record, text_vector, text, ingest_batch, run, source, snapshot, model")
+                session.execute(EMPTY)
                 session.execute("DELETE FROM store_meta WHERE key LIKE 'chaos%'")
         for place in self.places:
             shutil.rmtree(place, ignore_errors=True)

@@ -61,6 +61,7 @@ ROWS = {
     "record": "record_id = 3",
     "model": "model_key = 1",
     "text_vector": "text_id = 3",
+    "next_vector": "text_id = 3",
     "snapshot": "generation = 1",
     "near_pair": "text_id_1 = 1",
     "cluster": "cluster_id = 1",
@@ -90,10 +91,8 @@ LEGITIMATE_FINDINGS = {
         ("cluster", "closed_by_run"), ("cluster", "successor"), ("baseline", "corpus"), ("baseline", "centres"),
         ("neighbour_file", "run_id"),
     )),
-    *((table, column, name) for table, column in (
-        ("cluster_member", "external_id"), ("judgement", "id_1"), ("judgement", "id_2"),
-    ) for name in {"word"} | _NUMBERS_AS_TEXT),
-    *(("judgement", column, name) for column in ("source_1", "source_2", "judged_by", "note") for name in _ANY_TEXT),
+    *(("cluster_member", "external_id", name) for name in {"word"} | _NUMBERS_AS_TEXT),
+    *(("judgement", column, name) for column in ("judged_by", "note") for name in _ANY_TEXT),
 }  # fmt: skip
 """The same for what reports remember."""
 LEGITIMATE = (

@@ -24,9 +24,13 @@ from store_model import NOTHING, Content, InputRow, as_rows, plus, read, upsert
 
 from dedup.errors import UsageError, WriterBusy
 from dedup.runtime.progress import Progress
+from indexer.findings.history import prune
 from indexer.jobs.delete import delete_records, delete_source
 from indexer.jobs.index import index_rows, refresh_snapshot
+from indexer.jobs.report import report
 from indexer.jobs.reviewing.candidates import Candidate
+from indexer.jobs.reviewing.exchange import import_judgements
+from indexer.jobs.reviewing.judgement_table import Identity, judge_records
 from indexer.jobs.reviewing.session import Review
 from indexer.store.runs import Accounts
 from indexer.store.schema import VERDICTS
@@ -60,6 +64,7 @@ class _Rotated(Encoder):
 def model(letter: str = "a") -> Any:
     """Return the stub model whose id consists of this letter."""
     made = fake_model(letter)
+    made.name, made.is_shipped = letter, letter == "a"
     made.encoder = _Rotated(letter)
     return made
 
@@ -98,11 +103,17 @@ class Job:
     is_old: bool = False
     judged: Sequence[tuple[str, str, str]] = ()
     """Judgements that the job stores, in this order: two ids and a verdict; each is told as a row once it is stored."""
+    is_judged_at_once: bool = False
+    """Whether all these judgements are stored in one step."""
+    before: Sequence[Callable[[Workspace], Any]] = ()
+    """What is done after ``start`` is indexed, before the job."""
 
     def prepare(self, workspace: Workspace) -> None:
         """Bring a new workspace to where the job starts."""
         if self.start:
             index(workspace, ignore, rows=self.start)
+        for step in self.before:
+            step(workspace)
         if self.is_old:
             to_first_schema(workspace)
 
@@ -129,10 +140,20 @@ def make_job(kind: str, rng: random.Random, *, refresh: bool = True) -> Job:
         states, accounts = _removed([known], [], [(key,) for key in gone])
         do = partial(_delete, ids=gone if kind == "delete" else [], refresh=refresh)
         return Job(kind, first, do, len(gone), states, accounts, publishes=refresh and kind == "delete")
-    if kind == "review":
+    if kind in ("review", "import"):
         answers = tuple((f"r{n:02}", f"r{n + 1:02}", VERDICTS[n // 2 % 3]) for n in range(0, 16, 2))
-        do = partial(_review, answers=answers)
-        return Job(kind, first, do, len(answers), [known], [], publishes=False, judged=answers)
+        do = partial(_review if kind == "review" else _import, answers=answers)
+        at_once = kind == "import"
+        return Job(
+            kind, first, do, len(answers), [known], [], publishes=False, judged=answers, is_judged_at_once=at_once
+        )
+    if kind in ("report", "prune"):
+        rows = _second_input(rng, first)
+        states, _ = expected(known, rows)
+        before = [_report, partial(_judge_some, ids=ids), partial(index, tell=ignore, rows=rows)]
+        before += [_report, _report] if kind == "prune" else []
+        do = _prune if kind == "prune" else _report
+        return Job(kind, first, do, None, [states[-1]], [], publishes=False, before=before)
     do = _migrate if kind == "migrate" else _publish
     return Job(kind, first, do, "published", [known], [], is_old=kind == "migrate")
 
@@ -140,6 +161,8 @@ def make_job(kind: str, rng: random.Random, *, refresh: bool = True) -> Job:
 KINDS = ("index", "update", "overlap", "delete", "purge", "snapshot", "migrate", "model", "review")
 """A first input, another one with ``--sync``, the same beside a second writer, some records or all of them deleted,
 a snapshot, an upgrade from the first schema, all vectors computed anew, and pairs that a person judges."""
+KINDS += ("import", "report", "prune")
+"""A file of judgements, a second report after some rows have changed, and old reports that are forgotten."""
 
 
 def _first_input(rng: random.Random) -> list[InputRow]:
@@ -247,6 +270,38 @@ def _review(workspace: Workspace, tell: Tell, *, answers: Sequence[tuple[str, st
         tell("rows", list(verdicts).index((one.id, other.id)) + 1)
     tell("done")
     return len(answers)
+
+
+def _import(workspace: Workspace, tell: Tell, *, answers: Sequence[tuple[str, str, str]]) -> int:
+    """Import these judgements from a file outside of the folder that is watched."""
+    file = workspace.directory.parents[1] / "judged.csv"
+    lines = [f"{SOURCE},{one},{SOURCE},{other},{verdict}\n" for one, other, verdict in answers]
+    file.write_text("".join(["source_1,id_1,source_2,id_2,verdict\n", *lines]))
+    done = import_judgements(workspace, file, "ann", ignore)
+    tell("rows", len(answers))
+    tell("done")
+    return done.added + done.unchanged
+
+
+def report_folder(workspace: Path) -> Path:
+    """Return the folder of the reports of a workspace."""
+    return workspace.parent / "report"
+
+
+def _report(workspace: Workspace, tell: Tell = ignore) -> None:
+    report(workspace, model(), report_folder(workspace.directory))
+    tell("done")
+
+
+def _judge_some(workspace: Workspace, *, ids: list[str]) -> None:
+    """Judge pairs of records, one of which is not there after the second input."""
+    for one, other, verdict in ((0, 1, "same"), (1, 5, "different"), (4, 6, "same"), (7, 8, "unsure")):
+        judge_records(workspace, Identity(SOURCE, ids[one]), Identity(SOURCE, ids[other]), verdict, "ann", "")
+
+
+def _prune(workspace: Workspace, tell: Tell) -> None:
+    prune(workspace, 1)
+    tell("done")
 
 
 def _publish(workspace: Workspace, tell: Tell) -> str:

@@ -1,5 +1,6 @@
 """Judge a store from outside, with plain SQL and plain files; only the digest of a snapshot is the program's own."""
 
+import csv
 import hashlib
 import json
 import re
@@ -13,14 +14,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jobs import OTHER, OTHER_ROWS, RIVAL, RIVAL_ROWS, SOURCE, Job, code
+from jobs import OTHER, OTHER_ROWS, RIVAL, RIVAL_ROWS, SOURCE, Job, code, report_folder
 
 from indexer.vectors.faiss_index import digest_text, row_digests, total
 
 Dump = dict[str, list[Any]]
 """All tables, each a list of rows in a fixed order."""
 
-_KNOWN_FILES = re.compile(r"lock|neardup\.sqlite(-wal|-shm|\.\d+\.backup)?|snapshots(/idx-\d+-[0-9a-f]{32}\.faiss)?")
+_KNOWN_FILES = re.compile(
+    r"lock|neardup\.sqlite(-wal|-shm|\.\d+\.backup)?|snapshots(/(idx|near)-\d+-[0-9a-f]{32}\.(faiss|npz))?"
+)
 _RECORDS = """
 SELECT s.name, r.external_id, r.raw, r.fields, t.normal, v.code, m.model_id
 FROM record r JOIN source s ON s.source_id = r.source_id LEFT JOIN text t ON t.text_id = r.text_id
@@ -34,7 +37,7 @@ WHERE s.name = '{source}' AND b.run_id > {after_run} ORDER BY b.run_id, b.batch_
 _RUNS = """
 SELECT r.state, EXISTS (SELECT 1 FROM ingest_batch b WHERE b.run_id = r.run_id)
 FROM run r LEFT JOIN source s ON s.source_id = r.source_id
-WHERE r.run_id > {after_run} AND coalesce(s.name, '') <> '{rival}'
+WHERE r.run_id > {after_run} AND coalesce(s.name, '') <> '{rival}' AND r.kind <> 'report'
 """
 _HALVES = {
     "texts without a record": "SELECT count(*) FROM text WHERE text_id NOT IN (SELECT text_id FROM record)",
@@ -47,7 +50,14 @@ _PASSING = {  # columns that differ from one run of the same job to the next
     "run": ("started_at", "finished_at", "manifest"),
     "snapshot": ("created_at", "file_name", "generation"),
     "judgement": ("judged_at",),
+    "neighbour_file": ("created_at", "file_name", "generation", "run_id"),
 }
+_RUN_COLUMNS = {
+    "cluster": ("opened_by_run", "closed_by_run"),
+    "cluster_event": ("run_id",),
+    "pair_event": ("run_id",),
+}
+"""Columns that name a report that changed something."""
 
 
 @dataclass(frozen=True)
@@ -142,6 +152,7 @@ def judge(path: Path, url: str | None, job: Job, stage: Stage, places: list[Path
                 yield Problem("half", f"{n} {what}")
         if has_batches:
             yield from _judge_judgements(database, job, stage)
+            yield from _judge_findings(database, path, job, stage)
             yield from _judge_accounts(database, job, stage, batches)
             yield from _judge_runs(database, job, stage)
             yield from _judge_snapshot(database, job, stage, places or [path / "snapshots"])
@@ -157,6 +168,9 @@ def _judge_records(database: Database, job: Job, stage: Stage, batches: int) -> 
         wanted |= {(OTHER, key): (name, city) for key, name, city in OTHER_ROWS}
     if any(source == RIVAL for source, _ in found):
         wanted |= {(RIVAL, key): (name, city) for key, name, city in RIVAL_ROWS}
+    letters = {values[-1][0] for rows in found.values() for values in rows if values[-1]}
+    if len(letters) > 1:
+        yield Problem("half", f"there are vectors of the models {letters}")
     for where in sorted(set(found) | set(wanted)):
         rows = found.get(where, [])
         if len(rows) > 1 or where not in wanted:
@@ -203,8 +217,25 @@ def _judge_judgements(database: Database, job: Job, stage: Stage) -> Iterator[Pr
     found = database.rows("SELECT id_1, id_2, verdict FROM judgement ORDER BY judgement_id")
     if len(found) < (len(job.judged) if stage.done else stage.acked):
         yield Problem("lost", f"{stage.acked} judgements were acknowledged, and {found} are left")
-    if found != list(job.judged[: len(found)]):
+    if found != list(job.judged[: len(found)]) or (job.is_judged_at_once and 0 < len(found) < len(job.judged)):
         yield Problem("phantom", f"{found} for {job.judged}")
+
+
+def _judge_findings(database: Database, path: Path, job: Job, stage: Stage) -> Iterator[Problem]:
+    """Yield a problem unless the files of a report name only clusters of the database, and all of the last report."""
+    folder = report_folder(path)
+    if job.kind != "report" or not (folder / "clusters.csv").exists():
+        if job.kind == "report" and stage.done:
+            yield Problem("lost", "the report has no files")
+        return
+    with (folder / "clusters.csv").open(newline="", encoding="utf-8") as file:
+        written = {(row["cluster_id"], row["id"]) for row in csv.DictReader(file)}
+    stored = database.rows("SELECT cluster_id, external_id FROM cluster_member")
+    given = {f"c{id_}" for (id_,) in database.rows("SELECT cluster_id FROM cluster")}
+    if foreign := {id_ for id_, _ in written} - given:
+        yield Problem("phantom", f"the clusters {foreign} are in a file, and not in the database")
+    if stage.done and written != {(f"c{id_}", key) for id_, key in stored}:
+        yield Problem("unequal", f"{sorted(written)} were written, and {sorted(stored)} stored")
 
 
 def _judge_runs(database: Database, job: Job, stage: Stage) -> Iterator[Problem]:
@@ -253,10 +284,12 @@ def _judge_snapshot(database: Database, job: Job, stage: Stage, places: list[Pat
 def judge_files(path: Path, url: str | None) -> Iterator[Problem]:
     """Yield a problem for every file that nothing needs."""
     with closing(Database(path, url)) as database:
-        current = {f"snapshots/{name}" for (name,) in database.rows(_CURRENT.format(columns="file_name"))}
+        published = database.rows(_CURRENT.format(columns="file_name"))
+        published += database.rows("SELECT file_name FROM neighbour_file")
+    current = {f"snapshots/{name}" for (name,) in published}
     for file in sorted(path.rglob("*")):
         name = str(file.relative_to(path))
-        if not _KNOWN_FILES.fullmatch(name) or (name.endswith(".faiss") and name not in current):
+        if not _KNOWN_FILES.fullmatch(name) or (name.endswith((".faiss", ".npz")) and name not in current):
             yield Problem("files", f"{name} was left behind")
 
 
@@ -280,7 +313,17 @@ def dump(path: Path, url: str | None) -> Dump:
     for table, column in (("run", "run_id"), ("ingest_batch", "run_id"), ("record", "changed_by_run")):
         rows = [row for row in result[table] if row[column] in used]
         result[table] = [row | {column: 1 + used.index(row[column])} for row in rows]
+    _number_reports(result)
     return {table: sorted(rows, key=lambda row: json.dumps(row, sort_keys=True)) for table, rows in result.items()}
+
+
+def _number_reports(result: Dump) -> None:
+    """Number the reports that changed something: others, that failed or found nothing new, leave a gap."""
+    places = [(table, name) for table, names in _RUN_COLUMNS.items() if table in result for name in names]
+    found = sorted({row[name] for table, name in places for row in result[table]} - {None})
+    for table, name in places:
+        for row in result[table]:
+            row[name] = None if row[name] is None else found.index(row[name])
 
 
 def _readable(value: Any) -> Any:

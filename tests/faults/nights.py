@@ -1,10 +1,12 @@
 """Long histories of random edits: an incremental report gives what a full one gives, byte for byte, night by night.
 
     python tests/faults/nights.py --histories 200 --nights 30
+    python tests/faults/nights.py --histories 20 --postgresql
 
-Each night rows are added, renamed and deleted. Then the workspace is copied; one copy is reported as an increment, the
-other with everything compared again. All tables of findings and all files must be equal, the ids of clusters stable,
-and the log of changes must lead from nothing to tonight's clusters.
+Each night rows are added, renamed, deleted and brought back; people judge pairs, also records of one text, and take
+back what they said; reports are interrupted, files of neighbours damaged, old runs forgotten. Then the workspace is
+copied; one copy is reported as an increment, the other with everything compared again. All tables of findings and all
+files must be equal, the ids of clusters stable, and the log of changes must lead from nothing to tonight's clusters.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from __future__ import annotations
 import argparse
 import gc
 import random
+import re
 import shutil
 import sqlite3
 import sys
@@ -19,53 +22,124 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 from unittest import mock
+
+sys.path.append(str(Path(__file__).parents[1] / "support"))
+
+import numpy as np
+from doubles import fake_model
+from server import Server, running_server
 
 import neardup
 from dedup.clustering import cluster
 from dedup.clustering.stable_ids import membership, replay
 from dedup.model import load_model
 from indexer.findings.changes import logged
+from indexer.findings.history import prune
+from indexer.jobs import loading, report
 from indexer.store import engines
+from indexer.vectors import snapshot
 from indexer.vectors.snapshot import Snapshots
 
 WORDS = "north blue apex nova delta royal prime solar vista terra coral ember harbor summit cedar"
 TRADES = "trading shipping foods steel software holdings energy textiles insurance logistics"
 FORMS = ("", " inc", " ltd", " gmbh", " llc")
 FINDINGS = ("near_pair", "cluster", "cluster_member", "cluster_event", "pair_event", "baseline")
-FILES = ("pairs.csv", "clusters.csv", "changes.csv")
+FILES = ("pairs.csv", "clusters.csv", "changes.csv", "records.csv")
+
+FEW_CELLS = 16
 
 
 @contextmanager
-def small_limits(*, cells: bool) -> Iterator[None]:
-    """Let small corpora do what large ones do: cells, sampled components; and let no disk be waited for."""
-    prepare = engines._prepare_sqlite
+def small_limits(*, cells: int, largest: int) -> Iterator[None]:
+    """Let small corpora do what large ones do: cells, sampled components; and let no disk be waited for.
+
+    ``cells``: the least number of cells; 0 for none.
+    """
+    prepare, find_centres = engines._prepare_sqlite, snapshot.find_centres
 
     def prepare_quickly(connection: sqlite3.Connection, path: Path) -> None:
         prepare(connection, path)
         connection.execute("PRAGMA synchronous=OFF")
 
+    def many_centres(codes: Any, *progress: Any) -> Any:
+        found = find_centres(codes, *progress).astype(np.int64)
+        found = np.tile(found, (max(1, cells // len(found)), 1))
+        found[1::2] += np.random.default_rng(len(found)).integers(-9, 10, found[1::2].shape)
+        return np.clip(found, -127, 127).astype(np.int8)
+
     limits = Snapshots.__init__.__kwdefaults__ | ({"flat_up_to": 30} if cells else {})
-    with (
-        mock.patch.object(Snapshots.__init__, "__kwdefaults__", limits),
-        mock.patch.object(cluster, "LARGEST_COMPONENT", 9),
-        mock.patch.object(engines, "_prepare_sqlite", prepare_quickly),
-        mock.patch("os.fsync", lambda file: None),
-    ):
+    with ExitStack() as stack:
+        for target, name, new in (
+            (Snapshots.__init__, "__kwdefaults__", limits),
+            (cluster, "LARGEST_COMPONENT", largest),
+            (engines, "_prepare_sqlite", prepare_quickly),
+            (loading, "find_centres", many_centres),
+        ):
+            stack.enter_context(mock.patch.object(target, name, new))
+        if cells > FEW_CELLS:  # more than texts, which FAISS does not read
+            stack.enter_context(mock.patch.object(loading, "_snapshot_centres", lambda *_: (None, None, 0)))
+        stack.enter_context(mock.patch("os.fsync", lambda file: None))
         yield
 
 
+class Place:
+    """A workspace and its copy, in directories or on a server."""
+
+    def __init__(self, directory: Path, model: Any, server: Server | None) -> None:
+        self._directory, self._model, self._server = directory, model, server
+        if server:
+            server.execute("DROP DATABASE IF EXISTS place WITH (FORCE)")
+            server.create("place")
+
+    def open(self, name: str = "place", progress: Any = None) -> neardup.Index:
+        """Open the workspace, or the ``copy``."""
+        path = self._directory / name
+        if self._server:
+            return neardup.Index(self._server.url(name), workspace=path, model=self._model, progress=progress)
+        return neardup.Index(path, model=self._model, progress=progress)
+
+    def copy(self) -> None:
+        """Copy the workspace, which must be closed."""
+        shutil.rmtree(self._directory / "copy", ignore_errors=True)
+        shutil.copytree(self._directory / "place", self._directory / "copy")
+        if self._server:
+            self._server.execute("DROP DATABASE IF EXISTS copy WITH (FORCE)")
+            self._server.execute("CREATE DATABASE copy TEMPLATE place STRATEGY FILE_COPY")
+
+    def neighbours(self) -> list[Path]:
+        """Return the files of neighbours."""
+        return sorted((self._directory / "place" / "snapshots").glob("near-*.npz"))
+
+    def findings(self, name: str) -> dict[str, list[Any]]:
+        """Return all tables of findings, without the times of runs."""
+
+        def rows(table: str) -> list[Any]:
+            statement = f"SELECT * FROM {table}"
+            if self._server:
+                found = self._server.execute(statement, database=name)
+            else:
+                with closing(sqlite3.connect(self._directory / name / "neardup.sqlite")) as connection:
+                    found = connection.execute(statement).fetchall()
+            return sorted(map(tuple, found), key=repr)
+
+        return {table: rows(table) for table in FINDINGS}
+
+
 class History:
-    """The rows of one corpus, by source and id, as they change from night to night."""
+    """The rows of one corpus, by source and id, as they change from night to night, and what people say of them."""
 
     def __init__(self, seed: int, size: int) -> None:
         self.chance = random.Random(seed)
         self.rows: dict[str, dict[str, str]] = {"crm": {}, "leads": {}}
+        self.judged: list[tuple[tuple[str, str], tuple[str, str]]] = []
+        self._gone: list[tuple[str, str, str]] = []
         self._next = 1
-        self._bases = [self._name() for _ in range(max(3, size // 4))]
+        few = self.chance.random() < 0.3  # so components are large
+        self._bases = [self._name() for _ in range(3 if few else max(3, size // 4))]
         for _ in range(size):
             self._add()
 
@@ -73,7 +147,23 @@ class History:
         """Change some rows; on some nights nothing, on others most."""
         share = self.chance.choice((0.0, 0.02, 0.05, 0.05, 0.1, 0.4))
         for _ in range(round(share * sum(map(len, self.rows.values()))) + self.chance.randrange(2)):
-            self.chance.choice((self._add, self._rename, self._rename, self._delete))()
+            self.chance.choice((self._add, self._rename, self._rename, self._delete, self._bring_back))()
+
+    def said(self) -> Iterator[tuple[tuple[str, str], tuple[str, str], str | None]]:
+        """Say something of some pairs of records, or take back what was said."""
+        chance = self.chance
+        for _ in range(chance.choice((0, 0, 1, 2, 6))):
+            if self.judged and chance.random() < 0.3:
+                yield *self.judged.pop(chance.randrange(len(self.judged))), None
+                continue
+            everything = [(source, id_, text) for source, rows in self.rows.items() for id_, text in rows.items()]
+            first = chance.choice(everything)
+            equal = [row for row in everything if row != first and row[2].lower() == first[2].lower()]
+            near = [row for row in everything if row != first and row[2][:6].lower() == first[2][:6].lower()]
+            second = chance.choice(chance.choice((equal, near, near, everything)) or everything)
+            if second[:2] != first[:2]:
+                self.judged.append((first[:2], second[:2]))
+                yield first[:2], second[:2], chance.choice(("same", "different", "different", "unsure"))
 
     def _name(self) -> str:
         chance = self.chance
@@ -97,9 +187,16 @@ class History:
             rows[self.chance.choice(list(rows))] = self._variant()
 
     def _delete(self) -> None:
-        rows = self.rows[self.chance.choice(("crm", "leads"))]
-        if len(rows) > 2:
-            del rows[self.chance.choice(list(rows))]
+        source = self.chance.choice(("crm", "leads"))
+        if len(self.rows[source]) > 2:
+            id_ = self.chance.choice(list(self.rows[source]))
+            self._gone.append((source, id_, self.rows[source].pop(id_)))
+
+    def _bring_back(self) -> None:
+        """Add a row again that was deleted, as it was or renamed."""
+        if self._gone:
+            source, id_, text = self._gone.pop(self.chance.randrange(len(self._gone)))
+            self.rows[source][id_] = text if self.chance.random() < 0.7 else self._variant()
 
 
 def index(place: neardup.Index, history: History) -> None:
@@ -109,49 +206,120 @@ def index(place: neardup.Index, history: History) -> None:
             place.add(table, text="name", id="id", source=source, sync=True, max_removed=1.0)
 
 
-def findings(workspace: Path) -> dict[str, list[Any]]:
-    """Return all tables of findings, without the times of runs."""
-    with closing(sqlite3.connect(workspace / "neardup.sqlite")) as connection:
-        return {table: sorted(connection.execute(f"SELECT * FROM {table}"), key=repr) for table in FINDINGS}
+class _Interrupted(BaseException):
+    """The end of a report, as by Ctrl-C."""
 
 
-def run(seed: int, nights: int, model: Any, *, size: int, cells: bool) -> Counter[str]:
+def misfortune(place: Place, history: History, done: Counter[str], **how: Any) -> None:
+    """Let something happen that must make no difference: an interrupted report, old runs forgotten."""
+    chance = history.chance
+    if chance.random() < 0.3:
+        left = chance.randrange(40)
+
+        def progress(*event: object) -> None:
+            nonlocal left
+            left -= 1
+            if left < 0:
+                raise _Interrupted
+
+        with suppress(_Interrupted), place.open(progress=progress) as one:
+            one.report(place._directory / "broken", **how)
+        done["interrupted"] += left < 0
+    elif chance.random() < 0.2:
+        fails = mock.patch.object(report, "write_changes", side_effect=_Interrupted)
+        with suppress(_Interrupted), fails, place.open() as one:
+            one.report(place._directory / "broken", **how)
+        done["failed at the end"] += 1
+    if chance.random() < 0.1:
+        with place.open() as one:
+            done["pruned"] += prune(one._workspace, chance.randrange(1, 4))
+
+
+def damage(place: Place, history: History, done: Counter[str]) -> None:
+    """Damage the file of neighbours, or remove it."""
+    for path in place.neighbours():
+        content = bytearray(path.read_bytes())
+        what = history.chance.randrange(3)
+        if what == 0:
+            path.unlink()
+        else:
+            content[history.chance.randrange(len(content))] ^= 0x55
+            path.write_bytes(content if what == 1 else content[: len(content) // 2])
+        done["damaged"] += 1
+
+
+def judge(place: neardup.Index, history: History) -> int:
+    """Store what people say tonight."""
+    count = 0
+    for one, other, verdict in history.said():
+        place.judge(one, other, verdict, by="ann")
+        count += 1
+    return count
+
+
+def run(seed: int, nights: int, model: Any, *, size: int, server: Server | None = None) -> Counter[str]:
     """Live through one history; raise ``AssertionError`` where the increment differs from a full report."""
     done: Counter[str] = Counter()
     history = History(seed, size)
-    with small_limits(cells=cells), tempfile.TemporaryDirectory(dir=_memory()) as name:
+    chance = random.Random(-seed)
+    cells, largest = (0, FEW_CELLS, FEW_CELLS, 512)[seed % 4], chance.choice((9, 9, 40))
+    is_judged, is_unlucky = seed % 3 > 0, seed % 5 > 1
+    with small_limits(cells=cells, largest=largest), tempfile.TemporaryDirectory(dir=_memory()) as name:
         directory = Path(name)
-        place, copy = directory / "workspace", directory / "copy"
-        least = history.chance.choice((0.5, 0.7))
+        place = Place(directory, model, server)
+        least = chance.choice((0.3, 0.5, 0.7))
         before: dict[int, int] = {}
         for night in range(nights):
-            history.night()
-            if history.chance.random() < 0.05:
-                least = history.chance.choice((0.5, 0.6, 0.7))
-            with neardup.Index(place, model=model) as one:
-                index(one, history)
-                shutil.rmtree(copy, ignore_errors=True)
-                shutil.copytree(place, copy)
-                with neardup.Index(copy, model=model) as other:
-                    full = other.report(directory / "full", min_probability=least, full=True)
-                part = one.report(directory / "part", min_probability=least)
             where = f"seed {seed}, night {night}"
+            history.night()
+            if chance.random() < 0.05:
+                least = chance.choice((0.3, 0.5, 0.6, 0.7))
+            with place.open() as one:
+                index(one, history)
+                if is_judged:
+                    done["judgements"] += judge(one, history)
+            if is_unlucky:
+                misfortune(place, history, done, min_probability=least)
+            place.copy()
+            if is_unlucky and chance.random() < 0.1:
+                damage(place, history, done)
+            with place.open() as one:
+                known = [run.run_id for run in one.runs() if run.kind == "report" and run.state == "done"]
+            how: dict[str, Any] = {"min_probability": least, "records": True}
+            how["formats"] = ["csv", "html"] if chance.random() < 0.2 else ["csv"]
+            how["since"] = chance.choice(known) if known and chance.random() < 0.2 else None
+            with place.open("copy") as other:
+                full = other.report(directory / "full", full=True, **how)
+            with place.open() as one:
+                part = one.report(directory / "part", full=chance.random() < 0.05, **how)
             assert full["is_full"], where
             done["increments"] += not part["is_full"]
             done["searched"] += part["texts_searched"]
             done["texts"] += part["distinct_texts"]
-            for file in FILES:
-                written = [(directory / kind / file).read_bytes() for kind in ("full", "part")]
-                assert written[0] == written[1], f"{where}: {file}"
-            tables = findings(copy), findings(place)
+            done["largest"] = max(done["largest"], part["largest_cluster"])
+            compare_files(directory, len(how["formats"]) > 1, where)
+            tables = place.findings("copy"), place.findings("place")
             for table in FINDINGS:
                 assert tables[0][table] == tables[1][table], f"{where}: {table}"
             now = {row[0]: row[1] for row in tables[1]["cluster_member"]}
             check_ids(before, now, where)
             before = now
             done["nights"] += 1
-        check_log(place, before, seed)
+        with place.open() as one:
+            checks = one.verify()
+            assert checks, f"seed {seed}: {checks.faults}"
+        if not done["pruned"]:
+            check_log(place, before, seed)
     return done
+
+
+def compare_files(directory: Path, has_page: bool, where: str) -> None:
+    """Assert that both reports wrote the same files, but for the time on the page."""
+    for file in FILES + (("report.html",) if has_page else ()):
+        written = [(directory / kind / file).read_bytes() for kind in ("full", "part")]
+        if file == "report.html":
+            written = [re.sub(rb"\d\d:\d\d:\d\d UTC", b"", content) for content in written]
+        assert written[0] == written[1], f"{where}: {file}"
 
 
 def check_ids(before: dict[int, int], now: dict[int, int], where: str) -> None:
@@ -162,9 +330,9 @@ def check_ids(before: dict[int, int], now: dict[int, int], where: str) -> None:
             assert old == new, f"{where}: c{old} became c{new}"
 
 
-def check_log(place: Path, now: dict[int, int], seed: int) -> None:
+def check_log(place: Place, now: dict[int, int], seed: int) -> None:
     """Assert that the log of changes leads from nothing to the clusters that are there, and back."""
-    with neardup.Index(place)._workspace.open(for_writing=False) as store:
+    with place.open() as one, one._workspace.open(for_writing=False) as store:
         moves = [move for _, change in logged(store, 0) for move in change.event.moves]
     nothing, there = membership({}), membership(now)
     for start, end, backwards in ((nothing, there, False), (there, nothing, True)):
@@ -182,12 +350,15 @@ def main() -> int:
     parser.add_argument("--histories", type=int, default=200)
     parser.add_argument("--nights", type=int, default=30)
     parser.add_argument("--first", type=int, default=0, help="seed of the first history")
+    parser.add_argument("--fake", action="store_true", help="with a model that takes no time")
+    parser.add_argument("--postgresql", action="store_true", help="on a server instead of SQLite")
     options = parser.parse_args()
     gc.set_threshold(200_000, 20, 100)
-    model, done, start = load_model(), Counter[str](), time.monotonic()
-    for seed in range(options.first, options.first + options.histories):
-        done += run(seed, options.nights, model, size=20 + seed % 5 * 25, cells=bool(seed % 2))
-        print(f"history {seed}: {dict(done)}, {time.monotonic() - start:.0f} s", flush=True)
+    model, done, start = fake_model() if options.fake else load_model(), Counter[str](), time.monotonic()
+    with running_server() if options.postgresql else nullcontext() as server:
+        for seed in range(options.first, options.first + options.histories):
+            done += run(seed, options.nights, model, size=20 + seed % 5 * 25, server=server)
+            print(f"history {seed}: {dict(done)}, {time.monotonic() - start:.0f} s", flush=True)
     return 0
 
 

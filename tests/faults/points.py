@@ -46,6 +46,7 @@ from sqlalchemy import make_url  # noqa: E402
 from cli.exit_codes import ENVIRONMENT, exit_code  # noqa: E402
 from dedup.errors import UsageError, VersionMismatch  # noqa: E402
 from indexer.jobs.verify import verify  # noqa: E402
+from indexer.models.stored import model_of_vectors  # noqa: E402
 from indexer.store import engines  # noqa: E402
 from indexer.store.workspace import Workspace  # noqa: E402
 from indexer.vectors.snapshot import Snapshots  # noqa: E402
@@ -191,8 +192,7 @@ class Bench:
     def _judge(self, path: Path, url: str | None, tell: Tell, broken: Child) -> None:
         left = list(judge(path, url, self._job, Stage(broken.acked, broken.done, self._after_run, attempts=1)))
         with suppress(UsageError, VersionMismatch):  # nothing is indexed yet, or nothing migrated
-            kinds = ("truth", "vectors") if self._job.letter == "a" else ("truth",)  # not while vectors are replaced
-            left += self._verify(_workspace(path, url), *kinds)
+            left += self._verify(_workspace(path, url), "truth", "vectors")
         if broken.done and self._final and not left and (found := difference(dump(path, url), self._final)):
             left.append(Problem("unequal", f"when it was done: {found}"))
         self._job.do(_workspace(path, url), lambda *event: None)
@@ -207,8 +207,8 @@ class Bench:
         tell("final", final)
 
     def _verify(self, workspace: Workspace, *kinds: str) -> Iterator[Problem]:
-        own = model(self._job.letter)
         with workspace.open(for_writing=False) as store:
+            own = model((model_of_vectors(store) or self._job.letter)[0])
             for check in verify(
                 Snapshots(store, workspace.snapshots), workspace.directory, own.model_id, own.dimension
             ):

@@ -38,6 +38,20 @@ def test_a_review_broken_anywhere_loses_no_answer(tmp_path: Path) -> None:
     assert (code, found["points"]) == (0, 18)
 
 
+def test_a_change_of_model_broken_anywhere_leaves_the_old_model_or_the_new_one(tmp_path: Path) -> None:
+    """Never vectors of both; and what repeats it comes to the same as one that nothing broke."""
+    code, found = strike(tmp_path / "crash.json", "--only", f"delete/model/{KILL_POWER_EIO}", "--sample", "10")
+    assert found["bad"] == []
+    assert (code, found["points"]) == (0, 30)
+
+
+@pytest.mark.parametrize(("job", "count"), [("report", 18), ("import", 18), ("prune", 18)])
+def test_findings_broken_anywhere_are_those_of_one_report(tmp_path: Path, job: str, count: int) -> None:
+    code, found = strike(tmp_path / "crash.json", "--only", f"delete/{job}/{KILL_POWER_EIO}", "--sample", "6")
+    assert found["bad"] == []
+    assert (code, found["points"]) == (0, count)
+
+
 @pytest.mark.parametrize(
     ("sabotage", "only", "kind"),
     [

@@ -46,6 +46,9 @@ class FakeModel:
     default_probability: float = 0.5
     scorer: None = None
     candidate_share: None = None
+    head: None = None
+    name: str = "fake"
+    is_shipped: bool = True
 
     @property
     def fingerprint(self) -> str:

@@ -53,6 +53,7 @@ def review(
     workspace: options.Workspace = options.DEFAULT_WORKSPACE,
     database: options.Database = None,
     schema: options.Schema = None,
+    model: options.Model = None,
     threads: options.Threads = None,
     quiet: options.Quiet = False,
 ) -> None:
@@ -65,16 +66,16 @@ def review(
     """
     compute_with(threads)
 
-    from dedup.model import load_model
     from indexer.jobs.reviewing.candidates import Asked, find_candidates
     from indexer.jobs.reviewing.judgement_table import login, person_of
     from indexer.jobs.reviewing.session import Review
+    from indexer.models.choice import model_for
     from indexer.store.workspace import Workspace
 
     who = login() if by is None else person_of(by)
     place = Workspace(workspace, database, schema=schema)
     with progress_bar(quiet=quiet) as progress:
-        found = find_candidates(place, load_model(), Asked(source, audit, seed), progress=progress)
+        found = find_candidates(place, model_for(place, model), Asked(source, audit, seed), progress=progress)
     session = Review(place, iter(found), who, limit, asks_unsure=unsure)
     if not quiet:
         say(f"Up to {len(found):,} pairs, of which a share of {audit:g} is drawn at random (seed {seed}).")
@@ -101,7 +102,7 @@ def _ask_all(session: Review, columns: list[str] | None, *, show_probability: bo
 
 def _answer(session: Review, question: Candidate) -> bool:
     """Read keys until the question is answered, or the last answer taken back; return False if the person quits."""
-    from dedup.errors import WriterBusy
+    from dedup.errors import UsageError, WriterBusy
 
     while True:
         key = _read_key()
@@ -123,6 +124,8 @@ def _answer(session: Review, question: Candidate) -> bool:
             if not sys.stdin.isatty():
                 raise
             say(f"Not stored: {error} Answer again.")
+        except UsageError as error:
+            say(str(error))
 
 
 def _read_key() -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sqlalchemy import select
 
 from dedup.runtime.progress import Progress
 from indexer.findings.changes import Changes
@@ -30,6 +31,7 @@ from indexer.outputs.html_report.contents import Changes as PageChanges
 from indexer.outputs.reasons import contributions, reasons_of
 from indexer.outputs.report_formats import ReportFormats
 from indexer.store.runs import last_runs, versions
+from indexer.store.schema import run
 from indexer.store.store import Store
 
 _TOTALS = ("records", "clusters", "records_in_clusters")
@@ -70,7 +72,7 @@ def page_of(
         clusters=clusters.items(progress),
         clusters_total=len(clusters.sizes),
         elsewhere=[f"clusters.{layout}" for layout in formats.tables],
-        changes=_changes(told),
+        changes=_changes(store, told),
     )
 
 
@@ -78,12 +80,14 @@ def _totals(found: Mapping[str, Any], finished_at: str) -> RunTotals:
     return RunTotals(finished_at, *(found[name] for name in _TOTALS))
 
 
-def _changes(told: Changes) -> PageChanges | None:
+def _changes(store: Store, told: Changes) -> PageChanges | None:
     """Return the changes in words; None for the first report."""
     if told.since is None:
         return None
     counts = {kind.replace("_", " "): count for kind, count in told.counts().items() if count}
-    return PageChanges(f"run {told.since}", counts)
+    finished = store.read(select(run.c.finished_at).where(run.c.run_id == told.since))
+    day = f" of {finished[0][0][:16].replace('T', ' ')} UTC" if finished and finished[0][0] else ""
+    return PageChanges(f"run {told.since}{day}", counts)
 
 
 def _has_totals(manifest: Mapping[str, Any]) -> bool:
@@ -93,9 +97,9 @@ def _has_totals(manifest: Mapping[str, Any]) -> bool:
 def _earlier(store: Store) -> list[RunTotals]:
     """Return the reports before this one, oldest first."""
     runs = [
-        _totals(run.manifest, run.finished_at)
-        for run in last_runs(store, _RUNS_READ)
-        if run.kind == "report" and run.state == "done" and run.finished_at and _has_totals(run.manifest)
+        _totals(one.manifest, one.finished_at)
+        for one in last_runs(store, _RUNS_READ)
+        if one.kind == "report" and one.state == "done" and one.finished_at and _has_totals(one.manifest)
     ]
     return runs[: _RUNS - 1][::-1]
 

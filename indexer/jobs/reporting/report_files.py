@@ -11,8 +11,8 @@ from typing import TextIO
 
 from dedup.errors import EnvironmentFault
 from indexer.files import Access, make_directory
-from indexer.findings.change_rows import CHANGE_COLUMNS
 from indexer.jobs.report_tables import CLUSTER_COLUMNS, PAIR_COLUMNS, RECORD_COLUMNS, Tables, beginning_of
+from indexer.jobs.reporting.change_rows import CHANGE_COLUMNS
 from indexer.outputs.destination import replacing
 from indexer.outputs.html_report.write import BEGINNING
 from indexer.outputs.report_formats import PAGE, table_writers
@@ -21,7 +21,7 @@ from indexer.outputs.table_files import Column, TableFormat, TableWriter
 _BEGINNINGS = {
     "pairs": PAIR_COLUMNS[:9],
     "clusters": CLUSTER_COLUMNS,
-    "changes": CHANGE_COLUMNS,
+    "changes": CHANGE_COLUMNS[:6],
     "records": RECORD_COLUMNS,
 }
 """The tables and their first columns."""

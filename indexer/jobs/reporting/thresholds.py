@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from dedup.matching.matcher import Matcher
 from dedup.runtime.progress import Progress, no_progress
-from indexer.jobs.duplicates import Duplicates, find_duplicates
+from indexer.jobs import increment
+from indexer.jobs.duplicates import Duplicates
 from indexer.outputs.reasons import DIGITS
 from indexer.store.store import Store
 from indexer.store.workspace import Workspace
@@ -74,7 +75,7 @@ def preview(
 ) -> Preview:
     """Return what a report would find; ``min_probability`` defaults to the model's.
 
-    Stages reported to ``progress``: those of ``find_duplicates``, and ``cluster``.
+    Stages reported to ``progress``: those of ``increment.find``, and ``cluster``.
 
     Raises:
         UsageError: nothing is indexed.
@@ -85,7 +86,8 @@ def preview(
     lowest = max(0.0, min(THRESHOLDS[0], chosen) - _BELOW)
     wanted = sorted({*THRESHOLDS, chosen})
     with workspace.open(for_writing=False) as store:
-        found = find_duplicates(Snapshots(store, workspace.snapshots), model, min_probability=lowest, progress=progress)
+        snapshots = Snapshots(store, workspace.snapshots)
+        found = increment.find_all(snapshots, model, min_probability=lowest, progress=progress)
         counts = store.records_per_text(found.text_ids)
         rows = []
         for done, threshold in enumerate(wanted):

@@ -17,7 +17,9 @@ from sqlalchemy import func, select
 
 from dedup.matching.matcher import Matcher
 from dedup.runtime.progress import Progress, no_progress
-from indexer.jobs.duplicates import Duplicates, find_duplicates
+from indexer.findings.ledger import last_report
+from indexer.jobs import increment
+from indexer.jobs.duplicates import Duplicates
 from indexer.jobs.reviewing.judgement_table import Identity
 from indexer.store.schema import pair_event
 from indexer.store.store import Record, Store, check_sources
@@ -98,7 +100,7 @@ def find_candidates(
     min_probability: float | None = None,
     progress: Progress = no_progress,
 ) -> Candidates:
-    """Return the pairs to ask about, in order.
+    """Return the pairs to ask about, in order; ``min_probability`` defaults to that of the last report.
 
     Pairs that are judged already, directly or along a chain, are not among them; ``unsure`` is an answer, too.
 
@@ -106,17 +108,22 @@ def find_candidates(
         UsageError: nothing is indexed, or there is no such source.
         VersionMismatch: the store was indexed with another model.
     """
-    threshold = model.default_probability if min_probability is None else min_probability
     workspace.check_readable()
     with workspace.open(for_writing=False) as store:
+        threshold = _threshold(store, model) if min_probability is None else min_probability
         check_sources(store, [] if asked.source is None else [asked.source])
         snapshots = Snapshots(store, workspace.snapshots)
         least = max(0.0, threshold - BELOW)
-        found = find_duplicates(snapshots, model, min_probability=least, progress=progress)
+        found = increment.find_all(snapshots, model, min_probability=least, progress=progress)
         counts = store.records_per_text(found.text_ids)
         new = _new_pairs(store)
     texts, probabilities, order, reasons = _ordered(found, counts, new, threshold, asked)
     return Candidates(workspace, asked, texts[order], probabilities[order].tolist(), reasons)
+
+
+def _threshold(store: Store, model: Matcher) -> float:
+    last = last_report(store)
+    return model.default_probability if last is None or last.min_probability is None else last.min_probability
 
 
 def _new_pairs(store: Store) -> set[tuple[int, int]]:

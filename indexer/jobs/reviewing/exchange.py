@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,13 @@ from indexer.jobs.reviewing.judgement_table import (
     Conflict,
     Identity,
     Judgement,
+    is_storable,
     read_judgements,
     texts_of,
     write_judgements,
 )
 from indexer.outputs.csv import unguarded
+from indexer.reading.formats.delimited import DelimitedTable
 from indexer.reading.open import ReadOptions, Row, Table, open_table
 from indexer.reading.rejects import Reject
 from indexer.store.runs import now
@@ -71,8 +74,8 @@ def import_judgements(
         InputRefused: the file cannot be read, or a column is missing; nothing was stored.
     """
     workspace.check_readable()
-    read = _Reading(judged_by)
     with _opened(file) as table:
+        read = _Reading(judged_by, _bare(table))
         for row in table:
             read.take(row, on_reject)
     with workspace.open(for_writing=True) as store:
@@ -132,14 +135,21 @@ def _opened(file: str | Path) -> Table:
     return table
 
 
+def _bare(table: Table) -> Callable[[str], str]:
+    """Return what gives the text of a cell: in CSV it may have a guard against formulas."""
+    return partial(unguarded, delimiter=table.delimiter or ",") if isinstance(table, DelimitedTable) else str
+
+
 @dataclass(slots=True)
 class _Reading:
-    """The rows of a table of judgements read so far."""
+    """The rows of a table of judgements read so far; ``bare`` gives the text of a cell."""
 
     judged_by: str
+    bare: Callable[[str], str]
     done: Imported = field(default_factory=Imported)
     judged: dict[tuple[Identity, Identity], Judgement] = field(default_factory=dict)
-    withdrawn: dict[tuple[Identity, Identity], None] = field(default_factory=dict)
+    withdrawn: dict[tuple[Identity, Identity], str] = field(default_factory=dict)
+    """When each of these pairs was withdrawn."""
 
     def take(self, row: Row | Reject, on_reject: Callable[[Reject], None]) -> None:
         """Add a row, or say what is wrong with it."""
@@ -157,18 +167,18 @@ class _Reading:
         if verdict is None:
             known = "same, different, unsure or none"
             return row.reject("E_VERDICT", "verdict", f"The verdict is {row.raw!r}; give {known}.")
-        unstorable = next((name for name in COLUMNS if not _is_storable(row.fields.get(name, ""))), None)
+        unstorable = next((name for name in COLUMNS if not is_storable(row.fields.get(name, ""))), None)
         if unstorable is not None:
             message = "The cell has a NUL character or half of a surrogate pair, which cannot be stored."
             return row.reject("E_NUL", unstorable, message)
         sides = []
         for number in (1, 2):
-            id_ = unguarded(row.fields.get(f"id_{number}", ""))
+            id_ = self.bare(row.fields.get(f"id_{number}", ""))
             if not id_:
                 return row.reject("E_ID_EMPTY", f"id_{number}", "The id is empty.")
             if len(id_) > MAX_ID_CHARACTERS:
                 return row.reject("E_ID_TOO_LONG", f"id_{number}", f"The id has {len(id_):,} characters.")
-            sides.append(Identity(unguarded(row.fields.get(f"source_{number}", "")), id_))
+            sides.append(Identity(self.bare(row.fields.get(f"source_{number}", "")), id_))
         pair = min(sides), max(sides)
         if pair[0] == pair[1]:
             return row.reject("E_SAME_RECORD", "id_2", "A record cannot be judged against itself.")
@@ -184,10 +194,10 @@ class _Reading:
             message = f"An earlier row says {earlier!r} of these two records; keep one of both."
             return row.reject("E_JUDGED_TWICE", "verdict", message)
         if verdict == _WITHDRAWN:
-            self.withdrawn[pair] = None
+            self.withdrawn[pair] = judged_at
             return None
-        who = unguarded(row.fields.get("judged_by", "").strip()) or self.judged_by
-        self.judged[pair] = Judgement(*pair, verdict, who, judged_at, unguarded(row.fields.get("note", "")))
+        who = self.bare(row.fields.get("judged_by", "").strip()) or self.judged_by
+        self.judged[pair] = Judgement(*pair, verdict, who, judged_at, self.bare(row.fields.get("note", "")))
         return None
 
     def compared(
@@ -207,16 +217,13 @@ class _Reading:
             else:
                 done.changed += 1
                 accepted.append(one)
-        gone = [pair for pair in self.withdrawn if pair in known]
-        done.withdrawn = len(gone)
-        done.unchanged += len(self.withdrawn) - len(gone)
+        there = [pair for pair in self.withdrawn if pair in known]
+        gone = [pair for pair in there if known[pair].judged_at <= self.withdrawn[pair]]
+        done.withdrawn, done.unchanged = len(gone), done.unchanged + len(self.withdrawn) - len(there)
+        done.older += len(there) - len(gone)
         repeated = done.rows_read - done.rejected - done.without_verdict - len(self.judged) - len(self.withdrawn)
         done.unchanged += repeated
         return accepted, gone
-
-
-def _is_storable(text: str) -> bool:
-    return "\0" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def _time(given: str) -> str | None:

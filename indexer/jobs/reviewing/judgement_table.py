@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import getpass
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import NamedTuple
@@ -16,7 +16,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, delete, insert, select
 
 from dedup.clustering.constraints import Contradiction, Groups, settle
-from dedup.errors import UsageError
+from dedup.errors import CorruptStore, UsageError
 from indexer.store.engines import chunks
 from indexer.store.integrity.values import damaged, fault_of
 from indexer.store.runs import now
@@ -67,21 +67,28 @@ def new_judgement(
     """Return a judgement of now; ``judged_by`` defaults to the login name.
 
     Raises:
-        UsageError: the two are one record, or there is no such verdict.
+        UsageError: the two are one record, there is no such verdict, or a text cannot be stored.
     """
     if one == other:
         raise UsageError(f"A record cannot be judged against itself: {one}.")
     if verdict not in VERDICTS:
         raise UsageError(f"The verdict is {verdict!r}; give one of {', '.join(VERDICTS)}.")
     who = login() if judged_by is None else person_of(judged_by)
+    if not isinstance(note, str) or not is_storable(note):
+        raise UsageError(f"The note is {note!r}; give a text that can be stored as UTF-8.")
     return Judgement(min(one, other), max(one, other), verdict, who, note=note)
 
 
 def person_of(name: str) -> str:
     """Return the name of a person. Raises ``UsageError`` if it cannot be stored."""
-    if not name.strip() or "\0" in name or name != name.encode(errors="replace").decode():
+    if not isinstance(name, str) or not name.strip() or not is_storable(name):
         raise UsageError(f"The name of who judges is {name!r}; give a text that can be stored as UTF-8.")
     return name.strip()
+
+
+def is_storable(text: str) -> bool:
+    """Return whether a database can hold a text: it has no NUL character and no half of a surrogate pair."""
+    return "\0" not in text and text == text.encode(errors="replace").decode()
 
 
 def login() -> str:
@@ -112,6 +119,14 @@ def read_judgements(store: Store) -> list[Judgement]:
             raise damaged(fault_of("judgement", place, "pair_digest", row.pair_digest, "the digest of two records"))
         found.append(one)
     return found
+
+
+def faults_of_judgements(store: Store) -> Iterator[str]:
+    """Describe the first judgement that is damaged."""
+    try:
+        read_judgements(store)
+    except CorruptStore as error:
+        yield str(error)
 
 
 def write_judgements(

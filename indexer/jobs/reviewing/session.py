@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from dedup.errors import UsageError
 from indexer.jobs.reviewing.candidates import Candidate
 from indexer.jobs.reviewing.judgement_table import (
     UNSURE,
@@ -17,6 +18,7 @@ from indexer.jobs.reviewing.judgement_table import (
     settled,
     write_judgements,
 )
+from indexer.store.store import Store
 from indexer.store.workspace import Workspace
 
 
@@ -24,16 +26,17 @@ from indexer.store.workspace import Workspace
 class _Answered:
     candidate: Candidate
     before: Judgement | None
-    verdict: str
+    judged: Judgement
 
 
 @dataclass(slots=True)
 class Review:
     """A review of ``candidates`` by one person.
 
-    The database is open only while an answer is stored, so other jobs can run beside a review, and an answer that was
-    given is never lost. Pairs that earlier answers decide, also along a chain, are not asked about; those that were
-    judged unsure only if ``asks_unsure``.
+    The database is open only while an answer is stored, so other jobs and reviews can run beside this one, and an
+    answer that was given is never lost. What others judged meanwhile is known from the next answer on. Pairs that
+    earlier answers decide, also along a chain, are not asked about; those that were judged unsure only if
+    ``asks_unsure``.
     """
 
     workspace: Workspace
@@ -47,12 +50,15 @@ class Review:
 
     def __post_init__(self) -> None:
         with self.workspace.open(for_writing=False) as store:
-            self._judgements = {one.pair: one for one in read_judgements(store)}
+            self._read(store)
+
+    def _read(self, store: Store) -> None:
+        self._judgements = {one.pair: one for one in read_judgements(store)}
 
     @property
     def counts(self) -> dict[str, int]:
         """The number of answers of this review by verdict."""
-        return dict(Counter(one.verdict for one in self._answers))
+        return dict(Counter(one.judged.verdict for one in self._answers))
 
     @property
     def answered(self) -> int:
@@ -79,10 +85,10 @@ class Review:
             WriterBusy: another process is writing; nothing was stored.
         """
         judged = new_judgement(*candidate.pair, verdict, self.judged_by)
-        before = self._judgements.get(judged.pair)
         with self.workspace.open(for_writing=True) as store:
+            self._read(store)
             write_judgements(store, [judged])
-        self._answers.append(_Answered(candidate, before, verdict))
+        self._answers.append(_Answered(candidate, self._judgements.get(judged.pair), judged))
         self._judgements.pop(judged.pair, None)
         known = settled(list(self._judgements.values())).conflicts
         self._judgements[judged.pair] = judged
@@ -92,6 +98,7 @@ class Review:
         """Take the last answer back, and ask about its pair again before ``current``; return False if there is none.
 
         Raises:
+            UsageError: somebody has judged that pair since; what they said stays.
             WriterBusy: another process is writing; nothing was changed.
         """
         if not self._answers:
@@ -99,8 +106,12 @@ class Review:
         last = self._answers[-1]
         pair, before = last.candidate.pair, last.before
         with self.workspace.open(for_writing=True) as store:
-            write_judgements(store, [] if before is None else [before], [pair])
+            self._read(store)
+            if is_own := self._judgements.get(pair) == last.judged:
+                write_judgements(store, [] if before is None else [before], [pair])
         self._answers.pop()
+        if not is_own:
+            raise UsageError("The answer is no longer yours: somebody has judged that pair since, and this stays.")
         self._judgements.pop(pair)
         if before is not None:
             self._judgements[pair] = before

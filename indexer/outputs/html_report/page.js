@@ -1,6 +1,6 @@
 "use strict";
 (() => {
-  const STEP = 50, LONGEST_NAME = 160, LARGEST_TABLE = 4e6, OTHER_NAMES = 2;
+  const STEP = 50, LONGEST_NAME = 160, LARGEST_TABLE = 4e6, OTHER_NAMES = 2, ANY = "*";
   const find = (id) => document.getElementById(id);
   const list = find("list"), status = find("status"), more = find("more");
   const controls = ["query", "source", "change", "size", "low", "order"].map(find);
@@ -185,12 +185,12 @@
     sorted[order.value] ??= [...clusters].sort(orders[order.value]);
     found = sorted[order.value].filter((cluster) =>
       cluster.size >= least && (most === 1 || cluster.weakest < most)
-      && (!source.value || cluster.sources.has(source.value)) && (!change.value || cluster.change === change.value)
+      && (!source.value || cluster.sources.has(source.value)) && (!change.value || (change.value === ANY ? cluster.change : cluster.change === change.value))
       && words.every((word) => cluster.searched.includes(word)));
     list.replaceChildren();
     drawn = 0;
     draw();
-    status.textContent = found.length === clusters.length ? `${number(found.length)} clusters`
+    status.textContent = found.length === clusters.length ? `${number(found.length)} ${found.length === 1 ? "cluster" : "clusters"}`
       : found.length ? `${number(found.length)} of ${number(clusters.length)} clusters` : "No cluster matches; clear the search to see all.";
   }
 
@@ -240,6 +240,7 @@
     });
     const plain = (text) => cut(text.replace(hidden, "�"));
     for (const name of [...sources.keys()].sort()) option(source, name, `${plain(name)} (${number(sources.get(name))})`);
+    if (changes.size > 1) option(change, ANY, `any change (${number([...changes.values()].reduce((one, other) => one + other))})`);
     for (const [kind, count] of changes) option(change, kind, `${kind} (${number(count)})`);
     find("change-box").hidden = changes.size === 0;
     find("source-box").hidden = sources.size < 2;
@@ -280,6 +281,7 @@
       status.textContent = `The clusters cannot be read (${error.message}). Open this file in a current browser, or use the tables.`;
       return;
     }
+    if (!clusters.length) { status.textContent = ""; return; }
     find("controls").hidden = find("legend").hidden = false;
     listen();
     filter();

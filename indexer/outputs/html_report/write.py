@@ -33,12 +33,8 @@ def write_page(out: TextIO, page: Page) -> None:
     own = files(__package__)
     style, script, body = ((own / f"page.{name}").read_text("utf-8").strip() for name in ("css", "js", "html"))
     data, packed = pack(page.clusters, page.columns)
-    policy = (
-        f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; base-uri 'none'; "
-        "form-action 'none'"
-    )
     parts = {
-        "policy": policy,
+        "policy": content_policy(style, script),
         "style": style,
         "script": script,
         "data": data,
@@ -57,6 +53,12 @@ def write_page(out: TextIO, page: Page) -> None:
     out.write(BEGINNING + Template(body).substitute(parts) + "\n")
 
 
+def content_policy(style: str, script: str | None = None) -> str:
+    """Return the policy of a page: only this style and this script, and nothing from anywhere."""
+    scripts = "" if script is None else f"script-src '{_hash(script)}'; "
+    return f"default-src 'none'; {scripts}style-src '{_hash(style)}'; base-uri 'none'; form-action 'none'"
+
+
 def _hash(text: str) -> str:
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
@@ -66,6 +68,8 @@ def _changes(changes: Changes | None, runs: Sequence[RunTotals]) -> str:
         if len(runs) > 1:
             return "<p>Which clusters are new is not known: this run was not compared with an earlier one.</p>"
         return "<p>This is the first report of this index, so there is nothing to compare it with.</p>"
+    if not changes.counts:
+        return f"<p>Nothing has changed since {safe(changes.since)}.</p>"
     items = "".join(
         f'<li data-change="{safe(kind)}"><b>{count:,}</b> <span><i aria-hidden="true">{_SIGNS.get(kind, "·")}</i> '
         f"{safe(kind)}</span></li>"
@@ -112,6 +116,8 @@ def _trend(runs: Sequence[RunTotals]) -> str:
 
 
 def _held(page: Page, packed: int) -> str:
+    if not page.clusters_total:
+        return "No duplicates were found."
     if packed == page.clusters_total:
         return "Lowest probability first."
     where = f" All are in {_names(page.elsewhere)}." if page.elsewhere else " Write a table as well to have all."
@@ -125,4 +131,5 @@ def _elsewhere(page: Page) -> str:
 
 
 def _names(names: Sequence[str]) -> str:
-    return " and ".join(safe(name) for name in names)
+    *others, last = map(safe, names)
+    return f"{', '.join(others)} and {last}" if others else last

@@ -4,6 +4,7 @@ store_uuid            made with the store, never changed
 normaliser_version    the rules of the normal forms
 next_text_id          the next id that was never used; the same for records
 writer                epoch and number of the last writing transaction (``indexer.store.transactions``)
+model                 the model of the vectors, unless it ships with neardup (``indexer.models.stored``)
 corpus                what the texts say about names (``indexer.store.corpus_words``); a cache
 columns:SOURCE_ID     the text and id columns of a source (``indexer.ingest.safeguards``)
 id_type:SOURCE_ID     the type of the ids of a source that was filled from Python (``indexer.ingest.id_types``)
@@ -12,6 +13,7 @@ id_type:SOURCE_ID     the type of the ids of a source that was filled from Pytho
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -34,6 +36,7 @@ from indexer.store.schema import store_meta
 WRITER = "writer"
 NORMALISER = "normaliser_version"
 CORPUS = "corpus"
+MODEL = "model"
 COLUMNS = "columns:"
 ID_TYPE = "id_type:"
 
@@ -57,6 +60,29 @@ def corpus_of(value: str) -> tuple[int, Corpus]:
         raise ValueError(str(error)) from error
 
 
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """The model of a store: its name, for messages, and the hashes of its encoder and of all of its files."""
+
+    name: str
+    model_id: str
+    fingerprint: str
+
+
+def remembered_of(value: str) -> Remembered:
+    """Return what the setting ``model`` says.
+
+    Raises:
+        ValueError: the setting is damaged.
+
+    """
+    found = json_object(value)
+    parts = [found.get(name) for name in ("name", "model_id", "fingerprint")]
+    if len(found) != len(parts) or not all(isinstance(part, str) and part for part in parts):
+        raise ValueError("not a name and two hashes")
+    return Remembered(*map(str, parts))
+
+
 def columns_of(value: str) -> tuple[list[str], str | None]:
     """Return the text columns and the id column that the setting ``columns:`` of a source names.
 
@@ -78,6 +104,11 @@ def _are_columns(value: str) -> bool:
     return True
 
 
+def _is_model(value: str) -> bool:
+    remembered_of(value)
+    return True
+
+
 def _is_corpus(value: str) -> bool:
     corpus_of(value)
     return True
@@ -92,6 +123,7 @@ _REQUIRED = {
     WRITER: matching("[0-9]{1,18}:[0-9]{1,18}", "the epoch and number of the last transaction"),
 }
 _CORPUS = each("the word counts of the texts", _is_corpus)
+_MODEL = each("the name and hashes of a model", _is_model)
 _COLUMNS = each("the text and id columns of a source", _are_columns)
 _ID_TYPE = each(f"one of {', '.join(ID_TYPES)}", ID_TYPES.__contains__)
 
@@ -124,6 +156,8 @@ def faults_of_settings(rows: Iterable[tuple[Any, Any]]) -> Iterator[str]:
     for key, value in found.items():
         if key == CORPUS:
             yield from _faults(key, _CORPUS, [value])
+        elif key == MODEL:
+            yield from _faults(key, _MODEL, [value])
         elif isinstance(key, str) and key.startswith(ID_TYPE):
             yield from _faults(key, _ID_TYPE, [value])
         elif isinstance(key, str) and key.startswith(COLUMNS):

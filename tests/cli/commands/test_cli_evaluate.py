@@ -52,6 +52,6 @@ def test_a_record_without_a_cluster_is_refused() -> None:
 
 def test_train_without_torch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    result = dedup_("train", "data", "--output", "model")
+    result = dedup_("train", "pairs.csv", "--preset", "word-rnn", "--output", "model")
     assert result.exit_code == 2
     assert "pip install 'neardup[train]'" in result.stderr

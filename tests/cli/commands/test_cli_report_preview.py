@@ -1,14 +1,16 @@
 """``dedup report --preview``: what each threshold would give, before anything is stored."""
 
+import csv
 import json
 from pathlib import Path
 
 import pytest
-from invocation import corpus, dedup_
+from invocation import corpus, dedup_, write
 
 import dedup.model
 import neardup
 
+EXAMPLE = Path(__file__).parents[3] / "examples" / "companies.csv"
 COUNTS = ("near_pairs", "pairs_total", "clusters", "records_in_clusters", "largest_cluster")
 
 
@@ -32,6 +34,22 @@ def test_each_threshold_gives_what_a_report_with_it_finds() -> None:
         summary = json.loads(Path("dedup-report/summary.json").read_text())
         assert {name: row[name] for name in COUNTS} == {name: summary[name] for name in COUNTS}
     assert len({row["near_pairs"] for row in found["thresholds"]}) > 3
+
+
+def test_after_a_report_it_is_what_the_next_one_finds() -> None:
+    """Although the share of true pairs and the words of the list are others by then."""
+    lines = EXAMPLE.read_text("utf-8").splitlines(keepends=True)
+    for rows in (300, 350):
+        write("companies.csv", "".join(lines[:rows]))
+        assert dedup_("index", "companies.csv", "--quiet", "--max-removed", "1", "--sync").exit_code == 0
+        found = preview("--min-probability", "0.5")
+        assert dedup_("report", "--quiet", "--min-probability", "0.5").exit_code == 0
+    summary = json.loads(Path("dedup-report/summary.json").read_text())
+    assert not summary["is_full"]
+    assert {name: found["thresholds"][0][name] for name in COUNTS} == {name: summary[name] for name in COUNTS}
+    with Path("dedup-report/pairs.csv").open(newline="", encoding="utf-8") as file:
+        probabilities = sorted(float(row["probability"]) for row in csv.DictReader(file))
+    assert [pair["probability"] for pair in found["above"]] == probabilities[:10]
 
 
 def test_the_pairs_next_to_the_threshold() -> None:

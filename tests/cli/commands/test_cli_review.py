@@ -1,11 +1,15 @@
 """``dedup review`` and ``dedup judgements``: answers are stored at once, and leave and come back as a file."""
 
+import itertools
 import json
+import re
 from pathlib import Path
 
 import pytest
 from invocation import dedup_, rows_of, write
 
+import neardup
+from indexer.jobs.reviewing.session import Review
 from indexer.store.workspace import Workspace
 
 COMPANIES = """id,name,city
@@ -53,6 +57,18 @@ def test_the_differing_characters_are_in_brackets_and_other_columns_beside_them(
     assert ["city", "Rome", "Milan"] in lines or ["city", "Boston"] in lines
     assert not any("probability" in text for text in texts)
     assert "probability 0." in review("q\n", "--show-probability").stdout
+
+
+def test_pairs_are_those_next_to_the_threshold_of_the_last_report():
+    def number_of_pairs():
+        return int(re.search(r"Up to (\d+) pairs", review("q\n").stderr)[1])
+
+    more = "7,APOGEE MEDICAL GROUP IOWA PC,\n8,APOGEE MEDICAL GROUP ILLINOIS PC,\n"  # far below the model's threshold
+    assert dedup_("index", write("crm.csv", COMPANIES + more), "--quiet").exit_code == 0
+    assert dedup_("report", "--quiet").exit_code == 0
+    by_default = number_of_pairs()
+    assert dedup_("report", "--quiet", "--min-probability", "0.1").exit_code == 0
+    assert number_of_pairs() > by_default
 
 
 def test_a_review_goes_on_where_it_ended():
@@ -142,6 +158,57 @@ def test_judgements_leave_and_come_back_as_a_file():
     assert dedup_("judgements", "--import", "out.csv").exit_code == 0
     assert dedup_("judgements", "--format", "jsonl").stdout == before
     assert json.loads(before.splitlines()[0])["judged_by"] == "=ann"
+
+
+@pytest.mark.parametrize("layout", ["csv", "tsv", "jsonl", "xlsx", "parquet"])
+def test_ids_that_look_like_formulas_or_like_their_guards_come_back(layout):
+    ids = ["=1", "'=1", "a,=1", "a,'=1", "a;=1", "''-x", "-5"]
+    write("odd.csv", "id,name\n" + "".join(f'"{id_}",Acme Widgets {n} Inc\n' for n, id_ in enumerate(ids)))
+    assert dedup_("index", "odd.csv", "--id", "id", "--quiet").exit_code == 0
+    with neardup.Index() as index:
+        for one, other in itertools.pairwise(ids):
+            index.judge(("odd", one), ("odd", other), "different", by="'=ann", note="x,=1\n'\t+2")
+    before = dedup_("judgements", "--format", "jsonl").stdout
+    assert dedup_("judgements", "-o", f"out.{layout}").exit_code == 0
+    with neardup.Index() as index:
+        for one, other in itertools.pairwise(ids):
+            index.judge(("odd", one), ("odd", other), None)
+    assert dedup_("judgements", "--import", f"out.{layout}").exit_code == 0
+    assert dedup_("judgements", "--format", "jsonl").stdout == before
+
+
+def test_a_withdrawal_is_not_of_a_later_judgement():
+    dedup_("judgements", "--import", write("j.csv", verdicts("1,3,same")))
+    header = "source_1,id_1,source_2,id_2,verdict,judged_at\n"
+    result = dedup_("judgements", "--import", write("old.csv", f"{header}crm,1,crm,3,none,2020-01-01\n"))
+    assert "older            1" in result.stdout and stored() == [("1", "3", "same")]
+    dedup_("judgements", "--import", write("new.csv", f"{header}crm,1,crm,3,none,2999-01-01\n"))
+    assert stored() == []
+
+
+def test_what_another_reviewer_said_since_is_not_taken_back(monkeypatch):
+    def other(self, current):
+        with neardup.Index() as index:
+            index.judge(*(("crm", id_) for id_ in stored()[0][:2]), "different", by="bob")
+        return undo(self, current)
+
+    undo = Review.undo
+    monkeypatch.setattr(Review, "undo", other)
+    result = review("y\nz\nq\n", "--by", "ann")
+    assert result.exit_code == 0 and "somebody has judged that pair since" in result.stderr
+    assert [verdict for *_, verdict in stored()] == ["different"]
+
+
+def test_what_another_reviewer_decides_is_not_asked(monkeypatch):
+    def beside(self, candidate, verdict):
+        with neardup.Index() as index:
+            index.judge(("crm", "4"), ("crm", "5"), "same", by="bob")
+        return answer(self, candidate, verdict)
+
+    answer = Review.answer
+    monkeypatch.setattr(Review, "answer", beside)
+    pairs = asked(review("u\n" * 9))
+    assert ("4", "5") not in pairs[1:] and len(pairs) >= 1
 
 
 def test_pairs_of_a_report_with_a_verdict_can_be_imported():

@@ -15,6 +15,7 @@ from dedup.encoder.onnx import OnnxEncoder, quantise  # noqa: E402
 from dedup.evidence.features import FEATURES  # noqa: E402
 from dedup.model import load_model  # noqa: E402
 from dedup.text.normalise import normalise  # noqa: E402
+from dedup.training.architectures.objectives import in_batch_loss  # noqa: E402
 from dedup.training.command import train  # noqa: E402
 from dedup.training.data.generated_pairs import Generator  # noqa: E402
 from dedup.training.data.other_texts import OtherTexts  # noqa: E402
@@ -32,7 +33,7 @@ from dedup.training.data.sources import (  # noqa: E402
 )
 from dedup.training.data.variants import sibling, variant  # noqa: E402
 from dedup.training.export import export  # noqa: E402
-from dedup.training.loop import contrastive_loss, embed  # noqa: E402
+from dedup.training.loop import embed  # noqa: E402
 from dedup.training.network import Tower  # noqa: E402
 from dedup.training.scorer_fitting import fit_scorer, fit_spelling, fit_vetoes, fit_word_weights  # noqa: E402
 
@@ -201,9 +202,9 @@ def test_torch_and_onnx_agree(tmp_path):
 def test_other_names_of_the_entity_are_not_negatives():
     left = torch.nn.functional.normalize(torch.randn(3, 8), dim=1)
     same = torch.eye(3, dtype=torch.bool)
-    loss = contrastive_loss(left, left[[0, 0, 2]], same, 0.1)
+    loss = in_batch_loss(left, left[[0, 0, 2]], same, 0.1)
     same[1, 0] = same[0, 1] = True
-    assert contrastive_loss(left, left[[0, 0, 2]], same, 0.1) < loss
+    assert in_batch_loss(left, left[[0, 0, 2]], same, 0.1) < loss
 
 
 def test_variants_are_never_empty_and_seeded():

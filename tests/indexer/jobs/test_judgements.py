@@ -7,6 +7,7 @@ from doubles import fake_model
 from sqlalchemy import create_engine, text
 
 import neardup
+from indexer.findings.history import prune, runs_of
 from neardup import Index
 
 ROWS = [
@@ -198,3 +199,39 @@ def test_a_judgement_that_was_changed_by_hand_is_noticed(index, engine_url, chan
     for broken in (index.judgements, index.duplicates):
         with pytest.raises(neardup.CorruptStore, match="judgement_id=1"):
             broken()
+
+
+@pytest.mark.parametrize(
+    ("left", "how"),
+    [
+        (("crm", "\ud800"), {}),
+        (("crm", "\0"), {}),
+        (("\ud800", 1), {}),
+        (("\0", 1), {}),
+        (("crm", 1), {"by": 5}),
+        (("crm", 1), {"by": "\0"}),
+        (("crm", 1), {"note": "\ud800"}),
+        (("crm", 1), {"note": "a\0b"}),
+        (("crm", 1), {"note": 5}),
+    ],
+)
+@pytest.mark.parametrize("verdict", ["same", None])
+def test_what_cannot_be_stored_is_refused(index, left, how, verdict):
+    if verdict or not how:
+        with pytest.raises(neardup.UsageError):
+            index.judge(left, ("crm", 2), verdict, **how)
+    else:
+        assert index.judge(left, ("crm", 2), verdict, **how) == []
+    assert list(index.judgements()) == []
+
+
+@pytest.mark.parametrize("keep", [5, [5], b"newest", {"newest": 1}])
+def test_what_is_no_rule_of_the_record_to_keep_is_refused(index, tmp_path, keep):
+    with pytest.raises(neardup.UsageError, match="keep is"):
+        index.report(tmp_path / "out", keep=keep)
+
+
+def test_more_runs_than_there_are(index, tmp_path):
+    index.report(tmp_path / "out")
+    assert prune(index._workspace, 10**30) == 0
+    assert len(runs_of(index._workspace, 10**30)) == 2

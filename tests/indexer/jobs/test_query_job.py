@@ -14,12 +14,13 @@ from indexed import MODEL, NAMES, index, table, with_cells
 
 from dedup.errors import InputRefused, UsageError, VersionMismatch
 from dedup.model import load_model
-from indexer.jobs import duplicates
+from indexer.jobs import duplicates, loading
 from indexer.jobs import index as index_job
 from indexer.jobs import query as query_job
 from indexer.jobs.query import Match, Searcher
 from indexer.store import runs
 from indexer.store.runs import last_runs
+from indexer.store.schema import next_vector
 from indexer.store.store import Store
 from indexer.vectors.cells import nearest_cells
 from indexer.vectors.snapshot import Snapshots
@@ -136,10 +137,15 @@ def test_a_query_is_refused_until_every_text_is_encoded(store: Store, snapshots:
     other.encoder = Killed()
     with pytest.raises(KeyboardInterrupt):
         index(snapshots, NAMES, other, texts_at_once=2)
-    assert store.count_vectors(other.model_id) == 4
+    assert (store.count_vectors(other.model_id), store.count_vectors(other.model_id, table=next_vector)) == (0, 4)
     with pytest.raises(VersionMismatch, match="index an input again"):
         Searcher(snapshots, other)
     assert len(Searcher(snapshots, MODEL).query(["Contoso"])[0]) == 7
+    steps: list[int] = []
+    index(snapshots, NAMES, fake_model("b"), progress=lambda stage, *done: steps.append(stage == "texts" and done[0]))
+    assert max(steps) == 3  # the other four were kept
+    assert len(Searcher(snapshots, fake_model("b")).query(["Contoso"])[0]) == 7
+    assert store.count_vectors(MODEL.model_id) == store.count_vectors(other.model_id, table=next_vector) == 0
 
 
 def test_a_refused_input_keeps_the_vectors_of_another_model(store: Store, snapshots: Snapshots) -> None:
@@ -231,7 +237,7 @@ def test_a_snapshot_is_released_once_its_centres_are_read(
         return nearest_cells(*what)
 
     monkeypatch.setattr(celled, "open", opened)
-    monkeypatch.setattr(duplicates, "nearest_cells", cells)
+    monkeypatch.setattr(loading, "nearest_cells", cells)
     assert duplicates.find_duplicates(celled, MODEL, min_probability=0.5).generation == 2
     assert seen[1:] == [None]
 

@@ -16,7 +16,7 @@ from indexed import MODEL
 from sqlalchemy import Engine, event, func, select
 
 import neardup
-from dedup.errors import UsageError, WriterBusy
+from dedup.errors import CorruptStore, UsageError, WriterBusy
 from dedup.evidence.explain import Explanation
 from indexer.findings.history import prune
 from indexer.jobs import increment
@@ -264,6 +264,40 @@ def test_what_is_indexed_during_a_report_is_in_it(
     assert set().union(*clusters(tmp_path).values()) == expected
     assert summary["records"] == len(OTHERS) + (5 if deed == "delete" else 7)
     assert [run.state for run in index.runs() if run.kind == "report"] == ["done"]
+
+
+def test_a_record_that_goes_while_records_are_read_is_not_in_the_report(index: neardup.Index, tmp_path: Path) -> None:
+    """It was counted, and is gone when its source and id are looked up."""
+
+    def meddle(stage: str, done: int, total: int | None) -> None:
+        if stage == "read records" and done == total and not deleted:
+            deleted.append("4")
+            index.delete(deleted)
+
+    deleted: list[str] = []
+    url = index._workspace.url.render_as_string(hide_password=False)
+    with neardup.Index(url, workspace=tmp_path / "workspace", model=MODEL, progress=meddle) as slow:
+        summary = slow.report(tmp_path)
+    assert deleted and set().union(*clusters(tmp_path).values()) == {"1", "2"}
+    assert summary["records"] == len(OTHERS) + 5
+    assert [run.state for run in index.runs() if run.kind == "report"] == ["done"]
+
+
+def test_a_report_that_fails_at_its_end_does_not_start_again(
+    index: neardup.Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries = []
+
+    def fail(*_: object) -> None:
+        tries.append(1)
+        raise CorruptStore("the table is damaged")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("indexer.jobs.report.write_pairs", fail)
+        with pytest.raises(CorruptStore, match="the table is damaged"):
+            index.report(tmp_path / "report")
+    assert tries == [1]
+    assert [run.state for run in index.runs()] == ["failed", "done"]
 
 
 def test_a_writer_at_the_end_is_not_waited_for(index: neardup.Index, tmp_path: Path) -> None:

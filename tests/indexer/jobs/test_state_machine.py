@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import pytest
 from doubles import fake_model
+from emptied import EMPTY
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
@@ -390,9 +391,7 @@ def test_on_postgresql(new_database: Callable[[], str], tmp_path: Path, monkeypa
 
     def new_place() -> Workspace:
         with engines.make_engine(workspace.url).begin() as connection:
-            raw(connection).execute(
-                sql("TRUNCATE record, text_vector, text, ingest_batch, run, source, snapshot, model")
-            )
+            raw(connection).execute(sql(EMPTY))
         shutil.rmtree(workspace.directory)
         return workspace
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from indexer.outputs.csv import csv_line, guard, safe_cell
+from indexer.outputs.csv import csv_line, guard, safe_cell, unguarded
 from indexer.outputs.invisible import INVISIBLE
 
 LINE_ENDS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
@@ -64,6 +64,22 @@ def test_no_part_of_a_cell_is_a_formula_where_commas_separate_cells(cell, delimi
     """A file with another delimiter is opened by a spreadsheet that expects commas."""
     for part in re.split(f"[,;\t{LINE_ENDS}]", guard(raw=False, delimiter=delimiter)(cell)):
         assert re.fullmatch(r"[+-]?[0-9.,eE+-]+", part) or part.lstrip(' "\u200b')[:1] not in SIGNS
+
+
+@given(CELL, st.sampled_from(",;|\t:"))
+@example("'=1", ",")
+@example("a,=1", "\t")
+@example("a,'=1", ",")
+@example("'\tx", ";")
+@example("=x\n'\ty", ",")
+@example("'-5", ",")
+def test_a_cell_gives_its_text_back(cell, delimiter):
+    assert unguarded(guard(raw=False, delimiter=delimiter)(cell), delimiter) == cell
+
+
+@pytest.mark.parametrize("cell", ["Acme", "'s-Hertogenbosch", "=1", "'x", "x;=1", "-5"])
+def test_a_cell_without_a_guard_stays_as_it_is(cell):
+    assert unguarded(cell) == unguarded(cell, "\t") == cell
 
 
 @given(ROW)

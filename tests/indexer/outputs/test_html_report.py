@@ -57,6 +57,17 @@ def test_what_is_new_and_the_trend_need_no_script() -> None:
     assert "2026-11-30 30 60 120" in text and "2026-11-28 28 56 118" in text
 
 
+def test_a_night_without_changes_and_a_report_without_clusters_say_so() -> None:
+    text = Structure(html_of(page(runs=[RUN, RUN], changes=Changes("run 7 of 29 November", {})))).text
+    assert "Nothing has changed since run 7 of 29 November." in text
+    assert "No duplicates were found." in text and "Lowest probability first" not in text
+
+
+def test_the_files_with_all_clusters_are_a_list() -> None:
+    html = html_of(page(elsewhere=["clusters.csv", "clusters.tsv", "clusters.xlsx"]))
+    assert "Every cluster is in clusters.csv, clusters.tsv and clusters.xlsx beside this file" in Structure(html).text
+
+
 def test_a_first_report_and_one_without_a_comparison_say_so() -> None:
     first = Structure(html_of(page())).text
     assert "first report of this index" in first and "The trend begins with the second report" in first

@@ -22,12 +22,13 @@ def pool(chance: np.random.Generator) -> np.ndarray:
     return result
 
 
-@pytest.mark.parametrize("cells", [0, 7])
+@pytest.mark.parametrize(("centres", "cells"), [(0, 0), (64, 7), (512, 19)])  # 512: cells are searched in groups
 @pytest.mark.parametrize("seed", range(3))
-def test_every_night_is_like_a_full_search(seed: int, cells: int) -> None:
+def test_every_night_is_like_a_full_search(seed: int, centres: int, cells: int) -> None:
     chance = np.random.default_rng(seed)
     codes = pool(chance)
-    space = Space("a" * 64, 0.3, find_centres(codes[:300]) if cells else None, cells)
+    chosen = {0: None, 64: find_centres(codes[:300])}.get(centres, codes[:centres])
+    space = Space("a" * 64, 0.3, chosen, cells)
     ids = np.sort(chance.choice(700, 200, replace=False)).astype(np.int64)
     known, free = search_all(ids, codes[ids], space), 700
     searched = 0

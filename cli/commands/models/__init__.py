@@ -1,0 +1,1 @@
+"""``dedup models``: the models of a user."""
