@@ -27,6 +27,10 @@ class Matcher(Protocol):
         """Identifier of everything that probabilities depend on, besides a corpus and its prior."""
 
     @property
+    def kind(self) -> str:
+        """The kind of texts that it compares, a name in ``dedup.evidence.kinds``."""
+
+    @property
     def dimension(self) -> int:
         """Length d of a vector."""
 
@@ -69,6 +73,9 @@ class Matcher(Protocol):
 
     def with_prior_shift(self, shift: float) -> Self:
         """Return this model with ``shift`` nats added to all log-odds (``dedup.matching.prior``)."""
+
+    def with_kind(self, name: str) -> Matcher:
+        """Return the model for another kind of texts, without a corpus and its prior; vectors stay the same."""
 
     def with_corpus(self, corpus: Corpus) -> Self:
         """Return this model with what a corpus says about its own names."""
