@@ -15,12 +15,14 @@ from indexer.outputs.reasons import DIGITS, reasons_of
 
 EXAMPLES = options.examples(
     'dedup compare "APOGEE MEDICAL GROUP IOWA PC" "APOGEE MEDICAL GROUP ILLINOIS PC"',
+    'dedup compare "Mohammed Ali" "Muhammad Ali" --kind person',
 )
 
 
 def compare(
     first: Annotated[str, typer.Argument(metavar="A", help="First text.")],
     second: Annotated[str, typer.Argument(metavar="B", help="Second text.")],
+    kind: options.Kind = None,
     layout: options.Output = ReportFormat.table,
 ) -> None:
     """Compare two texts and explain the result.
@@ -35,7 +37,8 @@ def compare(
     from dedup.model import load_model
     from indexer.jobs.compare import compare
 
-    found = compare(load_model(), first, second)
+    model = load_model()
+    found = compare(model if kind is None else model.with_kind(kind), first, second)
     result: dict[str, Any] = {
         "probability": round(found.probability, DIGITS) if found else 1.0,
         "similarity": round(found.similarity, DIGITS) if found else 1.0,

@@ -49,6 +49,7 @@ def evaluate(
             help="CSV file with the columns id and name: further texts to search, used with --clusters.",
         ),
     ] = None,
+    kind: options.Kind = None,
     layout: options.Output = ReportFormat.table,
     threads: options.Threads = None,
 ) -> None:
@@ -66,16 +67,17 @@ def evaluate(
         raise UsageError("Give either --pairs FILE or --clusters FILE.")
     if distractors is not None and clusters is None:
         raise UsageError("--distractors FILE can be used with --clusters FILE only.")
+    model = load_model() if kind is None else load_model().with_kind(kind)
     result: dict[str, Any]
     with shown_progress() as progress:
         if pairs is not None:
             left, right, labels = _columns(pairs, "name_1", "name_2", "label", progress=progress)
-            result = evaluate_pairs(load_model(), left, right, [int(label) for label in labels], progress=progress)
+            result = evaluate_pairs(model, left, right, [int(label) for label in labels], progress=progress)
         else:
             assert clusters is not None
             texts, cluster_ids = _columns(clusters, "text", "cluster_id")
             others = _columns(distractors, "name", progress=progress)[0] if distractors is not None else []
-            result = evaluate_clusters(load_model(), texts, cluster_ids, others, progress=progress)
+            result = evaluate_clusters(model, texts, cluster_ids, others, progress=progress)
     write_summary(result, sys.stdout, as_json=layout is ReportFormat.json)
 
 

@@ -20,6 +20,7 @@ from dedup.encoder.cosine import exact_neighbours
 from dedup.encoder.onnx import pair_similarities
 from dedup.errors import InputRefused
 from dedup.evaluation import measures
+from dedup.evidence.kinds import KINDS
 from dedup.matching.batch import BatchComparison
 from dedup.model import Model
 from dedup.runtime.progress import Progress, no_progress
@@ -122,7 +123,7 @@ def evaluate_clusters(
         codes = _encode(model, corpus, progress)
     with clock.stage("search"):
         neighbours, similarities = nearest_others(codes, len(others), progress)
-    model = model.with_corpus(describe_corpus(corpus))
+    model = model.with_corpus(describe_corpus(corpus, KINDS[model.kind].words_of))
     pairs, cosines = _candidate_pairs(neighbours, similarities, model.min_similarity)
     labels = _cluster(model, distinct, codes[len(others) :], pairs, cosines, clock, progress)
 

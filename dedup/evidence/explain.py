@@ -60,9 +60,7 @@ def explain_pairs(
     rows = kind.registry.evidence(batch)
     starts = scorer.contributions(kind.registry.neutral(rows))
     # The two sides of a pair are sorted before they are compared.
-    sides = [
-        pair.swapped() if other < one else pair for one, other, pair in zip(left, right, batch.pairs, strict=True)
-    ]
+    sides = [pair.swapped() if other < one else pair for one, other, pair in zip(left, right, batch.pairs, strict=True)]
     texts = list(zip(left, right, strict=True))
     reasons = _reasons(texts, sides, rows, scorer.contributions(rows) - starts, word_model, kind)
     totals, probabilities = scorer.log_odds(rows).tolist(), scorer.probabilities(rows).tolist()

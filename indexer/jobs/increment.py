@@ -36,7 +36,7 @@ from indexer.jobs.duplicates import Duplicates, NearDuplicates, cluster_found, c
 from indexer.jobs.loading import Corpus, centres_for
 from indexer.jobs.reviewing.judged_items import JudgedItems, Pairs, judged_items
 from indexer.jobs.reviewing.judgement_table import Judgement, read_judgements
-from indexer.store.corpus_words import corpus_of
+from indexer.store.corpus_words import corpus_of, model_of_kind
 from indexer.store.store import Codes, Ids
 from indexer.vectors.knn_update import Neighbours, search_all, search_changed
 from indexer.vectors.neighbour_file import NeighbourFile, NeighbourFiles
@@ -112,6 +112,7 @@ def find(
         EnvironmentFault: the neighbours cannot be written.
     """
     clock = Stopwatch()
+    model = model_of_kind(snapshots.store, model)
     with clock.stage("load"):
         pinned = read_baseline(snapshots.store, model.dimension)
         corpus = Corpus(snapshots, model, progress)

@@ -23,6 +23,7 @@ class FakeModel:
     min_similarity = 0.3
     scorer = None
     candidate_share = None
+    kind = "company"
 
     @property
     def encoder(self):

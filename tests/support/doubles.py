@@ -46,6 +46,7 @@ class FakeModel:
     default_probability: float = 0.5
     scorer: None = None
     candidate_share: None = None
+    kind: str = "company"
 
     @property
     def fingerprint(self) -> str:

@@ -96,9 +96,7 @@ def _columns_of(pair: PersonPair, rarity: Rarity) -> tuple[float, ...]:
     spellings = [one.ratio for one in pair.matched if one.how in ("spelling", "sound", "beginning")]
     generations = {name.generation for name in (pair.left, pair.right)}
     are_initials = [any(len(word) == 1 for word in side) for side in (pair.left_only, pair.right_only)]
-    first, last = (
-        pair.left.words[at] in pair.left_only and pair.right.words[at] in pair.right_only for at in (0, -1)
-    )
+    first, last = (pair.left.words[at] in pair.left_only and pair.right.words[at] in pair.right_only for at in (0, -1))
     return (
         2 * matched / sum(sides) if sum(sides) > 0 else 1.0,
         matched / min(sides) if min(sides) > 0 else 1.0,
@@ -134,7 +132,9 @@ def string_measures(batch: PersonBatch) -> Mapping[str, NDArray[np.float32]]:
         "token_sort_ratio": ratios(fuzz.token_sort_ratio, *sides) / np.float32(100),
         "joined_ratio": ratios(fuzz.ratio, [name.joined for name in left], [name.joined for name in right])
         / np.float32(100),
-        "first_word": ratios(JaroWinkler.normalized_similarity, [n.words[0] for n in left], [n.words[0] for n in right]),
+        "first_word": ratios(
+            JaroWinkler.normalized_similarity, [n.words[0] for n in left], [n.words[0] for n in right]
+        ),
         "last_word": ratios(
             JaroWinkler.normalized_similarity, [n.words[-1] for n in left], [n.words[-1] for n in right]
         ),
@@ -173,9 +173,7 @@ def form_label(pair: ExplainedPersons) -> str:
 
 def spelling_label(pair: ExplainedPersons) -> str:
     """Name the names that are spelt differently."""
-    found = [
-        f"{one.left} / {one.right}" for one in pair.pair.matched if one.how in ("spelling", "sound", "beginning")
-    ]
+    found = [f"{one.left} / {one.right}" for one in pair.pair.matched if one.how in ("spelling", "sound", "beginning")]
     return f"spelt differently: {listed(found, len)}"
 
 

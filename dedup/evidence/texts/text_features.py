@@ -68,9 +68,7 @@ def batch_of(
     return TextBatch(pair_texts(left, right), similarities, rarity_in(word_model))
 
 
-def explained(
-    _: tuple[str, str], pair: TextPair, values: Mapping[str, float], word_model: WordModel
-) -> ExplainedTexts:
+def explained(_: tuple[str, str], pair: TextPair, values: Mapping[str, float], word_model: WordModel) -> ExplainedTexts:
     """Return what the reasons for a pair are made from."""
     return ExplainedTexts(pair, values, rarity_in(word_model))
 
@@ -183,8 +181,12 @@ def _measured(words: Sequence[str]) -> Mapping[str, set[str]]:
 
 def string_measures(batch: TextBatch) -> Mapping[str, NDArray[np.float32]]:
     """Return how alike the texts and their first words are as strings, 0 to 1, and their lengths."""
-    left, right = ([" ".join(side.words) for side in sides] for sides in zip(*(p[:2] for p in batch.pairs), strict=True))
-    heads = [[" ".join(side.words[:_HEAD]) for side in sides] for sides in zip(*(p[:2] for p in batch.pairs), strict=True)]
+    left, right = (
+        [" ".join(side.words) for side in sides] for sides in zip(*(p[:2] for p in batch.pairs), strict=True)
+    )
+    heads = [
+        [" ".join(side.words[:_HEAD]) for side in sides] for sides in zip(*(p[:2] for p in batch.pairs), strict=True)
+    ]
     sizes = np.array([list(map(len, left)), list(map(len, right))], np.float32)
     shorter, longer = sizes.min(axis=0), sizes.max(axis=0)
 

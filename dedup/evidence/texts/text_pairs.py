@@ -71,9 +71,7 @@ class TextPair(NamedTuple):
 
 def pair_texts(left: Sequence[str], right: Sequence[str]) -> list[TextPair]:
     """Pair up the words of normal forms; the two sides of a pair are sorted first."""
-    return [
-        _pair(read(min(one, other)), read(max(one, other))) for one, other in zip(left, right, strict=True)
-    ]
+    return [_pair(read(min(one, other)), read(max(one, other))) for one, other in zip(left, right, strict=True)]
 
 
 def _pair(left: TextWords, right: TextWords) -> TextPair:

@@ -86,11 +86,12 @@ def _spelt(normal_form: str) -> Iterator[str]:
         if word.isascii():
             yield word
         else:
-            yield from (sign if _is_sign(sign) else fold(sign) for sign in _WITHOUT_SPACES.findall(word))
+            yield from (part if stands_alone(part) else fold(part) for part in _WITHOUT_SPACES.findall(word))
 
 
-def _is_sign(part: str) -> bool:
-    return len(part) == 1 and part >= "\u3040"
+def stands_alone(word: str) -> bool:
+    """Return whether a word is a single sign of a script without spaces."""
+    return len(word) == 1 and word >= "\u3040"
 
 
 def words_of(normal_form: str) -> tuple[str, ...]:
