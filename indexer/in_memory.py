@@ -100,9 +100,9 @@ def deduplicate(
 
     ``data`` is a list of texts or of dicts, a dict of columns, or a data frame of pandas, Polars, Arrow or DuckDB.
     Without ``text`` and ``id`` the columns are found by their names and values; without an id column (or with
-    ``id=""``) the id of a row is its position, from 0. ``kind`` is that of the texts: ``company`` and ``person`` for names,
-    ``text`` for products, titles, addresses and the like; without it, it is detected. Pairs have at least ``min_probability`` (default: the model's,
-    0.5 for the one that ships with neardup). ``max_pairs`` is as in ``Duplicates.pairs``. ``progress=True`` draws a bar
+    ``id=""``) the id of a row is its position, from 0. ``kind`` is that of the texts: ``company`` and ``person`` for
+    names, ``text`` for products, titles, addresses and the like; without it, it is detected. Pairs have at least
+    ``min_probability`` (default: the model's, 0.5 for the one that ships with neardup). ``max_pairs`` is as in ``Duplicates.pairs``. ``progress=True`` draws a bar
     in a terminal or notebook; a function gets (stage, done, total).
 
     >>> import neardup

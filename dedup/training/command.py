@@ -39,9 +39,9 @@ from dedup.training.data.sources import (
     read_rows,
     validation_cores,
 )
+from dedup.training.data.text_sets import SETS
 from dedup.training.data.world import SOURCES as WORLD_SOURCES
 from dedup.training.data.world import read_world_entities, read_world_names
-from dedup.training.data.text_sets import SETS
 from dedup.training.export import export
 from dedup.training.kind_scorers import train_kinds
 from dedup.training.loop import EncoderSettings, initial_tower, train_encoder

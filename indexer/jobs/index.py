@@ -128,8 +128,8 @@ def index_input(
     ``notify`` is called with messages for the user: the columns used, and warnings. The writer lock is taken before the
     input is read, so a job that cannot run fails early. ``sync`` removes the records of the source that are missing
     from the input, at most ``max_removed`` of them (``Safeguards``); without ids that is the default, which ``mirror``
-    overrides. ``kind`` is the kind of the texts (``ingest``). Columns that are not requested are those that the source had before, if it had any. Stages reported to
-    ``progress``: those of ``index_rows``.
+    overrides. ``kind`` is the kind of the texts (``ingest``). Columns that are not requested are those that
+    the source had before, if it had any. Stages reported to ``progress``: those of ``index_rows``.
 
     Raises what ``indexer.reading.open`` and ``index_rows`` raise.
     """

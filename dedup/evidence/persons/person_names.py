@@ -83,11 +83,11 @@ _INNER_TITLES = frozenset({"dr", "prof", "mr", "mrs", "ms", "sir", "rev"})
 
 
 def _is_generation(words: Sequence[str]) -> bool:
-    return len(words) > 2 and words[-1] in tables().generations  # noqa: PLR2004 - "John V" has an initial
+    return len(words) > 2 and words[-1] in tables().generations
 
 
 def _is_ph_d(words: Sequence[str]) -> bool:
-    return len(words) > 2 and words[-2:] == ["ph", "d"]  # noqa: PLR2004
+    return len(words) > 2 and words[-2:] == ["ph", "d"]
 
 
 def words_of(normal_form: str) -> tuple[str, ...]:

@@ -68,7 +68,7 @@ def _look_at(normal: str) -> _Row:
     known = person_names.tables().spellings
     is_person = (
         not has_form
-        and 2 <= len(name) <= 5  # noqa: PLR2004
+        and 2 <= len(name) <= 5
         and all(word.isalpha() and not is_body(word) for word in name)
         and any(word in known for word in name)
     )

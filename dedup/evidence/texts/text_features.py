@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -171,7 +172,7 @@ def _quantities(pair: TextPair) -> tuple[bool, bool]:
 
 def _measured(words: Sequence[str]) -> Mapping[str, set[str]]:
     found: dict[str, set[str]] = {}
-    for number, unit in zip(words, words[1:], strict=False):
+    for number, unit in pairwise(words):
         if is_unit(unit) and number.isdigit():
             found.setdefault(unit, set()).add(number)
         elif unit.isdigit() and number == "cd":

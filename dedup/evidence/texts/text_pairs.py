@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple, Self
 
 from rapidfuzz.distance import Indel
@@ -93,8 +94,8 @@ def _pair(left: TextWords, right: TextWords) -> TextPair:
 def _joined(wholes: list[str], parts: list[str], words: Sequence[str]) -> list[str]:
     """Take the words out of ``wholes`` that are two words of the other text, and these out of ``parts``."""
     found = []
-    for whole in [word for word in wholes if len(word) > 2]:  # noqa: PLR2004 - shorter ones are two initials
-        for first, second in zip(words, words[1:], strict=False):
+    for whole in [word for word in wholes if len(word) > 2]:
+        for first, second in pairwise(words):
             if first + second == whole and first in parts and second in parts:
                 parts.remove(first)
                 if second in parts:

@@ -35,7 +35,10 @@ COLOURS = {
 }  # fmt: skip
 """Colours by how they are written; variants of a product often differ in nothing else."""
 
-_ROMAN = dict(zip("i ii iii iv v vi vii viii ix x xi xii".split(), map(str, range(1, 13)), strict=True))
+_ROMAN = {
+    roman: str(number)
+    for number, roman in enumerate(["i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x", "xi", "xii"], 1)
+}
 _NUMBERED = frozenset({
     "vol", "volume", "part", "pt", "book", "chapter", "no", "nr", "number", "version", "series", "season", "episode",
     "cd", "level", "grade", "phase", "stage", "type", "class", "mark", "act", "band", "teil", "tome", "tomo",

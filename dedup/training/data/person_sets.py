@@ -70,7 +70,7 @@ class PersonPairs:
     """Generates pairs of names of persons: written otherwise, and of others with a part of the name in common."""
 
     def __init__(self, names: Sequence[str], rng: random.Random) -> None:
-        self._names = [words for name in names if 2 <= len(words := read(name).words) <= 4]  # noqa: PLR2004
+        self._names = [words for name in names if 2 <= len(words := read(name).words) <= 4]
         self._rng = rng
         groups: defaultdict[int, list[str]] = defaultdict(list)
         for word, numbers in tables().spellings.items():
@@ -106,17 +106,17 @@ class PersonPairs:
         return [words[-1], *words[:-1]]
 
     def _initial(self, words: tuple[str, ...]) -> list[str]:
-        if len(words) > 2 and self._rng.random() < 0.6:  # noqa: PLR2004
+        if len(words) > 2 and self._rng.random() < 0.6:
             return [words[0], *(word[0] for word in words[1:-1]), words[-1]]
         return [words[0][0], *words[1:]]
 
     def _shorter(self, words: tuple[str, ...]) -> list[str]:
-        return [words[0], words[-1]] if len(words) > 2 else self._reordered(words)  # noqa: PLR2004
+        return [words[0], words[-1]] if len(words) > 2 else self._reordered(words)
 
     def _misspelt(self, words: tuple[str, ...]) -> list[str]:
         at = self._rng.randrange(len(words))
         word = words[at]
-        if len(word) < 5:  # noqa: PLR2004 - a short name misspelt is another name
+        if len(word) < 5:
             return self._reordered(words)
         place = self._rng.randrange(1, len(word) - 1)
         spelt = self._rng.choice((word[:place] + word[place + 1 :], word[:place] + word[place] + word[place:]))
@@ -131,7 +131,7 @@ class PersonPairs:
         return (
             [self._rng.choice(self._names)[0], *words[1:]]
             if self._rng.random() < 0.7
-            else [  # noqa: PLR2004
+            else [
                 self._rng.choice(self._names)[0],
                 words[-1],
             ]

@@ -67,7 +67,7 @@ def generated_of(some: TextSet, seed: int) -> LabelledPairs:
 def _renumbered(words: Sequence[str], rng: random.Random) -> tuple[list[str], list[str]]:
     """Return a text that counts something, or has a model number, with two different numbers."""
     places = [at for at, word in enumerate(words) if _MODEL_NUMBER.match(word)]
-    if places and rng.random() < 0.5:  # noqa: PLR2004 - half of them
+    if places and rng.random() < 0.5:
         at = rng.choice(places)
         digits = [place for place, char in enumerate(words[at]) if char.isdigit()]
         place = rng.choice(digits)
@@ -77,7 +77,7 @@ def _renumbered(words: Sequence[str], rng: random.Random) -> tuple[list[str], li
     at = rng.randint(min(2, len(words)), len(words))
     left = [*words[:at], counted, str(one), *words[at:]]
     right = [*words[:at], counted, str(other_number), *words[at:]]
-    return left, right if rng.random() < 0.7 else [*words]  # noqa: PLR2004 - the others lack the number
+    return left, right if rng.random() < 0.7 else [*words]
 
 
 def _rewritten(words: Sequence[str], rng: random.Random) -> tuple[list[str], list[str]]:
@@ -89,8 +89,8 @@ def _rewritten(words: Sequence[str], rng: random.Random) -> tuple[list[str], lis
         if kind == 0 and len(word) >= _SHORTEST_MISSPELT and word.isalpha():
             place = rng.randrange(1, len(word) - 1)
             changed[at] = word[:place] + word[place + 1] + word[place] + word[place + 2 :]
-        elif kind == 1 and len(changed) > 3:  # noqa: PLR2004 - a title of some length
+        elif kind == 1 and len(changed) > 3:
             changed = changed[at:] + changed[:at]
-        elif word.isalpha() and len(changed) > 3:  # noqa: PLR2004
+        elif word.isalpha() and len(changed) > 3:
             del changed[at]
     return list(words), changed
