@@ -102,8 +102,8 @@ def deduplicate(
     Without ``text`` and ``id`` the columns are found by their names and values; without an id column (or with
     ``id=""``) the id of a row is its position, from 0. ``kind`` is that of the texts: ``company`` and ``person`` for
     names, ``text`` for products, titles, addresses and the like; without it, it is detected. Pairs have at least
-    ``min_probability`` (default: the model's, 0.5 for the one that ships with neardup). ``max_pairs`` is as in ``Duplicates.pairs``. ``progress=True`` draws a bar
-    in a terminal or notebook; a function gets (stage, done, total).
+    ``min_probability`` (default: the model's, 0.5 for the one that ships with neardup). ``max_pairs`` is as in
+    ``Duplicates.pairs``. ``progress=True`` draws a bar in a terminal or notebook; a function gets (stage, done, total).
 
     >>> import neardup
     >>> names = ["Acme Holdings Inc", "ACME HOLDINGS INCORPORATED", "Zenith Bank", "acme holdings, inc."]

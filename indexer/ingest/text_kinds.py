@@ -43,8 +43,8 @@ def chosen_kind(store: Store, source: str, asked: str | None, normals: Sequence[
             if kind != asked:
                 raise UsageError(
                     f"Source {name!r} of this index holds {_NAMES[kind]} (--kind {kind}), and texts of two kinds "
-                    f"cannot be compared; nothing was stored. Index {_NAMES[asked]} in another workspace with -w DIR, or use "
-                    f"--kind {kind} (kind= in Python)."
+                    f"cannot be compared; nothing was stored. Index {_NAMES[asked]} in another workspace with -w DIR, "
+                    f"or use --kind {kind} (kind= in Python)."
                 )
         return asked, None
     before = known.get(source) or next(iter(others.values()), None)
