@@ -37,7 +37,7 @@ from dedup.text.word_weights import InverseDocumentFrequency, WordModel, WordWei
 from dedup.training.data.person_sets import read_person_pairs
 from dedup.training.data.sources import read_pairs, read_rows
 from dedup.training.data.text_sets import read_text_sets
-from dedup.training.kind_scorers import fit_texts
+from dedup.training.kind_scorers import fit_texts, with_strangers
 from indexer.vectors.knn_graph import build_knn_graph
 
 PAIRS = ("amazon_google", "walmart_amazon", "dblp_scholar", "beer", "itunes_amazon")
@@ -75,7 +75,7 @@ def labelled_clusters(model: Model, rows: Sequence[tuple[str, str]]) -> Labelled
         if normal := normalise(text):
             cluster_of.setdefault(normal, cluster)
     texts, clusters = list(cluster_of), np.array(list(cluster_of.values()))
-    near = build_knn_graph(model.encoder.encode(texts), NEIGHBOURS, model.min_similarity, None, lambda done: None)
+    near = build_knn_graph(model.encoder.encode(texts), NEIGHBOURS, model.min_similarity, None)
     found = near.pairs(lambda done: None)
     pairs = found.pairs
     labels = (clusters[pairs[:, 0]] == clusters[pairs[:, 1]]).astype(np.int64)
@@ -205,10 +205,9 @@ def persons(data: Path, cases: Path | None) -> Iterator[dict[str, Any]]:
         for drawn, negatives in (("hard", pairs.labels), ("random", None)):
             left, right, labels, near = pairs.left, pairs.right, np.array(pairs.labels), cosines
             if negatives is None:
-                same = [at for at, label in enumerate(pairs.labels) if label]
-                left = [left[at] for at in same] * 2
-                right = [right[at] for at in same] + [right[at] for at in np.roll(same, 17)]
-                labels = np.array([1] * len(same) + [0] * len(same))
+                drawn_at_random = with_strangers(pairs, 1)
+                left, right = drawn_at_random.left, drawn_at_random.right
+                labels = np.array(drawn_at_random.labels)
                 near = pair_similarities(model.encoder, left, right)
             some = Labelled(left, right, near, labels, [], 0)
             found = probabilities_of(model, some, with_corpus=False)

@@ -34,10 +34,13 @@ CANDIDATE_SHARE = {"text": 0.1, "person": 0.1}
 _WITHOUT_CORPUS = 0.5
 """Weight of a set that is compared without its corpus, relative to the same set with it."""
 
-_GENERATED = 0.15
+_GENERATED = 0.4
 """Weight of generated pairs, relative to labelled ones."""
 
 _GENERATED_PERSONS = 12_000
+_STRANGERS = 0.5
+"""Weight of aliases beside random names, relative to those beside the nearest names of others."""
+
 _PERSONS = 0.7
 """Weight of generated pairs of persons, relative to aliases of well-known ones, many of which are no names."""
 
@@ -117,8 +120,22 @@ def fit_persons(pairs: LabelledPairs, encoder: Encoder, seed: int) -> dict[str, 
     full = list(dict.fromkeys(one for one, label in zip(pairs.left, pairs.labels, strict=True) if label))
     every = KindData(PERSON, encoder, full)
     generated = PersonPairs(full, random.Random(seed)).pairs(min(_GENERATED_PERSONS, 4 * len(full)))
-    rows = [every.rows(pairs, [((), 1.0)]), every.rows(generated, [((), _PERSONS)])]
+    rows = [
+        every.rows(pairs, [((), 1.0)]),
+        every.rows(with_strangers(pairs, seed), [((), _STRANGERS)]),
+        every.rows(generated, [((), _PERSONS)]),
+    ]
     return _stored(PERSON, every, stacked(rows))
+
+
+def with_strangers(pairs: LabelledPairs, seed: int) -> LabelledPairs:
+    """Return the true pairs, and the left name of each with the right one of another at random, labelled 0."""
+    left, right = zip(
+        *((a, b) for a, b, label in zip(pairs.left, pairs.right, pairs.labels, strict=True) if label), strict=True
+    )
+    others = random.Random(seed).sample(right, len(right))
+    labels = [1] * len(left) + [int(one == other) for one, other in zip(right, others, strict=True)]
+    return LabelledPairs([*left, *left], [*right, *others], labels)
 
 
 def _stored(kind: Kind, data: KindData, rows: Rows) -> dict[str, Any]:
