@@ -143,11 +143,11 @@ class Index(Findings):
         or found by their names and values. ``source`` is the collection the rows belong to: the name of the file, or
         ``python``. ``kind`` is that of the texts: ``company`` and ``person`` for names, ``text`` for products, titles,
         addresses and the like; without it, it is that of the index, or detected. Without an id column a row is known by
-        its content. With ``sync``, records of the source that are not in ``data`` are removed; a file without ids always
-        replaces its source. At most the share ``max_removed`` of the records is removed (default: 0.1, but up to 10 if
-        that is at most half of them). Of 100 rows or more, at most the share ``max_reject_rate`` may be rejected. ``reading`` are further options for files: ``encoding``,
-        ``delimiter``, ``quote``, ``header``, ``skip_lines``, ``lenient``, ``escape``,
-        ``short_rows``, ``sheet``, ``fix_mojibake`` and ``allow_empty``.
+        its content. With ``sync``, records of the source that are not in ``data`` are removed; a file without ids
+        always replaces its source. At most the share ``max_removed`` of the records is removed (default: 0.1, but up to
+        10 if that is at most half of them). Of 100 rows or more, at most the share ``max_reject_rate`` may be rejected.
+        ``reading`` are further options for files: ``encoding``, ``delimiter``, ``quote``, ``header``, ``skip_lines``,
+        ``lenient``, ``escape``, ``short_rows``, ``sheet``, ``fix_mojibake`` and ``allow_empty``.
 
         Raises:
             UsageError, InputRefused: the rows cannot be read, too many are rejected, or most are in another source and

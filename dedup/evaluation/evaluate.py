@@ -63,6 +63,10 @@ def evaluate_pairs(
     truth = _labels(labels)
     left, right = normal_forms(left), normal_forms(right)
     similarities, probabilities = pair_similarities(model.encoder, left, right), np.empty(len(truth))
+    if words_of := KINDS[
+        model.kind
+    ].words_of:  # as in an index of these texts, without which their rare words are unknown
+        model = model.with_corpus(describe_corpus(list(dict.fromkeys([*left, *right])), words_of))
     for start in range(0, len(truth), pairs_per_step):
         part = slice(start, start + pairs_per_step)
         probabilities[part] = model.compare(left[part], right[part], similarities[part])

@@ -140,6 +140,8 @@ def ingest(
             texts = _most_texts(store, known, intake, mirror=mirror)
             check_memory(INDEX, texts, intake.largest_batch, memory)
         kind, kind_note = chosen_kind(store, source_name, kind, _first_texts(spool))
+        if kind != model.kind:
+            model.with_kind(kind)  # a model that has no scorer for it is refused before anything is stored
         digest = sha256("\0".join((source_name, identity, str(mirror), spool.digest)).encode()).hexdigest()
         begin = partial(_begin, name=source_name, identity=identity, run=run, digest=digest, columns=safeguards.columns)
         source_id, run.run_id = store.write(partial(begin, is_empty=known.size == 0, id_type=id_type, kind=kind))

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from rapidfuzz import fuzz
 from rapidfuzz.distance import JaroWinkler
-from rapidfuzz.process import cpdist
 
+from dedup.evidence.name_pairs import string_similarities
 from dedup.evidence.persons.person_names import tables
 from dedup.evidence.persons.person_pairs import PersonPair, pair_persons
 from dedup.evidence.phrases import listed, plural, quote, quoted
@@ -123,19 +123,16 @@ def string_measures(batch: PersonBatch) -> Mapping[str, NDArray[np.float32]]:
     """Return how alike the names are as strings, 0 to 1, and the logarithm of the length of the shorter one."""
     left, right = [pair.left for pair in batch.pairs], [pair.right for pair in batch.pairs]
 
-    def ratios(scorer: object, one: Sequence[str], other: Sequence[str]) -> NDArray[np.float32]:
-        return cpdist(one, other, scorer=scorer, dtype=np.float32)
-
     sides = [[" ".join(name.words) for name in side] for side in (left, right)]
     lengths = [list(map(len, side)) for side in sides]
     return {
-        "token_sort_ratio": ratios(fuzz.token_sort_ratio, *sides) / np.float32(100),
-        "joined_ratio": ratios(fuzz.ratio, [name.joined for name in left], [name.joined for name in right])
+        "token_sort_ratio": string_similarities(fuzz.token_sort_ratio, *sides) / np.float32(100),
+        "joined_ratio": string_similarities(fuzz.ratio, [name.joined for name in left], [name.joined for name in right])
         / np.float32(100),
-        "first_word": ratios(
+        "first_word": string_similarities(
             JaroWinkler.normalized_similarity, [n.words[0] for n in left], [n.words[0] for n in right]
         ),
-        "last_word": ratios(
+        "last_word": string_similarities(
             JaroWinkler.normalized_similarity, [n.words[-1] for n in left], [n.words[-1] for n in right]
         ),
         "length": np.log(np.array(lengths, np.float32).min(axis=0)),

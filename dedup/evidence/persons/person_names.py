@@ -54,8 +54,9 @@ def tables() -> PersonTables:
     for number, line in enumerate(data["spellings"]):
         for word in line.split():
             groups.setdefault(word, set()).add(number)
-    sets = (frozenset(data[key].split()) for key in ("titles", "degrees", "particles"))
-    return PersonTables(*sets, data["generations"], {word: frozenset(found) for word, found in groups.items()})
+    titles, degrees, particles = (frozenset(data[key].split()) for key in ("titles", "degrees", "particles"))
+    spellings = {word: frozenset(found) for word, found in groups.items()}
+    return PersonTables(titles, degrees, particles, data["generations"], spellings)
 
 
 @lru_cache(maxsize=_REMEMBERED)

@@ -8,15 +8,15 @@ name-matching tasks", IIWeb 2003, whose soft TF-IDF is ``cosine``).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 from rapidfuzz import fuzz
-from rapidfuzz.process import cpdist
 
+from dedup.evidence.name_pairs import string_similarities
 from dedup.evidence.phrases import listed, plural, quoted
 from dedup.evidence.registry import Feature, Registry
 from dedup.evidence.texts.rarity import Rarity, rarity_in
@@ -191,8 +191,8 @@ def string_measures(batch: TextBatch) -> Mapping[str, NDArray[np.float32]]:
     sizes = np.array([list(map(len, left)), list(map(len, right))], np.float32)
     shorter, longer = sizes.min(axis=0), sizes.max(axis=0)
 
-    def ratios(scorer: object, one: Sequence[str], other: Sequence[str]) -> NDArray[np.float32]:
-        return cpdist(one, other, scorer=scorer, dtype=np.float32) / np.float32(100)
+    def ratios(scorer: Callable[..., float], one: list[str], other: list[str]) -> NDArray[np.float32]:
+        return string_similarities(scorer, one, other) / np.float32(100)
 
     token_set = ratios(fuzz.token_set_ratio, left, right)
     partial, short = token_set.copy(), np.flatnonzero(longer <= _LONGEST_PARTIAL)

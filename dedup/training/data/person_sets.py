@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from dedup.encoder.cosine import exact_neighbours
@@ -51,7 +51,7 @@ def read_person_pairs(data: Path, encoder: Encoder, *, held_back: bool) -> Label
 
 def _unlike(
     full: Sequence[str], aliases: Sequence[str], known: defaultdict[str, set[str]], encoder: Encoder
-) -> Iterable[tuple[str, str]]:
+) -> list[tuple[str, str]]:
     """Return each full name with the nearest names of other persons: full ones and aliases."""
     names = list(dict.fromkeys([*full, *aliases]))
     places = {name: at for at, name in enumerate(names)}

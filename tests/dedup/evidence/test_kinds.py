@@ -49,7 +49,10 @@ def test_a_misspelt_given_name_is_nearer_than_its_feminine() -> None:
     ("left", "right"),
     [
         ("Sony Cyber-shot DSC-W120 Digital Camera", "Sony DSCW120 Cyber-shot digital camera 7.2 MP"),
-        ("Query processing in main memory databases, T. Lehman, VLDB 1986", "T J Lehman: Query Processing in Main Memory Databases. VLDB, 1986"),
+        (
+            "Query processing in main memory databases, T. Lehman, VLDB 1986",
+            "T J Lehman: Query Processing in Main Memory Databases. VLDB, 1986",
+        ),
         ("Garmin GPSMAP 78s handheld 2.6 inch", "Garmin gpsmap 78s hand held GPS 2.6in"),
     ],
 )  # fmt: skip
