@@ -38,7 +38,7 @@ _GENERATED = 0.4
 """Weight of generated pairs, relative to labelled ones."""
 
 _GENERATED_PERSONS = 12_000
-_STRANGERS = 0.5
+_STRANGERS = 1.5
 """Weight of aliases beside random names, relative to those beside the nearest names of others."""
 
 _PERSONS = 0.7

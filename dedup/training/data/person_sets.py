@@ -17,7 +17,7 @@ _UNLIKE = 2
 """Names of others that a name is paired with: the nearest ones, so they are hard to tell apart."""
 
 _TITLES = ("dr", "prof", "mr", "mrs", "ms", "sir", "the honorable", "rev", "hon", "prof dr", "capt")
-_DEGREES = ("md", "phd", "mba", "jd", "esq", "dds", "rn", "cpa", "ph d", "pe", "obe", "msc")
+_DEGREES = ("md", "phd", "mba", "jd", "esq", "dds", "rn", "cpa", "ph d", "pe", "obe", "msc", "jr")
 
 
 def is_held_back(name: str) -> bool:
@@ -91,9 +91,9 @@ class PersonPairs:
         for label, makers in ((1, self._same), (0, self._different)):
             for _ in range(number):
                 words = self._rng.choice(self._names)
-                other = self._rng.choice(makers)(words)
-                left.append(" ".join(words))
-                right.append(" ".join(other))
+                maker = self._rng.choice(makers)
+                right.append(" ".join(maker(words)))
+                left.append(" ".join((*words, "sr") if maker == self._other_generation else words))
                 labels.append(label)
         return LabelledPairs(left, right, labels)
 
@@ -150,4 +150,4 @@ class PersonPairs:
         return [self._rng.choice("abcdefghijklmnoprstw".replace(words[0][0], "")), *words[1:]]
 
     def _other_generation(self, words: tuple[str, ...]) -> list[str]:
-        return [self._rng.choice(self._names)[0], *words[1:], "jr"]
+        return [*words, "jr"]
