@@ -21,7 +21,7 @@ SETS = {
 
 _COUNTED = ("vol", "volume", "part", "disc", "cd", "version", "series", "no", "chapter", "book", "season")
 _MODEL_NUMBER = re.compile(r"(?=\w*\d)(?=\w*[a-z])\w{4,}$")
-_GENERATED = 1_500
+_GENERATED = 300
 """Texts of each set, at most, from which pairs are generated."""
 
 _CHANGES = 2
