@@ -13,9 +13,11 @@ import argparse
 import csv
 import json
 import math
+import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,6 +31,7 @@ from dedup.encoder.onnx import pair_similarities
 from dedup.evaluation import measures
 from dedup.evidence.kinds import KINDS, TEXT
 from dedup.evidence.scorer import Scorer
+from dedup.evidence.texts.detection import detect_kind
 from dedup.matching.batch import BatchComparison
 from dedup.model import Model, load_model
 from dedup.text.corpus import describe_corpus
@@ -43,6 +46,7 @@ from indexer.vectors.knn_graph import build_knn_graph
 PAIRS = ("amazon_google", "walmart_amazon", "dblp_scholar", "beer", "itunes_amazon")
 CLUSTERS = ("cddb", "abt_buy", "dblp_acm")
 NEIGHBOURS = 10
+SEED = 21
 RIVALS: tuple[Callable[..., float], ...] = (
     fuzz.ratio, fuzz.partial_ratio, fuzz.token_sort_ratio, fuzz.token_set_ratio, fuzz.WRatio, fuzz.QRatio,
 )  # fmt: skip
@@ -248,6 +252,36 @@ def persons_of_cases(model: Model, company: Model, cases: Path) -> Iterator[dict
         }
 
 
+FOLDERS = {"names": "company", "aliases": "company", "world": "company", "sentences": "text", "documents": "text"}
+OTHERS = {
+    "person_aliases": "person", "toponyms": "place", "company": "company", "sibur": "company", "h1b": "company",
+    "nber": "company", "ror": "company", "wikidata": "company", "irs": "company",
+}  # fmt: skip
+"""The kinds of files in other folders by the beginning of their names; all others are texts."""
+
+SAMPLE, MOST_READ = 200, 40_000
+
+
+def detection(data: Path) -> Iterator[dict[str, Any]]:
+    """Yield the share of files of which a sample of 200 rows is taken for what it is, and those that are not."""
+    rng, right, wrong = random.Random(SEED), 0, []
+    for path in sorted(data.glob("*/*.csv.gz")):
+        rows = list(islice(read_rows(path), MOST_READ))
+        column = next((one for one in ("text", "name", "name_1", "sentence_1") if rows and one in rows[0]), None)
+        if column is None:
+            continue
+        by_name = [kind for beginning, kind in OTHERS.items() if path.name.startswith(beginning)]
+        wanted = FOLDERS.get(path.parent.name) or ("company" if path.parent.name == "fields" else "text")
+        wanted = by_name[0] if by_name else wanted
+        texts = [normal for row in rows if (normal := normalise(row[column]))]
+        found = detect_kind(rng.sample(texts, min(SAMPLE, len(texts))))
+        if found == wanted or (wanted == "place" and found != "person"):
+            right += 1
+        else:
+            wrong.append({"file": f"{path.parent.name}/{path.name}", "wanted": wanted, "found": found})
+    yield {"detected": right, "of": right + len(wrong), "wrong": wrong}
+
+
 def main() -> None:
     """Print a JSON line for each measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -260,6 +294,7 @@ def main() -> None:
     jobs: dict[str, Callable[[], Iterator[dict[str, Any]]]] = {
         "text": lambda: texts(given.data, given.file, left_out=given.left_out),
         "person": lambda: persons(given.data, given.cases),
+        "detection": lambda: detection(given.data),
     }
     for name, job in jobs.items():
         if given.only in (None, name):
