@@ -119,6 +119,14 @@ Memory = Annotated[
         rich_help_panel=COMMON,
     ),
 ]
+Kind = Annotated[
+    str | None,
+    typer.Option(
+        "--kind",
+        metavar="KIND",
+        help="Kind of the texts: company or person for names, text for products, titles, addresses and the like.",
+    ),
+]
 Output = Annotated[ReportFormat, typer.Option("--format", metavar="FORMAT", help="Output format: table or json.")]
 Quiet = Annotated[
     bool,

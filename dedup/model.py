@@ -5,10 +5,12 @@
     scorer.json     the additive model
     rarity.json     the number of names that contain each word
     words.json      the learnt weights of words
+    person.json     for names of persons: their scorer, thresholds, and the number of names that contain each word
+    text.json       the same for texts that are no names
     head.onnx       of a network trained on labelled pairs: compares two vectors as in its training
 
-The encoder of another architecture than the shipped one reads other tokens, which its file lists; the manifest then
-describes them under ``tokeniser`` and has no ``alphabet``.
+The last three may be missing. The encoder of another architecture than the shipped one reads other tokens, which its
+file lists; the manifest then describes them under ``tokeniser`` and has no ``alphabet``.
 
 A file whose hash differs from the manifest's, a link that leads out of the directory, or a manifest in another format
 is refused.
@@ -19,7 +21,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import resources
@@ -34,7 +37,7 @@ from dedup.encoder.pair_head import HEAD, OnnxHead
 from dedup.encoder.tokens import ALPHABET
 from dedup.errors import UsageError, VersionMismatch
 from dedup.evidence.explain import Explanation, explain, explain_pairs
-from dedup.evidence.features import evidence
+from dedup.evidence.kinds import COMPANY, KINDS, Kind, kind_of
 from dedup.evidence.scorer import Scorer
 from dedup.text.corpus import Corpus
 from dedup.text.normalise import NORMALISER_VERSION
@@ -45,6 +48,8 @@ SHIPPED = "shipped"
 """The name of the model that ships with neardup."""
 MANIFEST = "manifest.json"
 FILES = ("encoder.onnx", "scorer.json", "rarity.json", "words.json")
+FILE_OF_KIND = {name: f"{name}.json" for name in KINDS if name != COMPANY.name}
+OPTIONAL_FILES = (HEAD, *FILE_OF_KIND.values())
 
 _RANGES = {
     "dimension": (1, 65_536),
@@ -52,19 +57,34 @@ _RANGES = {
     "least_similarity": (-1.0, 1.0),
     "candidate_share": (1e-9, 1.0),
 }
+_OF_KIND = ("default_probability", "candidate_share")
+"""The settings that each kind of texts has for itself."""
 
 
 @dataclass(frozen=True)
 class Model:
-    """Everything that turns two texts into a probability. Build it with ``load_model``."""
+    """Everything that turns two texts into a probability. Build it with ``load_model``.
+
+    Attributes:
+        directory: Where its files are.
+        manifest: What it says of itself.
+        additive: The additive model of its kind.
+        word_model: What it knows about words.
+        kind: The kind of texts that it compares: company, person or text.
+        settings: The thresholds of its kind.
+
+    """
 
     directory: Path
     manifest: dict[str, Any]
-    scorer: Scorer
+    additive: Scorer
     word_model: WordModel
+    kind: str
+    settings: Mapping[str, float]
 
     def __repr__(self) -> str:
-        return f"Model({str(self.directory)!r}, model_id={self.model_id[:12]!r}, dimension={self.dimension})"
+        kind = "" if self.kind == COMPANY.name else f", kind={self.kind!r}"
+        return f"Model({str(self.directory)!r}, model_id={self.model_id[:12]!r}, dimension={self.dimension}{kind})"
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out the encoder and the head, which cannot be pickled; the copy loads them again."""
@@ -87,7 +107,7 @@ class Model:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 in hex of all files; probabilities with the same one are comparable."""
+        """SHA-256 in hex of all files; probabilities with the same one, and of one kind, are comparable."""
         return hashlib.sha256(json.dumps(self.manifest["files"], sort_keys=True).encode()).hexdigest()
 
     @property
@@ -98,7 +118,7 @@ class Model:
     @property
     def default_probability(self) -> float:
         """Probability from which a pair is reported as a duplicate unless the user sets another."""
-        return float(self.manifest["default_probability"])
+        return self.settings["default_probability"]
 
     @property
     def min_similarity(self) -> float:
@@ -108,7 +128,12 @@ class Model:
     @property
     def candidate_share(self) -> float:
         """Share of true pairs among the candidates that the probabilities hold for."""
-        return float(self.manifest["candidate_share"])
+        return self.settings["candidate_share"]
+
+    @property
+    def scorer(self) -> Scorer | None:
+        """The additive model, if upper bounds can be derived from it: there are none but for company names."""
+        return self.additive if self.kind == COMPANY.name else None
 
     @cached_property
     def encoder(self) -> Encoder:
@@ -118,7 +143,12 @@ class Model:
     @property
     def files(self) -> tuple[str, ...]:
         """The files of the model, besides its manifest."""
-        return (*FILES, HEAD) if HEAD in self.manifest["files"] else FILES
+        return (*FILES, *(name for name in OPTIONAL_FILES if name in self.manifest["files"]))
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of texts that it has a scorer for."""
+        return tuple(name for name in KINDS if FILE_OF_KIND.get(name, FILES[1]) in self.manifest["files"])
 
     @cached_property
     def head(self) -> OnnxHead | None:
@@ -135,7 +165,25 @@ class Model:
 
         ``similarities`` (n,) float32 are their siamese cosines (``encoder.cosine``).
         """
-        return self.scorer.probabilities(evidence(left, right, similarities, self.word_model))
+        rows = self._kind.evidence(left, right, similarities, self.word_model)
+        return self.additive.probabilities(rows)
+
+    @property
+    def _kind(self) -> Kind:
+        return KINDS[self.kind]
+
+    def with_kind(self, name: str) -> Model:
+        """Return the model for another kind of texts, without a corpus and its prior; the encoder is the same.
+
+        Raises:
+            UsageError: there is no such kind.
+            VersionMismatch: the model has no scorer for it, or a damaged one.
+        """
+        if kind_of(name).name == self.kind:
+            return self
+        found = load_model(self.directory) if name == COMPANY.name else _load_kind(self, name)
+        found.__dict__.update({part: self.__dict__[part] for part in ("encoder", "head") if part in self.__dict__})
+        return found
 
     def with_corpus(self, corpus: Corpus) -> Model:
         """Return this model with what a corpus says about its own names."""
@@ -143,17 +191,17 @@ class Model:
 
     def with_prior_shift(self, shift: float) -> Model:
         """Return this model with ``shift`` nats added to all log-odds (``dedup.matching.prior``)."""
-        return replace(self, scorer=replace(self.scorer, intercept=self.scorer.intercept + shift))
+        return replace(self, additive=replace(self.additive, intercept=self.additive.intercept + shift))
 
     def explain(self, left: str, right: str, similarity: float) -> Explanation:
         """Return the probability of one pair of normal forms, and the reasons for it."""
-        return explain(left, right, similarity, self.scorer, self.word_model)
+        return explain(left, right, similarity, self.additive, self.word_model, self._kind)
 
     def explain_pairs(
         self, left: Sequence[str], right: Sequence[str], similarities: Sequence[float]
     ) -> list[Explanation]:
         """Return the same for n pairs, at a fraction of the time for each."""
-        return explain_pairs(left, right, similarities, self.scorer, self.word_model)
+        return explain_pairs(left, right, similarities, self.additive, self.word_model, self._kind)
 
 
 def shipped_directory() -> Path:
@@ -179,19 +227,58 @@ def load_model(directory: str | os.PathLike[str] | None = None) -> Model:
         names = [*FILES, HEAD] if HEAD in manifest.get("files", ()) else FILES
         contents = {name: _content(directory, name) for name in names}
     except (AttributeError, OSError, TypeError, ValueError, RecursionError) as error:
-        remedy = "reinstall neardup" if directory == shipped_directory() else "copy or train it again"
-        raise VersionMismatch(f"{directory} contains no readable model ({error}); {remedy}.") from error
-    try:
+        raise VersionMismatch(f"{directory} contains no readable model ({error}); {_remedy(directory)}.") from error
+    with _another_form(directory):
         _check(manifest, contents, directory)
         idf = InverseDocumentFrequency.from_json(_parse(contents["rarity.json"]))
         scorer = Scorer.from_json(_parse(contents["scorer.json"]))
         weights = WordWeights.from_json(_parse(contents["words.json"]))
+        settings = {name: float(manifest[name]) for name in _OF_KIND}
+    return Model(directory, manifest, scorer, WordModel(idf, weights), COMPANY.name, settings)
+
+
+def _load_kind(model: Model, name: str) -> Model:
+    """Return a model for a kind of texts other than company names."""
+    directory, file = model.directory, FILE_OF_KIND[name]
+    wanted = model.manifest["files"].get(file)
+    if wanted is None:
+        raise VersionMismatch(
+            f"The model in {directory} compares company names only: it has no {file} for --kind {name}; use the model "
+            "that ships with neardup, or train one with `dedup train`."
+        )
+    try:
+        content = _content(directory, file)
+    except (OSError, ValueError) as error:
+        raise VersionMismatch(f"{directory / file} cannot be read ({error}); {_remedy(directory)}.") from error
+    if hashlib.sha256(content).hexdigest() != wanted:
+        raise _damaged(directory / file)
+    with _another_form(directory):
+        data = _parse(content)
+        scorer = Scorer.from_json(data, KINDS[name].registry.names)
+        word_model = WordModel(InverseDocumentFrequency.from_json(data), WordWeights({}))
+        settings = {key: float(data[key]) for key in _OF_KIND}
+        _check_ranges(data, _OF_KIND)
+    return Model(directory, model.manifest, scorer, word_model, name, settings)
+
+
+@contextmanager
+def _another_form(directory: Path) -> Iterator[None]:
+    """Raise ``VersionMismatch`` for the errors of Python that a file of another form causes."""
+    try:
+        yield
     except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
         raise VersionMismatch(
             f"The model in {directory} has a file of another form ({type(error).__name__}: {error}); use the model "
             "that ships with neardup, or train one with `dedup train`."
         ) from error
-    return Model(directory, manifest, scorer, WordModel(idf, weights))
+
+
+def _damaged(file: Path) -> VersionMismatch:
+    return VersionMismatch(f"{file} does not match the hash in the manifest; {_remedy(file.parent)}.")
+
+
+def _remedy(directory: Path) -> str:
+    return "reinstall neardup" if directory == shipped_directory() else "copy or train it again"
 
 
 def _content(directory: Path, name: str) -> bytes:
@@ -232,10 +319,14 @@ def _check(manifest: dict[str, Any], contents: dict[str, bytes], directory: Path
             )
     for name, content in contents.items():
         if hashlib.sha256(content).hexdigest() != manifest["files"].get(name):
-            remedy = "reinstall neardup" if directory == shipped_directory() else "copy or train it again"
-            raise VersionMismatch(f"{directory / name} does not match the hash in the manifest; {remedy}.")
-    for key, (least, most) in _RANGES.items():
-        if not least <= manifest[key] <= most:
-            raise ValueError(f"{key} is {manifest[key]!r}")
+            raise _damaged(directory / name)
+    _check_ranges(manifest, _RANGES)
     if type(manifest["dimension"]) is not int:
         raise ValueError(f"dimension is {manifest['dimension']!r}")
+
+
+def _check_ranges(data: Mapping[str, Any], keys: Iterable[str]) -> None:
+    for key in keys:
+        least, most = _RANGES[key]
+        if not least <= data[key] <= most:
+            raise ValueError(f"{key} is {data[key]!r}")

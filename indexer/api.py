@@ -15,6 +15,7 @@ from indexer.arguments import (
     Sources,
     TextColumns,
     default_model,
+    kind_named,
     limit_of,
     model_of,
     path_of,
@@ -142,6 +143,7 @@ class Index(Findings):
         text: TextColumns = None,
         id: Label | None = None,
         source: str | None = None,
+        kind: str | None = None,
         sync: bool = False,
         max_removed: float | None = None,
         max_reject_rate: float = 0.05,
@@ -151,12 +153,13 @@ class Index(Findings):
 
         ``data`` is a path, or rows as ``deduplicate`` takes them. Columns that are not named are those of the source,
         or found by their names and values. ``source`` is the collection the rows belong to: the name of the file, or
-        ``python``. Without an id column a row is known by its content. With ``sync``, records of the source that are
-        not in ``data`` are removed; a file without ids always replaces its source. At most the share ``max_removed`` of
-        the records is removed (default: 0.1, but up to 10 if that is at most half of them). Of 100 rows or more, at
-        most the share ``max_reject_rate`` may be rejected. ``reading`` are further options for files: ``encoding``,
-        ``delimiter``, ``quote``, ``header``, ``skip_lines``, ``lenient``, ``escape``,
-        ``short_rows``, ``sheet``, ``fix_mojibake`` and ``allow_empty``.
+        ``python``. ``kind`` is that of the texts: ``company`` and ``person`` for names, ``text`` for products, titles,
+        addresses and the like; without it, it is that of the index, or detected. Without an id column a row is known by
+        its content. With ``sync``, records of the source that are not in ``data`` are removed; a file without ids
+        always replaces its source. At most the share ``max_removed`` of the records is removed (default: 0.1, but up to
+        10 if that is at most half of them). Of 100 rows or more, at most the share ``max_reject_rate`` may be rejected.
+        ``reading`` are further options for files: ``encoding``, ``delimiter``, ``quote``, ``header``, ``skip_lines``,
+        ``lenient``, ``escape``, ``short_rows``, ``sheet``, ``fix_mojibake`` and ``allow_empty``.
 
         Raises:
             UsageError, InputRefused: the rows cannot be read, too many are rejected, or most are in another source and
@@ -181,6 +184,7 @@ class Index(Findings):
                 sync=sync,
                 mirror=None if is_file else sync,
                 id_type=id_types.type_of(table.ids) if table and table.ids else None,
+                kind=kind_named(kind),
                 max_removed=None if max_removed is None else share_of(max_removed, "max_removed"),
                 max_reject_rate=share_of(max_reject_rate, "max_reject_rate"),
                 notify=notes.append,

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from dedup.errors import UsageError
+from dedup.evidence.kinds import KINDS
 from dedup.matching.matcher import Matcher
 from dedup.model import load_model
 from indexer.ingest import id_types
@@ -116,6 +117,13 @@ def model_of(model: ModelOption) -> Matcher:
     if model is None or isinstance(model, str | os.PathLike):
         return asked_model(None if model is None else os.fspath(model)) or default_model()
     return model
+
+
+def kind_named(kind: str | None) -> str | None:
+    """Return the name of a kind of texts, or None. Raises ``UsageError`` if there is no such kind."""
+    if kind is not None and (not isinstance(kind, str) or kind not in KINDS):
+        raise UsageError(f"kind is {kind!r}; give {', '.join(KINDS)}, or None.")
+    return kind
 
 
 def probability_of(min_probability: float | None, default: float) -> float:

@@ -8,12 +8,15 @@ from itertools import islice
 from typing import Any
 
 from dedup.errors import UsageError
+from dedup.evidence.texts.detection import detect_kind
+from dedup.matching.matcher import Matcher
 from dedup.text.normalise import normalise
 from indexer.arguments import (
     Label,
     ModelOption,
     TextColumns,
     id_column_of,
+    kind_named,
     limit_of,
     model_of,
     probability_of,
@@ -22,6 +25,7 @@ from indexer.arguments import (
     texts_of,
 )
 from indexer.ingest.intake import fault_of_row
+from indexer.ingest.text_kinds import DETECTION_ROWS
 from indexer.jobs import compare as compare_job
 from indexer.jobs.duplicates import duplicates_of_texts
 from indexer.linking import link_sides
@@ -41,8 +45,10 @@ from indexer.results.records import Record, Rejected, rejected_of
 from indexer.results.sides import Side, side_of_table
 
 
-def compare(left: str, right: str, *, model: ModelOption = None) -> Comparison:
+def compare(left: str, right: str, *, kind: str | None = None, model: ModelOption = None) -> Comparison:
     """Compare two texts and say why.
+
+    ``kind`` is that of the texts: ``company`` (the default) and ``person`` for names, ``text`` for anything else.
 
     >>> import neardup
     >>> found = neardup.compare("Acme Holdings Inc.", "ACME Holdings Incorporated")
@@ -53,14 +59,16 @@ def compare(left: str, right: str, *, model: ModelOption = None) -> Comparison:
 
     Raises:
         InputRefused: a text holds no letter, digit or symbol, or is too long.
-        UsageError: one is not a string.
+        UsageError: one is not a string, or there is no such kind.
     """
     left, right = text_of(left, "left"), text_of(right, "right")
-    return Comparison.of(left, right, compare_job.compare(model_of(model), left, right))
+    return Comparison.of(left, right, compare_job.compare(_model_for(model, kind), left, right))
 
 
-def compare_many(left: Iterable[str], right: Iterable[str], *, model: ModelOption = None) -> Comparisons:
-    """Compare pairs of texts: the first of ``left`` with the first of ``right``, and so on.
+def compare_many(
+    left: Iterable[str], right: Iterable[str], *, kind: str | None = None, model: ModelOption = None
+) -> Comparisons:
+    """Compare pairs of texts: the first of ``left`` with the first of ``right``, and so on; ``kind`` as in ``compare``.
 
     >>> import neardup
     >>> found = neardup.compare_many(["Acme Inc", "Acme Inc"], ["ACME Incorporated", "Zenith Ltd"])
@@ -74,7 +82,7 @@ def compare_many(left: Iterable[str], right: Iterable[str], *, model: ModelOptio
     left, right = texts_of(left, "left"), texts_of(right, "right")
     if len(left) != len(right):
         raise UsageError(f"{len(left)} texts cannot be compared with {len(right)}; give as many on both sides.")
-    return Comparisons(left, right, *compare_job.compare_many(model_of(model), left, right))
+    return Comparisons(left, right, *compare_job.compare_many(_model_for(model, kind), left, right))
 
 
 def deduplicate(
@@ -82,6 +90,7 @@ def deduplicate(
     *,
     text: TextColumns = None,
     id: Label | None = None,
+    kind: str | None = None,
     min_probability: float | None = None,
     max_pairs: int = MAX_PAIRS,
     model: ModelOption = None,
@@ -91,9 +100,10 @@ def deduplicate(
 
     ``data`` is a list of texts or of dicts, a dict of columns, or a data frame of pandas, Polars, Arrow or DuckDB.
     Without ``text`` and ``id`` the columns are found by their names and values; without an id column (or with
-    ``id=""``) the id of a row is its position, from 0. Pairs have at least ``min_probability`` (default: the model's,
-    0.5 for the one that ships with neardup). ``max_pairs`` is as in ``Duplicates.pairs``. ``progress=True`` draws a bar
-    in a terminal or notebook; a function gets (stage, done, total).
+    ``id=""``) the id of a row is its position, from 0. ``kind`` is that of the texts: ``company`` and ``person`` for
+    names, ``text`` for products, titles, addresses and the like; without it, it is detected. Pairs have at least
+    ``min_probability`` (default: the model's, 0.5 for the one that ships with neardup). ``max_pairs`` is as in
+    ``Duplicates.pairs``. ``progress=True`` draws a bar in a terminal or notebook; a function gets (stage, done, total).
 
     >>> import neardup
     >>> names = ["Acme Holdings Inc", "ACME HOLDINGS INCORPORATED", "Zenith Bank", "acme holdings, inc."]
@@ -107,10 +117,12 @@ def deduplicate(
         UsageError: the rows cannot be read, or ``min_probability`` is not between 0 and 1.
         InputRefused: a column is missing, or none looks like the text.
     """
-    matcher = model_of(model)
-    least = probability_of(min_probability, matcher.default_probability)
+    wanted_kind = kind_named(kind)
     most = limit_of(max_pairs, "max_pairs")
+    given = None if min_probability is None else probability_of(min_probability, 0)
     table = TextsOf(data, _wanted(text, id), "The table")
+    matcher = _model_for(model, wanted_kind or detect_kind(list(table.groups)[:DETECTION_ROWS]))
+    least = matcher.default_probability if given is None else given
     with progress_of(progress) as report:
         near = duplicates_of_texts(list(table.groups), matcher, min_probability=least, progress=report)
     of_text = dict(enumerate(table.groups.values()))
@@ -167,6 +179,12 @@ def link(
             progress=report,
             rejected=(first.rejected, second.rejected),
         )
+
+
+def _model_for(model: ModelOption, kind: str | None) -> Matcher:
+    """Return the model for a kind of texts, company names if None. Raises ``UsageError`` if there is no such kind."""
+    matcher, name = model_of(model), kind_named(kind)
+    return matcher if name in (None, matcher.kind) else matcher.with_kind(name)
 
 
 def left_side(

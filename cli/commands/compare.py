@@ -17,12 +17,14 @@ from indexer.outputs.reasons import DIGITS, reasons_of
 EXAMPLES = options.examples(
     'dedup compare "APOGEE MEDICAL GROUP IOWA PC" "APOGEE MEDICAL GROUP ILLINOIS PC"',
     'dedup compare "Acme Ltd" "Acme Limited" --model my-model --html acme.html',
+    'dedup compare "Mohammed Ali" "Muhammad Ali" --kind person',
 )
 
 
 def compare(
     first: Annotated[str, typer.Argument(metavar="A", help="First text.")],
     second: Annotated[str, typer.Argument(metavar="B", help="Second text.")],
+    kind: options.Kind = None,
     html: Html = None,
     mode: options.Mode = None,
     layout: options.Output = ReportFormat.table,
@@ -42,7 +44,7 @@ def compare(
     from indexer.models.choice import asked_or_shipped
 
     check_page(html)
-    loaded = asked_or_shipped(model)
+    loaded = asked_or_shipped(model, kind)
     found = compare(loaded, first, second)
     result: dict[str, Any] = {
         "probability": round(found.probability, DIGITS) if found else 1.0,

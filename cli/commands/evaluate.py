@@ -62,6 +62,7 @@ def evaluate(
             help="CSV file with the columns id and name: further texts to search, used with --clusters.",
         ),
     ] = None,
+    kind: options.Kind = None,
     html: Html = None,
     mode: options.Mode = None,
     layout: options.Output = ReportFormat.table,
@@ -102,7 +103,7 @@ def evaluate(
     check_page(html, inputs=files or ())
     result: dict[str, Any]
     rejected = 0
-    measured = asked_or_shipped(model)
+    measured = asked_or_shipped(model, kind)
     with shown_progress() as progress:
         if files:
             from indexer.ingest.labelled_pairs import Wanted, kind_asked

@@ -20,6 +20,7 @@ from dedup.encoder.cosine import exact_neighbours
 from dedup.encoder.onnx import pair_similarities
 from dedup.errors import InputRefused
 from dedup.evaluation import measures
+from dedup.evidence.kinds import KINDS
 from dedup.matching.batch import BatchComparison
 from dedup.model import Model
 from dedup.runtime.progress import Progress, no_progress
@@ -74,7 +75,13 @@ def probabilities_of(
     progress: Progress,
     pairs_per_step: int,
 ) -> NDArray[np.float64]:
-    """Return the probability of each pair of normal forms, (n,), in steps of which ``progress`` hears."""
+    """Return the probability of each pair of normal forms, (n,), in steps of which ``progress`` hears.
+
+    Where the kind of texts has words of its own, they are weighed as in an index of these texts, without which their
+    rare words are unknown.
+    """
+    if words_of := KINDS[model.kind].words_of:
+        model = model.with_corpus(describe_corpus(list(dict.fromkeys([*left, *right])), words_of))
     found = np.empty(len(left))
     for start in range(0, len(left), pairs_per_step):
         part = slice(start, start + pairs_per_step)
@@ -152,7 +159,7 @@ def evaluate_clusters(
         codes = _encode(model, corpus, progress)
     with clock.stage("search"):
         neighbours, similarities = nearest_others(codes, len(others), progress)
-    model = model.with_corpus(describe_corpus(corpus))
+    model = model.with_corpus(describe_corpus(corpus, KINDS[model.kind].words_of))
     pairs, cosines = _candidate_pairs(neighbours, similarities, model.min_similarity)
     labels = _cluster(model, distinct, codes[len(others) :], pairs, cosines, clock, progress)
 

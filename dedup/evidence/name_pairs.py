@@ -42,6 +42,13 @@ class NamePair(NamedTuple):
             return not (self.left.is_spelt and self.right.is_spelt)
         return self.left.has_han != self.right.has_han and not (self.left.has_kana and self.right.has_kana)
 
+    def swapped(self) -> NamePair:
+        """Return the same pair with its sides exchanged."""
+        pairing = self.pairing
+        respelt = tuple(spelt._replace(left=spelt.right, right=spelt.left) for spelt in pairing.respelt)
+        swapped = pairing._replace(respelt=respelt, left_only=pairing.right_only, right_only=pairing.left_only)
+        return NamePair(self.right, self.left, self.right_part, self.left_part, swapped)
+
     @property
     def is_acronym(self) -> bool:
         """Whether the letters of one name are the initials of the other: 3 to 6, or fewer if they are well known."""

@@ -7,7 +7,7 @@ of features with a direction are monotone, so more agreement never lowers a prob
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,27 +58,27 @@ class Scorer:
     curves: tuple[Curve, ...]
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Scorer:
-        """Read a scorer in the form that ``to_json`` writes.
+    def from_json(cls, data: Mapping[str, Any], features: Sequence[str] = FEATURES) -> Scorer:
+        """Read a scorer of these features in the form that ``to_json`` writes.
 
         Raises:
             VersionMismatch: it was trained on other features than this version computes.
             ArithmeticError, LookupError, TypeError, ValueError: the data have another form.
         """
-        if tuple(data["features"]) != FEATURES:
+        if tuple(data["features"]) != tuple(features):
             raise VersionMismatch(
                 f"The scorer was trained on the features {', '.join(data['features'])}, which this version of "
                 "neardup does not compute; use the model that ships with it or train one with `dedup train`."
             )
         curves = tuple(Curve(tuple(c["knots"]), tuple(c["values"])) for c in data["curves"])
-        if len(curves) != len(FEATURES) or not abs(data["intercept"]) <= _LARGEST:
-            raise ValueError(f"{len(curves)} curves for {len(FEATURES)} features, intercept {data['intercept']!r}")
+        if len(curves) != len(features) or not abs(data["intercept"]) <= _LARGEST:
+            raise ValueError(f"{len(curves)} curves for {len(features)} features, intercept {data['intercept']!r}")
         return cls(float(data["intercept"]), curves)
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the scorer as plain JSON data."""
+    def to_json(self, features: Sequence[str] = FEATURES) -> dict[str, Any]:
+        """Return the scorer as plain JSON data, with the names of its features."""
         curves = [{"knots": list(c.knots), "values": list(c.values)} for c in self.curves]
-        return {"features": list(FEATURES), "intercept": self.intercept, "curves": curves}
+        return {"features": list(features), "intercept": self.intercept, "curves": curves}
 
     def contributions(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return each feature's contribution, (n, features); with the intercept they sum to the log-odds."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol, Self
 
 import numpy as np
@@ -24,7 +24,7 @@ class Matcher(Protocol):
 
     @property
     def fingerprint(self) -> str:
-        """Identifier of everything that probabilities depend on, besides a corpus and its prior."""
+        """Identifier of its files; with the kind, all that probabilities depend on besides a corpus and its prior."""
 
     @property
     def name(self) -> str:
@@ -33,6 +33,14 @@ class Matcher(Protocol):
     @property
     def is_shipped(self) -> bool:
         """Whether it is the one that ships with neardup."""
+
+    @property
+    def kind(self) -> str:
+        """The kind of texts that it compares, a name in ``dedup.evidence.kinds``."""
+
+    @property
+    def kinds(self) -> Collection[str]:
+        """The kinds that it has a scorer for."""
 
     @property
     def dimension(self) -> int:
@@ -77,6 +85,9 @@ class Matcher(Protocol):
 
     def with_prior_shift(self, shift: float) -> Self:
         """Return this model with ``shift`` nats added to all log-odds (``dedup.matching.prior``)."""
+
+    def with_kind(self, name: str) -> Matcher:
+        """Return the model for another kind of texts, without a corpus and its prior; vectors stay the same."""
 
     def with_corpus(self, corpus: Corpus) -> Self:
         """Return this model with what a corpus says about its own names."""

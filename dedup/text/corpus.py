@@ -112,11 +112,14 @@ _ABSURD = 2**53
 _TABLES = ("words", "word_pairs", "initials", "short_forms")
 
 
-def describe_corpus(normal_forms: Sequence[str]) -> Corpus:
-    """Count in at most ``SAMPLE`` evenly spaced ones of the distinct ``normal_forms``; fewer than 100 say nothing."""
+def describe_corpus(normal_forms: Sequence[str], words_of: Callable[[str], Sequence[str]] | None = None) -> Corpus:
+    """Count in at most ``SAMPLE`` evenly spaced ones of the distinct ``normal_forms``; fewer than 100 say nothing.
+
+    ``words_of`` returns the words of a text that is no company name (``describe_sample``).
+    """
     step = sampling_step(len(normal_forms))
     sample = normal_forms[step - 1 :: step]
-    return describe_sample(sample) if len(sample) >= SMALLEST else Corpus()
+    return describe_sample(sample, words_of=words_of) if len(sample) >= SMALLEST else Corpus()
 
 
 def sampling_step(n: int) -> int:
@@ -125,9 +128,16 @@ def sampling_step(n: int) -> int:
 
 
 def describe_sample(
-    normal_forms: Sequence[str], progress: Callable[[int, int], None] = lambda done, total: None
+    normal_forms: Sequence[str],
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    words_of: Callable[[str], Sequence[str]] | None = None,
 ) -> Corpus:
-    """Count in all of the distinct ``normal_forms``; ``progress`` is called with the number counted and the total."""
+    """Count in all of the distinct ``normal_forms``; ``progress`` is called with the number counted and the total.
+
+    With ``words_of``, which returns the words of a text, only these are counted.
+    """
+    if words_of is not None:
+        return _count_words(normal_forms, progress, words_of)
     widths = _field_widths(normal_forms)
     words: Counter[str] = Counter()
     initials: Counter[str] = Counter()
@@ -154,6 +164,17 @@ def describe_sample(
         _short_forms(of_names, words),
         widths,
     )
+
+
+def _count_words(
+    normal_forms: Sequence[str], progress: Callable[[int, int], None], words_of: Callable[[str], Sequence[str]]
+) -> Corpus:
+    words: Counter[str] = Counter()
+    for done, normal in enumerate(normal_forms, 1):
+        words.update(set(words_of(normal)))
+        if not done % _NAMES_PER_STEP or done == len(normal_forms):
+            progress(done, len(normal_forms))
+    return Corpus(len(normal_forms), _from(words, _MIN_WORD_COUNT))
 
 
 def _short_forms(names: Sequence[tuple[str, ...]], counts: Mapping[str, int]) -> dict[str, int]:

@@ -18,7 +18,7 @@ from dedup.encoder.tokens import ALPHABET
 from dedup.errors import InputRefused
 from dedup.evaluation.evaluate import evaluate_pairs
 from dedup.evidence.scorer import Scorer
-from dedup.model import FILES, FORMAT_VERSION, load_model
+from dedup.model import FILE_OF_KIND, FILES, FORMAT_VERSION, load_model
 from dedup.text.normalise import NORMALISER_VERSION
 from dedup.text.word_weights import InverseDocumentFrequency, WordWeights, clues
 from dedup.training.data.generated_pairs import Generator
@@ -39,9 +39,11 @@ from dedup.training.data.sources import (
     read_rows,
     validation_cores,
 )
+from dedup.training.data.text_sets import SETS
 from dedup.training.data.world import SOURCES as WORLD_SOURCES
 from dedup.training.data.world import read_world_entities, read_world_names
 from dedup.training.export import export
+from dedup.training.kind_scorers import train_kinds
 from dedup.training.loop import EncoderSettings, initial_tower, train_encoder
 from dedup.training.network import DIMENSION, HIDDEN_SIZE, SYMBOL_SIZE, Tower
 from dedup.training.scorer_data import (
@@ -135,6 +137,8 @@ def train(
     scorer, weights = _train_scorer(found, places, generated, evidence, settings.seed)
     _write_json(output / "scorer.json", scorer.to_json())
     _write_json(output / "words.json", weights.to_json())
+    for kind, stored in train_kinds(data, encoder, settings.seed, progress).items():
+        _write_json(output / FILE_OF_KIND[kind], stored)
     _write_manifest(output, settings, {})
     measures = _measures(data, output, progress)
     _write_manifest(output, settings, measures)
@@ -311,14 +315,19 @@ def _write_manifest(output: Path, settings: EncoderSettings, measures: dict[str,
             "default_probability": DEFAULT_PROBABILITY,
             "least_similarity": MIN_SIMILARITY,
             "candidate_share": CANDIDATE_SHARE,
-            "files": {name: _sha256(output / name) for name in FILES},
+            "files": {
+                name: _sha256(output / name)
+                for name in (*FILES, *FILE_OF_KIND.values())
+                if name in FILES or (output / name).is_file()
+            },
             "training": asdict(settings),
             "command": f"dedup train DATA --output MODEL --steps {settings.steps} --seed {settings.seed}",
             "sources": {f"aliases/{source.name}_train": source.licence for source in ALIASES}
             | {f"pairs/{source.name}_train": source.licence for source in PAIRS}
             | {"pairs/company_train": "as the alias files it is made of"}
             | {f"names/organisations ({name})": licence for name, licence in NAME_SOURCES.items()}
-            | {f"world ({name})": licence for name, licence in WORLD_SOURCES.items()},
+            | {f"world ({name})": licence for name, licence in WORLD_SOURCES.items()}
+            | {f"pairs/{name}_train": licence for name, licence in SETS.items()},
             "measures": measures,
         },
     )

@@ -12,6 +12,7 @@ from scipy.optimize import minimize
 from scipy.sparse import csr_matrix
 
 from dedup.evidence.features import FEATURES, REGISTRY
+from dedup.evidence.registry import Registry
 from dedup.evidence.scorer import Curve, Scorer
 from dedup.text.word_weights import Clue, WordWeights
 
@@ -67,7 +68,7 @@ def fit_scorer(rows: NDArray[np.float32], labels: NDArray[np.float64], weights: 
     """
     flat = Scorer(0.0, tuple(Curve((0.0, 1.0), (0.0, 0.0)) for _ in FEATURES))
     features = [feature for feature in FEATURES if feature != "consonants"]
-    return _refit(flat, features, rows, labels, weights, (None, None))
+    return fit_curves(flat, features, rows, labels, weights)
 
 
 def fit_vetoes(
@@ -78,7 +79,7 @@ def fit_vetoes(
     These features are rare in labelled pairs, and generated pairs would distort the other curves: fitting all curves
     together loses more on real pairs than it gains.
     """
-    return _refit(scorer, VETOES, rows, labels, weights, (0.0, 0.0))
+    return fit_curves(scorer, VETOES, rows, labels, weights, (0.0, 0.0))
 
 
 def fit_spelling(
@@ -89,7 +90,7 @@ def fit_spelling(
     ``rows`` include place names in many scripts and random pairs, which would distort the other curves: words say
     more about companies than about places.
     """
-    return _refit(scorer, SPELLING, rows, labels, weights, (None, None))
+    return fit_curves(scorer, SPELLING, rows, labels, weights)
 
 
 def adapt_scorer(
@@ -133,21 +134,22 @@ def adapt_scorer(
     return _with_curves(replace(scorer, intercept=start), range(len(knots)), knots, parameters, rows, weights)
 
 
-def _refit(
+def fit_curves(
     scorer: Scorer,
     features: Sequence[str],
     rows: NDArray[np.float32],
     labels: NDArray[np.float64],
     weights: NDArray[np.float64],
-    intercept: tuple[float | None, float | None],
+    intercept: tuple[float | None, float | None] = (None, None),
+    registry: Registry = REGISTRY,
 ) -> Scorer:
     """Fit the curves of ``features`` and a change of the intercept within its bounds; keep all other curves."""
-    columns = [FEATURES.index(feature) for feature in features]
-    others = np.setdiff1d(np.arange(len(FEATURES)), columns)
+    columns = [registry.names.index(feature) for feature in features]
+    others = np.setdiff1d(np.arange(len(registry)), columns)
     fixed = scorer.intercept + scorer.contributions(rows)[:, others].sum(axis=1)
     knots = [_knots(rows[:, i], labels) for i in columns]
     ramps = np.concatenate([_ramps(rows[:, i], k) for i, k in zip(columns, knots, strict=True)], axis=1)
-    directions = {feature.name: feature.direction for feature in REGISTRY}
+    directions = {feature.name: feature.direction for feature in registry}
     bounds = [_bound(directions[f]) for f, k in zip(features, knots, strict=True) for _ in k[1:]]
     no_clues = csr_matrix(np.zeros((len(rows), 0), dtype=np.float32))
     parameters = _maximise_likelihood(ramps, no_clues, labels, weights, [*bounds, intercept], fixed)

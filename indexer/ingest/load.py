@@ -33,6 +33,7 @@ from indexer.ingest.safeguards import (
     record_columns,
 )
 from indexer.ingest.spool import Spool
+from indexer.ingest.text_kinds import DETECTION_ROWS, chosen_kind, record_kind
 from indexer.ingest.upsert import Plan, apply_batch, plan_batch, remove_records
 from indexer.memory import INDEX
 from indexer.memory import check as check_memory
@@ -68,6 +69,8 @@ class IngestSummary:
         withheld: Records that are not in the input but were kept, because a rejected row without a readable id or
             content may be theirs.
         texts_encoded: Texts encoded by this job.
+        kind: The kind of the texts of the source.
+        kind_note: What the user should know about how it was found.
 
     """
 
@@ -75,6 +78,8 @@ class IngestSummary:
     went_on: bool
     withheld: int
     texts_encoded: int
+    kind: str
+    kind_note: str | None
 
 
 def ingest(
@@ -89,6 +94,7 @@ def ingest(
     on_reject: Callable[[Reject], None],
     mirror: bool,
     id_type: str | None = None,
+    kind: str | None = None,
     safeguards: Safeguards = NO_SAFEGUARDS,
     max_reject_rate: float = 0.05,
     memory: int | None = None,
@@ -100,7 +106,8 @@ def ingest(
     """Store the rows of one input as records of the source ``source_name``.
 
     Records of the source that are not in the input are removed with ``mirror``. ``id_type`` is recorded for a source
-    without records (``id_types``). ``safeguards`` may refuse the input. ``run`` becomes the earlier run if the same
+    without records (``id_types``). ``kind`` is the kind of the texts; None: as before, or as they look
+    (``text_kinds``). ``safeguards`` may refuse the input. ``run`` becomes the earlier run if the same
     input was begun before. ``scratch`` is the directory for a temporary file, and ``memory`` limits the estimated peak
     memory in bytes (``indexer.memory``). ``on_reject`` is called with every rejected row. One transaction stores
     ``batch_rows`` rows (default ``BATCH_ROWS``) or removes ``removal_rows`` records (default ``SIZE_OF_REMOVAL``).
@@ -134,17 +141,26 @@ def ingest(
         if memory is not None:
             texts = _most_texts(store, known, intake, mirror=mirror)
             check_memory(INDEX, texts, intake.largest_batch, memory)
+        kind, kind_note = chosen_kind(store, source_name, kind, _first_texts(spool), model.kinds)
+        if kind != model.kind:
+            model.with_kind(kind)  # a model that has no scorer for it is refused before anything is stored
         prepare()
         digest = sha256("\0".join((source_name, identity, str(mirror), spool.digest)).encode()).hexdigest()
         begin = partial(_begin, name=source_name, identity=identity, run=run, digest=digest, columns=safeguards.columns)
-        source_id, run.run_id = store.write(partial(begin, is_empty=known.size == 0, id_type=id_type))
+        source_id, run.run_id = store.write(partial(begin, is_empty=known.size == 0, id_type=id_type, kind=kind))
         loading = _Loading(store, source_id, run.run_id, model)
         went_on = loading.number > 0
         loading.store(spool, intake.rows_in, is_new=known.size == 0, progress=progress)
     withheld = len(missing) if intake.unidentified else 0
     if not withheld:
         _remove(loading, missing, removal_rows or SIZE_OF_REMOVAL, progress)
-    return IngestSummary(runs.batches(store, run.run_id)[1], went_on, withheld, loading.texts_encoded)
+    return IngestSummary(runs.batches(store, run.run_id)[1], went_on, withheld, loading.texts_encoded, kind, kind_note)
+
+
+def _first_texts(spool: Spool) -> list[str]:
+    """Return distinct texts of the first batch."""
+    first = next(iter(spool)).items if spool.batches else ()
+    return list(dict.fromkeys(item.normal for item in first))[:DETECTION_ROWS]
 
 
 class _Known(NamedTuple):
@@ -221,6 +237,7 @@ def _begin(
     digest: str,
     is_empty: bool,
     id_type: str | None,
+    kind: str,
     columns: ColumnChoice | None,
 ) -> tuple[int, int]:
     """Return the keys of the source, created if it is new, and of the run to continue."""
@@ -233,6 +250,7 @@ def _begin(
     if is_empty:
         id_types.record(connection, source_id, id_type)
     record_columns(connection, source_id, columns)
+    record_kind(connection, source_id, kind)
     return source_id, runs.resume_run(connection, run, source_id, digest)
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedup.clustering.cluster import Clusters, cluster_pairs
+from dedup.evidence.kinds import KINDS
 from dedup.matching.batch import BatchComparison, RepeatedComparison, Strings
 from dedup.matching.matcher import Matcher
 from dedup.runtime.allocator import release_free_memory
@@ -322,7 +323,7 @@ def encode_in_blocks(model: Matcher, normals: Sequence[str], progress: Progress 
 
 def with_words_of(model: Matcher, normals: Sequence[str]) -> Matcher:
     """Return ``model`` with what these texts say about names, as for a store that holds them."""
-    return model.with_corpus(describe_corpus(normals))
+    return model.with_corpus(describe_corpus(normals, KINDS[model.kind].words_of))
 
 
 _ENCODED_AT_ONCE = 5_000

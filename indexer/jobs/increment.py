@@ -36,7 +36,7 @@ from indexer.jobs.duplicates import Duplicates, NearDuplicates, cluster_found, c
 from indexer.jobs.loading import Corpus, centres_for
 from indexer.jobs.reviewing.judged_items import JudgedItems, Pairs, judged_items
 from indexer.jobs.reviewing.judgement_table import Judgement, read_judgements
-from indexer.store.corpus_words import corpus_of
+from indexer.store.corpus_words import corpus_of, model_of_kind
 from indexer.vectors.knn_update import Neighbours
 from indexer.vectors.neighbour_file import NeighbourFile
 from indexer.vectors.snapshot import Snapshots
@@ -103,6 +103,7 @@ def find(
         EnvironmentFault: the neighbours cannot be written.
     """
     clock = Stopwatch()
+    model = model_of_kind(snapshots.store, model)
     corpus, renewal, search = _searched(snapshots, model, ledger, full=full, clock=clock, progress=progress)
     with clock.stage("search"):
         file = search.kept(keep)
@@ -140,7 +141,7 @@ def find_all(
     Stages reported to ``progress`` and errors raised: those of ``find``.
     """
     clock, store = Stopwatch(), snapshots.store
-    ledger = read_ledger(store)
+    model, ledger = model_of_kind(store, model), read_ledger(store)
     corpus, renewal, search = _searched(snapshots, model, ledger, full=False, clock=clock, progress=progress)
     matcher, shift = search.baseline.matcher(model), None if renewal is not None else search.baseline.prior_shift
     judged = judged_items(store, read_judgements(store), corpus.text_ids)
@@ -227,7 +228,7 @@ def _digest(judgements: Sequence[Judgement]) -> str:
 
 def _settings(model: Matcher, baseline: Baseline, min_probability: float) -> str:
     """Return a digest of what decides which of the candidates are pairs, and with which probability."""
-    values = (model.fingerprint, version_of("neardup"), float(min_probability), baseline.digest)
+    values = (model.fingerprint, model.kind, version_of("neardup"), float(min_probability), baseline.digest)
     return sha256(repr(values).encode()).hexdigest()
 
 

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Protocol, TypedDict, Unpack
 
 from dedup.errors import UsageError
+from dedup.evidence.kinds import COMPANY, kind_of
 from dedup.matching.matcher import Matcher
 from dedup.runtime.progress import Progress, no_progress, with_total
 from dedup.runtime.stopwatch import Stopwatch
@@ -42,6 +43,7 @@ class IngestOptions(TypedDict, total=False):
     """Options that ``index_rows`` passes to ``ingest``, which describes them."""
 
     id_type: str | None
+    kind: str | None
     safeguards: Safeguards
     max_reject_rate: float
     memory: int | None
@@ -60,11 +62,13 @@ class IndexResult:
     texts_encoded: int
     snapshot_built: bool
     seconds: dict[str, float]
+    kind: str = COMPANY.name
+    kind_note: str | None = None
 
     @property
     def notes(self) -> list[str]:
         """What the user should know besides the figures."""
-        notes = []
+        notes = [self.kind_note] if self.kind_note else []
         if self.went_on:
             notes.append("Continued an interrupted run; the figures cover both parts.")
         if self.withheld:
@@ -110,6 +114,7 @@ def index_input(
     sync: bool = False,
     mirror: bool | None = None,
     id_type: str | None = None,
+    kind: str | None = None,
     max_removed: float | None = None,
     max_reject_rate: float = 0.05,
     memory: int | None = None,
@@ -121,11 +126,13 @@ def index_input(
     ``notify`` is called with messages for the user: the columns used, and warnings. The writer lock is taken before the
     input is read, so a job that cannot run fails early. ``sync`` removes the records of the source that are missing
     from the input, at most ``max_removed`` of them (``Safeguards``); without ids that is the default, which ``mirror``
-    overrides. Columns that are not requested are those that the source had before, if it had any. Stages reported to
-    ``progress``: those of ``index_rows``.
+    overrides. ``kind`` is the kind of the texts (``ingest``). Columns that are not requested are those that
+    the source had before, if it had any. Stages reported to ``progress``: those of ``index_rows``.
 
     Raises what ``indexer.reading.open`` and ``index_rows`` raise.
     """
+    if kind is not None:
+        kind_of(kind)  # before anything is read
     options = _with_known_columns(workspace, given.source, options)
     with given.opener(options) as opened:
         if not opened.columns:  # an empty file, which is allowed: only warn
@@ -146,6 +153,7 @@ def index_input(
                     on_reject=counted.add,
                     mirror=sync or identity == "content" if mirror is None else mirror,
                     id_type=id_type,
+                    kind=kind,
                     safeguards=Safeguards(max_removed, table.choice, given.is_named),
                     max_reject_rate=max_reject_rate,
                     memory=memory,
@@ -249,7 +257,9 @@ def index_rows(
             is_new = refresh_snapshot(snapshots, model.model_id, min_similarity=model.min_similarity, progress=progress)
         built = changed.snapshot_built or is_new
         result = IndexResult(
-            run.run_id, summary.accounts, summary.went_on, summary.withheld, encoded, built, clock.seconds
+            *(run.run_id, summary.accounts, summary.went_on, summary.withheld, encoded, built, clock.seconds),
+            kind=summary.kind,
+            kind_note=summary.kind_note,
         )
         run.manifest |= {"texts_encoded": encoded, "snapshot_built": built, "seconds": clock.seconds}
     return result

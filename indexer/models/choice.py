@@ -32,9 +32,13 @@ def asked_model(asked: str | None) -> Model | None:
     return None if asked is None else named_model(asked)
 
 
-def asked_or_shipped(asked: str | None = None) -> Model:
-    """Return the model that is asked for, or else the one that ships with neardup; raises as ``asked_model``."""
-    return asked_model(asked) or dedup.model.load_model()
+def asked_or_shipped(asked: str | None = None, kind: str | None = None) -> Model:
+    """Return the model that is asked for, or else the one that ships with neardup, for a kind of texts.
+
+    Raises what ``asked_model`` and ``Model.with_kind`` raise.
+    """
+    model = asked_model(asked) or dedup.model.load_model()
+    return model if kind is None else model.with_kind(kind)
 
 
 def named_model(asked: str) -> Model:

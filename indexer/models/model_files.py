@@ -22,7 +22,7 @@ from typing import IO, cast
 
 from dedup.encoder.pair_head import HEAD
 from dedup.errors import EnvironmentFault, InputRefused, UsageError
-from dedup.model import FILES, MANIFEST
+from dedup.model import FILES, MANIFEST, OPTIONAL_FILES
 
 NOT_A_MODEL = "E_MODEL"
 
@@ -94,7 +94,7 @@ def _chosen(source: Path, members: list[_Member]) -> dict[str, _Member]:
     for path, member in zip(paths, members, strict=True):
         inside = path.relative_to(root) if path.is_relative_to(root) else path
         name = str(inside)
-        if path.is_relative_to(root) and name in (MANIFEST, HEAD, *FILES):
+        if path.is_relative_to(root) and name in (MANIFEST, *FILES, *OPTIONAL_FILES):
             if name in chosen:
                 raise _refused(source, f"{member.path!r} is in it twice")
             chosen[name] = member
@@ -147,7 +147,7 @@ def _members_of_directory(source: Path) -> Iterator[list[_Member]]:
         paths = sorted(source.iterdir())
         for path in paths:
             real = path.resolve()
-            if path.name in (MANIFEST, HEAD, *FILES) and not (path.is_file() and not path.is_symlink()):
+            if path.name in (MANIFEST, *FILES, *OPTIONAL_FILES) and not (path.is_file() and not path.is_symlink()):
                 raise _refused(source, f"{path.name!r} is a link or no regular file; put the file itself there")
             if not real.is_relative_to(source.resolve()) and not _is_left_out(PurePosixPath(path.name)):
                 raise _refused(source, f"{path.name!r} is a link that leads out of the directory")

@@ -112,7 +112,7 @@ def add_model(source: Path, name: str | None = None) -> tuple[Registered, bool]:
         copy_model(source, folder)
         try:
             model = dedup.model.load_model(folder)
-            _ = model.encoder, model.head
+            _ = model.encoder, model.head, [model.with_kind(kind) for kind in model.kinds]
         except VersionMismatch as error:
             message = str(error).replace(str(folder), str(source))
             raise InputRefused(f"{source} is refused: {message}", NOT_A_MODEL) from None

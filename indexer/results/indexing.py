@@ -20,6 +20,7 @@ class Added:
     ``removed`` counts records that were removed because the input does not hold them. ``notes`` are sentences on the
     columns that were used, and on anything odd about the input or left undone. ``reasons`` tell why rows were rejected,
     the most frequent first. ``run_id`` is the run of ``Index.status().runs``; None if an empty file was allowed.
+    ``kind`` is the kind of the texts: company, person or text.
     """
 
     source: str
@@ -34,6 +35,7 @@ class Added:
     run_id: int | None = None
     text_columns: tuple[str, ...] = ()
     id_column: str | None = None
+    kind: str = "company"
 
     @classmethod
     def of(cls, done: InputIndexed, rejected: Sequence[Rejected], reasons: Reasons, notes: Sequence[str]) -> Added:
@@ -43,7 +45,7 @@ class Added:
         rows, notes = done.result.rows, (*notes, *reasons.sentences(), *done.result.notes)
         counts = rows.rows_in, rows.added, rows.changed, rows.unchanged, rows.removed
         more = tuple(reasons.all()), done.result.run_id, done.text_columns, done.id_column
-        return cls(done.source, *counts, tuple(rejected), notes, *more)
+        return cls(done.source, *counts, tuple(rejected), notes, *more, kind=done.result.kind)
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{getattr(self, name):,} {name}" for name in ("added", "changed", "unchanged", "removed"))

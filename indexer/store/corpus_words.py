@@ -1,4 +1,6 @@
-"""What the texts of a store say about names (``dedup.text.corpus``), so that its common words weigh less.
+"""Of which kind the texts of a store are, and what they say about names (``dedup.text.corpus``).
+
+Words that are common in the store weigh less.
 
 They are counted after a job that changes the number of texts by more than a tenth, on an evenly spaced sample of at
 most 100,000 texts, and kept in ``store_meta`` under ``corpus``. They are a cache: without them a model uses only its
@@ -12,11 +14,13 @@ import logging
 
 from sqlalchemy import Connection, delete, func, insert, select
 
+from dedup.evidence.kinds import KINDS
 from dedup.matching.matcher import Matcher
 from dedup.runtime.progress import Progress, no_progress
 from dedup.text.corpus import SMALLEST, Corpus, describe_sample, sampling_step
 from indexer.store import schema
 from indexer.store.integrity import settings
+from indexer.store.integrity.values import damaged
 from indexer.store.store import Store
 
 _MAX_CHANGE = 0.1
@@ -36,7 +40,8 @@ def refresh_word_counts(store: Store, progress: Progress = no_progress) -> None:
     column = schema.text.c
     step = sampling_step(n)
     normals = [normal for (normal,) in store.read(select(column.normal).where(column.text_id % step == 0))]
-    corpus = describe_sample(normals, lambda done, total: progress("words", done, total))
+    words_of = KINDS[kind_of_store(store)].words_of
+    corpus = describe_sample(normals, lambda done, total: progress("words", done, total), words_of)
     value = json.dumps({"texts": n, "corpus": corpus.to_json()}, ensure_ascii=False)
     meta = schema.store_meta
 
@@ -47,9 +52,40 @@ def refresh_word_counts(store: Store, progress: Progress = no_progress) -> None:
     store.write(work)
 
 
+def kinds_of_sources(store: Store) -> dict[str, str]:
+    """Return the kind of the texts of each source that has records, by its name.
+
+    Raises:
+        CorruptStore: one is no kind.
+    """
+    meta, source, record = schema.store_meta.c, schema.source.c, schema.record.c
+    chosen = dict(
+        tuple(row) for row in store.read(select(meta.key, meta.value).where(meta.key.startswith(settings.KIND)))
+    )
+    for key, kind in chosen.items():
+        if kind not in settings.TEXT_KINDS:
+            raise damaged(f"Table store_meta has {kind!r} under {key!r}, which is no kind of texts.")
+    has_records = select(record.record_id).where(record.source_id == source.source_id).exists()
+    return {
+        name: chosen.get(f"{settings.KIND}{source_id}", settings.TEXT_KINDS[0])
+        for source_id, name in store.read(select(source.source_id, source.name).where(has_records))
+    }
+
+
+def kind_of_store(store: Store) -> str:
+    """Return the kind of the texts of a store, which all its sources have in common."""
+    return next(iter(kinds_of_sources(store).values()), settings.TEXT_KINDS[0])
+
+
+def model_of_kind(store: Store, model: Matcher) -> Matcher:
+    """Return ``model`` for the kind of the store's texts."""
+    kind = kind_of_store(store)
+    return model if kind == model.kind else model.with_kind(kind)
+
+
 def model_with_corpus(store: Store, model: Matcher) -> Matcher:
-    """Return ``model`` with what the store's texts say about names."""
-    corpus = corpus_of(store)
+    """Return ``model`` for the kind of the store's texts, with what they say about names."""
+    model, corpus = model_of_kind(store, model), corpus_of(store)
     return model.with_corpus(corpus) if corpus else model
 
 

@@ -25,6 +25,8 @@ class FakeModel:
     min_similarity = 0.3
     scorer = None
     candidate_share = None
+    kind = "company"
+    kinds = ("company",)
 
     @property
     def encoder(self):

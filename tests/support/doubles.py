@@ -49,6 +49,8 @@ class FakeModel:
     head: None = None
     name: str = "fake"
     is_shipped: bool = True
+    kind: str = "company"
+    kinds: tuple[str, ...] = ("company",)
 
     @property
     def fingerprint(self) -> str:

@@ -86,10 +86,10 @@ def tune_scorer(model: Model, pairs: PairSet, seed: int, progress: Progress) -> 
     rows = evidence_rows(model, pairs, progress)
     parts = [part for part in folds(pairs, _FOLDS, seed) if len(part.validation) and len(part.training)]
     held = np.concatenate([part.validation for part in parts])
-    before = model.scorer.log_odds(rows[held])
+    before = model.additive.log_odds(rows[held])
     candidates: dict[float, NDArray[np.float64]] = {}
     for at, strength in enumerate(STRENGTHS):
-        fitted = [adapt_scorer(model.scorer, rows[part.training], labels[part.training], strength) for part in parts]
+        fitted = [adapt_scorer(model.additive, rows[part.training], labels[part.training], strength) for part in parts]
         candidates[strength] = np.concatenate(
             [one.log_odds(rows[part.validation]) for one, part in zip(fitted, parts, strict=True)]
         )
@@ -99,8 +99,8 @@ def tune_scorer(model: Model, pairs: PairSet, seed: int, progress: Progress) -> 
     strength = max(found, key=lambda one: (round(found[one]["best_f1"], 3), -found[one]["log_loss"]))
     worth = _worth(truth, before)
     if found[strength]["best_f1"] < worth["best_f1"] + MIN_GAIN:
-        return Tuned(model.scorer, None, worth, found[strength])
-    return Tuned(adapt_scorer(model.scorer, rows, labels, strength), strength, worth, found[strength])
+        return Tuned(model.additive, None, worth, found[strength])
+    return Tuned(adapt_scorer(model.additive, rows, labels, strength), strength, worth, found[strength])
 
 
 def scorer_for_encoder(model: Model, pairs: PairSet, seed: int, progress: Progress) -> Tuned:
@@ -112,7 +112,7 @@ def scorer_for_encoder(model: Model, pairs: PairSet, seed: int, progress: Progre
     rows, labels = evidence_rows(model, pairs, progress), pairs.positive.astype(np.float64)
 
     def fit(some: NDArray[np.int64] | slice) -> Scorer:
-        return adapt_scorer(model.scorer, rows[some], labels[some], _ENCODER_STRENGTH, new=("similarity",))
+        return adapt_scorer(model.additive, rows[some], labels[some], _ENCODER_STRENGTH, new=("similarity",))
 
     parts = [part for part in folds(pairs, _FOLDS, seed) if len(part.validation) and len(part.training)]
     held = np.concatenate([part.validation for part in parts])

@@ -25,7 +25,7 @@ from dedup.errors import UsageError
 from dedup.evaluation.classified import best_threshold
 from dedup.evaluation.pair_set import PairSet
 from dedup.evidence.scorer import Scorer
-from dedup.model import FILES, FORMAT_VERSION, Model, load_model
+from dedup.model import FILES, FORMAT_VERSION, OPTIONAL_FILES, Model, load_model
 from dedup.text.normalise import NORMALISER_VERSION
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ MANIFEST = "manifest.json"
 TRAINING = "training"
 """Folder of the metrics, curves and checkpoints within a model directory."""
 
-_OWN = {MANIFEST, TRAINING, HEAD, *FILES, "checkpoint.pt"}
+_OWN = {MANIFEST, TRAINING, *FILES, *OPTIONAL_FILES, "checkpoint.pt"}
 _MISSED = 0.01
 """Share of the positive pairs that batch jobs may leave out by their similarity."""
 
@@ -91,7 +91,7 @@ def write_network(
         encoder = OnnxEncoder(Path(folder) / "encoder.onnx")
         cosines = _positive_cosines(encoder, validation)
     contents |= {name: (base.directory / name).read_bytes() for name in ("rarity.json", "words.json")}
-    contents["scorer.json"] = _json((scorer or base.scorer).to_json())
+    contents["scorer.json"] = _json((scorer or base.additive).to_json())
     reader = siamese.encoder.reader
     tokens = (
         {"tokeniser": {"unit": reader.unit, "max_length": reader.max_length, "tokens": reader.size}}
@@ -133,8 +133,8 @@ def _write(output: Path, contents: Mapping[str, bytes], manifest: Mapping[str, A
     """Write the files, then the manifest with their hashes, and load the model as a check."""
     hashes = {name: sha256(content).hexdigest() for name, content in contents.items()}
     (_made(output) / MANIFEST).unlink(missing_ok=True)
-    if HEAD not in contents:
-        (output / HEAD).unlink(missing_ok=True)
+    for name in set(OPTIONAL_FILES) - set(contents):
+        (output / name).unlink(missing_ok=True)
     for name, content in {**contents, MANIFEST: _json({**manifest, "files": hashes})}.items():
         temporary = output / f"{name}.tmp"
         temporary.write_bytes(content)

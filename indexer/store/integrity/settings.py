@@ -7,6 +7,7 @@ writer                epoch and number of the last writing transaction (``indexe
 model                 the model of the vectors, unless it ships with neardup (``indexer.models.stored``)
 corpus                what the texts say about names (``indexer.store.corpus_words``); a cache
 columns:SOURCE_ID     the text and id columns of a source (``indexer.ingest.safeguards``)
+kind:SOURCE_ID        the kind of texts of a source: company, person or text (``indexer.ingest.text_kinds``)
 id_type:SOURCE_ID     the type of the ids of a source that was filled from Python (``indexer.ingest.id_types``)
 """
 
@@ -39,9 +40,13 @@ CORPUS = "corpus"
 MODEL = "model"
 COLUMNS = "columns:"
 ID_TYPE = "id_type:"
+KIND = "kind:"
 
 ID_TYPES = ("str", "int", "float", "bool", "UUID", "Decimal", "date", "datetime")
 """Types of ids that a source can remember."""
+
+TEXT_KINDS = ("company", "person", "text")
+"""Kinds of texts (``dedup.evidence.kinds``); the first is that of a source without this setting."""
 
 
 def corpus_of(value: str) -> tuple[int, Corpus]:
@@ -125,6 +130,7 @@ _REQUIRED = {
 _CORPUS = each("the word counts of the texts", _is_corpus)
 _MODEL = each("the name and hashes of a model", _is_model)
 _COLUMNS = each("the text and id columns of a source", _are_columns)
+_KIND = each(f"one of {', '.join(TEXT_KINDS)}", TEXT_KINDS.__contains__)
 _ID_TYPE = each(f"one of {', '.join(ID_TYPES)}", ID_TYPES.__contains__)
 
 
@@ -160,6 +166,8 @@ def faults_of_settings(rows: Iterable[tuple[Any, Any]]) -> Iterator[str]:
             yield from _faults(key, _MODEL, [value])
         elif isinstance(key, str) and key.startswith(ID_TYPE):
             yield from _faults(key, _ID_TYPE, [value])
+        elif isinstance(key, str) and key.startswith(KIND):
+            yield from _faults(key, _KIND, [value])
         elif isinstance(key, str) and key.startswith(COLUMNS):
             yield from _faults(key, _COLUMNS, [value])
         else:

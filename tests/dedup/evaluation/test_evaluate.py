@@ -44,6 +44,7 @@ class LetterModel:
     min_similarity: float = 0.2
     scorer: None = None
     candidate_share: None = None
+    kind: str = "company"
     asked: list[tuple[str, str]] = field(default_factory=list)
 
     def with_corpus(self, corpus: Corpus) -> LetterModel:

@@ -1,11 +1,15 @@
 """A new piece of evidence takes one entry in the registry: its column, direction and reason follow from it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from dedup.evidence.explain import explain
-from dedup.evidence.features import FEATURES, REGISTRY, Feature, Registry
+from dedup.evidence.features import FEATURES, REGISTRY
+from dedup.evidence.kinds import COMPANY
 from dedup.evidence.name_pairs import PairBatch, pair_names
+from dedup.evidence.registry import Feature, Registry
 from dedup.evidence.scorer import Curve, Scorer
 from dedup.matching.evidence_bounds import bounds_of_names, bounds_of_parts, consonant_bounds
 from dedup.matching.name_table import describe, table_of_names
@@ -38,7 +42,7 @@ def test_one_entry_adds_a_column():
 def test_one_entry_adds_a_reason():
     flat = [Curve((0.0, 1.0), (0.0, 0.0)) for _ in REGISTRY]
     scorer = Scorer(0.0, (*flat, Curve((0.0, 1.0), (-2.0, 0.0))))
-    found = explain("acme", "acme b", 0.5, scorer, WORD_MODEL, LONGER)
+    found = explain("acme", "acme b", 0.5, scorer, WORD_MODEL, replace(COMPANY, registry=LONGER))
     assert [(reason.label, reason.log_odds) for reason in found.contributions[1:]] == [("both names end in e", -2.0)]
 
 

@@ -1,0 +1,1 @@
+"""Evidence on two names of persons: given names, surnames, initials, titles."""

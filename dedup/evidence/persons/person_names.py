@@ -1,0 +1,132 @@
+"""Names of persons, read: without titles and degrees, with what given names are also called.
+
+The table ``data/persons.json`` was written for this project: titles, academic degrees and particles, generations
+(``Jr.``), and one line for each given name with its short forms and its forms in other languages.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import cache, lru_cache
+from importlib import resources
+from typing import NamedTuple
+
+from dedup.text.normalise import fold
+
+_REMEMBERED = 1 << 15
+_ARTICLES = frozenset({"the", "of", "and", "&"})
+_SOUNDS = (
+    ("tch", "c"), ("sch", "s"), ("tsch", "c"), ("kh", "h"), ("ph", "f"), ("gh", "g"), ("sh", "s"), ("ch", "c"),
+    ("th", "t"), ("dh", "d"), ("ck", "k"), ("ks", "x"), ("ou", "u"), ("oo", "u"), ("ee", "i"), ("y", "i"), ("j", "i"),
+    ("w", "v"), ("q", "k"), ("c", "k"), ("z", "s"),
+)  # fmt: skip
+_VOWELS = frozenset("aeiouh")
+
+
+class PersonTables(NamedTuple):
+    """Words of names: titles, degrees, particles; generations and given names, each by word."""
+
+    titles: frozenset[str]
+    degrees: frozenset[str]
+    particles: frozenset[str]
+    generations: Mapping[str, str]
+    spellings: Mapping[str, frozenset[int]]
+
+
+class PersonName(NamedTuple):
+    """A name read: its ``words`` without titles, degrees and generation, also ``joined`` without spaces.
+
+    ``generation`` is that of ``Jr.``, ``Sr.`` or ``III``, empty for none; ``initials`` the first letters of the words.
+    """
+
+    words: tuple[str, ...]
+    joined: str
+    generation: str
+    initials: str
+
+
+@cache
+def tables() -> PersonTables:
+    """Return the tables of ``data/persons.json``."""
+    data = json.loads(resources.files("dedup").joinpath("data/persons.json").read_text(encoding="utf-8"))
+    groups: dict[str, set[int]] = {}
+    for number, line in enumerate(data["spellings"]):
+        for word in line.split():
+            groups.setdefault(word, set()).add(number)
+    titles, degrees, particles = (frozenset(data[key].split()) for key in ("titles", "degrees", "particles"))
+    spellings = {word: frozenset(found) for word, found in groups.items()}
+    return PersonTables(titles, degrees, particles, data["generations"], spellings)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def read(normal_form: str) -> PersonName:
+    """Read a normal form; there is always a word, and a name that is nothing but titles keeps them.
+
+    Titles stand before a name or after a surname (``Smith Dr John``), degrees and generations at the end.
+    """
+    known = tables()
+    all_words = [word for word in fold(normal_form).split() if word not in _ARTICLES] or [normal_form]
+    words = list(all_words)
+    while len(words) > 1 and words[0] in known.titles:
+        del words[0]
+    generation = ""
+    while len(words) > 1 and (words[-1] in known.degrees or _is_generation(words) or _is_ph_d(words)):
+        if _is_generation(words):
+            generation = known.generations[words[-1]]
+        del words[-2 if _is_ph_d(words) else -1 :]
+    inner = [word for place, word in enumerate(words) if place in (0, len(words) - 1) or word not in _INNER_TITLES]
+    words = inner or all_words
+    return PersonName(tuple(words), "".join(words), generation, "".join(word[0] for word in words))
+
+
+_INNER_TITLES = frozenset({"dr", "prof", "mr", "mrs", "ms", "sir", "rev"})
+
+
+def _is_generation(words: Sequence[str]) -> bool:
+    return len(words) > 2 and words[-1] in tables().generations
+
+
+def _is_ph_d(words: Sequence[str]) -> bool:
+    return len(words) > 2 and words[-2:] == ["ph", "d"]
+
+
+def words_of(normal_form: str) -> tuple[str, ...]:
+    """Return the words by which the names of a corpus are counted."""
+    return read(normal_form).words
+
+
+def are_spellings(one: str, other: str) -> bool:
+    """Return whether two words are known as forms of one given name."""
+    known = tables().spellings
+    return not known.get(one, frozenset()).isdisjoint(known.get(other, frozenset()))
+
+
+def differ_in_gender(one: str, other: str) -> bool:
+    """Return whether one of two words is the feminine of the other (``Michaela``, ``Olga``, ``Baranova``)."""
+    if are_spellings(one, other):
+        return False
+    one, other = (word[:-1] if word.endswith("ah") else word for word in (one, other))
+    if one.endswith("a") == other.endswith("a"):
+        return False
+    feminine, masculine = (one, other) if one.endswith("a") else (other, one)
+    return feminine[:-1] in (masculine, masculine[:-1]) or _consonants(feminine) == _consonants(masculine)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def sound_of(word: str) -> str:
+    """Return the consonants of a word as they sound in any transliteration, with its first letter."""
+    return word[:1].translate(_FIRST) + _consonants(word)
+
+
+_FIRST = str.maketrans("jcqkyw", "ikkkiv")
+
+
+def _consonants(word: str) -> str:
+    for spelt, sound in _SOUNDS:
+        word = word.replace(spelt, sound)
+    result = ""
+    for letter in word:
+        if letter not in _VOWELS and not result.endswith(letter):
+            result += letter
+    return result

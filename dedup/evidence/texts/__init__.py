@@ -1,0 +1,1 @@
+"""Evidence on two texts that are no names: products, titles, citations, addresses, sentences."""

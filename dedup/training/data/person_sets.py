@@ -1,0 +1,153 @@
+"""Labelled and generated pairs of names of persons, from which their scorer learns."""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from dedup.encoder.cosine import exact_neighbours
+from dedup.encoder.onnx import Encoder
+from dedup.evidence.persons.person_names import read, tables
+from dedup.training.data.sources import LabelledPairs, is_one_in, read_pairs
+
+_NEIGHBOURS = 12
+_UNLIKE = 2
+"""Names of others that a name is paired with: the nearest ones, so they are hard to tell apart."""
+
+_TITLES = ("dr", "prof", "mr", "mrs", "ms", "sir", "the honorable", "rev", "hon", "prof dr", "capt")
+_DEGREES = ("md", "phd", "mba", "jd", "esq", "dds", "rn", "cpa", "ph d", "pe", "obe", "msc", "jr")
+
+
+def is_held_back(name: str) -> bool:
+    """Return whether the aliases of this full name are kept for measuring; one in five, by hash."""
+    return is_one_in(5, name)
+
+
+def read_person_pairs(data: Path, encoder: Encoder, *, held_back: bool) -> LabelledPairs | None:
+    """Return aliases of well-known persons, and pairs of the nearest names of different persons; None without a file.
+
+    ``held_back``: those of the persons that the scorer does not learn from, instead of the others.
+    """
+    path = data / "pairs" / "person_aliases_train.csv.gz"
+    if not path.is_file():
+        return None
+    pairs = read_pairs(path)
+    known: defaultdict[str, set[str]] = defaultdict(set)
+    for full, alias in zip(pairs.left, pairs.right, strict=True):
+        known[full].add(alias)
+        known[alias].add(full)
+    rows = [
+        (full, alias)
+        for full, alias in zip(pairs.left, pairs.right, strict=True)
+        if full != alias and is_held_back(full) == held_back
+    ]
+    left, right = [full for full, _ in rows], [alias for _, alias in rows]
+    others = _unlike(list(dict.fromkeys(left)), right, known, encoder)
+    labels = [1] * len(left) + [0] * len(others)
+    return LabelledPairs(left + [one for one, _ in others], right + [other for _, other in others], labels)
+
+
+def _unlike(
+    full: Sequence[str], aliases: Sequence[str], known: defaultdict[str, set[str]], encoder: Encoder
+) -> list[tuple[str, str]]:
+    """Return each full name with the nearest names of other persons: full ones and aliases."""
+    names = list(dict.fromkeys([*full, *aliases]))
+    places = {name: at for at, name in enumerate(names)}
+    codes = encoder.encode(names)
+    neighbours, _ = exact_neighbours(codes[[places[name] for name in full]], codes, _NEIGHBOURS)
+    found = []
+    for name, near in zip(full, neighbours.tolist(), strict=True):
+        relatives = {name, *known[name]}
+        relatives |= {other for alias in known[name] for other in known[alias]}
+        strangers = [names[at] for at in near if at >= 0 and relatives.isdisjoint({names[at], *known[names[at]]})]
+        found += [(name, stranger) for stranger in strangers[:_UNLIKE]]
+    return found
+
+
+class PersonPairs:
+    """Generates pairs of names of persons: written otherwise, and of others with a part of the name in common."""
+
+    def __init__(self, names: Sequence[str], rng: random.Random) -> None:
+        self._names = [words for name in names if 2 <= len(words := read(name).words) <= 4]
+        self._rng = rng
+        groups: defaultdict[int, list[str]] = defaultdict(list)
+        for word, numbers in tables().spellings.items():
+            for number in numbers:
+                groups[number].append(word)
+        self._forms = groups
+        self._same: tuple[Callable[[tuple[str, ...]], list[str]], ...] = (
+            self._titled, self._reordered, self._initial, self._shorter, self._misspelt, self._other_form,
+        )  # fmt: skip
+        self._different: tuple[Callable[[tuple[str, ...]], list[str]], ...] = (
+            self._other_given, self._other_surname, self._other_given, self._feminine, self._other_initial,
+            self._other_generation,
+        )  # fmt: skip
+
+    def pairs(self, number: int) -> LabelledPairs:
+        """Return so many pairs of each label."""
+        left, right, labels = [], [], []
+        for label, makers in ((1, self._same), (0, self._different)):
+            for _ in range(number):
+                words = self._rng.choice(self._names)
+                maker = self._rng.choice(makers)
+                right.append(" ".join(maker(words)))
+                left.append(" ".join((*words, "sr") if maker == self._other_generation else words))
+                labels.append(label)
+        return LabelledPairs(left, right, labels)
+
+    def _titled(self, words: tuple[str, ...]) -> list[str]:
+        title, degree = self._rng.choice(_TITLES), self._rng.choice(_DEGREES)
+        shape = self._rng.randrange(3)
+        return [*([title] if shape != 1 else []), *words, *([degree] if shape else [])]
+
+    def _reordered(self, words: tuple[str, ...]) -> list[str]:
+        return [words[-1], *words[:-1]]
+
+    def _initial(self, words: tuple[str, ...]) -> list[str]:
+        if len(words) > 2 and self._rng.random() < 0.6:
+            return [words[0], *(word[0] for word in words[1:-1]), words[-1]]
+        return [words[0][0], *words[1:]]
+
+    def _shorter(self, words: tuple[str, ...]) -> list[str]:
+        return [words[0], words[-1]] if len(words) > 2 else self._reordered(words)
+
+    def _misspelt(self, words: tuple[str, ...]) -> list[str]:
+        at = self._rng.randrange(len(words))
+        word = words[at]
+        if len(word) < 5:
+            return self._reordered(words)
+        place = self._rng.randrange(1, len(word) - 1)
+        spelt = self._rng.choice((word[:place] + word[place + 1 :], word[:place] + word[place] + word[place:]))
+        return [*words[:at], spelt, *words[at + 1 :]]
+
+    def _other_form(self, words: tuple[str, ...]) -> list[str]:
+        numbers = sorted(tables().spellings.get(words[0], ()))
+        forms = [form for number in numbers for form in self._forms[number] if form != words[0]]
+        return [self._rng.choice(forms), *words[1:]] if forms else self._titled(words)
+
+    def _other_given(self, words: tuple[str, ...]) -> list[str]:
+        return (
+            [self._rng.choice(self._names)[0], *words[1:]]
+            if self._rng.random() < 0.7
+            else [
+                self._rng.choice(self._names)[0],
+                words[-1],
+            ]
+        )
+
+    def _other_surname(self, words: tuple[str, ...]) -> list[str]:
+        return [*words[:-1], self._rng.choice(self._names)[-1]]
+
+    def _feminine(self, words: tuple[str, ...]) -> list[str]:
+        first = words[0]
+        if first.endswith("a"):
+            return [first[:-1] + self._rng.choice(("", "o")), *words[1:]]
+        return [(first[:-1] if first.endswith("o") else first) + "a", *words[1:]]
+
+    def _other_initial(self, words: tuple[str, ...]) -> list[str]:
+        return [self._rng.choice("abcdefghijklmnoprstw".replace(words[0][0], "")), *words[1:]]
+
+    def _other_generation(self, words: tuple[str, ...]) -> list[str]:
+        return [*words, "jr"]
