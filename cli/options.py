@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dedup.evidence.fields.field_kinds import FieldKind
+
 if TYPE_CHECKING:
     from indexer.reading.rows import ReadOptions
 
@@ -138,6 +140,16 @@ IdColumn = Annotated[
         "--id",
         metavar="COLUMN",
         help="Column that holds the record ids; '' for none. Default: that of the source, or found, if there is one.",
+    ),
+]
+FieldColumns = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--field",
+        metavar="COLUMN[:KIND]",
+        help="Further column that serves as evidence, such as city, postcode, vat:id or name2:company; repeat it. Kinds: "
+        f"{', '.join(FieldKind)}. Default: those of the source; '' for none. A kind left out is found by the name and "
+        "the values.",
     ),
 ]
 Encoding = Annotated[
@@ -306,6 +318,7 @@ def reading_of(arguments: Mapping[str, Any], text_columns: list[str] | None) -> 
     return ReadOptions(
         text_columns=text_columns or (),
         id_column=arguments["id"],
+        field_columns=[(name, None) for name in arguments.get("field") or ()],
         header=not arguments["no_header"],
         fix_mojibake=arguments["fix_mojibake"],
         allow_empty=arguments["allow_empty"],

@@ -9,6 +9,7 @@ from typing import Any, Self, Unpack, overload
 
 from dedup.errors import UsageError, WriterBusy
 from indexer.arguments import (
+    FieldColumns,
     Label,
     ModelOption,
     Sources,
@@ -129,6 +130,7 @@ class Index(Findings):
         *,
         text: TextColumns = None,
         id: Label | None = None,
+        fields: FieldColumns = None,
         source: str | None = None,
         sync: bool = False,
         max_removed: float | None = None,
@@ -138,7 +140,8 @@ class Index(Findings):
         """Add the rows of a file or of Python objects; rows with known ids are updated.
 
         ``data`` is a path, or rows as ``deduplicate`` takes them. Columns that are not named are those of the source,
-        or found by their names and values. ``source`` is the collection the rows belong to: the name of the file, or
+        or found by their names and values. ``fields`` are further columns that serve as evidence, as ``["city", "vat"]``
+        or ``{"city": "city", "vat": "id"}`` with their kinds (``dedup index --field``). ``source`` is the collection the rows belong to: the name of the file, or
         ``python``. Without an id column a row is known by its content. With ``sync``, records of the source that are
         not in ``data`` are removed; a file without ids always replaces its source. At most the share ``max_removed`` of
         the records is removed (default: 0.1, but up to 10 if that is at most half of them). Of 100 rows or more, at
@@ -152,7 +155,7 @@ class Index(Findings):
             TooManyRemoved: more records than ``max_removed`` would be removed; nothing was changed.
             WriterBusy, EnvironmentFault: another process is writing; the disk or the database fails.
         """
-        options, rejects = read_options_of(data, text, id, reading), RejectsList()
+        options, rejects = read_options_of(data, text, id, reading, fields), RejectsList()
         table = None
         if is_file := isinstance(data, str | os.PathLike):
             (given,) = inputs_of_files([os.fspath(data)], None if source is None else source_of(source))

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from dedup.errors import UsageError
+from dedup.evidence.fields.field_kinds import FieldKind
 from dedup.matching.matcher import Matcher
 from dedup.model import load_model
 from indexer.ingest import id_types
@@ -28,6 +29,8 @@ Label = str | int
 """The name of a column; a number where the columns of a data frame are numbered."""
 TextColumns = Label | Sequence[Label] | None
 """A column, several to be joined with a space, or None: the column is found by its name."""
+FieldColumns = Label | Sequence[Label] | Mapping[Label, str | None] | None
+"""Columns that serve as evidence: names, or a dict of names and kinds, of which None is found; empty for none."""
 Sources = str | Iterable[str]
 """The name of a source, or those of several."""
 ModelOption = Matcher | str | os.PathLike[str] | None
@@ -87,14 +90,17 @@ def python_input_of(data: object, options: ReadOptions, source: str | None) -> t
     return opener(options), Input(name, (), opener, source is not None)
 
 
-def read_options_of(data: object, text: TextColumns, id: Label | None, reading: ReadingOptions) -> ReadOptions:
+def read_options_of(
+    data: object, text: TextColumns, id: Label | None, reading: ReadingOptions, fields: FieldColumns = None
+) -> ReadOptions:
     """Return how to read ``data``; raises ``UsageError`` for an option that there is not, or that is for files only."""
     known = ReadingOptions.__annotations__
     if unknown := sorted(reading.keys() - known):
         raise UsageError(f"There is no option {unknown[0]!r}; the options of reading are {', '.join(known)}.")
     if not isinstance(data, str | os.PathLike) and (for_files := sorted(reading.keys() & _OF_FILES)):
         raise UsageError(f"{for_files[0]}= applies only to files.")
-    return ReadOptions(text_columns=text_columns_of(text), id_column=id_column_of(id), **reading)
+    of_fields = field_columns_of(fields)
+    return ReadOptions(text_columns=text_columns_of(text), id_column=id_column_of(id), field_columns=of_fields, **reading)
 
 
 @cache
@@ -143,6 +149,22 @@ def text_columns_of(text: TextColumns) -> list[str]:
 def id_column_of(id: Label | None) -> str | None:
     """Return the name of the id column; None if it is to be found. Raises ``UsageError``."""
     return None if id is None else _label(id, "id")
+
+
+def field_columns_of(fields: FieldColumns) -> list[tuple[str, str | None]]:
+    """Return columns that serve as evidence with their kinds; an empty name if there are to be none.
+
+    Raises ``UsageError``.
+    """
+    if fields is None:
+        return []
+    if isinstance(fields, str | int):
+        fields = [fields]
+    pairs = fields.items() if isinstance(fields, Mapping) else ((name, None) for name in fields)
+    found = [(_label(name, "fields"), kind) for name, kind in pairs]
+    if bad := [kind for _, kind in found if kind is not None and not isinstance(kind, str)]:
+        raise UsageError(f"fields has the kind {bad[0]!r}; give one of {', '.join(FieldKind)}, or None to find it.")
+    return found or [("", None)]
 
 
 def source_of(source: str) -> str:

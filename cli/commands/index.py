@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 EXAMPLES = options.examples(
     "dedup index companies.csv",
     "dedup index suppliers.parquet -t name -t city --id supplier_no",
+    "dedup index customers.csv --field city --field postcode --field vat:id",
     "dedup index 2024.csv.gz 2025.jsonl.zst -s customers",
     "zcat export.gz | dedup index - -s crm",
     'dedup index --from-sql "SELECT id, name FROM customers" --source-url postgresql://reader@host/crm',
@@ -90,6 +91,7 @@ def index(
     files: Files = None,
     text: options.TextColumns = None,
     id: options.IdColumn = None,
+    field: options.FieldColumns = None,
     source: Source = None,
     sync: Sync = False,
     max_removed: MaxRemoved = None,
@@ -122,7 +124,8 @@ def index(
     """Load files or SQL results into the index.
 
     With an id column, rows with a known id update their record and other rows are added. Without one, rows are
-    identified by their content, and records that are missing from the input are removed.
+    identified by their content, and records that are missing from the input are removed. Fields are further columns that
+    tell records apart or bring them together: an address, an official number, a phone number, an e-mail address.
 
     Indexing the same file again changes nothing. An interrupted run continues when it is started again. Several
     files are indexed one after the other until one is refused. Exit code 3: done, but some rows were rejected. Exit
@@ -254,6 +257,7 @@ def _entry(done: InputIndexed, refused: RejectsFile | RejectsStream, listed_in: 
         "run_id": result and result.run_id,
         "text_columns": done.text_columns,
         "id_column": done.id_column,
+        "fields": dict(done.fields),
         "rows": rows.pop("rows_in"),
         **rows,
         "withheld": result.withheld if result else 0,
