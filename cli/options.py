@@ -37,6 +37,13 @@ class Format(StrEnum):
     parquet = "parquet"
 
 
+class BranchRule(StrEnum):
+    """What records of one name in different towns are."""
+
+    separate = "separate"
+    merge = "merge"
+
+
 class LogFormat(StrEnum):
     """Formats of the messages on standard error as lines of a log."""
 
@@ -147,9 +154,9 @@ FieldColumns = Annotated[
     typer.Option(
         "--field",
         metavar="COLUMN[:KIND]",
-        help="Further column that serves as evidence, such as city, postcode, vat:id or name2:company; repeat it. Kinds: "
-        f"{', '.join(FieldKind)}. Default: those of the source; '' for none. A kind left out is found by the name and "
-        "the values.",
+        help="Further column that serves as evidence, such as city, postcode, vat:id or name2:company; repeat it. "
+        f"Kinds: {', '.join(FieldKind)}. Default: those of the source; '' for none. A kind left out is found by the "
+        "name and the values.",
     ),
 ]
 Encoding = Annotated[

@@ -140,8 +140,9 @@ class Index(Findings):
         """Add the rows of a file or of Python objects; rows with known ids are updated.
 
         ``data`` is a path, or rows as ``deduplicate`` takes them. Columns that are not named are those of the source,
-        or found by their names and values. ``fields`` are further columns that serve as evidence, as ``["city", "vat"]``
-        or ``{"city": "city", "vat": "id"}`` with their kinds (``dedup index --field``). ``source`` is the collection the rows belong to: the name of the file, or
+        or found by their names and values. ``fields`` are further columns that serve as evidence: their names, or a
+        dict with their kinds, ``{"city": "city", "vat": "id"}`` (``dedup index --field``). ``source`` is the collection
+        the rows belong to: the name of the file, or
         ``python``. Without an id column a row is known by its content. With ``sync``, records of the source that are
         not in ``data`` are removed; a file without ids always replaces its source. At most the share ``max_removed`` of
         the records is removed (default: 0.1, but up to 10 if that is at most half of them). Of 100 rows or more, at

@@ -56,6 +56,14 @@ class ReportOptions(TypedDict, total=False):
     raw: bool
     full: bool
     since: int | None
+    branches: str
+
+
+def merges_branches(branches: object) -> bool:
+    """Return whether records of one name in different towns are one. Raises ``UsageError`` for an unknown rule."""
+    if branches not in ("merge", "separate"):
+        raise UsageError(f"branches is {branches!r}; give 'merge' or 'separate'.")
+    return branches == "merge"
 
 
 def tables_of(options: ReportOptions) -> Tables:
@@ -100,7 +108,9 @@ def read_options_of(
     if not isinstance(data, str | os.PathLike) and (for_files := sorted(reading.keys() & _OF_FILES)):
         raise UsageError(f"{for_files[0]}= applies only to files.")
     of_fields = field_columns_of(fields)
-    return ReadOptions(text_columns=text_columns_of(text), id_column=id_column_of(id), field_columns=of_fields, **reading)
+    return ReadOptions(
+        text_columns=text_columns_of(text), id_column=id_column_of(id), field_columns=of_fields, **reading
+    )
 
 
 @cache

@@ -124,8 +124,8 @@ def index(
     """Load files or SQL results into the index.
 
     With an id column, rows with a known id update their record and other rows are added. Without one, rows are
-    identified by their content, and records that are missing from the input are removed. Fields are further columns that
-    tell records apart or bring them together: an address, an official number, a phone number, an e-mail address.
+    identified by their content, and records that are missing from the input are removed. Fields are further columns
+    that tell records apart or bring them together: an address, an official number, a phone number, an e-mail address.
 
     Indexing the same file again changes nothing. An interrupted run continues when it is started again. Several
     files are indexed one after the other until one is refused. Exit code 3: done, but some rows were rejected. Exit

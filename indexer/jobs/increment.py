@@ -8,7 +8,8 @@ that a full run gives under the same baseline:
 - Components are clustered again in which a text or a pair has come, gone or changed; all of them where people judged.
 - What people judged is applied to the pairs afterwards. The ledger has the pairs as they were found.
 
-Without a last report, with another threshold or model, or under a new baseline, all candidates are compared.
+Without a last report, with another threshold or model, or under a new baseline, all candidates are compared; also where
+the records have fields: what is kept of a report are pairs of texts, which do not tell of which records.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,11 +32,13 @@ from dedup.runtime.progress import Progress, no_progress
 from dedup.runtime.stopwatch import Stopwatch
 from dedup.runtime.versions import version_of
 from dedup.text.normalise import NORMALISER_VERSION
-from indexer.findings.baseline import Baseline, read_baseline
+from indexer.findings.baseline import Baseline, FieldBaseline, read_baseline
 from indexer.findings.ledger import LastRun, Ledger, TextPairs
 from indexer.jobs.duplicates import Duplicates, NearDuplicates, cluster_found, compare_candidates
+from indexer.jobs.fielding.slots import Slot, kinds_of, slots_of_store
+from indexer.jobs.fielding.store_items import items_of_store
 from indexer.jobs.loading import Corpus, centres_for
-from indexer.jobs.reviewing.judged_items import JudgedItems, Pairs, judged_items
+from indexer.jobs.reviewing.judged_items import JudgedItems, Pairs
 from indexer.jobs.reviewing.judgement_table import Judgement, read_judgements
 from indexer.store.corpus_words import corpus_of
 from indexer.store.store import Codes, Ids
@@ -99,10 +103,13 @@ def find(
     *,
     min_probability: float,
     full: bool = False,
+    merges_branches: bool = False,
     keep: Keep = lambda file: None,
     progress: Progress = no_progress,
 ) -> Found:
     """Find the near-duplicates of a store; with ``full``, everything is searched and compared again.
+
+    ``merges_branches``: whether records of one name in several places are the same.
 
     Stages reported to ``progress``: those of ``duplicates.find_duplicates``.
 
@@ -114,11 +121,13 @@ def find(
     clock = Stopwatch()
     with clock.stage("load"):
         pinned = read_baseline(snapshots.store, model.dimension)
+        slots = slots_of_store(snapshots.store)
         corpus = Corpus(snapshots, model, progress)
         renewal: str | None = "there is no earlier report"
         if pinned is not None and len(corpus.text_ids):
-            renewal = pinned.reason_to_renew(model, corpus.text_ids)
-        corpus.load(only_vectors=pinned is not None and renewal is None and not full)
+            records = snapshots.store.counts().records
+            renewal = pinned.reason_to_renew(model, corpus.text_ids, kinds_of(slots), records)
+        corpus.load(only_vectors=pinned is not None and renewal is None and not full and not slots)
         release_free_memory()
     with clock.stage("search"):
         generation, baseline = None, pinned
@@ -126,26 +135,35 @@ def find(
             generation, baseline = _new_baseline(snapshots, model, corpus, progress)
         search = _Search(snapshots, model, baseline, corpus.text_ids, corpus.codes, progress)
         search.run(ledger, full=full, keep=keep)
-    settings = _settings(model, baseline, min_probability) if renewal is None else None
-    before = search.before if ledger.last and ledger.last.settings == settings and not full else None
+    settings = _settings(model, baseline, min_probability, merges_branches) if renewal is None else None
+    before = search.before if ledger.last and ledger.last.settings == settings and not (full or slots) else None
     matcher = baseline.matcher(model)
     judgements = read_judgements(snapshots.store)
-    judged = judged_items(snapshots.store, judgements, corpus.text_ids)
+    of_fields = baseline.fields if renewal is None else None
+    judged, evidence = items_of_store(
+        *(snapshots.store, judgements, corpus.text_ids, corpus.all_normals),
+        slots=slots,
+        model=None if of_fields is None else of_fields.model,
+        frequencies=None if of_fields is None else of_fields.frequencies,
+        merges_branches=merges_branches,
+    )
     if before is not None:
         part = _Increment(corpus, matcher, baseline.prior_shift, min_probability, judged, clock, progress)
         near = part.of(search.now, before, ledger)
     else:
         shift = None if renewal is not None else baseline.prior_shift
-        near = _compare_all(corpus, search.now, matcher, shift, judged, min_probability, clock, progress)
-        baseline = replace(baseline, prior_shift=float(near.shift))
+        how = {"min_probability": min_probability, "judged": judged, "evidence": evidence}
+        near = _compare_all(corpus, search.now, matcher, shift, clock, progress, **how)
+        if renewal is not None:
+            baseline = replace(baseline, prior_shift=float(near.shift), fields=_of_fields(near, slots))
     return Found(
         duplicates=Duplicates(corpus.text_ids, near, generation, clock.seconds),
         baseline=baseline,
         is_renewed=renewal is not None,
-        settings=_settings(model, baseline, min_probability),
+        settings=_settings(model, baseline, min_probability, merges_branches),
         file=search.file,
         is_full=before is None,
-        reason=_reason(renewal, full=full, search=search, before=before),
+        reason=_reason(renewal, full=full, has_fields=bool(slots), search=search, before=before),
         searched=search.searched,
         judgements=_digest(judgements),
     )
@@ -156,10 +174,9 @@ def _compare_all(
     neighbours: Neighbours,
     model: Matcher,
     shift: float | None,
-    judged: JudgedItems | None,
-    min_probability: float,
     clock: Stopwatch,
     progress: Progress,
+    **how: Any,  # noqa: ANN401 - as of compare_candidates
 ) -> NearDuplicates:
     """Compare all candidates, as ``compare_candidates`` does."""
     return compare_candidates(
@@ -169,19 +186,28 @@ def _compare_all(
             pairs_of(neighbours.candidates, progress=corpus.counting("pairs")),
             model,
         ),
-        min_probability=min_probability,
         shift=shift,
-        judged=judged,
         clock=clock,
         progress=progress,
+        **how,
     )
 
 
-def _reason(renewal: str | None, *, full: bool, search: _Search, before: Keys | None) -> str | None:
+def _of_fields(near: NearDuplicates, slots: Sequence[Slot]) -> FieldBaseline | None:
+    """Return the weights that were learnt, and how often values occur, to be pinned."""
+    evidence = near.evidence
+    if evidence is None or evidence.model is None:
+        return None
+    return FieldBaseline(kinds_of(slots), evidence.model, evidence.table.frequencies())
+
+
+def _reason(renewal: str | None, *, full: bool, has_fields: bool, search: _Search, before: Keys | None) -> str | None:
     if renewal is not None:
         return renewal
     if full:
         return "it was asked for"
+    if has_fields:
+        return "the records have fields"
     if before is None:
         return "other settings than in the last report" if search.before is not None else "no neighbours were kept"
     return None
@@ -202,9 +228,11 @@ def _digest(judgements: Sequence[Judgement]) -> str:
     return sha256(repr(values).encode()).hexdigest() if values else ""
 
 
-def _settings(model: Matcher, baseline: Baseline, min_probability: float) -> str:
+def _settings(model: Matcher, baseline: Baseline, min_probability: float, merges_branches: bool) -> str:
     """Return a digest of what decides which of the candidates are pairs, and with which probability."""
-    values = (model.fingerprint, version_of("neardup"), float(min_probability), baseline.digest)
+    values: tuple[object, ...] = (model.fingerprint, version_of("neardup"), float(min_probability), baseline.digest)
+    if merges_branches:
+        values = (*values, "branches are merged")
     return sha256(repr(values).encode()).hexdigest()
 
 

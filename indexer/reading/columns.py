@@ -158,9 +158,9 @@ class Columns:
         column = self.names[self._place(asked, "field")]
         if column not in dict(self.others):
             raise UsageError(
-                f"Column {column!r} is the {'id' if self.id_at == self.names.index(column) else 'text'} of the records, "
-                "so it cannot be a field too; leave out --field for it, or choose other columns with --text and --id "
-                "(text= and id= in Python)."
+                f"Column {column!r} is the {'id' if self.id_at == self.names.index(column) else 'text'} of the "
+                "records, so it cannot be a field too; leave out --field for it, or choose other columns with --text "
+                "and --id (text= and id= in Python)."
             )
         return column, None if wanted is None else kind_named(wanted)
 

@@ -167,7 +167,8 @@ def fields_in_use(table: Table) -> str:
         kinds = dict(choice.fields)
         found = ", ".join(f"{name!r} is {kinds[name]}" for name in choice.kinds_found)
         sentences.append(
-            f"Fields: {found}. To change that, add the kind, as in --field NAME:KIND, or fields={{name: kind}} in Python."
+            f"Fields: {found}. To change that, add the kind, as in --field NAME:KIND, or fields={{name: kind}} in "
+            "Python."
         )
     if choice.fields_missing and table.columns:
         missing = " and ".join(map(repr, choice.fields_missing))

@@ -69,11 +69,11 @@ class ReadOptions:
 
     ``id_column=""`` means that there is no id column, and ``quote=""`` that no cell is quoted. ``known_text`` and
     ``known_id`` (likewise) are the columns that the source had before: they are taken where none are requested and the
-    input has them. ``field_columns`` are further columns that serve as evidence, each with its kind, or None to find it;
-    ``NAME:KIND`` is a name with its kind unless a column is called so, and ``("",)`` means that there are none.
-    ``known_fields`` are those of before. ``encoding="auto"`` guesses the encoding of a file that is not UTF-8. ``delimiter``, ``quote``,
-    ``escape``, ``lenient`` and ``short_rows`` (missing cells at the end of a row are empty) apply to CSV only,
-    ``sheet`` to Excel workbooks (default: the first one), ``header`` and ``skip_lines`` to both.
+    input has them. ``field_columns`` are further columns that serve as evidence, each with its kind, or None to find
+    it; ``NAME:KIND`` is a name with its kind unless a column is called so, and an empty name means that there are none.
+    ``known_fields`` are those of before. ``encoding="auto"`` guesses the encoding of a file that is not UTF-8.
+    ``delimiter``, ``quote``, ``escape``, ``lenient`` and ``short_rows`` (missing cells at the end of a row are empty)
+    apply to CSV only, ``sheet`` to Excel workbooks (default: the first one), ``header`` and ``skip_lines`` to both.
     ``chunk_bytes`` are read at a time; encoding and delimiter are detected in the first chunk.
     """
 

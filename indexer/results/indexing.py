@@ -19,8 +19,8 @@ class Added:
 
     ``removed`` counts records that were removed because the input does not hold them. ``notes`` are sentences on the
     columns that were used, and on anything odd about the input or left undone. ``reasons`` tell why rows were rejected,
-    the most frequent first. ``fields`` are the columns
-    that serve as evidence, each with its kind. ``run_id`` is the run of ``Index.status().runs``; None if an empty file was allowed.
+    the most frequent first. ``fields`` are the columns that serve as evidence, each with its kind. ``run_id`` is the
+    run of ``Index.status().runs``; None if an empty file was allowed.
     """
 
     source: str
