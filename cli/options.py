@@ -6,7 +6,7 @@ Six have a short form, the same in every command: ``-t``, ``-s``, ``-n``, ``-o``
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -331,6 +331,21 @@ def reading_of(arguments: Mapping[str, Any], text_columns: list[str] | None) -> 
         allow_empty=arguments["allow_empty"],
         **{name: arguments[name] for name in as_they_are},
     )
+
+
+def values_of(given: Iterable[str]) -> dict[str, str]:
+    """Return values of fields by name from ``NAME=VALUE``. Raises ``UsageError`` for anything else, or a name twice."""
+    from dedup.errors import UsageError
+
+    found: dict[str, str] = {}
+    for one in given:
+        name, sign, value = one.partition("=")
+        if not sign or not name.strip():
+            raise UsageError(f"{one!r} is no value of a field; give its name, = and the value, as in city=Ulm.")
+        if name.strip() in found:
+            raise UsageError(f"The field {name.strip()!r} has two values; give one.")
+        found[name.strip()] = value
+    return found
 
 
 def columns_of(values: list[str] | None) -> list[str] | None:

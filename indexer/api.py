@@ -10,10 +10,12 @@ from typing import Any, Self, Unpack, overload
 from dedup.errors import UsageError, WriterBusy
 from indexer.arguments import (
     FieldColumns,
+    FieldValues,
     Label,
     ModelOption,
     Sources,
     TextColumns,
+    field_values_of,
     limit_of,
     model_of,
     path_of,
@@ -204,11 +206,23 @@ class Index(Findings):
 
     @overload
     def query(  # type: ignore[overload-overlap]  # a str is an Iterable[str] too; the first one wins
-        self, text: str, *, limit: int = 10, min_probability: float = 0.05, source: Sources | None = None
+        self,
+        text: str,
+        *,
+        limit: int = 10,
+        min_probability: float = 0.05,
+        source: Sources | None = None,
+        fields: FieldValues | None = None,
     ) -> Matches: ...
     @overload
     def query(
-        self, text: Iterable[str], *, limit: int = 10, min_probability: float = 0.05, source: Sources | None = None
+        self,
+        text: Iterable[str],
+        *,
+        limit: int = 10,
+        min_probability: float = 0.05,
+        source: Sources | None = None,
+        fields: Sequence[FieldValues] | None = None,
     ) -> ManyMatches: ...
     def query(
         self,
@@ -217,16 +231,18 @@ class Index(Findings):
         limit: int = 10,
         min_probability: float = 0.05,
         source: Sources | None = None,
+        fields: FieldValues | Sequence[FieldValues] | None = None,
     ) -> Matches | ManyMatches:
         """Find the records that are probably the same as a text, or as each of many.
 
         At most ``limit`` distinct texts for each query, best first, with all their records, or with those of one or
-        several sources only. The vectors stay in memory for the next query in the same sources; what other processes
-        write is seen.
+        several sources only. ``fields`` are values of fields of the index, ``{"city": "Ulm"}``, or a list of such
+        dicts, one for each text: they tell the records of a text apart. The vectors stay in memory for the next query
+        in the same sources; what other processes write is seen.
 
         Raises:
-            UsageError: nothing is indexed, there is no such source, a query is not a string, ``limit`` is less than 1,
-                or ``min_probability`` is not between 0 and 1.
+            UsageError: nothing is indexed, there is no such source or field, a query is not a string, ``limit`` is
+                less than 1, or ``min_probability`` is not between 0 and 1.
             InputRefused: a text holds no letter, digit or symbol, or is too long.
             VersionMismatch: the index was made with another model.
         """
@@ -234,10 +250,12 @@ class Index(Findings):
         sources = [] if source is None else sources_of(source)
         single = isinstance(text, str) or not isinstance(text, Iterable)
         texts = [text_of(text, "text")] if single else texts_of(text, "text")
+        values = field_values_of(fields, len(texts), single=single)
         with self._lock:
             reader = self._open_reader()
             searcher = reader.searcher(sources)
-            found = searcher.query(texts, limit=limit, min_probability=least)
+            given = [searcher.fields.given(one) for one in values]
+            found = searcher.query(texts, limit=limit, min_probability=least, fields=given)
             parsers, model = reader.parsers(), searcher.model
         results = [
             Matches(query, least, matches_of(query, hits, parsers), model)

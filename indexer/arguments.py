@@ -9,7 +9,7 @@ from contextlib import suppress
 from functools import cache, partial
 from numbers import Real
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from dedup.errors import UsageError
 from dedup.evidence.fields.field_kinds import FieldKind
@@ -21,7 +21,7 @@ from indexer.jobs.reporting.cluster_facts import MOST_COMPLETE, Keep
 from indexer.outputs.record_pairs import MAX_PAIRS
 from indexer.outputs.report_formats import report_formats
 from indexer.outputs.table_files import style_of
-from indexer.reading.formats.python_rows import PythonTable, rows_of
+from indexer.reading.formats.python_rows import PythonTable, cell_of, rows_of
 from indexer.reading.inputs import Input
 from indexer.reading.rows import ReadingOptions, ReadOptions
 
@@ -31,6 +31,8 @@ TextColumns = Label | Sequence[Label] | None
 """A column, several to be joined with a space, or None: the column is found by its name."""
 FieldColumns = Label | Sequence[Label] | Mapping[Label, str | None] | None
 """Columns that serve as evidence: names, or a dict of names and kinds, of which None is found; empty for none."""
+FieldValues = Mapping[str, object]
+"""Values of the fields of one text, by name."""
 Sources = str | Iterable[str]
 """The name of a source, or those of several."""
 ModelOption = Matcher | str | os.PathLike[str] | None
@@ -175,6 +177,31 @@ def field_columns_of(fields: FieldColumns) -> list[tuple[str, str | None]]:
     if bad := [kind for _, kind in found if kind is not None and not isinstance(kind, str)]:
         raise UsageError(f"fields has the kind {bad[0]!r}; give one of {', '.join(FieldKind)}, or None to find it.")
     return found or [("", None)]
+
+
+def field_values_of(
+    fields: FieldValues | Sequence[FieldValues] | None, n: int, *, single: bool
+) -> list[dict[str, str]]:
+    """Return the values of fields of each of n texts, as they would be written in a table; none if none are given.
+
+    Raises ``UsageError``.
+    """
+    if fields is None:
+        return []
+    listed: Any = [fields] if single else fields
+    if not isinstance(listed, Sequence) or not all(isinstance(one, Mapping) for one in listed):
+        what = "a dict of names and values" if single else "a list of dicts of names and values"
+        raise UsageError(f"fields is {_shown(fields)}; give {what}.")
+    if len(listed) != n:
+        raise UsageError(f"fields has {len(listed)} dicts for {n} texts; give one for each.")
+    return [{_label(name, "fields"): _written(value) for name, value in one.items()} for one in listed]
+
+
+def _written(value: object) -> str:
+    cell = cell_of(value)
+    if not isinstance(cell, str):
+        raise UsageError(f"fields has the value {_shown(value)}; give a str or a number.")
+    return cell
 
 
 def source_of(source: str) -> str:

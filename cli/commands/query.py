@@ -54,6 +54,15 @@ OutputFile = Annotated[
     Path | None,
     typer.Option("--output", "-o", metavar="FILE", help="Write the matches to FILE, or to standard output if it is -."),
 ]
+FieldValues = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--field",
+        metavar="FIELD=VALUE",
+        help="Value of a field of the index, such as city=Ulm; repeat it. Columns of --input with the name of a field "
+        "are used without it.",
+    ),
+]
 OutputDelimiter = Annotated[str | None, options.output_delimiter("--output-delimiter")]
 
 Source = Annotated[
@@ -76,6 +85,7 @@ def query(
     input: InputFile = None,
     text_columns: options.TextColumns = None,
     id: options.IdColumn = None,
+    field: FieldValues = None,
     limit: Limit = 10,
     min_probability: MinProbability = 0.05,
     source: Source = None,
@@ -116,6 +126,8 @@ def query(
     vectors (-1 to 1), whether both are equal after normalisation (exact), and its other columns. A column whose
     name is already taken gets the prefix column_.
 
+    Where the index has fields, --field, or columns of --input with their names, tell the records of a text apart.
+
     With --input, each match also has the line, id, text and other columns of its query, as query_city (its own
     column line is query_column_line). Exit code 3: some rows of --input were rejected.
     """
@@ -133,7 +145,12 @@ def query(
 
     if (text is None) == (input is None):
         raise UsageError("Give either a TEXT, as in `dedup query 'Acme Inc'`, or --input FILE.")
-    wanted = options.reading_of(locals(), text_columns)
+    values = options.values_of(field or ())
+    if field and input is not None:
+        raise UsageError(
+            "--field FIELD=VALUE is for a TEXT; of --input FILE, columns with the name of a field are used."
+        )
+    wanted = options.reading_of({**locals(), "field": None}, text_columns)
     if text is not None and (wanted != ReadOptions() or rejects or unmatched or exclude_self):
         raise UsageError(
             "--text, --id, --unmatched, --exclude-self and the reading options can be used with --input FILE only."
@@ -150,7 +167,7 @@ def query(
     ):
         check_columns(store, chosen)
         if text is not None:
-            _answer_text(searcher, text, asked)
+            _answer_text(searcher, text, values, asked)
         elif input is not None:
             own = _own_source(store, input, source or []) if exclude_self else None
             listed = rejects_of([input], rejects, place, mode, target)
@@ -196,10 +213,11 @@ class _Asked:
         return as_rows(match, reasons, self.columns)
 
 
-def _answer_text(searcher: Searcher, text: str, asked: _Asked) -> None:
+def _answer_text(searcher: Searcher, text: str, values: dict[str, str], asked: _Asked) -> None:
     from dedup.text.normalise import normalise
 
-    (found,) = searcher.query([text], limit=asked.limit, min_probability=asked.min_probability)
+    fields = [searcher.fields.given(values)]
+    (found,) = searcher.query([text], limit=asked.limit, min_probability=asked.min_probability, fields=fields)
     nothing = f"No match with probability {asked.min_probability:g} or more."
     if found or asked.file.layout is not Format.table:
         rows = (row for match in found for row in asked.rows(searcher, normalise(text), match))

@@ -159,6 +159,16 @@ def read_baseline(store: Store, dimension: int) -> Baseline | None:
     return found
 
 
+def read_field_baseline(store: Store) -> FieldBaseline | None:
+    """Return the weights of fields of the last report; None before the first, or if there are no fields.
+
+    Raises:
+        CorruptStore: they are damaged.
+    """
+    rows = store.read(select(schema.baseline.c.fields))
+    return FieldBaseline.unpacked(rows[0][0]) if rows and rows[0][0] is not None else None
+
+
 def write_baseline(connection: Connection, baseline: Baseline) -> None:
     """Make this the baseline of the store."""
     table = schema.baseline

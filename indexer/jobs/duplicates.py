@@ -33,7 +33,7 @@ from indexer.jobs.loading import cells_of_texts, check_text_of, load_texts, new_
 from indexer.jobs.reviewing.judged_items import JudgedItems, Pairs
 from indexer.jobs.reviewing.judgement_table import read_judgements
 from indexer.store.corpus_words import model_with_corpus
-from indexer.store.store import Codes, Ids, Record
+from indexer.store.store import Codes, Ids, Record, Store
 from indexer.vectors.cells import Cells
 from indexer.vectors.knn_graph import build_knn_graph
 from indexer.vectors.recall import NEIGHBOURS
@@ -77,6 +77,10 @@ class NearDuplicates:
     def are_judged_same(self, pairs: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Return which pairs (p, 2) are the same by judgement, directly or along a chain, (p,)."""
         return np.zeros(len(pairs), np.bool_) if self.judged is None else self.judged.constraints.are_same(pairs)
+
+    def have_one_text(self, pair: Sequence[int]) -> bool:
+        """Return whether two items have one text."""
+        return self.judged is not None and len(set(self.judged.text_of[list(pair)].tolist())) == 1
 
     def sides(self, pairs: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return pairs (p, 2) with the side whose text comes first on the left: where they are parts, too."""
@@ -126,6 +130,39 @@ class NearDuplicates:
         )
         similarities = self.similarities[keep]
         return replace(self, pairs=pairs, probabilities=probabilities, similarities=similarities, clusters=clusters)
+
+
+@dataclass(frozen=True, slots=True)
+class ItemRecords:
+    """Reads the records of items, given the ids of all texts, the text id of each item, and items of further parts."""
+
+    text_ids: Ids
+    item_ids: Ids
+    part_of: Mapping[int, int]
+
+    def read(self, store: Store, items: Iterable[int]) -> dict[int, list[Record]]:
+        """Return the records of these items in the order of ``record_id``; deleted ones are left out."""
+        found: dict[int, list[Record]] = {}
+        wanted = set(items)
+        texts = store.records_of_texts({int(self.item_ids[item]) for item in wanted})
+        for text_id, records in texts.items():
+            place = int(np.searchsorted(self.text_ids, text_id))
+            for record in records:
+                item = self.part_of.get(record.record_id, place)
+                if item in wanted:
+                    found.setdefault(item, []).append(record)
+        return found
+
+    def counts(self, store: Store) -> NDArray[np.int64]:
+        """Return the number of records of each item (n,)."""
+        of_texts = store.records_per_text(self.text_ids)
+        counts = np.zeros(len(self.item_ids), np.int64)
+        counts[: len(of_texts)] = of_texts
+        parts = np.fromiter(self.part_of.values(), np.int64, len(self.part_of))
+        np.add.at(counts, parts, 1)
+        places = np.searchsorted(self.text_ids, self.item_ids[parts])
+        np.subtract.at(counts, places, 1)
+        return counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +217,10 @@ class Duplicates:
         for record in records:
             parts.setdefault(self._part_of.get(record.record_id, place), []).append(record)
         return parts.items()
+
+    def records_of_items(self) -> ItemRecords:
+        """Return what reads the records of items."""
+        return ItemRecords(self.text_ids, self.item_ids, self._part_of)
 
     @property
     def _part_of(self) -> Mapping[int, int]:

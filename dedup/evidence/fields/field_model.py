@@ -235,4 +235,6 @@ def _shipped_weights(piece: Piece, data: Mapping[str, Any]) -> Weights:
         levels = [own["agree"][rank] + own["differ"][differs] for rank in RANKS for differs in DIFFERS]
     else:
         levels = [own["levels"][level] for level in piece.levels]
-    return Weights(np.array(levels), float(own["slope"]), np.full(len(levels), -np.log(data["usual count"])))
+    return Weights(
+        np.array(levels, dtype=np.float64), float(own["slope"]), np.full(len(levels), -np.log(data["usual count"]))
+    )

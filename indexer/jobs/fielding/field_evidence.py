@@ -6,7 +6,7 @@ earlier report pinned these. What people judged corrects them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple, Protocol
@@ -15,8 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedup.evidence.explain import Contribution, Explanation
+from dedup.evidence.fields.field_kinds import FieldKind
 from dedup.evidence.fields.field_model import EQUAL_NAMES, FieldModel
 from dedup.evidence.fields.field_table import FieldTable
+from dedup.evidence.fields.identifiers import register_of
 from dedup.evidence.scorer import logistic
 from dedup.matching.batch import Strings
 from indexer.jobs.fielding.field_candidates import Items, pairs_of_texts, pairs_within_texts, sharing_pairs
@@ -34,6 +36,9 @@ EQUAL = Explanation(
     (Contribution("the texts are equal after normalisation", EQUAL_NAMES),),
 )
 """What names say whose texts are equal."""
+OTHER_NAMES = -4.0
+"""The least log-odds of names under one valid official number: a name changes sooner than a number."""
+_MORE, _LESS = "names alone tell no more than equal ones", "under one official number, other names tell less"
 _CERTAIN = 1e-12
 
 
@@ -82,41 +87,80 @@ class FieldEvidence:
 
     @property
     def weights(self) -> FieldModel:
-        """The weights that decide."""
+        """The weights as learnt, and as judgements correct them."""
         found = self.judged_model or self.model
         assert found is not None
-        return found.merging_branches() if self.merges_branches else found.separating_branches()
+        return found
 
     def probabilities(self, pairs: Ints, of_names: Floats) -> Floats:
         """Return the probabilities of pairs of items (p, 2), given those of their names (p,)."""
         equal, log_odds = self.of_names(pairs, of_names)
-        added, is_any = self.weights.added(self.table, self.row_of[pairs], log_odds)
+        rows, added, is_any = self.row_of[pairs], np.zeros(len(pairs)), np.zeros(len(pairs), np.bool_)
+        for model, at in self._by_rule(pairs):
+            added[at], is_any[at] = model.added(self.table, rows[at], log_odds[at])
         return np.where(is_any, logistic(log_odds + added), np.where(equal, 1.0, of_names))
 
     def upper_bounds(self, pairs: Ints, of_names: Floats) -> Floats:
         """Return upper bounds on the probabilities, given those of the names (p,)."""
         equal, log_odds = self.of_names(pairs, of_names)
-        found = logistic(log_odds + np.maximum(self.weights.most_added(self.table, self.row_of[pairs]), 0.0))
+        rows, most = self.row_of[pairs], np.zeros(len(pairs))
+        for model, at in self._by_rule(pairs):
+            most[at] = model.most_added(self.table, rows[at])
+        found = np.maximum(logistic(log_odds + most), of_names)
         return np.where(equal, self.probabilities(pairs, of_names), found)
 
     def explain(self, pair: Sequence[int], of_names: Explanation | None) -> Explanation | None:
         """Return the reasons for a pair of items, given those of its names; None if equal texts decide alone."""
-        rows = self.row_of[list(pair)].tolist()
         names = EQUAL if of_names is None else of_names
-        known = min(names.log_odds, EQUAL_NAMES)
-        if not self.weights.added(self.table, np.array([rows]), np.array([known]))[1][0]:
+        pairs = np.array([list(pair)], np.int64)
+        known = float(self._bounded(pairs, np.array([names.log_odds]))[0])
+        ((model, _),) = self._by_rule(pairs)
+        rows = self.row_of[pairs]
+        if not model.added(self.table, rows, np.array([known]))[1][0]:
             return of_names
-        reasons = [*names.contributions, *self.weights.explain(self.table, rows, known)]
-        if known < names.log_odds:
-            reasons.append(Contribution("names alone tell no more than equal ones", known - names.log_odds))
+        reasons = [*names.contributions, *model.explain(self.table, rows[0].tolist(), known)]
+        if known != names.log_odds:
+            reasons.append(Contribution(_MORE if known < names.log_odds else _LESS, known - names.log_odds))
         total = sum(reason.log_odds for reason in reasons)
         (probability,) = logistic(np.array([total]))
         return Explanation(float(probability), names.similarity, total, tuple(reasons))
 
     def of_names(self, pairs: Ints, of_names: Floats) -> tuple[Bools, Floats]:
-        """Return which texts are equal, and the log-odds of the names, at most those of equal ones."""
+        """Return which texts are equal, and the log-odds of the names as fields take them."""
         equal = self.text_of[pairs[:, 0]] == self.text_of[pairs[:, 1]]
-        return equal, np.where(equal, EQUAL_NAMES, np.minimum(_log_odds(of_names), EQUAL_NAMES))
+        return equal, np.where(equal, EQUAL_NAMES, self._bounded(pairs, _log_odds(of_names)))
+
+    def _bounded(self, pairs: Ints, log_odds: Floats) -> Floats:
+        """Return log-odds of names: at most those of equal ones, and under one official number not far below even."""
+        least = np.where(self._share(pairs, (FieldKind.ID,)), OTHER_NAMES, -np.inf)
+        result: Floats = np.clip(log_odds, least, EQUAL_NAMES)
+        return result
+
+    def _by_rule(self, pairs: Ints) -> Iterator[tuple[FieldModel, Ints]]:
+        """Yield the weights for branches as they are asked for, or for pairs that share a number or a domain; and whose.
+
+        These tell that two towns are two places of one.
+        """
+        if self.merges_branches:
+            yield self.weights.merging_branches(), np.arange(len(pairs))
+            return
+        is_one = self._share(pairs, (FieldKind.ID, FieldKind.PHONE, FieldKind.DOMAIN))
+        for model, chosen in ((self.weights, is_one), (self.weights.separating_branches(), ~is_one)):
+            if chosen.any():
+                yield model, np.flatnonzero(chosen)
+
+    def _share(self, pairs: Ints, kinds: tuple[FieldKind, ...]) -> Bools:
+        """Return which pairs of items share a valid number, a phone number or a domain (p,)."""
+        left, right = self.row_of[pairs].T
+        found = np.zeros(len(pairs), np.bool_)
+        for column in self.table.columns:
+            if column.kind in kinds:
+                codes = column.codes[left]
+                same = np.flatnonzero((codes == column.codes[right]) & (codes >= 0))
+                if column.kind is FieldKind.ID:
+                    same = same[[bool(register_of(column.forms[code])) for code in codes[same].tolist()]]
+                found[same] = True
+        return found
 
 
 def _log_odds(probabilities: Floats) -> Floats:
