@@ -325,7 +325,7 @@ def reading_of(arguments: Mapping[str, Any], text_columns: list[str] | None) -> 
     return ReadOptions(
         text_columns=text_columns or (),
         id_column=arguments["id"],
-        field_columns=[(name, None) for name in arguments.get("field") or ()],
+        field_columns=tuple((name, None) for name in arguments.get("field") or ()),
         header=not arguments["no_header"],
         fix_mojibake=arguments["fix_mojibake"],
         allow_empty=arguments["allow_empty"],

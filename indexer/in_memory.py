@@ -10,9 +10,11 @@ from typing import Any
 from dedup.errors import UsageError
 from dedup.text.normalise import normalise
 from indexer.arguments import (
+    FieldValues,
     Label,
     ModelOption,
     TextColumns,
+    field_values_of,
     id_column_of,
     limit_of,
     model_of,
@@ -41,8 +43,15 @@ from indexer.results.records import Record, Rejected, rejected_of
 from indexer.results.sides import Side, side_of_table
 
 
-def compare(left: str, right: str, *, model: ModelOption = None) -> Comparison:
-    """Compare two texts and say why.
+def compare(
+    left: str,
+    right: str,
+    *,
+    left_fields: FieldValues | None = None,
+    right_fields: FieldValues | None = None,
+    model: ModelOption = None,
+) -> Comparison:
+    """Compare two texts and say why; with fields, such as ``{"city": "Ulm", "vat:id": "DE136695976"}``, also by these.
 
     >>> import neardup
     >>> found = neardup.compare("Acme Holdings Inc.", "ACME Holdings Incorporated")
@@ -53,10 +62,12 @@ def compare(left: str, right: str, *, model: ModelOption = None) -> Comparison:
 
     Raises:
         InputRefused: a text holds no letter, digit or symbol, or is too long.
-        UsageError: one is not a string.
+        UsageError: one is not a string, or the kind of a field is unknown or not clear.
     """
     left, right = text_of(left, "left"), text_of(right, "right")
-    return Comparison.of(left, right, compare_job.compare(model_of(model), left, right))
+    fields = [one for given in (left_fields, right_fields) for one in field_values_of(given or {}, 1, single=True)]
+    found, is_equal = compare_job.compare(model_of(model), left, right, *fields)
+    return Comparison.of(left, right, found, exact=is_equal)
 
 
 def compare_many(left: Iterable[str], right: Iterable[str], *, model: ModelOption = None) -> Comparisons:

@@ -15,12 +15,22 @@ from indexer.outputs.reasons import DIGITS, reasons_of
 
 EXAMPLES = options.examples(
     'dedup compare "APOGEE MEDICAL GROUP IOWA PC" "APOGEE MEDICAL GROUP ILLINOIS PC"',
+    'dedup compare "Kessler Bau" "Kessler Bau GmbH" --left city=Ulm --right city=Bonn',
 )
+
+
+LeftFields = Annotated[
+    list[str] | None,
+    typer.Option("--left", metavar="FIELD=VALUE", help="Field of A, such as city=Ulm or vat:id=DE…; repeat it."),
+]
+RightFields = Annotated[list[str] | None, typer.Option("--right", metavar="FIELD=VALUE", help="Field of B; repeat it.")]
 
 
 def compare(
     first: Annotated[str, typer.Argument(metavar="A", help="First text.")],
     second: Annotated[str, typer.Argument(metavar="B", help="Second text.")],
+    left: LeftFields = None,
+    right: RightFields = None,
     layout: options.Output = ReportFormat.table,
 ) -> None:
     """Compare two texts and explain the result.
@@ -35,11 +45,12 @@ def compare(
     from dedup.model import load_model
     from indexer.jobs.compare import compare
 
-    found = compare(load_model(), first, second)
+    fields = options.values_of(left or ()), options.values_of(right or ())
+    found, is_equal = compare(load_model(), first, second, *fields)
     result: dict[str, Any] = {
         "probability": round(found.probability, DIGITS) if found else 1.0,
         "similarity": round(found.similarity, DIGITS) if found else 1.0,
-        "exact": found is None,
+        "exact": is_equal,
         **reasons_of(found),
     }
     as_json = layout is ReportFormat.json

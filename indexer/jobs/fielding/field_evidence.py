@@ -137,7 +137,7 @@ class FieldEvidence:
         return result
 
     def _by_rule(self, pairs: Ints) -> Iterator[tuple[FieldModel, Ints]]:
-        """Yield the weights for branches as they are asked for, or for pairs that share a number or a domain; and whose.
+        """Yield weights for branches as asked for, and for pairs that share a number or a domain, and of which pairs.
 
         These tell that two towns are two places of one.
         """
