@@ -30,10 +30,11 @@ from indexer.jobs.fielding.field_evidence import (
 )
 from indexer.jobs.fielding.store_items import items_of_store
 from indexer.jobs.loading import cells_of_texts, check_text_of, load_texts, new_cells
+from indexer.jobs.reviewing.item_records import ItemRecords
 from indexer.jobs.reviewing.judged_items import JudgedItems, Pairs
 from indexer.jobs.reviewing.judgement_table import read_judgements
 from indexer.store.corpus_words import model_with_corpus
-from indexer.store.store import Codes, Ids, Record, Store
+from indexer.store.store import Codes, Ids, Record
 from indexer.vectors.cells import Cells
 from indexer.vectors.knn_graph import build_knn_graph
 from indexer.vectors.recall import NEIGHBOURS
@@ -130,39 +131,6 @@ class NearDuplicates:
         )
         similarities = self.similarities[keep]
         return replace(self, pairs=pairs, probabilities=probabilities, similarities=similarities, clusters=clusters)
-
-
-@dataclass(frozen=True, slots=True)
-class ItemRecords:
-    """Reads the records of items, given the ids of all texts, the text id of each item, and items of further parts."""
-
-    text_ids: Ids
-    item_ids: Ids
-    part_of: Mapping[int, int]
-
-    def read(self, store: Store, items: Iterable[int]) -> dict[int, list[Record]]:
-        """Return the records of these items in the order of ``record_id``; deleted ones are left out."""
-        found: dict[int, list[Record]] = {}
-        wanted = set(items)
-        texts = store.records_of_texts({int(self.item_ids[item]) for item in wanted})
-        for text_id, records in texts.items():
-            place = int(np.searchsorted(self.text_ids, text_id))
-            for record in records:
-                item = self.part_of.get(record.record_id, place)
-                if item in wanted:
-                    found.setdefault(item, []).append(record)
-        return found
-
-    def counts(self, store: Store) -> NDArray[np.int64]:
-        """Return the number of records of each item (n,)."""
-        of_texts = store.records_per_text(self.text_ids)
-        counts = np.zeros(len(self.item_ids), np.int64)
-        counts[: len(of_texts)] = of_texts
-        parts = np.fromiter(self.part_of.values(), np.int64, len(self.part_of))
-        np.add.at(counts, parts, 1)
-        places = np.searchsorted(self.text_ids, self.item_ids[parts])
-        np.subtract.at(counts, places, 1)
-        return counts
 
 
 @dataclass(frozen=True, slots=True)

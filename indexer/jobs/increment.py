@@ -8,13 +8,12 @@ that a full run gives under the same baseline:
 - Components are clustered again in which a text or a pair has come, gone or changed; all of them where people judged.
 - What people judged is applied to the pairs afterwards. The ledger has the pairs as they were found.
 
-Without a last report, with another threshold or model, or under a new baseline, all candidates are compared; also where
-the records have fields: what is kept of a report are pairs of texts, which do not tell of which records.
+Without a last report, with another threshold or model, under a new baseline, or where the records have fields (what is
+kept are pairs of texts), all candidates are compared.
 """
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -32,22 +31,20 @@ from dedup.runtime.progress import Progress, no_progress
 from dedup.runtime.stopwatch import Stopwatch
 from dedup.runtime.versions import version_of
 from dedup.text.normalise import NORMALISER_VERSION
-from indexer.findings.baseline import Baseline, FieldBaseline, read_baseline
+from indexer.findings.baseline import Baseline, read_baseline
 from indexer.findings.ledger import LastRun, Ledger, TextPairs
 from indexer.jobs.duplicates import Duplicates, NearDuplicates, cluster_found, compare_candidates
 from indexer.jobs.fielding.slots import Slot, kinds_of, slots_of_store
-from indexer.jobs.fielding.store_items import items_of_store
+from indexer.jobs.fielding.store_items import items_of_store, pinned_fields
 from indexer.jobs.loading import Corpus, centres_for
 from indexer.jobs.reviewing.judged_items import JudgedItems, Pairs
 from indexer.jobs.reviewing.judgement_table import Judgement, read_judgements
 from indexer.store.corpus_words import corpus_of
-from indexer.store.store import Codes, Ids
+from indexer.store.store import Codes, Ids, Store
 from indexer.vectors.knn_update import Neighbours, search_all, search_changed
 from indexer.vectors.neighbour_file import NeighbourFile, NeighbourFiles
 from indexer.vectors.snapshot import Snapshots
 from indexer.vectors.top_k import Keys, NearPairs, are_listed, pairs_of
-
-_log = logging.getLogger(__name__)
 
 _WORTH_KEEPING = 0.1
 """Share of the texts whose search is worth keeping if the report is interrupted."""
@@ -123,10 +120,7 @@ def find(
         pinned = read_baseline(snapshots.store, model.dimension)
         slots = slots_of_store(snapshots.store)
         corpus = Corpus(snapshots, model, progress)
-        renewal: str | None = "there is no earlier report"
-        if pinned is not None and len(corpus.text_ids):
-            records = snapshots.store.counts().records
-            renewal = pinned.reason_to_renew(model, corpus.text_ids, kinds_of(slots), records)
+        renewal = _renewal(pinned, model, corpus, slots, snapshots.store)
         corpus.load(only_vectors=pinned is not None and renewal is None and not full and not slots)
         release_free_memory()
     with clock.stage("search"):
@@ -139,14 +133,8 @@ def find(
     before = search.before if ledger.last and ledger.last.settings == settings and not (full or slots) else None
     matcher = baseline.matcher(model)
     judgements = read_judgements(snapshots.store)
-    of_fields = baseline.fields if renewal is None else None
-    judged, evidence = items_of_store(
-        *(snapshots.store, judgements, corpus.text_ids, corpus.all_normals),
-        slots=slots,
-        model=None if of_fields is None else of_fields.model,
-        frequencies=None if of_fields is None else of_fields.frequencies,
-        merges_branches=merges_branches,
-    )
+    of_texts = snapshots.store, judgements, corpus.text_ids, corpus.all_normals
+    judged, evidence = items_of_store(*of_texts, slots, baseline.fields, merges_branches=merges_branches)
     if before is not None:
         part = _Increment(corpus, matcher, baseline.prior_shift, min_probability, judged, clock, progress)
         near = part.of(search.now, before, ledger)
@@ -155,7 +143,7 @@ def find(
         how = {"min_probability": min_probability, "judged": judged, "evidence": evidence}
         near = _compare_all(corpus, search.now, matcher, shift, clock, progress, **how)
         if renewal is not None:
-            baseline = replace(baseline, prior_shift=float(near.shift), fields=_of_fields(near, slots))
+            baseline = replace(baseline, prior_shift=float(near.shift), fields=pinned_fields(near.evidence, slots))
     return Found(
         duplicates=Duplicates(corpus.text_ids, near, generation, clock.seconds),
         baseline=baseline,
@@ -167,6 +155,15 @@ def find(
         searched=search.searched,
         judgements=_digest(judgements),
     )
+
+
+def _renewal(
+    pinned: Baseline | None, model: Matcher, corpus: Corpus, slots: Sequence[Slot], store: Store
+) -> str | None:
+    """Return why the baseline is made anew; None if it holds."""
+    if pinned is None or not len(corpus.text_ids):
+        return "there is no earlier report"
+    return pinned.reason_to_renew(model, corpus.text_ids, kinds_of(slots), store.counts().records)
 
 
 def _compare_all(
@@ -191,14 +188,6 @@ def _compare_all(
         progress=progress,
         **how,
     )
-
-
-def _of_fields(near: NearDuplicates, slots: Sequence[Slot]) -> FieldBaseline | None:
-    """Return the weights that were learnt, and how often values occur, to be pinned."""
-    evidence = near.evidence
-    if evidence is None or evidence.model is None:
-        return None
-    return FieldBaseline(kinds_of(slots), evidence.model, evidence.table.frequencies())
 
 
 def _reason(renewal: str | None, *, full: bool, has_fields: bool, search: _Search, before: Keys | None) -> str | None:

@@ -6,12 +6,11 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from dedup.evidence.fields.field_model import FieldModel
-from dedup.evidence.fields.field_table import Frequencies
 from dedup.matching.batch import Strings
+from indexer.findings.baseline import FieldBaseline
 from indexer.jobs.fielding.field_evidence import FieldEvidence
 from indexer.jobs.fielding.field_records import FieldRecords, read_fields
-from indexer.jobs.fielding.slots import Slot, slots_of_store
+from indexer.jobs.fielding.slots import Slot, kinds_of, slots_of_store
 from indexer.jobs.reviewing.judged_items import Ints, JudgedItems, judged_items
 from indexer.jobs.reviewing.judgement_table import Judgement
 from indexer.store.store import Ids, Store
@@ -22,20 +21,20 @@ def items_of_store(
     judgements: Sequence[Judgement],
     text_ids: Ids,
     normals: Sequence[str] | Strings | Callable[[], Strings],
-    *,
     slots: Sequence[Slot] | None = None,
-    model: FieldModel | None = None,
-    frequencies: Frequencies | None = None,
+    pinned: FieldBaseline | None = None,
+    *,
     merges_branches: bool = False,
 ) -> tuple[JudgedItems | None, FieldEvidence | None]:
     """Return what texts (n,), ascending, are taken apart into, and what fields say of these; None where it is nothing.
 
-    ``slots`` are the fields, by default those of the store. ``model`` and ``frequencies`` are pinned weights; without
-    them, the weights are learnt when pairs are compared.
+    ``slots`` are the fields, by default those of the store. ``pinned`` are their weights; without them, they are learnt
+    when pairs are compared.
     """
     slots = slots_of_store(store) if slots is None else slots
     if not slots:
         return judged_items(store, judgements, text_ids), None
+    model, frequencies = (None, None) if pinned is None else (pinned.model, pinned.frequencies)
     found = read_fields(store, slots, text_ids, normals if callable(normals) else lambda: normals, frequencies)
     items = judged_items(store, judgements, text_ids, found)
     assert items is not None
@@ -54,3 +53,10 @@ def rows_of_items(records: FieldRecords, items: JudgedItems) -> Ints:
         found = order[np.searchsorted(records.record_ids[order], wanted)]
         rows[np.fromiter(further, np.int64, len(further))] = found
     return rows
+
+
+def pinned_fields(evidence: FieldEvidence | None, slots: Sequence[Slot]) -> FieldBaseline | None:
+    """Return the weights that were learnt, and how often values occur, for later reports; None without fields."""
+    if evidence is None or evidence.model is None:
+        return None
+    return FieldBaseline(kinds_of(slots), evidence.model, evidence.table.frequencies())

@@ -17,7 +17,8 @@ from sqlalchemy import func, select
 
 from dedup.matching.matcher import Matcher
 from dedup.runtime.progress import Progress, no_progress
-from indexer.jobs.duplicates import Duplicates, ItemRecords, find_duplicates
+from indexer.jobs.duplicates import Duplicates, find_duplicates
+from indexer.jobs.reviewing.item_records import ItemRecords
 from indexer.jobs.reviewing.judgement_table import Identity
 from indexer.store.schema import pair_event
 from indexer.store.store import Record, Store, check_sources
