@@ -215,9 +215,8 @@ def report(
             progress=progress,
         )
     _say_notes(summary, output, asked, quiet=quiet)
-    as_json = layout is ReportFormat.json
-    shown = summary if as_json else _shown(summary, [output / name for name in files_of(asked)])
-    write_summary(shown, sys.stdout, as_json=as_json, quiet=quiet)
+    shown = summary if layout is ReportFormat.json else _shown(summary, [output / name for name in files_of(asked)])
+    write_summary(shown, sys.stdout, as_json=layout is ReportFormat.json, quiet=quiet)
     if fail_on_new and summary["has_new"]:
         raise typer.Exit(FOUND_NEW)
 

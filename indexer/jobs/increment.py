@@ -106,9 +106,8 @@ def find(
 ) -> Found:
     """Find the near-duplicates of a store; with ``full``, everything is searched and compared again.
 
-    ``merges_branches``: whether records of one name in several places are the same.
-
-    Stages reported to ``progress``: those of ``duplicates.find_duplicates``.
+    ``merges_branches``: whether records of one name in several places are the same. Stages reported to ``progress``:
+    those of ``duplicates.find_duplicates``.
 
     Raises:
         UsageError: nothing is indexed, or not every text has a vector.
