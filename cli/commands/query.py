@@ -145,11 +145,7 @@ def query(
 
     if (text is None) == (input is None):
         raise UsageError("Give either a TEXT, as in `dedup query 'Acme Inc'`, or --input FILE.")
-    values = options.values_of(field or ())
-    if field and input is not None:
-        raise UsageError(
-            "--field FIELD=VALUE is for a TEXT; of --input FILE, columns with the name of a field are used."
-        )
+    values = _values_of(field or (), input)
     wanted = options.reading_of({**locals(), "field": None}, text_columns)
     if text is not None and (wanted != ReadOptions() or rejects or unmatched or exclude_self):
         raise UsageError(
@@ -173,6 +169,15 @@ def query(
             listed = rejects_of([input], rejects, place, mode, target)
             rejected = _answer_file(searcher, open_table(input, wanted), listed, asked, own, progress)
             end_with_rejects(rejected, allowed=allow_rejects)
+
+
+def _values_of(given: Sequence[str], file: str | None) -> dict[str, str]:
+    """Return values of fields by name. Raises ``UsageError`` if they cannot be read, or are given beside a file."""
+    from dedup.errors import UsageError
+
+    if given and file is not None:
+        raise UsageError("--field FIELD=VALUE is for a TEXT; of --input FILE, columns named as a field are used.")
+    return options.values_of(given)
 
 
 def _own_source(store: Store, file: str, sources: Sequence[str]) -> str:
