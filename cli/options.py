@@ -6,12 +6,14 @@ Six have a short form, the same in every command: ``-t``, ``-s``, ``-n``, ``-o``
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from dedup.evidence.fields.field_kinds import FieldKind
 
 if TYPE_CHECKING:
     from indexer.reading.rows import ReadOptions
@@ -33,6 +35,13 @@ class Format(StrEnum):
     tsv = "tsv"
     xlsx = "xlsx"
     parquet = "parquet"
+
+
+class BranchRule(StrEnum):
+    """What records of one name in different towns are."""
+
+    separate = "separate"
+    merge = "merge"
 
 
 class LogFormat(StrEnum):
@@ -165,6 +174,16 @@ IdColumn = Annotated[
         "--id",
         metavar="COLUMN",
         help="Column that holds the record ids; '' for none. Default: that of the source, or found, if there is one.",
+    ),
+]
+FieldColumns = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--field",
+        metavar="COLUMN[:KIND]",
+        help="Further column that serves as evidence, such as city, postcode, vat:id or name2:company; repeat it. "
+        f"Kinds: {', '.join(FieldKind)}. Default: those of the source; '' for none. A kind left out is found by the "
+        "name and the values.",
     ),
 ]
 Encoding = Annotated[
@@ -377,11 +396,27 @@ def reading_of(arguments: Mapping[str, Any], text_columns: list[str] | None) -> 
     return ReadOptions(
         text_columns=text_columns or (),
         id_column=arguments["id"],
+        field_columns=tuple((name, None) for name in arguments.get("field") or ()),
         header=not arguments["no_header"],
         fix_mojibake=arguments["fix_mojibake"],
         allow_empty=arguments["allow_empty"],
         **{name: arguments[name] for name in as_they_are},
     )
+
+
+def values_of(given: Iterable[str]) -> dict[str, str]:
+    """Return values of fields by name from ``NAME=VALUE``. Raises ``UsageError`` for anything else, or a name twice."""
+    from dedup.errors import UsageError
+
+    found: dict[str, str] = {}
+    for one in given:
+        name, sign, value = one.partition("=")
+        if not sign or not name.strip():
+            raise UsageError(f"{one!r} is no value of a field; give its name, = and the value, as in city=Ulm.")
+        if name.strip() in found:
+            raise UsageError(f"The field {name.strip()!r} has two values; give one.")
+        found[name.strip()] = value
+    return found
 
 
 def columns_of(values: list[str] | None) -> list[str] | None:

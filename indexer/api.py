@@ -10,11 +10,14 @@ from typing import Any, Self, Unpack, overload
 from dedup.errors import UsageError, WriterBusy
 from dedup.matching.matcher import Matcher
 from indexer.arguments import (
+    FieldColumns,
+    FieldValues,
     Label,
     ModelOption,
     Sources,
     TextColumns,
     default_model,
+    field_values_of,
     kind_named,
     limit_of,
     model_of,
@@ -142,6 +145,7 @@ class Index(Findings):
         *,
         text: TextColumns = None,
         id: Label | None = None,
+        fields: FieldColumns = None,
         source: str | None = None,
         kind: str | None = None,
         sync: bool = False,
@@ -152,14 +156,16 @@ class Index(Findings):
         """Add the rows of a file or of Python objects; rows with known ids are updated.
 
         ``data`` is a path, or rows as ``deduplicate`` takes them. Columns that are not named are those of the source,
-        or found by their names and values. ``source`` is the collection the rows belong to: the name of the file, or
-        ``python``. ``kind`` is that of the texts: ``company`` and ``person`` for names, ``text`` for products, titles,
-        addresses and the like; without it, it is that of the index, or detected. Without an id column a row is known by
-        its content. With ``sync``, records of the source that are not in ``data`` are removed; a file without ids
-        always replaces its source. At most the share ``max_removed`` of the records is removed (default: 0.1, but up to
-        10 if that is at most half of them). Of 100 rows or more, at most the share ``max_reject_rate`` may be rejected.
-        ``reading`` are further options for files: ``encoding``, ``delimiter``, ``quote``, ``header``, ``skip_lines``,
-        ``lenient``, ``escape``, ``short_rows``, ``sheet``, ``fix_mojibake`` and ``allow_empty``.
+        or found by their names and values. ``fields`` are further columns that serve as evidence: their names, or a
+        dict with their kinds, ``{"city": "city", "vat": "id"}`` (``dedup index --field``). ``source`` is the collection
+        the rows belong to: the name of the file, or ``python``. ``kind`` is that of the texts: ``company`` and
+        ``person`` for names, ``text`` for products, titles, addresses and the like; without it, it is that of the
+        index, or detected. Without an id column a row is known by its content. With ``sync``, records of the source
+        that are not in ``data`` are removed; a file without ids always replaces its source. At most the share
+        ``max_removed`` of the records is removed (default: 0.1, but up to 10 if that is at most half of them). Of 100
+        rows or more, at most the share ``max_reject_rate`` may be rejected. ``reading`` are further options for files:
+        ``encoding``, ``delimiter``, ``quote``, ``header``, ``skip_lines``, ``lenient``, ``escape``, ``short_rows``,
+        ``sheet``, ``fix_mojibake`` and ``allow_empty``.
 
         Raises:
             UsageError, InputRefused: the rows cannot be read, too many are rejected, or most are in another source and
@@ -167,7 +173,7 @@ class Index(Findings):
             TooManyRemoved: more records than ``max_removed`` would be removed; nothing was changed.
             WriterBusy, EnvironmentFault: another process is writing; the disk or the database fails.
         """
-        options, rejects = read_options_of(data, text, id, reading), RejectsList()
+        options, rejects = read_options_of(data, text, id, reading, fields), RejectsList()
         table = None
         if is_file := isinstance(data, str | os.PathLike):
             (given,) = inputs_of_files([os.fspath(data)], None if source is None else source_of(source))
@@ -216,11 +222,23 @@ class Index(Findings):
 
     @overload
     def query(  # type: ignore[overload-overlap]  # a str is an Iterable[str] too; the first one wins
-        self, text: str, *, limit: int = 10, min_probability: float = 0.05, source: Sources | None = None
+        self,
+        text: str,
+        *,
+        limit: int = 10,
+        min_probability: float = 0.05,
+        source: Sources | None = None,
+        fields: FieldValues | None = None,
     ) -> Matches: ...
     @overload
     def query(
-        self, text: Iterable[str], *, limit: int = 10, min_probability: float = 0.05, source: Sources | None = None
+        self,
+        text: Iterable[str],
+        *,
+        limit: int = 10,
+        min_probability: float = 0.05,
+        source: Sources | None = None,
+        fields: Sequence[FieldValues] | None = None,
     ) -> ManyMatches: ...
     def query(
         self,
@@ -229,16 +247,18 @@ class Index(Findings):
         limit: int = 10,
         min_probability: float = 0.05,
         source: Sources | None = None,
+        fields: FieldValues | Sequence[FieldValues] | None = None,
     ) -> Matches | ManyMatches:
         """Find the records that are probably the same as a text, or as each of many.
 
         At most ``limit`` distinct texts for each query, best first, with all their records, or with those of one or
-        several sources only. The vectors stay in memory for the next query in the same sources; what other processes
-        write is seen.
+        several sources only. ``fields`` are values of fields of the index, ``{"city": "Ulm"}``, or a list of such
+        dicts, one for each text: they tell the records of a text apart. The vectors stay in memory for the next query
+        in the same sources; what other processes write is seen.
 
         Raises:
-            UsageError: nothing is indexed, there is no such source, a query is not a string, ``limit`` is less than 1,
-                or ``min_probability`` is not between 0 and 1.
+            UsageError: nothing is indexed, there is no such source or field, a query is not a string, ``limit`` is
+                less than 1, or ``min_probability`` is not between 0 and 1.
             InputRefused: a text holds no letter, digit or symbol, or is too long.
             VersionMismatch: the index was made with another model.
         """
@@ -246,10 +266,12 @@ class Index(Findings):
         sources = [] if source is None else sources_of(source)
         single = isinstance(text, str) or not isinstance(text, Iterable)
         texts = [text_of(text, "text")] if single else texts_of(text, "text")
+        values = field_values_of(fields, len(texts), single=single)
         with self._lock:
             reader = self._open_reader()
             searcher = reader.searcher(sources)
-            found = searcher.query(texts, limit=limit, min_probability=least)
+            given = [searcher.fields.given(one) for one in values]
+            found = searcher.query(texts, limit=limit, min_probability=least, fields=given)
             parsers, model = reader.parsers(), searcher.model
         results = [
             Matches(query, least, matches_of(query, hits, parsers), model)

@@ -9,9 +9,10 @@ from contextlib import suppress
 from functools import cache, partial
 from numbers import Real
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from dedup.errors import UsageError
+from dedup.evidence.fields.field_kinds import FieldKind
 from dedup.evidence.kinds import KINDS
 from dedup.matching.matcher import Matcher
 from dedup.model import load_model
@@ -22,7 +23,7 @@ from indexer.models.choice import asked_model
 from indexer.outputs.record_pairs import MAX_PAIRS
 from indexer.outputs.report_formats import report_formats
 from indexer.outputs.table_files import style_of
-from indexer.reading.formats.python_rows import PythonTable, rows_of
+from indexer.reading.formats.python_rows import PythonTable, cell_of, rows_of
 from indexer.reading.inputs import Input
 from indexer.reading.rows import ReadingOptions, ReadOptions
 
@@ -30,6 +31,10 @@ Label = str | int
 """The name of a column; a number where the columns of a data frame are numbered."""
 TextColumns = Label | Sequence[Label] | None
 """A column, several to be joined with a space, or None: the column is found by its name."""
+FieldColumns = Label | Sequence[Label] | Mapping[Label, str | None] | None
+"""Columns that serve as evidence: names, or a dict of names and kinds, of which None is found; empty for none."""
+FieldValues = Mapping[str, object]
+"""Values of the fields of one text, by name."""
 Sources = str | Iterable[str]
 """The name of a source, or those of several."""
 ModelOption = Matcher | str | os.PathLike[str] | None
@@ -55,6 +60,14 @@ class ReportOptions(TypedDict, total=False):
     raw: bool
     full: bool
     since: int | None
+    branches: str
+
+
+def merges_branches(branches: object) -> bool:
+    """Return whether records of one name in different towns are one. Raises ``UsageError`` for an unknown rule."""
+    if branches not in ("merge", "separate"):
+        raise UsageError(f"branches is {branches!r}; give 'merge' or 'separate'.")
+    return branches == "merge"
 
 
 def tables_of(options: ReportOptions) -> Tables:
@@ -91,14 +104,19 @@ def python_input_of(data: object, options: ReadOptions, source: str | None) -> t
     return opener(options), Input(name, (), opener, source is not None)
 
 
-def read_options_of(data: object, text: TextColumns, id: Label | None, reading: ReadingOptions) -> ReadOptions:
+def read_options_of(
+    data: object, text: TextColumns, id: Label | None, reading: ReadingOptions, fields: FieldColumns = None
+) -> ReadOptions:
     """Return how to read ``data``; raises ``UsageError`` for an option that there is not, or that is for files only."""
     known = ReadingOptions.__annotations__
     if unknown := sorted(reading.keys() - known):
         raise UsageError(f"There is no option {unknown[0]!r}; the options of reading are {', '.join(known)}.")
     if not isinstance(data, str | os.PathLike) and (for_files := sorted(reading.keys() & _OF_FILES)):
         raise UsageError(f"{for_files[0]}= applies only to files.")
-    return ReadOptions(text_columns=text_columns_of(text), id_column=id_column_of(id), **reading)
+    of_fields = field_columns_of(fields)
+    return ReadOptions(
+        text_columns=text_columns_of(text), id_column=id_column_of(id), field_columns=of_fields, **reading
+    )
 
 
 @cache
@@ -160,6 +178,47 @@ def text_columns_of(text: TextColumns) -> list[str]:
 def id_column_of(id: Label | None) -> str | None:
     """Return the name of the id column; None if it is to be found. Raises ``UsageError``."""
     return None if id is None else _label(id, "id")
+
+
+def field_columns_of(fields: FieldColumns) -> list[tuple[str, str | None]]:
+    """Return columns that serve as evidence with their kinds; an empty name if there are to be none.
+
+    Raises ``UsageError``.
+    """
+    if fields is None:
+        return []
+    if isinstance(fields, str | int):
+        fields = [fields]
+    pairs = fields.items() if isinstance(fields, Mapping) else ((name, None) for name in fields)
+    found = [(_label(name, "fields"), kind) for name, kind in pairs]
+    if bad := [kind for _, kind in found if kind is not None and not isinstance(kind, str)]:
+        raise UsageError(f"fields has the kind {bad[0]!r}; give one of {', '.join(FieldKind)}, or None to find it.")
+    return found or [("", None)]
+
+
+def field_values_of(
+    fields: FieldValues | Sequence[FieldValues] | None, n: int, *, single: bool
+) -> list[dict[str, str]]:
+    """Return the values of fields of each of n texts, as they would be written in a table; none if none are given.
+
+    Raises ``UsageError``.
+    """
+    if fields is None:
+        return []
+    listed: Any = [fields] if single else fields
+    if not isinstance(listed, Sequence) or not all(isinstance(one, Mapping) for one in listed):
+        what = "a dict of names and values" if single else "a list of dicts of names and values"
+        raise UsageError(f"fields is {_shown(fields)}; give {what}.")
+    if len(listed) != n:
+        raise UsageError(f"fields has {len(listed)} dicts for {n} texts; give one for each.")
+    return [{_label(name, "fields"): _written(value) for name, value in one.items()} for one in listed]
+
+
+def _written(value: object) -> str:
+    cell = cell_of(value)
+    if not isinstance(cell, str):
+        raise UsageError(f"fields has the value {_shown(value)}; give a str or a number.")
+    return cell
 
 
 def source_of(source: str) -> str:

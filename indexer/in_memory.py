@@ -12,9 +12,11 @@ from dedup.evidence.texts.detection import detect_kind
 from dedup.matching.matcher import Matcher
 from dedup.text.normalise import normalise
 from indexer.arguments import (
+    FieldValues,
     Label,
     ModelOption,
     TextColumns,
+    field_values_of,
     id_column_of,
     kind_named,
     limit_of,
@@ -45,8 +47,16 @@ from indexer.results.records import Record, Rejected, rejected_of
 from indexer.results.sides import Side, side_of_table
 
 
-def compare(left: str, right: str, *, kind: str | None = None, model: ModelOption = None) -> Comparison:
-    """Compare two texts and say why.
+def compare(
+    left: str,
+    right: str,
+    *,
+    left_fields: FieldValues | None = None,
+    right_fields: FieldValues | None = None,
+    kind: str | None = None,
+    model: ModelOption = None,
+) -> Comparison:
+    """Compare two texts and say why; with fields, such as ``{"city": "Ulm", "vat:id": "DE136695976"}``, also by these.
 
     ``kind`` is that of the texts: ``company`` (the default) and ``person`` for names, ``text`` for anything else.
 
@@ -59,10 +69,12 @@ def compare(left: str, right: str, *, kind: str | None = None, model: ModelOptio
 
     Raises:
         InputRefused: a text holds no letter, digit or symbol, or is too long.
-        UsageError: one is not a string, or there is no such kind.
+        UsageError: one is not a string, there is no such kind, or the kind of a field is unknown or not clear.
     """
     left, right = text_of(left, "left"), text_of(right, "right")
-    return Comparison.of(left, right, compare_job.compare(_model_for(model, kind), left, right))
+    fields = [one for given in (left_fields, right_fields) for one in field_values_of(given or {}, 1, single=True)]
+    found, is_equal = compare_job.compare(_model_for(model, kind), left, right, *fields)
+    return Comparison.of(left, right, found, exact=is_equal)
 
 
 def compare_many(

@@ -6,7 +6,7 @@ import os
 from typing import Any, Unpack
 
 from dedup.matching.matcher import Matcher
-from indexer.arguments import ReportOptions, limit_of, path_of, probability_of, tables_of
+from indexer.arguments import ReportOptions, limit_of, merges_branches, path_of, probability_of, tables_of
 from indexer.findings.history import runs_of
 from indexer.jobs.report import report as report_job
 from indexer.jobs.reporting.thresholds import Preview, preview
@@ -66,8 +66,9 @@ class Findings:
         ``how`` are the options of ``dedup report``: ``formats`` (of ``csv``, ``tsv``, ``jsonl``, ``xlsx``, ``parquet``
         and ``html``, one or a list), ``columns``, ``explain``, ``max_pairs``, ``records`` (a table of every
         record with its cluster), ``keep`` (a rule or several), ``delimiter``, ``bom``, ``locale``, ``raw``, ``full``,
-        which compares everything again, and ``since``, the number of the run that changes are told from. The findings
-        are stored as a run: clusters keep their ids, and ``changes.csv`` says what is new.
+        which compares everything again, ``since``, the number of the run that changes are told from, and ``branches``,
+        ``"merge"`` or ``"separate"`` for records of one name in different towns. The findings are stored as a run:
+        clusters keep their ids, and ``changes.csv`` says what is new.
 
         Raises:
             UsageError: nothing is indexed, there is no such run, or an option cannot be used.
@@ -82,6 +83,7 @@ class Findings:
             "tables": tables_of(how),
             "full": bool(how.get("full")),
             "since": None if since is None else limit_of(since, "since"),
+            "merges_branches": merges_branches(how.get("branches", "separate")),
         }
         with progress_of(self._progress) as progress:
             return report_job(self._workspace, self._model, folder, **asked, progress=progress)

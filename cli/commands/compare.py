@@ -18,12 +18,22 @@ EXAMPLES = options.examples(
     'dedup compare "APOGEE MEDICAL GROUP IOWA PC" "APOGEE MEDICAL GROUP ILLINOIS PC"',
     'dedup compare "Acme Ltd" "Acme Limited" --model my-model --html acme.html',
     'dedup compare "Mohammed Ali" "Muhammad Ali" --kind person',
+    'dedup compare "Kessler Bau" "Kessler Bau GmbH" --left city=Ulm --right city=Bonn',
 )
+
+
+LeftFields = Annotated[
+    list[str] | None,
+    typer.Option("--left", metavar="FIELD=VALUE", help="Field of A, such as city=Ulm or vat:id=DE…; repeat it."),
+]
+RightFields = Annotated[list[str] | None, typer.Option("--right", metavar="FIELD=VALUE", help="Field of B; repeat it.")]
 
 
 def compare(
     first: Annotated[str, typer.Argument(metavar="A", help="First text.")],
     second: Annotated[str, typer.Argument(metavar="B", help="Second text.")],
+    left: LeftFields = None,
+    right: RightFields = None,
     kind: options.Kind = None,
     html: Html = None,
     mode: options.Mode = None,
@@ -45,11 +55,12 @@ def compare(
 
     check_page(html)
     loaded = asked_or_shipped(model, kind)
-    found = compare(loaded, first, second)
+    fields = options.values_of(left or ()), options.values_of(right or ())
+    found, is_equal = compare(loaded, first, second, *fields)
     result: dict[str, Any] = {
         "probability": round(found.probability, DIGITS) if found else 1.0,
         "similarity": round(found.similarity, DIGITS) if found else 1.0,
-        "exact": found is None,
+        "exact": is_equal,
         **reasons_of(found),
     }
     as_json = layout is ReportFormat.json

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 EXAMPLES = options.examples(
     "dedup index companies.csv",
     "dedup index suppliers.parquet -t name -t city --id supplier_no",
+    "dedup index customers.csv --field city --field postcode --field vat:id",
     "dedup index products.csv -w .products --kind text",
     "dedup index 2024.csv.gz 2025.jsonl.zst -s customers",
     "dedup index companies.csv --model my_model",
@@ -81,6 +82,7 @@ def index(
     files: Files = None,
     text: options.TextColumns = None,
     id: options.IdColumn = None,
+    field: options.FieldColumns = None,
     source: Source = None,
     kind: options.Kind = None,
     sync: Sync = False,
@@ -115,7 +117,8 @@ def index(
     """Load files or SQL results into the index.
 
     With an id column, rows with a known id update their record and other rows are added. Without one, rows are
-    identified by their content, and records that are missing from the input are removed.
+    identified by their content, and records that are missing from the input are removed. Fields are further columns
+    that tell records apart or bring them together: an address, an official number, a phone number, an e-mail address.
 
     With --model, an index of another model is changed to it: all texts are encoded anew, while queries are answered by
     the old one. Without FILE nothing else is done.
@@ -282,6 +285,7 @@ def _entry(done: InputIndexed, refused: RejectsFile | RejectsStream, listed_in: 
         "text_columns": done.text_columns,
         "id_column": done.id_column,
         "kind": result.kind if result else None,
+        "fields": dict(done.fields),
         "rows": rows.pop("rows_in"),
         **rows,
         "withheld": result.withheld if result else 0,

@@ -54,6 +54,15 @@ OutputFile = Annotated[
     Path | None,
     typer.Option("--output", "-o", metavar="FILE", help="Write the matches to FILE, or to standard output if it is -."),
 ]
+FieldValues = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--field",
+        metavar="FIELD=VALUE",
+        help="Value of a field of the index, such as city=Ulm; repeat it. Columns of --input with the name of a field "
+        "are used without it.",
+    ),
+]
 OutputDelimiter = Annotated[str | None, options.output_delimiter("--output-delimiter")]
 
 Source = Annotated[
@@ -76,6 +85,7 @@ def query(
     input: InputFile = None,
     text_columns: options.TextColumns = None,
     id: options.IdColumn = None,
+    field: FieldValues = None,
     limit: Limit = 10,
     min_probability: MinProbability = 0.05,
     source: Source = None,
@@ -117,6 +127,8 @@ def query(
     vectors (-1 to 1), whether both are equal after normalisation (exact), and its other columns. A column whose
     name is already taken gets the prefix column_.
 
+    Where the index has fields, --field, or columns of --input with their names, tell the records of a text apart.
+
     With --input, each match also has the line, id, text and other columns of its query, as query_city (its own
     column line is query_column_line). Exit code 3: some rows of --input were rejected.
     """
@@ -134,7 +146,8 @@ def query(
 
     if (text is None) == (input is None):
         raise UsageError("Give either a TEXT, as in `dedup query 'Acme Inc'`, or --input FILE.")
-    wanted = options.reading_of(locals(), text_columns)
+    values = _values_of(field or (), input)
+    wanted = options.reading_of({**locals(), "field": None}, text_columns)
     if text is not None and (wanted != ReadOptions() or rejects or unmatched or exclude_self):
         raise UsageError(
             "--text, --id, --unmatched, --exclude-self and the reading options can be used with --input FILE only."
@@ -152,12 +165,21 @@ def query(
     ):
         check_columns(store, chosen)
         if text is not None:
-            _answer_text(searcher, text, asked)
+            _answer_text(searcher, text, values, asked)
         elif input is not None:
             own = _own_source(store, input, source or []) if exclude_self else None
             listed = rejects_of([input], rejects, place, mode, target)
             rejected = _answer_file(searcher, open_table(input, wanted), listed, asked, own, progress)
             end_with_rejects(rejected, allowed=allow_rejects)
+
+
+def _values_of(given: Sequence[str], file: str | None) -> dict[str, str]:
+    """Return values of fields by name. Raises ``UsageError`` if they cannot be read, or are given beside a file."""
+    from dedup.errors import UsageError
+
+    if given and file is not None:
+        raise UsageError("--field FIELD=VALUE is for a TEXT; of --input FILE, columns named as a field are used.")
+    return options.values_of(given)
 
 
 def _own_source(store: Store, file: str, sources: Sequence[str]) -> str:
@@ -198,10 +220,11 @@ class _Asked:
         return as_rows(match, reasons, self.columns)
 
 
-def _answer_text(searcher: Searcher, text: str, asked: _Asked) -> None:
+def _answer_text(searcher: Searcher, text: str, values: dict[str, str], asked: _Asked) -> None:
     from dedup.text.normalise import normalise
 
-    (found,) = searcher.query([text], limit=asked.limit, min_probability=asked.min_probability)
+    fields = [searcher.fields.given(values)]
+    (found,) = searcher.query([text], limit=asked.limit, min_probability=asked.min_probability, fields=fields)
     nothing = f"No match with probability {asked.min_probability:g} or more."
     if found or asked.file.layout is not Format.table:
         rows = (row for match in found for row in asked.rows(searcher, normalise(text), match))

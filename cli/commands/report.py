@@ -12,7 +12,7 @@ import typer
 from cli import options
 from cli.commands.link import Keep, write_links
 from cli.exit_codes import FOUND_NEW
-from cli.options import Format, ReportFormat
+from cli.options import BranchRule, Format, ReportFormat
 from cli.show.notes import notes_unless, say, say_contradictions, shown_progress
 from cli.show.render import spaced, write_summary
 from cli.show.report_notes import changes_of, new_of, notes_of
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from indexer.jobs.report_tables import Tables
     from indexer.store.workspace import Workspace
 
-_OF_CLUSTERS = ("explain", "max_pairs", "memory", "records", "full", "since", "fail_on_new", "keep")
+_OF_CLUSTERS = ("explain", "max_pairs", "memory", "records", "full", "since", "fail_on_new", "keep", "branches")
 """Parameters that --between has no use for."""
 _OF_FILES = (
     *("output", "between", "formats", "columns", "output_delimiter", "bom", "locale", "raw", "mode"),
@@ -120,6 +120,15 @@ Since = Annotated[
 FailOnNew = Annotated[
     bool, typer.Option("--fail-on-new", help="End with exit code 10 if there are new pairs or new members of clusters.")
 ]
+Branches = Annotated[
+    BranchRule,
+    typer.Option(
+        "--branches",
+        metavar="RULE",
+        help="Whether records of one name in different towns are one: merge, or separate unless an official number, a "
+        "phone number or a domain tells otherwise. Needs a place among the fields.",
+    ),
+]
 Between = Annotated[
     tuple[str, str] | None,
     typer.Option(
@@ -146,6 +155,7 @@ def report(
     since: Since = None,
     fail_on_new: FailOnNew = False,
     keep: KeepRules = None,
+    branches: Branches = BranchRule.separate,
     output_delimiter: OutputDelimiter = None,
     bom: options.Bom = False,
     locale: options.Locale = None,
@@ -202,12 +212,12 @@ def report(
             tables=asked,
             full=full,
             since=since,
+            merges_branches=branches is BranchRule.merge,
             progress=progress,
         )
     _say_notes(summary, output, asked, quiet=quiet)
-    as_json = layout is ReportFormat.json
-    shown = summary if as_json else _shown(summary, [output / name for name in files_of(asked)])
-    write_summary(shown, sys.stdout, as_json=as_json, quiet=quiet)
+    shown = summary if layout is ReportFormat.json else _shown(summary, [output / name for name in files_of(asked)])
+    write_summary(shown, sys.stdout, as_json=layout is ReportFormat.json, quiet=quiet)
     if fail_on_new and summary["has_new"]:
         say(f"{new_of(summary)}, so the exit code is {FOUND_NEW}.")
         raise typer.Exit(FOUND_NEW)

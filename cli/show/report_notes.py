@@ -15,6 +15,7 @@ def notes_of(summary: Mapping[str, Any], output: Path, asked: Tables) -> Iterato
     yield from _model(summary)
     yield from _estimates(summary)
     yield from _unlisted(summary, asked.max_pairs)
+    yield from _of_fields(summary)
     yield from _judged(summary)
     yield from _older(output, asked)
 
@@ -60,6 +61,22 @@ def _estimates(summary: Mapping[str, Any]) -> Iterator[str]:
         yield (
             f"{texts:,} {'text' if texts == 1 else 'texts'} of {LONG_TEXT:,} characters or more "
             f"{'was' if texts == 1 else 'were'} compared by equal words and one measure of spelling."
+        )
+
+
+def _of_fields(summary: Mapping[str, Any]) -> Iterator[str]:
+    if "fields" not in summary:
+        return
+    if pairs := summary["pairs_of_one_text_apart"]:
+        subject, verb = ("pair", "is") if pairs == 1 else ("pairs", "are")
+        yield (
+            f"{pairs:,} {subject} of records with one name {verb} told apart by their fields. --branches merge lets "
+            "another town count for nothing."
+        )
+    for label, number in summary["values_of_many_names"].items():
+        yield (
+            f"{number:,} {'value' if number == 1 else 'values'} of {label!r} {'is' if number == 1 else 'are'} held by "
+            "records of so many names that they identify nobody; they are not used."
         )
 
 

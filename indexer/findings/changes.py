@@ -120,7 +120,7 @@ def _causes(ledger: Ledger, members: dict[int, Member], records: CurrentRecords)
         here = members.get(record_id)
         if record_id in deleted:
             causes[record_id] = (records.sources[source_id], external_id, "deleted")
-        elif here[2] != text_id if here else run_of.get(record_id, 0) > ledger.last.run_id:
+        elif (here is not None and here[2] != text_id) or run_of.get(record_id, 0) > ledger.last.run_id:
             causes[record_id] = (records.sources[source_id], external_id, "changed")
     for record_id in members.keys() - ledger.members.keys():
         source_id, external_id, run_id = records.details[record_id]

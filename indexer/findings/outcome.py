@@ -54,12 +54,13 @@ def outcome_of(
     *,
     is_listed: NDArray[np.bool_],
     otherwise: str,
+    has_fields: bool = False,
 ) -> Outcome:
     """Give clusters of texts their ids, and compare them and the near pairs with those of the last report.
 
     ``record_ids`` are those of all records, text by text, and ``counts`` (n,) their number for each of ``text_ids``, of
     which one may come several times, for each part of its records. Pairs are not new unless they are ``is_listed``.
-    ``otherwise`` is the reason of a change that no row caused.
+    ``otherwise`` is the reason of a change that no row caused. With fields, a row with the same text can cause one.
     """
     places = np.repeat(np.arange(len(text_ids)), counts)
     order = np.argsort(record_ids)
@@ -71,6 +72,8 @@ def outcome_of(
     ids = dict(zip(now_.clusters.tolist(), carried.now.clusters.tolist(), strict=True))
     texts = text_ids[places[is_member]].tolist()
     details = _details(store, ledger, now_.members)
+    if ledger.last is not None and has_fields:
+        details |= _changed_since(store, ledger.last.run_id)
     members = {}
     for record_id, cluster_id, text_id in zip(now_.members.tolist(), carried.now.clusters.tolist(), texts, strict=True):
         known = ledger.members.get(record_id)
@@ -102,3 +105,9 @@ def _details(store: Store, ledger: Ledger, members: Ids) -> dict[int, tuple[int,
     wanted = np.setxor1d(known, members, assume_unique=True)
     columns = record.c["record_id", "source_id", "external_id", "changed_by_run"]
     return {row[0]: row[1:] for row in store.find(columns, record.c.record_id, wanted)}
+
+
+def _changed_since(store: Store, run_id: int) -> dict[int, tuple[int, str, int]]:
+    """Return the same of the records that were added or changed after a run."""
+    columns = record.c["record_id", "source_id", "external_id", "changed_by_run"]
+    return {row[0]: tuple(row[1:]) for row in store.read(select(*columns).where(record.c.changed_by_run > run_id))}

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, delete, insert, select
 
 from dedup.errors import InputRefused, TooManyRemoved, UsageError
 from indexer.ingest.spool import Item
-from indexer.reading.rows import ColumnChoice
+from indexer.reading.rows import ColumnChoice, FieldKinds
 from indexer.store.engines import chunks
 from indexer.store.integrity import settings
 from indexer.store.integrity.fetch import fetch
@@ -96,21 +96,21 @@ def check_elsewhere(store: Store, name: str, items: Sequence[Item]) -> None:
             )
 
 
-def known_columns(store: Store, name: str) -> tuple[Sequence[str], str | None]:
-    """Return the text and id columns that a source has, ``""`` for content instead of ids; nothing for a new one."""
+def known_columns(store: Store, name: str) -> tuple[Sequence[str], str | None, FieldKinds]:
+    """Return the text and id columns and fields of a source, ``""`` for content instead of ids; none of a new one."""
     columns = select(source.c.source_id, source.c.identity).where(source.c.name == name)
     found = store.read(
         columns.where(select(record.c.record_id).where(record.c.source_id == source.c.source_id).exists())
     )
     if not found:
-        return (), None
+        return (), None, ()
     source_id, identity = found[0]
     rows = store.read(select(store_meta.c.value).where(store_meta.c.key == f"{settings.COLUMNS}{source_id}"))
     try:
-        text, id_column = settings.columns_of(rows[0][0]) if rows else ([], None)
+        known = settings.columns_of(rows[0][0]) if rows else settings.SourceColumns([], None)
     except ValueError as error:
         raise damaged(f"Table store_meta does not hold the columns of source {name!r}: {error}.") from error
-    return text, "" if identity == "content" else id_column
+    return known.text, "" if identity == "content" else known.id, known.fields
 
 
 def check_id_column(
@@ -138,7 +138,10 @@ def check_id_column(
 def record_columns(connection: Connection, source_id: int, choice: ColumnChoice | None) -> None:
     """Remember the columns of a source."""
     key = f"{settings.COLUMNS}{source_id}"
-    value = None if choice is None else json.dumps({"text": list(choice.text), "id": choice.id}, ensure_ascii=False)
+    value = None
+    if choice is not None:
+        fields = {"fields": dict(choice.fields)} if choice.fields else {}
+        value = json.dumps({"text": list(choice.text), "id": choice.id, **fields}, ensure_ascii=False)
     before = fetch(connection, select(store_meta.c.value).where(store_meta.c.key == key))
     if value is not None and [(value,)] != [tuple(row) for row in before]:
         connection.execute(delete(store_meta).where(store_meta.c.key == key))

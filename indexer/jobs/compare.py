@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,21 +17,36 @@ from dedup.matching.matcher import Matcher
 from dedup.model import Model
 from indexer.ingest.intake import normal_form_of
 from indexer.jobs.duplicates import encode_in_blocks
+from indexer.jobs.fielding.two_records import evidence_of_two
 from indexer.outputs.model_pages.comparison_page import Attention, Comparison
 from indexer.outputs.reasons import reasons_of
 
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 
-def compare(model: Matcher, left: str, right: str) -> Explanation | None:
-    """Return the probability that two texts are the same and the reasons; None if they are equal once normalised.
+
+def compare(
+    model: Matcher,
+    left: str,
+    right: str,
+    left_fields: Mapping[str, str] = _NOTHING,
+    right_fields: Mapping[str, str] = _NOTHING,
+) -> tuple[Explanation | None, bool]:
+    """Return the probability that two texts are the same and the reasons, and whether they are equal once normalised.
+
+    Fields are values by name, whose kind may follow the name after a colon. Equal texts without a field in common
+    need no reasons.
 
     Raises:
         InputRefused: a text holds no letter, digit or symbol, or is too long.
+        UsageError: as ``evidence_of_two``.
     """
     normals = [_normal_form(text) for text in (left, right)]
-    if normals[0] == normals[1]:
-        return None
-    codes = model.encoder.encode(normals)
-    return model.explain(normals[0], normals[1], float(cosine(codes[:1], codes[1:])[0]))
+    evidence = evidence_of_two(normals, left_fields, right_fields)
+    found, is_equal = None, normals[0] == normals[1]
+    if not is_equal:
+        codes = model.encoder.encode(normals)
+        found = model.explain(normals[0], normals[1], float(cosine(codes[:1], codes[1:])[0]))
+    return (found if evidence is None else evidence.explain((0, 1), found)), is_equal
 
 
 def compare_many(

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedup.clustering.cluster import Clusters, cluster_pairs
+from dedup.evidence.explain import Explanation
 from dedup.evidence.kinds import KINDS
 from dedup.matching.batch import BatchComparison, RepeatedComparison, Strings
 from dedup.matching.matcher import Matcher
@@ -21,8 +22,17 @@ from dedup.runtime.allocator import release_free_memory
 from dedup.runtime.progress import Progress, no_progress
 from dedup.runtime.stopwatch import Stopwatch
 from dedup.text.corpus import describe_corpus
+from indexer.jobs.fielding.field_evidence import (
+    NEAR,
+    FieldComparison,
+    FieldEvidence,
+    compare_items,
+    pairs_by_text,
+)
+from indexer.jobs.fielding.store_items import items_of_store
 from indexer.jobs.loading import cells_of_texts, check_text_of, load_texts, new_cells
-from indexer.jobs.reviewing.judged_items import JudgedItems, Pairs, judged_items
+from indexer.jobs.reviewing.item_records import ItemRecords
+from indexer.jobs.reviewing.judged_items import JudgedItems, Pairs
 from indexer.jobs.reviewing.judgement_table import read_judgements
 from indexer.store.corpus_words import model_with_corpus
 from indexer.store.store import Codes, Ids, Record
@@ -35,7 +45,7 @@ from indexer.vectors.top_k import NearPairs
 
 @dataclass(frozen=True, slots=True)
 class NearDuplicates:
-    """The near-duplicates among n distinct texts; or items, where judgements take texts apart.
+    """The near-duplicates among n distinct texts; or items, where judgements or fields take texts apart.
 
     Attributes:
         pairs: Positions of texts (p, 2), the lower first, in ascending order.
@@ -59,7 +69,7 @@ class NearDuplicates:
     clusters: Clusters
     candidates: int
     seconds: dict[str, float]
-    comparison: BatchComparison | RepeatedComparison
+    comparison: BatchComparison | RepeatedComparison | FieldComparison
     model: Matcher
     shift: float
     of_texts: Pairs
@@ -70,12 +80,35 @@ class NearDuplicates:
         """Return which pairs (p, 2) are the same by judgement, directly or along a chain, (p,)."""
         return np.zeros(len(pairs), np.bool_) if self.judged is None else self.judged.constraints.are_same(pairs)
 
+    def have_one_text(self, pair: Sequence[int]) -> bool:
+        """Return whether two items have one text."""
+        return self.judged is not None and len(set(self.judged.text_of[list(pair)].tolist())) == 1
+
     def sides(self, pairs: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return pairs (p, 2) with the side whose text comes first on the left: where they are parts, too."""
         if self.judged is None:
             return pairs
         order = np.argsort(self.judged.text_of[pairs], axis=1, kind="stable")
         return np.take_along_axis(pairs, order, axis=1)
+
+    @property
+    def evidence(self) -> FieldEvidence | None:
+        """What fields say of the items; None if there are none."""
+        return self.comparison.evidence if isinstance(self.comparison, FieldComparison) else None
+
+    def explain(self, pairs: NDArray[np.int64], similarities: Sequence[float]) -> list[Explanation | None]:
+        """Return the reasons for the probabilities of pairs (p, 2), given their cosines (p,); None for equal texts."""
+        left, right = (self.comparison.normal_forms[side].tolist() for side in pairs.T)
+        differ = [at for at, sides in enumerate(zip(left, right, strict=True)) if sides[0] != sides[1]]
+        one, other = ([side[at] for at in differ] for side in (left, right))
+        found: list[Explanation | None] = [None] * len(pairs)
+        explained = self.model.explain_pairs(one, other, [similarities[at] for at in differ])
+        for at, reasons in zip(differ, explained, strict=True):
+            found[at] = reasons
+        evidence = self.evidence
+        if evidence is None:
+            return found
+        return [evidence.explain(pair, reasons) for pair, reasons in zip(pairs.tolist(), found, strict=True)]
 
     def are_listed(self) -> NDArray[np.bool_]:
         """Return which of the pairs ``of_texts`` are among ``pairs``: those that nobody judged different."""
@@ -154,6 +187,10 @@ class Duplicates:
             parts.setdefault(self._part_of.get(record.record_id, place), []).append(record)
         return parts.items()
 
+    def records_of_items(self) -> ItemRecords:
+        """Return what reads the records of items."""
+        return ItemRecords(self.text_ids, self.item_ids, self._part_of)
+
     @property
     def _part_of(self) -> Mapping[int, int]:
         return {} if self.near.judged is None else self.near.judged.part_of
@@ -185,13 +222,16 @@ def find_duplicates(
     with clock.stage("search"):
         generation, cells = cells_of_texts(snapshots, model, codes, progress)
     store = snapshots.store
+    said = read_judgements(store) if judgements else []
+    judged, evidence = items_of_store(store, said, text_ids, normals)
     near = near_duplicates(
         codes,
         normals,
         cells,
         model_with_corpus(store, model),
         min_probability=min_probability,
-        judged=judged_items(store, read_judgements(store), text_ids) if judgements else None,
+        judged=judged,
+        evidence=evidence,
         clock=clock,
         progress=progress,
     )
@@ -231,6 +271,7 @@ def near_duplicates(
     min_probability: float,
     clock: Stopwatch,
     judged: JudgedItems | None = None,
+    evidence: FieldEvidence | None = None,
     progress: Progress = no_progress,
 ) -> NearDuplicates:
     """Find and cluster the near-duplicates among n texts, given their ``codes`` (n, d), normal forms (n) and ``cells``.
@@ -249,7 +290,12 @@ def near_duplicates(
         del lists
         release_free_memory()
     return compare_candidates(
-        *(codes, normals, near, model), min_probability=min_probability, judged=judged, clock=clock, progress=progress
+        *(codes, normals, near, model),
+        min_probability=min_probability,
+        judged=judged,
+        evidence=evidence,
+        clock=clock,
+        progress=progress,
     )
 
 
@@ -262,10 +308,11 @@ def compare_candidates(
     min_probability: float,
     shift: float | None = None,
     judged: JudgedItems | None = None,
+    evidence: FieldEvidence | None = None,
     clock: Stopwatch,
     progress: Progress = no_progress,
 ) -> NearDuplicates:
-    """Compare all candidates, the pairs ``near`` of n texts, and cluster them.
+    """Compare all candidates, the pairs ``near`` of n texts, and cluster them; with ``evidence``, the items ``judged``.
 
     ``shift`` is what is added to the log-odds for the share of true pairs among the candidates; None: it is estimated.
     Stages reported to ``progress``: as of ``near_duplicates``, from ``names`` on.
@@ -275,7 +322,8 @@ def compare_candidates(
         with clock.stage("compare"):
             if shift is None:
                 shift = comparison.adapt(near.pairs, near.cosines, progress)
-            likely, probabilities = comparison.likely(near.pairs, near.cosines, min_probability, progress)
+            least = min_probability if evidence is None else min(min_probability, NEAR)
+            likely, probabilities = comparison.likely(near.pairs, near.cosines, least, progress)
         order = np.lexsort(near.pairs[likely].T[::-1])
         likely, probabilities = likely[order], probabilities[order]
         found = Pairs(near.pairs[likely].astype(np.int64), probabilities, near.cosines[likely])
@@ -283,8 +331,8 @@ def compare_candidates(
         adapted = model.with_prior_shift(shift) if shift else model
         with clock.stage("cluster"):
             progress("cluster", 0, None)
-            result = cluster_found(found, comparison, adapted, judged, min_probability, progress)
-    return replace(result, candidates=candidates, seconds=clock.seconds, shift=shift)
+            result = cluster_found(found, comparison, adapted, judged, min_probability, progress, evidence)
+    return replace(result, candidates=max(candidates, result.candidates), seconds=clock.seconds, shift=shift)
 
 
 def cluster_found(
@@ -294,11 +342,20 @@ def cluster_found(
     judged: JudgedItems | None,
     min_probability: float,
     progress: Progress,
+    evidence: FieldEvidence | None = None,
 ) -> NearDuplicates:
-    """Return the pairs and clusters that follow from the pairs of texts found and from what people said."""
-    comparison = texts if judged is None else judged.comparison_of(texts)
-    pairs, left_out = found, np.empty((0, 2), np.int64)
-    if judged is not None:
+    """Return the pairs and clusters that follow from the pairs of texts found, from fields and what people said.
+
+    With ``evidence``, the pairs found are those whose names are near, and the items are ``judged``.
+    """
+    comparison: BatchComparison | RepeatedComparison | FieldComparison = texts
+    pairs, left_out, candidates = found, np.empty((0, 2), np.int64), 0
+    if judged is not None and evidence is not None:
+        compared, comparison, candidates = compare_items(found, texts, evidence, judged.verdicts, min_probability)
+        found = pairs_by_text(compared, judged.text_of)
+        pairs, left_out = judged.constrained(compared, comparison)
+    elif judged is not None:
+        comparison = judged.comparison_of(texts)
         pairs, left_out = judged.applied(found, comparison)
     clusters = cluster_pairs(
         pairs.pairs,
@@ -309,7 +366,7 @@ def cluster_found(
         constraints=None if judged is None else judged.constraints,
         progress=lambda done, total: progress("cluster", done, total),
     )
-    return NearDuplicates(*pairs, clusters, 0, {}, comparison, model, 0.0, found, judged, left_out)
+    return NearDuplicates(*pairs, clusters, candidates, {}, comparison, model, 0.0, found, judged, left_out)
 
 
 def encode_in_blocks(model: Matcher, normals: Sequence[str], progress: Progress = no_progress) -> Codes:

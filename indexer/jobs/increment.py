@@ -8,7 +8,8 @@ that a full run gives under the same baseline:
 - Components are clustered again in which a text or a pair has come, gone or changed; all of them where people judged.
 - What people judged is applied to the pairs afterwards. The ledger has the pairs as they were found.
 
-Without a last report, with another threshold or model, or under a new baseline, all candidates are compared.
+Without a last report, with another threshold or model, under a new baseline, or where the records have fields (what is
+kept are pairs of texts), all candidates are compared.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,10 +35,13 @@ from indexer.findings.baseline import MODEL_CHANGED, Baseline, read_baseline
 from indexer.findings.ledger import LastRun, Ledger, TextPairs, read_ledger
 from indexer.findings.neighbour_search import Keep, Search
 from indexer.jobs.duplicates import Duplicates, NearDuplicates, cluster_found, compare_candidates
+from indexer.jobs.fielding.slots import Slot, kinds_of, slots_of_store
+from indexer.jobs.fielding.store_items import items_of_store, pinned_fields
 from indexer.jobs.loading import Corpus, centres_for
-from indexer.jobs.reviewing.judged_items import JudgedItems, Pairs, judged_items
+from indexer.jobs.reviewing.judged_items import JudgedItems, Pairs
 from indexer.jobs.reviewing.judgement_table import Judgement, read_judgements
 from indexer.store.corpus_words import corpus_of, model_of_kind
+from indexer.store.store import Store
 from indexer.vectors.knn_update import Neighbours
 from indexer.vectors.neighbour_file import NeighbourFile
 from indexer.vectors.snapshot import Snapshots
@@ -90,12 +95,14 @@ def find(
     *,
     min_probability: float,
     full: bool = False,
+    merges_branches: bool = False,
     keep: Keep = lambda file: None,
     progress: Progress = no_progress,
 ) -> Found:
     """Find the near-duplicates of a store; with ``full``, everything is searched and compared again.
 
-    Stages reported to ``progress``: those of ``duplicates.find_duplicates``.
+    ``merges_branches``: whether records of one name in several places are the same. Stages reported to ``progress``:
+    those of ``duplicates.find_duplicates``.
 
     Raises:
         UsageError: nothing is indexed, or not every text has a vector.
@@ -104,30 +111,33 @@ def find(
     """
     clock = Stopwatch()
     model = model_of_kind(snapshots.store, model)
-    corpus, renewal, search = _searched(snapshots, model, ledger, full=full, clock=clock, progress=progress)
+    corpus, slots, renewal, search = _searched(snapshots, model, ledger, full=full, clock=clock, progress=progress)
     with clock.stage("search"):
         file = search.kept(keep)
     baseline = search.baseline
-    settings = _settings(model, baseline, min_probability) if renewal is None else None
-    before = search.before if ledger.last and ledger.last.settings == settings and not full else None
+    settings = _settings(model, baseline, min_probability, merges_branches) if renewal is None else None
+    before = search.before if ledger.last and ledger.last.settings == settings and not (full or slots) else None
     matcher = baseline.matcher(model)
     judgements = read_judgements(snapshots.store)
-    judged = judged_items(snapshots.store, judgements, corpus.text_ids)
+    of_texts = snapshots.store, judgements, corpus.text_ids, corpus.all_normals
+    judged, evidence = items_of_store(*of_texts, slots, baseline.fields, merges_branches=merges_branches)
     if before is not None:
         part = _Increment(corpus, matcher, baseline.prior_shift, min_probability, judged, clock, progress)
         near = part.of(search.now, before, ledger)
     else:
         shift = None if renewal is not None else baseline.prior_shift
-        near = _compare_all(corpus, search.now, matcher, shift, judged, min_probability, clock, progress)
-        baseline = replace(baseline, prior_shift=float(near.shift))
+        how = {"min_probability": min_probability, "judged": judged, "evidence": evidence}
+        near = _compare_all(corpus, search.now, matcher, shift, clock, progress, **how)
+        if renewal is not None:
+            baseline = replace(baseline, prior_shift=float(near.shift), fields=pinned_fields(near.evidence, slots))
     return Found(
         duplicates=Duplicates(corpus.text_ids, near, search.generation, clock.seconds),
         baseline=baseline,
         is_renewed=renewal is not None,
-        settings=_settings(model, baseline, min_probability),
+        settings=_settings(model, baseline, min_probability, merges_branches),
         file=file,
         is_full=before is None,
-        reason=_reason(renewal, model, ledger.last, full=full, search=search, before=before),
+        reason=_reason(renewal, full=full, has_fields=bool(slots), search=search, before=before),
         searched=search.searched,
         judgements=_digest(judgements),
     )
@@ -142,24 +152,30 @@ def find_all(
     """
     clock, store = Stopwatch(), snapshots.store
     model, ledger = model_of_kind(store, model), read_ledger(store)
-    corpus, renewal, search = _searched(snapshots, model, ledger, full=False, clock=clock, progress=progress)
+    corpus, slots, renewal, search = _searched(snapshots, model, ledger, full=False, clock=clock, progress=progress)
     matcher, shift = search.baseline.matcher(model), None if renewal is not None else search.baseline.prior_shift
-    judged = judged_items(store, read_judgements(store), corpus.text_ids)
-    near = _compare_all(corpus, search.now, matcher, shift, judged, min_probability, clock, progress)
+    said = read_judgements(store)
+    judged, evidence = items_of_store(
+        store, said, corpus.text_ids, corpus.all_normals, slots, search.baseline.fields
+    )
+    how = {"min_probability": min_probability, "judged": judged, "evidence": evidence}
+    near = _compare_all(corpus, search.now, matcher, shift, clock, progress, **how)
     return Duplicates(corpus.text_ids, near, search.generation, clock.seconds)
 
 
 def _searched(
     snapshots: Snapshots, model: Matcher, ledger: Ledger, *, full: bool, clock: Stopwatch, progress: Progress
-) -> tuple[Corpus, str | None, Search]:
-    """Return all texts, why the baseline is made anew, if it is, and the neighbours of all texts."""
+) -> tuple[Corpus, Sequence[Slot], str | None, Search]:
+    """Return all texts, the fields, why the baseline is made anew, if it is, and the neighbours of all texts.
+
+    With another scorer and the same encoder, the prior and the weights of fields are learnt anew, nothing else.
+    """
     with clock.stage("load"):
         pinned = read_baseline(snapshots.store, model.model_id, model.dimension)
+        slots = slots_of_store(snapshots.store)
         corpus = Corpus(snapshots, model, progress)
-        renewal: str | None = "there is no earlier report"
-        if pinned is not None and len(corpus.text_ids):
-            renewal = pinned.reason_to_renew(model, corpus.text_ids)
-        corpus.load(only_vectors=pinned is not None and renewal is None and not full)
+        renewal = _renewal(pinned, model, corpus, slots, snapshots.store)
+        corpus.load(only_vectors=pinned is not None and renewal is None and not full and not slots)
         release_free_memory()
     with clock.stage("search"):
         generation, baseline = None, pinned
@@ -167,7 +183,18 @@ def _searched(
             generation, baseline = _new_baseline(snapshots, model, corpus, progress)
         search = Search(snapshots, model, baseline, generation, corpus.text_ids, corpus.codes, progress)
         search.run(ledger, full=full)
-    return corpus, renewal, search
+    if renewal is None and ledger.last and ledger.last.model != ("" if model.is_shipped else model.fingerprint):
+        renewal, search.baseline = MODEL_CHANGED, replace(baseline, fields=None)
+    return corpus, slots, renewal, search
+
+
+def _renewal(
+    pinned: Baseline | None, model: Matcher, corpus: Corpus, slots: Sequence[Slot], store: Store
+) -> str | None:
+    """Return why the baseline is made anew; None if it holds."""
+    if pinned is None or not len(corpus.text_ids):
+        return "there is no earlier report"
+    return pinned.reason_to_renew(model, corpus.text_ids, kinds_of(slots), store.counts().records)
 
 
 def _compare_all(
@@ -175,10 +202,9 @@ def _compare_all(
     neighbours: Neighbours,
     model: Matcher,
     shift: float | None,
-    judged: JudgedItems | None,
-    min_probability: float,
     clock: Stopwatch,
     progress: Progress,
+    **how: Any,  # noqa: ANN401 - as of compare_candidates
 ) -> NearDuplicates:
     """Compare all candidates, as ``compare_candidates`` does."""
     return compare_candidates(
@@ -188,25 +214,22 @@ def _compare_all(
             pairs_of(neighbours.candidates, progress=corpus.counting("pairs")),
             model,
         ),
-        min_probability=min_probability,
         shift=shift,
-        judged=judged,
         clock=clock,
         progress=progress,
+        **how,
     )
 
 
-def _reason(
-    renewal: str | None, model: Matcher, last: LastRun | None, *, full: bool, search: Search, before: Keys | None
-) -> str | None:
+def _reason(renewal: str | None, *, full: bool, has_fields: bool, search: Search, before: Keys | None) -> str | None:
     """Return why everything was searched or compared; None if it was not."""
     if renewal is not None:
         return renewal
     if full:
         return "it was asked for"
+    if has_fields:
+        return "the records have fields"
     if before is None:
-        if last is not None and last.model != ("" if model.is_shipped else model.fingerprint):
-            return MODEL_CHANGED
         return "other settings than in the last report" if search.before is not None else "no neighbours were kept"
     return None
 
@@ -226,9 +249,12 @@ def _digest(judgements: Sequence[Judgement]) -> str:
     return sha256(repr(values).encode()).hexdigest() if values else ""
 
 
-def _settings(model: Matcher, baseline: Baseline, min_probability: float) -> str:
+def _settings(model: Matcher, baseline: Baseline, min_probability: float, merges_branches: bool) -> str:
     """Return a digest of what decides which of the candidates are pairs, and with which probability."""
-    values = (model.fingerprint, model.kind, version_of("neardup"), float(min_probability), baseline.digest)
+    values: tuple[object, ...] = (model.fingerprint, model.kind, version_of("neardup"))
+    values += (float(min_probability), baseline.digest)
+    if merges_branches:
+        values = (*values, "branches are merged")
     return sha256(repr(values).encode()).hexdigest()
 
 

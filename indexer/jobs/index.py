@@ -24,7 +24,7 @@ from indexer.models.change import NOTHING_CHANGED, Changed, change_model
 from indexer.reading.inputs import Input, reading
 from indexer.reading.open import Row
 from indexer.reading.rejects import Reject
-from indexer.reading.rows import ReadOptions
+from indexer.reading.rows import FieldKinds, ReadOptions
 from indexer.store.corpus_words import refresh_word_counts
 from indexer.store.runs import Accounts, recorded_run
 from indexer.store.store import Store
@@ -92,6 +92,7 @@ class InputIndexed:
         recall: Measured recall of searches, if a snapshot with cells was built.
         text_columns: Columns that the texts are from.
         id_column: Column that the ids are from, if there is one.
+        fields: Columns that serve as evidence, each with its kind.
 
     """
 
@@ -102,6 +103,7 @@ class InputIndexed:
     recall: Mapping[str, float] = field(default_factory=dict)
     text_columns: tuple[str, ...] = ()
     id_column: str | None = None
+    fields: FieldKinds = ()
 
 
 def index_input(
@@ -161,20 +163,20 @@ def index_input(
                     progress=with_total(progress, table, "read"),
                 )
             recall = recall_of(store) if result.snapshot_built else {}
-    chosen = tuple(table.choice.text), table.choice.id
+    chosen = tuple(table.choice.text), table.choice.id, table.choice.fields
     return InputIndexed(given.source, result, table.rows_of, counted.by_file, recall, *chosen)
 
 
 def _with_known_columns(workspace: Workspace, source: str, options: ReadOptions) -> ReadOptions:
     """Return the options with the columns that the source has, if there is an index with such a source."""
-    if options.text_columns and options.id_column is not None:
+    if options.text_columns and options.id_column is not None and options.field_columns:
         return options
     try:
         with workspace.open(for_writing=False) as store:
-            text, id_column = known_columns(store, source)
+            text, id_column, fields = known_columns(store, source)
     except UsageError:  # nothing is indexed yet; whatever else it is, opening for writing raises it again
         return options
-    return replace(options, known_text=text, known_id=id_column)
+    return replace(options, known_text=text, known_id=id_column, known_fields=fields)
 
 
 class _CountedRejects:

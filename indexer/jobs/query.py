@@ -7,7 +7,7 @@ texts with the nearest vectors, and the model compares each of them with the que
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -24,6 +24,8 @@ from dedup.runtime.processes import Processes
 from dedup.runtime.progress import Progress, no_progress
 from dedup.text.normalise import normalise
 from indexer.ingest.intake import fault_of_row, normal_form_of
+from indexer.jobs.fielding.field_evidence import NEAR
+from indexer.jobs.fielding.field_query import FieldMatch, FieldsOfMatch, NameMatch, QueryFields
 from indexer.reading.rejects import Reject
 from indexer.reading.rows import Row, Table
 from indexer.store.corpus_words import model_with_corpus
@@ -52,7 +54,8 @@ class Match:
     """A text of the store with all its records.
 
     ``probability`` (0 to 1) that it is the same as the query, ``similarity`` the cosine of their vectors (-1 to 1),
-    ``exact`` if their normal forms are equal.
+    ``exact`` if their normal forms are equal. For a query with fields, the records are those of the text that agree in
+    all fields, and ``fields`` is what these tell.
     """
 
     text_id: int
@@ -61,6 +64,7 @@ class Match:
     similarity: float
     exact: bool
     records: list[Record]
+    fields: FieldsOfMatch | None = None
 
 
 class Answer(NamedTuple):
@@ -98,9 +102,9 @@ class Searcher:
 
     With ``sources``, only their records are found.
 
-    ``model`` is the given one with the store's word counts added. Use it as a context manager: many queries are
-    answered by several processes, which end with the block. The keyword arguments are as the constants of this module.
-    Stages reported to ``progress``: those of ``StoredVectors``.
+    ``model`` is the given one with the store's word counts added, ``fields`` are the fields of the store. Use it as a
+    context manager: many queries are answered by several processes, which end with the block. The keyword arguments are
+    as the constants of this module. Stages reported to ``progress``: those of ``StoredVectors``.
 
     Raises:
         UsageError: there is no such source.
@@ -130,6 +134,7 @@ class Searcher:
             self._vectors: VectorIndex = StoredVectors(snapshots, model.model_id, progress, among=self._among)
         self._encoder = encoder.result()
         self.model = model_with_corpus(self._store, model)
+        self.fields = QueryFields(self._store)
         self._processes = Processes(threads.count(), self.model)
 
     def __enter__(self) -> Self:
@@ -142,23 +147,47 @@ class Searcher:
         """End the processes."""
         self._processes.close()
 
-    def query(self, texts: Sequence[str], *, limit: int = 10, min_probability: float = 0.0) -> list[list[Match]]:
+    def query(
+        self,
+        texts: Sequence[str],
+        *,
+        limit: int = 10,
+        min_probability: float = 0.0,
+        fields: Sequence[Mapping[str, str]] = (),
+    ) -> list[list[Match]]:
         """Return up to ``limit`` matches of at least ``min_probability`` for each of ``texts``.
 
         There is one match per distinct normal form, by descending probability, then descending similarity, then
-        ``text_id``.
+        ``text_id``. ``fields`` are values of each query by the labels of the fields (``self.fields``); with some, the
+        records of a text are one match only if they agree in all fields.
 
         Raises:
             InputRefused: a text is empty after normalisation, or too long.
         """
         normals = [_normal_form(text) for text in texts]
         matches: dict[str, list[Match]] = {}
+        with_fields = any(map(any, (one.values() for one in fields)))
+        most, least = (len(self._vectors) + 1, min(min_probability, NEAR)) if with_fields else (limit, min_probability)
         for found, probabilities in self._compared(list(dict.fromkeys(normals)), limit):
-            best = _best(found, probabilities, limit, min_probability)
+            best = _best(found, probabilities, most, least)
             records = self._records({hit.text_id for hits in best for hit in hits})
             for normal, hits in zip(found.normals, best, strict=True):
                 matches[normal] = [replace(hit, records=records[hit.text_id]) for hit in hits if hit.text_id in records]
+        if with_fields:
+            of_queries = self._by_fields(normals, fields, [matches[normal] for normal in normals])
+            return [[one for one in found if one.probability >= min_probability][:limit] for found in of_queries]
         return [list(matches[normal]) for normal in normals]
+
+    def _by_fields(
+        self, normals: list[str], fields: Sequence[Mapping[str, str]], found: list[list[Match]]
+    ) -> list[list[Match]]:
+        """Return the matches of queries by names and fields, given those by names."""
+        named = [(number, match) for number, matches in enumerate(found) for match in matches]
+        asked = [NameMatch(number, match.normal, match.probability, match.records) for number, match in named]
+        result: list[list[Match]] = [[] for _ in normals]
+        for (number, match), groups in zip(named, self.fields.matches(normals, fields, asked), strict=True):
+            result[number] += [_told_apart(match, one) for one in groups]
+        return [sorted(one, key=_rank) for one in result]
 
     def answer(
         self,
@@ -180,7 +209,9 @@ class Searcher:
         at_once = _at_once(ROWS_AT_ONCE, min(limit, len(self._vectors)))
         while page := list(islice(rows, at_once)):
             more = limit if without is None else limit + 1
-            found = self.query([row.raw for row, _ in page], limit=more, min_probability=min_probability)
+            fields = [self.fields.in_row(row.fields) for row, _ in page] if self.fields.slots else []
+            texts = [row.raw for row, _ in page]
+            found = self.query(texts, limit=more, min_probability=min_probability, fields=fields)
             if without is not None:
                 found = [_others(row, hits, without)[:limit] for (row, _), hits in zip(page, found, strict=True)]
             yield from (Answer(row, normal, matches) for (row, normal), matches in zip(page, found, strict=True))
@@ -196,7 +227,8 @@ class Searcher:
 
     def explain(self, normal: str, match: Match) -> Explanation | None:
         """Explain a match of the query with this normal form; None if both normal forms are equal."""
-        return None if match.exact else self.model.explain(normal, match.normal, match.similarity)
+        of_names = None if match.exact else self.model.explain(normal, match.normal, match.similarity)
+        return of_names if match.fields is None else match.fields.explain(of_names)
 
     def _compared(self, normals: list[str], limit: int) -> Iterator[tuple[_Candidates, list[float]]]:
         """Yield the candidates of distinct ``normals`` and their probabilities, block by block."""
@@ -235,6 +267,14 @@ class Searcher:
         ]
         queries, text_ids, texts, cosines = zip(*found, strict=True) if found else ((), (), (), ())
         return _Candidates(normals, equal, queries, text_ids, texts, np.array(cosines, np.float32))
+
+
+def _told_apart(match: Match, group: FieldMatch) -> Match:
+    return replace(match, records=group.records, probability=group.probability, fields=group.fields)
+
+
+def _rank(match: Match) -> tuple[float, float, int, int]:
+    return -match.probability, -match.similarity, match.text_id, match.records[0].record_id
 
 
 def _at_once(most: int, results: int) -> int:

@@ -94,6 +94,7 @@ class Asked:
         memory: Most bytes of the estimated peak memory (``indexer.memory``); None: no limit.
         access: Who may read the files.
         tables: How tables are written.
+        merges_branches: Whether records of one name in several places are the same, where records have fields.
 
     """
 
@@ -103,6 +104,7 @@ class Asked:
     memory: int | None = None
     access: Access = PRIVATE
     tables: Tables = PLAIN
+    merges_branches: bool = False
 
 
 def report(
@@ -257,6 +259,7 @@ class _Report:
             *(self._snapshots, self._model, ledger),
             min_probability=asked.min_probability,
             full=asked.full,
+            merges_branches=asked.merges_branches,
             keep=self._keep,
             progress=self._progress,
         )
@@ -294,6 +297,7 @@ class _Report:
             *(records.ids, records.counts),
             is_listed=duplicates.near.are_listed(),
             otherwise=found.reason_since(ledger.last),
+            has_fields=duplicates.near.evidence is not None,
         )
         told = outcome.changes
         if self._asked.since is not None:

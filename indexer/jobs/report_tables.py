@@ -152,7 +152,7 @@ def _near_pairs(
     prepare: Callable[[str], str],
     progress: Progress,
 ) -> Iterator[_Pair]:
-    near, texts, of_text = duplicates.near, duplicates.near.comparison.normal_forms, labels.of_text.tolist()
+    near, of_text = duplicates.near, labels.of_text.tolist()
     order = np.lexsort((-near.similarities, -near.probabilities))  # stable: ties by text
     for block in _blocks(order, "pairs", progress):
         pairs = near.sides(near.pairs[block])
@@ -160,8 +160,7 @@ def _near_pairs(
         judged = near.are_judged_same(pairs).tolist()
         reasons: Iterable[tuple[Any, ...]] = repeat((), len(block))
         if asked.explain:
-            left, right = (texts[side].tolist() for side in pairs.T)
-            explained = near.model.explain_pairs(left, right, near.similarities[block].tolist())
+            explained = near.explain(pairs, near.similarities[block].tolist())
             reasons = (_reasons(reasons_of(one), prepare) for one in explained)
         found = zip(pairs.tolist(), *measured, judged, reasons, strict=True)
         for (one, other), probability, similarity, is_judged, why in found:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 
-from dedup.errors import InputRefused
+from dedup.errors import InputRefused, UsageError
+from dedup.evidence.fields.field_kinds import PLACES, FieldKind, check_extra, kind_named
+from indexer.reading.detection.field_columns import kind_of_column
 from indexer.reading.detection.roles import id_of, roles_of
-from indexer.reading.rows import MAX_COLUMNS, ColumnChoice, ReadOptions
+from indexer.reading.rows import MAX_COLUMNS, ColumnChoice, FieldKinds, ReadOptions
 
 _DATA = re.compile(r"[+-]?\d+([.,]\d+)*%?|\d{1,4}[-./]\d{1,2}[-./]\d{1,4}([ T].*)?|[^@\s]+@[^@\s]+\.\w+")
 """A number, a date or an e-mail address: data rather than a column name."""
@@ -70,11 +72,16 @@ class Columns:
             self.id_at = self._place(options.id_column, "id")
         used = {*self.text_at, self.id_at}
         self.others = [(name, place) for place, name in enumerate(self.names) if place not in used]
+        fields, found = self._fields_of(options)
+        missing = tuple(name for name, _ in fields if name not in self.names)
         self.choice = ColumnChoice(
             text=tuple(self.names[place] for place in self.text_at),
             text_guessed=not options.text_columns,
             id=None if self.id_at is None else self.names[self.id_at],
             id_guessed=options.id_column is None and self.id_at is not None,
+            fields=fields,
+            kinds_found=found,
+            fields_missing=missing,
         )
         self.warnings = self._warnings(header)
 
@@ -113,6 +120,63 @@ class Columns:
         place = id_of(self._header, self._sample, self.text_at)
         return None if place is None else self._place(self._header[place], "id")
 
+    def _fields_of(self, options: ReadOptions) -> tuple[FieldKinds, tuple[str, ...]]:
+        """Return the columns that serve as evidence with their kinds, and those of which the kind was found.
+
+        Raises:
+            InputRefused: there is no such column.
+            UsageError: it is the text or the id, is named twice, is a second one of a part of the place, or there is
+                no such kind, or none is clear.
+        """
+        if not options.field_columns:
+            return self._known_fields(options), ()
+        fields, found = dict[str, str](), list[str]()
+        for asked, wanted in options.field_columns:
+            if not asked:
+                continue
+            name, kind = self._field_asked(asked, wanted)
+            if name in fields:
+                raise UsageError(f"The field {name!r} is named twice; name each column once.")
+            if kind is None:
+                kind = self._kind_of(name)
+                found.append(name)
+            fields[name] = kind
+        check_place(fields)
+        check_extra(map(kind_named, fields.values()))
+        return tuple(fields.items()), tuple(found)
+
+    def _known_fields(self, options: ReadOptions) -> FieldKinds:
+        """Return the fields of before, by the names that the input has now; those that it lacks keep theirs."""
+        others = dict(self.others)
+        places = [(find(self.names, name), name, kind) for name, kind in options.known_fields]
+        now = {self.names[at[0]] if len(at) == 1 else name: kind for at, name, kind in places}
+        return tuple((name, kind) for name, kind in now.items() if name in others or name not in self.names)
+
+    def _field_asked(self, asked: str, wanted: str | None) -> tuple[str, FieldKind | None]:
+        """Return the name of a column and the kind asked for; the kind may follow the name after a colon."""
+        name, colon, kind = asked.rpartition(":")
+        if wanted is None and colon and not find(self.names, asked):
+            asked, wanted = name, kind
+        column = self.names[self._place(asked, "field")]
+        if column not in dict(self.others):
+            raise UsageError(
+                f"Column {column!r} is the {'id' if self.id_at == self.names.index(column) else 'text'} of the "
+                "records, so it cannot be a field too; leave out --field for it, or choose other columns with --text "
+                "and --id (text= and id= in Python)."
+            )
+        return column, None if wanted is None else kind_named(wanted)
+
+    def _kind_of(self, name: str) -> FieldKind:
+        place = self.names.index(name)
+        kind = kind_of_column(name, [cells[place] for cells in self._sample])
+        if kind is None:
+            raise UsageError(
+                f"Neither the name nor the values of column {name!r} tell what it holds. Add its kind, as in "
+                f"--field '{name}:category', or fields={{{name!r}: 'category'}} in Python; kinds are "
+                f"{', '.join(FieldKind)}."
+            )
+        return kind
+
     def _warnings(self, header: Sequence[str]) -> list[str]:
         warnings = []
         renamed = [name for name, before in zip(self.names, self._header, strict=True) if name != before]
@@ -143,6 +207,17 @@ class Columns:
             message = f"{self._owner} has {len(places)} columns called {requested!r}. Rename all but one of them."
             raise InputRefused(message, "E_DUPLICATE_COLUMN")
         return places[0]
+
+
+def check_place(fields: Mapping[str, str]) -> None:
+    """Raise ``UsageError`` if two columns are the same part of a record's place, given fields with their kinds."""
+    for part in PLACES:
+        columns = [name for name, kind in fields.items() if kind == part]
+        if len(columns) > 1:
+            raise UsageError(
+                f"The fields {columns[0]!r} and {columns[1]!r} are both of kind {part}, but a record has one place; "
+                "leave one of them out."
+            )
 
 
 def _quoted_list(names: Sequence[str]) -> str:

@@ -137,7 +137,7 @@ def _can_make(folder: Path) -> bool:
 def reading(table: Table, notify: Callable[[str], None], note: str | None = None) -> Iterator[Table]:
     """Close a table after the block; ``notify`` gets the columns in use before it, and warnings after it."""
     with table:
-        if sentence := columns_in_use(table):
+        for sentence in filter(None, (columns_in_use(table), fields_in_use(table))):
             notify(sentence)
         if note:
             notify(note)
@@ -158,3 +158,19 @@ def columns_in_use(table: Table) -> str:
     identity = f"id from column {choice.id!r}" if choice.id else no_id
     change = "To change that, use --text and --id, or text= and id= in Python."
     return f"Text from column {text}, {identity}. {change}"
+
+
+def fields_in_use(table: Table) -> str:
+    """Return a sentence on the fields whose kind was found, or that the input lacks; empty if there are none."""
+    choice, sentences = table.choice, []
+    if choice.kinds_found:
+        kinds = dict(choice.fields)
+        found = ", ".join(f"{name!r} is {kinds[name]}" for name in choice.kinds_found)
+        sentences.append(
+            f"Fields: {found}. To change that, add the kind, as in --field NAME:KIND, or fields={{name: kind}} in "
+            "Python."
+        )
+    if choice.fields_missing and table.columns:
+        missing = " and ".join(map(repr, choice.fields_missing))
+        sentences.append(f"The input lacks {missing}, which the source has as fields; they are missing in its records.")
+    return " ".join(sentences)

@@ -42,14 +42,25 @@ class Row(NamedTuple):
         )
 
 
+FieldKinds = tuple[tuple[str, str], ...]
+"""Columns that serve as evidence, each with its kind (``dedup.evidence.fields.FieldKind``)."""
+
+
 @dataclass(frozen=True, slots=True)
 class ColumnChoice:
-    """The text and id columns, and whether each was guessed rather than requested."""
+    """The text and id columns, and whether each was guessed rather than requested.
+
+    ``fields`` are the further columns that serve as evidence, each with its kind; ``kinds_found`` those of them whose
+    kind was found and not requested; ``fields_missing`` those that the source had before and the input lacks.
+    """
 
     text: tuple[str, ...]
     text_guessed: bool
     id: str | None
     id_guessed: bool
+    fields: FieldKinds = ()
+    kinds_found: tuple[str, ...] = ()
+    fields_missing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,9 +69,11 @@ class ReadOptions:
 
     ``id_column=""`` means that there is no id column, and ``quote=""`` that no cell is quoted. ``known_text`` and
     ``known_id`` (likewise) are the columns that the source had before: they are taken where none are requested and the
-    input has them. ``encoding="auto"`` guesses the encoding of a file that is not UTF-8. ``delimiter``, ``quote``,
-    ``escape``, ``lenient`` and ``short_rows`` (missing cells at the end of a row are empty) apply to CSV only,
-    ``sheet`` to Excel workbooks (default: the first one), ``header`` and ``skip_lines`` to both.
+    input has them. ``field_columns`` are further columns that serve as evidence, each with its kind, or None to find
+    it; ``NAME:KIND`` is a name with its kind unless a column is called so, and an empty name means that there are none.
+    ``known_fields`` are those of before. ``encoding="auto"`` guesses the encoding of a file that is not UTF-8.
+    ``delimiter``, ``quote``, ``escape``, ``lenient`` and ``short_rows`` (missing cells at the end of a row are empty)
+    apply to CSV only, ``sheet`` to Excel workbooks (default: the first one), ``header`` and ``skip_lines`` to both.
     ``find_text`` returns the places of the text columns where none are requested, given the header and the first rows.
     ``chunk_bytes`` are read at a time; encoding and delimiter are detected in the first chunk.
     """
@@ -69,6 +82,8 @@ class ReadOptions:
     id_column: str | None = None
     known_text: Sequence[str] = ()
     known_id: str | None = None
+    field_columns: Sequence[tuple[str, str | None]] = ()
+    known_fields: FieldKinds = ()
     encoding: str | None = None
     delimiter: str | None = None
     quote: str = '"'

@@ -43,13 +43,16 @@ class Comparison(Tabular):
     reasons: tuple[Reason, ...]
 
     @classmethod
-    def of(cls, left: str, right: str, explanation: Explanation | None) -> Comparison:
-        """Build a comparison from an explanation; None stands for texts that are equal once normalised."""
+    def of(cls, left: str, right: str, explanation: Explanation | None, *, exact: bool = False) -> Comparison:
+        """Build a comparison from an explanation; None stands for texts that are equal once normalised.
+
+        So does ``exact`` where fields were compared, too.
+        """
         if explanation is None:
             return cls(left, right, 1.0, 1.0, True, None, (Reason(EQUAL, None),))
         reasons = tuple(Reason(item.label, item.log_odds) for item in explanation.contributions)
         found = explanation.probability, explanation.similarity
-        return cls(left, right, *found, False, explanation.log_odds, reasons)
+        return cls(left, right, *found, exact, explanation.log_odds, reasons)
 
     def __repr__(self) -> str:
         return f"Comparison({self.left!r}, {self.right!r}, probability={self.probability:.3f})"

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from dedup.errors import UsageError
+from dedup.evidence.explain import Explanation
 from dedup.matching.matcher import Matcher
 from indexer.jobs.duplicates import NearDuplicates
 from indexer.outputs.record_pairs import MAX_PAIRS, RecordPairs
@@ -80,7 +82,8 @@ class Duplicates(PairSequence):
             texts = near.sides(near.pairs[order[at]][None])[0].tolist()
             probability, similarity = float(near.probabilities[order[at]]), float(near.similarities[order[at]])
             cluster, is_judged = self._cluster_of(texts), bool(judged[order[at]])
-            return [Pair(*both, probability, similarity, False, cluster, is_judged) for both in listed.across(*texts)]
+            exact = near.have_one_text(texts)
+            return [Pair(*both, probability, similarity, exact, cluster, is_judged) for both in listed.across(*texts)]
 
         def make(place: int) -> Pair:
             at = int(np.searchsorted(ends, place, side="right"))
@@ -157,6 +160,20 @@ class Duplicates(PairSequence):
     @property
     def _matcher(self) -> Matcher:
         return self._near.model
+
+    @cached_property
+    def _item_of(self) -> dict[int, int]:
+        return {id(record): item for item, group in self._of_text.items() for record in group}
+
+    def _reasons(self, pair: Pair) -> Explanation | None:
+        evidence, of_names = self._near.evidence, super()._reasons(pair)
+        if evidence is None:
+            return of_names
+        try:
+            items = [self._item_of[id(one)] for one in (pair.left, pair.right)]
+        except KeyError:
+            raise UsageError("Only a pair of this result can be explained; this one is of another.") from None
+        return evidence.explain(items, of_names)
 
 
 class _ClusterRows(Rows[Cluster]):

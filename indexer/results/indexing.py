@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from indexer.jobs.index import InputIndexed
@@ -19,8 +19,9 @@ class Added:
 
     ``removed`` counts records that were removed because the input does not hold them. ``notes`` are sentences on the
     columns that were used, and on anything odd about the input or left undone. ``reasons`` tell why rows were rejected,
-    the most frequent first. ``run_id`` is the run of ``Index.status().runs``; None if an empty file was allowed.
-    ``kind`` is the kind of the texts: company, person or text.
+    the most frequent first. ``fields`` are the columns that serve as evidence, each with its kind. ``run_id`` is the
+    run of ``Index.status().runs``; None if an empty file was allowed. ``kind`` is the kind of the texts: company,
+    person or text.
     """
 
     source: str
@@ -35,6 +36,7 @@ class Added:
     run_id: int | None = None
     text_columns: tuple[str, ...] = ()
     id_column: str | None = None
+    fields: Mapping[str, str] = field(default_factory=dict, hash=False)
     kind: str = "company"
 
     @classmethod
@@ -44,7 +46,7 @@ class Added:
             return cls(done.source, 0, 0, 0, 0, 0, (), tuple(notes))
         rows, notes = done.result.rows, (*notes, *reasons.sentences(), *done.result.notes)
         counts = rows.rows_in, rows.added, rows.changed, rows.unchanged, rows.removed
-        more = tuple(reasons.all()), done.result.run_id, done.text_columns, done.id_column
+        more = tuple(reasons.all()), done.result.run_id, done.text_columns, done.id_column, dict(done.fields)
         return cls(done.source, *counts, tuple(rejected), notes, *more, kind=done.result.kind)
 
     def __repr__(self) -> str:

@@ -108,13 +108,15 @@ class ManyMatches(Tabular, Sequence[Matches]):
 def _explained(model: Matcher, match: Match) -> Comparison:
     query, text = normalise(match.query), normalise(match.record.text)
     found = None if query == text else model.explain(query, text, match.similarity)
-    return Comparison.of(match.query, match.record.text, found)
+    if match.fields is not None:
+        found = match.fields.explain(found)
+    return Comparison.of(match.query, match.record.text, found, exact=match.exact)
 
 
 def matches_of(query: str, hits: Sequence[Found], parsers: Parsers) -> tuple[Match, ...]:
     """Return a match for each record of each hit."""
     return tuple(
-        Match(query, record_of(record, parsers), hit.probability, hit.similarity, hit.exact)
+        Match(query, record_of(record, parsers), hit.probability, hit.similarity, hit.exact, hit.fields)
         for hit in hits
         for record in hit.records
     )

@@ -8,6 +8,7 @@ from dataclasses import fields
 from typing import Any, overload
 
 from dedup.errors import UsageError
+from dedup.evidence.explain import Explanation
 from dedup.matching.matcher import Matcher
 from dedup.text.normalise import normalise
 from indexer.results.comparison import Comparison
@@ -57,6 +58,8 @@ class PairSequence(Tabular, Sequence[Pair]):
         """
         if not isinstance(pair, Pair):
             raise UsageError(f"Only a pair can be explained, such as .pairs[0]; this is {pair!r}.")
+        return Comparison.of(pair.left.text, pair.right.text, self._reasons(pair), exact=pair.exact)
+
+    def _reasons(self, pair: Pair) -> Explanation | None:
         left, right = normalise(pair.left.text), normalise(pair.right.text)
-        found = None if left == right else self._matcher.explain(left, right, pair.similarity)
-        return Comparison.of(pair.left.text, pair.right.text, found)
+        return None if left == right else self._matcher.explain(left, right, pair.similarity)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from indexer.jobs.fielding.field_query import FieldsOfMatch
 from indexer.reading.formats.python_rows import PythonTable
 from indexer.reading.rejects import Reject
 
@@ -111,13 +112,17 @@ CLUSTER_COLUMNS = ("cluster_id", "id", "text", "weakest_probability")
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A record of an index, and the probability (0 to 1) that it is the same as the ``query``; see ``Pair``."""
+    """A record of an index, and the probability (0 to 1) that it is the same as the ``query``; see ``Pair``.
+
+    ``fields`` is what values of fields tell, if the query had some.
+    """
 
     query: str
     record: Record
     probability: float
     similarity: float
     exact: bool
+    fields: FieldsOfMatch | None = field(default=None, repr=False, compare=False)
 
     def columns(self) -> dict[str, Any]:
         """Return the columns of a table of matches; a field with one of our names gets the prefix ``column_``."""

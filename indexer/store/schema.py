@@ -65,13 +65,13 @@ from indexer.store.integrity.values import (
     text_of,
 )
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
 """Every revision of the schema, oldest first."""
 
 HEAD = REVISIONS[-1]
 """The revision that this program reads and writes; a test checks that it is the head of ``migrations/``."""
 
-TABLES_OF = "0005"
+TABLES_OF = "0006"
 """The last revision that changed tables, and not only rows."""
 
 APPLICATION_ID = 0x4E445550  # "NDUP"
@@ -293,6 +293,7 @@ baseline = Table(
     _column("corpus", Text, CORPUS_WORDS, nullable=True),
     _column("cells_per_text", Integer, COUNT),  # 0: every pair is compared
     _column("centres", LargeBinary, blob(), nullable=True),  # c times d bytes, one int8 each
+    _column("fields", LargeBinary, blob(), nullable=True),  # weights of fields and frequencies of their values
     _column("digest", String(64), SHA256),  # of all of these
 )
 

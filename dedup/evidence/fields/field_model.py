@@ -13,8 +13,8 @@ records with one name that many hold are mostly different ones.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -25,7 +25,8 @@ from numpy.typing import NDArray
 from dedup.errors import VersionMismatch
 from dedup.evidence.explain import Contribution
 from dedup.evidence.fields.agreement import DIFFERS, PLACE, RANKS, Agreement, Levels, Pairs, Piece, pieces_of
-from dedup.evidence.fields.fellegi_sunter import Fitted, Floats, Observed, Weights, fit
+from dedup.evidence.fields.fellegi_sunter import Fitted, Floats, Observed, Weights, any_present, fit
+from dedup.evidence.fields.field_kinds import FieldKind
 from dedup.evidence.fields.field_table import FieldTable
 from dedup.evidence.fields.sentences import sentence_of, sentence_of_names
 
@@ -34,11 +35,23 @@ EQUAL_NAMES = 4.0
 """Log-odds of records with one name, before fields and the number of its records speak."""
 SAMPLE = 200_000
 """Pairs that weights are learnt from at most."""
+_OTHER_TOWN = -6.0
+"""Weight of another town where branches are told apart: two nats more than one name is worth."""
+_ELSEWHERE = np.array(
+    [
+        rank in ("none", FieldKind.COUNTRY, FieldKind.STATE) and differs not in ("nothing", FieldKind.STREET)
+        for rank in RANKS
+        for differs in DIFFERS
+    ]
+)
+"""The levels of a place at which no part from the town on agrees, and one differs."""
 _HELD_BY = (2, 5, 20)
 """Bounds of the groups of equal names: how many records hold the name at most."""
 _NAMES_FROM = (2.2, 0.0)
 """Bounds of the groups of other names: the least log-odds."""
-GROUPS = len(_HELD_BY) + len(_NAMES_FROM) + 2
+_OF_EQUAL = len(_HELD_BY) + 1
+GROUPS = _OF_EQUAL + len(_NAMES_FROM) + 1
+"""The groups of equal names, then those of others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,27 +69,73 @@ class FieldModel:
         weights learnt without them. At most ``SAMPLE`` pairs are used, evenly drawn, and all with a judgement. The same
         input gives the same weights.
         """
-        chosen = _sample(len(pairs), labels)
+        chosen = _sample(len(pairs))
         pieces = pieces_of(table)
         observed = _observe(pieces, table, pairs[chosen])
         groups = _groups(table, pairs[chosen], name_log_odds[chosen])
-        found = fit(observed, name_log_odds[chosen], groups, shipped_for(pieces))
-        if labels is not None:
-            found = _refit(observed, name_log_odds[chosen], groups, found, labels[chosen])
-        return cls(dict(zip([piece.label for piece in pieces], found.pieces, strict=True)), found.offsets)
+        learnt = cls._named(pieces, fit(observed, name_log_odds[chosen], groups, shipped_for(pieces)))
+        if labels is None:
+            return learnt
+        judged = labels >= 0
+        return learnt.corrected(table, pairs[judged], name_log_odds[judged], labels[judged])
+
+    def corrected(self, table: FieldTable, pairs: Pairs, name_log_odds: Floats, labels: Levels) -> FieldModel:
+        """Return weights fitted to judged pairs (p, 2), 1 for the same and 0 for different, shrunk toward these."""
+        if not len(pairs):
+            return self
+        pieces = pieces_of(table)
+        observed, groups = _observe(pieces, table, pairs), _groups(table, pairs, name_log_odds)
+        return self._named(
+            pieces, fit(observed, name_log_odds, groups, self._fitted(pieces), labels.astype(np.float64))
+        )
+
+    def separating_branches(self) -> FieldModel:
+        """Return the same weights, but enough against a pair in different towns that one name does not outweigh it."""
+        return self._with_place(lambda levels: np.where(_ELSEWHERE, np.minimum(levels, _OTHER_TOWN), levels))
+
+    def merging_branches(self) -> FieldModel:
+        """Return the same weights, but none against a pair because of its place or because many hold the name."""
+        offsets = self.offsets.copy()
+        offsets[:_OF_EQUAL] = np.maximum(offsets[:_OF_EQUAL], 0.0)
+        return replace(self._with_place(lambda levels: np.maximum(levels, 0.0)), offsets=offsets)
+
+    def _with_place(self, change: Callable[[Floats], Floats]) -> FieldModel:
+        if PLACE not in self.pieces:
+            return self
+        place = self.pieces[PLACE]
+        return replace(self, pieces={**self.pieces, PLACE: replace(place, levels=change(place.levels))})
 
     @classmethod
     def shipped(cls, table: FieldTable) -> FieldModel:
         """Return the weights that ship with neardup for the columns of a table."""
         pieces = pieces_of(table)
-        own = shipped_for(pieces)
-        return cls(dict(zip([piece.label for piece in pieces], own.pieces, strict=True)), own.offsets)
+        return cls._named(pieces, shipped_for(pieces))
+
+    @classmethod
+    def _named(cls, pieces: Sequence[Piece], fitted: Fitted) -> FieldModel:
+        return cls(dict(zip([piece.label for piece in pieces], fitted.pieces, strict=True)), fitted.offsets)
+
+    def _fitted(self, pieces: Sequence[Piece]) -> Fitted:
+        return Fitted(tuple(self._of(piece) for piece in pieces), self.offsets)
 
     def log_odds(self, table: FieldTable, pairs: Pairs, name_log_odds: Floats) -> Floats:
         """Return what the fields add to the log-odds of the names of pairs of records (p, 2)."""
+        return self.added(table, pairs, name_log_odds)[0]
+
+    def added(self, table: FieldTable, pairs: Pairs, name_log_odds: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+        """Return what the fields add for each pair (p, 2), and whether its records share a field at all, (p,)."""
         pieces = pieces_of(table)
-        fitted = Fitted(tuple(self._of(piece) for piece in pieces), self.offsets)
-        return fitted.log_odds(_observe(pieces, table, pairs), _groups(table, pairs, name_log_odds))
+        observed = _observe(pieces, table, pairs)
+        found = self._fitted(pieces).log_odds(observed, _groups(table, pairs, name_log_odds))
+        return found, any_present(observed, len(pairs))
+
+    def most_added(self, table: FieldTable, pairs: Pairs) -> Floats:
+        """Return the most that the fields can add, whatever the log-odds of the names (p,)."""
+        pieces = pieces_of(table)
+        observed, weights = _observe(pieces, table, pairs), self._fitted(pieces)
+        groups = _groups(table, pairs, np.full(len(pairs), np.inf))
+        best = np.append(self.offsets[:_OF_EQUAL], np.full(GROUPS - _OF_EQUAL, self.offsets[_OF_EQUAL:].max()))
+        return Fitted(weights.pieces, best).log_odds(observed, groups)
 
     def explain(self, table: FieldTable, pair: Sequence[int], name_log_odds: float) -> list[Contribution]:
         """Return what each piece of evidence on a pair adds, the strongest first; they sum to ``log_odds``."""
@@ -125,17 +184,6 @@ class FieldModel:
         return cls(pieces, _finite(data["offsets"], GROUPS))
 
 
-def _refit(
-    observed: Sequence[Observed], name_log_odds: Floats, groups: Levels, found: Fitted, labels: Levels
-) -> Fitted:
-    """Return weights fitted to the judged pairs, shrunk toward those found without judgements."""
-    judged = labels >= 0
-    if not judged.any():
-        return found
-    own = [Observed(one.levels[judged], one.rarity[judged], one.ordered) for one in observed]
-    return fit(own, name_log_odds[judged], groups[judged], found, labels[judged].astype(np.float64))
-
-
 def _finite(values: Sequence[float], size: int | None = None) -> Floats:
     found = np.array(values, dtype=np.float64)
     if found.ndim != 1 or not np.isfinite(found).all() or (size is not None and len(found) != size):
@@ -143,11 +191,8 @@ def _finite(values: Sequence[float], size: int | None = None) -> Floats:
     return found
 
 
-def _sample(n: int, labels: Levels | None) -> NDArray[np.int64]:
-    if n <= SAMPLE:
-        return np.arange(n)
-    drawn = np.linspace(0, n - 1, SAMPLE).astype(np.int64)
-    return drawn if labels is None else np.union1d(drawn, np.flatnonzero(labels >= 0)).astype(np.int64)
+def _sample(n: int) -> NDArray[np.int64]:
+    return np.arange(n) if n <= SAMPLE else np.linspace(0, n - 1, SAMPLE).astype(np.int64)
 
 
 def _observe(pieces: Sequence[Piece], table: FieldTable, pairs: Pairs) -> list[Observed]:
@@ -166,7 +211,7 @@ def _groups(table: FieldTable, pairs: Pairs, name_log_odds: Floats) -> Levels:
     equal = (codes[:, 0] == codes[:, 1]) & (codes[:, 0] >= 0)
     held = table.names.counts[codes[:, 0]]
     of_equal = np.searchsorted(_HELD_BY, held)
-    of_others = len(_HELD_BY) + 1 + sum((name_log_odds < least).astype(np.int64) for least in _NAMES_FROM)
+    of_others = _OF_EQUAL + sum((name_log_odds < least).astype(np.int64) for least in _NAMES_FROM)
     return np.where(equal, of_equal, of_others).astype(np.int8)
 
 
@@ -190,4 +235,6 @@ def _shipped_weights(piece: Piece, data: Mapping[str, Any]) -> Weights:
         levels = [own["agree"][rank] + own["differ"][differs] for rank in RANKS for differs in DIFFERS]
     else:
         levels = [own["levels"][level] for level in piece.levels]
-    return Weights(np.array(levels), own["slope"], np.full(len(levels), -np.log(data["usual count"])))
+    return Weights(
+        np.array(levels, dtype=np.float64), float(own["slope"]), np.full(len(levels), -np.log(data["usual count"]))
+    )

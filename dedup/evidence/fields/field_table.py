@@ -50,6 +50,20 @@ _OF_A_COUNTRY = frozenset({FieldKind.POSTCODE, FieldKind.ID, FieldKind.PHONE})
 _FIVE_DIGITS = 5
 
 
+class Frequencies(NamedTuple):
+    """How often values occur in a corpus.
+
+    Attributes:
+        records: Number of its records.
+        counts: By the label of the column, empty for the names: how many records hold each normal form. One that is
+            not listed is held by one record; 0 stands for one that tells nothing, since records of many names hold it.
+
+    """
+
+    records: int
+    counts: Mapping[str, Mapping[str, int]]
+
+
 class Field(NamedTuple):
     """A column: its kind, and a value for each record as written; blank where it is missing."""
 
@@ -67,7 +81,7 @@ class Column:
         codes: Position of each record's value in ``forms`` (n,); ``MISSING`` where it has none.
         forms: Distinct normal forms.
         written: Each of them as a record has it.
-        counts: How many records of the corpus hold each.
+        counts: How many records of the corpus hold each; 0 if it tells nothing, so that no code is its position.
 
     """
 
@@ -99,13 +113,14 @@ class FieldTable:
         cls,
         names: Sequence[str],
         fields: Mapping[str, Field],
-        corpus: Mapping[str, Mapping[str, int]] | None = None,
-        records: int | None = None,
+        corpus: Frequencies | None = None,
+        *,
+        are_normal: bool = False,
     ) -> FieldTable:
-        """Bring the fields of n records with ``names`` (n) into normal form.
+        """Bring the fields of n records with ``names`` (n) into normal form; ``are_normal`` if the names are.
 
-        For a few records of a larger corpus, ``corpus`` tells how many of its ``records`` hold each normal form of each
-        field, as ``frequencies`` returns them; without it, the n records are the corpus.
+        For records of another corpus, or of one as it was, ``corpus`` tells how many of its records hold each normal
+        form, as ``frequencies`` returns them; without it, the n records are the corpus.
 
         Raises:
             UsageError: a field has not n values, or needs a library of ``neardup[fields]``.
@@ -114,23 +129,32 @@ class FieldTable:
         for label, field in fields.items():
             if len(field.values) != n:
                 raise UsageError(f"The field {label!r} has {len(field.values)} values for {n} records.")
-        known = corpus or {}
-        of_names = _column("name", FieldKind.COMPANY, names, list(map(normalise, names)), known.get(""))
+        known = {} if corpus is None else corpus.counts
+        normals = names if are_normal else list(map(normalise, names))
+        of_names = _column("name", FieldKind.COMPANY, names, normals, known.get(""))
         countries = _countries_of(fields, n)
         columns = tuple(
             _column(label, field.kind, field.values, forms, known.get(label))
             for label, field in fields.items()
-            for forms in [_other_names(_forms_of(label, field, countries), field, names)]
+            for forms in [_other_names(_forms_of(label, field, countries), field, normals)]
         )
         if corpus is None:
             columns = tuple(_without_shared(column, of_names) for column in columns)
-        return cls(columns, of_names, n if records is None else records)
+        return cls(columns, of_names, n if corpus is None else corpus.records)
 
-    def frequencies(self) -> dict[str, dict[str, int]]:
-        """Return how many records hold each normal form, by the label of the column; that of the names is empty."""
+    def frequencies(self) -> Frequencies:
+        """Return how many records hold each value."""
+        columns = [("", self.names), *((column.label, column) for column in self.columns)]
+        counts = {label: zip(column.forms, column.counts.tolist(), strict=True) for label, column in columns}
+        several = {label: {form: n for form, n in pairs if n != 1} for label, pairs in counts.items()}
+        return Frequencies(self.records, several)
+
+    def shared(self) -> dict[str, list[str]]:
+        """Return by column the values that tell nothing, because records of too many names hold them."""
         return {
-            label: dict(zip(column.forms, column.counts.tolist(), strict=True))
-            for label, column in [("", self.names), *((column.label, column) for column in self.columns)]
+            column.label: found
+            for column in self.columns
+            if (found := [column.written[at] for at in np.flatnonzero(column.counts == 0).tolist()])
         }
 
 
@@ -162,9 +186,8 @@ def _other_names(forms: list[str], field: Field, names: Sequence[str]) -> list[s
     """Return further names without those that repeat the record's own name, which has been compared already."""
     if field.kind is not FieldKind.COMPANY:
         return forms
-    own = [normalise(name) for name in names]
     return [
-        "" if form and parse(form).core == parse(name).core else form for form, name in zip(forms, own, strict=True)
+        "" if form and parse(form).core == parse(name).core else form for form, name in zip(forms, names, strict=True)
     ]
 
 
@@ -213,14 +236,17 @@ def _column(
     written = {form: value for form, value in zip(reversed(forms), reversed(values), strict=True) if form}
     at = {form: i for i, form in enumerate(sorted(written))}
     codes = np.array([at.get(form, MISSING) for form in forms], dtype=np.int32)
-    counts = known if known is not None else Counter(forms)
+    held = Counter(forms) if known is None else known
+    counts = np.array([held.get(form, 1) for form in at], dtype=np.int64)
+    if len(counts):
+        codes = np.where((codes >= 0) & (counts[codes] > 0), codes, MISSING).astype(np.int32)
     return Column(
         label,
         kind,
         codes,
         tuple(at),
         tuple(form if kind is FieldKind.DOMAIN else " ".join(written[form].split()) for form in at),
-        np.array([max(counts.get(form, 0), 1) for form in at], dtype=np.int64),
+        counts,
     )
 
 
@@ -232,4 +258,5 @@ def _without_shared(column: Column, names: Column) -> Column:
     held = np.unique(np.stack([column.codes[has], names.codes[has]]), axis=1)[0]
     is_shared = np.bincount(held, minlength=len(column.forms)) > MANY_NAMES
     codes = np.where(has & ~is_shared[column.codes], column.codes, MISSING).astype(np.int32)
-    return Column(column.label, column.kind, codes, column.forms, column.written, column.counts)
+    counts = np.where(is_shared, 0, column.counts)
+    return Column(column.label, column.kind, codes, column.forms, column.written, counts)

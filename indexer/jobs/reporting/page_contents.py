@@ -154,8 +154,7 @@ class _Worst:
     def _compared(self, pairs: list[tuple[int, int]]) -> Iterator[tuple[float, list[str]]]:
         """Yield the probability of each pair of texts, and the reasons as lines."""
         near, wanted = self._near, np.array(pairs, np.int64).reshape(-1, 2)
-        left, right = (near.comparison.normal_forms[side].tolist() for side in wanted.T)
-        explained = near.model.explain_pairs(left, right, near.comparison.similarities(wanted).tolist())
+        explained = near.explain(wanted, near.comparison.similarities(wanted).tolist())
         probabilities = near.comparison.probabilities(wanted).tolist()
         for probability, one in zip(probabilities, explained, strict=True):
             yield probability, contributions(reasons_of(one)["explanation"])

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from dedup.text.names import LONG_TEXT
 from indexer.jobs.duplicates import Duplicates
+from indexer.jobs.fielding.field_evidence import FieldEvidence
 from indexer.jobs.reporting.text_records import TextRecords
 from indexer.store.store import Store
 
@@ -15,7 +19,7 @@ def summary_of(
 ) -> dict[str, Any]:
     """Return the counts, given the number of records of each cluster and that of the pairs listed."""
     counts, pairs, left_out = records.counts, duplicates.near.pairs, duplicates.near.left_out
-    judged = duplicates.near.judged
+    judged, evidence = duplicates.near.judged, duplicates.near.evidence
     of_equal_texts = int((counts * (counts - 1) // 2).sum())
     return {
         "records": int(counts.sum()),
@@ -38,4 +42,23 @@ def summary_of(
         "long_texts": store.count_long_texts(LONG_TEXT),
         "candidates": duplicates.near.candidates,
         "snapshot_generation": duplicates.generation,
+        **({} if evidence is None else _of_fields(duplicates, evidence, counts)),
     }
+
+
+def _of_fields(duplicates: Duplicates, evidence: FieldEvidence, counts: NDArray[np.int64]) -> dict[str, Any]:
+    """Return the fields with their kinds, what is told apart by them, and values that identify nobody."""
+    labels, texts = duplicates.near.clusters.labels, evidence.text_of
+    of_texts = np.bincount(texts, counts).astype(np.int64)
+    _, group = np.unique(np.column_stack([texts, labels]), axis=0, return_inverse=True)
+    together = np.bincount(group.reshape(-1), counts).astype(np.int64)
+    one_name = int(_pairs(of_texts).sum() - _pairs(together).sum())
+    return {
+        "fields": {column.label: str(column.kind) for column in evidence.table.columns},
+        "pairs_of_one_text_apart": one_name,
+        "values_of_many_names": {label: len(values) for label, values in evidence.table.shared().items()},
+    }
+
+
+def _pairs(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    return counts * (counts - 1) // 2

@@ -88,7 +88,7 @@ def preview(
     with workspace.open(for_writing=False) as store:
         snapshots = Snapshots(store, workspace.snapshots)
         found = increment.find_all(snapshots, model, min_probability=lowest, progress=progress)
-        counts = store.records_per_text(found.text_ids)
+        counts = found.records_of_items().counts(store)
         rows = []
         for done, threshold in enumerate(wanted):
             progress("cluster", done, len(wanted))
@@ -99,7 +99,7 @@ def preview(
 
 
 def _at(found: Duplicates, counts: NDArray[np.int64], threshold: float) -> AtThreshold:
-    near = found.near.at(threshold, len(counts))
+    near = found.near.at(threshold, len(found.text_ids))
     pairs, equal = counts[near.pairs], int((counts * (counts - 1) // 2).sum())
     sizes = np.zeros(len(counts), np.int64)
     np.add.at(sizes, near.clusters.labels, counts)
@@ -116,14 +116,14 @@ def _boundary(found: Duplicates, chosen: float) -> tuple[NDArray[np.intp], NDArr
 
 
 def _pairs(store: Store, found: Duplicates, which: NDArray[np.intp]) -> tuple[BoundaryPair, ...]:
-    texts = found.text_ids[found.near.pairs[which]]
-    records = store.records_of_texts(set(texts.ravel().tolist()))
+    items = found.near.sides(found.near.pairs[which])
+    records = found.records_of_items().read(store, items.ravel().tolist())
     pairs = []
-    for both, probability in zip(texts.tolist(), found.near.probabilities[which].tolist(), strict=True):
+    for both, probability in zip(items.tolist(), found.near.probabilities[which].tolist(), strict=True):
         sides = [
             side
-            for text in both
-            for side in (records[text][0].source, records[text][0].external_id, records[text][0].raw)
+            for item in both
+            for side in (records[item][0].source, records[item][0].external_id, records[item][0].raw)
         ]
         pairs.append(BoundaryPair(round(probability, DIGITS), *sides))
     return tuple(pairs)

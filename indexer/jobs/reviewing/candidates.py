@@ -20,6 +20,7 @@ from dedup.runtime.progress import Progress, no_progress
 from indexer.findings.ledger import last_report
 from indexer.jobs import increment
 from indexer.jobs.duplicates import Duplicates
+from indexer.jobs.reviewing.item_records import ItemRecords
 from indexer.jobs.reviewing.judgement_table import Identity
 from indexer.store.schema import pair_event
 from indexer.store.store import Record, Store, check_sources
@@ -68,22 +69,23 @@ class Candidate:
 
 @dataclass(slots=True)
 class Candidates:
-    """Pairs of texts in the order in which they are asked about; records are read when they are needed."""
+    """Pairs of items in the order in which they are asked about; records are read when they are needed."""
 
     workspace: Workspace
     asked: Asked
-    texts: NDArray[np.int64] = field(default_factory=lambda: np.empty((0, 2), np.int64))
+    records: ItemRecords
+    items: NDArray[np.int64] = field(default_factory=lambda: np.empty((0, 2), np.int64))
     probabilities: Sequence[float] = ()
     reasons: Sequence[str] = ()
 
     def __len__(self) -> int:
-        return len(self.texts)
+        return len(self.items)
 
     def __iter__(self) -> Iterator[Candidate]:
-        for start in range(0, len(self.texts), _AT_ONCE):
-            page = self.texts[start : start + _AT_ONCE].tolist()
+        for start in range(0, len(self.items), _AT_ONCE):
+            page = self.items[start : start + _AT_ONCE].tolist()
             with self.workspace.open(for_writing=False) as store:
-                records = store.records_of_texts({text for pair in page for text in pair})
+                records = self.records.read(store, {item for pair in page for item in pair})
             for number, (one, other) in enumerate(page, start):
                 wanted = self.asked.source
                 sides = ((left, right) for left in records.get(one, ()) for right in records.get(other, ()))
@@ -115,10 +117,10 @@ def find_candidates(
         snapshots = Snapshots(store, workspace.snapshots)
         least = max(0.0, threshold - BELOW)
         found = increment.find_all(snapshots, model, min_probability=least, progress=progress)
-        counts = store.records_per_text(found.text_ids)
-        new = _new_pairs(store)
-    texts, probabilities, order, reasons = _ordered(found, counts, new, threshold, asked)
-    return Candidates(workspace, asked, texts[order], probabilities[order].tolist(), reasons)
+        records = found.records_of_items()
+        counts, new = records.counts(store), _new_pairs(store)
+    items, probabilities, order, reasons = _ordered(found, counts, new, threshold, asked)
+    return Candidates(workspace, asked, records, items[order], probabilities[order].tolist(), reasons)
 
 
 def _threshold(store: Store, model: Matcher) -> float:
@@ -137,32 +139,33 @@ def _new_pairs(store: Store) -> set[tuple[int, int]]:
 def _ordered(
     found: Duplicates, counts: NDArray[np.int64], new: set[tuple[int, int]], threshold: float, asked: Asked
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64], list[str]]:
-    """Return pairs of texts, their probabilities, and which of these to ask about, in what order and why."""
+    """Return pairs of items, their probabilities, and which of these to ask about, in what order and why."""
     near = found.near.at(threshold, len(found.text_ids))
     edges = np.array([pair for pair in near.clusters.weakest_pairs.values() if pair[0] != pair[1]], np.int64)
     pairs = np.unique(np.concatenate([found.near.pairs, edges.reshape(-1, 2)]), axis=0)
     pairs = pairs[~near.are_judged_same(pairs)]
     if near.judged is not None:
         pairs = pairs[~near.judged.constraints.are_apart(pairs)]
+    if near.judged is not None and near.evidence is None:  # nothing tells the parts of a text apart but judgements
         text_of = near.judged.text_of
         pairs = pairs[text_of[pairs[:, 0]] != text_of[pairs[:, 1]]]
+    pairs = near.sides(pairs)
     probabilities = near.comparison.probabilities(pairs)
-    places = pairs if near.judged is None else near.judged.text_of[pairs]
-    texts = found.text_ids[places]
+    texts = found.item_ids[pairs]
     is_new = np.array([pair in new for pair in map(tuple, texts.tolist())], bool)
     labels = near.clusters.labels
-    sizes = np.bincount(labels, np.concatenate([counts, np.zeros(len(labels) - len(counts), np.int64)]), len(labels))
+    sizes = np.bincount(labels, counts, len(labels))
     decided = np.log2(1 + sizes[labels[pairs]].prod(axis=1))
     doubt = 1 - np.abs(probabilities - threshold) / max(threshold, 1 - threshold)
     useful = doubt * decided * np.where(is_new, _NEW, 1)
-    best_first = np.lexsort((texts[:, 1], texts[:, 0], -useful)).tolist()
+    best_first = np.lexsort((pairs[:, 1], pairs[:, 0], texts[:, 1], texts[:, 0], -useful)).tolist()
     drawn = _drawn(np.flatnonzero(probabilities >= threshold), asked)
     order, is_drawn = _mixed(best_first, drawn, asked.audit)
     reasons = [
         "random" if random_ else "new" if is_new[at] else "uncertain"
         for at, random_ in zip(order, is_drawn, strict=True)
     ]
-    return texts, probabilities, np.array(order, np.int64), reasons
+    return pairs, probabilities, np.array(order, np.int64), reasons
 
 
 def _drawn(listed: NDArray[np.int64], asked: Asked) -> list[int]:

@@ -11,18 +11,28 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dedup.clustering.constraints import Constraints, Groups, constraints_of
 from dedup.matching.batch import BatchComparison, RepeatedComparison
-from indexer.jobs.reviewing.judgement_table import SAME, Conflict, Identity, Judgement, settled
+from indexer.jobs.reviewing.judgement_table import DIFFERENT, SAME, Conflict, Identity, Judgement, settled
 from indexer.store.schema import record, source
 from indexer.store.store import Ids, Record, Store
 
 Ints = NDArray[np.int64]
+
+
+class Probabilities(Protocol):
+    """Compares items."""
+
+    def probabilities(self, pairs: Ints) -> NDArray[np.float64]:
+        """Return the probabilities (q,) of pairs (q, 2)."""
+
+    def similarities(self, pairs: Ints) -> NDArray[np.float32]:
+        """Return their cosines (q,)."""
 
 
 class Pairs(NamedTuple):
@@ -54,6 +64,7 @@ class JudgedItems:
         text_of: The position of each item's text (n,); the first items are the texts, the others further parts.
         part_of: The item of each record that is in a further part, by ``record_id``.
         same: Pairs of items with records that were judged the same (s, 2), the lower first.
+        verdicts: All pairs of items that were judged, 1 for the same and 0 for different (v, 3).
         conflicts: Judgements that contradict others, and so are left out.
 
     """
@@ -62,6 +73,7 @@ class JudgedItems:
     text_of: Ints
     part_of: dict[int, int]
     same: Ints
+    verdicts: Ints
     conflicts: list[Conflict]
 
     @property
@@ -88,7 +100,9 @@ class JudgedItems:
         constraints = Constraints(places(self.constraints.groups[of_item]), places(self.constraints.apart))
         numbers = places(np.array(list(self.part_of.values()), np.int64)).tolist()
         part_of = dict(zip(self.part_of, numbers, strict=True))
-        return JudgedItems(constraints, places(self.text_of[of_item]), part_of, places(self.same), self.conflicts)
+        verdicts = np.column_stack([places(self.verdicts[:, :2]), self.verdicts[:, 2]])
+        text_of, same = places(self.text_of[of_item]), places(self.same)
+        return JudgedItems(constraints, text_of, part_of, same, verdicts, self.conflicts)
 
     def comparison_of(self, comparison: BatchComparison) -> BatchComparison | RepeatedComparison:
         """Return what compares items, given what compares their texts."""
@@ -101,11 +115,17 @@ class JudgedItems:
         Pairs that were judged the same are added, however improbable.
         """
         parts = self._parts()
-        found = _expanded(found, parts)
-        apart = self.constraints.are_apart(found.pairs)
+        kept, left_out = self.constrained(_expanded(found, parts), comparison)
         of_texts = [pair for group in parts.values() for pair in combinations(group, 2)]
-        left_out = np.concatenate([found.pairs[apart], np.array(of_texts, np.int64).reshape(-1, 2)])
-        found = found.take(~apart)
+        return kept, np.concatenate([left_out, np.array(of_texts, np.int64).reshape(-1, 2)])
+
+    def constrained(self, found: Pairs, comparison: Probabilities) -> tuple[Pairs, Ints]:
+        """Return pairs of items as people judged, and those that were left out as judged different.
+
+        Pairs that were judged the same are added, however improbable.
+        """
+        apart = self.constraints.are_apart(found.pairs)
+        left_out, found = found.pairs[apart], found.take(~apart)
         missing = self.same[~np.isin(_keys(self.same, self.n), _keys(found.pairs, self.n))]
         added = Pairs(missing, comparison.probabilities(missing), comparison.similarities(missing))
         return found.with_more(added), left_out
@@ -120,34 +140,63 @@ class JudgedItems:
         return parts
 
 
-def judged_items(store: Store, judgements: Sequence[Judgement], text_ids: Ids) -> JudgedItems | None:
-    """Return what judgements, oldest first, say about texts (n,), ascending; None if there are none."""
+class Parts(Protocol):
+    """Texts that are taken apart by something else than judgements, before these are applied."""
+
+    @property
+    def text_of(self) -> Ints:
+        """The position of each item's text (n,)."""
+
+    def part_of(self) -> dict[int, int]:
+        """Return the item of each record that is in a further part, by ``record_id``."""
+
+
+def judged_items(
+    store: Store, judgements: Sequence[Judgement], text_ids: Ids, apart: Parts | None = None
+) -> JudgedItems | None:
+    """Return what judgements, oldest first, say about texts (n,), ascending; None if there are none.
+
+    Texts that are ``apart`` already stay so.
+    """
     if not judgements:
-        return None
+        return None if apart is None else items_without_judgements(apart)
     groups, conflicts = settled(judgements)
     records = _records(store, {identity for one in judgements for identity in one.pair})
     texts = _by_text(store, groups, records)
-    items, part_of = dict[Identity, int](), dict[int, int]()
-    text_of = list(range(len(text_ids)))
+    items, part_of = dict[Identity, int](), dict[int, int]() if apart is None else apart.part_of()
+    text_of = list(range(len(text_ids))) if apart is None else apart.text_of.tolist()
     for text_id in sorted(texts):
         place = int(np.searchsorted(text_ids, text_id))
         if place == len(text_ids) or text_ids[place] != text_id:
             continue  # a text that was added after those were read
-        for number, part in enumerate(_parts_of(texts[text_id], groups)):
-            item = place if not number else len(text_of)
-            items |= dict.fromkeys(map(_identity, part), item)
-            if number:
-                text_of.append(place)
-                part_of |= {one.record_id: item for one in part}
+        of_item: dict[int, list[Record]] = {}
+        for one in texts[text_id]:
+            of_item.setdefault(part_of.get(one.record_id, place), []).append(one)
+        for first, listed in of_item.items():
+            for number, part in enumerate(_parts_of(listed, groups)):
+                item = first if not number else len(text_of)
+                items |= dict.fromkeys(map(_identity, part), item)
+                if number:
+                    text_of.append(place)
+                    part_of |= {one.record_id: item for one in part}
     constraints = constraints_of(groups, [(item, identity) for identity, item in items.items()], len(text_of))
     left_out = {conflict.left_out.pair for conflict in conflicts}
-    same = {
-        (min(items[left], items[right]), max(items[left], items[right]))
-        for left, right in (one.pair for one in judgements if one.verdict == SAME and one.pair not in left_out)
-        if left in items and right in items and items[left] != items[right]
+    numbers = {SAME: 1, DIFFERENT: 0}
+    told = {
+        (*sorted((items[one.left], items[one.right])), numbers[one.verdict])
+        for one in judgements
+        if one.verdict in numbers and one.pair not in left_out and one.left in items and one.right in items
     }
-    pairs = np.array(sorted(same), np.int64).reshape(-1, 2)
-    return JudgedItems(constraints, np.array(text_of, np.int64), part_of, pairs, conflicts)
+    verdicts = np.array(sorted(row for row in told if row[0] != row[1]), np.int64).reshape(-1, 3)
+    same = verdicts[verdicts[:, 2] == 1, :2]
+    return JudgedItems(constraints, np.array(text_of, np.int64), part_of, same, verdicts, conflicts)
+
+
+def items_without_judgements(apart: Parts) -> JudgedItems:
+    """Return items of which nobody judged any."""
+    nothing = np.empty((0, 3), np.int64)
+    constraints = Constraints(np.arange(len(apart.text_of)), nothing[:, :2])
+    return JudgedItems(constraints, apart.text_of, apart.part_of(), nothing[:, :2], nothing, [])
 
 
 def _identity(one: Record) -> Identity:

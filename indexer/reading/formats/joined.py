@@ -36,7 +36,11 @@ class JoinedTable(Table):
             self._part = self._next_part()
         self.columns, self.choice = self._part.columns, self._part.choice
         if self.columns:
-            self._options = replace(options, text_columns=self.choice.text, id_column=self.choice.id or "")
+            there = [one for one in self.choice.fields if one[0] not in self.choice.fields_missing]
+            of_first: Sequence[tuple[str, str | None]] = [*there] or [("", None)]
+            self._options = replace(
+                options, text_columns=self.choice.text, id_column=self.choice.id or "", field_columns=of_first
+            )
 
     def close(self) -> None:  # noqa: D102
         self._part.close()

@@ -6,7 +6,7 @@ next_text_id          the next id that was never used; the same for records
 writer                epoch and number of the last writing transaction (``indexer.store.transactions``)
 model                 the model of the vectors, unless it ships with neardup (``indexer.models.stored``)
 corpus                what the texts say about names (``indexer.store.corpus_words``); a cache
-columns:SOURCE_ID     the text and id columns of a source (``indexer.ingest.safeguards``)
+columns:SOURCE_ID     the text and id columns and the fields of a source (``indexer.ingest.safeguards``)
 kind:SOURCE_ID        the kind of texts of a source: company, person or text (``indexer.ingest.text_kinds``)
 id_type:SOURCE_ID     the type of the ids of a source that was filled from Python (``indexer.ingest.id_types``)
 """
@@ -15,11 +15,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Connection, select
 
+from dedup.evidence.fields.field_kinds import FieldKind
 from dedup.text.corpus import Corpus
 from indexer.store.integrity.fetch import fetch
 from indexer.store.integrity.values import (
@@ -88,8 +89,16 @@ def remembered_of(value: str) -> Remembered:
     return Remembered(*map(str, parts))
 
 
-def columns_of(value: str) -> tuple[list[str], str | None]:
-    """Return the text columns and the id column that the setting ``columns:`` of a source names.
+class SourceColumns(NamedTuple):
+    """The text columns of a source, its id column if it has one, and its fields with their kinds."""
+
+    text: list[str]
+    id: str | None
+    fields: tuple[tuple[str, str], ...] = ()
+
+
+def columns_of(value: str) -> SourceColumns:
+    """Return the columns that the setting ``columns:`` of a source names.
 
     Raises:
         ValueError: the setting is damaged.
@@ -101,7 +110,10 @@ def columns_of(value: str) -> tuple[list[str], str | None]:
         raise ValueError("no text columns")
     if id_column is not None and not isinstance(id_column, str):
         raise ValueError("no id column")
-    return text, id_column
+    fields = found.get("fields", {})
+    if not isinstance(fields, dict) or not all(kind in tuple(FieldKind) for kind in fields.values()):
+        raise ValueError("no fields")
+    return SourceColumns(text, id_column, tuple(fields.items()))
 
 
 def _are_columns(value: str) -> bool:
@@ -129,7 +141,7 @@ _REQUIRED = {
 }
 _CORPUS = each("the word counts of the texts", _is_corpus)
 _MODEL = each("the name and hashes of a model", _is_model)
-_COLUMNS = each("the text and id columns of a source", _are_columns)
+_COLUMNS = each("the columns of a source", _are_columns)
 _KIND = each(f"one of {', '.join(TEXT_KINDS)}", TEXT_KINDS.__contains__)
 _ID_TYPE = each(f"one of {', '.join(ID_TYPES)}", ID_TYPES.__contains__)
 

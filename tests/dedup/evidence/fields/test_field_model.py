@@ -177,7 +177,7 @@ def test_a_further_name_that_repeats_the_name_counts_once() -> None:
 def test_a_few_records_are_compared_with_the_counts_of_their_corpus() -> None:
     cities = ["Ulm", "Ulm", "Berlin", "Berlin", "Berlin"]
     whole = FieldTable.of([f"Acme {i}" for i in range(5)], {"city": Field(FieldKind.CITY, cities)})
-    two = FieldTable.of(["Acme 0", "Acme 1"], {"city": Field(FieldKind.CITY, ["Ulm", "ulm"])}, whole.frequencies(), 5)
+    two = FieldTable.of(["Acme 0", "Acme 1"], {"city": Field(FieldKind.CITY, ["Ulm", "ulm"])}, whole.frequencies())
     model, pair = FieldModel.shipped(whole), np.array([[0, 1]])
     assert model.log_odds(two, pair, np.zeros(1)) == model.log_odds(whole, pair, np.zeros(1))
     assert model.explain(two, (0, 1), 0.0)[0].label == "same city Ulm (2 of 5 records)"

@@ -1,0 +1,117 @@
+"""The records of texts with their fields, and the items that they make.
+
+A text may have records in several towns. So with fields the records of one text are one *item* only if all their fields
+agree, once in normal form; a text whose records differ is several items.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dedup.evidence.fields.field_table import Field, FieldTable, Frequencies
+from dedup.matching.batch import Strings
+from indexer.jobs.fielding.slots import Slot
+from indexer.store.integrity.values import damaged
+from indexer.store.store import Ids, Store
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class FieldRecords:
+    """The fields of the r records of n texts, text by text.
+
+    Attributes:
+        record_ids: Their ids (r,).
+        places: The position of each record's text (r,), ascending.
+        table: The fields as evidence.
+        n_texts: The number of texts.
+
+    """
+
+    record_ids: Ids
+    places: Ints
+    table: FieldTable
+    n_texts: int
+
+    @cached_property
+    def item_of(self) -> Ints:
+        """The item of each record (r,): of the records of a text, the first one's is the text's own position.
+
+        Further items follow after all texts, in the order of their first records.
+        """
+        items = self.places.copy()
+        several = np.flatnonzero(np.bincount(self.places, minlength=self.n_texts)[self.places] > 1)
+        if not len(several):
+            return items
+        keys = np.column_stack([self.places, *(column.codes for column in self.table.columns)])[several]
+        _, first, group = np.unique(keys, axis=0, return_index=True, return_inverse=True)
+        first_rows, group = several[first], group.reshape(-1)
+        starts = np.searchsorted(self.places, self.places[first_rows])
+        is_further = first_rows != starts
+        order = np.argsort(first_rows[is_further], kind="stable")
+        of_group = self.places[first_rows]
+        numbers = np.empty(len(order), np.int64)
+        numbers[order] = self.n_texts + np.arange(len(order))
+        of_group[is_further] = numbers
+        items[several] = of_group[group]
+        return items
+
+    @cached_property
+    def row_of(self) -> Ints:
+        """The first record of each item, as a row."""
+        _, rows = np.unique(self.item_of, return_index=True)
+        return rows.astype(np.int64)
+
+    @property
+    def text_of(self) -> Ints:
+        """The position of each item's text."""
+        return self.places[self.row_of]
+
+    def part_of(self) -> dict[int, int]:
+        """Return the item of each record that is not in the first item of its text, by its id."""
+        further = np.flatnonzero(self.item_of >= self.n_texts)
+        return dict(zip(self.record_ids[further].tolist(), self.item_of[further].tolist(), strict=True))
+
+
+def read_fields(
+    store: Store,
+    slots: Sequence[Slot],
+    text_ids: Ids,
+    normals: Callable[[], Sequence[str] | Strings],
+    frequencies: Frequencies | None = None,
+) -> FieldRecords:
+    """Read the fields of all records of a store whose texts are ``text_ids`` (n,), ascending.
+
+    ``frequencies`` are those of an earlier time; None: they are counted now. Records of texts that were added since
+    are left out.
+
+    Raises:
+        CorruptStore: a text has no record.
+    """
+    of_records, ids = list[int](), list[int]()
+    values: list[list[str]] = [[] for _ in slots]
+    seen: dict[str, str] = {}  # equal values are one object
+    for record in store.iter_records():
+        of_records.append(record.text_id)
+        ids.append(record.record_id)
+        for slot, column in zip(slots, values, strict=True):
+            value = record.fields.get(slot.columns.get(record.source, ""), "")
+            column.append(seen.setdefault(value, value))
+    places = np.searchsorted(text_ids, np.array(of_records, np.int64))
+    there = text_ids[np.minimum(places, len(text_ids) - 1)] == np.array(of_records, np.int64)
+    kept = np.flatnonzero(there).tolist()
+    fields = {
+        slot.label: Field(slot.kind, [column[at] for at in kept] if len(kept) < len(column) else column)
+        for slot, column in zip(slots, values, strict=True)
+    }
+    if len(bare := np.setdiff1d(np.arange(len(text_ids)), places[there])):
+        raise damaged(f"Text {text_ids[int(bare[0])]} has no record.")
+    names = np.asarray(normals())[places[there]].tolist()
+    table = FieldTable.of(names, fields, frequencies, are_normal=True)
+    return FieldRecords(np.array(ids, np.int64)[there], places[there], table, len(text_ids))
