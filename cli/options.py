@@ -58,14 +58,6 @@ class ReportFormat(StrEnum):
     json = "json"
 
 
-class LabelKind(StrEnum):
-    """What the labels of pairs are."""
-
-    binary = "binary"
-    classes = "classes"
-    graded = "graded"
-
-
 Workspace = Annotated[
     Path,
     typer.Option(
@@ -300,40 +292,6 @@ MaxRejectRate = Annotated[
         min=0,
         max=1,
         help="Refuse the input if more than this share of its rows (0 to 1) is rejected.",
-        rich_help_panel=READING,
-    ),
-]
-First = Annotated[
-    str | None,
-    typer.Option(
-        "--first",
-        metavar="COLUMN",
-        help="Column of the first text. Default: found by names and values.",
-        rich_help_panel=READING,
-    ),
-]
-Second = Annotated[
-    str | None,
-    typer.Option("--second", metavar="COLUMN", help="Column of the second text.", rich_help_panel=READING),
-]
-Label = Annotated[
-    str | None, typer.Option("--label", metavar="COLUMN", help="Column of the label.", rich_help_panel=READING)
-]
-Labels = Annotated[
-    LabelKind | None,
-    typer.Option(
-        "--labels",
-        metavar="KIND",
-        help="What the labels are: binary (0 and 1), classes, or graded (0 to 5). Default: judged by their values.",
-        rich_help_panel=READING,
-    ),
-]
-Same = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--same",
-        metavar="CLASS",
-        help="Class that counts as the same; may be repeated. Default: those whose names say so, such as entailment.",
         rich_help_panel=READING,
     ),
 ]

@@ -72,4 +72,4 @@ def compare(
         from indexer.outputs.model_pages.comparison_page import write_comparison
 
         with page_file(html, mode) as page:
-            write_comparison(page, look(loaded, first, second))
+            write_comparison(page, look(loaded, first, second, *fields))

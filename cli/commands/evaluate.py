@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli import options
+from cli import label_options, options
 from cli.exit_codes import end_with_rejects
 from cli.options import ReportFormat
 from cli.show.notes import say, say_rejected, shown_progress
@@ -68,11 +68,11 @@ def evaluate(
     layout: options.Output = ReportFormat.table,
     model: options.Model = None,
     threads: options.Threads = None,
-    first: options.First = None,
-    second: options.Second = None,
-    label: options.Label = None,
-    labels: options.Labels = None,
-    same: options.Same = None,
+    first: label_options.First = None,
+    second: label_options.Second = None,
+    label: label_options.Label = None,
+    labels: label_options.Labels = None,
+    same: label_options.Same = None,
     encoding: options.Encoding = None,
     delimiter: options.Delimiter = None,
     quote: options.Quote = '"',

@@ -216,8 +216,7 @@ def report(
             progress=progress,
         )
     _say_notes(summary, output, asked, quiet=quiet)
-    shown = summary if layout is ReportFormat.json else _shown(summary, [output / name for name in files_of(asked)])
-    write_summary(shown, sys.stdout, as_json=layout is ReportFormat.json, quiet=quiet)
+    _write(summary, [output / name for name in files_of(asked)], layout, quiet=quiet)
     if fail_on_new and summary["has_new"]:
         say(f"{new_of(summary)}, so the exit code is {FOUND_NEW}.")
         raise typer.Exit(FOUND_NEW)
@@ -230,10 +229,12 @@ def _say_notes(summary: Mapping[str, Any], output: Path, asked: Tables, *, quiet
     say_contradictions(summary["contradictions"])
 
 
-def _shown(summary: Mapping[str, Any], files: Iterable[Path]) -> Mapping[str, Any]:
-    """Return what of a summary is printed as a table."""
+def _write(summary: Mapping[str, Any], files: Iterable[Path], layout: ReportFormat, *, quiet: bool) -> None:
+    """Print a summary: all of it as JSON, or what people want to know as a table."""
+    as_json = layout is ReportFormat.json
     counts = {name: summary[name] for name in _SHOWN}
-    return spaced(counts | changes_of(summary) | {"files": ", ".join(map(str, files))})
+    table = spaced(counts | changes_of(summary) | {"files": ", ".join(map(str, files))})
+    write_summary(summary if as_json else table, sys.stdout, as_json=as_json, quiet=quiet)
 
 
 def _refuse(context: typer.Context, names: Iterable[str], what: str) -> None:

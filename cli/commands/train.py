@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli import options
+from cli import label_options, options
 from cli.exit_codes import end_with_rejects
 from cli.show.notes import notes_unless, say, say_rejected, shown_progress
 from cli.show.render import write_summary
@@ -163,11 +163,11 @@ def train(
     threads: options.Threads = None,
     quiet: options.Quiet = False,
     text: options.TextColumns = None,
-    first: options.First = None,
-    second: options.Second = None,
-    label: options.Label = None,
-    labels: options.Labels = None,
-    same: options.Same = None,
+    first: label_options.First = None,
+    second: label_options.Second = None,
+    label: label_options.Label = None,
+    labels: label_options.Labels = None,
+    same: label_options.Same = None,
     encoding: options.Encoding = None,
     delimiter: options.Delimiter = None,
     quote: options.Quote = '"',

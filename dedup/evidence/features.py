@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedup.evidence import qualifiers, spelling, words
+from dedup.evidence.feature_registry import Feature, Registry
 from dedup.evidence.name_pairs import NamePair, PairBatch, pair_names
 from dedup.evidence.own_words import tell_apart
-from dedup.evidence.registry import Feature, Registry
 from dedup.text.word_weights import WordModel
 
 REGISTRY = Registry((

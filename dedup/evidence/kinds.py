@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from dedup.errors import UsageError
 from dedup.evidence import features
+from dedup.evidence.feature_registry import Batch, Registry
 from dedup.evidence.persons import person_features
 from dedup.evidence.persons.person_names import words_of as words_of_person
 from dedup.evidence.phrases import ExplainedPair
-from dedup.evidence.registry import Batch, Registry
 from dedup.evidence.texts import text_features
 from dedup.evidence.texts.text_words import words_of as words_of_text
 from dedup.text.word_weights import WordModel

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedup.encoder.onnx import Encoder, pair_similarities
+from dedup.evidence.feature_registry import Registry
 from dedup.evidence.kinds import PERSON, TEXT, Kind
-from dedup.evidence.registry import Registry
 from dedup.evidence.scorer import Curve, Scorer
 from dedup.text.corpus import Corpus, describe_corpus
 from dedup.text.word_weights import InverseDocumentFrequency, WordModel, WordWeights

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.sparse import csr_matrix
 
+from dedup.evidence.feature_registry import Registry
 from dedup.evidence.features import FEATURES, REGISTRY
-from dedup.evidence.registry import Registry
 from dedup.evidence.scorer import Curve, Scorer
 from dedup.text.word_weights import Clue, WordWeights
 

@@ -141,9 +141,7 @@ def ingest(
         if memory is not None:
             texts = _most_texts(store, known, intake, mirror=mirror)
             check_memory(INDEX, texts, intake.largest_batch, memory)
-        kind, kind_note = chosen_kind(store, source_name, kind, _first_texts(spool), model.kinds)
-        if kind != model.kind:
-            model.with_kind(kind)  # a model that has no scorer for it is refused before anything is stored
+        kind, kind_note = chosen_kind(store, source_name, kind, _first_texts(spool), model)
         prepare()
         digest = sha256("\0".join((source_name, identity, str(mirror), spool.digest)).encode()).hexdigest()
         begin = partial(_begin, name=source_name, identity=identity, run=run, digest=digest, columns=safeguards.columns)

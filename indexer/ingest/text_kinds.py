@@ -6,13 +6,14 @@ All sources of an index are of one kind, so that any two of its texts can be com
 from __future__ import annotations
 
 import shlex
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from sqlalchemy import Connection, delete, insert, select
 
 from dedup.errors import UsageError
-from dedup.evidence.kinds import COMPANY, KINDS, kind_of
+from dedup.evidence.kinds import COMPANY, kind_of
 from dedup.evidence.texts.detection import detect_kind
+from dedup.matching.matcher import Matcher
 from indexer.store import schema
 from indexer.store.corpus_words import kinds_of_sources
 from indexer.store.integrity import settings
@@ -30,14 +31,15 @@ _NAMES = {
 
 
 def chosen_kind(
-    store: Store, source: str, asked: str | None, normals: Sequence[str], kinds: Collection[str] = tuple(KINDS)
+    store: Store, source: str, asked: str | None, normals: Sequence[str], model: Matcher
 ) -> tuple[str, str | None]:
     """Return the kind of a source whose first texts are ``normals``, and a note for the user if it was detected.
 
-    A kind that is detected, but is not among those that the model compares (``kinds``), is named in the note only.
+    A kind that is detected, but that the ``model`` does not compare, is named in the note only.
 
     Raises:
         UsageError: there is no such kind as was ``asked`` for, or other sources of the index are of another.
+        VersionMismatch: the model has no scorer for the kind that was asked for, or that the index has.
     """
     known = kinds_of_sources(store)
     others = {name: kind for name, kind in known.items() if name != source}
@@ -50,10 +52,12 @@ def chosen_kind(
                     f"cannot be compared; nothing was stored. Index {_NAMES[asked]} in another workspace with -w DIR, "
                     f"or use --kind {kind} (kind= in Python)."
                 )
+        model.with_kind(asked)
         return asked, None
     before = known.get(source) or next(iter(others.values()), None)
     found = detect_kind(normals)
     if before is not None:
+        model.with_kind(before)
         if found not in (before, COMPANY.name) and source not in known:
             return before, (
                 f"Warning: The texts look like {_NAMES[found]}, but the index holds {_NAMES[before]}, so they are "
@@ -63,7 +67,7 @@ def chosen_kind(
         return before, None
     if found == COMPANY.name:
         return found, None
-    if found not in kinds:
+    if found not in model.kinds:
         return COMPANY.name, (
             f"Warning: The texts look like {_NAMES[found]}, but the model compares names of companies only, so they "
             f"are compared as these. The model that ships with neardup has --kind {found} (kind= in Python)."

@@ -76,13 +76,18 @@ def _normal_form(text: str) -> str:
     return normal_form_of(text, f"{text!r} has no letter, digit or symbol to compare.")
 
 
-def look(model: Model, left: str, right: str) -> Comparison:
-    """Compare two texts and look into the model: what it makes of each part of them, for a page.
+def look(
+    model: Model,
+    left: str,
+    right: str,
+    left_fields: Mapping[str, str] = _NOTHING,
+    right_fields: Mapping[str, str] = _NOTHING,
+) -> Comparison:
+    """Compare two texts as ``compare`` does and look into the model: what it makes of each part of them, for a page.
 
-    Raises:
-        InputRefused: a text holds no letter, digit or symbol, or is too long.
+    Raises what ``compare`` raises.
     """
-    found = compare(model, left, right)
+    found, _ = compare(model, left, right, left_fields, right_fields)
     normals = _normal_form(left), _normal_form(right)
     unit, compare_parts = unit_of(model), similarity_of(model)
     predictions: dict[str, float] = {}

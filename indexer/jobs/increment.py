@@ -155,9 +155,7 @@ def find_all(
     corpus, slots, renewal, search = _searched(snapshots, model, ledger, full=False, clock=clock, progress=progress)
     matcher, shift = search.baseline.matcher(model), None if renewal is not None else search.baseline.prior_shift
     said = read_judgements(store)
-    judged, evidence = items_of_store(
-        store, said, corpus.text_ids, corpus.all_normals, slots, search.baseline.fields
-    )
+    judged, evidence = items_of_store(store, said, corpus.text_ids, corpus.all_normals, slots, search.baseline.fields)
     how = {"min_probability": min_probability, "judged": judged, "evidence": evidence}
     near = _compare_all(corpus, search.now, matcher, shift, clock, progress, **how)
     return Duplicates(corpus.text_ids, near, search.generation, clock.seconds)

@@ -260,8 +260,7 @@ def index_rows(
         built = changed.snapshot_built or is_new
         result = IndexResult(
             *(run.run_id, summary.accounts, summary.went_on, summary.withheld, encoded, built, clock.seconds),
-            kind=summary.kind,
-            kind_note=summary.kind_note,
+            *(summary.kind, summary.kind_note),
         )
         run.manifest |= {"texts_encoded": encoded, "snapshot_built": built, "seconds": clock.seconds}
     return result

@@ -11,6 +11,7 @@ from dedup.runtime.progress import Progress, no_progress
 from indexer.ingest.encoding import TEXTS_AT_ONCE, encode_texts
 from indexer.models.stored import forget_others, model_of_vectors, remember, remembers, switch
 from indexer.store import schema
+from indexer.store.corpus_words import model_of_kind
 from indexer.vectors.snapshot import Snapshots
 
 
@@ -39,10 +40,11 @@ def change_model(
     to encode. Stages reported to ``progress``: ``texts`` and those of ``Snapshots.publish``.
 
     Raises:
-        VersionMismatch: the model has no vector for a text; the old one stays.
+        VersionMismatch: the model has no scorer for the kind of the texts, or no vector for one; the old one stays.
         EnvironmentFault: the disk or the database fails; what was encoded is kept.
     """
     store = snapshots.store
+    model_of_kind(store, model)
     before = model_of_vectors(store)
     if before in (None, model.model_id):
         if not remembers(store, model):

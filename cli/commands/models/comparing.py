@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cli import options
+from cli import label_options, options
 from cli.commands.evaluate import pairs_of
 from cli.exit_codes import end_with_rejects
 from cli.options import Format, ReportFormat
@@ -35,11 +35,11 @@ def compare(
     ],
     layout: options.Output = ReportFormat.table,
     threads: options.Threads = None,
-    first: options.First = None,
-    second: options.Second = None,
-    label: options.Label = None,
-    labels: options.Labels = None,
-    same: options.Same = None,
+    first: label_options.First = None,
+    second: label_options.Second = None,
+    label: label_options.Label = None,
+    labels: label_options.Labels = None,
+    same: label_options.Same = None,
     encoding: options.Encoding = None,
     delimiter: options.Delimiter = None,
     quote: options.Quote = '"',

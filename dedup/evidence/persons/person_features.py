@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from rapidfuzz import fuzz
 from rapidfuzz.distance import JaroWinkler
 
+from dedup.evidence.feature_registry import Feature, Registry
 from dedup.evidence.name_pairs import string_similarities
 from dedup.evidence.persons.person_names import tables
 from dedup.evidence.persons.person_pairs import PersonPair, pair_persons
 from dedup.evidence.phrases import listed, plural, quote, quoted
-from dedup.evidence.registry import Feature, Registry
 from dedup.evidence.texts.rarity import Rarity, rarity_in
 from dedup.text.word_weights import WordModel
 

@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from rapidfuzz import fuzz
 
+from dedup.evidence.feature_registry import Feature, Registry
 from dedup.evidence.name_pairs import string_similarities
 from dedup.evidence.phrases import listed, plural, quoted
-from dedup.evidence.registry import Feature, Registry
 from dedup.evidence.texts.rarity import Rarity, rarity_in
 from dedup.evidence.texts.text_pairs import TextPair, pair_texts
 from dedup.evidence.texts.text_words import COLOURS, is_model_number, is_number, is_unit, is_year

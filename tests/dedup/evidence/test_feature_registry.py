@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from dedup.evidence.explain import explain
+from dedup.evidence.feature_registry import Feature, Registry
 from dedup.evidence.features import FEATURES, REGISTRY
 from dedup.evidence.kinds import COMPANY
 from dedup.evidence.name_pairs import PairBatch, pair_names
-from dedup.evidence.registry import Feature, Registry
 from dedup.evidence.scorer import Curve, Scorer
 from dedup.matching.evidence_bounds import bounds_of_names, bounds_of_parts, consonant_bounds
 from dedup.matching.name_table import describe, table_of_names
