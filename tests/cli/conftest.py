@@ -43,6 +43,10 @@ class FakeModel:
     def with_corpus(self, corpus):
         return self
 
+    def with_kind(self, name):
+        assert name in self.kinds
+        return self
+
     def compare(self, left, right, similarities):
         return np.array([fuzz.ratio(*pair) / 100 for pair in zip(left, right, strict=True)], np.float64)
 

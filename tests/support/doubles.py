@@ -70,6 +70,10 @@ class FakeModel:
     def with_corpus(self, corpus: Corpus) -> FakeModel:
         return self
 
+    def with_kind(self, name: str) -> FakeModel:
+        assert name in self.kinds
+        return self
+
     def with_prior_shift(self, shift: float) -> FakeModel:
         raise AssertionError("no prior to shift")
 
