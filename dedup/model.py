@@ -87,8 +87,8 @@ class Model:
         return f"Model({str(self.directory)!r}, model_id={self.model_id[:12]!r}, dimension={self.dimension}{kind})"
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave out the encoder and the head, which cannot be pickled; the copy loads them again."""
-        return {name: value for name, value in self.__dict__.items() if name not in ("encoder", "head")}
+        """Leave out the encoder and the head, which cannot be pickled, and other kinds; the copy loads them again."""
+        return {name: value for name, value in self.__dict__.items() if name not in ("encoder", "head", "_of_kinds")}
 
     @property
     def name(self) -> str:
@@ -179,11 +179,16 @@ class Model:
             UsageError: there is no such kind.
             VersionMismatch: the model has no scorer for it, or a damaged one.
         """
-        if kind_of(name).name == self.kind:
-            return self
-        found = load_model(self.directory) if name == COMPANY.name else _load_kind(self, name)
-        found.__dict__.update({part: self.__dict__[part] for part in ("encoder", "head") if part in self.__dict__})
-        return found
+        if kind_of(name).name not in self._of_kinds:
+            found = load_model(self.directory) if name == COMPANY.name else _load_kind(self, name)
+            found.__dict__.update({part: self.__dict__[part] for part in ("encoder", "head") if part in self.__dict__})
+            self._of_kinds[name] = found
+        return self._of_kinds[name]
+
+    @cached_property
+    def _of_kinds(self) -> dict[str, Model]:
+        """The model for each kind of texts that it was asked for."""
+        return {self.kind: self}
 
     def with_corpus(self, corpus: Corpus) -> Model:
         """Return this model with what a corpus says about its own names."""

@@ -8,7 +8,6 @@ from itertools import islice
 from typing import Any
 
 from dedup.errors import UsageError
-from dedup.evidence.texts.detection import detect_kind
 from dedup.matching.matcher import Matcher
 from dedup.text.normalise import normalise
 from indexer.arguments import (
@@ -27,7 +26,7 @@ from indexer.arguments import (
     texts_of,
 )
 from indexer.ingest.intake import fault_of_row
-from indexer.ingest.text_kinds import DETECTION_ROWS
+from indexer.ingest.text_kinds import model_for_texts
 from indexer.jobs import compare as compare_job
 from indexer.jobs.duplicates import duplicates_of_texts
 from indexer.linking import link_sides
@@ -133,7 +132,7 @@ def deduplicate(
     most = limit_of(max_pairs, "max_pairs")
     given = None if min_probability is None else probability_of(min_probability, 0)
     table = TextsOf(data, _wanted(text, id), "The table")
-    matcher = _model_for(model, wanted_kind or detect_kind(list(table.groups)[:DETECTION_ROWS]))
+    matcher, _ = model_for_texts(model_of(model), wanted_kind, list(table.groups))
     least = matcher.default_probability if given is None else given
     with progress_of(progress) as report:
         near = duplicates_of_texts(list(table.groups), matcher, min_probability=least, progress=report)
@@ -153,6 +152,7 @@ def link(
     right_id: Label | None = None,
     min_probability: float | None = None,
     limit: int = 10,
+    kind: str | None = None,
     model: ModelOption = None,
     progress: ProgressOption = None,
 ) -> Links:
@@ -160,6 +160,7 @@ def link(
 
     Both take the same input as ``deduplicate``. ``right_text`` and ``right_id`` default to ``text`` and ``id``;
     ``right_id=""`` means that the right rows have no ids. Each left text gets at most ``limit`` right texts.
+    ``kind`` is as in ``deduplicate``.
 
     >>> import neardup
     >>> found = neardup.link(["Acme Hldgs Inc", "Nobody Knows"], ["Zenith Bank", "Acme Holdings Incorporated"])
@@ -171,9 +172,8 @@ def link(
     Raises:
         UsageError, InputRefused: as ``deduplicate``.
     """
-    matcher = model_of(model)
-    least = probability_of(min_probability, matcher.default_probability)
-    limit = limit_of(limit)
+    wanted_kind, limit = kind_named(kind), limit_of(limit)
+    given = None if min_probability is None else probability_of(min_probability, 0)
     first = TextsOf(left, _wanted(text, id), "The left table")
     second = TextsOf(
         right,
@@ -181,12 +181,13 @@ def link(
         "The right table",
         lambda: " For the right table, use right_text= and right_id=; right_id='' means that it has no ids.",
     )
+    matcher, _ = model_for_texts(model_of(model), wanted_kind, [*first.groups, *second.groups])
     with progress_of(progress) as report:
         return link_sides(
             first,
             second,
             matcher,
-            min_probability=least,
+            min_probability=matcher.default_probability if given is None else given,
             limit=limit,
             progress=report,
             rejected=(first.rejected, second.rejected),

@@ -97,6 +97,7 @@ def link(
     keep: Which = Keep.best,
     limit: Limit = 10,
     min_probability: MinProbability = None,
+    kind: options.Kind = None,
     output: OutputFile = None,
     layout: options.Layout = None,
     columns: options.Columns = None,
@@ -136,12 +137,13 @@ def link(
     """
     compute_with(threads)
 
+    from indexer.ingest.text_kinds import model_for_texts
     from indexer.linking import link_sides, link_to_index
     from indexer.models.choice import asked_or_shipped, model_for
     from indexer.outputs.table_files import style_of
     from indexer.store.workspace import Workspace
 
-    _check_sides(file, other_file, against, own_columns=bool(right_text) or right_id is not None)
+    _check_sides(file, other_file, against, kind, own_columns=bool(right_text) or right_id is not None)
     wanted = options.reading_of(locals(), text_columns)
     place = Workspace(workspace, database, schema=schema)
     files = [file] if other_file is None else [file, other_file]
@@ -150,10 +152,13 @@ def link(
     with rejects_of(files, rejects, place, mode, target) as refused, shown_progress(quiet=quiet) as progress:
         left = _read(file, wanted, refused.add, quiet=quiet)
         if other_file is None:
-            find = partial(link_to_index, place, left, against or [])
+            matcher, find = model_for(place, model), partial(link_to_index, place, left, against or [])
         else:
-            find = partial(link_sides, left, _read_right(other_file, wanted, right_text, right_id, refused.add, quiet))
-        matcher = model_for(place, model) if other_file is None else asked_or_shipped(model)
+            right = _read_right(other_file, wanted, right_text, right_id, refused.add, quiet)
+            matcher, note = model_for_texts(asked_or_shipped(model), kind, [*left.groups, *right.groups])
+            for sentence in filter(None, [note]):
+                notes_unless(quiet)(sentence)
+            find = partial(link_sides, left, right)
         least = matcher.default_probability if min_probability is None else min_probability
         links = find(matcher, min_probability=least, limit=limit, progress=progress)
         write_links(target, links, keep, options.columns_of(columns))
@@ -162,14 +167,20 @@ def link(
     end_with_rejects(refused.count, allowed=allow_rejects)
 
 
-def _check_sides(file: str, other_file: str | None, against: list[str] | None, *, own_columns: bool) -> None:
-    """Raise ``UsageError`` unless there is one other side, and its columns are named only if it is a file."""
+def _check_sides(
+    file: str, other_file: str | None, against: list[str] | None, kind: str | None, *, own_columns: bool
+) -> None:
+    """Raise ``UsageError`` unless there is one other side, and its columns and kind are named only if it is a file."""
     from dedup.errors import UsageError
 
     if (other_file is None) == (not against):
         raise UsageError("Give either a second file, or --against SOURCE, once or several times.")
     if against and own_columns:
         raise UsageError("--right-text and --right-id apply to a second file, not to --against.")
+    if against and kind is not None:
+        raise UsageError(
+            "--kind applies to two files; the texts of an index have the kind that they were indexed as."
+        )
     if file == other_file == "-":
         raise UsageError("Standard input (-) can be read only once.")
 

@@ -65,6 +65,24 @@ def chosen_kind(
                 f"{found} (kind= in Python)."
             )
         return before, None
+    return _as_detected(found, model, f"--kind company -s {shlex.quote(source)}")
+
+
+def model_for_texts(model: Matcher, asked: str | None, normals: Sequence[str]) -> tuple[Matcher, str | None]:
+    """Return a model for the kind of texts, as asked for or as they look, and a note for the user if it was detected.
+
+    Raises:
+        UsageError: there is no such kind as was ``asked`` for.
+        VersionMismatch: the model has no scorer for it.
+    """
+    if asked is not None:
+        return model.with_kind(asked), None
+    kind, note = _as_detected(detect_kind(normals[:DETECTION_ROWS]), model, "--kind company")
+    return model.with_kind(kind), note
+
+
+def _as_detected(found: str, model: Matcher, otherwise: str) -> tuple[str, str | None]:
+    """Return the kind that texts are compared as which look like ``found``, and a note, unless they are the usual."""
     if found == COMPANY.name:
         return found, None
     if found not in model.kinds:
@@ -74,7 +92,7 @@ def chosen_kind(
         )
     return found, (
         f"The texts look like {_NAMES[found]}, so they are compared as these (--kind {found}). For names of companies, "
-        f"use --kind company -s {shlex.quote(source)} (kind= in Python)."
+        f"use {otherwise} (kind= in Python)."
     )
 
 

@@ -15,6 +15,7 @@ from dedup.matching.matcher import Matcher
 from dedup.model import MANIFEST, SHIPPED, Model
 from indexer.models.registry import Registered, find_registered, no_such_model, registered_with
 from indexer.models.stored import model_of_vectors, remembered_model
+from indexer.store.corpus_words import model_of_kind
 from indexer.store.store import Store
 from indexer.store.workspace import Workspace
 
@@ -74,20 +75,22 @@ def model_for(
     """Return the model for a job on an index.
 
     That is the model that is asked for, in person, by an option or by ``DEDUP_MODEL``; else the one that the index was
-    made with, if it is registered; else the one that ships with neardup, which ``shipped`` loads. With ``may_change``
-    any model may be asked for.
+    made with, if it is registered; else the one that ships with neardup, which ``shipped`` loads. It has the scorer and
+    the thresholds for the kind of the index's texts. With ``may_change`` any model may be asked for.
 
     Raises:
         UsageError: there is no such model.
-        VersionMismatch: the index was made with another model, or with one that is not registered.
+        VersionMismatch: the index was made with another model, or with one that is not registered, or the model has no
+            scorer for the kind of its texts.
     """
     model = asked_model(asked) if asked is None or isinstance(asked, str) else asked
     load_shipped = shipped or dedup.model.load_model
     with suppress(UsageError), workspace.open(for_writing=False) as store:  # nothing is indexed yet: the job says so
         if model is None:
-            return _model_of(store, load_shipped)
+            return model_of_kind(store, _model_of(store, load_shipped))
         if not may_change:
             check_model_of(store, model)
+            return model_of_kind(store, model)
     return model or load_shipped()
 
 

@@ -29,8 +29,11 @@ _WITH_FORMS = 0.1
 _NUMBERED_RECORDS = 0.8
 """Share of rows with a number, from which they are whole records in spite of some legal forms."""
 
-_PERSONS = 0.2
+_PERSONS = 0.25
 """Share of rows that are two to five words, one of them a known given name and none a number, body or legal form."""
+
+_SHORTEST_NAME = 3
+"""Letters of the shortest given name that counts: ``al`` is an article more often than it is Albert."""
 
 _WORDS_OF_TEXT = 5.6
 """Mean number of words, from which rows are no names; two signs of a script without spaces count as one word."""
@@ -70,6 +73,6 @@ def _look_at(normal: str) -> _Row:
         not has_form
         and 2 <= len(name) <= 5
         and all(word.isalpha() and not is_body(word) for word in name)
-        and any(word in known for word in name)
+        and any(len(word) >= _SHORTEST_NAME and word in known for word in name)
     )
     return _Row(has_form, is_person, any(map(str.isdigit, normal)), len(words) - signs / 2)
