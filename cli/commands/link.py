@@ -178,9 +178,7 @@ def _check_sides(
     if against and own_columns:
         raise UsageError("--right-text and --right-id apply to a second file, not to --against.")
     if against and kind is not None:
-        raise UsageError(
-            "--kind applies to two files; the texts of an index have the kind that they were indexed as."
-        )
+        raise UsageError("--kind applies to two files; the texts of an index have the kind that they were indexed as.")
     if file == other_file == "-":
         raise UsageError("Standard input (-) can be read only once.")
 
