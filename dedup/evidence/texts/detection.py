@@ -29,7 +29,7 @@ _WITH_FORMS = 0.1
 _NUMBERED_RECORDS = 0.8
 """Share of rows with a number, from which they are whole records in spite of some legal forms."""
 
-_PERSONS = 0.25
+_PERSONS = 0.2
 """Share of rows that are two to five words, one of them a known given name and none a number, body or legal form."""
 
 _SHORTEST_NAME = 3

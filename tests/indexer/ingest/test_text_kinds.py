@@ -33,6 +33,13 @@ def test_the_kind_is_detected_and_said(tmp_path: Path, texts: list[str], kind: s
         assert index.add(texts).kind == kind  # as before, and not said again
 
 
+def test_the_arabic_article_is_no_given_name(tmp_path: Path) -> None:
+    texts = [f"al-{first}{last} {what}" for first in ("har", "bar") for last in ("amain", "akat", "amayn", "amein")
+             for what in ("foundation", "relief", "committee", "exchange", "charity")]  # fmt: skip
+    with neardup.Index(tmp_path) as index:
+        assert index.add(texts).kind == "company"
+
+
 def test_the_kind_decides_in_query_and_duplicates(tmp_path: Path) -> None:
     with neardup.Index(tmp_path) as index:
         index.add([*PERSONS, "Dr. Helen Marsh MD", "Michaela Braun", "Michael Braun"])
