@@ -30,7 +30,7 @@ _CGROUP_ROOT = Path("/sys/fs/cgroup")
 _MOST_PER_CORE = 8
 """More threads than this on a core are no faster, and thousands of them end the process in a crash."""
 
-_ADDRESSES, _ADDRESSES_PER_THREAD = 768 << 20, 64 << 20
+_ADDRESSES, _ADDRESSES_PER_THREAD = 832 << 20, 64 << 20
 """Address space that the libraries take before any data; one and two cores were measured, up to 16 threads."""
 
 
