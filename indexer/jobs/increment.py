@@ -108,7 +108,7 @@ def find(
         file = search.kept(keep)
     baseline = search.baseline
     settings = _settings(model, baseline, min_probability) if renewal is None else None
-    before = search.before if ledger.last and ledger.last.settings == settings and not full else None
+    before = search.before if ledger.last and ledger.last.settings == settings else None
     matcher = baseline.matcher(model)
     judgements = read_judgements(snapshots.store)
     judged = judged_items(snapshots.store, judgements, corpus.text_ids)
