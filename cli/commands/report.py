@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -218,8 +218,12 @@ def report(
     _say_notes(summary, output, asked, quiet=quiet)
     _write(summary, [output / name for name in files_of(asked)], layout, quiet=quiet)
     if fail_on_new and summary["has_new"]:
-        say(f"{new_of(summary)}, so the exit code is {FOUND_NEW}.")
-        raise typer.Exit(FOUND_NEW)
+        _end_with_new(summary)
+
+
+def _end_with_new(summary: Mapping[str, Any]) -> NoReturn:
+    say(f"{new_of(summary)}, so the exit code is {FOUND_NEW}.")
+    raise typer.Exit(FOUND_NEW)
 
 
 def _say_notes(summary: Mapping[str, Any], output: Path, asked: Tables, *, quiet: bool) -> None:

@@ -51,8 +51,10 @@ class Search:
         self.searched = 0
 
     def run(self, ledger: Ledger, *, full: bool) -> None:
-        """Search what is not known."""
-        n = len(self._text_ids)
+        """Search what is not known; with ``full``, everything, and nothing that was kept is read."""
+        if full:
+            self._search_all()
+            return
         known = {file.run_id: file for file in self._files.known()[::-1]}
         of_last = known.get(ledger.last.run_id) if ledger.last else None
         started = known.get(None)
@@ -61,10 +63,14 @@ class Search:
         if last is not None:
             carried = last.with_candidates().carried(self._text_ids, self._space.min_similarity)
             self.before = carried.keys
-        if base is None or full:
-            self.now, self.searched = search_all(self._text_ids, self._codes, self._space, self._progress), n
+        if base is None:
+            self._search_all()
         else:
             self.now, self.searched = search_changed(base, self._text_ids, self._codes, self._space, self._progress)
+
+    def _search_all(self) -> None:
+        self.now = search_all(self._text_ids, self._codes, self._space, self._progress)
+        self.searched = len(self._text_ids)
 
     def kept(self, keep: Keep) -> NeighbourFile:
         """Write the neighbours to a file, which ``keep`` names in the database if the search took long."""

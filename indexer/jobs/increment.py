@@ -116,7 +116,7 @@ def find(
         file = search.kept(keep)
     baseline = search.baseline
     settings = _settings(model, baseline, min_probability, merges_branches) if renewal is None else None
-    before = search.before if ledger.last and ledger.last.settings == settings and not (full or slots) else None
+    before = search.before if ledger.last and ledger.last.settings == settings and not slots else None
     matcher = baseline.matcher(model)
     judgements = read_judgements(snapshots.store)
     of_texts = snapshots.store, judgements, corpus.text_ids, corpus.all_normals

@@ -62,7 +62,7 @@ from indexer.outputs.destination import check_destination, check_foreign
 from indexer.outputs.html_report.write import write_page
 from indexer.outputs.report_formats import require_all, shared_preparing
 from indexer.store.integrity import settings
-from indexer.store.runs import now, tell, versions
+from indexer.store.runs import ending_of, now, tell, versions
 from indexer.store.schema import HEAD, run
 from indexer.store.store import Store, check_columns, to_json
 from indexer.store.transactions import next_key
@@ -210,9 +210,9 @@ def report_workspace(
 
 def _record_failure(writing: Writing, started_at: str, error: BaseException) -> None:
     """Record a run that did not come to its end, if that is possible."""
-    state = "failed" if isinstance(error, Exception) else "interrupted"
+    state, reason = ending_of(error)
     values = {"kind": "report", "state": state, "started_at": started_at, "finished_at": now()}
-    values["manifest"] = to_json({"versions": versions(), "error": str(error) or type(error).__name__})
+    values["manifest"] = to_json({"versions": versions(), "error": reason})
 
     def work(connection: Connection) -> int:
         run_id = next_key(connection, run.c.run_id)

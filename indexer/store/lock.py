@@ -9,6 +9,7 @@ import fcntl
 import os
 import re
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -23,6 +24,8 @@ from dedup.errors import EnvironmentFault, UsageError, WriterBusy
 from indexer.files import kind_of, open_plainly
 
 _ADVISORY_LOCK = 0x6E656172647570  # "neardup": one writer per PostgreSQL database
+_PAUSES = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8)
+"""Seconds between tries."""
 _BACKEND = sql("SELECT pg_backend_pid()")
 _LONGEST_NOTE = 400
 _NOTE = re.compile(rb"(Process \d+ on [^\n]*)?")
@@ -91,7 +94,7 @@ class AdvisoryLock:
     def __enter__(self) -> Self:
         try:
             self._connect()
-            if not self._try():
+            if not self._try_for_a_moment():
                 raise WriterBusy(f"Another process is writing to {self._where}; try again when it is done.")
             self._check_session()
         except BaseException:
@@ -132,6 +135,14 @@ class AdvisoryLock:
         assert self._session is not None
         query = sql("SELECT pg_try_advisory_lock(:key)")
         return bool(self._session.execute(query, {"key": _ADVISORY_LOCK}).scalar_one())
+
+    def _try_for_a_moment(self) -> bool:
+        """Try again for a second or so: the server frees the lock of a process that was killed with a delay."""
+        for pause in _PAUSES:
+            if self._try():
+                return True
+            time.sleep(pause)
+        return self._try()
 
     def _check_session(self) -> None:
         assert self._session is not None

@@ -69,8 +69,7 @@ def recorded_run(store: Store, kind: str) -> Iterator[CurrentRun]:
     try:
         yield current
     except BaseException as error:
-        state = "failed" if isinstance(error, Exception) else "interrupted"
-        current.manifest["error"] = _reason(error)
+        state, current.manifest["error"] = ending_of(error)
         try:
             finish_run(store, current.run_id, state, current.manifest)
         except (DedupError, DBAPIError) as second:  # the database is the likely cause; report the first error
@@ -104,11 +103,12 @@ def tell(run_id: int, what: str) -> None:
     _log.info("Run %d %s.", run_id, what, extra={"run_id": run_id})
 
 
-def _reason(error: BaseException) -> str:
-    """Return why a run ended, as ``dedup status`` shows it."""
+def ending_of(error: BaseException) -> tuple[str, str]:
+    """Return the state of a run that an error ended, and why it ended, as ``dedup status`` shows it."""
+    state = "failed" if isinstance(error, Exception) else "interrupted"
     if isinstance(error, KeyboardInterrupt | SystemExit):
-        return "Stopped by a signal or by the user."
-    return str(error) or type(error).__name__
+        return state, "Stopped by a signal or by the user."
+    return state, str(error) or type(error).__name__
 
 
 def finish_run(store: Store, run_id: int, state: str, manifest: Mapping[str, Any]) -> None:

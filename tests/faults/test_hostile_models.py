@@ -176,7 +176,7 @@ def test_a_damaged_archive_is_refused(quick: Path) -> None:
         for damaged in (
             b"",
             content[:40],
-            content[: len(content) // 2],
+            content[: len(content.rstrip(b"\0")) // 2],  # a tar ends with many zeros
             b"PK" + content[2:60],
             b"\x1f\x8b" + b"\0" * 50,
         ):

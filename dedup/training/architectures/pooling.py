@@ -28,7 +28,7 @@ class Pooling:
     kind: str = choice("mean", "max", "sum", "first", "last")
     projection: int = whole(0, 0, 1_040)
 
-    def build(self, size: int, directions: int) -> Pool:
+    def build(self, size: int, directions: int) -> PooledStates:
         """Return the pooling of states of ``size``.
 
         Raises:
@@ -36,10 +36,10 @@ class Pooling:
         """
         if self.kind == "last" and not directions:
             raise UsageError('pooling.kind is "last", which needs a recurrent tower; use "mean" or "max".')
-        return Pool(self, size, directions)
+        return PooledStates(self, size, directions)
 
 
-class Pool(nn.Module):
+class PooledStates(nn.Module):
     """Pools (n, length, size) states to (n, size) vectors."""
 
     def __init__(self, settings: Pooling, size: int, directions: int) -> None:

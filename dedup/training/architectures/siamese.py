@@ -20,7 +20,7 @@ from dedup.encoder.token_reader import TokenReader
 from dedup.errors import InputRefused, UsageError
 from dedup.training.architectures.graph import Graph, Mask, mask_of, parameters_of
 from dedup.training.architectures.heads import PairHead
-from dedup.training.architectures.pooling import Pool
+from dedup.training.architectures.pooling import PooledStates
 from dedup.training.export import export, read_tower
 from dedup.training.network import DIMENSION, Tower
 
@@ -40,7 +40,9 @@ class TokenTower(Protocol):
 class TokenEncoder(nn.Module):
     """Tokens to vectors: embeddings, a tower and pooling; a BERT has embeddings of its own."""
 
-    def __init__(self, reader: TokenReader, embedding: nn.Embedding | None, tower: nn.Module, pooling: Pool) -> None:
+    def __init__(
+        self, reader: TokenReader, embedding: nn.Embedding | None, tower: nn.Module, pooling: PooledStates
+    ) -> None:
         super().__init__()
         self.reader = reader
         self.embedding, self.tower, self.pooling = embedding, tower, pooling

@@ -174,6 +174,26 @@ def records(lines: Sequence[str], dialect: Dialect) -> list[list[str]]:
         return []
 
 
+def _first_line_of_cells(lines: Sequence[str], dialect: Dialect) -> int:
+    """Return at which line the first record of several cells begins, or 0; delimiters inside quotes are no cells."""
+    begin = end = 0
+
+    def counted() -> Iterator[str]:
+        nonlocal end
+        for line in lines:
+            end += 1
+            yield line
+
+    try:
+        for cells in dialect.reader(counted(), strict=False):
+            if len(cells) > 1:
+                return begin
+            begin = end
+    except csv.Error:
+        return 0
+    return 0
+
+
 def _fit(lines: Sequence[str], dialect: Dialect, options: ReadOptions) -> tuple[bool, int, float]:
     """Return whether all requested columns exist, the number of columns, and the share of records of that width."""
     found = records(lines, dialect)
@@ -193,14 +213,7 @@ def _refuse_preamble(owner: str, head: Sequence[str], options: ReadOptions, bare
     found: list[tuple[int, str]] = []
     for delimiter in DELIMITERS:
         dialect = replace(bare, delimiter=delimiter)
-        start = next(
-            (
-                at
-                for at, line in enumerate(head[:_MAX_PREAMBLE_LINES])
-                if any(len(cells) > 1 for cells in records([line], dialect))
-            ),
-            0,
-        )
+        start = _first_line_of_cells(head[:_MAX_PREAMBLE_LINES], dialect)
         widths = [len(record) for record in records(head[start:], dialect)]
         if not start or len(widths) < 2:
             continue

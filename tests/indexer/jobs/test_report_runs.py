@@ -300,6 +300,20 @@ def test_a_report_that_fails_at_its_end_does_not_start_again(
     assert [run.state for run in index.runs()] == ["failed", "done"]
 
 
+def test_a_report_that_is_stopped_says_so(
+    index: neardup.Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("indexer.jobs.report.write_pairs", stop)
+        with pytest.raises(KeyboardInterrupt):
+            index.report(tmp_path / "report")
+    last = index.runs()[0]
+    assert (last.state, last.manifest["error"]) == ("interrupted", "Stopped by a signal or by the user.")
+
+
 def test_a_writer_at_the_end_is_not_waited_for(index: neardup.Index, tmp_path: Path) -> None:
     index.report(tmp_path)
     with index._workspace.open(for_writing=True), pytest.raises(WriterBusy):

@@ -7,6 +7,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -358,3 +359,14 @@ def test_dead_writer_frees_the_lock(workspace: Workspace, engine_url: str) -> No
     assert subprocess.run(command, check=False).returncode == 9
     with workspace.open(for_writing=True):
         pass
+
+
+@pytest.mark.parametrize("new_database", ["postgresql"], indirect=True)
+def test_a_writer_waits_a_moment_for_a_dead_one_to_be_noticed(
+    engine_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ExitStack() as dead, monkeypatch.context() as patch:
+        dead.enter_context(Workspace(tmp_path / "one", engine_url).open(for_writing=True))
+        patch.setattr("indexer.store.lock.time.sleep", lambda seconds: dead.close())
+        with Workspace(tmp_path / "two", engine_url).open(for_writing=True) as store:
+            assert store.counts().records == 0

@@ -103,6 +103,8 @@ def test_decimal_commas_below_a_title_are_no_delimiter(tmp_path):
 def test_a_list_with_some_commas_is_no_preamble(tmp_path):
     assert len(read(tmp_path, "firm\nAcme, Inc\nBeta\nGamma, Ltd\n")) == 3
     assert len(read(tmp_path, "firm\nAcme, Inc\nBeta, Inc\n", delimiter="|")) == 2
+    assert names(read(tmp_path, 'name\r\n"\r,"\r\n"\r,"\r\n')) == ["\r,", "\r,"]
+    assert names(read(tmp_path, 'name\r\n"a\nb, c"\r\n"d\ne, f"\r\n')) == ["a\nb, c", "d\ne, f"]
 
 
 # Quotes
