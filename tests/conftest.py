@@ -1,10 +1,12 @@
 """Fixtures for tests that need a database: each of them runs on SQLite and on a real PostgreSQL.
 
-No example of Hypothesis has a deadline: how fast something is depends on what else runs on the machine.
+No example of Hypothesis has a deadline: how fast something is depends on what else runs on the machine. The
+examples are the same in each run, so what passes does not fail later by chance; ``NEARDUP_MORE_EXAMPLES`` draws others.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -23,7 +25,7 @@ from indexer.vectors.snapshot import Snapshots
 
 _numbers = count(1)
 
-settings.register_profile("neardup", deadline=None)
+settings.register_profile("neardup", deadline=None, derandomize="NEARDUP_MORE_EXAMPLES" not in os.environ)
 settings.load_profile("neardup")
 
 
