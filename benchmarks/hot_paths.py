@@ -174,7 +174,9 @@ def storing(names: list[str]) -> None:
     texts = list(map(normalise, numbered))
     codes = np.ones((len(texts), DIMENSION), np.int8)
     encoder = SimpleNamespace(encode=lambda normals: codes[: len(normals)])
-    model: Any = SimpleNamespace(model_id="0" * 64, dimension=DIMENSION, encoder=encoder, min_similarity=0.5)
+    model: Any = SimpleNamespace(
+        model_id="0" * 64, dimension=DIMENSION, encoder=encoder, min_similarity=0.5, is_shipped=True
+    )
 
     def store() -> float:
         with opened() as (place, store):
