@@ -175,7 +175,12 @@ def storing(names: list[str]) -> None:
     codes = np.ones((len(texts), DIMENSION), np.int8)
     encoder = SimpleNamespace(encode=lambda normals: codes[: len(normals)])
     model: Any = SimpleNamespace(
-        model_id="0" * 64, dimension=DIMENSION, encoder=encoder, min_similarity=0.5, is_shipped=True
+        model_id="0" * 64,
+        dimension=DIMENSION,
+        encoder=encoder,
+        min_similarity=0.5,
+        is_shipped=True,
+        kinds=("company",),
     )
 
     def store() -> float:
