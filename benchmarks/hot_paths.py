@@ -180,6 +180,7 @@ def storing(names: list[str]) -> None:
         encoder=encoder,
         min_similarity=0.5,
         is_shipped=True,
+        kind="company",
         kinds=("company",),
     )
 
