@@ -208,7 +208,7 @@ def contents() -> Iterator[Edit]:
         ("event with moves of words",
          "UPDATE cluster_event SET details = '{\"before\": [], \"after\": [1], \"moves\": [[\"a\", 1, 2]]}'"),
         ("baseline twice", "INSERT INTO baseline SELECT 2, model_key, normaliser_version, texts, max_text_id, "
-         "prior_shift, corpus, cells_per_text, centres, digest FROM baseline"),
+         "prior_shift, corpus, cells_per_text, centres, digest, fields FROM baseline"),
         ("baseline of other texts", "UPDATE baseline SET texts = texts + 1"),
         ("baseline with another prior", "UPDATE baseline SET prior_shift = 0.5"),
         ("baseline with cells", "UPDATE baseline SET cells_per_text = 3, centres = zeroblob(64)"),

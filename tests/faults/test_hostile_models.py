@@ -127,7 +127,7 @@ def quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
     def load(directory: Path) -> Any:
         assert sorted(path.name for path in directory.iterdir()) == sorted((MANIFEST, *FILES))
-        return SimpleNamespace(encoder=None, head=None, fingerprint="0123456789abcdef" * 4)
+        return SimpleNamespace(encoder=None, head=None, kinds=(), fingerprint="0123456789abcdef" * 4)
 
     monkeypatch.setattr(dedup.model, "load_model", load)
     monkeypatch.setenv("DEDUP_MODELS", str(tmp_path / "registry"))
