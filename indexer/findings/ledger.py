@@ -116,7 +116,7 @@ def read_ledger(store: Store) -> Ledger:
     """Return the findings of the last report; empty before the first.
 
     Raises:
-        CorruptStore: a record is in a cluster that is not open.
+        CorruptStore: a record is in a cluster that is not open, or of a source that does not exist.
     """
     last = last_report(store)
     cluster, pair = schema.cluster.c, schema.near_pair.c
@@ -125,9 +125,12 @@ def read_ledger(store: Store) -> Ledger:
     weakest: dict[int, Weakest] = {id_: (least, one, other) for id_, least, one, other in open_clusters}
     ((largest,),) = store.read(select(func.coalesce(func.max(cluster.cluster_id), 0)))
     members = {row[0]: tuple(row) for row in store.read(select(schema.cluster_member))}
-    for record_id, cluster_id, *_ in members.values():
+    sources = {row[0] for row in store.read(select(schema.source.c.source_id))}
+    for record_id, cluster_id, _, source_id, _ in members.values():
         if cluster_id not in weakest:
             raise damaged(f"Record {record_id} is in the cluster {cluster_id}, which is not open.")
+        if source_id not in sources:
+            raise damaged(f"Record {record_id} of the cluster {cluster_id} is of no source: {source_id}.")
     rows = store.read(select(*pair).order_by(pair.text_id_1, pair.text_id_2))
     return Ledger(last, _pairs(rows), members, weakest, int(largest) + 1)
 

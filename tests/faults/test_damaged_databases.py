@@ -154,6 +154,13 @@ def test_verify_finds_every_edit_and_no_call_ends_in_a_bug(sound: Path, tmp_path
     assert done[DAMAGED] >= 250 and done[SOUND] >= 8 and done[SNAPSHOT] >= 8
 
 
+def test_a_report_says_what_is_wrong_with_the_last_one(sound: Path, tmp_path: Path) -> None:
+    tables = ("cluster", "member", "event", "pair", "baseline")
+    edits = [edit for edit in damage.contents() if edit.name.startswith(tables)]
+    found = [problems_of(edit, directory, {"report"}) for edit, directory in _applied(sound, tmp_path, edits)]
+    assert len(found) > 15 and not any(found), found
+
+
 def test_the_commands_say_so_too(sound: Path, tmp_path: Path) -> None:
     sample = random.Random(3).sample(damage.edits(_database(sound)), 25)
     for edit, directory in _applied(sound, tmp_path, sample):
