@@ -264,13 +264,15 @@ def _train_shipped(data: Path, output: Path, steps: int | None, seed: int | None
 
     _require_torch()
     from dedup.training.command import train as train_model
+    from dedup.training.toolkit.model_directory import reserved
 
     if any(option is not None for option in given):
         raise UsageError(
             f"{data} is a directory of training data, from which a model is trained as the shipped one was; --preset, "
             "--config, --init, --tune, --from-corpus and --from-judgements are for labelled pairs."
         )
-    train_model(data, output, steps, seed, say)
+    with reserved(output):
+        train_model(data, output, steps, seed, say)
 
 
 def _require_torch() -> None:
@@ -380,9 +382,10 @@ def _judged(place: Workspace, *, quiet: bool) -> JudgedTexts:
 
 def _run(task: Task, recipe: Recipe | None, seed: int, *, quiet: bool) -> dict[str, Any]:
     """Fine-tune or train; return a summary."""
+    from dedup.training.toolkit.model_directory import reserved
     from dedup.training.toolkit.scorer_task import fine_tune
 
-    with shown_progress(quiet=quiet) as progress:
+    with reserved(task.output), shown_progress(quiet=quiet) as progress:
         if recipe is None:
             return fine_tune(task, seed, progress, notes_unless(quiet))
         from torch import set_num_threads

@@ -14,7 +14,18 @@ from dedup.runtime.progress import Progress
 from dedup.training.toolkit.fine_tuning import tune_scorer
 from dedup.training.toolkit.model_directory import check_output, write_scorer
 
-_NAMES = ("best_f1", "auc", "accuracy", "best_accuracy", "class_accuracy", "macro_f1", "spearman", "pearson", "f1", "log_loss")
+_NAMES = (
+    "best_f1",
+    "auc",
+    "accuracy",
+    "best_accuracy",
+    "class_accuracy",
+    "macro_f1",
+    "spearman",
+    "pearson",
+    "f1",
+    "log_loss",
+)
 
 Notify = Callable[[str], None]
 

@@ -1,6 +1,8 @@
 """``dedup train`` and ``dedup evaluate`` on labelled pairs, from the command line to the model directory."""
 
+import fcntl
 import json
+import os
 import re
 import shutil
 from pathlib import Path
@@ -225,6 +227,22 @@ def test_what_cannot_be_trained_is_refused(arguments, code, words):
     result = dedup_("train", *arguments, "-o", "model")
     assert (result.exit_code, words in result.stderr) == (code, True), result.stderr
     assert not Path("model/manifest.json").exists()
+
+
+def test_one_training_at_a_time_writes_to_a_directory():
+    write_pairs("pairs.csv", 60)
+    train = ["train", "pairs.csv", "--preset", "word-rnn", *QUICK, "-o", "model"]
+    Path("model").mkdir()
+    handle = os.open("model", os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    for command in (train, ["train", "pairs.csv", "-o", "model"]):
+        busy = dedup_(*command)
+        assert busy.exit_code == 6 and "Another process trains in model" in busy.stderr, busy.stderr
+    assert not list(Path("model").iterdir())
+    os.close(handle)
+    assert dedup_(*train).exit_code == 0 and load_model("model").dimension == 12
+    refused = dedup_("train", write_pairs("few.csv", 5), "-o", "nothing")
+    assert refused.exit_code == 4 and not Path("nothing").exists()
 
 
 def test_a_damaged_model_is_refused():
