@@ -53,6 +53,7 @@ _MADE_UP = (
     "--from-corpus makes pairs up, which would teach a scorer how they were made, and it would be worse on real ones. "
     "Train an encoder with them: add --tune encoder or --preset NAME."
 )
+_REGISTER = "Note: Register it with `dedup models add {0}`, or use it as it is: --model {0}."
 _STEPS = "--steps is for a directory of training data; use --epochs with pairs."
 
 Pairs = Annotated[
@@ -232,8 +233,7 @@ def train(
     used = [*files, *([from_corpus] if from_corpus else []), *(["judgements"] if from_judgements else [])]
     task = _task(joined(read), sum(map(len, generated)), output, model, start, used, fresh=fresh)
     write_summary(_run(task, recipe, own_seed, quiet=quiet), sys.stdout, as_json=False)
-    made = shlex.quote(str(output))
-    notes_unless(quiet)(f"Note: Register it with `dedup models add {made}`, or use it as it is: --model {made}.")
+    notes_unless(quiet)(_REGISTER.format(shlex.quote(str(output))))
     end_with_rejects(rejected, allowed=allow_rejects)
 
 

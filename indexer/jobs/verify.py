@@ -383,8 +383,7 @@ def _check_files(directory: Path) -> Check:
         check.checked += 1
         inside = path.relative_to(directory)
         first, *below = inside.parts
-        is_ours = first == "rejects" or (_is_cache(path.name) if below else first.startswith(_KNOWN_FILES))
-        if not is_ours:
+        if not (first == "rejects" or (_is_cache(path.name) if below else first.startswith(_KNOWN_FILES))):
             check.fault(f"{inside} does not belong to neardup.")
     return check
 
