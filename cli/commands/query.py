@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from indexer.reading.rejects import RejectsFile, RejectsStream
     from indexer.reading.rows import Table
     from indexer.store.store import Store
+    from indexer.store.workspace import Workspace
 
 EXAMPLES = options.examples(
     'dedup query "international flavor and fragrances"',
@@ -135,14 +136,11 @@ def query(
     compute_with(threads)
 
     from dedup.errors import UsageError
-    from indexer.jobs.query import Searcher
-    from indexer.models.choice import model_for
     from indexer.outputs.table_files import style_of
     from indexer.reading.open import open_table
     from indexer.reading.rows import ReadOptions
     from indexer.store.store import check_columns
     from indexer.store.workspace import Workspace
-    from indexer.vectors.snapshot import Snapshots
 
     if (text is None) == (input is None):
         raise UsageError("Give either a TEXT, as in `dedup query 'Acme Inc'`, or --input FILE.")
@@ -156,12 +154,11 @@ def query(
     place, chosen = Workspace(workspace, database, schema=schema), options.columns_of(columns)
     files, default = ([], Format.table) if input is None else ([input], Format.csv)
     target = rows_file(output, layout, style, place, inputs=files, mode=mode, default=default)
-    matcher = model_for(place, model)
     asked = _Asked(limit, min_probability, explain, unmatched, chosen, target, notes_unless(quiet))
     with (
         place.open(for_writing=False) as store,
         shown_progress(quiet=quiet or text is not None) as progress,
-        Searcher(Snapshots(store, place.snapshots), matcher, progress, sources=source or ()) as searcher,
+        _searcher(place, store, model, progress, source or ()) as searcher,
     ):
         check_columns(store, chosen)
         if text is not None:
@@ -180,6 +177,25 @@ def _values_of(given: Sequence[str], file: str | None) -> dict[str, str]:
     if given and file is not None:
         raise UsageError("--field FIELD=VALUE is for a TEXT; of --input FILE, columns named as a field are used.")
     return options.values_of(given)
+
+
+def _searcher(
+    place: Workspace, store: Store, asked: str | None, progress: Progress, sources: Sequence[str]
+) -> Searcher:
+    """Return what searches an index with its model, also if another process changes the model meanwhile."""
+    from dedup.errors import VersionMismatch
+    from indexer.jobs.query import Searcher
+    from indexer.models.choice import model_for
+    from indexer.vectors.snapshot import Snapshots
+
+    model = model_for(place, asked)
+    while True:
+        try:
+            return Searcher(Snapshots(store, place.snapshots), model, progress, sources=sources)
+        except VersionMismatch:
+            before, model = model, model_for(place, asked)
+            if model.fingerprint == before.fingerprint:
+                raise
 
 
 def _own_source(store: Store, file: str, sources: Sequence[str]) -> str:

@@ -49,6 +49,11 @@ class Tuned(StrEnum):
 _NO_PAIRS = (
     "Give files of labelled pairs, as in `dedup train labelled.csv -o model`, or --from-corpus or --from-judgements."
 )
+_MADE_UP = (
+    "--from-corpus makes pairs up, which would teach a scorer how they were made, and it would be worse on real ones. "
+    "Train an encoder with them: add --tune encoder or --preset NAME."
+)
+_REGISTER = "Note: Register it with `dedup models add {0}`, or use it as it is: --model {0}."
 _STEPS = "--steps is for a directory of training data; use --epochs with pairs."
 
 Pairs = Annotated[
@@ -208,6 +213,8 @@ def train(
     from indexer.reading.open import ReadOptions
     from indexer.store.workspace import Workspace
 
+    if from_corpus and not (preset or config or tune is Tuned.encoder):
+        raise UsageError(_MADE_UP)
     asked = _asked(changes, epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, device=device, seed=seed)
     place = Workspace(workspace, database, schema=schema)
     recipe, model, start = _begun_with(preset, config, asked, init, tune, place if from_judgements else None)
@@ -217,16 +224,16 @@ def train(
     )  # fmt: skip
     wanted = Wanted(first, second, label, kind_asked(labels), same or (), max_reject_rate)
     own_seed = recipe.training.seed if recipe is not None else seed or 0
-    read, rejected = _read(files, from_corpus, reading, wanted, rejects, output, own_seed, quiet=quiet)
+    read, generated, rejected = _read(files, from_corpus, reading, wanted, rejects, output, own_seed, quiet=quiet)
     if from_judgements:
         judged = _judged(place, quiet=quiet)
         read.append(judged.pairs)
         model = model.with_corpus(judged.corpus) if judged.corpus else model
+    read += generated
     used = [*files, *([from_corpus] if from_corpus else []), *(["judgements"] if from_judgements else [])]
-    task = _task(joined(read), output, model, start, used, fresh=fresh)
+    task = _task(joined(read), sum(map(len, generated)), output, model, start, used, fresh=fresh)
     write_summary(_run(task, recipe, own_seed, quiet=quiet), sys.stdout, as_json=False)
-    made = shlex.quote(str(output))
-    notes_unless(quiet)(f"Note: Register it with `dedup models add {made}`, or use it as it is: --model {made}.")
+    notes_unless(quiet)(_REGISTER.format(shlex.quote(str(output))))
     end_with_rejects(rejected, allowed=allow_rejects)
 
 
@@ -236,12 +243,19 @@ def _asked(changes: Sequence[str] | None, **settings: float | str | None) -> lis
 
 
 def _task(
-    pairs: PairSet, output: Path, model: Model, start: Model | None, inputs: Sequence[str], *, fresh: bool
+    pairs: PairSet,
+    generated: int,
+    output: Path,
+    model: Model,
+    start: Model | None,
+    inputs: Sequence[str],
+    *,
+    fresh: bool,
 ) -> Task:
     from dedup.training.toolkit.scorer_task import Task
 
     sources = {Path(file).name: "given by the user" for file in inputs}
-    return Task(pairs, output, model, start, shlex.join(["dedup", *sys.argv[1:]]), sources, fresh)
+    return Task(pairs, output, model, start, shlex.join(["dedup", *sys.argv[1:]]), sources, fresh, generated)
 
 
 def _train_shipped(data: Path, output: Path, steps: int | None, seed: int | None, *, given: Sequence[object]) -> None:
@@ -250,13 +264,15 @@ def _train_shipped(data: Path, output: Path, steps: int | None, seed: int | None
 
     _require_torch()
     from dedup.training.command import train as train_model
+    from dedup.training.toolkit.model_directory import reserved
 
     if any(option is not None for option in given):
         raise UsageError(
             f"{data} is a directory of training data, from which a model is trained as the shipped one was; --preset, "
             "--config, --init, --tune, --from-corpus and --from-judgements are for labelled pairs."
         )
-    train_model(data, output, steps, seed, say)
+    with reserved(output):
+        train_model(data, output, steps, seed, say)
 
 
 def _require_torch() -> None:
@@ -324,8 +340,11 @@ def _read(
     seed: int,
     *,
     quiet: bool,
-) -> tuple[list[PairSet], int]:
-    """Return the pairs that are read and made, and the number of rejected rows; raises what the readers raise."""
+) -> tuple[list[PairSet], list[PairSet], int]:
+    """Return the pairs that are read, those that are made, and the number of rejected rows.
+
+    Raises what the readers raise.
+    """
     from dedup.errors import InputRefused
     from dedup.training.data.corpus_pairs import generated_pairs
     from dedup.training.toolkit.model_directory import TRAINING as FOLDER
@@ -335,6 +354,7 @@ def _read(
     inputs = [*files, *([from_corpus] if from_corpus else [])]
     default = output / FOLDER / "rejects.jsonl"
     found: list[PairSet] = []
+    made: list[PairSet] = []
     with open_rejects(inputs, rejects, default) as refused:
         try:
             with shown_progress(quiet=quiet) as progress:
@@ -342,13 +362,13 @@ def _read(
                     found.append(read_pairs(files, wanted, reading, refused.add, progress, notes_unless(quiet)))
                 if from_corpus:
                     texts = read_texts(from_corpus, reading, refused.add, wanted, progress, notes_unless(quiet))
-                    found.append(generated_pairs(texts, min(GENERATED_PAIRS, 2 * len(texts)), seed))
+                    made.append(generated_pairs(texts, min(GENERATED_PAIRS, 2 * len(texts)), seed))
         except InputRefused as error:
             if error.code == "E_TOO_MANY_REJECTS":
                 say_rejected(refused)
             raise
         say_rejected(refused)
-        return found, refused.count
+        return found, made, refused.count
 
 
 def _judged(place: Workspace, *, quiet: bool) -> JudgedTexts:
@@ -362,9 +382,10 @@ def _judged(place: Workspace, *, quiet: bool) -> JudgedTexts:
 
 def _run(task: Task, recipe: Recipe | None, seed: int, *, quiet: bool) -> dict[str, Any]:
     """Fine-tune or train; return a summary."""
+    from dedup.training.toolkit.model_directory import reserved
     from dedup.training.toolkit.scorer_task import fine_tune
 
-    with shown_progress(quiet=quiet) as progress:
+    with reserved(task.output), shown_progress(quiet=quiet) as progress:
         if recipe is None:
             return fine_tune(task, seed, progress, notes_unless(quiet))
         from torch import set_num_threads

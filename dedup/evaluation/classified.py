@@ -29,7 +29,7 @@ def measure(pairs: PairSet, found: Floats, threshold: float | None = None) -> di
     if pairs.labels == "graded":
         return {**_graded(pairs.targets, positive_scores(pairs, found)), **_binary(pairs, found, threshold)}
     if pairs.labels == "classes" and found.ndim == 2:
-        return _classes(pairs, found) | _binary(pairs, found, threshold)
+        return _classes(pairs, found) | (_binary(pairs, found, threshold) if pairs.same else {})
     return _binary(pairs, found, threshold)
 
 

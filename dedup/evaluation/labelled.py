@@ -80,7 +80,12 @@ def predict(model: Model, pairs: PairSet, progress: Progress = no_progress) -> P
 
     The predictions of a network are those of its head, called the same from the threshold in its manifest; other
     models predict by their probability. Stages reported to ``progress``: ``compare``.
+
+    Raises:
+        InputRefused: the labels are classes, and neither the pairs nor the model say which of them are the same.
     """
+    pairs = _with_same(pairs, model)
+    pairs.check_same()
     similarities = pair_similarities(model.encoder, pairs.left, pairs.right)
     probabilities = probabilities_of(model, pairs.left, pairs.right, similarities, progress, PAIRS_PER_STEP)
     default, truth = model.default_probability, pairs.positive
@@ -89,6 +94,15 @@ def predict(model: Model, pairs: PairSet, progress: Progress = no_progress) -> P
     head = model.manifest["head"]
     pairs, found = as_learnt(pairs, model.head.compare(pairs.left, pairs.right), head)
     return Predicted(pairs, found, float(head["threshold"]), probabilities, similarities, default, truth)
+
+
+def _with_same(pairs: PairSet, model: Model) -> PairSet:
+    """Return pairs of classes of which none is known to be the same with those that count as such for the model."""
+    if pairs.labels != "classes" or pairs.same or model.head is None:
+        return pairs
+    head = model.manifest["head"]
+    alike = {head["classes"][at] for at in head["same"]}
+    return replace(pairs, same=frozenset(at for at, name in enumerate(pairs.classes) if name in alike))
 
 
 def as_learnt(pairs: PairSet, found: Floats, head: Mapping[str, Any]) -> tuple[PairSet, Floats]:

@@ -9,6 +9,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from dedup.errors import InputRefused
+
 Labels = Literal["binary", "classes", "graded"]
 
 HIGHEST_GRADE = 5.0
@@ -46,6 +48,14 @@ class PairSet:
         if self.labels == "graded":
             return self.targets >= SAME_GRADE
         return np.isin(self.targets, sorted(self.same))
+
+    def check_same(self) -> None:
+        """Raise ``InputRefused`` if no class counts as the same."""
+        if self.labels == "classes" and not self.same:
+            raise InputRefused(
+                f"None of the classes {', '.join(self.classes)} counts as the same; name those that do with --same.",
+                "E_LABELS",
+            )
 
     def select(self, rows: NDArray[np.int64]) -> PairSet:
         """Return the pairs with these numbers, in this order."""

@@ -61,7 +61,7 @@ Kind = Literal["truth", "vectors", "snapshot", "note"]
 
 MAX_EXAMPLES = 5
 """Faults of a check that are described; all are counted."""
-_KNOWN_FILES = ("neardup.sqlite", "lock", "snapshots")
+_KNOWN_FILES = ("neardup.sqlite", "lock", "snapshots", "rejects")
 
 Pages = Callable[[Select[Any], ColumnElement[int]], Iterator[list[Any]]]
 """Reads the rows of a statement page by page (``_pages``)."""
@@ -382,8 +382,8 @@ def _check_files(directory: Path) -> Check:
     for path in sorted(directory.rglob("*")):
         check.checked += 1
         inside = path.relative_to(directory)
-        is_ours = inside.name.startswith(_KNOWN_FILES) if len(inside.parts) == 1 else _is_cache(path.name)
-        if not is_ours:
+        first, *below = inside.parts
+        if not (first == "rejects" or (_is_cache(path.name) if below else first.startswith(_KNOWN_FILES))):
             check.fault(f"{inside} does not belong to neardup.")
     return check
 

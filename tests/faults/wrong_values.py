@@ -73,8 +73,8 @@ LEGITIMATE_FINDINGS = {
         ("cluster_member", "record_id"), ("cluster_member", "text_id"), ("cluster_event", "event_no"),
     )),
     *((table, column, "null") for table, column in (  # as they are in an open cluster, and in a small corpus
-        ("cluster", "closed_by_run"), ("cluster", "successor"), ("baseline", "corpus"), ("baseline", "centres"), ("baseline", "fields"),
-        ("neighbour_file", "run_id"),
+        ("cluster", "closed_by_run"), ("cluster", "successor"), ("baseline", "corpus"), ("baseline", "centres"),
+        ("baseline", "fields"), ("neighbour_file", "run_id"),
     )),
     *(("cluster_member", "external_id", name) for name in {"word"} | _NUMBERS_AS_TEXT),
     *(("judgement", column, name) for column in ("judged_by", "note") for name in _ANY_TEXT),

@@ -106,19 +106,45 @@ def tune_scorer(model: Model, pairs: PairSet, seed: int, progress: Progress) -> 
 def scorer_for_encoder(model: Model, pairs: PairSet, seed: int, progress: Progress) -> Tuned:
     """Return the scorer of ``model``, whose encoder is new, fitted to pairs that this encoder has not learnt from.
 
-    The curve of the similarity is fitted from nothing: it means something else with every encoder. ``before`` is the
-    worth of the similarity alone, ``after`` that of the scorer by cross-validation.
+    The curve of the similarity is fitted from nothing: it means something else with every encoder.
     """
-    rows, labels = evidence_rows(model, pairs, progress), pairs.positive.astype(np.float64)
+    return _scorer_for_encoder(model, pairs, evidence_rows(model, pairs, progress), pairs.positive.astype(float), seed)
 
-    def fit(some: NDArray[np.int64] | slice) -> Scorer:
-        return adapt_scorer(model.additive, rows[some], labels[some], _ENCODER_STRENGTH, new=("similarity",))
 
+def taught_scorer(model: Model, teacher: Model, pairs: PairSet, seed: int, progress: Progress) -> Tuned:
+    """Return the scorer of ``model``, whose encoder is new, that says of pairs what that of ``teacher`` says.
+
+    This is distillation (Hinton, Vinyals & Dean 2015). It is for pairs whose labels nobody gave: these would teach the
+    scorer how the pairs were made. As labels are not needed, the texts are also paired at random.
+    """
+    mixed = np.random.default_rng(seed).permutation(len(pairs)).tolist()
+    more = pairs.with_more(pairs.left, [pairs.right[row] for row in mixed], 0.0)
+    wanted = logistic(teacher.additive.log_odds(evidence_rows(teacher, more, progress)))
+    return _scorer_for_encoder(model, pairs, evidence_rows(model, more, progress), wanted, seed)
+
+
+def _scorer_for_encoder(
+    model: Model, pairs: PairSet, rows: NDArray[np.float32], wanted: NDArray[np.float64], seed: int
+) -> Tuned:
+    """Fit the scorer to ``rows``, whose probabilities should be as ``wanted``; further rows may follow those of pairs.
+
+    ``before`` is the worth of the similarity alone, ``after`` that of the scorer by cross-validation; empty if the
+    pairs are too few, or all of one label.
+    """
+    more = np.arange(len(pairs), len(rows))
+
+    def fit(some: NDArray[np.int64]) -> Scorer:
+        part = np.concatenate([some, more])
+        return adapt_scorer(model.additive, rows[part], wanted[part], _ENCODER_STRENGTH, new=("similarity",))
+
+    scorer, truth = fit(np.arange(len(pairs))), pairs.positive.astype(np.float64)
     parts = [part for part in folds(pairs, _FOLDS, seed) if len(part.validation) and len(part.training)]
-    held = np.concatenate([part.validation for part in parts])
+    held = np.concatenate([np.zeros(0, dtype=np.int64), *(part.validation for part in parts)])
+    if not 0 < truth[held].sum() < len(held):
+        return Tuned(scorer, _ENCODER_STRENGTH, {}, {})
     log_odds = np.concatenate([fit(part.training).log_odds(rows[part.validation]) for part in parts])
     similarity = rows[held, FEATURES.index("similarity")].astype(np.float64)
-    return Tuned(fit(slice(None)), _ENCODER_STRENGTH, _worth(labels[held], similarity), _worth(labels[held], log_odds))
+    return Tuned(scorer, _ENCODER_STRENGTH, _worth(truth[held], similarity), _worth(truth[held], log_odds))
 
 
 def _worth(truth: NDArray[np.float64], log_odds: NDArray[np.float64]) -> dict[str, float]:

@@ -6,8 +6,11 @@ places at the end, the manifest last, so that a killed training leaves no model 
 
 from __future__ import annotations
 
+import fcntl
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -21,7 +24,7 @@ from dedup.encoder.onnx import CODE_SCALE, OnnxEncoder
 from dedup.encoder.pair_head import HEAD
 from dedup.encoder.token_reader import TokenReader
 from dedup.encoder.tokens import ALPHABET
-from dedup.errors import UsageError
+from dedup.errors import EnvironmentFault, UsageError, WriterBusy
 from dedup.evaluation.classified import best_threshold
 from dedup.evaluation.pair_set import PairSet
 from dedup.evidence.scorer import Scorer
@@ -63,6 +66,41 @@ def check_output(directory: Path) -> None:
     names = {path.name for path in directory.iterdir()} if directory.is_dir() else set()
     if names and (not is_model or names - _OWN):
         raise UsageError(f"--output {directory} holds other files than a model; give a new or empty directory.")
+
+
+@contextmanager
+def reserved(directory: Path) -> Iterator[None]:
+    """Hold a directory for the training that writes to it, made if need be, and removed again if nothing was written.
+
+    The lock is on the directory itself, so it ends with the process and leaves no file.
+
+    Raises:
+        UsageError: the directory holds other files than a model.
+        WriterBusy: another process trains there.
+        EnvironmentFault: it cannot be made or locked.
+
+    """
+    check_output(directory)
+    try:
+        handle = os.open(_made(directory), os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise EnvironmentFault(f"--output {directory} cannot be made: {error.strerror}.") from error
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise WriterBusy(
+                f"Another process trains in {directory}; try again when it is done, or give another --output."
+            ) from None
+        except OSError as error:
+            raise EnvironmentFault(f"{directory} cannot be locked: {error.strerror}; use a local disk.") from error
+        try:
+            yield
+        finally:
+            with suppress(OSError):  # something was written
+                directory.rmdir()
+    finally:
+        os.close(handle)
 
 
 def write_scorer(output: Path, base: Model, scorer: Scorer, described: Mapping[str, Any]) -> Model:

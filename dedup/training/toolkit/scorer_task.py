@@ -14,7 +14,18 @@ from dedup.runtime.progress import Progress
 from dedup.training.toolkit.fine_tuning import tune_scorer
 from dedup.training.toolkit.model_directory import check_output, write_scorer
 
-_NAMES = ("best_f1", "auc", "accuracy", "best_accuracy", "class_accuracy", "macro_f1", "spearman", "pearson", "f1")
+_NAMES = (
+    "best_f1",
+    "auc",
+    "accuracy",
+    "best_accuracy",
+    "class_accuracy",
+    "macro_f1",
+    "spearman",
+    "pearson",
+    "f1",
+    "log_loss",
+)
 
 Notify = Callable[[str], None]
 
@@ -31,6 +42,7 @@ class Task:
         command: The command, for the manifest.
         sources: What the pairs are, for the manifest.
         fresh: Forget the checkpoints of an interrupted training.
+        generated: How many of the pairs, the last ones, were generated, so that their labels are nobody's.
 
     """
 
@@ -41,6 +53,7 @@ class Task:
     command: str
     sources: Mapping[str, str]
     fresh: bool = False
+    generated: int = 0
 
 
 def fine_tune(task: Task, seed: int, progress: Progress, notify: Notify) -> dict[str, Any]:
@@ -51,6 +64,7 @@ def fine_tune(task: Task, seed: int, progress: Progress, notify: Notify) -> dict
             Nothing was written.
     """
     check_output(task.output)
+    task.pairs.check_same()
     tuned = tune_scorer(task.base, task.pairs.binary(), seed, progress)
     gain = tuned.after["best_f1"] - tuned.before["best_f1"]
     if tuned.strength is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from rapidfuzz import fuzz
@@ -20,7 +20,7 @@ from dedup.runtime.progress import Progress
 from dedup.training.data.negatives import random_negatives
 from dedup.training.data.splitting import split
 from dedup.training.toolkit.build import build
-from dedup.training.toolkit.fine_tuning import MIN_OF_EACH, Tuned, scorer_for_encoder
+from dedup.training.toolkit.fine_tuning import MIN_OF_EACH, Tuned, scorer_for_encoder, taught_scorer
 from dedup.training.toolkit.model_directory import TRAINING, Described, check_output, write_network, write_scorer
 from dedup.training.toolkit.recipe import Recipe
 from dedup.training.toolkit.scorer_task import Notify, Task, rounded
@@ -28,6 +28,31 @@ from dedup.training.toolkit.trainer import Trainer
 
 TOLERANCE = 0.005
 """Best F1 by which a new model may be worse than the shipped one before a warning says so."""
+
+_MADE = (
+    "Note: {which}, so these measures say how well the model knows such pairs, not your duplicates; measure it on "
+    "pairs that people labelled, with `dedup evaluate`. The scorer of the index was taught by the model it is based on."
+)
+_FEW = (
+    "Note: Only {least} held-back pairs have the rarer label, too few to fit the scorer of the index to, so it was "
+    "taught by the model it is based on. Give more pairs for one of its own."
+)
+
+
+_NO_CLASS = (
+    "Note: None of the classes {names} counts as the same, so the scorer of the index was taught by the model it is "
+    "based on. Name those that do with --same."
+)
+
+
+class Divided(NamedTuple):
+    """The pairs to learn from and those held back; ``made`` says why the labels of the latter are nobody's, if so."""
+
+    recipe: Recipe
+    training: PairSet
+    validation: PairSet
+    crossing: int
+    made: str | None
 
 
 def train_network(task: Task, recipe: Recipe, progress: Progress, notify: Notify) -> dict[str, Any]:
@@ -43,7 +68,7 @@ def train_network(task: Task, recipe: Recipe, progress: Progress, notify: Notify
     folder = task.output / TRAINING
     if task.fresh and folder.is_dir():
         shutil.rmtree(folder)
-    recipe, training, validation, crossing = _divided(task.pairs, recipe)
+    recipe, training, validation, crossing, made_up = _divided(task.pairs, task.generated, recipe)
     reader = task.init.encoder.reader if task.init is not None and isinstance(task.init.encoder, OnnxEncoder) else None
     siamese = build(recipe, training.texts(), max(2, len(training.classes)), reader)
     if task.init is not None:
@@ -59,12 +84,11 @@ def train_network(task: Task, recipe: Recipe, progress: Progress, notify: Notify
     described = Described(recipe, task.command, task.sources, {"held_back": measures})
     siamese.to("cpu")
     made = write_network(task.output, siamese, task.base, validation, found, described)
-    tuned = _scorer_of(made, validation, recipe.training.seed, progress, notify)
+    tuned = _scorer_of(made, task.base, validation, recipe.training.seed, progress, notify, made_up)
     compared = _compared(task.base, validation, measures, tuned)
-    if tuned is not None:
-        made = write_scorer(task.output, made, tuned.scorer, {"measures": {"held_back": measures, **compared}})
+    made = write_scorer(task.output, made, tuned.scorer, {"measures": {"held_back": measures, **compared}})
     trainer.finish()
-    _warn(compared, notify)
+    gain = _gain(compared, notify)
     return {
         "pairs": len(task.pairs),
         "held back pairs": len(validation),
@@ -72,6 +96,7 @@ def train_network(task: Task, recipe: Recipe, progress: Progress, notify: Notify
         "epochs": entries[-1]["epoch"] if entries else 0,
         "seconds": round(entries[-1]["seconds"], 1) if entries else 0.0,
         "held back": {name: rounded(one) for name, one in compared.items()},
+        **gain,
         "model": str(made.directory),
     }
 
@@ -87,50 +112,62 @@ def _fitting(task: Task, recipe: Recipe, notify: Notify) -> Task:
     return replace(task, pairs=pairs)
 
 
-def _divided(pairs: PairSet, recipe: Recipe) -> tuple[Recipe, PairSet, PairSet, int]:
-    """Hold pairs back; pairs without negatives get random ones, unless the recipe has some."""
+def _divided(pairs: PairSet, generated: int, recipe: Recipe) -> Divided:
+    """Hold pairs back; pairs without negatives get random ones, unless the recipe has some.
+
+    The last pairs are ``generated``; they are learnt only, unless there are no others.
+    """
     if pairs.labels == "binary" and pairs.positive.all():
         needs_more = recipe.objective.kind != "in-batch" and not (recipe.negatives.random or recipe.negatives.hard)
         recipe = replace(recipe, negatives=replace(recipe.negatives, random=1)) if needs_more else recipe
     parts = split(pairs, recipe.training.validation_share, recipe.training.seed)
-    training, validation = pairs.select(parts.training), pairs.select(parts.validation)
-    if pairs.labels == "binary" and pairs.positive.all() and len(validation):
+    labelled = len(pairs) - generated
+    made = "All pairs are generated" if not labelled else None
+    held = parts.validation[parts.validation < labelled] if labelled else parts.validation
+    training, validation = pairs.select(parts.training), pairs.select(held)
+    if pairs.labels == "binary" and len(validation) and pairs.positive[:labelled].all() and labelled:
+        made = "The negatives held back are drawn at random"
         each = max(1, recipe.negatives.random)  # as many as in training, so that the threshold suits them
         more = random_negatives(validation, each, recipe.training.seed)
         validation = validation.with_more([one[0] for one in more], [one[1] for one in more], 0.0)
-    is_mixed = pairs.labels == "graded" or bool(len(validation) and 0 < validation.positive.sum() < len(validation))
+    is_mixed = pairs.labels == "graded" or len(np.unique(validation.targets)) > 1
     if not len(training) or len(validation) < 2 or not is_mixed:
         raise InputRefused(
-            f"Of {len(pairs)} pairs, {len(validation)} can be held back to validate on, and they are not of both "
-            "labels. Give more pairs, or raise training.validation_share; pairs that are all linked through the same "
-            "texts cannot be divided.",
+            f"Of {labelled or len(pairs)} pairs, {len(validation)} can be held back to validate on, and they do not "
+            "have several labels. Give more pairs, or raise training.validation_share; pairs that are all linked "
+            "through the same texts cannot be divided.",
             "E_LABELS",
         )
     if recipe.objective.kind == "in-batch" and not training.positive.any():
         raise UsageError('objective.kind is "in-batch", which needs pairs that are the same; there are none.')
-    return recipe, training, validation, parts.crossing
+    return Divided(recipe, training, validation, parts.crossing, made)
 
 
-def _scorer_of(made: Model, validation: PairSet, seed: int, progress: Progress, notify: Notify) -> Tuned | None:
-    """Fit the scorer that an index needs to the pairs that the encoder has not learnt from."""
+def _scorer_of(
+    new: Model, base: Model, validation: PairSet, seed: int, progress: Progress, notify: Notify, made: str | None
+) -> Tuned:
+    """Fit the scorer that an index needs to the pairs that the encoder has not learnt from.
+
+    ``made`` says why nobody gave their labels, if so.
+    """
     pairs = validation.binary()
     least = int(min(pairs.positive.sum(), (~pairs.positive).sum()))
-    if least < MIN_OF_EACH:
-        notify(
-            f"Warning: only {least} held-back pairs have the rarer label, so the scorer of the index is that of "
-            "the model it is based on; give more pairs."
-        )
-        return None
-    return scorer_for_encoder(made, pairs, seed, progress)
+    if made is None and least >= MIN_OF_EACH:
+        return scorer_for_encoder(new, pairs, seed, progress)
+    if made is not None:
+        notify(_MADE.format(which=made))
+    elif validation.same or validation.labels == "graded":
+        notify(_FEW.format(least=least))
+    else:
+        notify(_NO_CLASS.format(names=", ".join(validation.classes)))
+    return taught_scorer(new, base, pairs, seed, progress)
 
 
-def _compared(
-    base: Model, validation: PairSet, own: Mapping[str, Any], tuned: Tuned | None
-) -> dict[str, Mapping[str, Any]]:
+def _compared(base: Model, validation: PairSet, own: Mapping[str, Any], tuned: Tuned) -> dict[str, Mapping[str, Any]]:
     """Return the measures of the network, of its scorer, and of what it should be better than, on the same pairs."""
     left, right = validation.left, validation.right
     found: dict[str, Mapping[str, Any]] = {"network": own}
-    if tuned is not None:
+    if tuned.after:
         found["network with scorer"] = tuned.after
     if validation.labels != "classes":
         probabilities = base.compare(left, right, pair_similarities(base.encoder, left, right))
@@ -143,11 +180,15 @@ def _compared(
     return found
 
 
-def _warn(compared: Mapping[str, Mapping[str, Any]], notify: Notify) -> None:
-    based = compared.get("model it is based on", {}).get("best_f1")
-    best = max(compared[name].get("best_f1", 0.0) for name in ("network", "network with scorer") if name in compared)
-    if based is not None and best < based - TOLERANCE:
+def _gain(compared: Mapping[str, Mapping[str, Any]], notify: Notify) -> dict[str, str]:
+    """Return by how much best F1 of an index rises with the new model; warn if it falls."""
+    before = compared.get("model it is based on", {}).get("best_f1")
+    after = compared.get("network with scorer", compared["network"]).get("best_f1")
+    if before is None or after is None:
+        return {}
+    if after < before - TOLERANCE:
         notify(
-            f"Warning: on the held-back pairs the new model is worse than the one it is based on (best F1 {best:.4f} "
-            f"and {based:.4f}); keep that one, or give more pairs."
+            f"Warning: on the held-back pairs an index with the new model is worse than with the one it is based on "
+            f"(best F1 {after:.4f} and {before:.4f}); keep that one, or give more pairs."
         )
+    return {"gain in best F1": f"{after - before:+.4f}"}

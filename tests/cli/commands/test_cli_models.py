@@ -7,15 +7,18 @@ import pickle
 import shutil
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from invocation import dedup_, write
 from own_models import external_weights, make_model, with_hashes
 
 import dedup.model
+import indexer.models.choice
 import neardup
 from cli.exit_codes import REFUSED, USAGE, VERSION
 from dedup.errors import VersionMismatch
+from dedup.matching.matcher import Matcher
 
 load_model = dedup.model.load_model
 NAMES = ["Acme Holdings Inc", "ACME HOLDINGS INCORPORATED", "Zenith Bank", "Zenith Bnk", "Falcon Works"]
@@ -143,6 +146,24 @@ def test_an_open_index_follows_a_change_of_model(made: Path) -> None:
         with neardup.Index(".dedup", model="shipped") as back:
             back.add([{"id": 9, "name": "Falcon Wrks"}], source="more")
         assert index.query("Acme Hldgs")[0].probability == before
+
+
+def test_a_query_follows_a_change_of_model_that_comes_between(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    indexed()
+    assert dedup_("models", "add", made / "other", "--name", "mine").exit_code == 0
+    before, chosen = probability(), []
+
+    def model_for(*arguments: Any, **options: Any) -> Matcher:
+        chosen.append(choice(*arguments, **options))
+        if len(chosen) == 1:
+            indexed("--model", "mine")
+        return chosen[-1]
+
+    choice = indexer.models.choice.model_for
+    with monkeypatch.context() as patch:
+        patch.setattr(indexer.models.choice, "model_for", model_for)
+        during = probability()
+    assert during == probability() > before
 
 
 def test_other_commands_take_a_model(made: Path) -> None:

@@ -219,6 +219,9 @@ def test_unknown_files_are_listed_and_kept(filled: Store, workspace: Workspace) 
     for name in ("notes.txt", "snapshots/idx-1-zz.faiss"):
         (workspace.directory / name).touch()
     (workspace.directory / "snapshots" / f"idx-1-{'a' * 32}.tmp").touch()
+    (workspace.directory / "rejects" / "queries").mkdir(parents=True, exist_ok=True)
+    for name in ("names.jsonl", "queries/names.jsonl"):  # of bad rows: they are neardup's own
+        (workspace.directory / "rejects" / name).touch()
     checks = checked(filled, workspace)
     assert faults(checks) == [
         "files: notes.txt does not belong to neardup.",

@@ -1,9 +1,13 @@
 """``dedup train`` and ``dedup evaluate`` on labelled pairs, from the command line to the model directory."""
 
+import fcntl
 import json
+import os
 import re
+import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -11,6 +15,7 @@ torch = pytest.importorskip("torch")
 from invocation import dedup_, write  # noqa: E402
 from named_pairs import rows, write_pairs  # noqa: E402
 
+from dedup.encoder.onnx import pair_similarities  # noqa: E402
 from dedup.errors import VersionMismatch  # noqa: E402
 from dedup.model import load_model  # noqa: E402
 
@@ -130,6 +135,62 @@ def test_pairs_are_made_of_a_corpus():
     assert load_model("model").dimension == 6
 
 
+def test_labels_that_nobody_gave_teach_the_scorer_nothing(tmp_path):
+    """Real pairs have probabilities as before; fitted to generated labels, the scorer would call most of them 0."""
+    write("names.csv", "id,name\n" + "".join(f"{at},{left}\n" for at, (left, _, _) in enumerate(rows(300)[::2])))
+    refused = dedup_("train", "--from-corpus", "names.csv", "-o", "scorer")
+    assert refused.exit_code == 2 and "add --tune encoder or --preset" in refused.stderr
+    assert not Path("scorer").exists()
+
+    same = "".join(f"{left},{right},1\n" for left, right, label in rows(100) if label)
+    write("same.csv", "name_1,name_2,label\n" + same)
+    shipped = load_model()
+    texts = [(left.lower(), right.lower()) for left, right, _ in rows(60, 5)]
+    left, right = ([pair[side] for pair in texts] for side in (0, 1))
+    before = shipped.compare(left, right, pair_similarities(shipped.encoder, left, right))
+    for given, why in ((["--from-corpus", "names.csv"], "All pairs are generated"),
+                       (["same.csv"], "are drawn at random")):  # fmt: skip
+        result = dedup_("train", *given, "--preset", "word-rnn", *QUICK, "-o", "made")
+        assert result.exit_code == 0, result.stderr
+        assert why in result.stderr and "`dedup evaluate`" in result.stderr
+        made = load_model("made")
+        after = made.compare(left, right, pair_similarities(made.encoder, left, right))
+        assert np.abs(after - before).mean() < 0.1, np.abs(after - before).mean()
+        shutil.rmtree("made")
+
+
+def test_labelled_pairs_are_held_back_rather_than_generated_ones():
+    write("names.csv", "id,name\n" + "".join(f"{at},{left}\n" for at, (left, _, _) in enumerate(rows(200, 3)[::2])))
+    write_pairs("pairs.csv", 80)
+    both = ["train", "pairs.csv", "--from-corpus", "names.csv", "--preset", "word-rnn", *QUICK]
+    result = dedup_(*both, "-o", "model")
+    assert result.exit_code == 0 and "generated" not in result.stderr
+    learnt, held = (int(re.search(pattern, result.stderr)[1].replace(",", ""))
+                    for pattern in (r"([\d,]+) pairs to learn", r"([\d,]+) held back"))  # fmt: skip
+    assert learnt > 160 and 2 <= held <= 40
+
+
+def test_a_tuned_encoder_says_what_an_index_gains():
+    write_pairs("pairs.csv", 80)
+    result = dedup_("train", "pairs.csv", "--tune", "encoder", "--epochs", "1", "-o", "model")
+    assert result.exit_code == 0 and re.search(r"^gain in best F1 +[+-]\d\.\d{4}$", result.stdout, re.M), result.stdout
+
+
+def test_classes_none_of_which_is_the_same_by_its_name():
+    some = [(left, right, str(at % 3)) for at, (left, right, _) in enumerate(rows(90))]
+    write("nli.csv", "\n".join(",".join(row) for row in [("sentence1", "sentence2", "gold_label"), *some]) + "\n")
+    result = dedup_("train", "nli.csv", "--preset", "char-lstm-classifier", *QUICK, "-o", "nli")
+    assert result.exit_code == 0 and "None of the classes 0, 1, 2 counts as the same" in result.stderr
+    assert "class accuracy" in result.stdout and "best accuracy" not in result.stdout
+    for refused in (dedup_("train", "nli.csv", "-o", "scorer"), dedup_("evaluate", "nli.csv", "--model", "nli")):
+        assert refused.exit_code == 4 and "name those that do with --same" in refused.stderr
+
+    told = dedup_("train", "nli.csv", "--same", "2", "--preset", "char-lstm-classifier", *QUICK, "-o", "told")
+    assert told.exit_code == 0, told.stderr
+    found = json.loads(dedup_("evaluate", "nli.csv", "--model", "told", "--format", "json").stdout)
+    assert found["positives"] == 60 and {*found["class_confusion"]} == {"0", "1", "2"}  # as the model has learnt
+
+
 def test_rejected_rows_are_listed_and_the_code_says_so():
     path = write_pairs("pairs.csv", 80)
     with open(path, "a") as file:
@@ -166,6 +227,22 @@ def test_what_cannot_be_trained_is_refused(arguments, code, words):
     result = dedup_("train", *arguments, "-o", "model")
     assert (result.exit_code, words in result.stderr) == (code, True), result.stderr
     assert not Path("model/manifest.json").exists()
+
+
+def test_one_training_at_a_time_writes_to_a_directory():
+    write_pairs("pairs.csv", 60)
+    train = ["train", "pairs.csv", "--preset", "word-rnn", *QUICK, "-o", "model"]
+    Path("model").mkdir()
+    handle = os.open("model", os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    for command in (train, ["train", "pairs.csv", "-o", "model"]):
+        busy = dedup_(*command)
+        assert busy.exit_code == 6 and "Another process trains in model" in busy.stderr, busy.stderr
+    assert not list(Path("model").iterdir())
+    os.close(handle)
+    assert dedup_(*train).exit_code == 0 and load_model("model").dimension == 12
+    refused = dedup_("train", write_pairs("few.csv", 5), "-o", "nothing")
+    assert refused.exit_code == 4 and not Path("nothing").exists()
 
 
 def test_a_damaged_model_is_refused():
