@@ -12,7 +12,7 @@ import argparse
 import json
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import NamedTuple
@@ -35,6 +35,8 @@ from indexer.jobs.duplicates import duplicates_of_texts
 
 NEAR = 0.02
 MOST_SHARED = 50
+
+
 class Candidates(NamedTuple):
     """Pairs of records (p, 2), the log-odds of their names (p,), and whether those are near (p,)."""
 

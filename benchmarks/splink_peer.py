@@ -53,7 +53,7 @@ FILES = {
 FILES["irs_nonprofits_train"] = FILES["irs_nonprofits_validation"]
 
 
-def comparison(column):
+def comparison(column: str) -> "cl.ComparisonCreator":
     """Return what compares a column."""
     if column == "date":
         return cl.DateOfBirthComparison(column, input_is_string=True, datetime_format="%Y%m%d")
@@ -84,7 +84,8 @@ def main() -> None:
     for threshold in THRESHOLDS:
         clusters = linker.clustering.cluster_pairwise_predictions_at_threshold(predictions, threshold)
         database.duckdb_con.execute(
-            f"copy (select cluster_id, unique_id as id from {clusters.physical_name}) to '{output}/clusters-{threshold}.csv' (header)"
+            f"copy (select cluster_id, unique_id as id from {clusters.physical_name}) "
+            f"to '{output}/clusters-{threshold}.csv' (header)"
         )
 
 

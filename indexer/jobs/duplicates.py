@@ -29,10 +29,11 @@ from indexer.jobs.fielding.field_evidence import (
     compare_items,
     pairs_by_text,
 )
+from indexer.jobs.fielding.field_records import FieldRecords
 from indexer.jobs.fielding.store_items import items_of_store
 from indexer.jobs.loading import cells_of_texts, check_text_of, load_texts, new_cells
 from indexer.jobs.reviewing.item_records import ItemRecords
-from indexer.jobs.reviewing.judged_items import JudgedItems, Pairs
+from indexer.jobs.reviewing.judged_items import JudgedItems, Pairs, items_without_judgements
 from indexer.jobs.reviewing.judgement_table import read_judgements
 from indexer.store.corpus_words import model_with_corpus
 from indexer.store.store import Codes, Ids, Record
@@ -239,9 +240,15 @@ def find_duplicates(
 
 
 def duplicates_of_texts(
-    normals: Sequence[str], model: Matcher, *, min_probability: float, progress: Progress = no_progress
+    normals: Sequence[str],
+    model: Matcher,
+    *,
+    min_probability: float,
+    records: FieldRecords | None = None,
+    merges_branches: bool = False,
+    progress: Progress = no_progress,
 ) -> NearDuplicates:
-    """Find and cluster all near-duplicates among distinct normal forms (n), in memory.
+    """Find and cluster all near-duplicates among distinct normal forms (n), in memory; with fields, of their records.
 
     The result equals that of ``find_duplicates`` for a store to which these texts were added in this order. Stages
     reported to ``progress``: ``encode`` and those of ``find_duplicates`` after reading.
@@ -257,6 +264,8 @@ def duplicates_of_texts(
         cells,
         with_words_of(model, normals),
         min_probability=min_probability,
+        judged=None if records is None else items_without_judgements(records),
+        evidence=None if records is None else FieldEvidence.of(records, merges_branches=merges_branches),
         clock=clock,
         progress=progress,
     )

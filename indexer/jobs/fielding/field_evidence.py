@@ -22,6 +22,7 @@ from dedup.evidence.fields.identifiers import register_of
 from dedup.evidence.scorer import logistic
 from dedup.matching.batch import Strings
 from indexer.jobs.fielding.field_candidates import Items, pairs_of_texts, pairs_within_texts, sharing_pairs
+from indexer.jobs.fielding.field_records import FieldRecords
 from indexer.jobs.reviewing.judged_items import Ints, Pairs
 
 Floats = NDArray[np.float64]
@@ -85,6 +86,13 @@ class FieldEvidence:
     judged_model: FieldModel | None = None
     merges_branches: bool = False
 
+    @classmethod
+    def of(
+        cls, records: FieldRecords, model: FieldModel | None = None, *, merges_branches: bool = False
+    ) -> FieldEvidence:
+        """Return the evidence of records of which nobody judged any."""
+        return cls(records.table, records.row_of, records.text_of, model, merges_branches=merges_branches)
+
     @property
     def weights(self) -> FieldModel:
         """The weights as learnt, and as judgements correct them."""
@@ -127,8 +135,13 @@ class FieldEvidence:
 
     def of_names(self, pairs: Ints, of_names: Floats) -> tuple[Bools, Floats]:
         """Return which texts are equal, and the log-odds of the names as fields take them."""
-        equal = self.text_of[pairs[:, 0]] == self.text_of[pairs[:, 1]]
+        equal = self.have_one_text(pairs)
         return equal, np.where(equal, EQUAL_NAMES, self._bounded(pairs, _log_odds(of_names)))
+
+    def have_one_text(self, pairs: Ints) -> Bools:
+        """Return which pairs of items (p, 2) have equal texts."""
+        result: Bools = self.text_of[pairs[:, 0]] == self.text_of[pairs[:, 1]]
+        return result
 
     def _bounded(self, pairs: Ints, log_odds: Floats) -> Floats:
         """Return log-odds of names: at most those of equal ones, and under one official number not far below even."""
@@ -241,6 +254,27 @@ def compare_items(
     shared, _ = _distinct(sharing_pairs(items, table), len(items.text_of))
     shared = shared[~np.isin(_keys(shared, len(items.text_of)), _keys(pairs, len(items.text_of)))]
     known = Pairs(pairs, evidence.probabilities(pairs, names), cosines)
+    all_ = known.with_more(Pairs(shared, comparison.probabilities(shared), comparison.similarities(shared)))
+    return Compared(all_.take(all_.probabilities >= least), comparison, len(all_.pairs))
+
+
+def compare_across(
+    found: Pairs, texts: TextComparison, evidence: FieldEvidence, items: Items, is_left: Bools, least: float
+) -> Compared:
+    """Return the pairs of an item of the left side and one of the right of at least the probability ``least``.
+
+    ``found`` are all pairs of texts across both sides whose names are near or equal, the left one first; an equal text
+    of the other side is a text of its own in ``items``, but not in ``evidence``. ``is_left`` tells of each item whether
+    it is of the left side.
+    """
+    near, of = pairs_of_texts(found.pairs, items, evidence.table)
+    evidence = _learnt(evidence, near, found.probabilities[of])
+    comparison = FieldComparison(texts, evidence)
+    shared, _ = _distinct(sharing_pairs(items, evidence.table), len(items.text_of))
+    shared = shared[is_left[shared[:, 0]] != is_left[shared[:, 1]]]
+    shared = np.where(is_left[shared[:, :1]], shared, shared[:, ::-1])
+    shared = shared[~np.isin(_keys(shared, len(items.text_of)), _keys(near, len(items.text_of)))]
+    known = Pairs(near, evidence.probabilities(near, found.probabilities[of]), found.similarities[of])
     all_ = known.with_more(Pairs(shared, comparison.probabilities(shared), comparison.similarities(shared)))
     return Compared(all_.take(all_.probabilities >= least), comparison, len(all_.pairs))
 
