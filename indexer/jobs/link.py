@@ -6,7 +6,7 @@ A list is given, or it is what the index holds of some sources; then its vectors
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple
@@ -199,7 +199,7 @@ def _by_fields(
     at_left = np.flatnonzero(equals >= 0)
     one_of = np.arange(items.n_texts)
     one_of[len(equals) + equals[at_left]] = at_left
-    evidence = FieldEvidence(records.table, items.row_of, one_of[items.text_of], model_of_fields)
+    evidence = replace(FieldEvidence.of(records, model_of_fields), text_of=one_of[items.text_of])
     is_left = items.text_of < len(equals)
     (pairs, probabilities, similarities), comparison, _ = compare_across(
         found, texts, evidence, items, is_left, min_probability

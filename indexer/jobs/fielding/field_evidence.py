@@ -39,6 +39,8 @@ EQUAL = Explanation(
 """What names say whose texts are equal."""
 OTHER_NAMES = -4.0
 """The least log-odds of names under one valid official number: a name changes sooner than a number."""
+MOST_TIMES = 100
+"""A pair of items stands for so many pairs of records at most, so that no single one decides."""
 _MORE, _LESS = "names alone tell no more than equal ones", "under one official number, other names tell less"
 _CERTAIN = 1e-12
 
@@ -76,6 +78,7 @@ class FieldEvidence:
         judged_model: Their weights with what people judged.
         merges_branches: Whether another town does not tell records of one name apart; otherwise it always does, unless
             something else than names and places speaks for them.
+        sizes: The number of records of each item (n,), by which weights are learnt; None: one.
 
     """
 
@@ -85,13 +88,15 @@ class FieldEvidence:
     model: FieldModel | None = None
     judged_model: FieldModel | None = None
     merges_branches: bool = False
+    sizes: Ints | None = None
 
     @classmethod
     def of(
         cls, records: FieldRecords, model: FieldModel | None = None, *, merges_branches: bool = False
     ) -> FieldEvidence:
         """Return the evidence of records of which nobody judged any."""
-        return cls(records.table, records.row_of, records.text_of, model, merges_branches=merges_branches)
+        sizes = np.bincount(records.item_of)
+        return cls(records.table, records.row_of, records.text_of, model, None, merges_branches, sizes)
 
     @property
     def weights(self) -> FieldModel:
@@ -154,13 +159,16 @@ class FieldEvidence:
 
         These tell that two towns are two places of one.
         """
-        if self.merges_branches:
-            yield self.weights.merging_branches(), np.arange(len(pairs))
-            return
-        is_one = self._share(pairs, (FieldKind.ID, FieldKind.PHONE, FieldKind.DOMAIN))
-        for model, chosen in ((self.weights, is_one), (self.weights.separating_branches(), ~is_one)):
+        one_number = self._share(pairs, (FieldKind.ID,))
+        one_contact = self._share(pairs, (FieldKind.PHONE, FieldKind.DOMAIN)) & ~one_number
+        rules = (
+            (self.weights.under_one_number(), one_number),
+            (self.weights, one_contact),
+            (self.weights.separating_branches(), ~one_number & ~one_contact),
+        )
+        for model, chosen in rules:
             if chosen.any():
-                yield model, np.flatnonzero(chosen)
+                yield model.merging_branches() if self.merges_branches else model, np.flatnonzero(chosen)
 
     def _share(self, pairs: Ints, kinds: tuple[FieldKind, ...]) -> Bools:
         """Return which pairs of items share a valid number, a phone number or a domain (p,)."""
@@ -280,11 +288,17 @@ def compare_across(
 
 
 def _learnt(evidence: FieldEvidence, pairs: Ints, of_names: Floats) -> FieldEvidence:
-    """Return the evidence with weights learnt among these pairs, unless it has some."""
+    """Return the evidence with weights learnt among these pairs of items and those of one item, unless it has some."""
     if evidence.model is not None:
         return evidence
-    log_odds = evidence.of_names(pairs, of_names)[1]
-    return replace(evidence, model=FieldModel.fit(evidence.table, evidence.row_of[pairs], log_odds))
+    sizes = np.ones(len(evidence.row_of), np.int64) if evidence.sizes is None else evidence.sizes
+    several = np.flatnonzero(sizes > 1)
+    within = sizes[several] * (sizes[several] - 1) // 2
+    times = np.concatenate([sizes[pairs].prod(axis=1), within])
+    pairs = np.concatenate([pairs, np.column_stack([several, several])])
+    log_odds = evidence.of_names(pairs, np.append(of_names, np.ones(len(several))))[1]
+    often = np.minimum(times, MOST_TIMES).astype(np.float64)
+    return replace(evidence, model=FieldModel.fit(evidence.table, evidence.row_of[pairs], log_odds, times=often))
 
 
 def _corrected(evidence: FieldEvidence, comparison: FieldComparison, verdicts: Ints) -> FieldEvidence:
