@@ -2,8 +2,8 @@
 
     python benchmarks/steward.py [--customers 10000] [--seed 21]
 
-The customers are made up (``tests/support/planted_customers.py``). Indexes and reports them in a temporary folder with ``--field
-city --field vat``. Exits with 1 if a bar is missed.
+The customers are made up (``tests/support/planted_customers.py``). Indexes and reports them in a temporary folder with
+``--field city --field vat``. Exits with 1 if a bar is missed.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Fields without an index, and in links: ``deduplicate``, ``link``, ``compare_many``, ``Index.link``, ``Index.between``."""
+"""Fields without an index, and in links, also with the records of an index."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_fields import FIELDS, NAMES, TOWNS, VATS, row, town_rows
+from town_rows import FIELDS, NAMES, TOWNS, VATS, row, town_rows
 
 import neardup
 from neardup import UsageError

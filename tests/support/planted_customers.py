@@ -6,19 +6,22 @@ import random
 from dataclasses import dataclass, field
 
 WORDS = (
-    "Adler Amsel Birke Brandt Buchner Cordes Dorn Eberle Engel Esche Falke Fichte Forster Gerlach Ginster Hartwig "
-    "Hafner Heller Henning Kessler Klausner Kranich Lindner Lorenz Marder Moritz Neuner Odenwald Pfeiffer Quandt "
-    "Rasmus Reiher Richter Rosner Sander Schober Seidel Sommer Sonntag Steiner Tannert Thaler Ulrich Vossberg Wagner "
-    "Weidner Winkler Wittmann Zander Ziegler"
-).split()
+    "Adler", "Amsel", "Birke", "Brandt", "Buchner", "Cordes", "Dorn", "Eberle", "Engel", "Esche", "Falke", "Fichte",
+    "Forster", "Gerlach", "Ginster", "Hartwig", "Hafner", "Heller", "Henning", "Kessler", "Klausner", "Kranich",
+    "Lindner", "Lorenz", "Marder", "Moritz", "Neuner", "Odenwald", "Pfeiffer", "Quandt", "Rasmus", "Reiher",
+    "Richter", "Rosner", "Sander", "Schober", "Seidel", "Sommer", "Sonntag", "Steiner", "Tannert", "Thaler", "Ulrich",
+    "Vossberg", "Wagner", "Weidner", "Winkler", "Wittmann", "Zander", "Ziegler",
+)  # fmt: skip
 TRADES = (
-    "Bau Druck Logistik Optik Verlag Reisen Mode Medien Technik Energie Holz Metall Elektro Sanitär Garten Foto "
-    "Papier Textil Chemie Pharma Immobilien Transport Werkzeuge Möbel Getränke"
-).split()
+    "Bau", "Druck", "Logistik", "Optik", "Verlag", "Reisen", "Mode", "Medien", "Technik", "Energie", "Holz", "Metall",
+    "Elektro", "Sanitär", "Garten", "Foto", "Papier", "Textil", "Chemie", "Pharma", "Immobilien", "Transport",
+    "Werkzeuge", "Möbel", "Getränke",
+)  # fmt: skip
 TOWNS = (
-    "Ulm Bonn Kiel Trier Mainz Fulda Kassel Jena Halle Erfurt Rostock Lübeck Bremen Hagen Essen Aachen Gera Worms "
-    "Speyer Passau Coburg Hof Bayreuth Bamberg Fürth Kempten Lindau Konstanz Singen Emden"
-).split()
+    "Ulm", "Bonn", "Kiel", "Trier", "Mainz", "Fulda", "Kassel", "Jena", "Halle", "Erfurt", "Rostock", "Lübeck",
+    "Bremen", "Hagen", "Essen", "Aachen", "Gera", "Worms", "Speyer", "Passau", "Coburg", "Hof", "Bayreuth", "Bamberg",
+    "Fürth", "Kempten", "Lindau", "Konstanz", "Singen", "Emden",
+)  # fmt: skip
 FORMS = ("GmbH", "AG", "KG", "GmbH & Co. KG", "OHG")
 LONGER = {
     "GmbH": "Gesellschaft mbH", "AG": "Aktiengesellschaft", "KG": "Kommanditgesellschaft",
@@ -62,10 +65,10 @@ def german_vat(rng: random.Random) -> str:
 
 
 def planted(customers: int, seed: int = 21) -> Steward:
-    """Return a file with so many customers of their own, of each five one in two towns, one entered twice, one under two names."""
+    """Return a file of so many customers; of each five, one has a branch, one is there twice, one under two names."""
     rng = random.Random(seed)
     names = [f"{word} {trade}" for word in WORDS for trade in TRADES]
-    names += [f"{word} {other} {trade}" for word in WORDS for other in WORDS[::7] for trade in TRADES if word != other]
+    names += [f"{word} {other} {trade}" for word in WORDS for other in WORDS[::5] for trade in TRADES if word != other]
     chosen, found = iter(rng.sample(names, min(len(names), 2 * customers))), Steward()
     for number in range(customers):
         name, form, city, other = next(chosen), rng.choice(FORMS), *rng.sample(TOWNS, 2)

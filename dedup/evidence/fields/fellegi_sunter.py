@@ -30,6 +30,8 @@ _ROUNDS = 50
 _TOLERANCE = 1e-4
 _LARGEST = 8.0
 _EPSILON = 1e-9
+_RAREST = 2.0
+"""The most that a rare value adds to what an average one is worth, in nats."""
 _EVERYTHING = 1e12
 
 
@@ -74,7 +76,7 @@ class Weights:
         present = observed.levels >= 0
         at = np.where(present, observed.levels, 0)
         base = self.levels[at]
-        rarity = self.slope * (observed.rarity - self.centres[at])
+        rarity = np.minimum(self.slope * (observed.rarity - self.centres[at]), _RAREST)
         found = np.where(np.isnan(rarity), base, np.where(base > 0, np.maximum(base + rarity, 0.0), base))
         return np.where(present, np.clip(found, -_LARGEST, _LARGEST), 0.0)
 

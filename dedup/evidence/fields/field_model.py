@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,8 +35,6 @@ EQUAL_NAMES = 4.0
 """Log-odds of records with one name, before fields and the number of its records speak."""
 SAMPLE = 200_000
 """Pairs that weights are learnt from at most."""
-_OTHER_TOWN = -6.0
-"""Weight of another town where branches are told apart: two nats more than one name is worth."""
 _MOVED = -2.0
 """The least weight of another place under one official number."""
 _ELSEWHERE = np.array(
@@ -46,7 +44,7 @@ _ELSEWHERE = np.array(
         for differs in DIFFERS
     ]
 )
-"""The levels of a place at which no part from the town on agrees, and one differs."""
+"""The levels of a place at which no part from the town on agrees or is near, and one differs."""
 _CERTAIN = (LEVELS[FieldKind.ID].index("same valid"), LEVELS[FieldKind.ID].index("other valid"))
 """What official numbers say is not learnt from names: many records of one name with other numbers are many records."""
 _HELD_BY = (2, 5, 20)
@@ -56,6 +54,21 @@ _NAMES_FROM = (2.2, 0.0)
 _OF_EQUAL = len(_HELD_BY) + 1
 GROUPS = _OF_EQUAL + len(_NAMES_FROM) + 1
 """The groups of equal names, then those of others."""
+
+
+class Added(NamedTuple):
+    """What fields say of p pairs.
+
+    Attributes:
+        log_odds: What they add to the log-odds of the names (p,).
+        is_any: Whether the records share a field at all (p,).
+        elsewhere: Whether they are in two places, from the town on (p,).
+
+    """
+
+    log_odds: Floats
+    is_any: NDArray[np.bool_]
+    elsewhere: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +115,8 @@ class FieldModel:
             pieces, fit(observed, name_log_odds, groups, self._fitted(pieces), labels.astype(np.float64))
         )
 
-    def separating_branches(self) -> FieldModel:
-        """Return the same weights, but enough against a pair in different towns that one name does not outweigh it."""
-        return self._with_place(lambda levels: np.where(_ELSEWHERE, np.minimum(levels, _OTHER_TOWN), levels))
-
     def under_one_number(self) -> FieldModel:
-        """Return the same weights for pairs that share a valid official number, which moves and renamings do not change."""
+        """Return the same weights for pairs with one valid official number, which outlasts moves and other names."""
         moved = self._with_place(lambda levels: np.maximum(levels, _MOVED))
         return replace(moved, offsets=np.maximum(self.offsets, 0.0))
 
@@ -138,14 +147,18 @@ class FieldModel:
 
     def log_odds(self, table: FieldTable, pairs: Pairs, name_log_odds: Floats) -> Floats:
         """Return what the fields add to the log-odds of the names of pairs of records (p, 2)."""
-        return self.added(table, pairs, name_log_odds)[0]
+        return self.added(table, pairs, name_log_odds).log_odds
 
-    def added(self, table: FieldTable, pairs: Pairs, name_log_odds: Floats) -> tuple[Floats, NDArray[np.bool_]]:
-        """Return what the fields add for each pair (p, 2), and whether its records share a field at all, (p,)."""
+    def added(self, table: FieldTable, pairs: Pairs, name_log_odds: Floats) -> Added:
+        """Return what the fields add for each pair (p, 2), given the log-odds of the names (p,)."""
         pieces = pieces_of(table)
         observed = _observe(pieces, table, pairs)
         found = self._fitted(pieces).log_odds(observed, _groups(table, pairs, name_log_odds))
-        return found, any_present(observed, len(pairs))
+        elsewhere = np.zeros(len(pairs), dtype=bool)
+        for piece, one in zip(pieces, observed, strict=True):
+            if piece.kind is None:
+                elsewhere = (one.levels >= 0) & _ELSEWHERE[one.levels]
+        return Added(found, any_present(observed, len(pairs)), elsewhere)
 
     def most_added(self, table: FieldTable, pairs: Pairs) -> Floats:
         """Return the most that the fields can add, whatever the log-odds of the names (p,)."""

@@ -37,11 +37,14 @@ EQUAL = Explanation(
     (Contribution("the texts are equal after normalisation", EQUAL_NAMES),),
 )
 """What names say whose texts are equal."""
+BRANCHES = -0.2
+"""The most log-odds of records in two towns where branches are told apart: they are shown, but not merged."""
 OTHER_NAMES = -4.0
 """The least log-odds of names under one valid official number: a name changes sooner than a number."""
 MOST_TIMES = 100
 """A pair of items stands for so many pairs of records at most, so that no single one decides."""
 _MORE, _LESS = "names alone tell no more than equal ones", "under one official number, other names tell less"
+_BRANCHES = "records in two towns are branches, which are told apart (--branches)"
 _CERTAIN = 1e-12
 
 
@@ -108,16 +111,18 @@ class FieldEvidence:
     def probabilities(self, pairs: Ints, of_names: Floats) -> Floats:
         """Return the probabilities of pairs of items (p, 2), given those of their names (p,)."""
         equal, log_odds = self.of_names(pairs, of_names)
-        rows, added, is_any = self.row_of[pairs], np.zeros(len(pairs)), np.zeros(len(pairs), np.bool_)
-        for model, at in self._by_rule(pairs):
-            added[at], is_any[at] = model.added(self.table, rows[at], log_odds[at])
-        return np.where(is_any, logistic(log_odds + added), np.where(equal, 1.0, of_names))
+        rows, total, is_any = self.row_of[pairs], log_odds.copy(), np.zeros(len(pairs), np.bool_)
+        for model, most, at in self._by_rule(pairs):
+            added, is_any[at], elsewhere = model.added(self.table, rows[at], log_odds[at])
+            total[at] += added
+            total[at] = np.where(elsewhere, np.minimum(total[at], most), total[at])
+        return np.where(is_any, logistic(total), np.where(equal, 1.0, of_names))
 
     def upper_bounds(self, pairs: Ints, of_names: Floats) -> Floats:
         """Return upper bounds on the probabilities, given those of the names (p,)."""
         equal, log_odds = self.of_names(pairs, of_names)
         rows, most = self.row_of[pairs], np.zeros(len(pairs))
-        for model, at in self._by_rule(pairs):
+        for model, _, at in self._by_rule(pairs):
             most[at] = model.most_added(self.table, rows[at])
         found = np.maximum(logistic(log_odds + most), of_names)
         return np.where(equal, self.probabilities(pairs, of_names), found)
@@ -127,13 +132,16 @@ class FieldEvidence:
         names = EQUAL if of_names is None else of_names
         pairs = np.array([list(pair)], np.int64)
         known = float(self._bounded(pairs, np.array([names.log_odds]))[0])
-        ((model, _),) = self._by_rule(pairs)
+        ((model, most, _),) = self._by_rule(pairs)
         rows = self.row_of[pairs]
-        if not model.added(self.table, rows, np.array([known]))[1][0]:
+        (added,), (is_any,), (elsewhere,) = model.added(self.table, rows, np.array([known]))
+        if not is_any:
             return of_names
         reasons = [*names.contributions, *model.explain(self.table, rows[0].tolist(), known)]
         if known != names.log_odds:
             reasons.append(Contribution(_MORE if known < names.log_odds else _LESS, known - names.log_odds))
+        if elsewhere and known + added > most:
+            reasons.append(Contribution(_BRANCHES, most - known - float(added)))
         total = sum(reason.log_odds for reason in reasons)
         (probability,) = logistic(np.array([total]))
         return Explanation(float(probability), names.similarity, total, tuple(reasons))
@@ -154,21 +162,22 @@ class FieldEvidence:
         result: Floats = np.clip(log_odds, least, EQUAL_NAMES)
         return result
 
-    def _by_rule(self, pairs: Ints) -> Iterator[tuple[FieldModel, Ints]]:
-        """Yield weights for branches as asked for, and for pairs that share a number or a domain, and of which pairs.
+    def _by_rule(self, pairs: Ints) -> Iterator[tuple[FieldModel, float, Ints]]:
+        """Yield weights, the most log-odds of two places, and of which pairs.
 
-        These tell that two towns are two places of one.
+        A number or a domain in common tells that two places are those of one record; else they are branches, which are
+        told apart unless they are to be merged.
         """
         one_number = self._share(pairs, (FieldKind.ID,))
         one_contact = self._share(pairs, (FieldKind.PHONE, FieldKind.DOMAIN)) & ~one_number
         rules = (
-            (self.weights.under_one_number(), one_number),
-            (self.weights, one_contact),
-            (self.weights.separating_branches(), ~one_number & ~one_contact),
+            (self.weights.under_one_number(), np.inf, one_number),
+            (self.weights, np.inf, one_contact),
+            (self.weights, np.inf if self.merges_branches else BRANCHES, ~one_number & ~one_contact),
         )
-        for model, chosen in rules:
+        for model, most, chosen in rules:
             if chosen.any():
-                yield model.merging_branches() if self.merges_branches else model, np.flatnonzero(chosen)
+                yield model.merging_branches() if self.merges_branches else model, most, np.flatnonzero(chosen)
 
     def _share(self, pairs: Ints, kinds: tuple[FieldKind, ...]) -> Bools:
         """Return which pairs of items share a valid number, a phone number or a domain (p,)."""
