@@ -59,9 +59,7 @@ RightId = Annotated[
 ]
 RightFields = Annotated[
     list[str] | None,
-    typer.Option(
-        "--right-field", metavar="COLUMN[:KIND]", help="Field of OTHER_FILE; repeat it. Default: those of --field."
-    ),
+    typer.Option("--right-field", metavar="COLUMN", help="Field of OTHER_FILE; repeat it. Default: those of --field."),
 ]
 Fields = Annotated[
     list[str] | None,
