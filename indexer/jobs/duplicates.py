@@ -22,6 +22,7 @@ from dedup.runtime.allocator import release_free_memory
 from dedup.runtime.progress import Progress, no_progress
 from dedup.runtime.stopwatch import Stopwatch
 from dedup.text.corpus import describe_corpus
+from indexer.findings.ledger import last_report
 from indexer.jobs.fielding.field_evidence import (
     NEAR,
     FieldComparison,
@@ -207,7 +208,7 @@ def find_duplicates(
 ) -> Duplicates:
     """Find and cluster all pairs of distinct texts of a store with at least ``min_probability`` of being the same.
 
-    What people judged holds, unless ``judgements`` are to be ignored.
+    What people judged holds, unless ``judgements`` are to be ignored. Branches are as in the last report.
 
     Stages reported to ``progress``: ``read vectors``, ``read texts``, ``check snapshot``, ``assign to cells`` and those
     of ``near_duplicates``; without a snapshot also ``cells``, ``recall`` and ``recall of queries``.
@@ -224,7 +225,9 @@ def find_duplicates(
         generation, cells = cells_of_texts(snapshots, model, codes, progress)
     store = snapshots.store
     said = read_judgements(store) if judgements else []
-    judged, evidence = items_of_store(store, said, text_ids, normals)
+    last = last_report(store)
+    merges = last is not None and last.merges_branches
+    judged, evidence = items_of_store(store, said, text_ids, normals, merges_branches=merges)
     near = near_duplicates(
         codes,
         normals,

@@ -42,7 +42,11 @@ def test_branches_are_told_apart_and_merged_if_asked(tmp_path: Path) -> None:
     assert summary["fields"] == FIELDS and summary["pairs_of_one_text_apart"] == 2 * len(NAMES)
     with neardup.Index(tmp_path / "index") as index:
         merged = index.report(tmp_path / "merged", branches="merge")
-    assert {len(one) for one in clusters(tmp_path / "merged")} == {4} and merged["pairs_of_one_text_apart"] == 0
+        assert {len(one) for one in clusters(tmp_path / "merged")} == {4} and merged["pairs_of_one_text_apart"] == 0
+        assert {len(one.records) for one in index.duplicates().clusters} == {4}  # as in the last report
+        assert index.preview().thresholds[0].clusters == len(NAMES)
+        index.report(tmp_path / "again")
+        assert {len(one.records) for one in index.duplicates().clusters} == {2}
 
 
 def test_one_official_number_joins_what_names_do_not(tmp_path: Path) -> None:
