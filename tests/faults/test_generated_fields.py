@@ -191,3 +191,35 @@ def test_any_table_can_be_deduplicated_as_an_index_would(tmp_path: Path) -> None
             index.add(rows, text="name", id="no", source="s", fields=fields, kind="company")
             assert measured(index.duplicates()) == measured(found)
         assert found.clusters and all(0 <= pair.probability <= 1 for pair in found.pairs)
+
+
+def table(folder: Path, name: str) -> str:
+    return (folder / f"{name}.csv").read_text(encoding="utf-8")
+
+
+def test_reports_equal_full_ones_over_random_histories(tmp_path: Path) -> None:
+    fields = dict(field.split(":") for field in KINDS)
+    for seed in (31, 32):
+        chance, folder = random.Random(seed), tmp_path / str(seed)
+        rows = {row["no"]: row for row in rows_with(chance, 60)}
+        with neardup.Index(folder / "index") as index:
+            index.add(list(rows.values()), text="name", id="no", source="s", fields=fields, kind="company")
+            index.report(folder / "first")
+            for night in range(4):
+                changed, gone, new = chance.sample(sorted(rows), 3)
+                field, make = chance.choice(list(KINDS.items()))
+                rows[changed] |= {field.split(":")[0]: make(chance)[0]}
+                rows[f"n{night}"] = {**rows[new], "no": f"n{night}"}  # a copy of a record with another id
+                index.add([rows[changed], rows[f"n{night}"]], source="s")
+                index.delete(gone, source="s")
+                del rows[gone]
+                one, other = chance.sample(sorted(rows), 2)
+                index.judge(("s", one), ("s", other), chance.choice(("same", "different")))
+                branches = chance.choice(("merge", "separate"))
+                part, whole = folder / f"part{night}", folder / f"whole{night}"
+                index.report(part, records=True, explain=True, branches=branches)
+                index.report(whole, records=True, explain=True, branches=branches, full=True)
+                for name in ("pairs", "clusters", "records"):
+                    assert table(part, name) == table(whole, name), (seed, night, name)
+                assert len(table(whole, "changes").splitlines()) == 1
+            assert index.verify()
