@@ -48,6 +48,19 @@ BARS = {
     ("whole job", "index peak beyond the snapshot, GiB"): "<= 1.5",
     ("10 million", "index and report, min"): "<= 90",
     ("10 million", "peak GB"): "<= 8",
+    # fields.py
+    ("irs_nonprofits_validation", "F1 above the name alone"): ">= 0.1",
+    ("irs_nonprofits_validation", "F1 above Splink"): "> 0",
+    ("irs_nonprofits_validation", "processor seconds, times the name alone"): "<= 1.3",
+    ("chicago_early_childhood", "F1 with fields"): ">= 0.85",
+    ("febrl3", "F1 with fields"): ">= 0.985",
+    **{
+        (name, "calibration error"): "<= 0.03"
+        for name in ("irs_nonprofits_validation", "chicago_early_childhood", "febrl3")
+    },
+    # steward.py
+    ("steward", "other towns told apart"): ">= 0.95",
+    ("steward", "one VAT number found"): ">= 0.95",
     # doubling.py
     **{
         ("doubling", kind): "<= 2.3"

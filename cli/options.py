@@ -354,12 +354,17 @@ def reading_of(arguments: Mapping[str, Any], text_columns: list[str] | None) -> 
     return ReadOptions(
         text_columns=text_columns or (),
         id_column=arguments["id"],
-        field_columns=tuple((name, None) for name in arguments.get("field") or ()),
+        field_columns=field_columns(arguments.get("field") or ()),
         header=not arguments["no_header"],
         fix_mojibake=arguments["fix_mojibake"],
         allow_empty=arguments["allow_empty"],
         **{name: arguments[name] for name in as_they_are},
     )
+
+
+def field_columns(names: Iterable[str]) -> tuple[tuple[str, None], ...]:
+    """Return columns that serve as evidence; the kind may follow a name after a colon."""
+    return tuple((name, None) for name in names)
 
 
 def values_of(given: Iterable[str]) -> dict[str, str]:

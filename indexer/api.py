@@ -286,20 +286,22 @@ class Index(Findings):
         *,
         text: TextColumns = None,
         id: Label | None = None,
+        fields: FieldColumns = None,
         min_probability: float | None = None,
         limit: int = 10,
         **reading: Unpack[ReadingOptions],
     ) -> Links:
         """Find the records of the sources ``against`` that are the same as the rows of a file or of Python objects.
 
-        The rows are not added. Otherwise as ``neardup.link``; ``reading`` as in ``add``.
+        The rows are not added. Columns with the name of a field of the index serve as evidence, or those that
+        ``fields`` names; ``[]`` for none. Otherwise as ``neardup.link``; ``reading`` as in ``add``.
 
         Raises:
             UsageError, InputRefused: the rows cannot be read, or there is no such source.
             VersionMismatch: the index was made with another model.
         """
         least = probability_of(min_probability, self._model.default_probability)
-        side, rejected = left_side(data, read_options_of(data, text, id, reading))
+        side, rejected = left_side(data, read_options_of(data, text, id, reading, fields))
         return self._link(side, sources_of(against), least, limit_of(limit), rejected)
 
     def between(

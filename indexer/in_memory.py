@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import Any
 
@@ -11,14 +11,17 @@ from dedup.errors import UsageError
 from dedup.matching.matcher import Matcher
 from dedup.text.normalise import normalise
 from indexer.arguments import (
+    FieldColumns,
     FieldValues,
     Label,
     ModelOption,
     TextColumns,
+    field_columns_of,
     field_values_of,
     id_column_of,
     kind_named,
     limit_of,
+    merges_branches,
     model_of,
     probability_of,
     text_columns_of,
@@ -29,6 +32,7 @@ from indexer.ingest.intake import fault_of_row
 from indexer.ingest.text_kinds import model_for_texts
 from indexer.jobs import compare as compare_job
 from indexer.jobs.duplicates import duplicates_of_texts
+from indexer.jobs.fielding.slots import slots_of
 from indexer.linking import link_sides
 from indexer.outputs.record_pairs import MAX_PAIRS
 from indexer.progress_bar import ProgressOption, progress_of
@@ -43,7 +47,7 @@ from indexer.results.comparison import Comparison, Comparisons
 from indexer.results.deduplication import Duplicates
 from indexer.results.links import Links
 from indexer.results.records import Record, Rejected, rejected_of
-from indexer.results.sides import Side, side_of_table
+from indexer.results.sides import Side, fields_of_sides, items_of_sides, side_of_table
 
 
 def compare(
@@ -77,9 +81,17 @@ def compare(
 
 
 def compare_many(
-    left: Iterable[str], right: Iterable[str], *, kind: str | None = None, model: ModelOption = None
+    left: Iterable[str],
+    right: Iterable[str],
+    *,
+    left_fields: Sequence[FieldValues] | None = None,
+    right_fields: Sequence[FieldValues] | None = None,
+    kind: str | None = None,
+    model: ModelOption = None,
 ) -> Comparisons:
     """Compare pairs of texts: the first of ``left`` with the first of ``right``, and so on; ``kind`` as in ``compare``.
+
+    Fields are a list of dicts, one for each text, as in ``compare``.
 
     >>> import neardup
     >>> found = neardup.compare_many(["Acme Inc", "Acme Inc"], ["ACME Incorporated", "Zenith Ltd"])
@@ -88,12 +100,13 @@ def compare_many(
 
     Raises:
         InputRefused: a text holds no letter, digit or symbol, or is too long.
-        UsageError: the sides differ in length, or hold something that is not a string.
+        UsageError: the sides differ in length, or hold something that is not a string, or as ``compare`` for fields.
     """
     left, right = texts_of(left, "left"), texts_of(right, "right")
     if len(left) != len(right):
         raise UsageError(f"{len(left)} texts cannot be compared with {len(right)}; give as many on both sides.")
-    return Comparisons(left, right, *compare_job.compare_many(_model_for(model, kind), left, right))
+    fields = [field_values_of(given, len(left), single=False) for given in (left_fields, right_fields)]
+    return Comparisons(left, right, *compare_job.compare_many(_model_for(model, kind), left, right, *fields))
 
 
 def deduplicate(
@@ -101,6 +114,8 @@ def deduplicate(
     *,
     text: TextColumns = None,
     id: Label | None = None,
+    fields: FieldColumns = None,
+    branches: str = "separate",
     kind: str | None = None,
     min_probability: float | None = None,
     max_pairs: int = MAX_PAIRS,
@@ -111,10 +126,12 @@ def deduplicate(
 
     ``data`` is a list of texts or of dicts, a dict of columns, or a data frame of pandas, Polars, Arrow or DuckDB.
     Without ``text`` and ``id`` the columns are found by their names and values; without an id column (or with
-    ``id=""``) the id of a row is its position, from 0. ``kind`` is that of the texts: ``company`` and ``person`` for
-    names, ``text`` for products, titles, addresses and the like; without it, it is detected. Pairs have at least
-    ``min_probability`` (default: the model's, 0.5 for the one that ships with neardup). ``max_pairs`` is as in
-    ``Duplicates.pairs``. ``progress=True`` draws a bar in a terminal or notebook; a function gets (stage, done, total).
+    ``id=""``) the id of a row is its position, from 0. ``fields`` are further columns that serve as evidence, as in
+    ``Index.add``; ``branches="merge"`` lets another town count for nothing. ``kind`` is that of the texts: ``company``
+    and ``person`` for names, ``text`` for products, titles, addresses and the like; without it, it is detected. Pairs
+    have at least ``min_probability`` (default: the model's, 0.5 for the one that ships with neardup). ``max_pairs`` is
+    as in ``Duplicates.pairs``. ``progress=True`` draws a bar in a terminal or notebook; a function gets (stage, done,
+    total).
 
     >>> import neardup
     >>> names = ["Acme Holdings Inc", "ACME HOLDINGS INCORPORATED", "Zenith Bank", "acme holdings, inc."]
@@ -131,14 +148,23 @@ def deduplicate(
     wanted_kind = kind_named(kind)
     most = limit_of(max_pairs, "max_pairs")
     given = None if min_probability is None else probability_of(min_probability, 0)
-    table = TextsOf(data, _wanted(text, id), "The table")
+    merges = merges_branches(branches)
+    table = TextsOf(data, _wanted(text, id, fields), "The table")
     matcher, _ = model_for_texts(model_of(model), wanted_kind, list(table.groups))
     least = matcher.default_probability if given is None else given
+    slots = slots_of({"": table.fields})
+    records = fields_of_sides(slots, {"": table}) if slots else None
     with progress_of(progress) as report:
-        near = duplicates_of_texts(list(table.groups), matcher, min_probability=least, progress=report)
-    of_text = dict(enumerate(table.groups.values()))
+        near = duplicates_of_texts(
+            *(list(table.groups), matcher),
+            min_probability=least,
+            records=records,
+            merges_branches=merges,
+            progress=report,
+        )
+    items = list(table.groups.values()) if records is None else items_of_sides(records, [table])
     choice = table.columns.choice
-    rejected, found = tuple(table.rejected), (near, of_text, len(of_text), most)
+    rejected, found = tuple(table.rejected), (near, dict(enumerate(items)), len(table.groups), most)
     return Duplicates(table.records, rejected, least, choice.text, choice.id, *found)
 
 
@@ -150,6 +176,8 @@ def link(
     id: Label | None = None,
     right_text: TextColumns = None,
     right_id: Label | None = None,
+    fields: FieldColumns = None,
+    right_fields: FieldColumns = None,
     min_probability: float | None = None,
     limit: int = 10,
     kind: str | None = None,
@@ -159,7 +187,8 @@ def link(
     """Find the records of ``right`` that are the same as those of ``left``, in memory.
 
     Both take the same input as ``deduplicate``. ``right_text`` and ``right_id`` default to ``text`` and ``id``;
-    ``right_id=""`` means that the right rows have no ids. Each left text gets at most ``limit`` right texts.
+    ``right_id=""`` means that the right rows have no ids; ``right_fields`` default to ``fields``. Columns of both sides
+    are one field if they have one name and kind, or one kind. Each left text gets at most ``limit`` right texts.
     ``kind`` is as in ``deduplicate``.
 
     >>> import neardup
@@ -174,12 +203,18 @@ def link(
     """
     wanted_kind, limit = kind_named(kind), limit_of(limit)
     given = None if min_probability is None else probability_of(min_probability, 0)
-    first = TextsOf(left, _wanted(text, id), "The left table")
+    first = TextsOf(left, _wanted(text, id, fields), "The left table")
     second = TextsOf(
         right,
-        _wanted(text if right_text is None else right_text, id if right_id is None else right_id),
+        _wanted(
+            text if right_text is None else right_text,
+            id if right_id is None else right_id,
+            fields if right_fields is None else right_fields,
+        ),
         "The right table",
-        lambda: " For the right table, use right_text= and right_id=; right_id='' means that it has no ids.",
+        lambda: (
+            " For the right table, use right_text=, right_id= and right_fields=; right_id='' means that it has no ids."
+        ),
     )
     matcher, _ = model_for_texts(model_of(model), wanted_kind, [*first.groups, *second.groups])
     with progress_of(progress) as report:
@@ -218,8 +253,10 @@ def left_side(
     return side, list(map(rejected_of, rejects.rows))
 
 
-def _wanted(text: TextColumns, id: Label | None) -> ReadOptions:
-    return ReadOptions(text_columns=text_columns_of(text), id_column=id_column_of(id))
+def _wanted(text: TextColumns, id: Label | None, fields: FieldColumns) -> ReadOptions:
+    return ReadOptions(
+        text_columns=text_columns_of(text), id_column=id_column_of(id), field_columns=field_columns_of(fields)
+    )
 
 
 class TextsOf(Side):
@@ -233,10 +270,11 @@ class TextsOf(Side):
 
     def __init__(self, data: object, wanted: ReadOptions, name: str, hint: Callable[[], str] = lambda: "") -> None:
         rows = rows_of(data)
-        super().__init__()
-        self.columns = Columns(
-            name, rows.names, wanted, hint, list(map(written, islice(rows.records(cell_of), SAMPLE_ROWS)))
-        )
+        sample = list(map(written, islice(rows.records(cell_of), SAMPLE_ROWS)))
+        self.columns = Columns(name, rows.names, wanted, hint, sample)
+        super().__init__(self.columns.choice.fields)
+        of_fields = dict(self.fields)
+        self._fields_at = [(column, at) for column, at in self.columns.others if column in of_fields]
         self.rejected: list[Rejected] = []
         for place in range(len(rows)):
             self._take(rows, place)
@@ -246,10 +284,12 @@ class TextsOf(Side):
         record_id = place if columns.id_at is None else rows.columns[columns.id_at][place]
         cells = [cell_of(rows.columns[at][place]) for at in columns.text_at]
         written = [cell for cell in cells if isinstance(cell, str)]
-        bad = next((cell for cell in cells if isinstance(cell, Unusable)), None)
+        used = [(columns.choice.text[0], cell) for cell in cells]
+        used += [(name, cell_of(rows.columns[at][place])) for name, at in self._fields_at]
+        bad = ((cell.error, cell.message(name)) for name, cell in used if isinstance(cell, Unusable))
         raw = written[0] if len(cells) == 1 and written else joined(written)
         normal = normalise(raw)
-        of_cell = (bad.error, bad.message(columns.choice.text[0])) if bad else None
+        of_cell = next(bad, None)
         fault = of_cell or _surrogate(raw) or fault_of_row(raw, normal)
         if fault:
             self.rejected.append(Rejected(place, record_id, fault[1], fault[0]))

@@ -7,7 +7,7 @@ from dataclasses import replace
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -57,6 +57,19 @@ RightId = Annotated[
     str | None,
     typer.Option("--right-id", metavar="COLUMN", help="Id column of OTHER_FILE. Default: that of --id."),
 ]
+RightFields = Annotated[
+    list[str] | None,
+    typer.Option("--right-field", metavar="COLUMN", help="Field of OTHER_FILE; repeat it. Default: those of --field."),
+]
+Fields = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--field",
+        metavar="COLUMN[:KIND]",
+        help="Further column that serves as evidence, as in `dedup index`; repeat it. Default: none; with --against, "
+        "columns with the name of a field of the index. '' for none.",
+    ),
+]
 Which = Annotated[
     Keep,
     typer.Option(
@@ -94,6 +107,8 @@ def link(
     id: options.IdColumn = None,
     right_text: RightText = None,
     right_id: RightId = None,
+    field: Fields = None,
+    right_field: RightFields = None,
     keep: Which = Keep.best,
     limit: Limit = 10,
     min_probability: MinProbability = None,
@@ -133,7 +148,7 @@ def link(
     many others are as probable as the best (ties). Columns of FILE end in _1, those of the other side in _2. Rows
     without a link are listed too, the other side empty. docs/linking.md says more.
 
-    Reading options and --text and --id apply to both files. Exit code 3: some rows were rejected.
+    Reading options, --text, --id and --field apply to both files. Exit code 3: some rows were rejected.
     """
     compute_with(threads)
 
@@ -143,7 +158,7 @@ def link(
     from indexer.outputs.table_files import style_of
     from indexer.store.workspace import Workspace
 
-    _check_sides(file, other_file, against, kind, own_columns=bool(right_text) or right_id is not None)
+    _check_sides(file, other_file, against, kind, own_columns=bool(right_text or right_field) or right_id is not None)
     wanted = options.reading_of(locals(), text_columns)
     place = Workspace(workspace, database, schema=schema)
     files = [file] if other_file is None else [file, other_file]
@@ -154,7 +169,7 @@ def link(
         if other_file is None:
             matcher, find = model_for(place, model), partial(link_to_index, place, left, against or [])
         else:
-            right = _read_right(other_file, wanted, right_text, right_id, refused.add, quiet)
+            right = _read_right(other_file, wanted, refused.add, _Own(right_text, right_id, right_field), quiet=quiet)
             matcher, note = model_for_texts(asked_or_shipped(model), kind, [*left.groups, *right.groups])
             for sentence in filter(None, [note]):
                 notes_unless(quiet)(sentence)
@@ -167,6 +182,14 @@ def link(
     end_with_rejects(refused.count, allowed=allow_rejects)
 
 
+class _Own(NamedTuple):
+    """The columns of the second file, where they are not those of the first."""
+
+    text: list[str] | None
+    id: str | None
+    fields: list[str] | None
+
+
 def _check_sides(
     file: str, other_file: str | None, against: list[str] | None, kind: str | None, *, own_columns: bool
 ) -> None:
@@ -176,7 +199,7 @@ def _check_sides(
     if (other_file is None) == (not against):
         raise UsageError("Give either a second file, or --against SOURCE, once or several times.")
     if against and own_columns:
-        raise UsageError("--right-text and --right-id apply to a second file, not to --against.")
+        raise UsageError("--right-text, --right-id and --right-field apply to a second file, not to --against.")
     if against and kind is not None:
         raise UsageError("--kind applies to two files; the texts of an index have the kind that they were indexed as.")
     if file == other_file == "-":
@@ -201,9 +224,9 @@ def _of_file(sentence: str, file: str) -> str:
 def _read_right(
     file: str,
     wanted: ReadOptions,
-    text: list[str] | None,
-    id: str | None,
     on_reject: Callable[[Reject], None],
+    own: _Own,
+    *,
     quiet: bool,
 ) -> Side:
     """Read the second file, with the columns of the first unless it has its own.
@@ -212,13 +235,18 @@ def _read_right(
     """
     from dedup.errors import InputRefused
 
-    own = replace(wanted, text_columns=text or wanted.text_columns, id_column=wanted.id_column if id is None else id)
+    its = replace(
+        wanted,
+        text_columns=own.text or wanted.text_columns,
+        id_column=wanted.id_column if own.id is None else own.id,
+        field_columns=wanted.field_columns if own.fields is None else options.field_columns(own.fields),
+    )
     try:
-        return _read(file, own, on_reject, quiet=quiet)
+        return _read(file, its, on_reject, quiet=quiet)
     except InputRefused as error:
         if error.code not in ("E_MISSING_COLUMN", "E_NO_TEXT_COLUMN"):
             raise
-        hint = "Name the columns of the second file with --right-text and --right-id ('' for no ids)."
+        hint = "Name the columns of the second file with --right-text, --right-id and --right-field ('' for none)."
         raise InputRefused(f"{error} {hint}", error.code) from None
 
 

@@ -48,7 +48,7 @@ class FieldBaseline:
 
     def to_json(self) -> str:
         """Return all of it as JSON."""
-        records, counts = self.frequencies
+        records, counts = self.frequencies.records, self.frequencies.counts
         values = {"columns": self.columns, "model": self.model.to_json(), "records": records, "counts": counts}
         return json.dumps(values, ensure_ascii=False, sort_keys=True)
 

@@ -38,6 +38,7 @@ class LastRun:
         judgements: Digest of what people had said; empty if nothing.
         min_probability: Its lowest probability of a pair, if it is known.
         model: Hash of the files of its model; empty if it shipped with neardup.
+        merges_branches: Whether records of one name in several places were the same.
 
     """
 
@@ -48,6 +49,7 @@ class LastRun:
     judgements: str = ""
     min_probability: float | None = None
     model: str = ""
+    merges_branches: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +149,7 @@ def last_report(store: Store) -> LastRun | None:
             settings, judgements = str(found.get("settings")), str(found.get("judgements", ""))
             least = thresholds.get("min_probability") if isinstance(thresholds, dict) else None
             threshold = float(least) if isinstance(least, int | float) else None
-            others = columns, judgements, threshold, str(found.get("model", ""))
+            others = columns, judgements, threshold, str(found.get("model", "")), found.get("merges_branches") is True
             return LastRun(run_id, settings, int(found.get("records_up_to", 0)), *others)
     return None
 

@@ -17,7 +17,7 @@ from dedup.matching.matcher import Matcher
 from dedup.model import Model
 from indexer.ingest.intake import normal_form_of
 from indexer.jobs.duplicates import encode_in_blocks
-from indexer.jobs.fielding.two_records import evidence_of_two
+from indexer.jobs.fielding.given_pairs import evidence_of_pairs
 from indexer.outputs.model_pages.comparison_page import Attention, Comparison
 from indexer.outputs.reasons import reasons_of
 
@@ -38,10 +38,10 @@ def compare(
 
     Raises:
         InputRefused: a text holds no letter, digit or symbol, or is too long.
-        UsageError: as ``evidence_of_two``.
+        UsageError: as ``evidence_of_pairs``.
     """
     normals = [_normal_form(text) for text in (left, right)]
-    evidence = evidence_of_two(normals, left_fields, right_fields)
+    evidence = evidence_of_pairs(normals[:1], normals[1:], [left_fields], [right_fields])
     found, is_equal = None, normals[0] == normals[1]
     if not is_equal:
         codes = model.encoder.encode(normals)
@@ -50,12 +50,19 @@ def compare(
 
 
 def compare_many(
-    model: Matcher, left: Sequence[str], right: Sequence[str]
+    model: Matcher,
+    left: Sequence[str],
+    right: Sequence[str],
+    left_fields: Sequence[Mapping[str, str]] = (),
+    right_fields: Sequence[Mapping[str, str]] = (),
 ) -> tuple[NDArray[np.float64], NDArray[np.float32], NDArray[np.bool_]]:
     """Compare n pairs of texts: return probabilities, similarities, and whether normal forms are equal, (n,) each.
 
+    Fields are those of each text, as in ``compare``; none of any if they are left out.
+
     Raises:
         InputRefused: a text holds no letter, digit or symbol, or is too long.
+        UsageError: as ``evidence_of_pairs``.
         ValueError: the sides differ in length.
     """
     if len(left) != len(right):
@@ -69,6 +76,10 @@ def compare_many(
     similarities[~exact] = cosine(*(codes[side] for side in pairs[~exact].T))
     with BatchComparison(model, codes, list(at)) as comparison:
         probabilities[~exact] = comparison.probabilities(pairs[~exact])
+    evidence = evidence_of_pairs(normals[0], normals[1], left_fields, right_fields)
+    if evidence is not None:
+        both = np.arange(2 * len(pairs)).reshape(2, -1).T
+        probabilities = evidence.probabilities(both, probabilities)
     return probabilities, similarities, exact
 
 

@@ -22,6 +22,7 @@ from dedup.runtime.allocator import release_free_memory
 from dedup.runtime.progress import Progress, no_progress
 from dedup.runtime.stopwatch import Stopwatch
 from dedup.text.corpus import describe_corpus
+from indexer.findings.ledger import last_report
 from indexer.jobs.fielding.field_evidence import (
     NEAR,
     FieldComparison,
@@ -29,10 +30,11 @@ from indexer.jobs.fielding.field_evidence import (
     compare_items,
     pairs_by_text,
 )
+from indexer.jobs.fielding.field_records import FieldRecords
 from indexer.jobs.fielding.store_items import items_of_store
 from indexer.jobs.loading import cells_of_texts, check_text_of, load_texts, new_cells
 from indexer.jobs.reviewing.item_records import ItemRecords
-from indexer.jobs.reviewing.judged_items import JudgedItems, Pairs
+from indexer.jobs.reviewing.judged_items import JudgedItems, Pairs, items_without_judgements
 from indexer.jobs.reviewing.judgement_table import read_judgements
 from indexer.store.corpus_words import model_with_corpus
 from indexer.store.store import Codes, Ids, Record
@@ -206,7 +208,7 @@ def find_duplicates(
 ) -> Duplicates:
     """Find and cluster all pairs of distinct texts of a store with at least ``min_probability`` of being the same.
 
-    What people judged holds, unless ``judgements`` are to be ignored.
+    What people judged holds, unless ``judgements`` are to be ignored. Branches are as in the last report.
 
     Stages reported to ``progress``: ``read vectors``, ``read texts``, ``check snapshot``, ``assign to cells`` and those
     of ``near_duplicates``; without a snapshot also ``cells``, ``recall`` and ``recall of queries``.
@@ -223,7 +225,9 @@ def find_duplicates(
         generation, cells = cells_of_texts(snapshots, model, codes, progress)
     store = snapshots.store
     said = read_judgements(store) if judgements else []
-    judged, evidence = items_of_store(store, said, text_ids, normals)
+    last = last_report(store)
+    merges = last is not None and last.merges_branches
+    judged, evidence = items_of_store(store, said, text_ids, normals, merges_branches=merges)
     near = near_duplicates(
         codes,
         normals,
@@ -239,9 +243,15 @@ def find_duplicates(
 
 
 def duplicates_of_texts(
-    normals: Sequence[str], model: Matcher, *, min_probability: float, progress: Progress = no_progress
+    normals: Sequence[str],
+    model: Matcher,
+    *,
+    min_probability: float,
+    records: FieldRecords | None = None,
+    merges_branches: bool = False,
+    progress: Progress = no_progress,
 ) -> NearDuplicates:
-    """Find and cluster all near-duplicates among distinct normal forms (n), in memory.
+    """Find and cluster all near-duplicates among distinct normal forms (n), in memory; with fields, of their records.
 
     The result equals that of ``find_duplicates`` for a store to which these texts were added in this order. Stages
     reported to ``progress``: ``encode`` and those of ``find_duplicates`` after reading.
@@ -257,6 +267,8 @@ def duplicates_of_texts(
         cells,
         with_words_of(model, normals),
         min_probability=min_probability,
+        judged=None if records is None else items_without_judgements(records),
+        evidence=None if records is None else FieldEvidence.of(records, merges_branches=merges_branches),
         clock=clock,
         progress=progress,
     )

@@ -148,6 +148,8 @@ def find_all(
 ) -> Duplicates:
     """Find what ``find`` would with this threshold, comparing all candidates; nothing is kept.
 
+    Branches are as in the last report.
+
     Stages reported to ``progress`` and errors raised: those of ``find``.
     """
     clock, store = Stopwatch(), snapshots.store
@@ -155,7 +157,11 @@ def find_all(
     corpus, slots, renewal, search = _searched(snapshots, model, ledger, full=False, clock=clock, progress=progress)
     matcher, shift = search.baseline.matcher(model), None if renewal is not None else search.baseline.prior_shift
     said = read_judgements(store)
-    judged, evidence = items_of_store(store, said, corpus.text_ids, corpus.all_normals, slots, search.baseline.fields)
+    of_texts, merges = (
+        (store, said, corpus.text_ids, corpus.all_normals),
+        bool(ledger.last and ledger.last.merges_branches),
+    )
+    judged, evidence = items_of_store(*of_texts, slots, search.baseline.fields, merges_branches=merges)
     how = {"min_probability": min_probability, "judged": judged, "evidence": evidence}
     near = _compare_all(corpus, search.now, matcher, shift, clock, progress, **how)
     return Duplicates(corpus.text_ids, near, search.generation, clock.seconds)

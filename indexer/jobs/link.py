@@ -6,7 +6,7 @@ A list is given, or it is what the index holds of some sources; then its vectors
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple
@@ -16,11 +16,16 @@ from numpy.typing import NDArray
 
 from dedup.encoder.cosine import exact_neighbours
 from dedup.errors import UsageError, VersionMismatch
+from dedup.evidence.fields.field_model import FieldModel
 from dedup.matching.batch import BatchComparison
 from dedup.matching.matcher import Matcher
 from dedup.runtime.progress import Progress, no_progress
 from indexer.jobs.duplicates import encode_in_blocks, with_words_of
+from indexer.jobs.fielding.field_candidates import Items
+from indexer.jobs.fielding.field_evidence import NEAR, FieldEvidence, compare_across
+from indexer.jobs.fielding.field_records import FieldRecords
 from indexer.jobs.query import CANDIDATES_PER_MATCH, MIN_CANDIDATES
+from indexer.jobs.reviewing.judged_items import Pairs
 from indexer.store.store import Codes, Record, Store, check_sources
 from indexer.vectors.search import SketchedVectors, check_model
 
@@ -39,9 +44,16 @@ class TextVectors(NamedTuple):
     codes: Codes
 
 
+class LinkedFields(NamedTuple):
+    """The records of the left texts, then those of the right ones, with their fields; weights, unless to be learnt."""
+
+    records: FieldRecords
+    model: FieldModel | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class LinkedTexts:
-    """The links between two lists of texts.
+    """The links between two lists of texts; or, with fields, of items, which are numbered across both lists.
 
     Attributes:
         pairs: Positions (p, 2) in the left and the right list, by ascending left, then by descending probability.
@@ -50,6 +62,7 @@ class LinkedTexts:
         exact: Whether both normal forms are equal (p,).
         model: The model that was used, with the word counts of both lists or of the index added.
         limit: Most links of a left text.
+        evidence: What fields say of the items; None if there are none.
 
     """
 
@@ -59,12 +72,18 @@ class LinkedTexts:
     exact: NDArray[np.bool_]
     model: Matcher
     limit: int
+    evidence: FieldEvidence | None = None
+
+    @property
+    def outranks(self) -> NDArray[np.bool_]:
+        """Which pairs count more than any others, since their texts are equal and nothing else tells (p,)."""
+        return self.exact if self.evidence is None else np.zeros(len(self.pairs), np.bool_)
 
     def at(self, min_probability: float) -> LinkedTexts:
         """Return the links of at least ``min_probability``, a higher threshold, without a new search."""
         keep = self.probabilities >= min_probability
         of_pairs = self.pairs[keep], self.probabilities[keep], self.similarities[keep], self.exact[keep]
-        return LinkedTexts(*of_pairs, self.model, self.limit)
+        return LinkedTexts(*of_pairs, self.model, self.limit, self.evidence)
 
 
 def link_texts(
@@ -74,6 +93,7 @@ def link_texts(
     *,
     min_probability: float,
     limit: int = 10,
+    fields: LinkedFields | None = None,
     progress: Progress = no_progress,
 ) -> LinkedTexts:
     """Link distinct normal forms in memory, as ``link_vectors`` does.
@@ -86,8 +106,9 @@ def link_texts(
     first, second = (
         TextVectors(side, codes[np.array([at[text] for text in side], np.int64)]) for side in (left, right)
     )
+    adapted = with_words_of(model, texts)
     return link_vectors(
-        first, second, with_words_of(model, texts), min_probability=min_probability, limit=limit, progress=progress
+        *(first, second, adapted), min_probability=min_probability, limit=limit, fields=fields, progress=progress
     )
 
 
@@ -128,12 +149,14 @@ def link_vectors(
     *,
     min_probability: float,
     limit: int = 10,
+    fields: LinkedFields | None = None,
     progress: Progress = no_progress,
 ) -> LinkedTexts:
     """Find the texts of ``right`` (n) that are probably the same as each of ``left`` (m).
 
-    Each left text gets up to ``limit`` links of at least ``min_probability``. Equal texts have probability 1. Stages
-    reported to ``progress``: ``search``, ``names``, ``words``, ``rule out`` and ``compare``.
+    Each left text gets up to ``limit`` links of at least ``min_probability``. Equal texts have probability 1, unless
+    their records have ``fields``: then items are linked, by names and fields. Stages reported to ``progress``:
+    ``search``, ``names``, ``words``, ``rule out`` and ``compare``.
     """
     k = min(max(MIN_CANDIDATES, CANDIDATES_PER_MATCH * limit), len(right.normals))
     if left.normals and right.normals:
@@ -147,16 +170,51 @@ def link_vectors(
     codes, normals = np.concatenate([left.codes, right.codes]), [*left.normals, *right.normals]
     with BatchComparison(model, codes, normals) as comparison:
         places = pairs[differ] + [0, len(left.normals)]
-        likely, probabilities = comparison.likely(places, similarities[differ], min_probability, progress)
-    chosen = differ[likely]
-    has_equal = np.flatnonzero(equals >= 0)
-    pairs = np.concatenate([np.column_stack([has_equal, equals[has_equal]]), pairs[chosen]])
-    probabilities = np.concatenate([np.ones(len(has_equal)), probabilities])
-    similarities = np.concatenate([np.ones(len(has_equal), np.float32), similarities[chosen]])
-    exact = np.arange(len(pairs)) < len(has_equal)
-    order = np.lexsort((pairs[:, 1], -similarities, -probabilities, ~exact, pairs[:, 0]))
-    order = order[_rank_within(pairs[order, 0]) < limit]
-    return LinkedTexts(pairs[order], probabilities[order], similarities[order], exact[order], model, limit)
+        least = min_probability if fields is None else min(min_probability, NEAR)
+        likely, probabilities = comparison.likely(places, similarities[differ], least, progress)
+        chosen = differ[likely]
+        has_equal = np.flatnonzero(equals >= 0)
+        pairs = np.concatenate([np.column_stack([has_equal, equals[has_equal]]), pairs[chosen]])
+        probabilities = np.concatenate([np.ones(len(has_equal)), probabilities])
+        similarities = np.concatenate([np.ones(len(has_equal), np.float32), similarities[chosen]])
+        if fields is None:
+            exact = np.arange(len(pairs)) < len(has_equal)
+            return _ranked(LinkedTexts(pairs, probabilities, similarities, exact, model, limit))
+        of_texts = Pairs(pairs + np.array([0, len(left.normals)]), probabilities, similarities)
+        return _ranked(_by_fields(of_texts, comparison, fields, equals, min_probability, model, limit))
+
+
+def _by_fields(
+    found: Pairs,
+    texts: BatchComparison,
+    fields: LinkedFields,
+    equals: NDArray[np.int64],
+    min_probability: float,
+    model: Matcher,
+    limit: int,
+) -> LinkedTexts:
+    """Return the links of items, given those of texts; ``equals`` are the positions of equal right texts, or -1."""
+    records, model_of_fields = fields
+    items = Items(records.text_of, records.row_of, records.n_texts)
+    at_left = np.flatnonzero(equals >= 0)
+    one_of = np.arange(items.n_texts)
+    one_of[len(equals) + equals[at_left]] = at_left
+    evidence = replace(FieldEvidence.of(records, model_of_fields), text_of=one_of[items.text_of])
+    is_left = items.text_of < len(equals)
+    (pairs, probabilities, similarities), comparison, _ = compare_across(
+        found, texts, evidence, items, is_left, min_probability
+    )
+    exact = comparison.evidence.have_one_text(pairs)
+    return LinkedTexts(pairs, probabilities, similarities, exact, model, limit, comparison.evidence)
+
+
+def _ranked(found: LinkedTexts) -> LinkedTexts:
+    """Return the best links of each left text, in their order."""
+    pairs = found.pairs
+    order = np.lexsort((pairs[:, 1], -found.similarities, -found.probabilities, ~found.outranks, pairs[:, 0]))
+    order = order[_rank_within(pairs[order, 0]) < found.limit]
+    of_pairs = found.probabilities[order], found.similarities[order], found.exact[order]
+    return LinkedTexts(pairs[order], *of_pairs, found.model, found.limit, found.evidence)
 
 
 def _places(left: Sequence[str], right: Sequence[str]) -> list[int]:

@@ -352,6 +352,7 @@ class _Report:
         findings = {
             "settings": found.settings,
             "judgements": found.judgements,
+            "merges_branches": self._asked.merges_branches,
             "records_up_to": outcome.records_up_to,
             "columns": self._columns,
         }

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
 
-from dedup.errors import UsageError
-from dedup.evidence.explain import Explanation
 from dedup.matching.matcher import Matcher
 from indexer.jobs.duplicates import NearDuplicates
+from indexer.jobs.fielding.field_evidence import FieldEvidence
 from indexer.outputs.record_pairs import MAX_PAIRS, RecordPairs
 from indexer.results.pairs import PairSequence
 from indexer.results.records import (
@@ -161,19 +160,13 @@ class Duplicates(PairSequence):
     def _matcher(self) -> Matcher:
         return self._near.model
 
-    @cached_property
-    def _item_of(self) -> dict[int, int]:
-        return {id(record): item for item, group in self._of_text.items() for record in group}
+    @property
+    def _evidence(self) -> FieldEvidence | None:
+        return self._near.evidence
 
-    def _reasons(self, pair: Pair) -> Explanation | None:
-        evidence, of_names = self._near.evidence, super()._reasons(pair)
-        if evidence is None:
-            return of_names
-        try:
-            items = [self._item_of[id(one)] for one in (pair.left, pair.right)]
-        except KeyError:
-            raise UsageError("Only a pair of this result can be explained; this one is of another.") from None
-        return evidence.explain(items, of_names)
+    @property
+    def _items(self) -> Iterable[tuple[int, Sequence[Record]]]:
+        return self._of_text.items()
 
 
 class _ClusterRows(Rows[Cluster]):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal, get_args
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from dedup.clustering.assignment import assign
 from dedup.errors import InputRefused, UsageError
 from dedup.matching.matcher import Matcher
+from indexer.jobs.fielding.field_evidence import FieldEvidence
 from indexer.jobs.link import LinkedTexts
 from indexer.results.pairs import PairSequence
 from indexer.results.records import MEASURES, PAIR_COLUMNS, RECORD_COLUMNS, Pair, Record, Rejected
@@ -54,6 +55,7 @@ class Links(PairSequence):
     rejected_left: tuple[Rejected, ...]
     rejected_right: tuple[Rejected, ...]
     min_probability: float
+    # with fields, both are the items of the left side, then those of the right one
     _left_groups: Sequence[Sequence[Record]]
     _right_groups: Sequence[Sequence[Record]]
     _linked: LinkedTexts
@@ -103,7 +105,7 @@ class Links(PairSequence):
         sides = zip(linked.pairs.T, (self._left_groups, self._right_groups), strict=True)
         copies = [np.array([len(group) for group in groups], np.int64) for _, groups in sides]
         weights = _log_odds(linked.probabilities) - float(_log_odds(np.array([self.min_probability]))[0])
-        weights += linked.exact + (linked.similarities + 2) * 1e-6  # above 0; ties to the more similar
+        weights += linked.outranks + (linked.similarities + 2) * 1e-6  # above 0; ties to the more similar
         counts = assign(linked.pairs, weights, *copies)
         free_left, free_right = (
             [iter(group) for group in groups] for groups in (self._left_groups, self._right_groups)
@@ -154,7 +156,7 @@ class Links(PairSequence):
         ends = [*firsts[1:], len(linked.pairs)][: len(firsts)]
         for left, start, end in zip(lefts.tolist(), firsts, ends, strict=True):
             shown = np.round(linked.probabilities[start:end], _SHOWN_DIGITS)
-            best = (shown == shown[0]) & (linked.exact[start:end] == linked.exact[start])
+            best = (shown == shown[0]) & (linked.outranks[start:end] == linked.outranks[start])
             rights = linked.pairs[start:end][best, 1].tolist()
             count = len({(record.source, record.id) for right in rights for record in self._right_groups[right]}) - 1
             found.update({id(record): count for record in self._left_groups[left]})
@@ -182,6 +184,14 @@ class Links(PairSequence):
     @property
     def _matcher(self) -> Matcher:
         return self._linked.model
+
+    @property
+    def _evidence(self) -> FieldEvidence | None:
+        return self._linked.evidence
+
+    @property
+    def _items(self) -> Iterable[tuple[int, Sequence[Record]]]:
+        return enumerate(self._left_groups)
 
     def _pair(self, at: int, left: Record, right: Record) -> Pair:
         linked = self._linked

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
+from functools import cached_property
 from typing import Any, overload
 
 from dedup.errors import UsageError
 from dedup.evidence.explain import Explanation
 from dedup.matching.matcher import Matcher
 from dedup.text.normalise import normalise
+from indexer.jobs.fielding.field_evidence import FieldEvidence
 from indexer.results.comparison import Comparison
-from indexer.results.records import PAIR_COLUMNS, Pair
+from indexer.results.records import PAIR_COLUMNS, Pair, Record
 from indexer.results.tables import Rows, Tabular
 
 
@@ -30,6 +32,20 @@ class PairSequence(Tabular, Sequence[Pair]):
     @abstractmethod
     def _matcher(self) -> Matcher:
         """The model that was used."""
+
+    @property
+    @abstractmethod
+    def _evidence(self) -> FieldEvidence | None:
+        """What fields say of the items; None if there are none."""
+
+    @property
+    @abstractmethod
+    def _items(self) -> Iterable[tuple[int, Sequence[Record]]]:
+        """The items with their records."""
+
+    @cached_property
+    def _item_of(self) -> dict[int, int]:
+        return {id(record): item for item, group in self._items for record in group}
 
     def __getstate__(self) -> dict[str, Any]:
         return {one.name: self.__dict__[one.name] for one in fields(self)}  # type: ignore[arg-type]
@@ -62,4 +78,11 @@ class PairSequence(Tabular, Sequence[Pair]):
 
     def _reasons(self, pair: Pair) -> Explanation | None:
         left, right = normalise(pair.left.text), normalise(pair.right.text)
-        return None if left == right else self._matcher.explain(left, right, pair.similarity)
+        of_names = None if left == right else self._matcher.explain(left, right, pair.similarity)
+        if self._evidence is None:
+            return of_names
+        try:
+            items = [self._item_of[id(one)] for one in (pair.left, pair.right)]
+        except KeyError:
+            raise UsageError("Only a pair of this result can be explained; this one is of another.") from None
+        return self._evidence.explain(items, of_names)

@@ -8,28 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from town_rows import FIELDS, NAMES, TOWNS, VATS, row, town_rows
 
 import neardup
 from neardup import UsageError
-
-FIELDS = {"city": "city", "vat": "id", "phone": "phone"}
-TOWNS = ("Ulm", "Bonn", "Kiel", "Trier", "Mainz", "Fulda")
-VATS = ("DE136695976", "DE129273398", "DE811907980", "DE143593636")
-NAMES = [f"{word} {trade} GmbH" for word in ("Kessler", "Brandt", "Odenwald", "Vossberg") for trade in ("Bau", "Druck")]
-
-
-def row(id_: object, name: str, city: str = "", vat: str = "", phone: str = "") -> dict[str, Any]:
-    return {"no": str(id_), "name": name, "city": city, "vat": vat, "phone": phone}
-
-
-def town_rows() -> list[dict[str, Any]]:
-    """Names with branches in two towns, each of which is entered twice."""
-    return [
-        row(f"{number}-{town}-{copy}", name if copy == 1 else name.replace("GmbH", "Gesellschaft mbH"), town)
-        for number, name in enumerate(NAMES)
-        for town in (TOWNS[number % 6], TOWNS[(number + 1) % 6])
-        for copy in (1, 2)
-    ]
 
 
 def clusters(folder: Path) -> set[frozenset[str]]:
@@ -60,7 +42,11 @@ def test_branches_are_told_apart_and_merged_if_asked(tmp_path: Path) -> None:
     assert summary["fields"] == FIELDS and summary["pairs_of_one_text_apart"] == 2 * len(NAMES)
     with neardup.Index(tmp_path / "index") as index:
         merged = index.report(tmp_path / "merged", branches="merge")
-    assert {len(one) for one in clusters(tmp_path / "merged")} == {4} and merged["pairs_of_one_text_apart"] == 0
+        assert {len(one) for one in clusters(tmp_path / "merged")} == {4} and merged["pairs_of_one_text_apart"] == 0
+        assert {len(one.records) for one in index.duplicates().clusters} == {4}  # as in the last report
+        assert index.preview().thresholds[0].clusters == len(NAMES)
+        index.report(tmp_path / "again")
+        assert {len(one.records) for one in index.duplicates().clusters} == {2}
 
 
 def test_one_official_number_joins_what_names_do_not(tmp_path: Path) -> None:

@@ -40,6 +40,7 @@ LEVELS: Mapping[FieldKind, tuple[str, ...]] = {
 """Levels of agreement of each kind but places, the best first."""
 AGREES = frozenset({"same valid", _SAME, "same last digits"})
 """Levels at which the values are equal, so that their frequency counts."""
+_OTHERS = frozenset({_DIFFER, "other valid"})
 
 RANKS = ("none", "country", "state", "city near", "city", "postcode near", "postcode", "street near", "street")
 """The finest part of a place that agrees."""
@@ -128,6 +129,17 @@ def pieces_of(table: FieldTable) -> tuple[Piece, ...]:
         if piece.columns[0] is column:
             pieces.append(piece)
     return tuple(pieces)
+
+
+def marks_of(table: FieldTable, pair: Sequence[int]) -> dict[str, str]:
+    """Return by the label of each column that both records have whether its values are the ``same``, or how far not."""
+    pairs, found = np.array([pair], np.int64), {}
+    for column in table.columns:
+        (level,) = _compare(column.kind, column, column, pairs).tolist()
+        if level != MISSING:
+            name = LEVELS.get(column.kind, (_SAME, _NEAR, _DIFFER))[level]
+            found[column.label] = "same" if name in AGREES else "differs" if name in _OTHERS else "similar"
+    return found
 
 
 def _compare(kind: FieldKind, left: Column, right: Column, pairs: Pairs) -> Levels:

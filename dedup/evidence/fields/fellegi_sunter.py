@@ -30,6 +30,9 @@ _ROUNDS = 50
 _TOLERANCE = 1e-4
 _LARGEST = 8.0
 _EPSILON = 1e-9
+_RAREST = 2.0
+"""The most that a rare value adds to what an average one is worth, in nats."""
+_EVERYTHING = 1e12
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +43,14 @@ class Observed:
         levels: Level of each pair (p,); negative where it is missing.
         rarity: Minus the logarithm of the number of records with the agreeing value (p,); NaN where none agrees.
         ordered: Whether a lower level is better agreement, so that its weight is never less.
+        certain: Levels whose shipped weights hold, as long as nobody labels pairs.
 
     """
 
     levels: Levels
     rarity: Floats
     ordered: bool
+    certain: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +76,7 @@ class Weights:
         present = observed.levels >= 0
         at = np.where(present, observed.levels, 0)
         base = self.levels[at]
-        rarity = self.slope * (observed.rarity - self.centres[at])
+        rarity = np.minimum(self.slope * (observed.rarity - self.centres[at]), _RAREST)
         found = np.where(np.isnan(rarity), base, np.where(base > 0, np.maximum(base + rarity, 0.0), base))
         return np.where(present, np.clip(found, -_LARGEST, _LARGEST), 0.0)
 
@@ -100,19 +105,27 @@ def any_present(observed: Sequence[Observed], n: int) -> NDArray[np.bool_]:
 
 
 def fit(
-    observed: Sequence[Observed], name_log_odds: Floats, groups: Levels, shipped: Fitted, labels: Floats | None = None
+    observed: Sequence[Observed],
+    name_log_odds: Floats,
+    groups: Levels,
+    shipped: Fitted,
+    labels: Floats | None = None,
+    times: Floats | None = None,
 ) -> Fitted:
     """Learn weights from p pairs: their evidence, the log-odds of their names (p,) and the groups of these (p,).
 
     ``labels`` (p,) are 1 for the same and 0 for different; without them, the weights tell which pairs are the same.
+    ``times`` (p,) is how often each pair occurs; None: once.
     """
     fitted, known = shipped, any_present(observed, len(groups))
+    times = np.ones(len(groups)) if times is None else times
     for _ in range(_ROUNDS):
         same = logistic(name_log_odds + fitted.log_odds(observed, groups)) if labels is None else labels
-        pieces = tuple(_weights(one, same, own) for one, own in zip(observed, shipped.pieces, strict=True))
-        new = Fitted(
-            pieces, _offsets(name_log_odds[known], groups[known], same[known], fitted.offsets, shipped.offsets)
-        )
+        certain = [list(one.certain) if labels is None else [] for one in observed]
+        of_pieces = zip(observed, certain, shipped.pieces, strict=True)
+        pieces = tuple(_weights(one, same, times, held, own) for one, held, own in of_pieces)
+        of_known = name_log_odds[known], groups[known], same[known], times[known]
+        new = Fitted(pieces, _offsets(*of_known, fitted.offsets, shipped.offsets))
         change = np.abs(new.offsets - fitted.offsets).max(initial=0.0)
         for before, after in zip(fitted.pieces, new.pieces, strict=True):
             change = max(change, np.abs(before.levels - after.levels).max())
@@ -122,41 +135,46 @@ def fit(
     return fitted
 
 
-def _weights(observed: Observed, same: Floats, shipped: Weights) -> Weights:
+def _weights(observed: Observed, same: Floats, times: Floats, certain: list[int], shipped: Weights) -> Weights:
     """Return the weights that fit pairs of which each is the same with a probability (p,)."""
     present = observed.levels >= 0
     if not present.any():
         return shipped
-    levels, one = observed.levels[present], same[present]
+    levels, one, other = observed.levels[present], (same * times)[present], ((1 - same) * times)[present]
     size = len(shipped.levels)
     matched = np.bincount(levels, one, size)
-    others = np.bincount(levels, 1 - one, size)
+    others = np.bincount(levels, other, size)
     seen = matched + others
     share = seen + _EPSILON * seen.sum()
     odds = np.exp(shipped.levels)
-    rate = one.mean()
+    rate = one.sum() / seen.sum()
     expected = share / (rate * odds + 1 - rate)
     m = matched + STRENGTH * expected * odds / (expected * odds).sum()
     u = others + STRENGTH * expected / expected.sum()
-    weights = np.where(seen > 0, np.log(m / m.sum()) - np.log(u / u.sum()), shipped.levels)
+    # few pairs at one level would say that it is no evidence, since all have it
+    told = seen.sum() / (seen.sum() + STRENGTH)
+    learnt = (1 - told) * shipped.levels + told * (np.log(m / m.sum()) - np.log(u / u.sum()))
+    weights = np.where(seen > 0, learnt, shipped.levels)
+    held = seen + _EPSILON
+    weights[certain], held[certain] = shipped.levels[certain], _EVERYTHING
     if observed.ordered:
-        weights = isotonic_regression(weights, weights=seen + _EPSILON, increasing=False).x
-    slope, centres = _rarity(observed.rarity[present], levels, one, shipped)
+        weights = isotonic_regression(weights, weights=held, increasing=False).x
+    slope, centres = _rarity(observed.rarity[present], levels, one, other, shipped)
     return Weights(np.clip(weights, -_LARGEST, _LARGEST), slope, centres)
 
 
-def _rarity(rarity: Floats, levels: Levels, same: Floats, shipped: Weights) -> tuple[float, Floats]:
+def _rarity(rarity: Floats, levels: Levels, same: Floats, other: Floats, shipped: Weights) -> tuple[float, Floats]:
     """Return the slope of rarity and the rarity halfway between the means of both classes at each level."""
     agrees = ~np.isnan(rarity)
-    x, at, q, size = rarity[agrees], levels[agrees], same[agrees], len(shipped.levels)
-    totals = [np.bincount(at, p, size) for p in (q, 1 - q)]
-    sums = [np.bincount(at, p * x, size) for p in (q, 1 - q)]
+    x, at, q, r, size = rarity[agrees], levels[agrees], same[agrees], other[agrees], len(shipped.levels)
+    totals = [np.bincount(at, p, size) for p in (q, r)]
+    sums = [np.bincount(at, p * x, size) for p in (q, r)]
     if not len(x):
         return shipped.slope, shipped.centres
     means = [(total + STRENGTH * shipped.centres) / (n + STRENGTH) for total, n in zip(sums, totals, strict=True)]
-    spread = np.bincount(at, q * (x - means[0][at]) ** 2 + (1 - q) * (x - means[1][at]) ** 2, size)
+    spread = np.bincount(at, q * (x - means[0][at]) ** 2 + r * (x - means[1][at]) ** 2, size)
     n = totals[0] * totals[1] / np.maximum(totals[0] + totals[1], _EPSILON)
-    variance = spread.sum() / max(len(x), 1)
+    variance = spread.sum() / max(float(q.sum() + r.sum()), 1.0)
     evidence = float(n.sum())
     if evidence < 1 or variance < _EPSILON:
         return shipped.slope, (means[0] + means[1]) / 2
@@ -165,12 +183,14 @@ def _rarity(rarity: Floats, levels: Levels, same: Floats, shipped: Weights) -> t
     return float(np.clip(mixed, 0.0, STEEPEST)), (means[0] + means[1]) / 2
 
 
-def _offsets(name_log_odds: Floats, groups: Levels, same: Floats, now: Floats, shipped: Floats) -> Floats:
+def _offsets(
+    name_log_odds: Floats, groups: Levels, same: Floats, times: Floats, now: Floats, shipped: Floats
+) -> Floats:
     """Return what brings the names' own probability in each group closer to the share of pairs that are the same."""
-    n = np.bincount(groups, minlength=len(now))
-    current = np.bincount(groups, logistic(name_log_odds + now[groups]), len(now))
-    own = np.bincount(groups, logistic(name_log_odds + shipped[groups]), len(now))
-    found = np.bincount(groups, same, len(now))
+    n = np.bincount(groups, times, len(now))
+    current = np.bincount(groups, times * logistic(name_log_odds + now[groups]), len(now))
+    own = np.bincount(groups, times * logistic(name_log_odds + shipped[groups]), len(now))
+    found = np.bincount(groups, times * same, len(now))
     known = np.maximum(n, 1)
     wanted = (found + NAME_STRENGTH * own / known) / (n + NAME_STRENGTH)
     step = _logit(wanted) - _logit(current / known)

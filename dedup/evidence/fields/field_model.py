@@ -17,14 +17,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dedup.errors import VersionMismatch
 from dedup.evidence.explain import Contribution
-from dedup.evidence.fields.agreement import DIFFERS, PLACE, RANKS, Agreement, Levels, Pairs, Piece, pieces_of
+from dedup.evidence.fields.agreement import DIFFERS, LEVELS, PLACE, RANKS, Agreement, Levels, Pairs, Piece, pieces_of
 from dedup.evidence.fields.fellegi_sunter import Fitted, Floats, Observed, Weights, any_present, fit
 from dedup.evidence.fields.field_kinds import FieldKind
 from dedup.evidence.fields.field_table import FieldTable
@@ -35,8 +35,8 @@ EQUAL_NAMES = 4.0
 """Log-odds of records with one name, before fields and the number of its records speak."""
 SAMPLE = 200_000
 """Pairs that weights are learnt from at most."""
-_OTHER_TOWN = -6.0
-"""Weight of another town where branches are told apart: two nats more than one name is worth."""
+_MOVED = -2.0
+"""The least weight of another place under one official number."""
 _ELSEWHERE = np.array(
     [
         rank in ("none", FieldKind.COUNTRY, FieldKind.STATE) and differs not in ("nothing", FieldKind.STREET)
@@ -44,7 +44,9 @@ _ELSEWHERE = np.array(
         for differs in DIFFERS
     ]
 )
-"""The levels of a place at which no part from the town on agrees, and one differs."""
+"""The levels of a place at which no part from the town on agrees or is near, and one differs."""
+_CERTAIN = (LEVELS[FieldKind.ID].index("same valid"), LEVELS[FieldKind.ID].index("other valid"))
+"""What official numbers say is not learnt from names: many records of one name with other numbers are many records."""
 _HELD_BY = (2, 5, 20)
 """Bounds of the groups of equal names: how many records hold the name at most."""
 _NAMES_FROM = (2.2, 0.0)
@@ -52,6 +54,21 @@ _NAMES_FROM = (2.2, 0.0)
 _OF_EQUAL = len(_HELD_BY) + 1
 GROUPS = _OF_EQUAL + len(_NAMES_FROM) + 1
 """The groups of equal names, then those of others."""
+
+
+class Added(NamedTuple):
+    """What fields say of p pairs.
+
+    Attributes:
+        log_odds: What they add to the log-odds of the names (p,).
+        is_any: Whether the records share a field at all (p,).
+        elsewhere: Whether they are in two places, from the town on (p,).
+
+    """
+
+    log_odds: Floats
+    is_any: NDArray[np.bool_]
+    elsewhere: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +79,27 @@ class FieldModel:
     offsets: Floats
 
     @classmethod
-    def fit(cls, table: FieldTable, pairs: Pairs, name_log_odds: Floats, labels: Levels | None = None) -> FieldModel:
+    def fit(
+        cls,
+        table: FieldTable,
+        pairs: Pairs,
+        name_log_odds: Floats,
+        labels: Levels | None = None,
+        times: Floats | None = None,
+    ) -> FieldModel:
         """Learn the weights among pairs of records (p, 2) whose names are near, with the log-odds of their names (p,).
 
         ``labels`` (p,) are judgements: 1 for the same, 0 for different, negative where there is none; they correct the
-        weights learnt without them. At most ``SAMPLE`` pairs are used, evenly drawn, and all with a judgement. The same
-        input gives the same weights.
+        weights learnt without them. ``times`` (p,) is how often each pair occurs; None: once. At most ``SAMPLE`` pairs
+        are used, evenly drawn, and all with a judgement. The same input gives the same weights.
         """
         chosen = _sample(len(pairs))
         pieces = pieces_of(table)
         observed = _observe(pieces, table, pairs[chosen])
         groups = _groups(table, pairs[chosen], name_log_odds[chosen])
-        learnt = cls._named(pieces, fit(observed, name_log_odds[chosen], groups, shipped_for(pieces)))
+        often = None if times is None else times[chosen]
+        fitted = fit(observed, name_log_odds[chosen], groups, shipped_for(pieces), times=often)
+        learnt = cls._named(pieces, fitted)
         if labels is None:
             return learnt
         judged = labels >= 0
@@ -89,9 +115,10 @@ class FieldModel:
             pieces, fit(observed, name_log_odds, groups, self._fitted(pieces), labels.astype(np.float64))
         )
 
-    def separating_branches(self) -> FieldModel:
-        """Return the same weights, but enough against a pair in different towns that one name does not outweigh it."""
-        return self._with_place(lambda levels: np.where(_ELSEWHERE, np.minimum(levels, _OTHER_TOWN), levels))
+    def under_one_number(self) -> FieldModel:
+        """Return the same weights for pairs with one valid official number, which outlasts moves and other names."""
+        moved = self._with_place(lambda levels: np.maximum(levels, _MOVED))
+        return replace(moved, offsets=np.maximum(self.offsets, 0.0))
 
     def merging_branches(self) -> FieldModel:
         """Return the same weights, but none against a pair because of its place or because many hold the name."""
@@ -120,14 +147,18 @@ class FieldModel:
 
     def log_odds(self, table: FieldTable, pairs: Pairs, name_log_odds: Floats) -> Floats:
         """Return what the fields add to the log-odds of the names of pairs of records (p, 2)."""
-        return self.added(table, pairs, name_log_odds)[0]
+        return self.added(table, pairs, name_log_odds).log_odds
 
-    def added(self, table: FieldTable, pairs: Pairs, name_log_odds: Floats) -> tuple[Floats, NDArray[np.bool_]]:
-        """Return what the fields add for each pair (p, 2), and whether its records share a field at all, (p,)."""
+    def added(self, table: FieldTable, pairs: Pairs, name_log_odds: Floats) -> Added:
+        """Return what the fields add for each pair (p, 2), given the log-odds of the names (p,)."""
         pieces = pieces_of(table)
         observed = _observe(pieces, table, pairs)
         found = self._fitted(pieces).log_odds(observed, _groups(table, pairs, name_log_odds))
-        return found, any_present(observed, len(pairs))
+        elsewhere = np.zeros(len(pairs), dtype=bool)
+        for piece, one in zip(pieces, observed, strict=True):
+            if piece.kind is None:
+                elsewhere = (one.levels >= 0) & _ELSEWHERE[one.levels]
+        return Added(found, any_present(observed, len(pairs)), elsewhere)
 
     def most_added(self, table: FieldTable, pairs: Pairs) -> Floats:
         """Return the most that the fields can add, whatever the log-odds of the names (p,)."""
@@ -202,7 +233,8 @@ def _observe(pieces: Sequence[Piece], table: FieldTable, pairs: Pairs) -> list[O
 def _observed(piece: Piece, agreement: Agreement) -> Observed:
     counts = agreement.counts
     rarity = np.where(counts > 0, -np.log(np.maximum(counts, 1)), np.nan)
-    return Observed(agreement.levels, rarity, piece.kind is not None)
+    certain = _CERTAIN if piece.kind is FieldKind.ID else ()
+    return Observed(agreement.levels, rarity, piece.kind is not None, certain)
 
 
 def _groups(table: FieldTable, pairs: Pairs, name_log_odds: Floats) -> Levels:

@@ -54,14 +54,20 @@ class Frequencies(NamedTuple):
     """How often values occur in a corpus.
 
     Attributes:
-        records: Number of its records.
+        records: Number of its records; 0 if there is no corpus.
         counts: By the label of the column, empty for the names: how many records hold each normal form. One that is
             not listed is held by one record; 0 stands for one that tells nothing, since records of many names hold it.
+        usual: How many records hold a value of a field that is not listed.
 
     """
 
     records: int
     counts: Mapping[str, Mapping[str, int]]
+    usual: int = 1
+
+
+NO_CORPUS = Frequencies(0, {}, 3)
+"""Where nothing is known of other records, a value is as frequent as the shipped weights take it to be."""
 
 
 class Field(NamedTuple):
@@ -129,12 +135,17 @@ class FieldTable:
         for label, field in fields.items():
             if len(field.values) != n:
                 raise UsageError(f"The field {label!r} has {len(field.values)} values for {n} records.")
-        known = {} if corpus is None else corpus.counts
         normals = names if are_normal else list(map(normalise, names))
-        of_names = _column("name", FieldKind.COMPANY, names, normals, known.get(""))
+        of_names = _column(
+            "name", FieldKind.COMPANY, names, normals, None if corpus is None else corpus.counts.get("", {})
+        )
         countries = _countries_of(fields, n)
         columns = tuple(
-            _column(label, field.kind, field.values, forms, known.get(label))
+            _column(
+                *(label, field.kind, field.values, forms),
+                None if corpus is None else corpus.counts.get(label, {}),
+                1 if corpus is None else corpus.usual,
+            )
             for label, field in fields.items()
             for forms in [_other_names(_forms_of(label, field, countries), field, normals)]
         )
@@ -231,13 +242,18 @@ def _with_zeros(forms: dict[tuple[str, str], str]) -> dict[tuple[str, str], str]
 
 
 def _column(
-    label: str, kind: FieldKind, values: Sequence[str], forms: Sequence[str], known: Mapping[str, int] | None
+    label: str,
+    kind: FieldKind,
+    values: Sequence[str],
+    forms: Sequence[str],
+    known: Mapping[str, int] | None,
+    usual: int = 1,
 ) -> Column:
     written = {form: value for form, value in zip(reversed(forms), reversed(values), strict=True) if form}
     at = {form: i for i, form in enumerate(sorted(written))}
     codes = np.array([at.get(form, MISSING) for form in forms], dtype=np.int32)
     held = Counter(forms) if known is None else known
-    counts = np.array([held.get(form, 1) for form in at], dtype=np.int64)
+    counts = np.array([held.get(form, usual) for form in at], dtype=np.int64)
     if len(counts):
         codes = np.where((codes >= 0) & (counts[codes] > 0), codes, MISSING).astype(np.int32)
     return Column(

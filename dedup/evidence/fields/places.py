@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 
 from dedup.text.gazetteer import places
@@ -132,11 +132,13 @@ def _street_word(word: str) -> str:
     return _STREET_WORDS.get(word, word)
 
 
+@lru_cache(maxsize=1 << 14)
 def house_numbers(street: str) -> frozenset[str]:
     """Return the numbers in the normal form of a street."""
     return frozenset(_NUMBER.findall(street))
 
 
+@lru_cache(maxsize=1 << 14)
 def postcode_area(code: str) -> str:
     """Return the part of a postcode that names a district: all but the last three of a British code, else three."""
     is_british = len(code) >= len("M11AA") and code[0].isalpha() and not code.isalpha()

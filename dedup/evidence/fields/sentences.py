@@ -33,10 +33,13 @@ def sentence_of(piece: Piece, agreement: Agreement, table: FieldTable, pair: tup
 
 def sentence_of_names(table: FieldTable, pair: tuple[int, int]) -> str:
     """Return what the number of records with one name says, or that similar names are so often the same here."""
+    here = "here" if table.records else "where records have fields"
     code, other = table.names.codes[list(pair)]
     if code != other or code == MISSING:
-        return "how often names as similar as these are the same here"
+        return f"how often names as similar as these are the same {here}"
     count = int(table.names.counts[code])
+    if not table.records:
+        return f"records of one name {here}"
     return f"one name, held by {count:,} of {table.records:,} {plural('record', table.records)}"
 
 
@@ -65,4 +68,6 @@ def _written(column: Column, record: int) -> str:
 
 
 def _held(column: Column, record: int, count: int, records: int) -> str:
-    return f"{_written(column, record)} ({count:,} of {records:,} {plural('record', records)})"
+    """Return a value and how many records hold it, if there is a corpus."""
+    written = _written(column, record)
+    return f"{written} ({count:,} of {records:,} {plural('record', records)})" if records else written

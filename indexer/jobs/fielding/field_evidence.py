@@ -22,6 +22,7 @@ from dedup.evidence.fields.identifiers import register_of
 from dedup.evidence.scorer import logistic
 from dedup.matching.batch import Strings
 from indexer.jobs.fielding.field_candidates import Items, pairs_of_texts, pairs_within_texts, sharing_pairs
+from indexer.jobs.fielding.field_records import FieldRecords
 from indexer.jobs.reviewing.judged_items import Ints, Pairs
 
 Floats = NDArray[np.float64]
@@ -36,9 +37,14 @@ EQUAL = Explanation(
     (Contribution("the texts are equal after normalisation", EQUAL_NAMES),),
 )
 """What names say whose texts are equal."""
+BRANCHES = -0.2
+"""The most log-odds of records in two towns where branches are told apart: they are shown, but not merged."""
 OTHER_NAMES = -4.0
 """The least log-odds of names under one valid official number: a name changes sooner than a number."""
+MOST_TIMES = 100
+"""A pair of items stands for so many pairs of records at most, so that no single one decides."""
 _MORE, _LESS = "names alone tell no more than equal ones", "under one official number, other names tell less"
+_BRANCHES = "records in two towns are branches, which are told apart (--branches)"
 _CERTAIN = 1e-12
 
 
@@ -75,6 +81,7 @@ class FieldEvidence:
         judged_model: Their weights with what people judged.
         merges_branches: Whether another town does not tell records of one name apart; otherwise it always does, unless
             something else than names and places speaks for them.
+        sizes: The number of records of each item (n,), by which weights are learnt; None: one.
 
     """
 
@@ -84,6 +91,15 @@ class FieldEvidence:
     model: FieldModel | None = None
     judged_model: FieldModel | None = None
     merges_branches: bool = False
+    sizes: Ints | None = None
+
+    @classmethod
+    def of(
+        cls, records: FieldRecords, model: FieldModel | None = None, *, merges_branches: bool = False
+    ) -> FieldEvidence:
+        """Return the evidence of records of which nobody judged any."""
+        sizes = np.bincount(records.item_of)
+        return cls(records.table, records.row_of, records.text_of, model, None, merges_branches, sizes)
 
     @property
     def weights(self) -> FieldModel:
@@ -95,16 +111,18 @@ class FieldEvidence:
     def probabilities(self, pairs: Ints, of_names: Floats) -> Floats:
         """Return the probabilities of pairs of items (p, 2), given those of their names (p,)."""
         equal, log_odds = self.of_names(pairs, of_names)
-        rows, added, is_any = self.row_of[pairs], np.zeros(len(pairs)), np.zeros(len(pairs), np.bool_)
-        for model, at in self._by_rule(pairs):
-            added[at], is_any[at] = model.added(self.table, rows[at], log_odds[at])
-        return np.where(is_any, logistic(log_odds + added), np.where(equal, 1.0, of_names))
+        rows, total, is_any = self.row_of[pairs], log_odds.copy(), np.zeros(len(pairs), np.bool_)
+        for model, most, at in self._by_rule(pairs):
+            added, is_any[at], elsewhere = model.added(self.table, rows[at], log_odds[at])
+            total[at] += added
+            total[at] = np.where(elsewhere, np.minimum(total[at], most), total[at])
+        return np.where(is_any, logistic(total), np.where(equal, 1.0, of_names))
 
     def upper_bounds(self, pairs: Ints, of_names: Floats) -> Floats:
         """Return upper bounds on the probabilities, given those of the names (p,)."""
         equal, log_odds = self.of_names(pairs, of_names)
         rows, most = self.row_of[pairs], np.zeros(len(pairs))
-        for model, at in self._by_rule(pairs):
+        for model, _, at in self._by_rule(pairs):
             most[at] = model.most_added(self.table, rows[at])
         found = np.maximum(logistic(log_odds + most), of_names)
         return np.where(equal, self.probabilities(pairs, of_names), found)
@@ -114,21 +132,29 @@ class FieldEvidence:
         names = EQUAL if of_names is None else of_names
         pairs = np.array([list(pair)], np.int64)
         known = float(self._bounded(pairs, np.array([names.log_odds]))[0])
-        ((model, _),) = self._by_rule(pairs)
+        ((model, most, _),) = self._by_rule(pairs)
         rows = self.row_of[pairs]
-        if not model.added(self.table, rows, np.array([known]))[1][0]:
+        (added,), (is_any,), (elsewhere,) = model.added(self.table, rows, np.array([known]))
+        if not is_any:
             return of_names
         reasons = [*names.contributions, *model.explain(self.table, rows[0].tolist(), known)]
         if known != names.log_odds:
             reasons.append(Contribution(_MORE if known < names.log_odds else _LESS, known - names.log_odds))
+        if elsewhere and known + added > most:
+            reasons.append(Contribution(_BRANCHES, most - known - float(added)))
         total = sum(reason.log_odds for reason in reasons)
         (probability,) = logistic(np.array([total]))
         return Explanation(float(probability), names.similarity, total, tuple(reasons))
 
     def of_names(self, pairs: Ints, of_names: Floats) -> tuple[Bools, Floats]:
         """Return which texts are equal, and the log-odds of the names as fields take them."""
-        equal = self.text_of[pairs[:, 0]] == self.text_of[pairs[:, 1]]
+        equal = self.have_one_text(pairs)
         return equal, np.where(equal, EQUAL_NAMES, self._bounded(pairs, _log_odds(of_names)))
+
+    def have_one_text(self, pairs: Ints) -> Bools:
+        """Return which pairs of items (p, 2) have equal texts."""
+        result: Bools = self.text_of[pairs[:, 0]] == self.text_of[pairs[:, 1]]
+        return result
 
     def _bounded(self, pairs: Ints, log_odds: Floats) -> Floats:
         """Return log-odds of names: at most those of equal ones, and under one official number not far below even."""
@@ -136,18 +162,22 @@ class FieldEvidence:
         result: Floats = np.clip(log_odds, least, EQUAL_NAMES)
         return result
 
-    def _by_rule(self, pairs: Ints) -> Iterator[tuple[FieldModel, Ints]]:
-        """Yield weights for branches as asked for, and for pairs that share a number or a domain, and of which pairs.
+    def _by_rule(self, pairs: Ints) -> Iterator[tuple[FieldModel, float, Ints]]:
+        """Yield weights, the most log-odds of two places, and of which pairs.
 
-        These tell that two towns are two places of one.
+        A number or a domain in common tells that two places are those of one record; else they are branches, which are
+        told apart unless they are to be merged.
         """
-        if self.merges_branches:
-            yield self.weights.merging_branches(), np.arange(len(pairs))
-            return
-        is_one = self._share(pairs, (FieldKind.ID, FieldKind.PHONE, FieldKind.DOMAIN))
-        for model, chosen in ((self.weights, is_one), (self.weights.separating_branches(), ~is_one)):
+        one_number = self._share(pairs, (FieldKind.ID,))
+        one_contact = self._share(pairs, (FieldKind.PHONE, FieldKind.DOMAIN)) & ~one_number
+        rules = (
+            (self.weights.under_one_number(), np.inf, one_number),
+            (self.weights, np.inf, one_contact),
+            (self.weights, np.inf if self.merges_branches else BRANCHES, ~one_number & ~one_contact),
+        )
+        for model, most, chosen in rules:
             if chosen.any():
-                yield model, np.flatnonzero(chosen)
+                yield model.merging_branches() if self.merges_branches else model, most, np.flatnonzero(chosen)
 
     def _share(self, pairs: Ints, kinds: tuple[FieldKind, ...]) -> Bools:
         """Return which pairs of items share a valid number, a phone number or a domain (p,)."""
@@ -245,12 +275,39 @@ def compare_items(
     return Compared(all_.take(all_.probabilities >= least), comparison, len(all_.pairs))
 
 
+def compare_across(
+    found: Pairs, texts: TextComparison, evidence: FieldEvidence, items: Items, is_left: Bools, least: float
+) -> Compared:
+    """Return the pairs of an item of the left side and one of the right of at least the probability ``least``.
+
+    ``found`` are all pairs of texts across both sides whose names are near or equal, the left one first; an equal text
+    of the other side is a text of its own in ``items``, but not in ``evidence``. ``is_left`` tells of each item whether
+    it is of the left side.
+    """
+    near, of = pairs_of_texts(found.pairs, items, evidence.table)
+    evidence = _learnt(evidence, near, found.probabilities[of])
+    comparison = FieldComparison(texts, evidence)
+    shared, _ = _distinct(sharing_pairs(items, evidence.table), len(items.text_of))
+    shared = shared[is_left[shared[:, 0]] != is_left[shared[:, 1]]]
+    shared = np.where(is_left[shared[:, :1]], shared, shared[:, ::-1])
+    shared = shared[~np.isin(_keys(shared, len(items.text_of)), _keys(near, len(items.text_of)))]
+    known = Pairs(near, evidence.probabilities(near, found.probabilities[of]), found.similarities[of])
+    all_ = known.with_more(Pairs(shared, comparison.probabilities(shared), comparison.similarities(shared)))
+    return Compared(all_.take(all_.probabilities >= least), comparison, len(all_.pairs))
+
+
 def _learnt(evidence: FieldEvidence, pairs: Ints, of_names: Floats) -> FieldEvidence:
-    """Return the evidence with weights learnt among these pairs, unless it has some."""
+    """Return the evidence with weights learnt among these pairs of items and those of one item, unless it has some."""
     if evidence.model is not None:
         return evidence
-    log_odds = evidence.of_names(pairs, of_names)[1]
-    return replace(evidence, model=FieldModel.fit(evidence.table, evidence.row_of[pairs], log_odds))
+    sizes = np.ones(len(evidence.row_of), np.int64) if evidence.sizes is None else evidence.sizes
+    several = np.flatnonzero(sizes > 1)
+    within = sizes[several] * (sizes[several] - 1) // 2
+    times = np.concatenate([sizes[pairs].prod(axis=1), within])
+    pairs = np.concatenate([pairs, np.column_stack([several, several])])
+    log_odds = evidence.of_names(pairs, np.append(of_names, np.ones(len(several))))[1]
+    often = np.minimum(times, MOST_TIMES).astype(np.float64)
+    return replace(evidence, model=FieldModel.fit(evidence.table, evidence.row_of[pairs], log_odds, times=often))
 
 
 def _corrected(evidence: FieldEvidence, comparison: FieldComparison, verdicts: Ints) -> FieldEvidence:

@@ -6,7 +6,7 @@ agree, once in normal form; a text whose records differ is several items.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -77,6 +77,19 @@ class FieldRecords:
         """Return the item of each record that is not in the first item of its text, by its id."""
         further = np.flatnonzero(self.item_of >= self.n_texts)
         return dict(zip(self.record_ids[further].tolist(), self.item_of[further].tolist(), strict=True))
+
+
+def fields_in_memory(
+    normals: Sequence[str], sizes: Sequence[int], fields: Mapping[str, Field], frequencies: Frequencies | None = None
+) -> FieldRecords:
+    """Return records that are given: n texts with their numbers of records, and fields of these, text by text.
+
+    Their ids are their positions. ``frequencies`` are those of a corpus; None: these records are the corpus.
+    """
+    places = np.repeat(np.arange(len(normals)), sizes)
+    names = [normal for normal, size in zip(normals, sizes, strict=True) for _ in range(size)]
+    table = FieldTable.of(names, fields, frequencies, are_normal=True)
+    return FieldRecords(np.arange(len(places)), places, table, len(normals))
 
 
 def read_fields(

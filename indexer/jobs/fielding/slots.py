@@ -74,6 +74,14 @@ def kinds_of(slots: Sequence[Slot]) -> FieldKinds:
 def slots_of_store(store: Store) -> tuple[Slot, ...]:
     """Return the fields of the sources of a store that have records, in the order of the sources.
 
+    Raises what ``fields_of_store`` raises.
+    """
+    return slots_of(fields_of_store(store))
+
+
+def fields_of_store(store: Store) -> dict[str, FieldKinds]:
+    """Return the columns of each source of a store with records that serve as evidence, in the order of the sources.
+
     Raises:
         CorruptStore: the columns of a source are damaged.
     """
@@ -90,7 +98,21 @@ def slots_of_store(store: Store) -> tuple[Slot, ...]:
             raise damaged(f"Table store_meta does not hold the columns of source {name!r}: {error}.") from error
         if fields and records.get(name):
             found[number] = (name, fields)
-    return slots_of({name: fields for _, (name, fields) in sorted(found.items())})
+    return {name: fields for _, (name, fields) in sorted(found.items())}
+
+
+def columns_with_fields(slots: Sequence[Slot], columns: Sequence[str]) -> FieldKinds:
+    """Return those columns of a table that have the name of a field, with its kind: one for each field."""
+    kinds: dict[str, tuple[str, str]] = {}
+    for column in columns:
+        of_column = (one for one in slots if column.casefold() in _names_of(one))
+        if (slot := next(of_column, None)) is not None:
+            kinds.setdefault(slot.label, (column, str(slot.kind)))
+    return tuple(kinds.values())
+
+
+def _names_of(slot: Slot) -> set[str]:
+    return {name.casefold() for name in (slot.label, *slot.columns.values())}
 
 
 def values_by_slot(slots: tuple[Slot, ...], given: Mapping[str, str]) -> dict[str, str]:
@@ -101,9 +123,7 @@ def values_by_slot(slots: tuple[Slot, ...], given: Mapping[str, str]) -> dict[st
     """
     found: dict[str, str] = {}
     for name, value in given.items():
-        of_slot = [
-            one for one in slots if name.casefold() in {c.casefold() for c in (one.label, *one.columns.values())}
-        ]
+        of_slot = [one for one in slots if name.casefold() in _names_of(one)]
         if not of_slot:
             known = f"it has {', '.join(one.label for one in slots)}" if slots else "it has none"
             raise UsageError(

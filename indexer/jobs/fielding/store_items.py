@@ -39,7 +39,8 @@ def items_of_store(
     items = judged_items(store, judgements, text_ids, found)
     assert items is not None
     rows = rows_of_items(found, items)
-    return items, FieldEvidence(found.table, rows, items.text_of, model, merges_branches=merges_branches)
+    sizes = np.bincount(items_of_records(found, items), minlength=items.n)
+    return items, FieldEvidence(found.table, rows, items.text_of, model, None, merges_branches, sizes)
 
 
 def rows_of_items(records: FieldRecords, items: JudgedItems) -> Ints:
@@ -48,11 +49,22 @@ def rows_of_items(records: FieldRecords, items: JudgedItems) -> Ints:
     rows[: len(records.row_of)] = records.row_of
     further = {item: record_id for record_id, item in items.part_of.items() if item >= len(records.row_of)}
     if further:
-        order = np.argsort(records.record_ids)
-        wanted = np.fromiter(further.values(), np.int64, len(further))
-        found = order[np.searchsorted(records.record_ids[order], wanted)]
-        rows[np.fromiter(further, np.int64, len(further))] = found
+        rows[np.fromiter(further, np.int64, len(further))] = _rows_of(records, list(further.values()))
     return rows
+
+
+def items_of_records(records: FieldRecords, items: JudgedItems) -> Ints:
+    """Return the item of each record (r,)."""
+    found = records.places.copy()
+    if items.part_of:
+        found[_rows_of(records, list(items.part_of))] = list(items.part_of.values())
+    return found
+
+
+def _rows_of(records: FieldRecords, record_ids: Sequence[int]) -> Ints:
+    order = np.argsort(records.record_ids)
+    found: Ints = order[np.searchsorted(records.record_ids[order], np.array(record_ids, np.int64))]
+    return found
 
 
 def pinned_fields(evidence: FieldEvidence | None, slots: Sequence[Slot]) -> FieldBaseline | None:

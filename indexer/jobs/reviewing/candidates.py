@@ -8,18 +8,21 @@ an honest sample of what a report lists: what people say of it measures the repo
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import func, select
 
+from dedup.evidence.fields.agreement import marks_of
 from dedup.matching.matcher import Matcher
 from dedup.runtime.progress import Progress, no_progress
 from indexer.findings.ledger import last_report
 from indexer.jobs import increment
 from indexer.jobs.duplicates import Duplicates
+from indexer.jobs.fielding.field_evidence import FieldEvidence
+from indexer.jobs.fielding.slots import Slot, slots_of_store
 from indexer.jobs.reviewing.item_records import ItemRecords
 from indexer.jobs.reviewing.judgement_table import Identity
 from indexer.store.schema import pair_event
@@ -53,12 +56,16 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """Two records to judge; ``reason`` says why they are asked about: ``uncertain``, ``new`` or ``random``."""
+    """Two records to judge; ``reason`` says why they are asked about: ``uncertain``, ``new`` or ``random``.
+
+    ``marks`` says of the columns that are fields whether their values are the same, similar or differ.
+    """
 
     left: Record
     right: Record
     probability: float
     reason: str
+    marks: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def pair(self) -> tuple[Identity, Identity]:
@@ -77,6 +84,8 @@ class Candidates:
     items: NDArray[np.int64] = field(default_factory=lambda: np.empty((0, 2), np.int64))
     probabilities: Sequence[float] = ()
     reasons: Sequence[str] = ()
+    evidence: FieldEvidence | None = None
+    slots: Sequence[Slot] = ()
 
     def __len__(self) -> int:
         return len(self.items)
@@ -91,7 +100,15 @@ class Candidates:
                 sides = ((left, right) for left in records.get(one, ()) for right in records.get(other, ()))
                 first = next((both for both in sides if wanted in (None, both[0].source, both[1].source)), None)
                 if first is not None:
-                    yield Candidate(*first, self.probabilities[number], self.reasons[number])
+                    marks = self._marks((one, other), first)
+                    yield Candidate(*first, self.probabilities[number], self.reasons[number], marks)
+
+    def _marks(self, items: tuple[int, int], records: tuple[Record, Record]) -> dict[str, str]:
+        if self.evidence is None:
+            return {}
+        found = marks_of(self.evidence.table, self.evidence.row_of[list(items)].tolist())
+        marked = [slot for slot in self.slots if slot.label in found]
+        return {slot.columns[record.source]: found[slot.label] for slot in marked for record in records}
 
 
 def find_candidates(
@@ -118,9 +135,10 @@ def find_candidates(
         least = max(0.0, threshold - BELOW)
         found = increment.find_all(snapshots, model, min_probability=least, progress=progress)
         records = found.records_of_items()
-        counts, new = records.counts(store), _new_pairs(store)
+        counts, new, slots = records.counts(store), _new_pairs(store), slots_of_store(store)
     items, probabilities, order, reasons = _ordered(found, counts, new, threshold, asked)
-    return Candidates(workspace, asked, records, items[order], probabilities[order].tolist(), reasons)
+    listed = items[order], probabilities[order].tolist(), reasons
+    return Candidates(workspace, asked, records, *listed, found.near.evidence, slots)
 
 
 def _threshold(store: Store, model: Matcher) -> float:

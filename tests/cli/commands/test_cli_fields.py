@@ -80,3 +80,14 @@ def test_compare_with_fields() -> None:
     assert apart["probability"] < 0.5 < alone["probability"] <= one["probability"]
     assert compared("--left", "city=Ulm") == alone
     assert apart["log_odds"] == pytest.approx(sum(item["log_odds"] for item in apart["explanation"]), abs=1e-5)
+
+
+def test_a_review_says_which_fields_agree() -> None:
+    indexed("city", "vat:id", "phone")
+    result = dedup_("review", "--audit", "0", input="q\n")
+    assert result.exit_code == 0, result.output
+    lines = [line.split() for line in result.stdout.splitlines()]
+    assert any(line[:1] == ["column"] and line[-1] == "field" for line in lines)
+    assert any(line[:1] == ["city"] and line[-1] in ("same", "differs") for line in lines)
+    indexed("")
+    assert "differs" not in dedup_("review", "--audit", "0", input="q\n").stdout
