@@ -18,7 +18,7 @@ from dedup.evaluation.pair_set import PairSet
 from dedup.model import Model
 from dedup.runtime.progress import Progress
 from dedup.training.data.negatives import random_negatives
-from dedup.training.data.splitting import split
+from dedup.training.data.splitting import entity_of_text, split
 from dedup.training.toolkit.build import build
 from dedup.training.toolkit.fine_tuning import MIN_OF_EACH, Tuned, scorer_for_encoder
 from dedup.training.toolkit.model_directory import TRAINING, Described, check_output, write_network, write_scorer
@@ -43,7 +43,7 @@ def train_network(task: Task, recipe: Recipe, progress: Progress, notify: Notify
     folder = task.output / TRAINING
     if task.fresh and folder.is_dir():
         shutil.rmtree(folder)
-    recipe, training, validation, crossing = _divided(task.pairs, recipe)
+    recipe, training, validation, crossing = divided(task.pairs, recipe)
     reader = task.init.encoder.reader if task.init is not None and isinstance(task.init.encoder, OnnxEncoder) else None
     siamese = build(recipe, training.texts(), max(2, len(training.classes)), reader)
     if task.init is not None:
@@ -87,7 +87,7 @@ def _fitting(task: Task, recipe: Recipe, notify: Notify) -> Task:
     return replace(task, pairs=pairs)
 
 
-def _divided(pairs: PairSet, recipe: Recipe) -> tuple[Recipe, PairSet, PairSet, int]:
+def divided(pairs: PairSet, recipe: Recipe) -> tuple[Recipe, PairSet, PairSet, int]:
     """Hold pairs back; pairs without negatives get random ones, unless the recipe has some."""
     if pairs.labels == "binary" and pairs.positive.all():
         needs_more = recipe.objective.kind != "in-batch" and not (recipe.negatives.random or recipe.negatives.hard)
@@ -96,7 +96,7 @@ def _divided(pairs: PairSet, recipe: Recipe) -> tuple[Recipe, PairSet, PairSet, 
     training, validation = pairs.select(parts.training), pairs.select(parts.validation)
     if pairs.labels == "binary" and pairs.positive.all() and len(validation):
         each = max(1, recipe.negatives.random)  # as many as in training, so that the threshold suits them
-        more = random_negatives(validation, each, recipe.training.seed)
+        more = random_negatives(validation, each, recipe.training.seed, entity_of_text(validation))
         validation = validation.with_more([one[0] for one in more], [one[1] for one in more], 0.0)
     is_mixed = pairs.labels == "graded" or bool(len(validation) and 0 < validation.positive.sum() < len(validation))
     if not len(training) or len(validation) < 2 or not is_mixed:

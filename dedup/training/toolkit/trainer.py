@@ -64,7 +64,10 @@ class Trainer:
                 "Everything is frozen, so there is nothing to train; unfreeze a part or choose another head."
             )
         self._optimiser = torch.optim.AdamW(trained, lr=settings.learning_rate, weight_decay=settings.weight_decay)
-        self._entity = entity_of_text(training) if recipe.objective.kind == "in-batch" else {}
+        is_alone = recipe.objective.kind == "in-batch" or training.labels != "binary"
+        self._negatives = 0 if is_alone else recipe.negatives.random
+        needs_entities = self._negatives or recipe.objective.kind == "in-batch"
+        self._entity = entity_of_text(training) if needs_entities else {}
         names = _MEASURES[training.labels]
         self._measure = names.get(settings.measure, settings.measure.replace("-", "_"))
         self._step = self._epoch = self._at = self._stale = self._total = 0
@@ -143,9 +146,9 @@ class Trainer:
         data, extras = self._data()
         batches = order_of(data, self._texts, settings.batch_size, settings.balance, settings.seed + self._epoch)
         self._total = self._total or settings.epochs * len(batches)
-        weights = torch.from_numpy(weights_of(data, settings.balance)).float().to(settings.device)
+        weights = None if data.labels == "graded" else weights_of(data, settings.balance, self._negatives)
         while self._at < len(batches):
-            self._train(data, batches[self._at], weights, extras)
+            self._train(self._with_negatives(data.select(batches[self._at])), weights, extras)
             self._at += 1
             is_last = self._at == len(batches)
             self._seconds = time.monotonic() - started
@@ -181,17 +184,21 @@ class Trainer:
 
     def _refresh_negatives(self) -> None:
         negatives, seed = self._recipe.negatives, self._settings.seed + self._epoch
-        if self._training.labels != "binary" or (self._epoch % negatives.refresh_every and not negatives.random):
-            return
-        self._more = random_negatives(self._training, negatives.random, seed) if negatives.random else []
-        if negatives.hard:
-            self._more += hard_negatives(self._training, negatives.hard, seed, self.encode)
+        if self._training.labels == "binary" and negatives.hard and self._epoch % negatives.refresh_every == 0:
+            self._more = hard_negatives(self._training, negatives.hard, seed, self.encode)
 
-    def _train(self, data: PairSet, rows: NDArray[np.int64], weights: Tensor, extras: dict[str, list[str]]) -> None:
+    def _with_negatives(self, batch: PairSet) -> PairSet:
+        """Return a batch with random negatives; they are of its own texts, so they need no further encoding."""
+        if not self._negatives:
+            return batch
+        more = random_negatives(batch, self._negatives, (self._settings.seed, self._step), self._entity)
+        return batch.with_more([one[0] for one in more], [one[1] for one in more], 0.0)
+
+    def _train(self, batch: PairSet, weights: NDArray[np.float64] | None, extras: dict[str, list[str]]) -> None:
         self._siamese.train()
         for group in self._optimiser.param_groups:
             group["lr"] = self._settings.learning_rate * self._rate()
-        loss = self._loss(data, rows, weights[rows], extras)
+        loss = self._loss(batch, weights, extras)
         value = float(loss.detach())
         if not math.isfinite(value):
             raise self._diverged(f"The loss of step {self._step + 1} is {value}.")
@@ -212,20 +219,24 @@ class Trainer:
         left = max(0.0, 1 - (self._step - warm) / max(1.0, self._total - warm))
         return {"constant": 1.0, "linear": left, "cosine": (1 - math.cos(math.pi * left)) / 2}[self._settings.schedule]
 
-    def _loss(self, data: PairSet, rows: NDArray[np.int64], weights: Tensor, extras: dict[str, list[str]]) -> Tensor:
-        left, right = ([side[row] for row in rows] for side in (data.left, data.right))
-        objective, n = self._recipe.objective, len(rows)
+    def _loss(self, batch: PairSet, weights: NDArray[np.float64] | None, extras: dict[str, list[str]]) -> Tensor:
+        left, right, objective, n = batch.left, batch.right, self._recipe.objective, len(batch)
         more = [text for one in left for text in extras.get(one, ())]
-        vectors = self._encode([*left, *right, *more])
+        row = {text: at for at, text in enumerate(dict.fromkeys([*left, *right, *more]))}
+        rows = torch.tensor([row[text] for text in (*left, *right, *more)], device=self._settings.device)
+        vectors = self._encode(list(row)).index_select(0, rows)
         if objective.kind == "in-batch":
             entities = [torch.tensor([self._entity.get(text, -1 - at) for at, text in enumerate(some)])
                         for some in (left, [*right, *more])]  # fmt: skip
             same = (entities[0][:, None] == entities[1][None, :]).to(vectors.device)
             vectors = unit(vectors)
             return in_batch_loss(vectors[:n], vectors[n:], same, objective.temperature)
-        targets = torch.from_numpy(data.targets[rows]).float().to(vectors.device)
+        targets = torch.from_numpy(batch.targets).float().to(vectors.device)
         losses = objective.losses(self._siamese.head(vectors[:n], vectors[n:]), targets)
-        return (losses * weights).sum() / weights.sum()
+        if weights is None:
+            return losses.mean()
+        weighed = torch.from_numpy(weights[batch.targets.astype(np.int64)]).float().to(vectors.device)
+        return (losses * weighed).sum() / weighed.sum()
 
     def _evaluate(self) -> None:
         found = measure(self._validation, self.predict(self._validation))
@@ -256,11 +267,11 @@ class Trainer:
         pairs = self._validation
         if self._recipe.objective.kind == "in-batch":
             pairs = pairs.select(np.flatnonzero(pairs.positive))
-        ones, total = torch.ones(_CHUNK, device=self._settings.device), 0.0
+        total = 0.0
         with torch.no_grad():
             for start in range(0, len(pairs), _CHUNK):
-                rows = np.arange(start, min(start + _CHUNK, len(pairs)))
-                total += float(self._loss(pairs, rows, ones[: len(rows)], {})) * len(rows)
+                batch = pairs.select(np.arange(start, min(start + _CHUNK, len(pairs))))
+                total += float(self._loss(batch, None, {})) * len(batch)
         return total / max(1, len(pairs))
 
     def _save(self) -> None:
