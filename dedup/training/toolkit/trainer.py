@@ -31,6 +31,7 @@ from dedup.training.toolkit.scorer_task import Notify
 _PAIRS = 4_096
 _CHUNK = 256
 """Texts or pairs of a batch of an evaluation."""
+_TINY = 1e-30
 _MEASURES = {
     "binary": {"auto": "best_f1", "f1": "best_f1", "accuracy": "best_accuracy"},
     "classes": {"auto": "class_accuracy", "f1": "macro_f1", "accuracy": "class_accuracy"},
@@ -239,8 +240,8 @@ class Trainer:
         return (losses * weighed).sum() / weighed.sum()
 
     def _evaluate(self) -> None:
-        found = measure(self._validation, self.predict(self._validation))
-        found["loss"] = self._validation_loss()
+        predicted = self.predict(self._validation)
+        found = measure(self._validation, predicted) | {"loss": self._validation_loss(predicted)}
         entry = {
             "step": self._step, "epoch": self._epoch + 1, "loss": float(np.mean(self._losses)),
             "learning_rate": self._optimiser.param_groups[0]["lr"], "seconds": round(self._seconds, 3),
@@ -263,11 +264,13 @@ class Trainer:
             f"{self._seconds:,.0f} s, about {rest:,.0f} s to go"
         )
 
-    def _validation_loss(self) -> float:
-        pairs = self._validation
-        if self._recipe.objective.kind == "in-batch":
-            pairs = pairs.select(np.flatnonzero(pairs.positive))
-        total = 0.0
+    def _validation_loss(self, predicted: NDArray[np.float64]) -> float:
+        pairs, objective = self._validation, self._recipe.objective
+        if objective.kind != "in-batch":
+            found = torch.from_numpy(predicted).float()
+            found = found.clamp(min=_TINY).log() if self._siamese.head.is_classifier else found
+            return float(objective.losses(found, torch.from_numpy(pairs.targets).float()).mean())
+        pairs, total = pairs.select(np.flatnonzero(pairs.positive)), 0.0
         with torch.no_grad():
             for start in range(0, len(pairs), _CHUNK):
                 batch = pairs.select(np.arange(start, min(start + _CHUNK, len(pairs))))
