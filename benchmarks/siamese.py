@@ -195,6 +195,8 @@ def trained(
     assert model.head is not None
     compare = model.head.compare
     _, _, held, _ = divided(pairs, recipe)
+    if pairs.positive.all():  # thresholds for the mixture that is measured, whatever was learnt from
+        held = with_negatives(held.select(np.flatnonzero(held.positive)))
     return {
         **shown(measured, compare(measured.left, measured.right), held, compare(held.left, held.right)),
         "pairs learnt": len(pairs),
