@@ -26,9 +26,6 @@ from dedup.training.toolkit.recipe import Recipe
 from dedup.training.toolkit.scorer_task import Notify, Task, rounded
 from dedup.training.toolkit.trainer import Trainer
 
-TOLERANCE = 0.005
-"""Best F1 by which a new model may be worse than the shipped one before a warning says so."""
-
 
 def train_network(task: Task, recipe: Recipe, progress: Progress, notify: Notify) -> dict[str, Any]:
     """Train a network, write it as a model and return a summary.
@@ -146,8 +143,8 @@ def _compared(
 def _warn(compared: Mapping[str, Mapping[str, Any]], notify: Notify) -> None:
     based = compared.get("model it is based on", {}).get("best_f1")
     best = max(compared[name].get("best_f1", 0.0) for name in ("network", "network with scorer") if name in compared)
-    if based is not None and best < based - TOLERANCE:
+    if based is not None and best <= based:
         notify(
-            f"Warning: on the held-back pairs the new model is worse than the one it is based on (best F1 {best:.4f} "
-            f"and {based:.4f}); keep that one, or give more pairs."
+            "Warning: on the held-back pairs the new model is no better than the one it is based on (best F1 "
+            f"{best:.4f} and {based:.4f}); keep that one, or give more pairs."
         )
