@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,11 +21,13 @@ _POOL = 20_000
 """Texts among which hard negatives are looked for; more are sampled."""
 
 
-def random_negatives(pairs: PairSet, each: int, seed: int) -> list[Pair]:
-    """Return, for each positive pair, its left text with ``each`` right texts of other entities."""
-    entity = entity_of_text(pairs)
+def random_negatives(pairs: PairSet, each: int, seed: int | Sequence[int], entity: Mapping[str, int]) -> list[Pair]:
+    """Return, for each positive pair, its left text with ``each`` right texts of other entities.
+
+    ``entity`` is that of each text; pairs of a whole set have those of ``entity_of_text``.
+    """
     rows = np.flatnonzero(pairs.positive).tolist()
-    rights = [pairs.right[row] for row in rows]
+    rights = list(pairs.right)
     rng = np.random.default_rng(seed)
     found: dict[Pair, None] = {}
     for row in np.repeat(rows, each).tolist():

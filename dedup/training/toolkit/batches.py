@@ -44,12 +44,17 @@ class Texts:
         return known
 
 
-def weights_of(pairs: PairSet, balance: str) -> NDArray[np.float64]:
-    """Return the weight of each pair, (n,): 1, or with ``weights`` such that all classes weigh the same."""
-    if balance != "weights" or pairs.labels == "graded":
-        return np.ones(len(pairs))
-    counts = np.maximum(counted(pairs), 1)
-    return np.asarray((len(pairs) / len(counts) / counts)[pairs.targets.astype(np.int64)])
+def weights_of(pairs: PairSet, balance: str, negatives: int = 0) -> NDArray[np.float64]:
+    """Return the weight of a pair of each class, (classes,): 1, or such that all classes weigh the same in an epoch.
+
+    In an epoch each positive pair comes with so many random ``negatives``.
+    """
+    counts = np.array(counted(pairs), dtype=np.float64)
+    if balance == "sampling":
+        counts = np.where(counts > 0, len(pairs) / max(1, int((counts > 0).sum())), 0.0)
+    if negatives:
+        counts[0] += negatives * counts[1]
+    return np.ones(len(counts)) if balance == "none" else counts.sum() / len(counts) / np.maximum(counts, 1)
 
 
 def order_of(pairs: PairSet, texts: Texts, batch_size: int, balance: str, seed: int) -> list[NDArray[np.int64]]:
@@ -60,7 +65,7 @@ def order_of(pairs: PairSet, texts: Texts, batch_size: int, balance: str, seed: 
     rng = np.random.default_rng(seed)
     n = len(pairs)
     if balance == "sampling" and pairs.labels != "graded":
-        weights = weights_of(pairs, "weights")
+        weights = weights_of(pairs, "weights")[pairs.targets.astype(np.int64)]
         rows = rng.choice(n, n, p=weights / weights.sum())
     else:
         rows = rng.permutation(n)

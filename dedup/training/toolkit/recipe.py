@@ -40,7 +40,8 @@ class Negatives:
     """Settings of the negatives that are added to pairs labelled 0 and 1.
 
     Attributes:
-        random: For each positive pair, so many of its left texts with the right text of another entity.
+        random: For each positive pair of a batch, so many pairs of its left text and the right text of another entity
+            in that batch.
         hard: For each positive pair, so many texts of other entities that the model itself finds most similar.
         refresh_every: Epochs after which hard negatives are looked for again.
 
@@ -56,7 +57,7 @@ class Training:
     """Settings of the training loop.
 
     Attributes:
-        batch_size: Pairs of a step.
+        batch_size: Labelled pairs of a step; random negatives come on top.
         epochs: Passes over the pairs.
         learning_rate: Of AdamW (Loshchilov & Hutter 2019); the highest one of a schedule.
         schedule: ``constant``, or ``linear`` or ``cosine`` decay to 0.
@@ -282,7 +283,7 @@ def _useless(recipe: Recipe) -> Iterator[str]:
     if recipe.tower_kind == LETTERS:
         yield from ("tokens.max_length", "pooling.kind", "pooling.projection")
     if recipe.objective.kind == "in-batch":
-        yield "training.balance"
+        yield from ("training.balance", "negatives.random")
     if not recipe.negatives.hard:
         yield "negatives.refresh_every"
 

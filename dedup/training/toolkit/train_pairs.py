@@ -18,16 +18,13 @@ from dedup.evaluation.pair_set import PairSet
 from dedup.model import Model
 from dedup.runtime.progress import Progress
 from dedup.training.data.negatives import random_negatives
-from dedup.training.data.splitting import split
+from dedup.training.data.splitting import entity_of_text, split
 from dedup.training.toolkit.build import build
 from dedup.training.toolkit.fine_tuning import MIN_OF_EACH, Tuned, scorer_for_encoder, taught_scorer
 from dedup.training.toolkit.model_directory import TRAINING, Described, check_output, write_network, write_scorer
 from dedup.training.toolkit.recipe import Recipe
 from dedup.training.toolkit.scorer_task import Notify, Task, rounded
 from dedup.training.toolkit.trainer import Trainer
-
-TOLERANCE = 0.005
-"""Best F1 by which a new model may be worse than the shipped one before a warning says so."""
 
 _MADE = (
     "Note: {which}, so these measures say how well the model knows such pairs, not your duplicates; measure it on "
@@ -37,8 +34,6 @@ _FEW = (
     "Note: Only {least} held-back pairs have the rarer label, too few to fit the scorer of the index to, so it was "
     "taught by the model it is based on. Give more pairs for one of its own."
 )
-
-
 _NO_CLASS = (
     "Note: None of the classes {names} counts as the same, so the scorer of the index was taught by the model it is "
     "based on. Name those that do with --same."
@@ -68,7 +63,7 @@ def train_network(task: Task, recipe: Recipe, progress: Progress, notify: Notify
     folder = task.output / TRAINING
     if task.fresh and folder.is_dir():
         shutil.rmtree(folder)
-    recipe, training, validation, crossing, made_up = _divided(task.pairs, task.generated, recipe)
+    recipe, training, validation, crossing, made_up = divided(task.pairs, task.generated, recipe)
     reader = task.init.encoder.reader if task.init is not None and isinstance(task.init.encoder, OnnxEncoder) else None
     siamese = build(recipe, training.texts(), max(2, len(training.classes)), reader)
     if task.init is not None:
@@ -112,7 +107,7 @@ def _fitting(task: Task, recipe: Recipe, notify: Notify) -> Task:
     return replace(task, pairs=pairs)
 
 
-def _divided(pairs: PairSet, generated: int, recipe: Recipe) -> Divided:
+def divided(pairs: PairSet, generated: int, recipe: Recipe) -> Divided:
     """Hold pairs back; pairs without negatives get random ones, unless the recipe has some.
 
     The last pairs are ``generated``; they are learnt only, unless there are no others.
@@ -128,7 +123,7 @@ def _divided(pairs: PairSet, generated: int, recipe: Recipe) -> Divided:
     if pairs.labels == "binary" and len(validation) and pairs.positive[:labelled].all() and labelled:
         made = "The negatives held back are drawn at random"
         each = max(1, recipe.negatives.random)  # as many as in training, so that the threshold suits them
-        more = random_negatives(validation, each, recipe.training.seed)
+        more = random_negatives(validation, each, recipe.training.seed, entity_of_text(validation))
         validation = validation.with_more([one[0] for one in more], [one[1] for one in more], 0.0)
     is_mixed = pairs.labels == "graded" or len(np.unique(validation.targets)) > 1
     if not len(training) or len(validation) < 2 or not is_mixed:
@@ -181,14 +176,14 @@ def _compared(base: Model, validation: PairSet, own: Mapping[str, Any], tuned: T
 
 
 def _gain(compared: Mapping[str, Mapping[str, Any]], notify: Notify) -> dict[str, str]:
-    """Return by how much best F1 of an index rises with the new model; warn if it falls."""
+    """Return by how much best F1 of an index rises with the new model; warn if it does not."""
     before = compared.get("model it is based on", {}).get("best_f1")
     after = compared.get("network with scorer", compared["network"]).get("best_f1")
     if before is None or after is None:
         return {}
-    if after < before - TOLERANCE:
+    if after <= before:
         notify(
-            f"Warning: on the held-back pairs an index with the new model is worse than with the one it is based on "
+            "Warning: on the held-back pairs an index with the new model is no better than with the one it is based on "
             f"(best F1 {after:.4f} and {before:.4f}); keep that one, or give more pairs."
         )
     return {"gain in best F1": f"{after - before:+.4f}"}

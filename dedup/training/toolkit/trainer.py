@@ -31,6 +31,7 @@ from dedup.training.toolkit.scorer_task import Notify
 _PAIRS = 4_096
 _CHUNK = 256
 """Texts or pairs of a batch of an evaluation."""
+_TINY = 1e-30
 _MEASURES = {
     "binary": {"auto": "best_f1", "f1": "best_f1", "accuracy": "best_accuracy"},
     "classes": {"auto": "class_accuracy", "f1": "macro_f1", "accuracy": "class_accuracy"},
@@ -64,7 +65,10 @@ class Trainer:
                 "Everything is frozen, so there is nothing to train; unfreeze a part or choose another head."
             )
         self._optimiser = torch.optim.AdamW(trained, lr=settings.learning_rate, weight_decay=settings.weight_decay)
-        self._entity = entity_of_text(training) if recipe.objective.kind == "in-batch" else {}
+        is_alone = recipe.objective.kind == "in-batch" or training.labels != "binary"
+        self._negatives = 0 if is_alone else recipe.negatives.random
+        needs_entities = self._negatives or recipe.objective.kind == "in-batch"
+        self._entity = entity_of_text(training) if needs_entities else {}
         names = _MEASURES[training.labels]
         self._measure = names.get(settings.measure, settings.measure.replace("-", "_"))
         self._step = self._epoch = self._at = self._stale = self._total = 0
@@ -143,9 +147,9 @@ class Trainer:
         data, extras = self._data()
         batches = order_of(data, self._texts, settings.batch_size, settings.balance, settings.seed + self._epoch)
         self._total = self._total or settings.epochs * len(batches)
-        weights = torch.from_numpy(weights_of(data, settings.balance)).float().to(settings.device)
+        weights = None if data.labels == "graded" else weights_of(data, settings.balance, self._negatives)
         while self._at < len(batches):
-            self._train(data, batches[self._at], weights, extras)
+            self._train(self._with_negatives(data.select(batches[self._at])), weights, extras)
             self._at += 1
             is_last = self._at == len(batches)
             self._seconds = time.monotonic() - started
@@ -181,17 +185,21 @@ class Trainer:
 
     def _refresh_negatives(self) -> None:
         negatives, seed = self._recipe.negatives, self._settings.seed + self._epoch
-        if self._training.labels != "binary" or (self._epoch % negatives.refresh_every and not negatives.random):
-            return
-        self._more = random_negatives(self._training, negatives.random, seed) if negatives.random else []
-        if negatives.hard:
-            self._more += hard_negatives(self._training, negatives.hard, seed, self.encode)
+        if self._training.labels == "binary" and negatives.hard and self._epoch % negatives.refresh_every == 0:
+            self._more = hard_negatives(self._training, negatives.hard, seed, self.encode)
 
-    def _train(self, data: PairSet, rows: NDArray[np.int64], weights: Tensor, extras: dict[str, list[str]]) -> None:
+    def _with_negatives(self, batch: PairSet) -> PairSet:
+        """Return a batch with random negatives; they are of its own texts, so they need no further encoding."""
+        if not self._negatives:
+            return batch
+        more = random_negatives(batch, self._negatives, (self._settings.seed, self._step), self._entity)
+        return batch.with_more([one[0] for one in more], [one[1] for one in more], 0.0)
+
+    def _train(self, batch: PairSet, weights: NDArray[np.float64] | None, extras: dict[str, list[str]]) -> None:
         self._siamese.train()
         for group in self._optimiser.param_groups:
             group["lr"] = self._settings.learning_rate * self._rate()
-        loss = self._loss(data, rows, weights[rows], extras)
+        loss = self._loss(batch, weights, extras)
         value = float(loss.detach())
         if not math.isfinite(value):
             raise self._diverged(f"The loss of step {self._step + 1} is {value}.")
@@ -212,24 +220,28 @@ class Trainer:
         left = max(0.0, 1 - (self._step - warm) / max(1.0, self._total - warm))
         return {"constant": 1.0, "linear": left, "cosine": (1 - math.cos(math.pi * left)) / 2}[self._settings.schedule]
 
-    def _loss(self, data: PairSet, rows: NDArray[np.int64], weights: Tensor, extras: dict[str, list[str]]) -> Tensor:
-        left, right = ([side[row] for row in rows] for side in (data.left, data.right))
-        objective, n = self._recipe.objective, len(rows)
+    def _loss(self, batch: PairSet, weights: NDArray[np.float64] | None, extras: dict[str, list[str]]) -> Tensor:
+        left, right, objective, n = batch.left, batch.right, self._recipe.objective, len(batch)
         more = [text for one in left for text in extras.get(one, ())]
-        vectors = self._encode([*left, *right, *more])
+        row = {text: at for at, text in enumerate(dict.fromkeys([*left, *right, *more]))}
+        rows = torch.tensor([row[text] for text in (*left, *right, *more)], device=self._settings.device)
+        vectors = self._encode(list(row)).index_select(0, rows)
         if objective.kind == "in-batch":
             entities = [torch.tensor([self._entity.get(text, -1 - at) for at, text in enumerate(some)])
                         for some in (left, [*right, *more])]  # fmt: skip
             same = (entities[0][:, None] == entities[1][None, :]).to(vectors.device)
             vectors = unit(vectors)
             return in_batch_loss(vectors[:n], vectors[n:], same, objective.temperature)
-        targets = torch.from_numpy(data.targets[rows]).float().to(vectors.device)
+        targets = torch.from_numpy(batch.targets).float().to(vectors.device)
         losses = objective.losses(self._siamese.head(vectors[:n], vectors[n:]), targets)
-        return (losses * weights).sum() / weights.sum()
+        if weights is None:
+            return losses.mean()
+        weighed = torch.from_numpy(weights[batch.targets.astype(np.int64)]).float().to(vectors.device)
+        return (losses * weighed).sum() / weighed.sum()
 
     def _evaluate(self) -> None:
-        found = measure(self._validation, self.predict(self._validation))
-        found["loss"] = self._validation_loss()
+        predicted = self.predict(self._validation)
+        found = measure(self._validation, predicted) | {"loss": self._validation_loss(predicted)}
         entry = {
             "step": self._step, "epoch": self._epoch + 1, "loss": float(np.mean(self._losses)),
             "learning_rate": self._optimiser.param_groups[0]["lr"], "seconds": round(self._seconds, 3),
@@ -252,15 +264,17 @@ class Trainer:
             f"{self._seconds:,.0f} s, about {rest:,.0f} s to go"
         )
 
-    def _validation_loss(self) -> float:
-        pairs = self._validation
-        if self._recipe.objective.kind == "in-batch":
-            pairs = pairs.select(np.flatnonzero(pairs.positive))
-        ones, total = torch.ones(_CHUNK, device=self._settings.device), 0.0
+    def _validation_loss(self, predicted: NDArray[np.float64]) -> float:
+        pairs, objective = self._validation, self._recipe.objective
+        if objective.kind != "in-batch":
+            found = torch.from_numpy(predicted).float()
+            found = found.clamp(min=_TINY).log() if self._siamese.head.is_classifier else found
+            return float(objective.losses(found, torch.from_numpy(pairs.targets).float()).mean())
+        pairs, total = pairs.select(np.flatnonzero(pairs.positive)), 0.0
         with torch.no_grad():
             for start in range(0, len(pairs), _CHUNK):
-                rows = np.arange(start, min(start + _CHUNK, len(pairs)))
-                total += float(self._loss(pairs, rows, ones[: len(rows)], {})) * len(rows)
+                batch = pairs.select(np.arange(start, min(start + _CHUNK, len(pairs))))
+                total += float(self._loss(batch, None, {})) * len(batch)
         return total / max(1, len(pairs))
 
     def _save(self) -> None:

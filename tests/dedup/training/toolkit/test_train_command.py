@@ -258,6 +258,15 @@ def test_a_damaged_model_is_refused():
     assert dedup_("evaluate", "pairs.csv", "--model", "model").exit_code == 7
 
 
+@pytest.mark.parametrize("tuned", [("--preset", "word-rnn", *QUICK), ("--tune", "encoder", "--epochs", "1")])
+def test_the_command_says_so_if_a_model_is_no_better_than_the_one_before(tuned):
+    write_pairs("pairs.csv", 80)  # which the shipped model tells apart without a mistake
+    result = dedup_("train", "pairs.csv", *tuned, "--set", "training.learning_rate=1e-9", "-o", "model")
+    assert result.exit_code == 0, result.stderr
+    said = " ".join(result.stderr.split())
+    assert "the new model is no better than with the one it is based on (best F1" in said and "keep that one" in said
+
+
 def test_as_many_negatives_are_held_back_as_are_learnt():
     same = "".join(f"{left},{right}\n" for left, right, label in rows(60) if label)
     write("same.csv", "name_1,name_2,label\n" + same.replace("\n", ",1\n"))

@@ -13,18 +13,20 @@ torch = pytest.importorskip("torch")
 from named_pairs import pair_set  # noqa: E402
 from small_networks import EMBEDDED  # noqa: E402
 
+from dedup.encoder.token_reader import TokenReader  # noqa: E402
 from dedup.errors import InputRefused, UsageError  # noqa: E402
 from dedup.evaluation.pair_set import PairSet  # noqa: E402
 from dedup.runtime.progress import no_progress  # noqa: E402
 from dedup.training.data.negatives import hard_negatives, random_negatives  # noqa: E402
 from dedup.training.data.splitting import entities_of, entity_of_text, folds, split  # noqa: E402
+from dedup.training.toolkit.batches import Texts, order_of, weights_of  # noqa: E402
 from dedup.training.toolkit.build import build  # noqa: E402
 from dedup.training.toolkit.recipe import read_recipe  # noqa: E402
 from dedup.training.toolkit.trainer import Trainer  # noqa: E402
 
 SETTINGS = [
     "objective.kind=contrastive", "tower.hidden_size=5", "tower.dropout=0.3", "tower.bidirectional=true",
-    "negatives.random=1", "negatives.hard=1", "training.batch_size=8", "training.epochs=3", *EMBEDDED,
+    "negatives.hard=1", "training.batch_size=8", "training.epochs=3", *EMBEDDED,
 ]  # fmt: skip
 
 
@@ -37,7 +39,8 @@ def interruptible():
 
 
 def trainer_of(folder, changes=(), progress=no_progress, notify=lambda line: None, pairs=None):
-    recipe = read_recipe(None, None, [*SETTINGS, *changes])
+    own = [] if "objective.kind=in-batch" in changes else ["negatives.random=1"]
+    recipe = read_recipe(None, None, [*SETTINGS, *own, *changes])
     pairs = pairs or pair_set(20)
     parts = split(pairs, 0.25, 1)
     learnt = pairs.select(parts.training)
@@ -176,10 +179,44 @@ def test_pairs_of_single_texts_are_not_lost():
     assert len({*entities_of(pairs)[0].tolist()}) == 10
 
 
+@pytest.mark.parametrize("balance", ["none", "weights", "sampling"])
+def test_random_negatives_are_of_the_batch_and_cost_no_encoding(tmp_path, balance):
+    changes = ["negatives.hard=0", "negatives.random=3", f"training.balance={balance}", "training.epochs=1"]
+    siamese, trainer = trainer_of(tmp_path, changes)
+    texts, compared = [], []
+    encode, compare = siamese.encoder.forward, siamese.head.forward
+
+    def counted(inputs):
+        if siamese.training:
+            texts.append(len(inputs["tokens"]))
+        return encode(inputs)
+
+    def watched(a, b):
+        if siamese.training:
+            compared.append(len(a))
+        return compare(a, b)
+
+    siamese.encoder.forward, siamese.head.forward = counted, watched
+    trainer.fit()
+    assert max(texts) <= 16  # two for each of 8 labelled pairs
+    assert max(compared) > 16
+
+
+@pytest.mark.parametrize("negatives", [0, 1, 3])
+@pytest.mark.parametrize("balance", ["weights", "sampling"])
+def test_all_classes_weigh_the_same_with_random_negatives(balance, negatives):
+    pairs = pair_set(20).with_more([f"x{n}" for n in range(60)], [f"y{n}" for n in range(60)], 0.0)
+    weights = weights_of(pairs, balance, negatives)
+    n, texts = len(pairs), Texts(TokenReader("character", (), 20), "cpu")
+    drawn = np.concatenate([rows for seed in range(40) for rows in order_of(pairs, texts, 16, balance, seed)])
+    same = pairs.positive[drawn].sum() / len(drawn) * n
+    assert weights[1] * same == pytest.approx(weights[0] * (n - same + negatives * same), rel=0.05)
+
+
 def test_negatives_are_of_other_entities():
     pairs = pair_set(20)
     entity = entity_of_text(pairs)
-    drawn = random_negatives(pairs, 2, 1)
+    drawn = random_negatives(pairs, 2, 1, entity)
     assert len(drawn) == 40 == len({*drawn})
     code = {text: np.eye(40, dtype=np.float32)[at % 40] for at, text in enumerate(pairs.texts())}
     hard = hard_negatives(pairs, 1, 1, lambda texts: np.array([code[text] for text in texts]))
