@@ -68,8 +68,7 @@ def labelled_pairs(model: Model, path: Path) -> Labelled:
     """Read a file of labelled pairs."""
     pairs = read_pairs(path)
     similarities = pair_similarities(model.encoder, pairs.left, pairs.right)
-    texts = list(dict.fromkeys([*pairs.left, *pairs.right]))
-    return Labelled(pairs.left, pairs.right, similarities, np.array(pairs.labels), texts, 0)
+    return Labelled(pairs.left, pairs.right, similarities, np.array(pairs.labels), pairs.texts, 0)
 
 
 def labelled_clusters(model: Model, rows: Sequence[tuple[str, str]]) -> Labelled:
@@ -242,7 +241,8 @@ def persons_of_cases(model: Model, company: Model, cases: Path) -> Iterator[dict
         left, right = normalise(row["name_1"]), normalise(row["name_2"])
         near = pair_similarities(model.encoder, [left], [right])
         found, before = (float(one.compare([left], [right], near)[0]) for one in (model, company))
-        is_right = row["wanted"] == "unsure" or (found >= model.default_probability) == (row["wanted"] == "same")
+        is_unsure, is_same = 0.2 <= found <= 0.8, found >= model.default_probability
+        is_right = is_unsure if row["wanted"] == "unsure" else is_same == (row["wanted"] == "same")
         yield {
             "case": f"{row['name_1']} / {row['name_2']}",
             "wanted": row["wanted"],

@@ -50,6 +50,14 @@ def test_the_kind_decides_in_query_and_duplicates(tmp_path: Path) -> None:
         assert frozenset(("Michael Braun", "Michaela Braun")) not in found
 
 
+def test_a_surname_alone_says_little_if_many_bear_it(tmp_path: Path) -> None:
+    with neardup.Index(tmp_path) as index:
+        index.add([*PERSONS, "Selma Okonjo-Brandt", "Okonjo-Brandt", "Whitcombe"], kind="person")
+        pairs = {frozenset((pair.left.text, pair.right.text)) for pair in index.duplicates().pairs}
+        assert frozenset(("Selma Okonjo-Brandt", "Okonjo-Brandt")) in pairs
+        assert not any("Whitcombe" in pair for pair in pairs)
+
+
 def test_in_memory_as_in_an_index(tmp_path: Path) -> None:
     texts = [*PRODUCTS, "Sony digital-camera black, 12 accessories, SON120X"]
     with neardup.Index(tmp_path) as index:
