@@ -28,8 +28,8 @@ _SPELT = frozenset({"spelling", "sound", "joined", "beginning"})
 _COLUMNS = (
     "shared_names", "contained_names", "rarest_shared", "rarest_matched", "names_exchanged", "name_on_one_side",
     "names_added", "first_names_differ", "last_names_differ", "initials", "initials_differ", "other_form",
-    "lowest_spelling", "gender_differs", "generations_differ", "generation_on_one_side", "acronym", "one_word",
-    "first_name_alone", "rarity_alone",
+    "lowest_spelling", "gender_differs", "titles_differ", "generations_differ", "generation_on_one_side", "acronym",
+    "one_word", "first_name_alone", "rarity_alone",
 )  # fmt: skip
 
 
@@ -114,6 +114,7 @@ def _columns_of(pair: PersonPair, rarity: Rarity) -> tuple[float, ...]:
         float("form" in how),
         min(spellings, default=1.0),
         float("gender" in how),
+        float({pair.left.gender, pair.right.gender} == {"masculine", "feminine"}),
         float(len(generations) > 1 and "" not in generations),
         float(len(generations) > 1 and "" in generations),
         float(pair.is_acronym),
@@ -189,6 +190,11 @@ def gender_label(pair: ExplainedPersons) -> str:
     return f"names of a woman and a man: {listed(found, len)}"
 
 
+def titles_label(_: ExplainedPersons) -> str:
+    """Say that one title is a woman's and the other a man's (``Lord``, ``Lady``)."""
+    return "titles of a woman and a man"
+
+
 def generation_label(pair: ExplainedPersons) -> str:
     """Say whether generations differ."""
     return "generations differ" if pair.values["generations_differ"] else "generation in one name only"
@@ -225,6 +231,7 @@ PERSON_FEATURES = Registry((
     Feature("other_form", 0, name_measures, form_label),
     Feature("lowest_spelling", 1, name_measures, spelling_label, neutral=1.0),
     Feature("gender_differs", -1, name_measures, gender_label),
+    Feature("titles_differ", -1, name_measures, titles_label),
     Feature("generations_differ", -1, name_measures, generation_label),
     Feature("generation_on_one_side", -1, name_measures, generation_label),
     Feature("acronym", 1, name_measures, acronym_label),

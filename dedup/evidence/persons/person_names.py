@@ -35,11 +35,12 @@ _VOWELS = frozenset("aeiouh")
 
 
 class PersonTables(NamedTuple):
-    """Words of names: titles, degrees, particles; generations and given names, each by word."""
+    """Words of names: titles, degrees, particles; genders of titles, generations and given names, each by word."""
 
     titles: frozenset[str]
     degrees: frozenset[str]
     particles: frozenset[str]
+    genders: Mapping[str, str]
     generations: Mapping[str, str]
     spellings: Mapping[str, frozenset[int]]
 
@@ -47,12 +48,14 @@ class PersonTables(NamedTuple):
 class PersonName(NamedTuple):
     """A name read: its ``words`` without titles, degrees and generation, also ``joined`` without spaces.
 
-    ``generation`` is that of ``Jr.``, ``Sr.`` or ``III``, empty for none; ``initials`` the first letters of the words.
+    ``generation`` is that of ``Jr.``, ``Sr.`` or ``III``, empty for none; ``gender`` that of a title (``Lady``);
+    ``initials`` the first letters of the words.
     """
 
     words: tuple[str, ...]
     joined: str
     generation: str
+    gender: str
     initials: str
 
 
@@ -66,7 +69,8 @@ def tables() -> PersonTables:
             groups.setdefault(word, set()).add(number)
     titles, degrees, particles = (frozenset(data[key].split()) for key in ("titles", "degrees", "particles"))
     spellings = {word: frozenset(found) for word, found in groups.items()}
-    return PersonTables(titles, degrees, particles, data["generations"], spellings)
+    genders = {word: gender for gender in ("masculine", "feminine") for word in data[gender].split()}
+    return PersonTables(titles, degrees, particles, genders, data["generations"], spellings)
 
 
 @lru_cache(maxsize=_REMEMBERED)
@@ -81,7 +85,9 @@ def read(normal_form: str) -> PersonName:
         normal_form
     ]
     words = list(all_words)
+    gender = ""
     while len(words) > 1 and words[0] in known.titles:
+        gender = gender or known.genders.get(words[0], "")
         del words[0]
     generation = ""
     while len(words) > 1 and (words[-1] in known.degrees or _is_generation(words) or _is_ph_d(words)):
@@ -90,7 +96,7 @@ def read(normal_form: str) -> PersonName:
         del words[-2 if _is_ph_d(words) else -1 :]
     inner = [word for place, word in enumerate(words) if place in (0, len(words) - 1) or word not in _INNER_TITLES]
     words = inner or all_words
-    return PersonName(tuple(words), "".join(words), generation, "".join(word[0] for word in words))
+    return PersonName(tuple(words), "".join(words), generation, gender, "".join(word[0] for word in words))
 
 
 _INNER_TITLES = frozenset({"dr", "prof", "mr", "mrs", "ms", "sir", "rev"})

@@ -69,10 +69,15 @@ def _unlike(
     return found
 
 
+_FEMININE_TITLES = ("mrs", "ms", "lady")
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _COMMON, _NAMESAKES = 8, 0.6
 _ERRORS = (0.5, 0.35, 0.15)
 _SWAPPED, _SPACED, _SHORTEST, _DRAWN = 0.15, 0.3, 4, 30
+
+
+Maker = Callable[[tuple[str, ...]], list[str]]
+"""Takes the words of a name and returns those of another one."""
 
 
 class PersonPairs:
@@ -89,13 +94,13 @@ class PersonPairs:
             for number in numbers:
                 groups[number].append(word)
         self._forms = groups
-        self._same: tuple[Callable[[tuple[str, ...]], list[str]], ...] = (
+        self._same: tuple[Maker, ...] = (
             self._titled, self._reordered, self._initial, self._shorter, self._misspelt, self._misspelt,
             self._other_form,
         )  # fmt: skip
-        self._different: tuple[Callable[[tuple[str, ...]], list[str]], ...] = (
+        self._different: tuple[Maker, ...] = (
             self._other_given, self._other_surname, self._other_given, self._feminine, self._other_initial,
-            self._other_generation, self._alone, self._namesake,
+            self._other_generation, self._other_title, self._alone, self._namesake,
         )  # fmt: skip
 
     def pairs(self, number: int) -> LabelledPairs:
@@ -105,10 +110,17 @@ class PersonPairs:
             for _ in range(number):
                 maker = self._rng.choice(makers)
                 words = self._rng.choice(self._common if maker in (self._namesake, self._alone) else self._names)
-                right.append(" ".join(maker(words)))
-                left.append(" ".join((*words, "sr") if maker == self._other_generation else words))
+                made = maker(words)
+                right.append(" ".join(made))
+                left.append(" ".join(self._opposite(maker, words, made)))
                 labels.append(label)
         return LabelledPairs(left, right, labels)
+
+    def _opposite(self, maker: Maker, words: tuple[str, ...], made: Sequence[str]) -> Sequence[str]:
+        """Return the name beside the one made."""
+        if maker == self._other_title:
+            return ("mr", *made[1:])
+        return (*words, "sr") if maker == self._other_generation else words
 
     def _titled(self, words: tuple[str, ...]) -> list[str]:
         title, degree = self._rng.choice(_TITLES), self._rng.choice(_DEGREES)
@@ -176,6 +188,9 @@ class PersonPairs:
 
     def _other_generation(self, words: tuple[str, ...]) -> list[str]:
         return [*words, "jr"]
+
+    def _other_title(self, words: tuple[str, ...]) -> list[str]:
+        return [self._rng.choice(_FEMININE_TITLES), *(words if self._rng.random() < 0.5 else words[-1:])]
 
     def _alone(self, words: tuple[str, ...]) -> list[str]:
         """Return a given name, or a surname, alone."""

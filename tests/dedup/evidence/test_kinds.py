@@ -42,6 +42,8 @@ def test_one_person_is_recognised(left: str, right: str) -> None:
         ("Douglas Silveira Pereira", "Paulo Ricardo Pereira da Silveira"),
         ("Helen Marsh", "Peter Marsh"),
         ("John Smith", "Jane Smith"),
+        ("Lord Hamilton", "Lady Hamilton"),
+        ("Mr. Okonjo", "Mrs. Okonjo"),
         ("Jozef Balážik", "Jozefína Balážiková"),
         ("Γεώργιος Σαμαράς", "Γεωργία Σαμαρά"),
         ("王秀兰", "王秀英"),
