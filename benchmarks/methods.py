@@ -137,13 +137,13 @@ class Sentences:
         self._model = SentenceTransformer(str(get_model_path()), device="cpu")
 
     def scores(self, left: Texts, right: Texts) -> NDArray[Any]:
-        return np.asarray(np.einsum("ij,ij->i", self._vectors(left), self._vectors(right)))
+        return np.asarray(np.einsum("ij,ij->i", self.vectors(left), self.vectors(right)))
 
     def nearest(self, texts: Texts, rows: Rows, k: int) -> Rows:
-        vectors = self._vectors(texts)
+        vectors = self.vectors(texts)
         return _nearest(lambda block: vectors[block] @ vectors.T, rows, len(texts), k)
 
-    def _vectors(self, texts: Texts) -> NDArray[np.float32]:
+    def vectors(self, texts: Texts) -> NDArray[np.float32]:
         """Return the unit vectors, (n, 384), of texts."""
         path = self._cache / f"{hashlib.sha256(repr(list(texts)).encode()).hexdigest()[:16]}.npy"
         if not path.exists():

@@ -38,11 +38,14 @@ _GENERATED = 0.4
 """Weight of generated pairs, relative to labelled ones."""
 
 _GENERATED_PERSONS = 12_000
-_STRANGERS = 1.5
+_STRANGERS = 2.0
 """Weight of aliases beside random names, relative to those beside the nearest names of others."""
 
-_PERSONS = 0.7
-"""Weight of generated pairs of persons, relative to aliases of well-known ones, many of which are no names."""
+_PERSONS = 1.5
+"""Weight of generated pairs of persons, relative to aliases of well-known ones.
+
+Many aliases are no names, and hardly one has a typing error.
+"""
 
 _UNIT = 20.0
 _MIN_COUNT = 3
@@ -109,9 +112,9 @@ def train_kinds(
 
 def fit_texts(sets: Sequence[TextSet], encoder: Encoder, seed: int) -> dict[str, Any]:
     """Fit the scorer of texts on labelled files."""
-    every = KindData(TEXT, encoder, (text for some in sets for text in some.texts))
-    rows = [every.rows(some.pairs, [(some.texts, 1.0), ((), _WITHOUT_CORPUS)]) for some in sets]
-    generated = [every.rows(generated_of(some, seed), [(some.texts, _GENERATED)]) for some in sets]
+    every = KindData(TEXT, encoder, (text for some in sets for text in some.pairs.texts))
+    rows = [every.rows(some.pairs, [(some.pairs.texts, 1.0), ((), _WITHOUT_CORPUS)]) for some in sets]
+    generated = [every.rows(generated_of(some, seed), [(some.pairs.texts, _GENERATED)]) for some in sets]
     return _stored(TEXT, every, stacked(rows), generated)
 
 
@@ -120,11 +123,8 @@ def fit_persons(pairs: LabelledPairs, encoder: Encoder, seed: int) -> dict[str, 
     full = list(dict.fromkeys(one for one, label in zip(pairs.left, pairs.labels, strict=True) if label))
     every = KindData(PERSON, encoder, full)
     generated = PersonPairs(full, random.Random(seed)).pairs(min(_GENERATED_PERSONS, 4 * len(full)))
-    rows = [
-        every.rows(pairs, [((), 1.0)]),
-        every.rows(with_strangers(pairs, seed), [((), _STRANGERS)]),
-        every.rows(generated, [((), _PERSONS)]),
-    ]
+    sets = ((pairs, 1.0), (with_strangers(pairs, seed), _STRANGERS), (generated, _PERSONS))
+    rows = [every.rows(some, [((), weight), (some.texts, weight)]) for some, weight in sets]
     return _stored(PERSON, every, stacked(rows))
 
 

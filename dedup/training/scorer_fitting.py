@@ -171,6 +171,7 @@ def _maximise_likelihood(
     shrink and the strengths with which they do; by default 0 and ``_RIDGE``.
     """
     n_ramps, total = ramps.shape[1], weights.sum()
+    ramps = ramps.astype(np.float64)  # once, instead of in each step
     ridge = np.repeat([_RIDGE, _CLUE_RIDGE, 0.0], [n_ramps, clues.shape[1], 1])
     expected = np.zeros(len(ridge))
     if prior is not None:

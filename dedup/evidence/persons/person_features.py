@@ -24,10 +24,12 @@ _OF_PARTICLES = 0.1
 _MOST_ADDED = 3
 """Number of added names from which more say no more."""
 
+_SPELT = frozenset({"spelling", "sound", "joined", "beginning"})
 _COLUMNS = (
     "shared_names", "contained_names", "rarest_shared", "rarest_matched", "names_exchanged", "name_on_one_side",
     "names_added", "first_names_differ", "last_names_differ", "initials", "initials_differ", "other_form",
-    "lowest_spelling", "gender_differs", "generations_differ", "generation_on_one_side", "acronym", "one_word",
+    "lowest_spelling", "gender_differs", "titles_differ", "generations_differ", "generation_on_one_side", "acronym",
+    "one_word", "first_name_alone", "rarity_alone",
 )  # fmt: skip
 
 
@@ -93,7 +95,7 @@ def _columns_of(pair: PersonPair, rarity: Rarity) -> tuple[float, ...]:
     sides = [matched + rest + sum(side) for side in (left, right)]
     lower, higher = sorted((max(left, default=0.0), max(right, default=0.0)))
     how = {one.how for one in pair.matched}
-    spellings = [one.ratio for one in pair.matched if one.how in ("spelling", "sound", "beginning")]
+    spellings = [one.ratio for one in pair.matched if one.how in _SPELT]
     generations = {name.generation for name in (pair.left, pair.right)}
     are_initials = [any(len(word) == 1 for word in side) for side in (pair.left_only, pair.right_only)]
     first, last = (pair.left.words[at] in pair.left_only and pair.right.words[at] in pair.right_only for at in (0, -1))
@@ -112,11 +114,19 @@ def _columns_of(pair: PersonPair, rarity: Rarity) -> tuple[float, ...]:
         float("form" in how),
         min(spellings, default=1.0),
         float("gender" in how),
+        float({pair.left.gender, pair.right.gender} == {"masculine", "feminine"}),
         float(len(generations) > 1 and "" not in generations),
         float(len(generations) > 1 and "" in generations),
         float(pair.is_acronym),
         float(min(len(pair.left.words), len(pair.right.words)) == 1),
+        *_alone(pair, rarity),
     )
+
+
+def _alone(pair: PersonPair, rarity: Rarity) -> tuple[float, float]:
+    """Return what a name of one word beside a longer one says: many bear a given name, or a common surname."""
+    short, long = sorted((pair.left.words, pair.right.words), key=len)
+    return (float(long[0] == short[0]), rarity(short[0])) if len(short) == 1 < len(long) else (0.0, 1.0)
 
 
 def string_measures(batch: PersonBatch) -> Mapping[str, NDArray[np.float32]]:
@@ -170,7 +180,7 @@ def form_label(pair: ExplainedPersons) -> str:
 
 def spelling_label(pair: ExplainedPersons) -> str:
     """Name the names that are spelt differently."""
-    found = [f"{one.left} / {one.right}" for one in pair.pair.matched if one.how in ("spelling", "sound", "beginning")]
+    found = [f"{one.left} / {one.right}" for one in pair.pair.matched if one.how in _SPELT]
     return f"spelt differently: {listed(found, len)}"
 
 
@@ -178,6 +188,11 @@ def gender_label(pair: ExplainedPersons) -> str:
     """Name the names of which one is the feminine of the other."""
     found = [f"{one.left} / {one.right}" for one in pair.pair.matched if one.how == "gender"]
     return f"names of a woman and a man: {listed(found, len)}"
+
+
+def titles_label(_: ExplainedPersons) -> str:
+    """Say that one title is a woman's and the other a man's (``Lord``, ``Lady``)."""
+    return "titles of a woman and a man"
 
 
 def generation_label(pair: ExplainedPersons) -> str:
@@ -188,6 +203,11 @@ def generation_label(pair: ExplainedPersons) -> str:
 def acronym_label(pair: ExplainedPersons) -> str:
     """Name the initials of a whole name."""
     return f"{quote(min(pair.pair.left.joined, pair.pair.right.joined, key=len))} are the initials of the other name"
+
+
+def alone_label(pair: ExplainedPersons) -> str:
+    """Name the only word of a name."""
+    return f"{quote(min(pair.pair.left.joined, pair.pair.right.joined, key=len))} alone"
 
 
 def string_label(pair: ExplainedPersons) -> str:
@@ -211,6 +231,7 @@ PERSON_FEATURES = Registry((
     Feature("other_form", 0, name_measures, form_label),
     Feature("lowest_spelling", 1, name_measures, spelling_label, neutral=1.0),
     Feature("gender_differs", -1, name_measures, gender_label),
+    Feature("titles_differ", -1, name_measures, titles_label),
     Feature("generations_differ", -1, name_measures, generation_label),
     Feature("generation_on_one_side", -1, name_measures, generation_label),
     Feature("acronym", 1, name_measures, acronym_label),
@@ -220,5 +241,7 @@ PERSON_FEATURES = Registry((
     Feature("first_word", 1, string_measures, string_label),
     Feature("last_word", 1, string_measures, string_label),
     Feature("length", 0, string_measures, None, neutral=None),
+    Feature("first_name_alone", -1, name_measures, alone_label),
+    Feature("rarity_alone", 1, name_measures, alone_label, neutral=1.0),
 ))  # fmt: skip
 """The features of names of persons, in the order of their evidence matrix."""

@@ -7,12 +7,15 @@ The table ``data/persons.json`` was written for this project: titles, academic d
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 from importlib import resources
 from typing import NamedTuple
 
-from dedup.text.normalise import fold
+from rapidfuzz.distance import Indel
+
+from dedup.text.han import fold_around_han
 
 _REMEMBERED = 1 << 15
 _ARTICLES = frozenset({"the", "of", "and", "&"})
@@ -21,15 +24,23 @@ _SOUNDS = (
     ("th", "t"), ("dh", "d"), ("ck", "k"), ("ks", "x"), ("ou", "u"), ("oo", "u"), ("ee", "i"), ("y", "i"), ("j", "i"),
     ("w", "v"), ("q", "k"), ("c", "k"), ("z", "s"),
 )  # fmt: skip
+_SIGN_OR_WORD = re.compile("[!-~]+|[^ -~]")
+_SHORTEST_SOUND, _ALIKE_IN_SOUND = 4, 0.55
+"""Letters, and similarity as strings, from which words of one sound are taken for one."""
+
+_FEMININE_ENDINGS = ("ova", "eva", "ina", "ine", "ette", "etta")
+"""Endings of feminine forms beside ``a``: ``Novakova``, ``Josefine``, ``Claudette``."""
+
 _VOWELS = frozenset("aeiouh")
 
 
 class PersonTables(NamedTuple):
-    """Words of names: titles, degrees, particles; generations and given names, each by word."""
+    """Words of names: titles, degrees, particles; genders of titles, generations and given names, each by word."""
 
     titles: frozenset[str]
     degrees: frozenset[str]
     particles: frozenset[str]
+    genders: Mapping[str, str]
     generations: Mapping[str, str]
     spellings: Mapping[str, frozenset[int]]
 
@@ -37,12 +48,14 @@ class PersonTables(NamedTuple):
 class PersonName(NamedTuple):
     """A name read: its ``words`` without titles, degrees and generation, also ``joined`` without spaces.
 
-    ``generation`` is that of ``Jr.``, ``Sr.`` or ``III``, empty for none; ``initials`` the first letters of the words.
+    ``generation`` is that of ``Jr.``, ``Sr.`` or ``III``, empty for none; ``gender`` that of a title (``Lady``);
+    ``initials`` the first letters of the words.
     """
 
     words: tuple[str, ...]
     joined: str
     generation: str
+    gender: str
     initials: str
 
 
@@ -56,19 +69,25 @@ def tables() -> PersonTables:
             groups.setdefault(word, set()).add(number)
     titles, degrees, particles = (frozenset(data[key].split()) for key in ("titles", "degrees", "particles"))
     spellings = {word: frozenset(found) for word, found in groups.items()}
-    return PersonTables(titles, degrees, particles, data["generations"], spellings)
+    genders = {word: gender for gender in ("masculine", "feminine") for word in data[gender].split()}
+    return PersonTables(titles, degrees, particles, genders, data["generations"], spellings)
 
 
 @lru_cache(maxsize=_REMEMBERED)
 def read(normal_form: str) -> PersonName:
     """Read a normal form; there is always a word, and a name that is nothing but titles keeps them.
 
-    Titles stand before a name or after a surname (``Smith Dr John``), degrees and generations at the end.
+    Each Chinese character is a word, as nothing parts surname and given name (``王秀兰``). Titles stand before a name
+    or after a surname (``Smith Dr John``), degrees and generations at the end.
     """
     known = tables()
-    all_words = [word for word in fold(normal_form).split() if word not in _ARTICLES] or [normal_form]
+    all_words = [word for word in _SIGN_OR_WORD.findall(fold_around_han(normal_form)) if word not in _ARTICLES] or [
+        normal_form
+    ]
     words = list(all_words)
+    gender = ""
     while len(words) > 1 and words[0] in known.titles:
+        gender = gender or known.genders.get(words[0], "")
         del words[0]
     generation = ""
     while len(words) > 1 and (words[-1] in known.degrees or _is_generation(words) or _is_ph_d(words)):
@@ -77,7 +96,7 @@ def read(normal_form: str) -> PersonName:
         del words[-2 if _is_ph_d(words) else -1 :]
     inner = [word for place, word in enumerate(words) if place in (0, len(words) - 1) or word not in _INNER_TITLES]
     words = inner or all_words
-    return PersonName(tuple(words), "".join(words), generation, "".join(word[0] for word in words))
+    return PersonName(tuple(words), "".join(words), generation, gender, "".join(word[0] for word in words))
 
 
 _INNER_TITLES = frozenset({"dr", "prof", "mr", "mrs", "ms", "sir", "rev"})
@@ -103,18 +122,34 @@ def are_spellings(one: str, other: str) -> bool:
 
 
 def differ_in_gender(one: str, other: str) -> bool:
-    """Return whether one of two words is the feminine of the other (``Michaela``, ``Olga``, ``Baranova``)."""
-    if are_spellings(one, other):
+    """Return whether one of two words is the feminine of the other (``Michaela``, ``Olga``, ``Balazikova``).
+
+    The same letters in another order are a typing error.
+    """
+    if are_spellings(one, other) or sorted(one) == sorted(other):
         return False
     one, other = (word[:-1] if word.endswith("ah") else word for word in (one, other))
+    masculine, feminine = sorted((one, other), key=len)
+    if any(feminine in (masculine + ending, masculine[:-1] + ending) for ending in _FEMININE_ENDINGS):
+        return True
     if one.endswith("a") == other.endswith("a"):
         return False
     feminine, masculine = (one, other) if one.endswith("a") else (other, one)
-    return feminine[:-1] in (masculine, masculine[:-1]) or _consonants(feminine) == _consonants(masculine)
+    stems = (masculine, masculine[:-1], masculine[:-2] if masculine.endswith("s") else masculine)
+    return feminine[:-1] in stems or _consonants(feminine) == _consonants(masculine)
+
+
+def sounds_alike(one: str, other: str) -> bool:
+    """Return whether two words may be transliterations of one (``Mohammed``, ``Muhammad``); not ``John``, ``Jane``."""
+    return (
+        min(len(one), len(other)) >= _SHORTEST_SOUND
+        and _sound_of(one) == _sound_of(other)
+        and Indel.normalized_similarity(one, other) >= _ALIKE_IN_SOUND
+    )
 
 
 @lru_cache(maxsize=_REMEMBERED)
-def sound_of(word: str) -> str:
+def _sound_of(word: str) -> str:
     """Return the consonants of a word as they sound in any transliteration, with its first letter."""
     return word[:1].translate(_FIRST) + _consonants(word)
 

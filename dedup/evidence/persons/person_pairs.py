@@ -4,27 +4,29 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Literal, NamedTuple, Self
 
-from rapidfuzz.distance import Indel
+from rapidfuzz.distance import OSA, Indel
 
 from dedup.evidence.persons.person_names import (
     PersonName,
     are_spellings,
     differ_in_gender,
     read,
-    sound_of,
+    sounds_alike,
 )
 
-How = Literal["form", "sound", "spelling", "beginning", "initial", "gender"]
+How = Literal["form", "sound", "spelling", "joined", "beginning", "initial", "gender"]
 """How two words are one name: a known form, an equal sound, a similar spelling, a beginning, an initial.
 
+``joined``: one writes in one word what the other writes in two (``Van Dyke``, ``Vandyke``).
 ``gender``: one is the feminine of the other.
 """
 
-_RATIOS = {"form": 0.95, "sound": 0.9, "beginning": 0.7, "initial": 0.5, "gender": 0.3}
+_RATIOS = {"form": 0.95, "joined": 0.95, "sound": 0.9, "beginning": 0.7, "initial": 0.5, "gender": 0.3}
 _ALIKE, _SHORTEST_ALIKE = 0.75, 3
-_SHORTEST_SOUND = 4
+_SHORTEST_JOINED = 4
 _SHORTEST_BEGINNING = 3
 _LONGEST_INITIALS = 3
 
@@ -76,6 +78,7 @@ def _pair(left: PersonName, right: PersonName) -> PersonPair:
     shared = tuple((counts & others).elements())
     left_only, right_only = list((counts - others).elements()), list((others - counts).elements())
     matched = _initials(left_only, right_only, swapped=False) + _initials(right_only, left_only, swapped=True)
+    matched += _joined(left_only, right_only, swapped=False) + _joined(right_only, left_only, swapped=True)
     options = sorted(
         (
             (-found.ratio, i, j, found)
@@ -116,6 +119,21 @@ def _initials(short: list[str], long: list[str], *, swapped: bool) -> list[Match
     return found
 
 
+def _joined(parts: list[str], wholes: list[str], *, swapped: bool) -> list[Matched]:
+    """Take words out of ``wholes`` that are two words of the other name, and these out of ``parts``."""
+    found = []
+    for whole in [word for word in wholes if len(word) >= _SHORTEST_JOINED]:
+        for first, second in list(pairwise(parts)):
+            if OSA.distance(first + second, whole, score_cutoff=1) <= 1:
+                apart = f"{first} {second}"
+                wholes.remove(whole)
+                parts.remove(first)
+                parts.remove(second)
+                found.append(Matched(*((whole, apart) if swapped else (apart, whole)), "joined", _RATIOS["joined"]))
+                break
+    return found
+
+
 def _match(one: str, other: str) -> Matched | None:
     """Return how two unequal words may be one name, None if they are two."""
     how, ratio = _how(one, other)
@@ -123,18 +141,18 @@ def _match(one: str, other: str) -> Matched | None:
 
 
 def _how(one: str, other: str) -> tuple[How | None, float]:
-    if min(len(one), len(other)) == 1:
+    shorter = min(len(one), len(other))
+    if shorter == 1:
         return ("initial" if one[0] == other[0] else None), 0.0
+    if sounds_alike(one, other) and not differ_in_gender(one, other):
+        return "sound", 0.0
     if are_spellings(one, other):
         return "form", 0.0
     if differ_in_gender(one, other):
         return "gender", 0.0
-    shorter = min(len(one), len(other))
-    if shorter >= _SHORTEST_SOUND and sound_of(one) == sound_of(other):
-        return "sound", 0.0
     ratio = Indel.normalized_similarity(one, other)
-    if shorter >= _SHORTEST_ALIKE and ratio >= _ALIKE:
-        return "spelling", ratio
+    if shorter >= _SHORTEST_ALIKE and (ratio >= _ALIKE or OSA.distance(one, other, score_cutoff=1) <= 1):
+        return "spelling", max(ratio, _ALIKE)
     if shorter >= _SHORTEST_BEGINNING and (one.startswith(other) or other.startswith(one)):
         return "beginning", 0.0
     return None, 0.0

@@ -38,6 +38,9 @@ _SHORTEST_NAME = 3
 _WORDS_OF_TEXT = 5.6
 """Mean number of words, from which rows are no names; two signs of a script without spaces count as one word."""
 
+_WORDS_OF_DOCUMENTS = 15.0
+"""The same for rows that are no names whatever they hold."""
+
 _NUMBERED, _WORDS_WITH_NUMBERS = 0.5, 4.0
 """The same for rows of which this share has a number."""
 
@@ -55,6 +58,8 @@ def detect_kind(normal_forms: Sequence[str]) -> str:
     if len(rows) < SMALLEST:
         return "company"
     forms, persons, numbers, words = (sum(column) / len(rows) for column in zip(*rows, strict=True))
+    if words >= _WORDS_OF_DOCUMENTS:
+        return "text"
     if forms >= _WITH_FORMS:
         return "text" if numbers >= _NUMBERED_RECORDS and words >= _WORDS_OF_TEXT else "company"
     if persons >= _PERSONS:

@@ -21,7 +21,7 @@ from dedup.evidence.name_pairs import string_similarities
 from dedup.evidence.phrases import listed, plural, quoted
 from dedup.evidence.texts.rarity import Rarity, rarity_in
 from dedup.evidence.texts.text_pairs import TextPair, pair_texts
-from dedup.evidence.texts.text_words import COLOURS, is_model_number, is_number, is_unit, is_year
+from dedup.evidence.texts.text_words import COLOURS, is_counter, is_model_number, is_number, is_unit, is_year
 from dedup.text.word_weights import WordModel
 
 _HEAD = 5
@@ -138,8 +138,7 @@ def _numbers(pair: TextPair, rarity: Rarity) -> tuple[float, ...]:
     years = [any(map(is_year, side)) for side in (pair.shared, left, right)]
     equal, different = _quantities(pair)
     n_equal, n_left, n_right = map(len, numbers)
-    rest = [[word for word in side if not _is_numeric(word)] for side in (left, right)]
-    are_bare = not any(rest) and not pair.respelt
+    are_bare = not pair.respelt and _are_numbers([*left, *right])
     colours = [{COLOURS[word] for word in side if word in COLOURS} for side in (left, right)]
     return (
         max(shared_codes, default=0.0),
@@ -154,6 +153,13 @@ def _numbers(pair: TextPair, rarity: Rarity) -> tuple[float, ...]:
         float(years[1] and years[2] and not years[0]),
         float(bool(colours[0]) and bool(colours[1]) and colours[0].isdisjoint(colours[1])),
     )
+
+
+def _are_numbers(words: Sequence[str]) -> bool:
+    """Return whether words are nothing but numbers, what they count, and parts of model numbers (``kx tg9343t``)."""
+    codes = [word for word in words if is_model_number(word)]
+    rest = (word for word in words if not (_is_numeric(word) or is_counter(word)))
+    return all(any(word in code for code in codes) for word in rest)
 
 
 def _is_numeric(word: str) -> bool:

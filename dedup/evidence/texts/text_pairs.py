@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import NamedTuple, Self
 
 from rapidfuzz.distance import Indel
@@ -84,7 +85,7 @@ def _pair(left: TextWords, right: TextWords) -> TextPair:
     respelt: list[Spelt] = []
     if left_only and right_only:
         joined = _joined(left_only, right_only, right.words) + _joined(right_only, left_only, left.words)
-        numbers = _numbers(left_only, right_only, right.joined) + _numbers(right_only, left_only, left.joined)
+        numbers = _numbers(left_only, right_only, right) + _numbers(right_only, left_only, left)
         respelt, left_only, right_only = _respelt(left_only, right_only)
     return TextPair(
         *(left, right, shared, tuple(joined), tuple(respelt), tuple(numbers), tuple(left_only), tuple(right_only))
@@ -106,21 +107,25 @@ def _joined(wholes: list[str], parts: list[str], words: Sequence[str]) -> list[s
     return found
 
 
-def _numbers(words: list[str], opposite: list[str], joined: str) -> list[ModelNumber]:
-    """Take the model numbers out of ``words`` that the other text has ``joined``, at least their beginning.
+def _numbers(words: list[str], opposite: list[str], other: TextWords) -> list[ModelNumber]:
+    """Take the model numbers out of ``words`` that the other text has in one or several words, or their beginning.
 
-    The words of the other text that make up the number are taken out of ``opposite``.
+    A number that goes on otherwise is another one (``kxtg9341t``, ``kxtg9343t``). The words of the other text that
+    make up the number are taken out of ``opposite``.
     """
     found = []
+    ends = frozenset(accumulate(map(len, other.words)))
     for word in [word for word in words if is_model_number(word)]:
         least = max(_SHORTEST_PART, round(_LEAST_PART * len(word)))
         for size in range(len(word), least - 1, -1):
             part = word[:size]
-            if part in joined and not part.isalpha():
+            if not part.isalpha() and any(
+                match.start() + size in ends for match in re.finditer(f"(?={re.escape(part)})", other.joined)
+            ):
                 words.remove(word)
                 found.append(ModelNumber(word, size / len(word)))
-                for other in [o for o in opposite if (len(o) > 1 and o in word) or o.startswith(part)]:
-                    opposite.remove(other)
+                for piece in [o for o in opposite if (len(o) > 1 and o in word) or o.startswith(part)]:
+                    opposite.remove(piece)
                 break
     return found
 

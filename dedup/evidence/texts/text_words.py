@@ -45,6 +45,11 @@ _NUMBERED = frozenset({
 })  # fmt: skip
 """Words before a roman numeral; elsewhere it may be an initial."""
 
+_COUNTERS = _NUMBERED | {"vol", "disc", "disk"}
+_SAME = {"volume": "vol", "volumes": "vol", "ii": "2", "iii": "3"}
+"""Words written in several ways; the other roman numerals mean numbers behind some words only."""
+
+_MOJIBAKE = frozenset("ãâ")
 _NUMBER_AND_UNIT = re.compile(r"(\d+)([a-z]+)$")
 _WORD_AND_NUMBER = re.compile(r"(vol|volume|part|pt|cd|disc|disk|no|nr|chapter|book)(\d{1,3})$")
 _WITHOUT_SPACES = re.compile("[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]|[^\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+")
@@ -64,8 +69,8 @@ class TextWords(NamedTuple):
 def read(normal_form: str) -> TextWords:
     """Read a normal form; there is always a word.
 
-    ``10in``, ``10 inches`` and ``10 in`` give the same two words, ``vol 2`` and ``vol ii`` too. Texts without spaces
-    are read sign by sign.
+    ``10in``, ``10 inches`` and ``10 in`` give the same two words, ``vol 2`` and ``volume ii`` too; ``7.0`` is ``7``.
+    Texts without spaces are read sign by sign.
     """
     words: list[str] = []
     for word in _spelt(normal_form):
@@ -73,22 +78,23 @@ def read(normal_form: str) -> TextWords:
         if (apart := _NUMBER_AND_UNIT.match(word)) and apart[2] in _UNIT_OF:
             words += [apart[1], _UNIT_OF[apart[2]]]
         elif apart := _WORD_AND_NUMBER.match(word):
-            words += [_UNIT_OF.get(apart[1], apart[1]), apart[2]]
+            words += [_SAME.get(apart[1]) or _UNIT_OF.get(apart[1], apart[1]), apart[2]]
         elif word in _ROMAN and before in _NUMBERED:
             words.append(_ROMAN[word])
         elif word == "in" and not before.isdigit():
             words.append("_in")  # the preposition is no inch
-        elif word not in _IGNORED:
-            words.append(_UNIT_OF.get(word, word))
+        elif word not in _IGNORED and not (word == "0" and before.isdigit()):
+            words.append(_SAME.get(word) or _UNIT_OF.get(word, word))
     words = words or [normal_form]
     return TextWords(tuple(words), "".join(words))
 
 
 def _spelt(normal_form: str) -> Iterator[str]:
+    """Yield words folded to ASCII; the remains of UTF-8 read as Latin-1 (``ãã``) are all alike, and left out."""
     for word in normal_form.split():
         if word.isascii():
             yield word
-        else:
+        elif sum(char in _MOJIBAKE for char in word) * 2 < len(word):
             yield from (part if stands_alone(part) else fold(part) for part in _WITHOUT_SPACES.findall(word))
 
 
@@ -105,6 +111,11 @@ def words_of(normal_form: str) -> tuple[str, ...]:
 def is_unit(word: str) -> bool:
     """Return whether a word is a unit, by the name under which ``read`` gives it."""
     return word in _SYNONYMS
+
+
+def is_counter(word: str) -> bool:
+    """Return whether a word says what a number beside it counts (``vol``, ``part``)."""
+    return word in _COUNTERS
 
 
 def is_year(word: str) -> bool:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import random
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+
+from rapidfuzz import fuzz
 
 from dedup.encoder.cosine import exact_neighbours
 from dedup.encoder.onnx import Encoder
-from dedup.evidence.persons.person_names import read, tables
+from dedup.evidence.persons.person_names import read, sounds_alike, tables
 from dedup.training.data.sources import LabelledPairs, is_one_in, read_pairs
 
 _NEIGHBOURS = 12
@@ -66,23 +69,38 @@ def _unlike(
     return found
 
 
+_FEMININE_TITLES = ("mrs", "ms", "lady")
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"
+_COMMON, _NAMESAKES = 8, 0.6
+_ERRORS = (0.5, 0.35, 0.15)
+_SWAPPED, _SPACED, _SHORTEST, _DRAWN = 0.15, 0.3, 4, 30
+
+
+Maker = Callable[[tuple[str, ...]], list[str]]
+"""Takes the words of a name and returns those of another one."""
+
+
 class PersonPairs:
     """Generates pairs of names of persons: written otherwise, and of others with a part of the name in common."""
 
     def __init__(self, names: Sequence[str], rng: random.Random) -> None:
         self._names = [words for name in names if 2 <= len(words := read(name).words) <= 4]
         self._rng = rng
+        surnames = Counter(words[-1] for words in self._names)
+        common = [words for words in self._names if surnames[words[-1]] >= _COMMON and words[0] in tables().spellings]
+        self._common = common or self._names
         groups: defaultdict[int, list[str]] = defaultdict(list)
         for word, numbers in tables().spellings.items():
             for number in numbers:
                 groups[number].append(word)
         self._forms = groups
-        self._same: tuple[Callable[[tuple[str, ...]], list[str]], ...] = (
-            self._titled, self._reordered, self._initial, self._shorter, self._misspelt, self._other_form,
+        self._same: tuple[Maker, ...] = (
+            self._titled, self._reordered, self._initial, self._shorter, self._misspelt, self._misspelt,
+            self._other_form,
         )  # fmt: skip
-        self._different: tuple[Callable[[tuple[str, ...]], list[str]], ...] = (
+        self._different: tuple[Maker, ...] = (
             self._other_given, self._other_surname, self._other_given, self._feminine, self._other_initial,
-            self._other_generation,
+            self._other_generation, self._other_title, self._alone, self._namesake,
         )  # fmt: skip
 
     def pairs(self, number: int) -> LabelledPairs:
@@ -90,12 +108,19 @@ class PersonPairs:
         left, right, labels = [], [], []
         for label, makers in ((1, self._same), (0, self._different)):
             for _ in range(number):
-                words = self._rng.choice(self._names)
                 maker = self._rng.choice(makers)
-                right.append(" ".join(maker(words)))
-                left.append(" ".join((*words, "sr") if maker == self._other_generation else words))
+                words = self._rng.choice(self._common if maker in (self._namesake, self._alone) else self._names)
+                made = maker(words)
+                right.append(" ".join(made))
+                left.append(" ".join(self._opposite(maker, words, made)))
                 labels.append(label)
         return LabelledPairs(left, right, labels)
+
+    def _opposite(self, maker: Maker, words: tuple[str, ...], made: Sequence[str]) -> Sequence[str]:
+        """Return the name beside the one made."""
+        if maker == self._other_title:
+            return ("mr", *made[1:])
+        return (*words, "sr") if maker == self._other_generation else words
 
     def _titled(self, words: tuple[str, ...]) -> list[str]:
         title, degree = self._rng.choice(_TITLES), self._rng.choice(_DEGREES)
@@ -105,40 +130,52 @@ class PersonPairs:
     def _reordered(self, words: tuple[str, ...]) -> list[str]:
         return [words[-1], *words[:-1]]
 
+    def _namesake(self, words: tuple[str, ...]) -> list[str]:
+        """Return the name of another person who bears a common surname, and a form of the given name or its initial."""
+        return self._other_form(words) if self._rng.random() < _NAMESAKES else [words[0][0], words[-1]]
+
     def _initial(self, words: tuple[str, ...]) -> list[str]:
         if len(words) > 2 and self._rng.random() < 0.6:
             return [words[0], *(word[0] for word in words[1:-1]), words[-1]]
-        return [words[0][0], *words[1:]]
+        return [*(word[0] for word in words[:-1]), words[-1]]
 
     def _shorter(self, words: tuple[str, ...]) -> list[str]:
         return [words[0], words[-1]] if len(words) > 2 else self._reordered(words)
 
     def _misspelt(self, words: tuple[str, ...]) -> list[str]:
-        at = self._rng.randrange(len(words))
-        word = words[at]
-        if len(word) < 5:
-            return self._reordered(words)
-        place = self._rng.randrange(1, len(word) - 1)
-        spelt = self._rng.choice((word[:place] + word[place + 1 :], word[:place] + word[place] + word[place:]))
-        return [*words[:at], spelt, *words[at + 1 :]]
+        """Return a name with one to three typing errors; a letter, or the space of an error, in any word."""
+        spelt = list(" ".join(self._reordered(words) if self._rng.random() < _SWAPPED else words))
+        for _ in range(self._rng.choices((1, 2, 3), _ERRORS)[0]):
+            at, letter = self._rng.randrange(len(spelt)), self._rng.choice(_LETTERS)
+            error = self._rng.randrange(5)
+            if error == 0:
+                spelt.insert(at, letter)
+            elif error == 1 and len(spelt) > _SHORTEST:
+                del spelt[at]
+            elif error == 2 and at + 1 < len(spelt):
+                spelt[at : at + 2] = spelt[at + 1], spelt[at]
+            elif error == 3 and self._rng.random() < _SPACED:
+                spelt.insert(at, " ")
+            else:
+                spelt[at] = letter
+        return "".join(spelt).split()
 
     def _other_form(self, words: tuple[str, ...]) -> list[str]:
         numbers = sorted(tables().spellings.get(words[0], ()))
-        forms = [form for number in numbers for form in self._forms[number] if form != words[0]]
+        forms = [form for number in numbers for form in self._forms[number] if not sounds_alike(form, words[0])]
         return [self._rng.choice(forms), *words[1:]] if forms else self._titled(words)
 
     def _other_given(self, words: tuple[str, ...]) -> list[str]:
-        return (
-            [self._rng.choice(self._names)[0], *words[1:]]
-            if self._rng.random() < 0.7
-            else [
-                self._rng.choice(self._names)[0],
-                words[-1],
-            ]
-        )
+        given = self._other(words[0], 0)
+        return [given, *words[1:]] if self._rng.random() < 0.7 else [given, words[-1]]
 
     def _other_surname(self, words: tuple[str, ...]) -> list[str]:
-        return [*words[:-1], self._rng.choice(self._names)[-1]]
+        return [*words[:-1], self._other(words[-1], -1)]
+
+    def _other(self, word: str, place: int) -> str:
+        """Return the name of another person, half the time the most alike of several."""
+        drawn = self._rng.choices(self._names, k=_DRAWN if self._rng.random() < 0.5 else 1)
+        return max((name[place] for name in drawn if name[place] != word), key=partial(fuzz.ratio, word), default="x")
 
     def _feminine(self, words: tuple[str, ...]) -> list[str]:
         first = words[0]
@@ -151,3 +188,10 @@ class PersonPairs:
 
     def _other_generation(self, words: tuple[str, ...]) -> list[str]:
         return [*words, "jr"]
+
+    def _other_title(self, words: tuple[str, ...]) -> list[str]:
+        return [self._rng.choice(_FEMININE_TITLES), *(words if self._rng.random() < 0.5 else words[-1:])]
+
+    def _alone(self, words: tuple[str, ...]) -> list[str]:
+        """Return a given name, or a surname, alone."""
+        return [words[0] if self._rng.random() < 0.5 else words[-1]]

@@ -87,6 +87,11 @@ class LabelledPairs:
     right: list[str]
     labels: list[int]
 
+    @property
+    def texts(self) -> list[str]:
+        """The distinct texts, which are their corpus."""
+        return list(dict.fromkeys([*self.left, *self.right]))
+
     def select(self, keep: Sequence[bool]) -> LabelledPairs:
         """Return the pairs where ``keep`` is true, in order."""
         return LabelledPairs(

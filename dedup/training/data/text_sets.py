@@ -35,11 +35,6 @@ class TextSet:
     name: str
     pairs: LabelledPairs
 
-    @property
-    def texts(self) -> list[str]:
-        """The distinct texts, which are its corpus."""
-        return list(dict.fromkeys([*self.pairs.left, *self.pairs.right]))
-
 
 def read_text_sets(data: Path) -> list[TextSet]:
     """Return the labelled files that the folder ``data`` has."""
@@ -53,7 +48,7 @@ def generated_of(some: TextSet, seed: int) -> LabelledPairs:
     Labelled pairs seldom differ in a number alone.
     """
     rng = random.Random(f"{seed} {some.name}")
-    texts = some.texts
+    texts = some.pairs.texts
     left, right, labels = [], [], []
     for text in rng.sample(texts, min(_GENERATED, len(texts))):
         words = text.split()

@@ -18,11 +18,19 @@ PRODUCTS = [
     for colour in COLOURS
     for number in (12, 40)
 ]
+NOTICES = [
+    f"This {goods} is provided as is by {brand} Inc. and its suppliers, without warranty of any kind, express or "
+    f"implied, for {colour} or other use, and in no event shall they be liable."
+    for goods in GOODS
+    for brand in SURNAMES
+    for colour in COLOURS
+]
 COMPANIES = [f"{surname} {trade} GmbH" for surname in SURNAMES for trade in ("Bau", "Handel", "Logistik", "Werke")]
 
 
 @pytest.mark.parametrize(
-    ("texts", "kind"), [(PERSONS, "person"), (PRODUCTS, "text"), (COMPANIES, "company"), (PERSONS[:20], "company")]
+    ("texts", "kind"),
+    [(PERSONS, "person"), (PRODUCTS, "text"), (COMPANIES, "company"), (NOTICES, "text"), (PERSONS[:20], "company")],
 )
 def test_the_kind_is_detected_and_said(tmp_path: Path, texts: list[str], kind: str) -> None:
     with neardup.Index(tmp_path) as index:
@@ -48,6 +56,14 @@ def test_the_kind_decides_in_query_and_duplicates(tmp_path: Path) -> None:
         found = {frozenset((pair.left.text, pair.right.text)) for pair in index.duplicates().pairs}
         assert frozenset(("Dr. Helen Marsh MD", "Helen Marsh")) in found
         assert frozenset(("Michael Braun", "Michaela Braun")) not in found
+
+
+def test_a_surname_alone_says_little_if_many_bear_it(tmp_path: Path) -> None:
+    with neardup.Index(tmp_path) as index:
+        index.add([*PERSONS, "Selma Okonjo-Brandt", "Okonjo-Brandt", "Whitcombe"], kind="person")
+        pairs = {frozenset((pair.left.text, pair.right.text)) for pair in index.duplicates().pairs}
+        assert frozenset(("Selma Okonjo-Brandt", "Okonjo-Brandt")) in pairs
+        assert not any("Whitcombe" in pair for pair in pairs)
 
 
 def test_in_memory_as_in_an_index(tmp_path: Path) -> None:
