@@ -46,6 +46,8 @@ MOST_TIMES = 100
 _MORE, _LESS = "names alone tell no more than equal ones", "under one official number, other names tell less"
 _BRANCHES = "records in two towns are branches, which are told apart (--branches)"
 _CERTAIN = 1e-12
+_AT_ONCE = 200_000
+"""Pairs that are compared at once."""
 
 
 class TextComparison(Protocol):
@@ -110,6 +112,13 @@ class FieldEvidence:
 
     def probabilities(self, pairs: Ints, of_names: Floats) -> Floats:
         """Return the probabilities of pairs of items (p, 2), given those of their names (p,)."""
+        found = np.empty(len(pairs))
+        for start in range(0, len(pairs), _AT_ONCE):  # the values of all pairs at once would take gigabytes
+            block = slice(start, start + _AT_ONCE)
+            found[block] = self._probabilities(pairs[block], of_names[block])
+        return found
+
+    def _probabilities(self, pairs: Ints, of_names: Floats) -> Floats:
         equal, log_odds = self.of_names(pairs, of_names)
         rows, total, is_any = self.row_of[pairs], log_odds.copy(), np.zeros(len(pairs), np.bool_)
         for model, most, at in self._by_rule(pairs):

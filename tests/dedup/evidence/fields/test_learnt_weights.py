@@ -36,7 +36,7 @@ def test_known_weights_are_found(same: float, different: float, seed: int) -> No
     model = FieldModel.fit(table, pairs, name_log_odds)
     for label in KINDS:
         agrees, _, differs = model.pieces[label].levels
-        assert agrees == pytest.approx(np.log(same / different), abs=0.35)
+        assert agrees == pytest.approx(np.log(same / different), abs=0.5)  # shrunk, and 6,000 pairs vary
         assert differs == pytest.approx(np.log((1 - same) / (1 - different)), abs=0.45)
 
 
