@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from typing import Any, Unpack
 
 from dedup.matching.matcher import Matcher
@@ -18,15 +19,16 @@ from indexer.store.runs import Run
 from indexer.store.workspace import Workspace
 
 
-class Findings:
+class Findings(ABC):
     """The reports and judgements of an ``Index``."""
 
     _workspace: Workspace
     _progress: ProgressOption
 
     @property
+    @abstractmethod
     def _model(self) -> Matcher:
-        raise NotImplementedError
+        """The model to report with."""
 
     def judge(
         self,
