@@ -25,7 +25,8 @@ from dedup.evaluation.measures import best_f1, expected_calibration_error
 from dedup.evidence.fields.agreement import pieces_of
 from dedup.evidence.fields.field_kinds import FieldKind
 from dedup.evidence.fields.field_model import EQUAL_NAMES, FieldModel
-from dedup.evidence.fields.field_table import Field, FieldTable
+from dedup.evidence.fields.field_table import FieldTable
+from dedup.evidence.fields.normal_forms import Field
 from dedup.evidence.scorer import logistic
 from dedup.model import Model, load_model
 from dedup.text.normalise import normalise

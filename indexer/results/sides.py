@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from dedup.evidence.fields.field_table import Field, Frequencies
+from dedup.evidence.fields.field_table import Frequencies
+from dedup.evidence.fields.normal_forms import Field
 from indexer.jobs.fielding.field_records import FieldRecords, fields_in_memory
 from indexer.jobs.fielding.slots import Slot
 from indexer.jobs.query import searchable_rows

@@ -14,11 +14,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from rapidfuzz.distance import OSA
+from rapidfuzz.process import cpdist
 
 from dedup.evidence.fields.contacts import LOCAL_DIGITS, label_of
 from dedup.evidence.fields.field_kinds import PLACES, FieldKind
-from dedup.evidence.fields.field_table import MISSING, Codes, Column, FieldTable
+from dedup.evidence.fields.field_table import MISSING, Column, FieldTable
 from dedup.evidence.fields.identifiers import number_in, register_of
+from dedup.evidence.fields.normal_forms import Codes
 from dedup.evidence.fields.places import house_numbers, postcode_area
 from dedup.text.names import parse
 
@@ -149,14 +151,14 @@ def _compare(kind: FieldKind, left: Column, right: Column, pairs: Pairs) -> Leve
     levels = np.full(len(pairs), MISSING, dtype=np.int8)
     both = np.flatnonzero((codes[0] != MISSING) & (codes[1] != MISSING))
     of_pair, back = _distinct(codes[0][both], codes[1][both], len(right.forms))
-    forms = [left.forms[i] for i in of_pair[0]], [right.forms[i] for i in of_pair[1]]
+    equal = of_pair[0] == of_pair[1] if left is right else left.forms[of_pair[0]] == right.forms[of_pair[1]]
     found = np.full(len(of_pair[0]), worst, dtype=np.int8)
-    equal = np.array([one == other for one, other in zip(*forms, strict=True)], dtype=bool)
     found[equal] = SAME
     rest = np.flatnonzero(~equal)
-    found[rest] = _UNEQUAL[kind]([forms[0][i] for i in rest], [forms[1][i] for i in rest])
+    found[rest] = _UNEQUAL[kind](left.forms[of_pair[0][rest]].tolist(), right.forms[of_pair[1][rest]].tolist())
     if kind is FieldKind.ID:
-        found[np.array([same and not register_of(form) for same, form in zip(equal, forms[0], strict=True)], bool)] = 1
+        same = np.flatnonzero(equal)
+        found[same] = [SAME if register_of(form) else 1 for form in left.forms[of_pair[0][same]].tolist()]
     levels[both] = found[back]
     return levels
 
@@ -167,15 +169,15 @@ def _distinct(left: Codes, right: Codes, n: int) -> tuple[tuple[Pairs, Pairs], N
     return divmod(keys, max(n, 1)), back
 
 
-def _similar(left: Sequence[str], right: Sequence[str]) -> NDArray[np.float64]:
-    """Return how alike strings are, 0 to 1, where exchanged neighbours are one edit."""
-    pairs = zip(left, right, strict=True)
-    return np.array([OSA.normalized_similarity(one, other) for one, other in pairs], dtype=np.float64)
+def _alike(left: Sequence[str], right: Sequence[str], least: float) -> NDArray[np.bool_]:
+    """Return which strings have at least this similarity, 0 to 1, where exchanged neighbours are one edit."""
+    similar = cpdist(left, right, scorer=OSA.normalized_similarity, dtype=np.float64)  # a cut-off would be rounded
+    return np.asarray(similar) >= least
 
 
 def _edits(left: Sequence[str], right: Sequence[str]) -> NDArray[np.int64]:
-    pairs = zip(left, right, strict=True)
-    return np.array([OSA.distance(one, other, score_cutoff=2) for one, other in pairs], dtype=np.int64)
+    """Return the number of edits, 3 for more than two."""
+    return np.asarray(cpdist(left, right, scorer=OSA.distance, score_cutoff=2, dtype=np.int64))
 
 
 def _ids(left: Sequence[str], right: Sequence[str]) -> Levels:
@@ -225,13 +227,13 @@ def _numbers(left: Sequence[str], right: Sequence[str]) -> Levels:
 
 
 def _texts(left: Sequence[str], right: Sequence[str]) -> Levels:
-    return np.where(_similar(left, right) >= _ALIKE, 1, 2).astype(np.int8)
+    return np.where(_alike(left, right, _ALIKE), 1, 2).astype(np.int8)
 
 
 def _names(left: Sequence[str], right: Sequence[str]) -> Levels:
     cores = [parse(form).core for form in left], [parse(form).core for form in right]
     equal = np.array([one == other for one, other in zip(*cores, strict=True)], dtype=bool)
-    return np.select([equal, _similar(*cores) >= _ALIKE_NAME], [SAME, 1], 2).astype(np.int8)
+    return np.select([equal, _alike(*cores, _ALIKE_NAME)], [SAME, 1], 2).astype(np.int8)
 
 
 def _only_equal(left: Sequence[str], right: Sequence[str]) -> Levels:
@@ -241,7 +243,7 @@ def _only_equal(left: Sequence[str], right: Sequence[str]) -> Levels:
 def _cities(left: Sequence[str], right: Sequence[str]) -> Levels:
     pairs = zip(left, right, strict=True)
     longer = [f"{one} ".startswith(f"{other} ") or f"{other} ".startswith(f"{one} ") for one, other in pairs]
-    return np.where(np.array(longer, dtype=bool) | (_similar(left, right) >= _ALIKE_CITY), 1, 2).astype(np.int8)
+    return np.where(np.array(longer, dtype=bool) | _alike(left, right, _ALIKE_CITY), 1, 2).astype(np.int8)
 
 
 def _postcodes(left: Sequence[str], right: Sequence[str]) -> Levels:
@@ -252,11 +254,13 @@ def _postcodes(left: Sequence[str], right: Sequence[str]) -> Levels:
 
 def _streets(left: Sequence[str], right: Sequence[str]) -> Levels:
     """One is near if its house numbers agree and its words are alike, or if it is the beginning of the other."""
-    numbers = [house_numbers(form) for form in left], [house_numbers(form) for form in right]
-    agree = np.array([not (a or b) or bool(a & b) for a, b in zip(*numbers, strict=True)], dtype=bool)
     parts = [one.startswith(other) or other.startswith(one) for one, other in zip(left, right, strict=True)]
-    alike = np.array(parts, dtype=bool) | (_similar(left, right) >= _ALIKE_STREET)
-    return np.where(agree & alike, 1, 2).astype(np.int8)
+    levels = np.full(len(left), 2, dtype=np.int8)
+    for at in np.flatnonzero(np.array(parts, dtype=bool) | _alike(left, right, _ALIKE_STREET)).tolist():
+        one, other = house_numbers(left[at]), house_numbers(right[at])
+        if one & other or not (one or other):
+            levels[at] = 1
+    return levels
 
 
 _UNEQUAL: Mapping[FieldKind, Callable[[Sequence[str], Sequence[str]], Levels]] = {

@@ -2,52 +2,32 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dedup.errors import UsageError
-from dedup.evidence.fields.contacts import domain_of, phone_of
 from dedup.evidence.fields.field_kinds import FieldKind
-from dedup.evidence.fields.identifiers import identifier_of, scheme_named
-from dedup.evidence.fields.places import city_of, country_of, padded, postcode_of, state_of, street_of
-from dedup.evidence.fields.quantities import date_of, is_day_first, number_of_value
+from dedup.evidence.fields.normal_forms import (
+    Coded,
+    Codes,
+    Field,
+    Forms,
+    Strings,
+    countries_of,
+    normal_forms,
+)
 from dedup.text.names import parse
 from dedup.text.normalise import normalise
-
-Codes = NDArray[np.int32]
 
 MISSING = -1
 MANY_NAMES = 20
 """An id, phone number or domain that records of more names than this hold tells nothing about any of them."""
+_TEXT = np.dtypes.StringDType()
 _SHARED = frozenset({FieldKind.ID, FieldKind.PHONE, FieldKind.DOMAIN})
-_BLANKS = frozenset(
-    {
-        "n/a",
-        "na",
-        "none",
-        "null",
-        "nil",
-        "unknown",
-        "unbekannt",
-        "inconnu",
-        "nan",
-        "tbd",
-        "tba",
-        "undefined",
-        "\\n",
-        "#ref!",
-        "#value!",
-        "#n/a",
-    }
-)
-_OF_A_COUNTRY = frozenset({FieldKind.POSTCODE, FieldKind.ID, FieldKind.PHONE})
-"""Kinds whose normal form depends on the record's country."""
-_FIVE_DIGITS = 5
 
 
 class Frequencies(NamedTuple):
@@ -70,13 +50,6 @@ NO_CORPUS = Frequencies(0, {}, 3)
 """Where nothing is known of other records, a value is as frequent as the shipped weights take it to be."""
 
 
-class Field(NamedTuple):
-    """A column: its kind, and a value for each record as written; blank where it is missing."""
-
-    kind: FieldKind
-    values: Sequence[str]
-
-
 @dataclass(frozen=True, slots=True)
 class Column:
     """A column of n records in normal form.
@@ -85,17 +58,17 @@ class Column:
         label: Name of the column, for people.
         kind: What it holds.
         codes: Position of each record's value in ``forms`` (n,); ``MISSING`` where it has none.
-        forms: Distinct normal forms.
-        written: Each of them as a record has it.
-        counts: How many records of the corpus hold each; 0 if it tells nothing, so that no code is its position.
+        forms: Distinct normal forms (k,).
+        written: Each of them as the first record that holds it has it (k,).
+        counts: How many records of the corpus hold each (k,); 0 if it tells nothing, so that no code is its position.
 
     """
 
     label: str
     kind: FieldKind
     codes: Codes
-    forms: tuple[str, ...]
-    written: tuple[str, ...]
+    forms: Strings
+    written: Strings
     counts: NDArray[np.int64]
 
 
@@ -117,7 +90,7 @@ class FieldTable:
     @classmethod
     def of(
         cls,
-        names: Sequence[str],
+        names: Sequence[str] | Coded,
         fields: Mapping[str, Field],
         corpus: Frequencies | None = None,
         *,
@@ -131,148 +104,87 @@ class FieldTable:
         Raises:
             UsageError: a field has not n values, or needs a library of ``neardup[fields]``.
         """
-        n = len(names)
+        written = Coded.of(names)
+        n = len(written.codes)
         for label, field in fields.items():
-            if len(field.values) != n:
-                raise UsageError(f"The field {label!r} has {len(field.values)} values for {n} records.")
-        normals = names if are_normal else list(map(normalise, names))
-        of_names = _column(
-            "name", FieldKind.COMPANY, names, normals, None if corpus is None else corpus.counts.get("", {})
-        )
-        countries = _countries_of(fields, n)
-        columns = tuple(
-            _column(
-                *(label, field.kind, field.values, forms),
-                None if corpus is None else corpus.counts.get(label, {}),
-                1 if corpus is None else corpus.usual,
-            )
-            for label, field in fields.items()
-            for forms in [_other_names(_forms_of(label, field, countries), field, normals)]
-        )
-        if corpus is None:
-            columns = tuple(_without_shared(column, of_names) for column in columns)
-        return cls(columns, of_names, n if corpus is None else corpus.records)
+            if field.n != n:
+                raise UsageError(f"The field {label!r} has {field.n} values for {n} records.")
+        normals = written.distinct if are_normal else [normalise(name) for name in written.distinct]
+        of_names = Forms(normals, written.distinct, written.codes)
+        known = None if corpus is None else corpus.counts.get("", {})
+        name_column = _column("name", FieldKind.COMPANY, of_names, known)
+        countries = countries_of(fields, n)
+        columns = []
+        for label, field in fields.items():
+            forms = normal_forms(label, field, countries)
+            if field.kind is FieldKind.COMPANY:
+                forms = _other_names(forms, of_names)
+            if corpus is None:
+                columns.append(_without_shared(_column(label, field.kind, forms), name_column))
+            else:
+                columns.append(_column(label, field.kind, forms, corpus.counts.get(label, {}), corpus.usual))
+        return cls(tuple(columns), name_column, n if corpus is None else corpus.records)
 
     def frequencies(self) -> Frequencies:
         """Return how many records hold each value."""
         columns = [("", self.names), *((column.label, column) for column in self.columns)]
-        counts = {label: zip(column.forms, column.counts.tolist(), strict=True) for label, column in columns}
-        several = {label: {form: n for form, n in pairs if n != 1} for label, pairs in counts.items()}
-        return Frequencies(self.records, several)
+        several = {label: np.flatnonzero(column.counts != 1) for label, column in columns}
+        counts = {
+            label: dict(zip(column.forms[several[label]].tolist(), column.counts[several[label]].tolist(), strict=True))
+            for label, column in columns
+        }
+        return Frequencies(self.records, counts)
 
     def shared(self) -> dict[str, list[str]]:
         """Return by column the values that tell nothing, because records of too many names hold them."""
         return {
             column.label: found
             for column in self.columns
-            if (found := [column.written[at] for at in np.flatnonzero(column.counts == 0).tolist()])
+            if (found := sorted(column.written[column.counts == 0].tolist()))
         }
 
 
-def forms_of(kind: FieldKind, values: Sequence[str], label: str = "") -> list[str]:
-    """Return the normal form of each value of a column; empty where it has none."""
-    return _forms_of(label, Field(kind, values), [""] * len(values))
-
-
-def _countries_of(fields: Mapping[str, Field], n: int) -> Sequence[str]:
-    found = next((field.values for field in fields.values() if field.kind is FieldKind.COUNTRY), None)
-    if found is None:
-        return [""] * n
-    codes = {value: country_of(value) for value in set(found)}
-    return [codes[value] for value in found]
-
-
-def _forms_of(label: str, field: Field, countries: Sequence[str]) -> list[str]:
-    """Return normal forms, each computed once for every distinct value (and country, where it matters)."""
-    form = _normaliser(label, field)
-    here = countries if field.kind in _OF_A_COUNTRY else [""] * len(countries)
-    keys = list(zip(field.values, here, strict=True))
-    of_key = {key: "" if _is_blank(key[0], field.kind) else form(*key) for key in set(keys)}
-    if field.kind is FieldKind.POSTCODE:
-        of_key = _with_zeros(of_key)
-    return [of_key[key] for key in keys]
-
-
-def _other_names(forms: list[str], field: Field, names: Sequence[str]) -> list[str]:
+def _other_names(own: Forms, names: Forms) -> Forms:
     """Return further names without those that repeat the record's own name, which has been compared already."""
-    if field.kind is not FieldKind.COMPANY:
-        return forms
-    return [
-        "" if form and parse(form).core == parse(name).core else form for form, name in zip(forms, names, strict=True)
-    ]
-
-
-def _normaliser(label: str, field: Field) -> Callable[[str, str], str]:
-    if field.kind is FieldKind.ID:
-        scheme = scheme_named(label)
-        return lambda value, country: identifier_of(value, scheme, country)
-    if field.kind is FieldKind.DATE:
-        day_first = is_day_first(field.values)
-        return lambda value, _: date_of(value, day_first=day_first)
-    if field.kind is FieldKind.PHONE:
-        return phone_of
-    if field.kind is FieldKind.POSTCODE:
-        return postcode_of
-    form = _SIMPLE[field.kind]
-    return lambda value, _: form(value)
-
-
-_SIMPLE: Mapping[FieldKind, Callable[[str], str]] = {
-    FieldKind.COUNTRY: country_of,
-    FieldKind.STATE: state_of,
-    FieldKind.CITY: city_of,
-    FieldKind.STREET: street_of,
-    FieldKind.DOMAIN: domain_of,
-    FieldKind.NUMBER: number_of_value,
-    FieldKind.CATEGORY: normalise,
-    FieldKind.COMPANY: normalise,
-}
-
-
-def _is_blank(value: str, kind: FieldKind) -> bool:
-    word = value.strip().casefold().strip("()[]<>")
-    return not any(map(str.isalnum, word)) or (word in _BLANKS and not (word == "na" and kind is FieldKind.COUNTRY))
-
-
-def _with_zeros(forms: dict[tuple[str, str], str]) -> dict[tuple[str, str], str]:
-    digits = [len(form) for form in forms.values() if form.isdecimal()]
-    if 2 * sum(length == _FIVE_DIGITS for length in digits) <= len(forms):
-        return forms
-    return {key: padded(form, key[1]) for key, form in forms.items()}
+    further, name, codes = Coded(own.forms, own.codes).beside(Coded(names.forms, names.codes))
+    pairs = [(own.forms[at], names.forms[of]) for at, of in zip(further.tolist(), name.tolist(), strict=True)]
+    forms = ["" if form and parse(form).core == parse(str(of)).core else form for form, of in pairs]
+    return Forms(forms, [own.written[at] for at in further.tolist()], codes)
 
 
 def _column(
-    label: str,
-    kind: FieldKind,
-    values: Sequence[str],
-    forms: Sequence[str],
-    known: Mapping[str, int] | None,
-    usual: int = 1,
+    label: str, kind: FieldKind, found: Forms, known: Mapping[str, int] | None = None, usual: int = 1
 ) -> Column:
-    written = {form: value for form, value in zip(reversed(forms), reversed(values), strict=True) if form}
-    at = {form: i for i, form in enumerate(sorted(written))}
-    codes = np.array([at.get(form, MISSING) for form in forms], dtype=np.int32)
-    held = Counter(forms) if known is None else known
-    counts = np.array([held.get(form, usual) for form in at], dtype=np.int64)
-    if len(counts):
-        codes = np.where((codes >= 0) & (counts[codes] > 0), codes, MISSING).astype(np.int32)
-    return Column(
-        label,
-        kind,
-        codes,
-        tuple(at),
-        tuple(form if kind is FieldKind.DOMAIN else " ".join(written[form].split()) for form in at),
-        counts,
-    )
+    """Return a column; ``known`` tells how many records hold each form, and ``usual`` how many one that is not there.
+
+    Without ``known`` the records of the column are counted.
+    """
+    at: dict[str, int] = {}
+    of_found = [at.setdefault(form, len(at)) if form else MISSING for form in found.forms]
+    codes = np.array(of_found, np.int32)[found.codes]
+    rows = np.flatnonzero(codes >= 0)
+    used, first, position = np.unique(codes[rows], return_index=True, return_inverse=True)
+    codes[rows] = position
+    forms = np.array(list(at), _TEXT)[used]
+    if known is None:
+        counts = np.bincount(position, minlength=len(used))
+    else:
+        counts = np.array([known.get(form, usual) for form in forms.tolist()], np.int64)
+        codes[rows[counts[position] == 0]] = MISSING
+    if kind is FieldKind.DOMAIN or found.written is found.forms:
+        return Column(label, kind, codes, forms, forms, counts)
+    written = [" ".join(found.written[key].split()) for key in found.codes[rows[first]].tolist()]
+    return Column(label, kind, codes, forms, np.array(written, _TEXT), counts)
 
 
 def _without_shared(column: Column, names: Column) -> Column:
     """Return an id, phone or domain column without the values that records of many names hold."""
-    if column.kind not in _SHARED or not column.forms:
+    if column.kind not in _SHARED or not len(column.forms):
         return column
-    has = column.codes >= 0
-    held = np.unique(np.stack([column.codes[has], names.codes[has]]), axis=1)[0]
+    has = np.flatnonzero(column.codes >= 0)
+    n_names = len(names.forms) + 1  # those without a name are of one
+    held = np.unique(column.codes[has].astype(np.int64) * n_names + names.codes[has] + 1) // n_names
     is_shared = np.bincount(held, minlength=len(column.forms)) > MANY_NAMES
-    codes = np.where(has & ~is_shared[column.codes], column.codes, MISSING).astype(np.int32)
-    counts = np.where(is_shared, 0, column.counts)
-    return Column(column.label, column.kind, codes, column.forms, column.written, counts)
+    codes, counts = column.codes.copy(), np.where(is_shared, 0, column.counts)
+    codes[has[is_shared[codes[has]]]] = MISSING
+    return replace(column, codes=codes, counts=counts)

@@ -64,7 +64,7 @@ def _both(column: Column, pair: tuple[int, int]) -> dict[str, str]:
 
 
 def _written(column: Column, record: int) -> str:
-    return column.written[int(column.codes[record])]
+    return str(column.written[int(column.codes[record])])
 
 
 def _held(column: Column, record: int, count: int, records: int) -> str:

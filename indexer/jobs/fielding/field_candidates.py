@@ -40,17 +40,19 @@ class Items(NamedTuple):
 
 def pairs_of_texts(texts: Ints, items: Items, table: FieldTable) -> tuple[Ints, Ints]:
     """Return pairs of items for pairs of texts (p, 2), and the pair of texts of each, as its position."""
-    parts = _parts(items)
-    several = np.isin(texts, np.fromiter(parts, np.int64, len(parts))).any(axis=1)
-    found, of = [texts[~several]], [np.flatnonzero(~several)]
-    for at in np.flatnonzero(several).tolist():
-        left, right = (np.array(parts.get(text, [text]), np.int64) for text in texts[at].tolist())
-        if len(left) * len(right) <= MOST_OF_TEXTS:
-            pairs = np.column_stack([np.repeat(left, len(right)), np.tile(right, len(left))])
-        else:
-            pairs = _agreeing_across(left, right, items, table)
-        found.append(pairs)
-        of.append(np.full(len(pairs), at, np.int64))
+    by_text = np.argsort(items.text_of, kind="stable")
+    sizes = np.bincount(items.text_of, minlength=items.n_texts)
+    starts = np.cumsum(sizes) - sizes
+    n_left, n_right = sizes[texts].T
+    small = np.flatnonzero(n_left * n_right <= MOST_OF_TEXTS)
+    left = by_text[ranges(starts[texts[small, 0]], n_left[small])]
+    others = np.repeat(n_right[small], n_left[small])
+    right = by_text[ranges(np.repeat(starts[texts[small, 1]], n_left[small]), others)]
+    found, of = [np.column_stack([np.repeat(left, others), right])], [np.repeat(small, n_left[small] * n_right[small])]
+    for at in np.flatnonzero(n_left * n_right > MOST_OF_TEXTS).tolist():
+        one, other = (by_text[starts[text] : starts[text] + sizes[text]] for text in texts[at].tolist())
+        found.append(_agreeing_across(one, other, items, table))
+        of.append(np.full(len(found[-1]), at, np.int64))
     return np.concatenate(found), np.concatenate(of)
 
 
@@ -77,10 +79,10 @@ def sharing_pairs(items: Items, table: FieldTable) -> Ints:
         columns = list(_columns(table, (kind,)))
         groups = [[column] for column in columns] if kind is FieldKind.ID else [columns]
         for group in filter(None, groups):
-            forms = {form: at for at, form in enumerate(dict.fromkeys(form for one in group for form in one.forms))}
+            numbers: dict[str, int] = {}
             keys, members = [], []
             for column in group:
-                number = np.array([forms[form] for form in column.forms], np.int64)
+                number = np.array([numbers.setdefault(form, len(numbers)) for form in column.forms.tolist()], np.int64)
                 codes = column.codes[items.row_of]
                 has = np.flatnonzero(codes >= 0)
                 keys.append(number[codes[has]])
@@ -91,14 +93,6 @@ def sharing_pairs(items: Items, table: FieldTable) -> Ints:
 
 def _columns(table: FieldTable, kinds: tuple[FieldKind, ...]) -> Iterator[Column]:
     return (column for column in table.columns if column.kind in kinds and len(column.forms))
-
-
-def _parts(items: Items) -> dict[int, list[int]]:
-    """Return the items of each text that has several."""
-    parts: dict[int, list[int]] = {}
-    for item, text in enumerate(items.text_of[items.n_texts :].tolist(), items.n_texts):
-        parts.setdefault(text, [text]).append(item)
-    return parts
 
 
 def _in_groups(keys: Ints, members: Ints, most: int, following: int) -> Ints:

@@ -197,7 +197,9 @@ class FieldEvidence:
                 codes = column.codes[left]
                 same = np.flatnonzero((codes == column.codes[right]) & (codes >= 0))
                 if column.kind is FieldKind.ID:
-                    same = same[[bool(register_of(column.forms[code])) for code in codes[same].tolist()]]
+                    numbers, of_pair = np.unique(codes[same], return_inverse=True)
+                    is_official = np.array([bool(register_of(form)) for form in column.forms[numbers]], np.bool_)
+                    same = same[is_official[of_pair]]
                 found[same] = True
         return found
 

@@ -10,7 +10,8 @@ import numpy as np
 
 from dedup.evidence.explain import Explanation
 from dedup.evidence.fields.field_model import FieldModel
-from dedup.evidence.fields.field_table import Field, FieldTable, Frequencies
+from dedup.evidence.fields.field_table import FieldTable, Frequencies
+from dedup.evidence.fields.normal_forms import Field
 from indexer.findings.baseline import read_field_baseline
 from indexer.jobs.fielding.field_evidence import FieldEvidence
 from indexer.jobs.fielding.field_records import read_fields

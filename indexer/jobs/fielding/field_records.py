@@ -6,6 +6,7 @@ agree, once in normal form; a text whose records differ is several items.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +14,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from dedup.evidence.fields.field_table import Field, FieldTable, Frequencies
+from dedup.evidence.fields.field_table import FieldTable, Frequencies
+from dedup.evidence.fields.normal_forms import Coded, Field
 from dedup.matching.batch import Strings
 from indexer.jobs.fielding.slots import Slot
 from indexer.store.integrity.values import damaged
@@ -87,8 +89,7 @@ def fields_in_memory(
     Their ids are their positions. ``frequencies`` are those of a corpus; None: these records are the corpus.
     """
     places = np.repeat(np.arange(len(normals)), sizes)
-    names = [normal for normal, size in zip(normals, sizes, strict=True) for _ in range(size)]
-    table = FieldTable.of(names, fields, frequencies, are_normal=True)
+    table = FieldTable.of(Coded(list(normals), places.astype(np.int32)), fields, frequencies, are_normal=True)
     return FieldRecords(np.arange(len(places)), places, table, len(normals))
 
 
@@ -107,24 +108,34 @@ def read_fields(
     Raises:
         CorruptStore: a text has no record.
     """
-    of_records, ids = list[int](), list[int]()
-    values: list[list[str]] = [[] for _ in slots]
-    seen: dict[str, str] = {}  # equal values are one object
+    of_records, ids = array("q"), array("q")
+    values = [_Values() for _ in slots]
     for record in store.iter_records():
         of_records.append(record.text_id)
         ids.append(record.record_id)
         for slot, column in zip(slots, values, strict=True):
-            value = record.fields.get(slot.columns.get(record.source, ""), "")
-            column.append(seen.setdefault(value, value))
-    places = np.searchsorted(text_ids, np.array(of_records, np.int64))
-    there = text_ids[np.minimum(places, len(text_ids) - 1)] == np.array(of_records, np.int64)
-    kept = np.flatnonzero(there).tolist()
-    fields = {
-        slot.label: Field(slot.kind, [column[at] for at in kept] if len(kept) < len(column) else column)
-        for slot, column in zip(slots, values, strict=True)
-    }
+            column.add(record.fields.get(slot.columns.get(record.source, ""), ""))
+    of_record = np.array(of_records, np.int64)
+    places = np.searchsorted(text_ids, of_record)
+    there = text_ids[np.minimum(places, len(text_ids) - 1)] == of_record
     if len(bare := np.setdiff1d(np.arange(len(text_ids)), places[there])):
         raise damaged(f"Text {text_ids[int(bare[0])]} has no record.")
-    names = np.asarray(normals())[places[there]].tolist()
+    fields = {slot.label: Field(slot.kind, column.coded(there)) for slot, column in zip(slots, values, strict=True)}
+    names = Coded(np.asarray(normals()).tolist(), places[there].astype(np.int32))
     table = FieldTable.of(names, fields, frequencies, are_normal=True)
     return FieldRecords(np.array(ids, np.int64)[there], places[there], table, len(text_ids))
+
+
+class _Values:
+    """The values of a column as they are read: each distinct one once, since a million records fit in memory so."""
+
+    def __init__(self) -> None:
+        self._codes = array("i")
+        self._seen: dict[str, int] = {}
+
+    def add(self, value: str) -> None:
+        self._codes.append(self._seen.setdefault(value, len(self._seen)))
+
+    def coded(self, there: NDArray[np.bool_]) -> Coded:
+        """Return the values of those records that are ``there``."""
+        return Coded(list(self._seen), np.array(self._codes, np.int32)[there])

@@ -9,7 +9,8 @@ import numpy as np
 from dedup.errors import UsageError
 from dedup.evidence.fields.field_kinds import FieldKind, check_extra, kind_named
 from dedup.evidence.fields.field_model import FieldModel
-from dedup.evidence.fields.field_table import NO_CORPUS, Field, FieldTable
+from dedup.evidence.fields.field_table import NO_CORPUS, FieldTable
+from dedup.evidence.fields.normal_forms import Field
 from indexer.jobs.fielding.field_evidence import FieldEvidence
 from indexer.reading.columns import check_place
 from indexer.reading.detection.field_columns import kind_of_column

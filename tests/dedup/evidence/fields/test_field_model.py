@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from dedup.errors import VersionMismatch
 from dedup.evidence.fields.field_kinds import FieldKind
 from dedup.evidence.fields.field_model import EQUAL_NAMES, FieldModel
-from dedup.evidence.fields.field_table import MANY_NAMES, Field, FieldTable
+from dedup.evidence.fields.field_table import MANY_NAMES, FieldTable
+from dedup.evidence.fields.normal_forms import Field
 
 VALUES = {
     FieldKind.CITY: ["Ulm", "Neu-Ulm", "Berlin", "", "ULM", "Ulmm"],

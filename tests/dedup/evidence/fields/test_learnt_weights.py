@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from dedup.evidence.fields.field_kinds import FieldKind
 from dedup.evidence.fields.field_model import FieldModel
-from dedup.evidence.fields.field_table import Field, FieldTable
+from dedup.evidence.fields.field_table import FieldTable
+from dedup.evidence.fields.normal_forms import Field
 from dedup.evidence.scorer import logistic
 
 KINDS = {"one": FieldKind.CATEGORY, "two": FieldKind.CATEGORY}

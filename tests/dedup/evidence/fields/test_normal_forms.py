@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from dedup.errors import UsageError
 from dedup.evidence.fields import contacts, identifiers
 from dedup.evidence.fields.field_kinds import FieldKind, kind_named
-from dedup.evidence.fields.field_table import Field, FieldTable, forms_of
+from dedup.evidence.fields.field_table import FieldTable
+from dedup.evidence.fields.normal_forms import Field, forms_of
 
 TEXT = st.text(max_size=40)
 AS_ONE = [

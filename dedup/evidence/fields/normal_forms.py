@@ -1,0 +1,164 @@
+"""Normal forms of the values of a column, each made once for every distinct value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dedup.evidence.fields.contacts import domain_of, phone_of
+from dedup.evidence.fields.field_kinds import FieldKind
+from dedup.evidence.fields.identifiers import identifier_of, scheme_named
+from dedup.evidence.fields.places import city_of, country_of, padded, postcode_of, state_of, street_of
+from dedup.evidence.fields.quantities import date_of, is_day_first, number_of_value
+from dedup.text.normalise import normalise
+
+Codes = NDArray[np.int32]
+Strings = NDArray[Any]
+
+_BLANKS = frozenset(
+    {
+        "n/a",
+        "na",
+        "none",
+        "null",
+        "nil",
+        "unknown",
+        "unbekannt",
+        "inconnu",
+        "nan",
+        "tbd",
+        "tba",
+        "undefined",
+        "\\n",
+        "#ref!",
+        "#value!",
+        "#n/a",
+    }
+)
+_OF_A_COUNTRY = frozenset({FieldKind.POSTCODE, FieldKind.ID, FieldKind.PHONE})
+"""Kinds whose normal form depends on the record's country."""
+_FIVE_DIGITS = 5
+
+
+class Coded(NamedTuple):
+    """The values of n records: ``distinct`` ones, and the position of each record's among them (n,)."""
+
+    distinct: Sequence[str]
+    codes: Codes
+
+    @classmethod
+    def of(cls, values: Sequence[str] | Coded) -> Coded:
+        """Return values (n,) in this form."""
+        if isinstance(values, Coded):
+            return values
+        seen: dict[str, int] = {}
+        codes = np.fromiter((seen.setdefault(value, len(seen)) for value in values), np.int32, len(values))
+        return cls(list(seen), codes)
+
+    def beside(self, other: Coded) -> tuple[NDArray[np.int64], NDArray[np.int64], Codes]:
+        """Return the distinct pairs of values of one record (k,), as codes of both sides, and that of each record."""
+        if len(other.distinct) == 1:
+            own = np.arange(len(self.distinct))
+            return own, np.zeros(len(own), np.int64), self.codes
+        keys = self.codes.astype(np.int64) * len(other.distinct) + other.codes
+        pairs, codes = np.unique(keys, return_inverse=True)
+        own, others = divmod(pairs, max(1, len(other.distinct)))
+        return own, others, codes.astype(np.int32)
+
+
+class Field(NamedTuple):
+    """A column: its kind, and a value for each record as written; blank where it is missing."""
+
+    kind: FieldKind
+    values: Sequence[str] | Coded
+
+    @property
+    def n(self) -> int:
+        """Number of records."""
+        return len(self.values.codes if isinstance(self.values, Coded) else self.values)
+
+
+class Forms(NamedTuple):
+    """Normal forms (k,), which may repeat, the value that each is of (k,), and the position of each record's (n,)."""
+
+    forms: Sequence[str]
+    written: Sequence[str]
+    codes: Codes
+
+
+def forms_of(kind: FieldKind, values: Sequence[str], label: str = "") -> list[str]:
+    """Return the normal form of each value of a column; empty where it has none."""
+    found = normal_forms(label, Field(kind, values), _of_none(len(values)))
+    return [found.forms[code] for code in found.codes.tolist()]
+
+
+def countries_of(fields: Mapping[str, Field], n: int) -> Coded:
+    """Return the codes of the countries of n records; blank where they have none."""
+    found = next((field.values for field in fields.values() if field.kind is FieldKind.COUNTRY), None)
+    if found is None:
+        return _of_none(n)
+    written = Coded.of(found)
+    countries = Coded.of([country_of(value) for value in written.distinct])
+    return Coded(countries.distinct, countries.codes[written.codes])
+
+
+def _of_none(n: int) -> Coded:
+    return Coded([""], np.zeros(n, np.int32))
+
+
+def normal_forms(label: str, field: Field, countries: Coded) -> Forms:
+    """Return the normal forms of a column: one for each distinct value, and country where it matters."""
+    values = Coded.of(field.values)
+    countries = countries if field.kind in _OF_A_COUNTRY else _of_none(field.n)
+    own, of_country, codes = values.beside(countries)
+    written = [values.distinct[at] for at in own.tolist()]
+    places = [countries.distinct[at] for at in of_country.tolist()]
+    form = _normaliser(label, field.kind, values.distinct)
+    forms = [
+        "" if _is_blank(value, field.kind) else form(value, place) for value, place in zip(written, places, strict=True)
+    ]
+    if field.kind is FieldKind.POSTCODE:
+        forms = _with_zeros(forms, places)
+    return Forms(forms, written, codes)
+
+
+def _normaliser(label: str, kind: FieldKind, values: Sequence[str]) -> Callable[[str, str], str]:
+    if kind is FieldKind.ID:
+        scheme = scheme_named(label)
+        return lambda value, country: identifier_of(value, scheme, country)
+    if kind is FieldKind.DATE:
+        day_first = is_day_first(values)
+        return lambda value, _: date_of(value, day_first=day_first)
+    if kind is FieldKind.PHONE:
+        return phone_of
+    if kind is FieldKind.POSTCODE:
+        return postcode_of
+    form = _SIMPLE[kind]
+    return lambda value, _: form(value)
+
+
+_SIMPLE: Mapping[FieldKind, Callable[[str], str]] = {
+    FieldKind.COUNTRY: country_of,
+    FieldKind.STATE: state_of,
+    FieldKind.CITY: city_of,
+    FieldKind.STREET: street_of,
+    FieldKind.DOMAIN: domain_of,
+    FieldKind.NUMBER: number_of_value,
+    FieldKind.CATEGORY: normalise,
+    FieldKind.COMPANY: normalise,
+}
+
+
+def _is_blank(value: str, kind: FieldKind) -> bool:
+    word = value.strip().casefold().strip("()[]<>")
+    return not any(map(str.isalnum, word)) or (word in _BLANKS and not (word == "na" and kind is FieldKind.COUNTRY))
+
+
+def _with_zeros(forms: list[str], places: Sequence[str]) -> list[str]:
+    digits = [len(form) for form in forms if form.isdecimal()]
+    if 2 * sum(length == _FIVE_DIGITS for length in digits) <= len(forms):
+        return forms
+    return [padded(form, place) for form, place in zip(forms, places, strict=True)]
