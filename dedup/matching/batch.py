@@ -159,9 +159,7 @@ class BatchComparison:
 
     def probabilities(self, pairs: NDArray[np.int64]) -> Floats:
         """Return the probabilities (q,) of any ``pairs`` (q, 2)."""
-        found = [self.similarities(pairs[block]) for block in _blocks(len(pairs), _BLOCK_SIZE)]
-        similarities = np.concatenate([np.empty(0, np.float32), *found])
-        return shifted(self._compare(pairs, similarities, lambda done: None), self._shift)
+        return shifted(self._compare(pairs, self.similarities(pairs), lambda done: None), self._shift)
 
     def upper_bounds(self, pairs: NDArray[np.int64]) -> Floats:
         """Return upper bounds (q,) on the probabilities of any ``pairs`` (q, 2)."""
@@ -184,7 +182,11 @@ class BatchComparison:
 
     def similarities(self, pairs: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
         """Return the cosines (q,) of any ``pairs`` (q, 2)."""
-        return cosine(*(self._codes[side] for side in pairs.T))
+        blocks = (
+            pairs[block] for block in _blocks(len(pairs), _BLOCK_SIZE)
+        )  # all vectors at once would take gigabytes
+        found = [cosine(*(self._codes[side] for side in block.T)) for block in blocks]
+        return np.concatenate([np.empty(0, np.float32), *found])
 
     def _compare(
         self,

@@ -159,7 +159,7 @@ class Searcher:
 
         There is one match per distinct normal form, by descending probability, then descending similarity, then
         ``text_id``. ``fields`` are values of each query by the labels of the fields (``self.fields``); with some, the
-        records of a text are one match only if they agree in all fields.
+        records of a text are one match only if they agree in the fields asked.
 
         Raises:
             InputRefused: a text is empty after normalisation, or too long.

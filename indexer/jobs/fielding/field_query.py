@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from dedup.evidence.explain import Explanation
+from dedup.evidence.fields.field_kinds import FieldKind
 from dedup.evidence.fields.field_model import FieldModel
 from dedup.evidence.fields.field_table import FieldTable, Frequencies
 from dedup.evidence.fields.normal_forms import Field
@@ -46,7 +47,7 @@ class NameMatch:
 
 @dataclass(frozen=True, slots=True)
 class FieldMatch:
-    """Records of a text that agree in all fields, and their probability by names and fields."""
+    """Records of a text that agree in the fields asked, and their probability by names and fields."""
 
     records: list[Record]
     probability: float
@@ -93,10 +94,16 @@ class QueryFields:
             self._columns[key] = tuple(name for name in fields if name.casefold() in names)
         return values_by_slot(self.slots, {name: fields[name] for name in self._columns[key]})
 
+    def _asked(self, given: Sequence[Given]) -> list[Slot]:
+        """Return the fields of the kinds that any query gives, and the country, by which numbers are read."""
+        asked = {slot.kind for slot in self.slots if any(values.get(slot.label) for values in given)}
+        return [slot for slot in self.slots if slot.kind in asked or slot.kind is FieldKind.COUNTRY]
+
     def matches(
         self, normals: Sequence[str], given: Sequence[Given], found: Sequence[NameMatch]
     ) -> list[list[FieldMatch]]:
-        """Return for each text found the groups of its records that agree in all fields, with their probabilities."""
+        """Return for each text found the groups of its records that agree in the fields asked, with probabilities."""
+        slots = self._asked(given)
         rows = [record for one in found for record in one.records]
         names = [*normals, *(one.normal for one in found for _ in one.records)]
         fields = {
@@ -107,7 +114,7 @@ class QueryFields:
                     *(record.fields.get(slot.columns.get(record.source, ""), "") for record in rows),
                 ],
             )
-            for slot in self.slots
+            for slot in slots
         }
         model, frequencies = self._known
         table = FieldTable.of(names, fields, frequencies, are_normal=True)
