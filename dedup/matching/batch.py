@@ -182,9 +182,7 @@ class BatchComparison:
 
     def similarities(self, pairs: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
         """Return the cosines (q,) of any ``pairs`` (q, 2)."""
-        blocks = (
-            pairs[block] for block in _blocks(len(pairs), _BLOCK_SIZE)
-        )  # all vectors at once would take gigabytes
+        blocks = [pairs[block] for block in _blocks(len(pairs), _BLOCK_SIZE)]  # all vectors would take much memory
         found = [cosine(*(self._codes[side] for side in block.T)) for block in blocks]
         return np.concatenate([np.empty(0, np.float32), *found])
 

@@ -149,14 +149,10 @@ def test_records_that_differ_in_fields_not_asked_are_one_match(tmp_path: Path) -
     rows = [row(number, "Kessler Bau GmbH", "Ulm", VATS[number], f"+49 731 555000{number}") for number in range(3)]
     with neardup.Index(tmp_path / "index") as index:
         index.add([*rows, row("x", "Kessler Bau GmbH", "Bonn")], text="name", id="no", source="s", fields=FIELDS)
-        found = index.query("Kessler Bau", fields={"city": "Ulm"})
-        assert [[one.record.id for one in found if one.record.fields["city"] == town] for town in ("Ulm", "Bonn")] == [
-            ["0"],
-            ["x"],
-        ]
-        assert [one.id for one in found[0].records] == ["0", "1", "2"]
-        asked = index.query("Kessler Bau", fields={"city": "Ulm", "vat": VATS[1]})
-        assert [one.record.id for one in asked] == ["1", "0", "2", "x"] and asked[0].probability > found[0].probability
+        found = index.query("Kessler Bau", fields={"city": "Ulm"}, limit=1)
+        assert [one.record.id for one in found] == ["0", "1", "2"]
+        found = index.query("Kessler Bau", fields={"city": "Ulm", "vat": VATS[1]}, limit=1)
+        assert [one.record.id for one in found] == ["1"]
 
 
 def test_duplicates_of_an_index_use_fields(tmp_path: Path) -> None:
