@@ -288,16 +288,15 @@ def run(
                 index(one, history)
                 if is_judged:
                     done["judgements"] += judge(one, history)
+            branches = chance.choice(("separate", "separate", "merge")) if has_fields else "separate"
             if is_unlucky:
-                misfortune(place, history, done, min_probability=least)
+                misfortune(place, history, done, min_probability=least, branches=branches)
             place.copy()
             if is_unlucky and chance.random() < 0.1:
                 damage(place, history, done)
             with place.open() as one:
                 known = [run.run_id for run in one.runs() if run.kind == "report" and run.state == "done"]
-            how: dict[str, Any] = {"min_probability": least, "records": True}
-            if has_fields:
-                how |= {"explain": True, "branches": chance.choice(("separate", "separate", "merge"))}
+            how: dict[str, Any] = {"min_probability": least, "records": True, "branches": branches, "explain": has_fields}
             how["formats"] = ["csv", "html"] if chance.random() < 0.2 else ["csv"]
             how["since"] = chance.choice(known) if known and chance.random() < 0.2 else None
             with place.open("copy") as other:
