@@ -113,7 +113,9 @@ class Fields:
         if what == "vat":
             return german_vat(chance) if chance.random() < 0.7 else f"K-{chance.randrange(400)}"
         if what == "mail":
-            return chance.choice(("info@a{}.de", "https://www.a{}.co.uk/x", "b{}@gmail.com")).format(chance.randrange(50))
+            return chance.choice(("info@a{}.de", "https://www.a{}.co.uk/x", "b{}@gmail.com")).format(
+                chance.randrange(50)
+            )
         if what == "phone":
             return chance.choice(("+49 731 {}", "0731 {}", "0049731{}")).format(chance.randrange(10**6, 10**7))
         if what == "since":
@@ -123,5 +125,7 @@ class Fields:
             return chance.choice(("{:05}", "{}", "D-{:05}")).format(chance.randrange(1_000, 99_999))
         if what == "staff":
             return chance.choice(("{}", "{}.0", "1.{:03}", "{},5")).format(chance.randrange(1_000))
-        words = {"city": "Ulm Bonn Köln Cologne Kiel", "country": "DE Germany France US"}.get(what, "apex nova terra coral")
+        words = {"city": "Ulm Bonn Köln Cologne Kiel", "country": "DE Germany France US"}.get(
+            what, "apex nova terra coral"
+        )
         return chance.choice(words.split()) + (f" {chance.randrange(30)}" if what == "former" else "")

@@ -296,7 +296,12 @@ def run(
                 damage(place, history, done)
             with place.open() as one:
                 known = [run.run_id for run in one.runs() if run.kind == "report" and run.state == "done"]
-            how: dict[str, Any] = {"min_probability": least, "records": True, "branches": branches, "explain": has_fields}
+            how: dict[str, Any] = {
+                "min_probability": least,
+                "records": True,
+                "branches": branches,
+                "explain": has_fields,
+            }
             how["formats"] = ["csv", "html"] if chance.random() < 0.2 else ["csv"]
             how["since"] = chance.choice(known) if known and chance.random() < 0.2 else None
             with place.open("copy") as other:

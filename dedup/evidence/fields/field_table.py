@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -58,12 +59,15 @@ class Frequencies(NamedTuple):
         counts: By the label of the column, empty for the names: how many records hold each normal form. One that is
             not listed is held by one record; 0 stands for one that tells nothing, since records of many names hold it.
         usual: How many records hold a value of a field that is not listed.
+        habits: By the label of a column of dates, whether days come before months; of one of postcodes, whether leading
+            zeros were lost. For one that is not listed, its own values tell.
 
     """
 
     records: int
     counts: Mapping[str, Mapping[str, int]]
     usual: int = 1
+    habits: Mapping[str, bool] = MappingProxyType({})
 
 
 NO_CORPUS = Frequencies(0, {}, 3)
@@ -107,12 +111,14 @@ class FieldTable:
         columns: The fields.
         names: The records' names as a column of kind ``company``.
         records: Number of records of the corpus that the counts are of.
+        habits: As in ``Frequencies``.
 
     """
 
     columns: tuple[Column, ...]
     names: Column
     records: int
+    habits: Mapping[str, bool]
 
     @classmethod
     def of(
@@ -140,6 +146,8 @@ class FieldTable:
             "name", FieldKind.COMPANY, names, normals, None if corpus is None else corpus.counts.get("", {})
         )
         countries = _countries_of(fields, n)
+        known = {} if corpus is None else corpus.habits
+        habits = {label: known[label] if label in known else _habit(field) for label, field in fields.items()}
         columns = tuple(
             _column(
                 *(label, field.kind, field.values, forms),
@@ -147,18 +155,22 @@ class FieldTable:
                 1 if corpus is None else corpus.usual,
             )
             for label, field in fields.items()
-            for forms in [_other_names(_forms_of(label, field, countries), field, normals)]
+            for forms in [_other_names(_forms_of(label, field, countries, habits[label]), field, normals)]
         )
-        if corpus is None:
-            columns = tuple(_without_shared(column, of_names) for column in columns)
-        return cls(columns, of_names, n if corpus is None else corpus.records)
+        kept = {label: habit for label, habit in habits.items() if habit is not None}
+        found = cls(columns, of_names, n if corpus is None else corpus.records, kept)
+        return found.without_shared() if corpus is None else found
+
+    def without_shared(self) -> FieldTable:
+        """Return the same without the values that records of too many of these names hold."""
+        return replace(self, columns=tuple(_without_shared(column, self.names) for column in self.columns))
 
     def frequencies(self) -> Frequencies:
         """Return how many records hold each value."""
         columns = [("", self.names), *((column.label, column) for column in self.columns)]
         counts = {label: zip(column.forms, column.counts.tolist(), strict=True) for label, column in columns}
         several = {label: {form: n for form, n in pairs if n != 1} for label, pairs in counts.items()}
-        return Frequencies(self.records, several)
+        return Frequencies(self.records, several, habits=self.habits)
 
     def shared(self) -> dict[str, list[str]]:
         """Return by column the values that tell nothing, because records of too many names hold them."""
@@ -171,7 +183,8 @@ class FieldTable:
 
 def forms_of(kind: FieldKind, values: Sequence[str], label: str = "") -> list[str]:
     """Return the normal form of each value of a column; empty where it has none."""
-    return _forms_of(label, Field(kind, values), [""] * len(values))
+    field = Field(kind, values)
+    return _forms_of(label, field, [""] * len(values), _habit(field))
 
 
 def _countries_of(fields: Mapping[str, Field], n: int) -> Sequence[str]:
@@ -182,14 +195,24 @@ def _countries_of(fields: Mapping[str, Field], n: int) -> Sequence[str]:
     return [codes[value] for value in found]
 
 
-def _forms_of(label: str, field: Field, countries: Sequence[str]) -> list[str]:
+def _habit(field: Field) -> bool | None:
+    """Return how the values of a column are written, as ``Frequencies.habits``; None for most kinds."""
+    if field.kind is FieldKind.DATE:
+        return is_day_first(field.values)
+    if field.kind is FieldKind.POSTCODE:
+        forms = [form for form in map(postcode_of, set(field.values)) if any(map(str.isdecimal, form))]
+        return 2 * sum(form.isdecimal() and len(form) == _FIVE_DIGITS for form in forms) > len(forms)
+    return None
+
+
+def _forms_of(label: str, field: Field, countries: Sequence[str], habit: bool | None) -> list[str]:
     """Return normal forms, each computed once for every distinct value (and country, where it matters)."""
-    form = _normaliser(label, field)
+    form = _normaliser(label, field, is_day_first=habit is not False)
     here = countries if field.kind in _OF_A_COUNTRY else [""] * len(countries)
     keys = list(zip(field.values, here, strict=True))
     of_key = {key: "" if _is_blank(key[0], field.kind) else form(*key) for key in set(keys)}
-    if field.kind is FieldKind.POSTCODE:
-        of_key = _with_zeros(of_key)
+    if field.kind is FieldKind.POSTCODE and habit:
+        of_key = {key: padded(form, key[1]) for key, form in of_key.items()}
     return [of_key[key] for key in keys]
 
 
@@ -202,13 +225,12 @@ def _other_names(forms: list[str], field: Field, names: Sequence[str]) -> list[s
     ]
 
 
-def _normaliser(label: str, field: Field) -> Callable[[str, str], str]:
+def _normaliser(label: str, field: Field, *, is_day_first: bool) -> Callable[[str, str], str]:
     if field.kind is FieldKind.ID:
         scheme = scheme_named(label)
         return lambda value, country: identifier_of(value, scheme, country)
     if field.kind is FieldKind.DATE:
-        day_first = is_day_first(field.values)
-        return lambda value, _: date_of(value, day_first=day_first)
+        return lambda value, _: date_of(value, day_first=is_day_first)
     if field.kind is FieldKind.PHONE:
         return phone_of
     if field.kind is FieldKind.POSTCODE:
@@ -232,13 +254,6 @@ _SIMPLE: Mapping[FieldKind, Callable[[str], str]] = {
 def _is_blank(value: str, kind: FieldKind) -> bool:
     word = value.strip().casefold().strip("()[]<>")
     return not any(map(str.isalnum, word)) or (word in _BLANKS and not (word == "na" and kind is FieldKind.COUNTRY))
-
-
-def _with_zeros(forms: dict[tuple[str, str], str]) -> dict[tuple[str, str], str]:
-    digits = [len(form) for form in forms.values() if form.isdecimal()]
-    if 2 * sum(length == _FIVE_DIGITS for length in digits) <= len(forms):
-        return forms
-    return {key: padded(form, key[1]) for key, form in forms.items()}
 
 
 def _column(

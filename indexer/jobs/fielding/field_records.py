@@ -126,5 +126,5 @@ def read_fields(
     if len(bare := np.setdiff1d(np.arange(len(text_ids)), places[there])):
         raise damaged(f"Text {text_ids[int(bare[0])]} has no record.")
     names = np.asarray(normals())[places[there]].tolist()
-    table = FieldTable.of(names, fields, frequencies, are_normal=True)
+    table = FieldTable.of(names, fields, frequencies, are_normal=True).without_shared()
     return FieldRecords(np.array(ids, np.int64)[there], places[there], table, len(text_ids))
