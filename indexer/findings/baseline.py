@@ -48,8 +48,9 @@ class FieldBaseline:
 
     def to_json(self) -> str:
         """Return all of it as JSON."""
-        records, counts = self.frequencies.records, self.frequencies.counts
+        records, counts, _, habits = self.frequencies
         values = {"columns": self.columns, "model": self.model.to_json(), "records": records, "counts": counts}
+        values["habits"] = dict(habits)
         return json.dumps(values, ensure_ascii=False, sort_keys=True)
 
     def packed(self) -> bytes:
@@ -63,7 +64,9 @@ class FieldBaseline:
             found = json_object(zlib.decompressobj().decompress(packed, _LARGEST).decode())
             columns = tuple((str(name), str(FieldKind(kind))) for name, kind in found["columns"])
             counts = {str(name): {str(form): int(n) for form, n in of.items()} for name, of in found["counts"].items()}
-            return cls(columns, FieldModel.from_json(found["model"]), Frequencies(int(found["records"]), counts))
+            habits = {str(name): bool(habit) for name, habit in found["habits"].items()}
+            frequencies = Frequencies(int(found["records"]), counts, habits=habits)
+            return cls(columns, FieldModel.from_json(found["model"]), frequencies)
         except (
             zlib.error,
             VersionMismatch,

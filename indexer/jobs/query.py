@@ -166,17 +166,19 @@ class Searcher:
         """
         normals = [_normal_form(text) for text in texts]
         matches: dict[str, list[Match]] = {}
-        with_fields = any(map(any, (one.values() for one in fields)))
+        with_fields = [at for at, values in enumerate(fields) if any(values.values())]
         most, least = (len(self._vectors) + 1, min(min_probability, NEAR)) if with_fields else (limit, min_probability)
-        for found, probabilities in self._compared(list(dict.fromkeys(normals)), limit):
-            best = _best(found, probabilities, most, least)
+        for candidates, probabilities in self._compared(list(dict.fromkeys(normals)), limit):
+            best = _best(candidates, probabilities, most, least)
             records = self._records({hit.text_id for hits in best for hit in hits})
-            for normal, hits in zip(found.normals, best, strict=True):
+            for normal, hits in zip(candidates.normals, best, strict=True):
                 matches[normal] = [replace(hit, records=records[hit.text_id]) for hit in hits if hit.text_id in records]
-        if with_fields:
-            of_queries = self._by_fields(normals, fields, [matches[normal] for normal in normals])
-            return [[one for one in found if one.probability >= min_probability][:limit] for found in of_queries]
-        return [list(matches[normal]) for normal in normals]
+        found = [matches[normal] for normal in normals]
+        asked, given = [normals[at] for at in with_fields], [fields[at] for at in with_fields]
+        told_apart = self._by_fields(asked, given, [found[at] for at in with_fields])
+        for at, groups in zip(with_fields, told_apart, strict=True):
+            found[at] = groups
+        return [[one for one in hits if one.probability >= min_probability][:limit] for hits in found]
 
     def _by_fields(
         self, normals: list[str], fields: Sequence[Mapping[str, str]], found: list[list[Match]]
@@ -185,6 +187,8 @@ class Searcher:
         named = [(number, match) for number, matches in enumerate(found) for match in matches]
         asked = [NameMatch(number, match.normal, match.probability, match.records) for number, match in named]
         result: list[list[Match]] = [[] for _ in normals]
+        if not named:
+            return result
         for (number, match), groups in zip(named, self.fields.matches(normals, fields, asked), strict=True):
             result[number] += [_told_apart(match, one) for one in groups]
         return [sorted(one, key=_rank) for one in result]

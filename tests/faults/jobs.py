@@ -25,6 +25,7 @@ from store_model import NOTHING, Content, InputRow, as_rows, plus, read, upsert
 from dedup.errors import UsageError, WriterBusy
 from dedup.runtime.progress import Progress
 from indexer.findings.history import prune
+from indexer.ingest.safeguards import Safeguards
 from indexer.jobs.delete import delete_records, delete_source
 from indexer.jobs.index import index_rows, refresh_snapshot
 from indexer.jobs.report import report
@@ -32,6 +33,7 @@ from indexer.jobs.reviewing.candidates import Candidate
 from indexer.jobs.reviewing.exchange import import_judgements
 from indexer.jobs.reviewing.judgement_table import Identity, judge_records
 from indexer.jobs.reviewing.session import Review
+from indexer.reading.rows import ColumnChoice
 from indexer.store.runs import Accounts
 from indexer.store.schema import VERDICTS
 from indexer.store.store import Record, Store
@@ -103,6 +105,8 @@ class Job:
     is_old: bool = False
     judged: Sequence[tuple[str, str, str]] = ()
     """Judgements that the job stores, in this order: two ids and a verdict; each is told as a row once it is stored."""
+    is_report: bool = False
+    """Whether the job ends with the files of a report."""
     is_judged_at_once: bool = False
     """Whether all these judgements are stored in one step."""
     before: Sequence[Callable[[Workspace], Any]] = ()
@@ -128,11 +132,13 @@ def make_job(kind: str, rng: random.Random, *, refresh: bool = True) -> Job:
     first = _first_input(rng)
     known = expected({}, first)[0][-1]
     ids = sorted(key for (key,) in known)
-    if kind in ("index", "update", "overlap", "model"):
-        rows = _second_input(rng, first) if kind in ("update", "overlap") else first
+    if kind in ("index", "update", "overlap", "model", "fields"):
+        rows = _second_input(rng, first) if kind in ("update", "overlap", "fields") else first
         states, accounts = expected({} if kind == "index" else known, rows)
         letter = "b" if kind == "model" else "a"
         do = partial(_overlap, first=first) if kind == "overlap" else partial(index, letter=letter)
+        if kind == "fields":
+            do = partial(index, field="city")
         start = [] if kind == "index" else first
         return Job(kind, start, partial(do, rows=rows), reduce(plus, accounts, NOTHING), states, accounts, letter)
     if kind in ("delete", "purge"):
@@ -147,13 +153,16 @@ def make_job(kind: str, rng: random.Random, *, refresh: bool = True) -> Job:
         return Job(
             kind, first, do, len(answers), [known], [], publishes=False, judged=answers, is_judged_at_once=at_once
         )
-    if kind in ("report", "prune"):
+    if kind in ("report", "fielded", "prune"):
         rows = _second_input(rng, first)
         states, _ = expected(known, rows)
-        before = [_report, partial(_judge_some, ids=ids), partial(index, tell=ignore, rows=rows)]
+        fields = ("category", "city") if kind == "fielded" else (None, None)
+        before = [partial(index, tell=ignore, rows=first, field=fields[0])] if kind == "fielded" else []
+        before += [_report, partial(_judge_some, ids=ids), partial(index, tell=ignore, rows=rows, field=fields[1])]
         before += [_report, _report] if kind == "prune" else []
         do = _prune if kind == "prune" else _report
-        return Job(kind, first, do, None, [states[-1]], [], publishes=False, before=before)
+        is_report = kind != "prune"
+        return Job(kind, first, do, None, [states[-1]], [], publishes=False, before=before, is_report=is_report)
     do = _migrate if kind == "migrate" else _publish
     return Job(kind, first, do, "published", [known], [], is_old=kind == "migrate")
 
@@ -161,8 +170,9 @@ def make_job(kind: str, rng: random.Random, *, refresh: bool = True) -> Job:
 KINDS = ("index", "update", "overlap", "delete", "purge", "snapshot", "migrate", "model", "review")
 """A first input, another one with ``--sync``, the same beside a second writer, some records or all of them deleted,
 a snapshot, an upgrade from the first schema, all vectors computed anew, and pairs that a person judges."""
-KINDS += ("import", "report", "prune")
-"""A file of judgements, a second report after some rows have changed, and old reports that are forgotten."""
+KINDS += ("import", "report", "prune", "fields", "fielded")
+"""A file of judgements, a second report after some rows have changed, and old reports that are forgotten; an input that
+makes a column a field, and a second report after the kind of a field has changed, too."""
 
 
 def _first_input(rng: random.Random) -> list[InputRow]:
@@ -218,15 +228,24 @@ def load_rows(
 
 
 def index(
-    workspace: Workspace, tell: Tell, *, rows: Sequence[InputRow], source: str = SOURCE, letter: str = "a"
+    workspace: Workspace,
+    tell: Tell,
+    *,
+    rows: Sequence[InputRow],
+    source: str = SOURCE,
+    letter: str = "a",
+    field: str | None = None,
 ) -> Accounts:
-    """Make ``rows`` the records of a source, in transactions of ``BATCH`` rows."""
+    """Make ``rows`` the records of a source, in transactions of ``BATCH`` rows; ``field`` is the kind of the city."""
 
     def progress(stage: str, done: int, total: int | None) -> None:
         if stage == "store":
             tell("rows", done)
 
-    sizes = dict.fromkeys(("batch_rows", "removal_rows", "texts_at_once"), BATCH)
+    sizes: dict[str, Any] = dict.fromkeys(("batch_rows", "removal_rows", "texts_at_once"), BATCH)
+    if field is not None:
+        columns = ColumnChoice(("name",), False, "id", False, (("city", field),))
+        sizes["safeguards"] = Safeguards(columns=columns)
     with workspace.open(for_writing=True) as store:
         accounts = load_rows(snapshots_of(workspace, store), rows, source, letter, progress, **sizes)
         tell("done")

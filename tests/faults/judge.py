@@ -224,8 +224,8 @@ def _judge_judgements(database: Database, job: Job, stage: Stage) -> Iterator[Pr
 def _judge_findings(database: Database, path: Path, job: Job, stage: Stage) -> Iterator[Problem]:
     """Yield a problem unless the files of a report name only clusters of the database, and all of the last report."""
     folder = report_folder(path)
-    if job.kind != "report" or not (folder / "clusters.csv").exists():
-        if job.kind == "report" and stage.done:
+    if not job.is_report or not (folder / "clusters.csv").exists():
+        if job.is_report and stage.done:
             yield Problem("lost", "the report has no files")
         return
     with (folder / "clusters.csv").open(newline="", encoding="utf-8") as file:

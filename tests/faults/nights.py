@@ -2,6 +2,7 @@
 
     python tests/faults/nights.py --histories 200 --nights 30
     python tests/faults/nights.py --histories 20 --postgresql
+    python tests/faults/nights.py --histories 200 --nights 10 --fake --fields
 
 Each night rows are added, renamed, deleted and brought back; people judge pairs, also records of one text, and take
 back what they said; reports are interrupted, files of neighbours damaged, old runs forgotten. Then the workspace is
@@ -31,6 +32,7 @@ sys.path.append(str(Path(__file__).parents[1] / "support"))
 
 import numpy as np
 from doubles import fake_model
+from night_fields import Fields
 from server import Server, running_server
 
 import neardup
@@ -132,8 +134,9 @@ class Place:
 class History:
     """The rows of one corpus, by source and id, as they change from night to night, and what people say of them."""
 
-    def __init__(self, seed: int, size: int) -> None:
+    def __init__(self, seed: int, size: int, *, has_fields: bool = False) -> None:
         self.chance = random.Random(seed)
+        self.fields = Fields(random.Random(seed)) if has_fields else None
         self.rows: dict[str, dict[str, str]] = {"crm": {}, "leads": {}}
         self.judged: list[tuple[tuple[str, str], tuple[str, str]]] = []
         self._gone: list[tuple[str, str, str]] = []
@@ -148,6 +151,8 @@ class History:
         share = self.chance.choice((0.0, 0.02, 0.05, 0.05, 0.1, 0.4))
         for _ in range(round(share * sum(map(len, self.rows.values()))) + self.chance.randrange(2)):
             self.chance.choice((self._add, self._rename, self._rename, self._delete, self._bring_back))()
+        if self.fields:
+            self.fields.night([(source, id_) for source, rows in self.rows.items() for id_ in rows])
 
     def said(self) -> Iterator[tuple[tuple[str, str], tuple[str, str], str | None]]:
         """Say something of some pairs of records, or take back what was said."""
@@ -200,10 +205,13 @@ class History:
 
 
 def index(place: neardup.Index, history: History) -> None:
+    fields = history.fields
     for source, rows in history.rows.items():
         if rows:
-            table = [{"id": id_, "name": name} for id_, name in rows.items()]
-            place.add(table, text="name", id="id", source=source, sync=True, max_removed=1.0)
+            more = {id_: fields.row((source, id_)) if fields else {} for id_ in rows}
+            table = [{"id": id_, "name": name} | more[id_] for id_, name in rows.items()]
+            kinds = fields.kinds(source) if fields else None
+            place.add(table, text="name", id="id", source=source, fields=kinds, sync=True, max_removed=1.0)
 
 
 class _Interrupted(BaseException):
@@ -257,10 +265,12 @@ def judge(place: neardup.Index, history: History) -> int:
     return count
 
 
-def run(seed: int, nights: int, model: Any, *, size: int, server: Server | None = None) -> Counter[str]:
+def run(
+    seed: int, nights: int, model: Any, *, size: int, server: Server | None = None, has_fields: bool = False
+) -> Counter[str]:
     """Live through one history; raise ``AssertionError`` where the increment differs from a full report."""
     done: Counter[str] = Counter()
-    history = History(seed, size)
+    history = History(seed, size, has_fields=has_fields)
     chance = random.Random(-seed)
     cells, largest = (0, FEW_CELLS, FEW_CELLS, 512)[seed % 4], chance.choice((9, 9, 40))
     is_judged, is_unlucky = seed % 3 > 0, seed % 5 > 1
@@ -278,14 +288,20 @@ def run(seed: int, nights: int, model: Any, *, size: int, server: Server | None 
                 index(one, history)
                 if is_judged:
                     done["judgements"] += judge(one, history)
+            branches = chance.choice(("separate", "separate", "merge")) if has_fields else "separate"
             if is_unlucky:
-                misfortune(place, history, done, min_probability=least)
+                misfortune(place, history, done, min_probability=least, branches=branches)
             place.copy()
             if is_unlucky and chance.random() < 0.1:
                 damage(place, history, done)
             with place.open() as one:
                 known = [run.run_id for run in one.runs() if run.kind == "report" and run.state == "done"]
-            how: dict[str, Any] = {"min_probability": least, "records": True}
+            how: dict[str, Any] = {
+                "min_probability": least,
+                "records": True,
+                "branches": branches,
+                "explain": has_fields,
+            }
             how["formats"] = ["csv", "html"] if chance.random() < 0.2 else ["csv"]
             how["since"] = chance.choice(known) if known and chance.random() < 0.2 else None
             with place.open("copy") as other:
@@ -351,13 +367,14 @@ def main() -> int:
     parser.add_argument("--nights", type=int, default=30)
     parser.add_argument("--first", type=int, default=0, help="seed of the first history")
     parser.add_argument("--fake", action="store_true", help="with a model that takes no time")
+    parser.add_argument("--fields", action="store_true", help="with further columns as evidence")
     parser.add_argument("--postgresql", action="store_true", help="on a server instead of SQLite")
     options = parser.parse_args()
     gc.set_threshold(200_000, 20, 100)
     model, done, start = fake_model() if options.fake else load_model(), Counter[str](), time.monotonic()
     with running_server() if options.postgresql else nullcontext() as server:
         for seed in range(options.first, options.first + options.histories):
-            done += run(seed, options.nights, model, size=20 + seed % 5 * 25, server=server)
+            done += run(seed, options.nights, model, size=20 + seed % 5 * 25, server=server, has_fields=options.fields)
             print(f"history {seed}: {dict(done)}, {time.monotonic() - start:.0f} s", flush=True)
     return 0
 

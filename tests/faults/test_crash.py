@@ -45,7 +45,9 @@ def test_a_change_of_model_broken_anywhere_leaves_the_old_model_or_the_new_one(t
     assert (code, found["points"]) == (0, 30)
 
 
-@pytest.mark.parametrize(("job", "count"), [("report", 18), ("import", 18), ("prune", 18)])
+@pytest.mark.parametrize(
+    ("job", "count"), [("report", 18), ("import", 18), ("prune", 18), ("fields", 18), ("fielded", 18)]
+)
 def test_findings_broken_anywhere_are_those_of_one_report(tmp_path: Path, job: str, count: int) -> None:
     code, found = strike(tmp_path / "crash.json", "--only", f"delete/{job}/{KILL_POWER_EIO}", "--sample", "6")
     assert found["bad"] == []

@@ -165,6 +165,22 @@ def test_one_official_number_outweighs_what_else_differs() -> None:
         assert compared((NAMES[0], NAMES[0]), towns[0], towns[2]).probability < 0.5  # a control: another valid number
 
 
+def test_official_numbers_decide_whatever_else_agrees_or_differs() -> None:
+    chance = random.Random(25)
+    others = {field: make for field, make in KINDS.items() if field != "vat:id"}
+    for _ in range(250):
+        chosen = chance.sample(sorted(others), chance.randint(0, len(others)))
+        values = {field: others[field](chance) for field in chosen}
+        one, _, other = vat(chance)
+        left = {field: value for field, (value, _, _) in values.items()} | {"vat:id": one}
+        differs = {field: value for field, (_, _, value) in values.items()}
+        same_number = compared((NAMES[0], NAMES[3]), left, differs | {"vat:id": one})
+        two_numbers = compared((NAMES[0], NAMES[0]), left, left | {"vat:id": other})
+        assert same_number.probability > 0.5 > two_numbers.probability, chosen
+        for found in (same_number, two_numbers):
+            assert sum(one.log_odds or 0 for one in found.reasons) == pytest.approx(found.log_odds, abs=1e-6)
+
+
 def rows_with(chance: random.Random, n: int) -> list[dict[str, str]]:
     """Return rows with usual and odd values."""
     rows = []

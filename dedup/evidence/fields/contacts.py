@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from functools import cache
 from typing import Any
 
 from dedup.evidence.fields.field_kinds import missing_extra
+from dedup.evidence.fields.identifiers import is_made_up
 
 LOCAL_DIGITS = 7
 """Digits that count of a phone number whose country or area code is unknown."""
 _LEAST_DIGITS = 5
-_EXTENSION = re.compile(r"\s*(?:ext|extension|x|#)\.?\s*\d{1,6}\s*$", re.IGNORECASE)
+_EXTENSION = re.compile(r" ?(?:ext|extension|x|#)\.? ?\d{1,6}$", re.IGNORECASE)
+_WITH_DECIMAL = re.compile(r"(\+?\d+)\.0")
+_ROUNDED = re.compile(r"\d[.,]\d+e\+?\d+", re.IGNORECASE)
+"""What a spreadsheet makes of a long number: its last digits are lost."""
+_BETWEEN = re.compile(r"[\s<>,;\"']+")
+_DOMAIN = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9-]+)+")
 _HOST = re.compile(r"^[a-z][a-z0-9+.-]*://|^//|^mailto:", re.IGNORECASE)
 _FREE_WORDS = """
     gmail googlemail yahoo ymail rocketmail hotmail outlook live msn aol icloud me mac gmx web t-online freenet mail
@@ -35,11 +42,14 @@ def phone_of(value: str, country: str = "") -> str:
         UsageError: phonenumbers is not installed.
     """
     phonenumbers = _phonenumbers()
-    text = _EXTENSION.sub("", value)
+    text = " ".join(unicodedata.normalize("NFKC", value).split())
+    text = whole[1] if (whole := _WITH_DECIMAL.fullmatch(text)) else _EXTENSION.sub("", text)
     digits = "".join(char for char in text if char.isdecimal())
-    if len(digits) < _LEAST_DIGITS or len(set(digits)) == 1:
+    if len(digits) < _LEAST_DIGITS or len(set(digits)) == 1 or _ROUNDED.fullmatch(text):
         return ""
-    text = f"+{text.strip()[2:]}" if text.strip().startswith("00") else text
+    if len(digits) > LOCAL_DIGITS and is_made_up(digits):
+        return ""
+    text = f"+{text[2:]}" if text.startswith("00") else text
     try:
         number = phonenumbers.parse(text, country or None)
     except phonenumbers.NumberParseException:
@@ -54,7 +64,9 @@ def domain_of(value: str) -> str:
     Raises:
         UsageError: publicsuffixlist is not installed.
     """
-    host = re.split(r"[/?#\s,;<>]", _HOST.sub("", value.strip(" \t<>\"'")), maxsplit=1)[0]
+    words = [one for one in _BETWEEN.split(unicodedata.normalize("NFKC", value).replace("\u3002", ".")) if one]
+    word = next((one for one in words if "@" in one), words[0] if words else "")
+    host = re.split(r"[/?#]", _HOST.sub("", word), maxsplit=1)[0]
     host = host.rpartition("@")[2].partition(":")[0].strip(".").lower()
     if "." not in host:
         return ""
@@ -63,7 +75,8 @@ def domain_of(value: str) -> str:
     except UnicodeError:
         return ""
     domain = _suffixes().privatesuffix(host)
-    return "" if not domain or label_of(domain) in _FREE else str(domain)
+    is_one = domain and _DOMAIN.fullmatch(domain)
+    return "" if not is_one or label_of(domain) in _FREE else str(domain)
 
 
 def label_of(domain: str) -> str:

@@ -13,7 +13,7 @@ records with one name that many hold are mostly different ones.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
@@ -35,8 +35,8 @@ EQUAL_NAMES = 4.0
 """Log-odds of records with one name, before fields and the number of its records speak."""
 SAMPLE = 200_000
 """Pairs that weights are learnt from at most."""
-_MOVED = -2.0
-"""The least weight of another place under one official number."""
+_MOVED, _OTHERWISE = -2.0, -0.5
+"""The least weights of another place, and of any other piece but numbers, under one official number."""
 _ELSEWHERE = np.array(
     [
         rank in ("none", FieldKind.COUNTRY, FieldKind.STATE) and differs not in ("nothing", FieldKind.STREET)
@@ -63,12 +63,14 @@ class Added(NamedTuple):
         log_odds: What they add to the log-odds of the names (p,).
         is_any: Whether the records share a field at all (p,).
         elsewhere: Whether they are in two places, from the town on (p,).
+        two_numbers: Whether they have two valid official numbers of one register (p,).
 
     """
 
     log_odds: Floats
     is_any: NDArray[np.bool_]
     elsewhere: NDArray[np.bool_]
+    two_numbers: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,22 +117,27 @@ class FieldModel:
             pieces, fit(observed, name_log_odds, groups, self._fitted(pieces), labels.astype(np.float64))
         )
 
-    def under_one_number(self) -> FieldModel:
-        """Return the same weights for pairs with one valid official number, which outlasts moves and other names."""
-        moved = self._with_place(lambda levels: np.maximum(levels, _MOVED))
-        return replace(moved, offsets=np.maximum(self.offsets, 0.0))
+    def under_one_number(self, table: FieldTable) -> FieldModel:
+        """Return the same weights for pairs with one valid official number, which outlasts moves and other names.
+
+        It outlasts phone numbers, web pages and whatever else changes with these, too; but not other official numbers.
+        """
+        pieces = dict(self.pieces)
+        for piece in pieces_of(table):
+            if piece.kind is not FieldKind.ID:
+                own, least = self._of(piece), _MOVED if piece.kind is None else _OTHERWISE
+                pieces[piece.label] = replace(own, levels=np.maximum(own.levels, least))
+        return FieldModel(pieces, np.maximum(self.offsets, 0.0))
 
     def merging_branches(self) -> FieldModel:
         """Return the same weights, but none against a pair because of its place or because many hold the name."""
         offsets = self.offsets.copy()
         offsets[:_OF_EQUAL] = np.maximum(offsets[:_OF_EQUAL], 0.0)
-        return replace(self._with_place(lambda levels: np.maximum(levels, 0.0)), offsets=offsets)
-
-    def _with_place(self, change: Callable[[Floats], Floats]) -> FieldModel:
         if PLACE not in self.pieces:
-            return self
+            return replace(self, offsets=offsets)
         place = self.pieces[PLACE]
-        return replace(self, pieces={**self.pieces, PLACE: replace(place, levels=change(place.levels))})
+        merged = replace(place, levels=np.maximum(place.levels, 0.0))
+        return FieldModel({**self.pieces, PLACE: merged}, offsets)
 
     @classmethod
     def shipped(cls, table: FieldTable) -> FieldModel:
@@ -154,11 +161,13 @@ class FieldModel:
         pieces = pieces_of(table)
         observed = _observe(pieces, table, pairs)
         found = self._fitted(pieces).log_odds(observed, _groups(table, pairs, name_log_odds))
-        elsewhere = np.zeros(len(pairs), dtype=bool)
+        elsewhere, two_numbers = np.zeros((2, len(pairs)), dtype=bool)
         for piece, one in zip(pieces, observed, strict=True):
             if piece.kind is None:
                 elsewhere = (one.levels >= 0) & _ELSEWHERE[one.levels]
-        return Added(found, any_present(observed, len(pairs)), elsewhere)
+            elif piece.kind is FieldKind.ID:
+                two_numbers |= one.levels == _CERTAIN[1]
+        return Added(found, any_present(observed, len(pairs)), elsewhere, two_numbers)
 
     def most_added(self, table: FieldTable, pairs: Pairs) -> Floats:
         """Return the most that the fields can add, whatever the log-odds of the names (p,)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +19,7 @@ from dedup.evidence.fields.normal_forms import (
     Forms,
     Strings,
     countries_of,
+    habit_of,
     normal_forms,
 )
 from dedup.text.names import parse
@@ -38,12 +40,15 @@ class Frequencies(NamedTuple):
         counts: By the label of the column, empty for the names: how many records hold each normal form. One that is
             not listed is held by one record; 0 stands for one that tells nothing, since records of many names hold it.
         usual: How many records hold a value of a field that is not listed.
+        habits: By the label of a column of dates, whether days come before months; of one of postcodes, whether leading
+            zeros were lost. For one that is not listed, its own values tell.
 
     """
 
     records: int
     counts: Mapping[str, Mapping[str, int]]
     usual: int = 1
+    habits: Mapping[str, bool] = MappingProxyType({})
 
 
 NO_CORPUS = Frequencies(0, {}, 3)
@@ -80,12 +85,14 @@ class FieldTable:
         columns: The fields.
         names: The records' names as a column of kind ``company``.
         records: Number of records of the corpus that the counts are of.
+        habits: As in ``Frequencies``.
 
     """
 
     columns: tuple[Column, ...]
     names: Column
     records: int
+    habits: Mapping[str, bool]
 
     @classmethod
     def of(
@@ -111,19 +118,25 @@ class FieldTable:
                 raise UsageError(f"The field {label!r} has {field.n} values for {n} records.")
         normals = written.distinct if are_normal else [normalise(name) for name in written.distinct]
         of_names = Forms(normals, written.distinct, written.codes)
-        known = None if corpus is None else corpus.counts.get("", {})
-        name_column = _column("name", FieldKind.COMPANY, of_names, known)
+        held = None if corpus is None else corpus.counts.get("", {})
+        name_column = _column("name", FieldKind.COMPANY, of_names, held)
         countries = countries_of(fields, n)
+        known = {} if corpus is None else corpus.habits
+        habits = {label: known[label] if label in known else habit_of(field) for label, field in fields.items()}
         columns = []
         for label, field in fields.items():
-            forms = normal_forms(label, field, countries)
+            forms = normal_forms(label, field, countries, habits[label])
             if field.kind is FieldKind.COMPANY:
                 forms = _other_names(forms, of_names)
-            if corpus is None:
-                columns.append(_without_shared(_column(label, field.kind, forms), name_column))
-            else:
-                columns.append(_column(label, field.kind, forms, corpus.counts.get(label, {}), corpus.usual))
-        return cls(tuple(columns), name_column, n if corpus is None else corpus.records)
+            counts, usual = (None, 1) if corpus is None else (corpus.counts.get(label, {}), corpus.usual)
+            columns.append(_column(label, field.kind, forms, counts, usual))
+        kept = {label: habit for label, habit in habits.items() if habit is not None}
+        found = cls(tuple(columns), name_column, n if corpus is None else corpus.records, kept)
+        return found.without_shared() if corpus is None else found
+
+    def without_shared(self) -> FieldTable:
+        """Return the same without the values that records of too many of these names hold."""
+        return replace(self, columns=tuple(_without_shared(column, self.names) for column in self.columns))
 
     def frequencies(self) -> Frequencies:
         """Return how many records hold each value."""
@@ -133,7 +146,7 @@ class FieldTable:
             label: dict(zip(column.forms[several[label]].tolist(), column.counts[several[label]].tolist(), strict=True))
             for label, column in columns
         }
-        return Frequencies(self.records, counts)
+        return Frequencies(self.records, counts, habits=self.habits)
 
     def shared(self) -> dict[str, list[str]]:
         """Return by column the values that tell nothing, because records of too many names hold them."""

@@ -7,6 +7,7 @@ capitals and digits. The checks are offline; python-stdnum's online look-ups are
 from __future__ import annotations
 
 import re
+import unicodedata
 from functools import cache
 from importlib import import_module
 from itertools import pairwise
@@ -27,8 +28,11 @@ _VAT_WORDS = {"vat", "vatid", "ust", "ustid", "ustidnr", "tva", "btw", "mwst", "
 VAT = "vat"
 _LEI_LENGTH = 20
 _LEAST = 3
+_COUNTING = "01234567890", "09876543210"
+_LEAST_COUNTED = 6
 _CODE = re.compile(r"[\W_]+")
 _VAT_LIKE = re.compile(r"[A-Z]{2}[0-9A-Z]{7,13}")
+_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _VAT_PREFIXES = {"EL": "GR", "XI": "GB"}
 
 
@@ -41,17 +45,25 @@ def scheme_named(column: str) -> str:
 
 
 def identifier_of(value: str, scheme: str = "", country: str = "") -> str:
-    """Return the normal form of a number; empty for a placeholder such as ``0000`` or ``n/a``.
+    """Return the normal form of a number; empty for a placeholder such as ``0000``, ``n/a`` or ``applied for``.
 
     ``country`` is the code of the record's country, which a VAT id without prefix needs.
 
     Raises:
         UsageError: python-stdnum is not installed.
     """
-    plain = _CODE.sub("", value).upper()
-    if len(plain) < _LEAST or len(set(plain)) == 1:
+    plain = _CODE.sub("", unicodedata.normalize("NFKC", value)).upper()
+    if len(plain) < _LEAST or len(set(plain)) == 1 or is_made_up(plain.strip(_LETTERS)):
         return ""
     return _checked(plain, scheme, country) or plain
+
+
+def is_made_up(number: str) -> bool:
+    """Return whether a number, without its prefix, only fills a box: ``000000``, ``123456789``, or no digit at all."""
+    if not any(map(str.isdecimal, number)):
+        return True
+    is_long = len(number) >= _LEAST_COUNTED
+    return is_long and (len(set(number)) == 1 or any(number in order for order in _COUNTING))
 
 
 def _checked(plain: str, scheme: str, country: str) -> str:

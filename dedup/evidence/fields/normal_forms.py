@@ -91,7 +91,8 @@ class Forms(NamedTuple):
 
 def forms_of(kind: FieldKind, values: Sequence[str], label: str = "") -> list[str]:
     """Return the normal form of each value of a column; empty where it has none."""
-    found = normal_forms(label, Field(kind, values), _of_none(len(values)))
+    field = Field(kind, values)
+    found = normal_forms(label, field, _of_none(len(values)), habit_of(field))
     return [found.forms[code] for code in found.codes.tolist()]
 
 
@@ -109,28 +110,41 @@ def _of_none(n: int) -> Coded:
     return Coded([""], np.zeros(n, np.int32))
 
 
-def normal_forms(label: str, field: Field, countries: Coded) -> Forms:
+def habit_of(field: Field) -> bool | None:
+    """Return how the values of a column are written, None for most kinds.
+
+    Of dates, whether days come before months; of postcodes, whether leading zeros were lost.
+    """
+    if field.kind is FieldKind.DATE:
+        return is_day_first(Coded.of(field.values).distinct)
+    if field.kind is FieldKind.POSTCODE:
+        forms = [postcode_of(value) for value in Coded.of(field.values).distinct]
+        forms = [form for form in forms if any(map(str.isdecimal, form))]
+        return 2 * sum(form.isdecimal() and len(form) == _FIVE_DIGITS for form in forms) > len(forms)
+    return None
+
+
+def normal_forms(label: str, field: Field, countries: Coded, habit: bool | None) -> Forms:
     """Return the normal forms of a column: one for each distinct value, and country where it matters."""
     values = Coded.of(field.values)
     countries = countries if field.kind in _OF_A_COUNTRY else _of_none(field.n)
     own, of_country, codes = values.beside(countries)
     written = [values.distinct[at] for at in own.tolist()]
     places = [countries.distinct[at] for at in of_country.tolist()]
-    form = _normaliser(label, field.kind, values.distinct)
+    form = _normaliser(label, field.kind, day_first=habit is not False)
     forms = [
         "" if _is_blank(value, field.kind) else form(value, place) for value, place in zip(written, places, strict=True)
     ]
-    if field.kind is FieldKind.POSTCODE:
-        forms = _with_zeros(forms, places)
+    if field.kind is FieldKind.POSTCODE and habit:
+        forms = [padded(form, place) for form, place in zip(forms, places, strict=True)]
     return Forms(forms, written, codes)
 
 
-def _normaliser(label: str, kind: FieldKind, values: Sequence[str]) -> Callable[[str, str], str]:
+def _normaliser(label: str, kind: FieldKind, *, day_first: bool) -> Callable[[str, str], str]:
     if kind is FieldKind.ID:
         scheme = scheme_named(label)
         return lambda value, country: identifier_of(value, scheme, country)
     if kind is FieldKind.DATE:
-        day_first = is_day_first(values)
         return lambda value, _: date_of(value, day_first=day_first)
     if kind is FieldKind.PHONE:
         return phone_of
@@ -155,10 +169,3 @@ _SIMPLE: Mapping[FieldKind, Callable[[str], str]] = {
 def _is_blank(value: str, kind: FieldKind) -> bool:
     word = value.strip().casefold().strip("()[]<>")
     return not any(map(str.isalnum, word)) or (word in _BLANKS and not (word == "na" and kind is FieldKind.COUNTRY))
-
-
-def _with_zeros(forms: list[str], places: Sequence[str]) -> list[str]:
-    digits = [len(form) for form in forms if form.isdecimal()]
-    if 2 * sum(length == _FIVE_DIGITS for length in digits) <= len(forms):
-        return forms
-    return [padded(form, place) for form, place in zip(forms, places, strict=True)]

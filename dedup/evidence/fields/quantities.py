@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import re
+import unicodedata
 from collections.abc import Iterable
 from datetime import date
 
-_PARTS = re.compile(r"(\d{1,4})[-./ ](\d{1,2})[-./ ](\d{1,4})(?:[ T].*)?")
+_PARTS = re.compile(r"(\d{4}|\d{1,2})[-./ ](\d{1,2})[-./ ](\d{4}|\d{1,2})(?:[ T].*)?")
 _COMPACT = re.compile(r"(\d{4})(\d{2})(\d{2})")
 _MONTHS = 12
 _CENTURY = 100
-_NUMBER = re.compile(r"[-+]?\d[\d.,' \u00a0]*")
+_NUMBER = re.compile(r"([-+]?)(\d[\d.,]*)(e[-+]?\d{1,3})?")
+_BESIDE_DIGITS = re.compile(r"[\s'\u2019$€£¥%]")
+_THOUSANDS = re.compile(r"[1-9]\d{0,2}([.,])\d{3}(?:\1\d{3})*")
 
 
 def is_day_first(values: Iterable[str]) -> bool:
@@ -44,13 +48,18 @@ def _date(year: int, month: int, day: int) -> str:
 
 
 def number_of_value(value: str) -> str:
-    """Return a number in its shortest form; empty if the value is none. Point or comma: the last one is decimal."""
-    found = _NUMBER.fullmatch(value.strip().strip("$€£%").strip())
+    """Return a number in its shortest form; empty if the value is none, or beyond what a float holds.
+
+    Of point and comma, the last is decimal. A mark that repeats, or has one to three digits before it and three behind
+    it, parts thousands.
+    """
+    text = unicodedata.normalize("NFKC", value).replace("\u2212", "-").lower()
+    found = _NUMBER.fullmatch(_BESIDE_DIGITS.sub("", text))
     if not found:
         return ""
-    digits = re.sub(r"['\s\u00a0]", "", found[0])
+    sign, digits, exponent = found.groups(default="")
     mark = max(digits.rfind("."), digits.rfind(","))
-    is_thousands = mark >= 0 and (digits.count(digits[mark]) > 1 or len(digits) - mark - 1 == 3)
-    whole = re.sub("[.,]", "", digits[:mark] if mark >= 0 and not is_thousands else digits)
-    part = digits[mark + 1 :] if mark >= 0 and not is_thousands else ""
-    return repr(float(f"{whole}.{part or 0}"))
+    is_whole = mark < 0 or digits.count(digits[mark]) > 1 or _THOUSANDS.fullmatch(digits) is not None
+    whole, part = (digits, "") if is_whole else (digits[:mark], digits[mark + 1 :])
+    number = float(f"{sign}{re.sub('[.,]', '', whole)}.{part or 0}{exponent}") + 0.0  # no negative zero
+    return repr(number) if math.isfinite(number) else ""

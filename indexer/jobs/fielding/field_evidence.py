@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from dedup.evidence.explain import Contribution, Explanation
 from dedup.evidence.fields.field_kinds import FieldKind
-from dedup.evidence.fields.field_model import EQUAL_NAMES, FieldModel
+from dedup.evidence.fields.field_model import EQUAL_NAMES, Added, FieldModel
 from dedup.evidence.fields.field_table import FieldTable
 from dedup.evidence.fields.identifiers import register_of
 from dedup.evidence.scorer import logistic
@@ -39,12 +39,15 @@ EQUAL = Explanation(
 """What names say whose texts are equal."""
 BRANCHES = -0.2
 """The most log-odds of records in two towns where branches are told apart: they are shown, but not merged."""
+TWO_NUMBERS = -3.0
+"""The most log-odds of records with two valid official numbers of one register and none in common."""
 OTHER_NAMES = -4.0
 """The least log-odds of names under one valid official number: a name changes sooner than a number."""
 MOST_TIMES = 100
 """A pair of items stands for so many pairs of records at most, so that no single one decides."""
 _MORE, _LESS = "names alone tell no more than equal ones", "under one official number, other names tell less"
 _BRANCHES = "records in two towns are branches, which are told apart (--branches)"
+_TWO_NUMBERS = "two valid numbers of one register are those of two records"
 _CERTAIN = 1e-12
 _AT_ONCE = 200_000
 """Pairs that are compared at once."""
@@ -121,18 +124,18 @@ class FieldEvidence:
     def _probabilities(self, pairs: Ints, of_names: Floats) -> Floats:
         equal, log_odds = self.of_names(pairs, of_names)
         rows, total, is_any = self.row_of[pairs], log_odds.copy(), np.zeros(len(pairs), np.bool_)
-        for model, most, at in self._by_rule(pairs):
-            added, is_any[at], elsewhere = model.added(self.table, rows[at], log_odds[at])
-            total[at] += added
-            total[at] = np.where(elsewhere, np.minimum(total[at], most), total[at])
+        for rule, at in self._by_rule(pairs):
+            found = rule.model.added(self.table, rows[at], log_odds[at])
+            is_any[at] = found.is_any
+            total[at] = np.minimum(total[at] + found.log_odds, rule.most(found))
         return np.where(is_any, logistic(total), np.where(equal, 1.0, of_names))
 
     def upper_bounds(self, pairs: Ints, of_names: Floats) -> Floats:
         """Return upper bounds on the probabilities, given those of the names (p,)."""
         equal, log_odds = self.of_names(pairs, of_names)
         rows, most = self.row_of[pairs], np.zeros(len(pairs))
-        for model, _, at in self._by_rule(pairs):
-            most[at] = model.most_added(self.table, rows[at])
+        for rule, at in self._by_rule(pairs):
+            most[at] = rule.model.most_added(self.table, rows[at])
         found = np.maximum(logistic(log_odds + most), of_names)
         return np.where(equal, self.probabilities(pairs, of_names), found)
 
@@ -141,16 +144,18 @@ class FieldEvidence:
         names = EQUAL if of_names is None else of_names
         pairs = np.array([list(pair)], np.int64)
         known = float(self._bounded(pairs, np.array([names.log_odds]))[0])
-        ((model, most, _),) = self._by_rule(pairs)
+        ((rule, _),) = self._by_rule(pairs)
         rows = self.row_of[pairs]
-        (added,), (is_any,), (elsewhere,) = model.added(self.table, rows, np.array([known]))
-        if not is_any:
+        found = rule.model.added(self.table, rows, np.array([known]))
+        if not found.is_any[0]:
             return of_names
-        reasons = [*names.contributions, *model.explain(self.table, rows[0].tolist(), known)]
+        reasons = [*names.contributions, *rule.model.explain(self.table, rows[0].tolist(), known)]
         if known != names.log_odds:
             reasons.append(Contribution(_MORE if known < names.log_odds else _LESS, known - names.log_odds))
-        if elsewhere and known + added > most:
-            reasons.append(Contribution(_BRANCHES, most - known - float(added)))
+        unbounded, most = known + float(found.log_odds[0]), float(rule.most(found)[0])
+        if unbounded > most:
+            is_branch = found.elsewhere[0] and most == rule.elsewhere
+            reasons.append(Contribution(_BRANCHES if is_branch else _TWO_NUMBERS, most - unbounded))
         total = sum(reason.log_odds for reason in reasons)
         (probability,) = logistic(np.array([total]))
         return Explanation(float(probability), names.similarity, total, tuple(reasons))
@@ -171,22 +176,24 @@ class FieldEvidence:
         result: Floats = np.clip(log_odds, least, EQUAL_NAMES)
         return result
 
-    def _by_rule(self, pairs: Ints) -> Iterator[tuple[FieldModel, float, Ints]]:
-        """Yield weights, the most log-odds of two places, and of which pairs.
+    def _by_rule(self, pairs: Ints) -> Iterator[tuple[_Rule, Ints]]:
+        """Yield rules, and which pairs they are for.
 
         A number or a domain in common tells that two places are those of one record; else they are branches, which are
         told apart unless they are to be merged.
         """
         one_number = self._share(pairs, (FieldKind.ID,))
         one_contact = self._share(pairs, (FieldKind.PHONE, FieldKind.DOMAIN)) & ~one_number
+        branches = np.inf if self.merges_branches else BRANCHES
         rules = (
-            (self.weights.under_one_number(), np.inf, one_number),
-            (self.weights, np.inf, one_contact),
-            (self.weights, np.inf if self.merges_branches else BRANCHES, ~one_number & ~one_contact),
+            (one_number, self.weights.under_one_number(self.table), np.inf, np.inf),
+            (one_contact, self.weights, np.inf, TWO_NUMBERS),
+            (~one_number & ~one_contact, self.weights, branches, TWO_NUMBERS),
         )
-        for model, most, chosen in rules:
+        for chosen, model, elsewhere, two_numbers in rules:
             if chosen.any():
-                yield model.merging_branches() if self.merges_branches else model, most, np.flatnonzero(chosen)
+                own = model.merging_branches() if self.merges_branches else model
+                yield _Rule(own, elsewhere, two_numbers), np.flatnonzero(chosen)
 
     def _share(self, pairs: Ints, kinds: tuple[FieldKind, ...]) -> Bools:
         """Return which pairs of items share a valid number, a phone number or a domain (p,)."""
@@ -202,6 +209,20 @@ class FieldEvidence:
                     same = same[is_official[of_pair]]
                 found[same] = True
         return found
+
+
+class _Rule(NamedTuple):
+    """Weights of fields, and the most log-odds of records in two places and of those with two numbers."""
+
+    model: FieldModel
+    elsewhere: float
+    two_numbers: float
+
+    def most(self, found: Added) -> Floats:
+        """Return the most log-odds of each pair (p,)."""
+        of_numbers = np.where(found.two_numbers, self.two_numbers, np.inf)
+        result: Floats = np.minimum(np.where(found.elsewhere, self.elsewhere, np.inf), of_numbers)
+        return result
 
 
 def _log_odds(probabilities: Floats) -> Floats:

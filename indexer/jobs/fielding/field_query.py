@@ -16,7 +16,7 @@ from dedup.evidence.fields.normal_forms import Field
 from indexer.findings.baseline import read_field_baseline
 from indexer.jobs.fielding.field_evidence import FieldEvidence
 from indexer.jobs.fielding.field_records import read_fields
-from indexer.jobs.fielding.slots import Slot, kinds_of, slots_of_store, values_by_slot
+from indexer.jobs.fielding.slots import Slot, columns_by_label, kinds_of, slots_of_store, values_by_slot
 from indexer.store.store import Record, Store
 
 Given = Mapping[str, str]
@@ -59,7 +59,7 @@ class QueryFields:
     """The fields of a store as queries use them: with the weights of the last report, or those shipped before it."""
 
     store: Store
-    _columns: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    _columns: dict[str, dict[str, str]] = field(default_factory=dict)
 
     @cached_property
     def slots(self) -> tuple[Slot, ...]:
@@ -85,14 +85,11 @@ class QueryFields:
         return values_by_slot(self.slots, values)
 
     def in_row(self, fields: Mapping[str, str]) -> Given:
-        """Return those columns of a row that have the name of a field."""
+        """Return those columns of a row that have the name of a field, one for each field."""
         key = "\0".join(fields)
         if key not in self._columns:
-            names = {
-                name.casefold(): slot.label for slot in self.slots for name in (slot.label, *slot.columns.values())
-            }
-            self._columns[key] = tuple(name for name in fields if name.casefold() in names)
-        return values_by_slot(self.slots, {name: fields[name] for name in self._columns[key]})
+            self._columns[key] = columns_by_label(self.slots, list(fields))
+        return {label: fields[column] for label, column in self._columns[key].items()}
 
     def _asked(self, given: Sequence[Given]) -> list[Slot]:
         """Return the fields of the kinds that any query gives, and the country, by which numbers are read."""

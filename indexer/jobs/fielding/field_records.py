@@ -122,7 +122,7 @@ def read_fields(
         raise damaged(f"Text {text_ids[int(bare[0])]} has no record.")
     fields = {slot.label: Field(slot.kind, column.coded(there)) for slot, column in zip(slots, values, strict=True)}
     names = Coded(np.asarray(normals()).tolist(), places[there].astype(np.int32))
-    table = FieldTable.of(names, fields, frequencies, are_normal=True)
+    table = FieldTable.of(names, fields, frequencies, are_normal=True).without_shared()
     return FieldRecords(np.array(ids, np.int64)[there], places[there], table, len(text_ids))
 
 

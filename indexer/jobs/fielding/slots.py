@@ -60,8 +60,8 @@ def _lacks(slot: Slot, name: str) -> bool:
 
 def _new_label(column: str, slots: list[Slot]) -> str:
     """Return the name of a column, numbered if another field has it, or the place as a whole."""
-    taken, label, number = {PLACE, *(one.label for one in slots)}, column, 2
-    while label in taken:
+    taken, label, number = {PLACE, *(one.label.casefold() for one in slots)}, column, 2
+    while label.casefold() in taken:
         label, number = f"{column} {number}", number + 1
     return label
 
@@ -103,16 +103,25 @@ def fields_of_store(store: Store) -> dict[str, FieldKinds]:
 
 def columns_with_fields(slots: Sequence[Slot], columns: Sequence[str]) -> FieldKinds:
     """Return those columns of a table that have the name of a field, with its kind: one for each field."""
-    kinds: dict[str, tuple[str, str]] = {}
+    kinds = {slot.label: str(slot.kind) for slot in slots}
+    return tuple((column, kinds[label]) for label, column in columns_by_label(slots, columns).items())
+
+
+def columns_by_label(slots: Sequence[Slot], columns: Sequence[str]) -> dict[str, str]:
+    """Return, by the label of each field, the first of the columns that has its name."""
+    found: dict[str, str] = {}
     for column in columns:
-        of_column = (one for one in slots if column.casefold() in _names_of(one))
-        if (slot := next(of_column, None)) is not None:
-            kinds.setdefault(slot.label, (column, str(slot.kind)))
-    return tuple(kinds.values())
+        if (slot := slot_named(slots, column)) is not None:
+            found.setdefault(slot.label, column)
+    return found
 
 
-def _names_of(slot: Slot) -> set[str]:
-    return {name.casefold() for name in (slot.label, *slot.columns.values())}
+def slot_named(slots: Sequence[Slot], name: str) -> Slot | None:
+    """Return the field with a label, or a column, of this name; None if there is none. Case matters only to choose."""
+    names = {slot.label: {slot.label, *slot.columns.values()} for slot in slots}
+    key = name.casefold()
+    alike = [slot for slot in slots if key in map(str.casefold, names[slot.label])]
+    return next((slot for slot in alike if name in names[slot.label]), alike[0] if alike else None)
 
 
 def values_by_slot(slots: tuple[Slot, ...], given: Mapping[str, str]) -> dict[str, str]:
@@ -123,13 +132,13 @@ def values_by_slot(slots: tuple[Slot, ...], given: Mapping[str, str]) -> dict[st
     """
     found: dict[str, str] = {}
     for name, value in given.items():
-        of_slot = [one for one in slots if name.casefold() in _names_of(one)]
-        if not of_slot:
+        slot = slot_named(slots, name)
+        if slot is None:
             known = f"it has {', '.join(one.label for one in slots)}" if slots else "it has none"
             raise UsageError(
                 f"The index has no field {name!r}: {known}. Fields are named when an input is indexed, as with --field."
             )
-        if of_slot[0].label in found:
-            raise UsageError(f"Two values are given for the field {of_slot[0].label!r}; give one.")
-        found[of_slot[0].label] = value
+        if slot.label in found:
+            raise UsageError(f"Two values are given for the field {slot.label!r}; give one.")
+        found[slot.label] = value
     return found
