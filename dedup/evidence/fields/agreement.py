@@ -251,9 +251,12 @@ def _postcodes(left: Sequence[str], right: Sequence[str]) -> Levels:
 
 
 def _streets(left: Sequence[str], right: Sequence[str]) -> Levels:
-    """One is near if its house numbers agree and its words are alike, or if it is the beginning of the other."""
+    """One is near if all its numbers are in the other and its words are alike, or if it is the beginning of the other.
+
+    ``12 2nd St`` and ``14 2nd St`` are two houses; a suite or a box may stand in one address only.
+    """
     numbers = [house_numbers(form) for form in left], [house_numbers(form) for form in right]
-    agree = np.array([not (a or b) or bool(a & b) for a, b in zip(*numbers, strict=True)], dtype=bool)
+    agree = np.array([bool(a) == bool(b) and (a <= b or b <= a) for a, b in zip(*numbers, strict=True)], dtype=bool)
     parts = [one.startswith(other) or other.startswith(one) for one, other in zip(left, right, strict=True)]
     alike = np.array(parts, dtype=bool) | (_similar(left, right) >= _ALIKE_STREET)
     return np.where(agree & alike, 1, 2).astype(np.int8)

@@ -86,7 +86,7 @@ class Column:
         kind: What it holds.
         codes: Position of each record's value in ``forms`` (n,); ``MISSING`` where it has none.
         forms: Distinct normal forms.
-        written: Each of them as a record has it.
+        written: Each of them for people.
         counts: How many records of the corpus hold each; 0 if it tells nothing, so that no code is its position.
 
     """
@@ -261,9 +261,20 @@ def _column(
         kind,
         codes,
         tuple(at),
-        tuple(form if kind is FieldKind.DOMAIN else " ".join(written[form].split()) for form in at),
+        tuple(_shown(kind, form, written[form]) for form in at),
         counts,
     )
+
+
+def _shown(kind: FieldKind, form: str, written: str) -> str:
+    """Return a value for people: as a record has it, but for what only other records with this form may have.
+
+    ``89073`` stands for ``89073-0126`` and ``D-89073``, ``+49731123456`` for a number in any notation.
+    """
+    shown = " ".join(written.split())
+    is_longer = kind is FieldKind.POSTCODE and sum(map(str.isalnum, shown)) != len(form)
+    is_phone = kind is FieldKind.PHONE and form.startswith("+")
+    return form if kind is FieldKind.DOMAIN or is_longer or is_phone else shown
 
 
 def _without_shared(column: Column, names: Column) -> Column:
