@@ -14,6 +14,7 @@ from dedup.errors import UsageError
 from dedup.evidence.fields.contacts import domain_of, phone_of
 from dedup.evidence.fields.field_kinds import FieldKind
 from dedup.evidence.fields.identifiers import identifier_of, scheme_named
+from dedup.evidence.fields.placeholders import is_placeholder, may_be_placeholder
 from dedup.evidence.fields.places import city_of, country_of, padded, postcode_of, state_of, street_of
 from dedup.evidence.fields.quantities import date_of, is_day_first, number_of_value
 from dedup.text.names import parse
@@ -25,26 +26,6 @@ MISSING = -1
 MANY_NAMES = 20
 """An id, phone number or domain that records of more names than this hold tells nothing about any of them."""
 _SHARED = frozenset({FieldKind.ID, FieldKind.PHONE, FieldKind.DOMAIN})
-_BLANKS = frozenset(
-    {
-        "n/a",
-        "na",
-        "none",
-        "null",
-        "nil",
-        "unknown",
-        "unbekannt",
-        "inconnu",
-        "nan",
-        "tbd",
-        "tba",
-        "undefined",
-        "\\n",
-        "#ref!",
-        "#value!",
-        "#n/a",
-    }
-)
 _OF_A_COUNTRY = frozenset({FieldKind.POSTCODE, FieldKind.ID, FieldKind.PHONE})
 """Kinds whose normal form depends on the record's country."""
 _FIVE_DIGITS = 5
@@ -230,8 +211,12 @@ _SIMPLE: Mapping[FieldKind, Callable[[str], str]] = {
 
 
 def _is_blank(value: str, kind: FieldKind) -> bool:
-    word = value.strip().casefold().strip("()[]<>")
-    return not any(map(str.isalnum, word)) or (word in _BLANKS and not (word == "na" and kind is FieldKind.COUNTRY))
+    """Return whether a cell has no value: nothing, marks only, or a placeholder; ``NA`` is Namibia, and 0 a number."""
+    text = value.strip()
+    if not any(map(str.isalnum, text)):
+        return True
+    is_value = text.isdecimal() or (kind is FieldKind.COUNTRY and text.casefold() == "na")
+    return not is_value and (is_placeholder(text) or may_be_placeholder(text))
 
 
 def _with_zeros(forms: dict[tuple[str, str], str]) -> dict[tuple[str, str], str]:

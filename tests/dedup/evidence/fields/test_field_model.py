@@ -179,6 +179,15 @@ def test_article_numbers_of_any_length_are_official_numbers() -> None:
     assert FieldModel.shipped(table).explain(table, (0, 1), 0.0)[0].label.startswith("another valid EAN")
 
 
+@pytest.mark.parametrize(
+    "value", ["N/A", "k.A.", "keine Angabe", "[unknown]", "non renseigné", "不明", "#REF!", "-", "s/n"]
+)
+def test_a_placeholder_is_no_value(value: str) -> None:
+    assert worth(of_two(FieldKind.CATEGORY, value, value)) == 0
+    assert worth(of_two(FieldKind.CITY, value, "Ulm")) == 0
+    assert worth(of_two(FieldKind.COUNTRY, "NA", "NA")) != 0 != worth(of_two(FieldKind.NUMBER, "0", "0"))
+
+
 def test_a_common_value_is_worth_less() -> None:
     cities = ["London"] * 40 + ["Ulm"] * 2
     table = FieldTable.of([f"Acme {i}" for i in range(42)], {"city": Field(FieldKind.CITY, cities)})
