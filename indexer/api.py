@@ -382,7 +382,8 @@ class Index(Findings):
             UsageError: nothing is indexed.
         """
         found = status_of(self._workspace)
-        return Status(*(found[name] for name in ("records", "distinct_texts", "sources", "snapshot", "runs")))
+        shown = ("records", "distinct_texts", "sources", "kind", "fields", "snapshot", "runs")
+        return Status(*(found[name] for name in shown))
 
     def _open_reader(self) -> Reader:
         """Return what answers queries, opened again if the index has changed since."""

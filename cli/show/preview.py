@@ -10,9 +10,11 @@ from cli.show.render import write_summary
 from cli.show.table import write_table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from indexer.jobs.reporting.thresholds import BoundaryPair, Preview
+
+_VERBS = (("same", "same"), ("similar", "similar"), ("differs", "differ"))
 
 
 def write_preview(preview: Preview, out: TextIO, *, as_json: bool) -> None:
@@ -34,6 +36,15 @@ def _write_pairs(heading: str, pairs: Sequence[BoundaryPair], out: TextIO) -> No
     if pairs:
         shown = ("probability", "text_1", "text_2", "id_1", "id_2")
         rows = [{name: getattr(pair, name) for name in shown} for pair in pairs]
-        for row in rows:  # rounded down, so that no pair seems to reach a threshold that it misses
+        for row, pair in zip(rows, pairs, strict=True):
+            # rounded down, so that no pair seems to reach a threshold that it misses
             row["probability"] = math.floor(row["probability"] * 1000 + 1e-6) / 1000
+            if pair.fields:
+                row["fields"] = _told(pair.fields)
         write_table(rows, out)
+
+
+def _told(fields: Mapping[str, str]) -> str:
+    """Return which fields are the same, similar and different (``same: city, vat; differ: phone``)."""
+    found = {verb: [label for label, is_ in fields.items() if is_ == mark] for mark, verb in _VERBS}
+    return "; ".join(f"{verb}: {', '.join(labels)}" for verb, labels in found.items() if labels)

@@ -70,8 +70,8 @@ def _of_fields(summary: Mapping[str, Any]) -> Iterator[str]:
     if pairs := summary["pairs_of_one_text_apart"]:
         subject, verb = ("pair", "is") if pairs == 1 else ("pairs", "are")
         yield (
-            f"{pairs:,} {subject} of records with one name {verb} told apart by their fields. --branches merge lets "
-            "another town count for nothing."
+            f"{pairs:,} {subject} of records with one name {verb} told apart by their fields."
+            f"{'' if summary['branches'] == 'merge' else ' --branches merge lets another town count for nothing.'}"
         )
     for label, number in summary["values_of_many_names"].items():
         yield (

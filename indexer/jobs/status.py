@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import dedup.model
+from indexer.jobs.fielding.slots import fields_of_store
 from indexer.jobs.index import recall_of
 from indexer.models.stored import coming_model, remembered_model
+from indexer.store.corpus_words import kind_of_store
 from indexer.store.database_url import shown
 from indexer.store.runs import Run, last_runs
 from indexer.store.store import Snapshot, Store
@@ -16,7 +18,7 @@ N_RUNS = 5
 
 
 def status(workspace: Workspace) -> dict[str, Any]:
-    """Return the counts, snapshot and last ``N_RUNS`` runs of a workspace, as plain JSON data.
+    """Return the counts, kind, fields, snapshot and last ``N_RUNS`` runs of a workspace, as plain JSON data.
 
     Raises:
         UsageError: nothing is indexed here yet.
@@ -30,6 +32,8 @@ def status(workspace: Workspace) -> dict[str, Any]:
             "distinct_texts": counts.texts,
             "vectors": counts.vectors,
             "sources": counts.sources,
+            "kind": kind_of_store(store),
+            "fields": {name: dict(fields) for name, fields in fields_of_store(store).items()},
             **_model(store),
             "snapshot": _snapshot(store, counts.texts),
             "runs": [_run(run) for run in last_runs(store, N_RUNS)],

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from dedup.errors import UsageError
-from indexer.reading.placeholders import MAX_CHARACTERS, is_placeholder, may_be_placeholder
+from dedup.evidence.fields.placeholders import MAX_CHARACTERS, is_placeholder, may_be_placeholder
 from indexer.reading.rows import ColumnChoice
 
 _SCIENTIFIC = re.compile(r"\d[.,]\d+E\+\d+", re.IGNORECASE)

@@ -57,11 +57,16 @@ class Added:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What an index holds; the same facts as ``dedup status`` shows. ``snapshot`` and ``runs`` are plain data."""
+    """What an index holds; the same facts as ``dedup status`` shows. ``snapshot`` and ``runs`` are plain data.
+
+    ``kind`` is that of its texts; ``fields`` are the columns of each source that serve as evidence, with their kinds.
+    """
 
     records: int
     distinct_texts: int
     sources: dict[str, int]
+    kind: str
+    fields: dict[str, dict[str, str]]
     snapshot: dict[str, Any]
     runs: list[dict[str, Any]]
 

@@ -253,12 +253,15 @@ def _postcodes(left: Sequence[str], right: Sequence[str]) -> Levels:
 
 
 def _streets(left: Sequence[str], right: Sequence[str]) -> Levels:
-    """One is near if its house numbers agree and its words are alike, or if it is the beginning of the other."""
+    """One is near if all its numbers are in the other and its words are alike, or if it is the beginning of the other.
+
+    ``12 2nd St`` and ``14 2nd St`` are two houses; a suite or a box may stand in one address only.
+    """
     parts = [one.startswith(other) or other.startswith(one) for one, other in zip(left, right, strict=True)]
     levels = np.full(len(left), 2, dtype=np.int8)
     for at in np.flatnonzero(np.array(parts, dtype=bool) | _alike(left, right, _ALIKE_STREET)).tolist():
         one, other = house_numbers(left[at]), house_numbers(right[at])
-        if one & other or not (one or other):
+        if bool(one) == bool(other) and (one <= other or other <= one):
             levels[at] = 1
     return levels
 

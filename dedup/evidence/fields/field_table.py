@@ -64,7 +64,7 @@ class Column:
         kind: What it holds.
         codes: Position of each record's value in ``forms`` (n,); ``MISSING`` where it has none.
         forms: Distinct normal forms (k,).
-        written: Each of them as the first record that holds it has it (k,).
+        written: Each of them for people (k,).
         counts: How many records of the corpus hold each (k,); 0 if it tells nothing, so that no code is its position.
 
     """
@@ -184,10 +184,22 @@ def _column(
     else:
         counts = np.array([known.get(form, usual) for form in forms.tolist()], np.int64)
         codes[rows[counts[position] == 0]] = MISSING
-    if kind is FieldKind.DOMAIN or found.written is found.forms:
+    if found.written is found.forms:
         return Column(label, kind, codes, forms, forms, counts)
-    written = [" ".join(found.written[key].split()) for key in found.codes[rows[first]].tolist()]
-    return Column(label, kind, codes, forms, np.array(written, _TEXT), counts)
+    values = (found.written[key] for key in found.codes[rows[first]].tolist())
+    shown = [_shown(kind, form, value) for form, value in zip(forms.tolist(), values, strict=True)]
+    return Column(label, kind, codes, forms, np.array(shown, _TEXT), counts)
+
+
+def _shown(kind: FieldKind, form: str, written: str) -> str:
+    """Return a value for people: as a record has it, but for what only other records with this form may have.
+
+    ``89073`` stands for ``89073-0126`` and ``D-89073``, ``+49731123456`` for a number in any notation.
+    """
+    shown = " ".join(written.split())
+    is_longer = kind is FieldKind.POSTCODE and sum(map(str.isalnum, shown)) != len(form)
+    is_phone = kind is FieldKind.PHONE and form.startswith("+")
+    return form if kind is FieldKind.DOMAIN or is_longer or is_phone else shown
 
 
 def _without_shared(column: Column, names: Column) -> Column:

@@ -1,4 +1,4 @@
-"""Normal forms of official numbers: VAT ids, LEIs and company numbers, checked by python-stdnum.
+"""Normal forms of official numbers: VAT ids, LEIs, company and article numbers, checked by python-stdnum.
 
 A number of a known scheme whose checksum is right becomes ``scheme:country:number``. All else is plain text: its
 capitals and digits. The checks are offline; python-stdnum's online look-ups are never called.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable, Mapping
 from functools import cache
 from importlib import import_module
 from itertools import pairwise
@@ -22,9 +23,16 @@ _SCHEMES = {
     "ogrn": "ru.ogrn", "gstin": "in_.gstin", "uen": "sg.uen", "rfc": "mx.rfc", "cuit": "ar.cuit", "oib": "hr.oib",
     "egn": "bg.egn", "che": "ch.uid", "ico": "cz.dic", "partitaiva": "it.iva", "codicefiscale": "it.codicefiscale",
     "organisasjonsnummer": "no.orgnr", "organisationsnummer": "se.orgnr", "ruc": "pe.ruc", "nipc": "pt.nif",
+    "ean": "ean", "gtin": "ean", "upc": "ean", "barcode": "ean", "isbn": "isbn", "issn": "issn", "nhs": "gb.nhs",
+    "pesel": "pl.pesel", "personnummer": "se.personnummer", "dni": "es.dni", "nie": "es.nie", "bsn": "nl.bsn",
+    "cnp": "ro.cnp", "curp": "mx.curp", "инн": "ru.inn", "огрн": "ru.ogrn", "αφμ": "gr.vat", "法人番号": "jp.cn",
+    "统一社会信用代码": "cn.uscc", "社会信用代码": "cn.uscc", "사업자등록번호": "kr.brn", "사업자번호": "kr.brn",
 }  # fmt: skip
 """Words in the name of a column, and the module of python-stdnum that checks its numbers."""
-_VAT_WORDS = {"vat", "vatid", "ust", "ustid", "ustidnr", "tva", "btw", "mwst", "iva", "piva", "moms", "taxid"}
+_VAT_WORDS = {
+    "vat", "vatid", "ust", "ustid", "ustidnr", "umsatzsteuer", "umsatzsteuerid", "tva", "btw", "mwst", "iva", "piva",
+    "moms", "taxid",
+}  # fmt: skip
 VAT = "vat"
 _LEI_LENGTH = 20
 _LEAST = 3
@@ -38,7 +46,7 @@ _VAT_PREFIXES = {"EL": "GR", "XI": "GB"}
 
 def scheme_named(column: str) -> str:
     """Return the scheme that the name of a column tells, such as ``vat`` or ``us.ein``; empty if none."""
-    words = re.findall(r"[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", column).lower())
+    words = re.findall(r"[^\W\d_]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", column).lower())
     keys = [*words, *map("".join, pairwise(words))]
     found = next((_SCHEMES[key] for key in keys if key in _SCHEMES), "")
     return found or (VAT if any(key in _VAT_WORDS for key in keys) else "")
@@ -68,7 +76,7 @@ def is_made_up(number: str) -> bool:
 
 def _checked(plain: str, scheme: str, country: str) -> str:
     if scheme not in ("", VAT):
-        return _valid(scheme, plain)
+        return _valid(scheme, plain) or (_vat(plain, country) if country else "")
     if len(plain) == _LEI_LENGTH and (lei := _valid("lei", plain)):
         return lei
     if _VAT_LIKE.fullmatch(plain) and (vat := _vat(plain, _VAT_PREFIXES.get(plain[:2], plain[:2]))):
@@ -81,7 +89,16 @@ def _valid(scheme: str, plain: str) -> str:
     if not module.is_valid(plain):
         return ""
     country, _, name = scheme.rpartition(".")
-    return f"{name}:{country.strip('_').upper()}:{module.compact(plain).upper()}"
+    number = _LONGEST_FORM.get(scheme, module.compact)(plain)
+    return f"{name}:{country.strip('_').upper()}:{_CODE.sub('', number).upper()}"
+
+
+def _isbn_13(plain: str) -> str:
+    return str(_module("isbn").to_isbn13(plain))
+
+
+_LONGEST_FORM: Mapping[str, Callable[[str], str]] = {"ean": lambda plain: plain.zfill(14), "isbn": _isbn_13}
+"""Schemes whose numbers come in several lengths: a UPC is an EAN with leading zeros, an ISBN-10 an ISBN-13."""
 
 
 def _vat(plain: str, country: str) -> str:

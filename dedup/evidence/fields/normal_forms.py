@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from dedup.evidence.fields.contacts import domain_of, phone_of
 from dedup.evidence.fields.field_kinds import FieldKind
 from dedup.evidence.fields.identifiers import identifier_of, scheme_named
+from dedup.evidence.fields.placeholders import is_placeholder, may_be_placeholder
 from dedup.evidence.fields.places import city_of, country_of, padded, postcode_of, state_of, street_of
 from dedup.evidence.fields.quantities import date_of, is_day_first, number_of_value
 from dedup.text.normalise import normalise
@@ -18,26 +19,6 @@ from dedup.text.normalise import normalise
 Codes = NDArray[np.int32]
 Strings = NDArray[Any]
 
-_BLANKS = frozenset(
-    {
-        "n/a",
-        "na",
-        "none",
-        "null",
-        "nil",
-        "unknown",
-        "unbekannt",
-        "inconnu",
-        "nan",
-        "tbd",
-        "tba",
-        "undefined",
-        "\\n",
-        "#ref!",
-        "#value!",
-        "#n/a",
-    }
-)
 _OF_A_COUNTRY = frozenset({FieldKind.POSTCODE, FieldKind.ID, FieldKind.PHONE})
 """Kinds whose normal form depends on the record's country."""
 _FIVE_DIGITS = 5
@@ -167,5 +148,9 @@ _SIMPLE: Mapping[FieldKind, Callable[[str], str]] = {
 
 
 def _is_blank(value: str, kind: FieldKind) -> bool:
-    word = value.strip().casefold().strip("()[]<>")
-    return not any(map(str.isalnum, word)) or (word in _BLANKS and not (word == "na" and kind is FieldKind.COUNTRY))
+    """Return whether a cell has no value: nothing, marks only, or a placeholder; ``NA`` is Namibia, and 0 a number."""
+    text = value.strip()
+    if not any(map(str.isalnum, text)):
+        return True
+    is_value = text.isdecimal() or (kind is FieldKind.COUNTRY and text.casefold() == "na")
+    return not is_value and (is_placeholder(text) or may_be_placeholder(text))

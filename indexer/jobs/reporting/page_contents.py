@@ -172,7 +172,7 @@ class _Worst:
         exact = [self._member(held, 1.0, True, equal) for held in same]
         kept = [self._member(first, None, False, ()), *members, *exact][:MAX_MEMBERS]
         name = self._labels.name(one.label)
-        return ClusterItem(name, one.weakest, one.size, kept, self._kinds.get(name, ""))
+        return ClusterItem(name, one.weakest if members else None, one.size, kept, self._kinds.get(name, ""))
 
     def _member(self, held: str, probability: float | None, exact: bool, reasons: Any) -> Member:  # noqa: ANN401
         source, id, text, *cells = self._records.cells(held)

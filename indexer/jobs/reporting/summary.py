@@ -47,7 +47,7 @@ def summary_of(
 
 
 def _of_fields(duplicates: Duplicates, evidence: FieldEvidence, counts: NDArray[np.int64]) -> dict[str, Any]:
-    """Return the fields with their kinds, what is told apart by them, and values that identify nobody."""
+    """Return the fields with their kinds, how branches count, what is told apart, and values that identify nobody."""
     labels, texts = duplicates.near.clusters.labels, evidence.text_of
     of_texts = np.bincount(texts, counts).astype(np.int64)
     _, group = np.unique(np.column_stack([texts, labels]), axis=0, return_inverse=True)
@@ -55,6 +55,7 @@ def _of_fields(duplicates: Duplicates, evidence: FieldEvidence, counts: NDArray[
     one_name = int(_pairs(of_texts).sum() - _pairs(together).sum())
     return {
         "fields": {column.label: str(column.kind) for column in evidence.table.columns},
+        "branches": "merge" if evidence.merges_branches else "separate",
         "pairs_of_one_text_apart": one_name,
         "values_of_many_names": {label: len(values) for label, values in evidence.table.shared().items()},
     }

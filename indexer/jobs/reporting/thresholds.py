@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dedup.evidence.fields.agreement import marks_of
 from dedup.matching.matcher import Matcher
 from dedup.runtime.progress import Progress, no_progress
 from indexer.jobs import increment
 from indexer.jobs.duplicates import Duplicates
 from indexer.outputs.reasons import DIGITS
-from indexer.store.store import Store
+from indexer.store.store import Record, Store
 from indexer.store.workspace import Workspace
 from indexer.vectors.snapshot import Snapshots
 
@@ -37,7 +39,10 @@ class AtThreshold:
 
 @dataclass(frozen=True, slots=True)
 class BoundaryPair:
-    """A pair of distinct texts, each shown by its first record."""
+    """A pair of distinct texts, or of records of one text that fields tell apart, each shown by its first record.
+
+    ``fields`` says of each field that both have whether its values are the same, similar or differ.
+    """
 
     probability: float
     source_1: str
@@ -46,6 +51,7 @@ class BoundaryPair:
     source_2: str
     id_2: str
     text_2: str
+    fields: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +124,13 @@ def _boundary(found: Duplicates, chosen: float) -> tuple[NDArray[np.intp], NDArr
 def _pairs(store: Store, found: Duplicates, which: NDArray[np.intp]) -> tuple[BoundaryPair, ...]:
     items = found.near.sides(found.near.pairs[which])
     records = found.records_of_items().read(store, items.ravel().tolist())
-    pairs = []
+    pairs, evidence = [], found.near.evidence
     for both, probability in zip(items.tolist(), found.near.probabilities[which].tolist(), strict=True):
-        sides = [
-            side
-            for item in both
-            for side in (records[item][0].source, records[item][0].external_id, records[item][0].raw)
-        ]
-        pairs.append(BoundaryPair(round(probability, DIGITS), *sides))
+        left, right = (_side(records[item][0]) for item in both)
+        marks = {} if evidence is None else marks_of(evidence.table, evidence.row_of[both].tolist())
+        pairs.append(BoundaryPair(round(probability, DIGITS), *left, *right, marks))
     return tuple(pairs)
+
+
+def _side(record: Record) -> tuple[str, str, str]:
+    return record.source, record.external_id, record.raw

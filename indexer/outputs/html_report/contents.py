@@ -37,10 +37,14 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class ClusterItem:
-    """A cluster with at most ``MAX_MEMBERS`` of its records; ``change`` is a key of ``Changes.counts`` or empty."""
+    """A cluster with at most ``MAX_MEMBERS`` of its records.
+
+    ``weakest`` is the lowest probability of two of its records, None if all are exact duplicates; ``change`` is a key
+    of ``Changes.counts`` or empty.
+    """
 
     cluster_id: str
-    weakest: float
+    weakest: float | None
     size: int
     members: Sequence[Member]
     change: str = ""

@@ -25,7 +25,8 @@ def pack(clusters: Iterable[ClusterItem], columns: Sequence[str]) -> tuple[str, 
     """Return the clusters as base64 of gzip of JSON, and how many of them fitted.
 
     The object has ``columns``, ``hidden`` (a class of characters to be marked) and ``clusters``: each
-    ``[id, weakest, size, change, members]``, a member ``[source, id, text, probability, exact, reasons, cells]``.
+    ``[id, weakest, size, change, members]``, ``weakest`` null if all records are exact duplicates; a member is
+    ``[source, id, text, probability, exact, reasons, cells]``.
     """
     coder = zlib.compressobj(9, zlib.DEFLATED, _GZIP)
     head = {"columns": list(columns), "hidden": INVISIBLE.replace(_SURROGATES, "")}
@@ -44,14 +45,17 @@ def pack(clusters: Iterable[ClusterItem], columns: Sequence[str]) -> tuple[str, 
 
 def _cluster(cluster: ClusterItem) -> list[Any]:
     members = [_member(member) for member in cluster.members]
-    return [cluster.cluster_id, round(cluster.weakest, 4), cluster.size, cluster.change, members]
+    return [cluster.cluster_id, _rounded(cluster.weakest), cluster.size, cluster.change, members]
 
 
 def _member(one: Member) -> list[Any]:
-    probability = None if one.probability is None else round(one.probability, 4)
     cells = [_cut(cell, _MAX_CELL) for cell in one.cells]
     own = (_cut(one.source, _MAX_CELL), _cut(one.id, _MAX_CELL), _cut(one.text, _MAX_TEXT))
-    return [*own, probability, int(one.exact), list(one.reasons), cells]
+    return [*own, _rounded(one.probability), int(one.exact), list(one.reasons), cells]
+
+
+def _rounded(probability: float | None) -> float | None:
+    return None if probability is None else round(probability, 4)
 
 
 def _cut(text: str, most: int) -> str:

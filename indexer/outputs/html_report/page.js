@@ -1,6 +1,6 @@
 "use strict";
 (() => {
-  const STEP = 50, LONGEST_NAME = 160, LARGEST_TABLE = 4e6, OTHER_NAMES = 2, ANY = "*";
+  const STEP = 50, LONGEST_NAME = 160, LARGEST_TABLE = 4e6, OTHER_NAMES = 2, ANY = "*", NOT_EXACT = "near";
   const find = (id) => document.getElementById(id);
   const list = find("list"), status = find("status"), more = find("more");
   const controls = ["query", "source", "change", "size", "low", "order"].map(find);
@@ -153,7 +153,7 @@
     names.append(rest);
     const facts = element("span", { class: "facts" });
     if (cluster.change) facts.append(element("span", { class: "badge" }, cluster.change), " ");
-    facts.append(element("b", {}, cluster.weakest === 1 ? "exact" : probability(cluster.weakest)), ` · ${number(cluster.size)} records · ${cluster.id}`);
+    facts.append(element("b", {}, cluster.exact ? "exact" : probability(cluster.weakest)), ` · ${number(cluster.size)} records · ${cluster.id}`);
     const head = element("button", { type: "button", class: "head", "aria-expanded": "false" }, names, " ", facts);
     head.cluster = cluster;
     return element("li", {}, element("h3", {}, head));
@@ -184,7 +184,7 @@
     const words = fold(query.value).split(/\s+/).filter(Boolean), least = Number(size.value), most = Number(low.value);
     sorted[order.value] ??= [...clusters].sort(orders[order.value]);
     found = sorted[order.value].filter((cluster) =>
-      cluster.size >= least && (most === 1 || cluster.weakest < most)
+      cluster.size >= least && (low.value === ANY || (low.value === NOT_EXACT ? !cluster.exact : cluster.weakest < most))
       && (!source.value || cluster.sources.has(source.value)) && (!change.value || (change.value === ANY ? cluster.change : cluster.change === change.value))
       && words.every((word) => cluster.searched.includes(word)));
     list.replaceChildren();
@@ -236,7 +236,7 @@
       own.forEach((name) => sources.set(name, (sources.get(name) ?? 0) + 1));
       if (kind) changes.set(kind, (changes.get(kind) ?? 0) + 1);
       const searched = fold([id, ...members.flatMap((member) => [member[0], member[1], member[2], ...member[6]])].join("\n"));
-      return { id, weakest, size, change: kind, members, at, sources: own, searched, name: fold(members[0][2]) };
+      return { id, exact: weakest === null, weakest: weakest ?? 1, size, change: kind, members, at, sources: own, searched, name: fold(members[0][2]) };
     });
     const plain = (text) => cut(text.replace(hidden, "�"));
     for (const name of [...sources.keys()].sort()) option(source, name, `${plain(name)} (${number(sources.get(name))})`);

@@ -24,6 +24,9 @@ _ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d(?:[ T].*)?")
 _VAT_ID_OR_LEI = re.compile(r"(?:AT|BE|BG|CY|CZ|DE|DK|EE|EL|ES|FI|FR|GB|HR|HU|IE|IT|LT|LU|LV|MT|NL|PL|PT|RO|SE|SI|SK)"
                             r"\s?[0-9A-Z]{8,12}|[0-9A-Z]{18}\d{2}")  # fmt: skip
 
+_LESS_CLEAR = frozenset({FieldKind.DATE, FieldKind.PHONE})
+"""Kinds whose values other columns may have, too: an Italian tax number begins with 00 as a phone number may."""
+
 _WORDS: Mapping[FieldKind, frozenset[str]] = {
     FieldKind.POSTCODE: header_words.POSTCODE,
     FieldKind.CITY: header_words.CITY,
@@ -48,7 +51,7 @@ def kind_of_column(name: str, values: Sequence[str]) -> FieldKind | None:
     filled = [value for cell in values[:_MOST] if (value := cell.strip())]
     clear = _by_values(filled)
     named = [kind for kind in _named(name) if not filled or _share(_FITS[kind], filled) >= _ENOUGH]
-    if clear and clear not in named and not (named and clear is FieldKind.DATE):
+    if clear and clear not in named and not (named and clear in _LESS_CLEAR):
         return clear
     return named[0] if named else None
 

@@ -122,7 +122,8 @@ REGISTERED = _vocabulary("""
     matični broj, mb, matična številka, įmonės kodas, juridinio asmens kodas, reģistrācijas numurs,
     registrikood, kennitala, السجل التجاري, رقم السجل التجاري, ח.פ., ח.פ, מספר חברה, เลขทะเบียนนิติบุคคล, abn,
     acn, nzbn, uen, brn, cuit, rif, бин, унп, bce, kbo, numéro d'entreprise, org no, organisationsnr, hrb nr,
-    cin, mã số doanh nghiệp, nib, orcid, isin, doi, issn, isbn
+    cin, mã số doanh nghiệp, nib, orcid, isin, doi, issn, isbn, ean, ean code, gtin, upc, barcode, ssn, soc sec id,
+    social security number, national id, nhs number, passport, personnummer, pesel, dni, nie, bsn, cnp, curp
 """)
 """Numbers of official registers."""
 
@@ -255,13 +256,15 @@ PHONE = _vocabulary("""
 CONTACT = _vocabulary("""
     email, e mail, mail, email address, website, web site, web, web page, url, homepage, home page, domain, Webseite,
     Internet, courriel, site web, correo, correo electrónico, sito, sito web, почта, сайт, e posta, 邮箱, 网址, メール,
-    이메일, sähköposti, อีเมล, correu, www
+    이메일, sähköposti, อีเมล, correu, www, 电子邮箱, 电子邮件, メールアドレス, 网站, 官网, 网页, ホームページ, サイト,
+    ウェブサイト, 홈페이지, 웹사이트, página web, sitio web, pec, strona www, website url
 """)
 DATE = _vocabulary("""
     date, date of birth, birth date, birthdate, dob, birthday, founded, incorporated, incorporation date, Datum,
     Geburtsdatum, Gründungsdatum, Gründung, date de naissance, date de création, fecha, fecha de nacimiento, data,
     data de nascimento, data di nascita, geboortedatum, дата, дата рождения, tarih, 日期, 出生日期, 日付, 生年月日,
-    날짜, dátum, tanggal, تاریخ
+    날짜, dátum, tanggal, تاریخ, 成立日期, 成立时间, 设立日期, 設立日, 設立年月日, 創業日, 설립일, fecha de alta,
+    fecha de constitución, data de fundação, data costituzione, data założenia, oprichtingsdatum, stiftelsesdato
 """)
 NUMBER = _vocabulary("""
     employees, headcount, revenue, turnover, sales, year founded, founding year, price, capital, latitude, longitude,
@@ -272,11 +275,11 @@ CATEGORY = _vocabulary("""
     type, kind, category, class, segment, sector, industry, sic, naics, legal form, gender, sex, Art, Typ, Branche,
     Rechtsform, Kategorie, Geschlecht, forme juridique, activité, ape, naf, tipo, forma jurídica, actividad, cnae,
     atividade, settore, attività, rechtsvorm, sbi, pkd, forma prawna, тип, вид, категория, оквэд, tür, sektör, 类型,
-    行业, 種別, 業種, 업종, agency
+    行业, 種別, 業種, 업종, agency, brand, manufacturer, Marke, Hersteller, marque, marca, 品牌, ブランド
 """)
 FURTHER_NAME = _vocabulary("""
     trade name, tradename, trading name, trading as, short name, alias, aka, dba, doing business as, former name,
-    previous name, other name, legal name, name 2, name2, alternative name, brand, nom commercial, enseigne, sigle,
+    previous name, other name, legal name, name 2, name2, alternative name, nom commercial, enseigne, sigle,
     nombre comercial, nome fantasia, nome commerciale, краткое наименование, früherer name, Kurzname, Handelsname,
     handelsnaam, 简称, 曾用名, 旧社名
 """)

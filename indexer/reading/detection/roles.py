@@ -98,8 +98,8 @@ def _text_of(columns: Sequence[_Column]) -> tuple[int, ...]:
     best = max(named, key=lambda one: (round(2 * one.meaning.text + one.cells.text, 1), -one.at), default=None)
     person = _person_of(columns, best)
     if best is not None:
-        is_half = len(person) == 2 and (best.at in person or best.meaning.text <= _FAIR)
-        return person if is_half else (best.at,)
+        is_fair = best.meaning.text <= _FAIR or (best.cells.rows > 0 and best.cells.words < _MIN_WORDS)
+        return person if len(person) == 2 and (best.at in person or is_fair) else (best.at,)
     if person:
         return person
     others = [one for one in columns if one.meaning.kind is None and one.meaning.id <= 0]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from invocation import dedup_, rows_of, write
+from report_pages import data_of
 
 ROWS = """id,name,city,vat,phone
 1,Kessler Bau GmbH,Ulm,DE136695976,+49 731 1234567
@@ -91,3 +92,45 @@ def test_a_review_says_which_fields_agree() -> None:
     assert any(line[:1] == ["city"] and line[-1] in ("same", "differs") for line in lines)
     indexed("")
     assert "differs" not in dedup_("review", "--audit", "0", input="q\n").stdout
+
+
+def test_a_preview_says_which_fields_agree() -> None:
+    indexed("city", "vat:id", "phone")
+    said = dedup_("report", "--preview").stdout
+    assert "differ: city" in said and "same: vat; differ: city" in said
+    found = json.loads(dedup_("report", "--preview", "--summary", "json").stdout)
+    assert {"vat": "same", "city": "differs"} in [pair["fields"] for pair in found["above"]]
+    indexed("")
+    assert "differ: " not in dedup_("report", "--preview").stdout
+
+
+def test_merged_branches_are_not_advised_again() -> None:
+    indexed("city", "phone")
+    assert "--branches merge lets" in dedup_("report").stderr
+    write("phones.csv", "id,name,phone\n1,Kessler Bau GmbH,+49 731 1234567\n2,Kessler Bau GmbH,+49 40 7654321\n")
+    dedup_("delete", "--source", "customers", "--yes")
+    result = dedup_("index", "phones.csv", "--field", "phone")
+    assert result.exit_code == 0, result.output
+    result = dedup_("report", "--branches", "merge", "--min-probability", "0.99", "--summary", "json")
+    assert json.loads(result.stdout)["branches"] == "merge"
+    assert "told apart by their fields" in result.stderr and "--branches" not in result.stderr
+
+
+def test_the_status_tells_kind_and_fields() -> None:
+    indexed("city", "vat:id")
+    found = json.loads(dedup_("status", "--format", "json").stdout)
+    assert (found["kind"], found["fields"]) == ("company", {"customers": {"city": "city", "vat": "id"}})
+    lines = [line.split() for line in dedup_("status").stdout.splitlines()]
+    assert ["kind", "company"] in lines and ["vat", "id"] in lines
+
+
+def test_a_page_calls_exact_only_what_is() -> None:
+    """Two names under one number have a probability that rounds to 1, and are no exact duplicates."""
+    indexed("city", "vat:id")
+    own = "8,Brandt Druck,Trier,\n9,Mondtor Reisen,Kiel,DE165355047\n10,Mondtor Reise,Kiel,DE165355047\n"
+    write("same.csv", f"id,name,city,vat\n{own}")
+    assert dedup_("index", "same.csv", "--field", "city", "--field", "vat:id").exit_code == 0
+    assert dedup_("report", "--format", "html").exit_code == 0
+    found = data_of(Path("dedup-report/report.html").read_text(encoding="utf-8"))["clusters"]
+    weakest = {member[2]: cluster[1] for cluster in found for member in cluster[4]}
+    assert weakest["Brandt Druck"] is None and weakest["Mondtor Reise"] == 1.0

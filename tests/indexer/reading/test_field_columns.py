@@ -41,6 +41,14 @@ _COLUMNS = [
     ("x", ["+49 731 123456", "+1 312 555 0101"], "phone"),
     ("x", ["2020-01-02", "2021-03-04 10:00"], "date"),
     ("x", ["DE136695976", "ATU12345678"], "id"),
+    ("Codice fiscale", ["00743110157"], "id"),
+    ("EAN", ["4006381333931"], "id"),
+    ("ssn", ["1804974"], "id"),
+    ("ホームページ", ["https://yamada.co.jp"], "domain"),
+    ("网站", ["www.hw.com.cn"], "domain"),
+    ("成立日期", ["1999/03/01"], "date"),
+    ("設立日", ["1999-03-01"], "date"),
+    ("brand", ["Canon"], "category"),
 ]
 _NOT_OF_THE_NAME = [
     ("phone", ["info@acme.de"], "domain"),

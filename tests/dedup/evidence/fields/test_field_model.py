@@ -122,6 +122,12 @@ ORDERED = [
         ["12 Main St", "12 Main St Apt 3"],
         ["12 Main St", "14 Main St"],
     ),
+    (
+        FieldKind.STREET,
+        ["1200 2nd St", "1200 2nd St"],
+        ["1200 2nd St", "1200 2nd St Ste 7"],
+        ["1200 2nd St", "1212 2nd St"],
+    ),
     (FieldKind.STATE, ["Maine", "ME"], ["Maine", "Ohio"]),
 ]
 
@@ -143,6 +149,44 @@ def test_a_place_is_one_piece_of_evidence() -> None:
     reasons = FieldModel.shipped(table).explain(table, (0, 1), 1.0)
     assert [one.label for one in reasons][:1] == ["same postcode 89073 (2 of 2 records)"]
     assert worth(table) == worth(of_two(FieldKind.POSTCODE, "89073", "89073"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "label"),
+    [
+        (FieldKind.POSTCODE, ["19809-2031", "19809-0000", "19809-1377"], "same field 19809 (3 of 3 records)"),
+        (FieldKind.POSTCODE, ["SW1A 1AA", "SW1A 1AA", "SW1A1AA"], "same field SW1A 1AA (3 of 3 records)"),
+        (
+            FieldKind.PHONE,
+            ["+49 (0) 731/6135367", "+49 731 6135367", "0049 7316135367"],
+            "same field +497316135367 (3 of 3 records)",
+        ),
+    ],
+)
+def test_a_reason_shows_no_value_that_neither_record_has(kind: FieldKind, values: list[str], label: str) -> None:
+    table = FieldTable.of(["Acme", "Zenith", "Globex"], {"field": Field(kind, values)})
+    assert FieldModel.shipped(table).explain(table, (1, 2), 0.0)[0].label == label
+
+
+def test_article_numbers_of_any_length_are_official_numbers() -> None:
+    for label, one, other in (
+        ("EAN", "012345678905", "0012345678905"),
+        ("isbn", "0-306-40615-2", "978-0-306-40615-7"),
+        ("统一社会信用代码", "91110000600037341L", "9111 0000 6000 37341L"),
+    ):
+        table = FieldTable.of(["Acme", "Zenith"], {label: Field(FieldKind.ID, [one, other])})
+        assert FieldModel.shipped(table).explain(table, (0, 1), 0.0)[0].label.startswith(f"same valid {label}")
+    table = FieldTable.of(["Acme", "Acme"], {"EAN": Field(FieldKind.ID, ["4006381333931", "9780306406157"])})
+    assert FieldModel.shipped(table).explain(table, (0, 1), 0.0)[0].label.startswith("another valid EAN")
+
+
+@pytest.mark.parametrize(
+    "value", ["N/A", "k.A.", "keine Angabe", "[unknown]", "non renseigné", "不明", "#REF!", "-", "s/n"]
+)
+def test_a_placeholder_is_no_value(value: str) -> None:
+    assert worth(of_two(FieldKind.CATEGORY, value, value)) == 0
+    assert worth(of_two(FieldKind.CITY, value, "Ulm")) == 0
+    assert worth(of_two(FieldKind.COUNTRY, "NA", "NA")) != 0 != worth(of_two(FieldKind.NUMBER, "0", "0"))
 
 
 def test_a_common_value_is_worth_less() -> None:

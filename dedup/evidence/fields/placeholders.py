@@ -1,4 +1,4 @@
-"""Texts that stand where there is no name, such as ``(null)`` and ``#REF!``."""
+"""Texts that stand where there is no name or no other value, such as ``(null)`` and ``#REF!``."""
 
 from __future__ import annotations
 
@@ -7,24 +7,13 @@ import re
 MAX_CHARACTERS = 24
 """No placeholder is longer."""
 
-_WORDS = frozenset(
-    (
-        *("null", "na", "n/a", "n.a", "none", "nan", "nil", "unknown", "not available", "not applicable", "blank", "0"),
-        *("no name", "noname", "no data", "undefined", "missing", "empty", "tbc", "tbd", "tba", "test", "xx", "xxx"),
-        *(
-            "not provided",
-            "not specified",
-            "unspecified",
-            "unnamed",
-            "unbekannt",
-            "nicht bekannt",
-            "keine angabe",
-            "k.a",
-        ),
-        *("inconnu", "non renseigné", "desconocido", "desconhecido", "sin nombre", "s/n", "sconosciuto", "brak"),
-        *("nieznany", "н/д", "нет данных", "неизвестно", "不明", "不详", "未知", "無", "无", "なし"),
-    )
-)
+_WORDS = frozenset((
+    *("null", "na", "n/a", "n.a", "none", "nan", "nil", "unknown", "not available", "not applicable", "blank", "0"),
+    *("no name", "noname", "no data", "undefined", "missing", "empty", "tbc", "tbd", "tba", "test", "xx", "xxx"),
+    *("not provided", "not specified", "unspecified", "unnamed", "unbekannt", "nicht bekannt", "keine angabe", "k.a"),
+    *("inconnu", "non renseigné", "desconocido", "desconhecido", "sin nombre", "s/n", "sconosciuto", "brak"),
+    *("nieznany", "н/д", "нет данных", "неизвестно", "不明", "不详", "未知", "無", "无", "なし"),
+))  # fmt: skip
 _CERTAIN = frozenset({"null", "n/a", "n.a", "nan", "н/д"})
 _MARKS = re.compile(r"\\n|#(n/a|na|ref!|name\?|value!|div/0!|null!|num!|spill!|calc!|field!|getting_data)")
 _BRACKETED = re.compile(r"[<(\[{]+\s*([^<>()\[\]{}]+?)\s*[>)\]}]+|(?:__+|--+)([^_-].*?)(?:__+|--+)")
