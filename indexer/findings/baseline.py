@@ -50,7 +50,8 @@ class FieldBaseline:
         """Return all of it as JSON."""
         records, counts, _, habits = self.frequencies
         values = {"columns": self.columns, "model": self.model.to_json(), "records": records, "counts": counts}
-        values["habits"] = dict(habits)
+        if habits:
+            values["habits"] = dict(habits)
         return json.dumps(values, ensure_ascii=False, sort_keys=True)
 
     def packed(self) -> bytes:
@@ -64,7 +65,7 @@ class FieldBaseline:
             found = json_object(zlib.decompressobj().decompress(packed, _LARGEST).decode())
             columns = tuple((str(name), str(FieldKind(kind))) for name, kind in found["columns"])
             counts = {str(name): {str(form): int(n) for form, n in of.items()} for name, of in found["counts"].items()}
-            habits = {str(name): bool(habit) for name, habit in found["habits"].items()}
+            habits = {str(name): bool(habit) for name, habit in found.get("habits", {}).items()}
             frequencies = Frequencies(int(found["records"]), counts, habits=habits)
             return cls(columns, FieldModel.from_json(found["model"]), frequencies)
         except (

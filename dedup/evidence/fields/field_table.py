@@ -21,6 +21,7 @@ from dedup.evidence.fields.normal_forms import (
     countries_of,
     habit_of,
     normal_forms,
+    strings,
 )
 from dedup.text.names import parse
 from dedup.text.normalise import normalise
@@ -28,7 +29,6 @@ from dedup.text.normalise import normalise
 MISSING = -1
 MANY_NAMES = 20
 """An id, phone number or domain that records of more names than this hold tells nothing about any of them."""
-_TEXT = np.dtypes.StringDType()
 _SHARED = frozenset({FieldKind.ID, FieldKind.PHONE, FieldKind.DOMAIN})
 
 
@@ -116,8 +116,8 @@ class FieldTable:
         for label, field in fields.items():
             if field.n != n:
                 raise UsageError(f"The field {label!r} has {field.n} values for {n} records.")
-        normals = written.distinct if are_normal else [normalise(name) for name in written.distinct]
-        of_names = Forms(normals, written.distinct, written.codes)
+        own = written.distinct.tolist()
+        of_names = Forms(own if are_normal else [normalise(name) for name in own], own, written.codes)
         held = None if corpus is None else corpus.counts.get("", {})
         name_column = _column("name", FieldKind.COMPANY, of_names, held)
         countries = countries_of(fields, n)
@@ -159,7 +159,7 @@ class FieldTable:
 
 def _other_names(own: Forms, names: Forms) -> Forms:
     """Return further names without those that repeat the record's own name, which has been compared already."""
-    further, name, codes = Coded(own.forms, own.codes).beside(Coded(names.forms, names.codes))
+    further, name, codes = Coded(strings(own.forms), own.codes).beside(Coded(strings(names.forms), names.codes))
     pairs = [(own.forms[at], names.forms[of]) for at, of in zip(further.tolist(), name.tolist(), strict=True)]
     forms = ["" if form and parse(form).core == parse(str(of)).core else form for form, of in pairs]
     return Forms(forms, [own.written[at] for at in further.tolist()], codes)
@@ -178,7 +178,7 @@ def _column(
     rows = np.flatnonzero(codes >= 0)
     used, first, position = np.unique(codes[rows], return_index=True, return_inverse=True)
     codes[rows] = position
-    forms = np.array(list(at), _TEXT)[used]
+    forms = strings(list(at))[used]
     if known is None:
         counts = np.bincount(position, minlength=len(used))
     else:
@@ -188,7 +188,7 @@ def _column(
         return Column(label, kind, codes, forms, forms, counts)
     values = (found.written[key] for key in found.codes[rows[first]].tolist())
     shown = [_shown(kind, form, value) for form, value in zip(forms.tolist(), values, strict=True)]
-    return Column(label, kind, codes, forms, np.array(shown, _TEXT), counts)
+    return Column(label, kind, codes, forms, strings(shown), counts)
 
 
 def _shown(kind: FieldKind, form: str, written: str) -> str:

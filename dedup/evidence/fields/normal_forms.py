@@ -24,10 +24,18 @@ _OF_A_COUNTRY = frozenset({FieldKind.POSTCODE, FieldKind.ID, FieldKind.PHONE})
 _FIVE_DIGITS = 5
 
 
-class Coded(NamedTuple):
-    """The values of n records: ``distinct`` ones, and the position of each record's among them (n,)."""
+def strings(texts: Sequence[str] | Strings) -> Strings:
+    """Return texts (k,) as an array, which takes a quarter of the memory; half a surrogate pair becomes ``?``."""
+    try:
+        return np.asarray(texts, np.dtypes.StringDType())
+    except UnicodeEncodeError:
+        return strings([text.encode(errors="replace").decode() for text in texts])
 
-    distinct: Sequence[str]
+
+class Coded(NamedTuple):
+    """The values of n records: ``distinct`` ones (k,), and the position of each record's among them (n,)."""
+
+    distinct: Strings
     codes: Codes
 
     @classmethod
@@ -37,7 +45,7 @@ class Coded(NamedTuple):
             return values
         seen: dict[str, int] = {}
         codes = np.fromiter((seen.setdefault(value, len(seen)) for value in values), np.int32, len(values))
-        return cls(list(seen), codes)
+        return cls(strings(list(seen)), codes)
 
     def beside(self, other: Coded) -> tuple[NDArray[np.int64], NDArray[np.int64], Codes]:
         """Return the distinct pairs of values of one record (k,), as codes of both sides, and that of each record."""
@@ -88,7 +96,7 @@ def countries_of(fields: Mapping[str, Field], n: int) -> Coded:
 
 
 def _of_none(n: int) -> Coded:
-    return Coded([""], np.zeros(n, np.int32))
+    return Coded(strings([""]), np.zeros(n, np.int32))
 
 
 def habit_of(field: Field) -> bool | None:
@@ -110,8 +118,7 @@ def normal_forms(label: str, field: Field, countries: Coded, habit: bool | None)
     values = Coded.of(field.values)
     countries = countries if field.kind in _OF_A_COUNTRY else _of_none(field.n)
     own, of_country, codes = values.beside(countries)
-    written = [values.distinct[at] for at in own.tolist()]
-    places = [countries.distinct[at] for at in of_country.tolist()]
+    written, places = values.distinct[own].tolist(), countries.distinct[of_country].tolist()
     form = _normaliser(label, field.kind, day_first=habit is not False)
     forms = [
         "" if _is_blank(value, field.kind) else form(value, place) for value, place in zip(written, places, strict=True)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedup.evidence.fields.field_table import FieldTable, Frequencies
-from dedup.evidence.fields.normal_forms import Coded, Field
+from dedup.evidence.fields.normal_forms import Coded, Field, strings
 from dedup.matching.batch import Strings
 from indexer.jobs.fielding.slots import Slot
 from indexer.store.integrity.values import damaged
@@ -89,7 +89,7 @@ def fields_in_memory(
     Their ids are their positions. ``frequencies`` are those of a corpus; None: these records are the corpus.
     """
     places = np.repeat(np.arange(len(normals)), sizes)
-    table = FieldTable.of(Coded(list(normals), places.astype(np.int32)), fields, frequencies, are_normal=True)
+    table = FieldTable.of(Coded(strings(normals), places.astype(np.int32)), fields, frequencies, are_normal=True)
     return FieldRecords(np.arange(len(places)), places, table, len(normals))
 
 
@@ -120,8 +120,9 @@ def read_fields(
     there = text_ids[np.minimum(places, len(text_ids) - 1)] == of_record
     if len(bare := np.setdiff1d(np.arange(len(text_ids)), places[there])):
         raise damaged(f"Text {text_ids[int(bare[0])]} has no record.")
-    fields = {slot.label: Field(slot.kind, column.coded(there)) for slot, column in zip(slots, values, strict=True)}
-    names = Coded(np.asarray(normals()).tolist(), places[there].astype(np.int32))
+    coded = [values.pop(0).coded(there) for _ in slots]
+    fields = {slot.label: Field(slot.kind, column) for slot, column in zip(slots, coded, strict=True)}
+    names = Coded(strings(normals()), places[there].astype(np.int32))
     table = FieldTable.of(names, fields, frequencies, are_normal=True).without_shared()
     return FieldRecords(np.array(ids, np.int64)[there], places[there], table, len(text_ids))
 
@@ -138,4 +139,4 @@ class _Values:
 
     def coded(self, there: NDArray[np.bool_]) -> Coded:
         """Return the values of those records that are ``there``."""
-        return Coded(list(self._seen), np.array(self._codes, np.int32)[there])
+        return Coded(strings(list(self._seen)), np.array(self._codes, np.int32)[there])
