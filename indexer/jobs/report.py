@@ -41,6 +41,7 @@ from indexer.findings.ledger import (
 from indexer.findings.outcome import Outcome, outcome_of
 from indexer.jobs import increment
 from indexer.jobs.duplicates import Duplicates
+from indexer.jobs.fielding.slots import slots_of_store
 from indexer.jobs.report_tables import (
     Labels,
     Tables,
@@ -250,7 +251,9 @@ class _Report:
         check_columns(store, asked.tables.columns)
         asked.tables.keep.check(store)
         if asked.memory is not None:
-            check_memory(REPORT, store.counts().texts, store.count_characters(), asked.memory)
+            counts = store.counts()
+            values = counts.records * len(slots_of_store(store))
+            check_memory(REPORT, counts.texts, store.count_characters(), asked.memory, values=values)
         if asked.since is not None:
             check_run(store, asked.since)
         with self._clock.stage("read findings"):

@@ -36,6 +36,14 @@ def test_fields_from_the_input_to_the_report() -> None:
     assert "same valid vat DE136695976 (2 of 5 records)" in Path("dedup-report/pairs.csv").read_text(encoding="utf-8")
 
 
+def test_the_memory_of_a_report_counts_values_of_fields() -> None:
+    indexed("city", "vat:id")
+    for size, exit_code in (("9G", 0), ("1M", 2)):
+        result = dedup_("report", "--memory", size)
+        assert result.exit_code == exit_code
+        assert ("and 10 values of fields need about" in result.stderr) == (exit_code == 2)
+
+
 def test_a_query_with_fields() -> None:
     indexed("city", "vat:id")
     found = rows_of(dedup_("query", "Kessler Bau GmbH", "--field", "city=Bonn", "--format", "csv"))
