@@ -6,6 +6,7 @@ examples are the same in each run, so what passes does not fail later by chance;
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import tempfile
@@ -24,6 +25,8 @@ from indexer.store.workspace import Workspace
 from indexer.vectors.snapshot import Snapshots
 
 _numbers = count(1)
+
+gc.set_threshold(200_000, 20, 100)  # as in the command line
 
 settings.register_profile("neardup", deadline=None, derandomize="NEARDUP_MORE_EXAMPLES" not in os.environ)
 settings.load_profile("neardup")
