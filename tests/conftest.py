@@ -24,7 +24,15 @@ from indexer.store.store import Store
 from indexer.store.workspace import Workspace
 from indexer.vectors.snapshot import Snapshots
 
+MEMORY = Path("/dev/shm")
+ROOM = 4 << 30
+"""The bytes in memory that the files of all tests may take; they take about a tenth of it."""
+
 _numbers = count(1)
+
+if "TMPDIR" not in os.environ and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM:
+    os.environ["TMPDIR"] = str(MEMORY)  # thousands of commits need not reach a disk
+    tempfile.tempdir = None
 
 gc.set_threshold(200_000, 20, 100)  # as in the command line
 

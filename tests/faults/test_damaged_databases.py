@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import random
 import shutil
-import sqlite3
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator
 from pathlib import Path
@@ -22,7 +20,6 @@ from cli.exit_codes import BUG
 from dedup.errors import CorruptStore, DedupError, VersionMismatch
 from dedup.text.corpus import Corpus
 from indexer.jobs.verify import worst_kind
-from indexer.store import engines
 from indexer.store.store import to_json
 
 MORE_EXAMPLES = "NEARDUP_MORE_EXAMPLES" in os.environ
@@ -36,23 +33,9 @@ ROWS = [
 ]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def on_fast_disks() -> Iterator[None]:
-    """Let no database wait for the disk, which thousands of jobs would notice, and load no trained model."""
-    prepare = engines._prepare_sqlite
-
-    def prepare_quickly(connection: sqlite3.Connection, path: Path) -> None:
-        prepare(connection, path)
-        connection.execute("PRAGMA synchronous=OFF")
-
-    frequency = gc.get_threshold()
-    gc.set_threshold(200_000, 20, 100)  # as in the command line
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engines, "_prepare_sqlite", prepare_quickly)
-        patch.setattr("os.fsync", lambda file: None)
-        patch.setattr("dedup.model.load_model", lambda: MODEL)
-        yield
-    gc.set_threshold(*frequency)
+@pytest.fixture(autouse=True)
+def no_trained_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dedup.model.load_model", lambda: MODEL)
 
 
 @pytest.fixture(scope="module")
