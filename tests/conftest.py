@@ -34,6 +34,9 @@ if "TMPDIR" not in os.environ and MEMORY.is_dir() and shutil.disk_usage(MEMORY).
     os.environ["TMPDIR"] = str(MEMORY)  # thousands of commits need not reach a disk
     tempfile.tempdir = None
 
+# Threads of OpenMP that wait would keep the cores from the other processes; read when the processes start.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 gc.set_threshold(200_000, 20, 100)  # as in the command line
 
 settings.register_profile("neardup", deadline=None, derandomize="NEARDUP_MORE_EXAMPLES" not in os.environ)
