@@ -23,7 +23,7 @@ from indexer.jobs.verify import worst_kind
 from indexer.store.store import to_json
 
 MORE_EXAMPLES = "NEARDUP_MORE_EXAMPLES" in os.environ
-"""Make every edit and every call after it, not every fourth wrong value and one call by turns."""
+"""Make every edit and every call after it, not every eighth wrong value and one call by turns."""
 
 CALLS = ("status", "query", "duplicates", "report", "add", "delete")
 DOCUMENTED = {0, *range(2, 9)}
@@ -127,7 +127,7 @@ def problems_of(edit: Edit, directory: Path, others: Container[str]) -> list[str
 
 
 def test_verify_finds_every_edit_and_no_call_ends_in_a_bug(sound: Path, tmp_path: Path) -> None:
-    edits = damage.edits(_database(sound), every=1 if MORE_EXAMPLES else 4)
+    edits = damage.edits(_database(sound), every=1 if MORE_EXAMPLES else 8)
     problems, done = [], Counter[int]()
     for number, (edit, directory) in enumerate(_applied(sound, tmp_path, edits)):
         done[edit.expected] += 1
