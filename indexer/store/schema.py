@@ -20,7 +20,8 @@ to a pair of record identities, source name and external id, so it outlives the 
 
 Each column has a kind of values (``info``), which is checked when a row is read (``indexer.store.integrity``).
 
-Every schema change needs a revision in ``migrations/versions``, added to ``REVISIONS``.
+Every schema change needs a revision in ``migrations/versions``, added to ``REVISIONS``. A new database is made from the
+tables here, an older one by the revisions; so a column that a revision adds is the last one of its table.
 """
 
 from __future__ import annotations
