@@ -6,6 +6,7 @@ examples are the same in each run, so what passes does not fail later by chance;
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import tempfile
@@ -23,10 +24,28 @@ from indexer.store.store import Store
 from indexer.store.workspace import Workspace
 from indexer.vectors.snapshot import Snapshots
 
+MEMORY = Path("/dev/shm")
+ROOM = 4 << 30
+"""The bytes in memory that the files of all tests may take; they take about a tenth of it."""
+
 _numbers = count(1)
+
+if "TMPDIR" not in os.environ and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM:
+    os.environ["TMPDIR"] = str(MEMORY)  # thousands of commits need not reach a disk
+    tempfile.tempdir = None
+
+# Threads of OpenMP that wait would keep the cores from the other processes; read when the processes start.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+gc.set_threshold(200_000, 20, 100)  # as in the command line
 
 settings.register_profile("neardup", deadline=None, derandomize="NEARDUP_MORE_EXAMPLES" not in os.environ)
 settings.load_profile("neardup")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the tests of faults, which take longest, come first, so that all processes end at the same time."""
+    items.sort(key=lambda item: "faults" not in item.path.parts)
 
 
 @pytest.fixture(scope="session")

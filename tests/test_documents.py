@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -47,6 +48,7 @@ PAGES = [page for page in DOCUMENTS if page.parent != ROOT / "benchmarks"]
 TEXTS = sorted(path for package in ("cli", "indexer", "dedup", "neardup") for path in (ROOT / package).rglob("*.py"))
 
 
+@cache
 def options() -> dict[str, set[str]]:
     """The options of each command, with those of its own commands."""
     program = get_command(app)

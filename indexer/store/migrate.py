@@ -1,4 +1,4 @@
-"""The schema revision of a database: read without Alembic, upgraded with Alembic.
+"""The schema revision of a database: made and read without Alembic, upgraded with Alembic.
 
 To write a new revision, change ``schema.py`` and run on an up-to-date database::
 
@@ -43,8 +43,6 @@ _NEWER = (
 )
 _OLDER = "{} has the older schema {!r}; run `dedup migrate` once to upgrade it to {!r}."
 
-_REVISION_TABLE = "alembic_version"
-
 PAGES_PER_STEP = 4_096
 """Pages of a SQLite file copied between two progress reports."""
 
@@ -74,11 +72,11 @@ def revision_state(connection: Connection) -> Literal["empty", "older", "current
     where = shown(connection.engine.url)
     found, ours = set(inspect(connection).get_table_names(schema_of(connection))), set(schema.metadata.tables)
     is_ours = connection.dialect.name == "sqlite"  # by the application id, which every connection checks
-    if not found & (ours | {_REVISION_TABLE}):
+    if not found & (ours | {schema.revision.name}):
         return "empty"
-    if not is_ours and not found >= {_REVISION_TABLE, schema.store_meta.name}:
+    if not is_ours and not found >= {schema.revision.name, schema.store_meta.name}:
         raise VersionMismatch(_FOREIGN.format(where))
-    revision = _revision(connection) if _REVISION_TABLE in found else "none"
+    revision = _revision(connection) if schema.revision.name in found else "none"
     if revision == schema.HEAD:
         return "current"
     if revision in schema.REVISIONS:
@@ -94,7 +92,7 @@ def schemas_in_use(connection: Connection) -> list[str]:
     """Return the schemas of a PostgreSQL database that hold the tables of a store, or tables of these names."""
     found = inspect(connection)
     names = (name for name in found.get_schema_names() if name != "information_schema")
-    ours = {_REVISION_TABLE, schema.store_meta.name}
+    ours = {schema.revision.name, schema.store_meta.name}
     return [name for name in names if ours <= set(found.get_table_names(name))]
 
 
@@ -120,7 +118,7 @@ def check_revision(connection: Connection) -> Literal["empty", "current"]:
 
 def _revision(connection: Connection) -> str:
     """Return the only revision that is recorded, or all of them in one string that is no revision."""
-    table = quoted_name(connection, _REVISION_TABLE)
+    table = quoted_name(connection, schema.revision.name)
     return ", ".join(map(str, connection.exec_driver_sql(f"SELECT version_num FROM {table}").scalars()))
 
 
@@ -192,7 +190,7 @@ def _copy(engine: Engine, file: Path, copy: Path, progress: Progress, pages_per_
 
 
 def upgrade(engine: Engine, progress: Progress = no_progress) -> int | None:
-    """Upgrade a database to ``schema.HEAD`` in one transaction; an empty one becomes a new store.
+    """Upgrade the database of a store to ``schema.HEAD`` in one transaction.
 
     Records normalised by older rules are normalised again; returns how many of them changed, None if there was no
     need. The caller must hold the writer lock. A process killed on the way leaves the database unchanged. Stages
@@ -217,14 +215,10 @@ def upgrade(engine: Engine, progress: Progress = no_progress) -> int | None:
                 if (named := schema_of(connection)) is not None:  # Alembic's statements name no schema
                     quoted = connection.dialect.identifier_preparer.quote_identifier(named)
                     connection.execute(select(func.set_config("search_path", quoted, True)))
-                is_new = revision_state(connection) == "empty"
-                past = 0 if is_new else schema.REVISIONS.index(_revision(connection)) + 1
-                total = len(schema.REVISIONS) - past
+                total = len(schema.REVISIONS) - schema.REVISIONS.index(_revision(connection)) - 1
                 progress("upgrade", 0, total)
                 command.upgrade(configuration(connection, on_revision), "head")
-                if is_new:
-                    _initialise(connection)
-                elif has_older_rules(connection):
+                if has_older_rules(connection):
                     renormalised = normalise_again(connection, progress)
                 if on_sqlite and (row := connection.exec_driver_sql("PRAGMA foreign_key_check").first()):
                     raise CorruptStore(
@@ -256,6 +250,18 @@ def _script_location() -> Path:
     package = Path(__file__).resolve().parents[1]
     installed = package / "migrations"
     return installed if installed.is_dir() else package.parent / "migrations"
+
+
+def create(engine: Engine) -> None:
+    """Make an empty database a new store, in one transaction and without Alembic, whose import takes longer.
+
+    The caller must hold the writer lock.
+    """
+    with engine.begin() as connection:
+        schema.metadata.create_all(connection, checkfirst=False)
+        schema.revision.create(connection)
+        connection.execute(insert_into(schema.revision), {"version_num": schema.HEAD})
+        _initialise(connection)
 
 
 def _initialise(connection: Connection) -> None:

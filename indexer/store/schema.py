@@ -20,7 +20,8 @@ to a pair of record identities, source name and external id, so it outlives the 
 
 Each column has a kind of values (``info``), which is checked when a row is read (``indexer.store.integrity``).
 
-Every schema change needs a revision in ``migrations/versions``, added to ``REVISIONS``.
+Every schema change needs a revision in ``migrations/versions``, added to ``REVISIONS``. A new database is made from the
+tables here, an older one by the revisions; so a column that a revision adds is the last one of its table.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    PrimaryKeyConstraint,
     String,
     Table,
     Text,
@@ -98,6 +100,14 @@ metadata = MetaData(
         "pk": "pk_%(table_name)s",
     }
 )
+
+revision = Table(
+    "alembic_version",
+    MetaData(),
+    Column("version_num", String(32)),
+    PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
+)
+"""Alembic's own table, of which it makes one like this where there is none; not part of the schema."""
 
 # On SQLite only a column declared INTEGER can be the rowid, which has 64 bits.
 Identifier = BigInteger().with_variant(Integer(), "sqlite")
@@ -206,10 +216,10 @@ snapshot = Table(
     _column("model_key", Integer, KEY, ForeignKey("model.model_key")),
     _column("max_text_id", BigInteger, ID),
     _column("n_vectors", BigInteger, NUMBER),
-    _column("digest", String(32), HEX_128),  # of its ids and codes; see indexer.vectors.snapshot
     _column("parameters", Text, PARAMETERS),
     _column("state", String(16), one_of(("ready",))),
     _column("created_at", String(32), TIME),
+    _column("digest", String(32), HEX_128),  # of its ids and codes; see indexer.vectors.snapshot
 )
 
 near_pair = Table(
@@ -293,8 +303,8 @@ baseline = Table(
     _column("corpus", Text, CORPUS_WORDS, nullable=True),
     _column("cells_per_text", Integer, COUNT),  # 0: every pair is compared
     _column("centres", LargeBinary, blob(), nullable=True),  # c times d bytes, one int8 each
+    _column("digest", String(64), SHA256),  # of all the others
     _column("fields", LargeBinary, blob(), nullable=True),  # weights of fields and frequencies of their values
-    _column("digest", String(64), SHA256),  # of all of these
 )
 
 # Files with the nearest neighbours of all texts: a cache (``indexer.vectors.neighbour_file``).

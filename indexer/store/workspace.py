@@ -234,7 +234,7 @@ class Workspace:
             if state == "empty":
                 self._refuse_other_schema(connection)
         if state == "empty":
-            migrate.upgrade(engine)
+            migrate.create(engine)
         with engine.connect() as connection:
             migrate.check_revision(connection)
 

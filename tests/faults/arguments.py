@@ -12,9 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from typer.testing import CliRunner
-
-from cli.main import app
+from invocation import dedup_
 
 DOCUMENTED = frozenset({0, 2, 3, 4, 5, 6, 7, 8})
 DONE = frozenset({0, 3})
@@ -186,14 +184,14 @@ def prepare() -> None:
     """Write the inputs and the index into the working directory."""
     for name in ("names.csv", "na me.csv", "💥.csv", "\udcff.csv"):
         Path(name).write_text("id,name\n1,Acme\n2,Acme Inc\n3,Beta\n", encoding="utf-8")
-    assert CliRunner().invoke(app, ["index", "names.csv", "--quiet"]).exit_code == 0
+    assert dedup_("index", "names.csv", "--quiet").exit_code == 0
 
 
 def fault_of(case: Case) -> str:
     """Run a case; return what is wrong with how it ended, empty if nothing."""
     os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")  # --threads of the case before has changed it
     before = stored()
-    result = CliRunner().invoke(app, list(case.arguments))
+    result = dedup_(*case.arguments)
     code = result.exit_code
     said = result.stderr.strip()
     if code not in DOCUMENTED:

@@ -332,8 +332,8 @@ def draw_limits(chance: random.Random | None) -> int:
     return chunk_bytes
 
 
-def run(seed: int, start: int, count: int) -> Totals:
-    """Read inputs ``start`` to ``start + count - 1``."""
+def run(seed: int, start: int, count: int, *, ends_early: bool = False) -> Totals:
+    """Read inputs ``start`` to ``start + count - 1``, or to the first failure if it ``ends_early``."""
     totals = Totals()
     tables = parquet_seeds()
     costly_inputs()  # so that making them does not count as the readers' memory
@@ -363,6 +363,8 @@ def run(seed: int, start: int, count: int) -> Totals:
             finally:
                 signal.setitimer(signal.ITIMER_REAL, 0)
             totals.slowest = max(totals.slowest, (time.perf_counter() - began, number))
+            if totals.failures and ends_early:
+                break
     return totals
 
 
@@ -380,9 +382,10 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--start", type=int, default=0)
     parser.add_argument("--count", type=int, default=200_000)
+    parser.add_argument("--ends-early", action="store_true", help="end at the first failure")
     asked = parser.parse_args()
     start = time.perf_counter()
-    totals = run(asked.seed, asked.start, asked.count)
+    totals = run(**vars(asked))
     result = {
         **vars(asked),
         "failures": len(totals.failures),

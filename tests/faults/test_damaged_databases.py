@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import random
 import shutil
-import sqlite3
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator
 from pathlib import Path
@@ -22,11 +20,10 @@ from cli.exit_codes import BUG
 from dedup.errors import CorruptStore, DedupError, VersionMismatch
 from dedup.text.corpus import Corpus
 from indexer.jobs.verify import worst_kind
-from indexer.store import engines
 from indexer.store.store import to_json
 
 MORE_EXAMPLES = "NEARDUP_MORE_EXAMPLES" in os.environ
-"""Make every edit and every call after it, not every fourth wrong value and one call by turns."""
+"""Make every edit and every call after it, not every eighth wrong value and one call by turns."""
 
 CALLS = ("status", "query", "duplicates", "report", "add", "delete")
 DOCUMENTED = {0, *range(2, 9)}
@@ -36,23 +33,9 @@ ROWS = [
 ]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def on_fast_disks() -> Iterator[None]:
-    """Let no database wait for the disk, which thousands of jobs would notice, and load no trained model."""
-    prepare = engines._prepare_sqlite
-
-    def prepare_quickly(connection: sqlite3.Connection, path: Path) -> None:
-        prepare(connection, path)
-        connection.execute("PRAGMA synchronous=OFF")
-
-    frequency = gc.get_threshold()
-    gc.set_threshold(200_000, 20, 100)  # as in the command line
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engines, "_prepare_sqlite", prepare_quickly)
-        patch.setattr("os.fsync", lambda file: None)
-        patch.setattr("dedup.model.load_model", lambda: MODEL)
-        yield
-    gc.set_threshold(*frequency)
+@pytest.fixture(autouse=True)
+def no_trained_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dedup.model.load_model", lambda: MODEL)
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +127,7 @@ def problems_of(edit: Edit, directory: Path, others: Container[str]) -> list[str
 
 
 def test_verify_finds_every_edit_and_no_call_ends_in_a_bug(sound: Path, tmp_path: Path) -> None:
-    edits = damage.edits(_database(sound), every=1 if MORE_EXAMPLES else 4)
+    edits = damage.edits(_database(sound), every=1 if MORE_EXAMPLES else 8)
     problems, done = [], Counter[int]()
     for number, (edit, directory) in enumerate(_applied(sound, tmp_path, edits)):
         done[edit.expected] += 1

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import random
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,13 +16,6 @@ from indexer.store.workspace import Workspace
 
 MODEL = fake_model()
 TURNS = 18
-
-
-@pytest.fixture
-def memory() -> Iterator[Path]:
-    """A folder in memory where there is one: hundreds of commits need not reach a disk here."""
-    with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
-        yield Path(folder)
 
 
 def played(folder: Path, seeds: range, new_database: Callable[[], str] | None = None) -> tuple[int, list[str]]:
@@ -43,18 +35,18 @@ def played(folder: Path, seeds: range, new_database: Callable[[], str] | None = 
     return count, wrong
 
 
-def test_nothing_is_removed_or_doubled_without_leave(memory: Path) -> None:
-    count, wrong = played(memory, range(28))
+def test_nothing_is_removed_or_doubled_without_leave(tmp_path: Path) -> None:
+    count, wrong = played(tmp_path, range(28))
     assert wrong == []
     assert count >= 500
 
 
 @pytest.mark.parametrize("new_database", ["postgresql"], indirect=True)
-def test_the_same_holds_for_postgresql(new_database: Callable[[], str], memory: Path) -> None:
-    assert played(memory, range(100, 103), new_database)[1] == []
+def test_the_same_holds_for_postgresql(new_database: Callable[[], str], tmp_path: Path) -> None:
+    assert played(tmp_path, range(100, 103), new_database)[1] == []
 
 
 @pytest.mark.parametrize("guard", ["check_removal", "check_elsewhere", "check_id_column"])
-def test_an_index_without_a_guard_is_noticed(memory: Path, monkeypatch: pytest.MonkeyPatch, guard: str) -> None:
+def test_an_index_without_a_guard_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, guard: str) -> None:
     monkeypatch.setattr(load, guard, lambda *arguments: None)
-    assert played(memory, range(1, 3))[1]
+    assert played(tmp_path, range(1, 3))[1]

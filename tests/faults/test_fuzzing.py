@@ -58,16 +58,16 @@ def run(program: str) -> dict:
     return json.loads(result.stdout)
 
 
-def program(count: int, before: str = "") -> str:
+def program(*options: str, before: str = "") -> str:
     lines = ["import sys, fuzz_readers", "from indexer.reading import lines"]
     lines += ["from indexer.reading.formats import delimited, jsonl"]
     lines += [line.removeprefix("        ") for line in before.splitlines()]
-    start = f'sys.argv = ["fuzz", "--count", "{count}", "--seed", "3"]; sys.exit(fuzz_readers.main())'
+    start = f"sys.argv = {['fuzz', '--seed', '3', *options]}; sys.exit(fuzz_readers.main())"
     return "\n".join([*lines, start])
 
 
 def test_fuzzed_inputs_are_refused_or_accounted_for() -> None:
-    totals = run(program(1000))
+    totals = run(program("--count", "1000"))
     assert totals["first_failures"] == []
     assert totals["rows"] > 1000
     assert totals["rejected"] > 100
@@ -76,4 +76,4 @@ def test_fuzzed_inputs_are_refused_or_accounted_for() -> None:
 
 @pytest.mark.parametrize("fault", SABOTAGE)
 def test_a_faulty_reader_is_found_out(fault: str) -> None:
-    assert run(program(300, SABOTAGE[fault]))["failures"] > 0
+    assert run(program("--count", "300", "--ends-early", before=SABOTAGE[fault]))["failures"] > 0

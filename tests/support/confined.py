@@ -100,6 +100,10 @@ def _changed_outside(log: Path, folder: Path) -> list[str]:
             continue
         paths = [Path(directory, name) for directory, name in re.findall(r'(?:<([^>]*)>, |)"([^"]*)"', call)]
         real = [Path(os.path.normpath(folder / "cwd" / path)) for path in paths]
-        if any(not path.is_relative_to(folder) and not path.is_relative_to("/dev") for path in real):
+        if not all(path.is_relative_to(folder) or _is_device(path) for path in real):
             found.append(call)
     return found
+
+
+def _is_device(path: Path) -> bool:
+    return path.is_relative_to("/dev") and not path.is_relative_to("/dev/shm")

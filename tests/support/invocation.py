@@ -5,15 +5,20 @@ import io
 import os
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
+import typer.testing
 from paths import ROOT
+from typer.main import get_command
 from typer.testing import CliRunner, Result
 
 from cli.main import app
 
 START = "from cli.main import main; main()"
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
+
+typer.testing._get_command = cache(get_command)  # not made anew of all annotations at each call
 
 WORDS = ("Harbor", "Granite", "Willow", "Summit", "Copper", "Juniper", "Falcon", "Meadow", "Cobalt", "Birch")
 NAMES = [f"{WORDS[n % 10]} {WORDS[(n * 3 + n // 10) % 10]} Works {n}" for n in range(27)]

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 from doubles import fake_model
-from typer.testing import CliRunner
+from invocation import dedup_
 
 import dedup.model
-from cli.main import app
 from indexer.store.workspace import Workspace
 from indexer.vectors.snapshot import Snapshots
 
@@ -20,35 +19,33 @@ def test_the_recall_is_shown_with_the_similarity_that_it_is_of(tmp_path: Path, m
     monkeypatch.setattr(dedup.model, "load_model", lambda directory=None: model)
     monkeypatch.chdir(tmp_path)
     Path("names.csv").write_text("name\n" + "".join(f"Harbour Works {number}\n" for number in range(40)))
-    run = CliRunner().invoke
-    assert run(app, ["index", "names.csv", "--workspace", "held", "--quiet"]).exit_code == 0
+    assert dedup_("index", "names.csv", "--workspace", "held", "--quiet").exit_code == 0
     status = ["status", "--workspace", "held", "--format"]
-    assert "recall_min_similarity" not in json.loads(run(app, [*status, "json"]).stdout)["snapshot"]
+    assert "recall_min_similarity" not in json.loads(dedup_(*status, "json").stdout)["snapshot"]
     place = Workspace(Path("held"))
     with place.open(for_writing=True) as store:
         Snapshots(store, place.snapshots, flat_up_to=16).publish(model.model_id, min_similarity=0.4375)
-    assert json.loads(run(app, [*status, "json"]).stdout)["snapshot"]["recall_min_similarity"] == 0.4375
-    assert "recall min similarity  0.438" in run(app, [*status, "table"]).stdout
+    assert json.loads(dedup_(*status, "json").stdout)["snapshot"]["recall_min_similarity"] == 0.4375
+    assert "recall min similarity  0.438" in dedup_(*status, "table").stdout
 
 
 def test_the_reason_of_a_run_that_failed_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dedup.model, "load_model", lambda directory=None: fake_model())
     monkeypatch.chdir(tmp_path)
-    run = CliRunner().invoke
     names = Path("names.csv")
     names.write_text("id,name\n" + "".join(f"{number},Harbour Works {number}\n" for number in range(40)))
-    assert run(app, ["index", "names.csv"]).exit_code == 0
+    assert dedup_("index", "names.csv").exit_code == 0
     names.write_text("id,name\n1,Harbour Works 1\n")
-    refused = run(app, ["index", "names.csv", "--sync"])
+    refused = dedup_("index", "names.csv", "--sync")
     assert refused.exit_code == 9
     reason = refused.stderr.splitlines()[-1].removeprefix("Error: ")
     assert "39" in reason
 
-    failed, done = json.loads(run(app, ["status", "--format", "json"]).stdout)["runs"]
+    failed, done = json.loads(dedup_("status", "--format", "json").stdout)["runs"]
     assert (failed["state"], failed["error"]) == ("failed", reason)
     assert (done["state"], done["error"]) == ("done", None)
     assert failed["finished"] >= failed["started"]
-    line = next(line for line in run(app, ["status"]).stdout.splitlines() if "failed" in line)
+    line = next(line for line in dedup_("status").stdout.splitlines() if "failed" in line)
     assert line.endswith(f"  {reason}")
 
     from neardup import Index
@@ -66,7 +63,7 @@ def test_a_run_that_was_killed_says_so(tmp_path: Path, monkeypatch: pytest.Monke
         with pytest.raises(KeyboardInterrupt), recorded_run(store, "report"):
             raise KeyboardInterrupt
         begin_run(store, "report")
-    result = CliRunner().invoke(app, ["status", "--workspace", str(tmp_path / "w"), "--format", "json"])
+    result = dedup_("status", "--workspace", tmp_path / "w", "--format", "json")
     now, stopped, killed = json.loads(result.stdout)["runs"]
     assert (now["state"], now["error"]) == ("running", None)
     assert (stopped["state"], stopped["error"]) == ("interrupted", "Stopped by a signal or by the user.")

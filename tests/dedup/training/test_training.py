@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 from functools import partial
 
 import numpy as np
@@ -45,6 +46,18 @@ train_small = partial(train, generated_pairs=200)
 def data(tmp_path_factory):
     """A miniature training folder, with a validation name among the training names."""
     return write_training_folder(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="module")
+def trained(data, tmp_path_factory):
+    """A model that was trained in two steps."""
+    model = tmp_path_factory.mktemp("trained") / "model"
+    train_small(data, model, steps=2, seed=7, progress=lambda _: None)
+    return model
+
+
+def contents(model):
+    return {file.name: file.read_bytes() for file in model.iterdir()}
 
 
 def test_validation_names_are_excluded(data):
@@ -96,39 +109,37 @@ def test_other_texts_have_words_in_common():
     assert sum(bool(set(left.split()) & set(right.split())) for left, right in pairs) > 290
 
 
-def test_training_makes_a_model_that_loads_and_is_reproducible(data, tmp_path):
+def test_training_makes_a_model_that_loads_and_is_reproducible(data, trained, tmp_path):
     lines = []
-    for name in ("one", "two"):
-        train_small(data, tmp_path / name, steps=4, seed=7, progress=lines.append)
-    first, second = load_model(tmp_path / "one"), load_model(tmp_path / "two")
+    train_small(data, tmp_path / "two", steps=2, seed=7, progress=lines.append)
+    first, second = load_model(trained), load_model(tmp_path / "two")
     assert first.manifest == second.manifest
-    assert first.manifest["command"] == "dedup train DATA --output MODEL --steps 4 --seed 7"
+    assert first.manifest["command"] == "dedup train DATA --output MODEL --steps 2 --seed 7"
     assert any("best F1" in line for line in lines)
-    assert not (tmp_path / "one" / "checkpoint.pt").exists()
+    assert not (tmp_path / "two" / "checkpoint.pt").exists()
 
 
-def test_the_scorer_is_refitted_with_a_finished_encoder(data, tmp_path, monkeypatch):
-    lines = []
-    train_small(data, tmp_path / "model", steps=2, seed=7, progress=lines.append)
-    before = {file.name: file.read_bytes() for file in (tmp_path / "model").iterdir()}
-    (tmp_path / "model" / "scorer.json").unlink()
+def test_the_scorer_is_refitted_with_a_finished_encoder(data, trained, tmp_path, monkeypatch):
+    lines, model = [], shutil.copytree(trained, tmp_path / "model")
+    (model / "scorer.json").unlink()
     monkeypatch.setattr("dedup.training.command.train_encoder", None)  # must not be called
-    train_small(data, tmp_path / "model", steps=2, seed=7, progress=lines.append)
+    train_small(data, model, steps=2, seed=7, progress=lines.append)
     assert KEPT in lines
-    assert {file.name: file.read_bytes() for file in (tmp_path / "model").iterdir()} == before
+    assert contents(model) == contents(trained)
     with pytest.raises(TypeError):
-        train_small(data, tmp_path / "model", steps=3, seed=7, progress=lines.append)  # other settings
+        train_small(data, model, steps=3, seed=7, progress=lines.append)  # other settings
 
 
 @pytest.mark.parametrize("key", ["alphabet", "dimension", "architecture"])
-def test_an_encoder_of_another_architecture_is_not_reused(data, tmp_path, key):
-    train_small(data, tmp_path, steps=2, seed=7, progress=lambda _: None)
-    manifest = json.loads((tmp_path / "manifest.json").read_text(encoding="utf-8"))
-    (tmp_path / "manifest.json").write_text(json.dumps({**manifest, key: "another"}), encoding="utf-8")
+def test_an_encoder_of_another_architecture_is_not_reused(data, trained, tmp_path, monkeypatch, key):
+    model = shutil.copytree(trained, tmp_path / "model")
+    manifest = json.loads((model / "manifest.json").read_text(encoding="utf-8"))
+    (model / "manifest.json").write_text(json.dumps({**manifest, key: "another"}), encoding="utf-8")
+    monkeypatch.setattr("dedup.training.command.train_encoder", None)  # is called
     lines = []
-    train_small(data, tmp_path, steps=2, seed=7, progress=lines.append)
+    with pytest.raises(TypeError, match="NoneType"):
+        train_small(data, model, steps=2, seed=7, progress=lines.append)
     assert KEPT not in lines
-    assert json.loads((tmp_path / "manifest.json").read_text(encoding="utf-8")) == manifest
 
 
 def test_word_weights_are_learnt_from_labelled_pairs():

@@ -6,10 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
+from invocation import dedup_
 from paths import ROOT
-from typer.testing import CliRunner
 
-from cli.main import app
 from dedup.runtime.processes import Processes
 from indexer.store.workspace import Workspace
 from indexer.vectors.knn_graph import Tiles, build_knn_graph
@@ -44,9 +43,9 @@ def test_threads_change_no_byte_of_a_report(tmp_path: Path, monkeypatch: pytest.
     results = []
     for number in ("1", "3"):
         options = ["--workspace", number, "--threads", number, "--quiet"]
-        indexed = CliRunner().invoke(app, ["index", "names.csv", *options])
+        indexed = dedup_("index", "names.csv", *options)
         assert indexed.exit_code == 0, indexed.stderr
-        reported = CliRunner().invoke(app, ["report", "--output", f"report-{number}", *options])
+        reported = dedup_("report", "--output", f"report-{number}", *options)
         assert reported.exit_code == 0, reported.stderr
         with Workspace(Path(number)).open(for_writing=False) as store:
             snapshot = store.current_snapshot()

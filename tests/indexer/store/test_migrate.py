@@ -146,44 +146,65 @@ def test_opening_does_not_upgrade(old: Workspace, revision: str, for_writing: bo
     assert (content(old), revision_of(old)) == (before, revision)
 
 
+def described(workspace: Workspace) -> dict[str, tuple[Any, ...]]:
+    """The constraints, indexes and columns of each table."""
+    engine = engine_of(workspace)
+    with engine.connect() as connection:
+        found = inspect(raw(connection))
+        assert set(found.get_table_names(schema_of(connection))) == {*schema.metadata.tables, "alembic_version"}
+        tables = {
+            table: (
+                found.get_pk_constraint(table),
+                sorted(found.get_foreign_keys(table), key=lambda key: key["name"]),
+                sorted(found.get_unique_constraints(table), key=lambda key: key["name"]),
+                found.get_indexes(table),
+                [(column["name"], str(column["type"]), column["nullable"]) for column in found.get_columns(table)],
+            )
+            for table in (*schema.metadata.tables, "alembic_version")
+        }
+    engine.dispose()
+    return tables
+
+
+def created(directory: Path, url: str) -> Workspace:
+    """A workspace with a new database."""
+    workspace = Workspace(directory, url)
+    with workspace.open(for_writing=True):
+        pass
+    return workspace
+
+
 def test_the_tables_are_those_of_a_new_database(
     old: Workspace, new_database: Callable[[], str], tmp_path: Path
 ) -> None:
     """They have the same constraints with the same names, which follow the naming convention."""
     old.migrate()
-    new = Workspace(tmp_path / "new", new_database())
-    with new.open(for_writing=True):
-        pass
-    described = []
+    new = created(tmp_path / "new", new_database())
     for workspace in (old, new):
+        for table, (key, foreign, unique, *_) in described(workspace).items():
+            if table in schema.metadata.tables:
+                names = {key["name"], *(one["name"] for one in foreign), *(one["name"] for one in unique)}
+                assert names == {constraint.name for constraint in schema.metadata.tables[table].constraints}
         engine = engine_of(workspace)
-        connected = engine.connect()
-        found = inspect(raw(connected))
-        assert set(found.get_table_names(schema_of(connected))) == {*schema.metadata.tables, "alembic_version"}
-        described.append(
-            {
-                table: (
-                    found.get_pk_constraint(table),
-                    sorted(found.get_foreign_keys(table), key=lambda key: key["name"]),
-                    sorted(found.get_unique_constraints(table), key=lambda key: key["name"]),
-                    found.get_indexes(table),
-                    [(column["name"], str(column["type"]), column["nullable"]) for column in found.get_columns(table)],
-                )
-                for table in schema.metadata.tables
-            }
-        )
-        connected.close()
-        for table, (key, foreign, unique, *_) in described[-1].items():
-            names = {key["name"], *(one["name"] for one in foreign), *(one["name"] for one in unique)}
-            expected = {constraint.name for constraint in schema.metadata.tables[table].constraints}
-            assert names == expected
         with engine.begin() as connection:
             alembic = migrate.configuration(raw(connection))
             alembic.stdout = io.StringIO()
             command.check(alembic)
             assert alembic.stdout.getvalue() == "No new upgrade operations detected.\n"
         engine.dispose()
-    assert described[0] == described[1]
+    assert described(old) == described(new)
+
+
+def test_the_revisions_make_the_tables_of_a_new_database(new_database: Callable[[], str], tmp_path: Path) -> None:
+    """All of them, from the first one on: a new database is made without them."""
+    old = Workspace(tmp_path / "old", new_database())
+    engine = engine_of(old)
+    with engine.begin() as connection:
+        command.upgrade(migrate.configuration(raw(connection)), "head")
+        if connection.dialect.name == "sqlite":
+            connection.exec_driver_sql(f"PRAGMA application_id={schema.APPLICATION_ID}")
+    engine.dispose()
+    assert described(old) == described(created(tmp_path / "new", new_database()))
 
 
 def test_foreign_keys_still_hold(old: Workspace) -> None:
