@@ -201,7 +201,9 @@ class Columns:
         if not places:
             message = f"{self._owner} has no column {requested!r}; it has {self._listing()}."
             raise InputRefused(
-                f"{message} Name one with --{option}, or {option}= in Python.{self._hint()}", "E_MISSING_COLUMN"
+                f"{message} Name one with --{option}, or {'fields' if option == 'field' else option}= in Python."
+                f"{self._hint()}",
+                "E_MISSING_COLUMN",
             )
         if len(places) > 1:
             message = f"{self._owner} has {len(places)} columns called {requested!r}. Rename all but one of them."

@@ -139,6 +139,7 @@ class History:
         self.fields = Fields(random.Random(seed)) if has_fields else None
         self.rows: dict[str, dict[str, str]] = {"crm": {}, "leads": {}}
         self.judged: list[tuple[tuple[str, str], tuple[str, str]]] = []
+        self.different: set[frozenset[str]] = set()
         self._gone: list[tuple[str, str, str]] = []
         self._next = 1
         few = self.chance.random() < 0.3  # so components are large
@@ -261,6 +262,8 @@ def judge(place: neardup.Index, history: History) -> int:
     count = 0
     for one, other, verdict in history.said():
         place.judge(one, other, verdict, by="ann")
+        ids = frozenset((one[1], other[1]))
+        history.different = history.different - {ids} | ({ids} if verdict == "different" else set())
         count += 1
     return count
 
@@ -319,6 +322,11 @@ def run(
                 assert tables[0][table] == tables[1][table], f"{where}: {table}"
             now = {row[0]: row[1] for row in tables[1]["cluster_member"]}
             check_ids(before, now, where)
+            cluster_of = {row[4]: row[1] for row in tables[1]["cluster_member"]}
+            for pair in history.different:
+                found = [cluster_of.get(id_, id_) for id_ in pair]
+                assert len(set(found)) == 2, f"{where}: {pair} were judged different"
+            done["kept apart"] += len(history.different)
             before = now
             done["nights"] += 1
         with place.open() as one:

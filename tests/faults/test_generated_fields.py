@@ -239,3 +239,19 @@ def test_reports_equal_full_ones_over_random_histories(tmp_path: Path) -> None:
                     assert table(part, name) == table(whole, name), (seed, night, name)
                 assert len(table(whole, "changes").splitlines()) == 1
             assert index.verify()
+
+
+def test_the_order_of_rows_and_of_fields_changes_no_answer() -> None:
+    fields = dict(field.split(":") for field in KINDS)
+    for seed in range(41, 44):
+        chance = random.Random(seed)
+        rows = rows_with(chance, 60)
+        expected = measured(neardup.deduplicate(rows, text="name", id="no", fields=fields, kind="company"))
+        names = ["no", "name", *fields]
+        for _ in range(3):
+            order = chance.sample(list(fields), len(fields))
+            columns = chance.sample(names, len(names))
+            turned = [{name: row[name] for name in columns} for row in chance.sample(rows, len(rows))]
+            kinds = {name: fields[name] for name in order}
+            found = neardup.deduplicate(turned, text="name", id="no", fields=kinds, kind="company")
+            assert measured(found) == expected, (seed, order)

@@ -192,9 +192,10 @@ class FieldModel:
         return sorted((one for one in found if one.log_odds), key=lambda one: -abs(one.log_odds))
 
     def _of(self, piece: Piece) -> Weights:
-        if piece.label not in self.pieces:
+        own = self.pieces.get(piece.label)
+        if own is None or not len(own.levels) == len(own.centres) == len(piece.levels):
             raise VersionMismatch(f"No weights were learnt for the field {piece.label!r}; learn them anew.")
-        return self.pieces[piece.label]
+        return own
 
     def to_json(self) -> dict[str, Any]:
         """Return the weights as plain JSON data."""

@@ -31,11 +31,15 @@ def evidence_of_pairs(
         UsageError: a kind is unknown or not clear, two fields are one part of the place, or a library is missing.
     """
     given = [one for side, n in ((left_fields, len(left)), (right_fields, len(right))) for one in side or [{}] * n]
+    named = {asked: _named(asked) for asked in dict.fromkeys(name for one in given for name in one)}
     fields = {}
-    for asked in dict.fromkeys(name for one in given for name in one):
-        values = [one.get(asked, "") for one in given]
-        name, colon, kind = asked.rpartition(":")
-        fields[name if colon else asked] = Field(kind_named(kind) if colon else _kind_of(asked, values), values)
+    for label in dict.fromkeys(name for name, _ in named.values()):
+        spelled = [asked for asked, (name, _) in named.items() if name == label]
+        values = [_only(label, [one[asked] for asked in spelled if asked in one]) for one in given]
+        kinds = {kind for name, kind in named.values() if name == label and kind is not None}
+        if len(kinds) > 1:
+            raise UsageError(f"The field {label!r} has two kinds, {' and '.join(sorted(kinds))}; give it one.")
+        fields[label] = Field(kinds.pop() if kinds else _kind_of(label, values), values)
     if not fields:
         return None
     check_place({name: str(field.kind) for name, field in fields.items()})
@@ -43,6 +47,18 @@ def evidence_of_pairs(
     table = FieldTable.of([*left, *right], fields, NO_CORPUS, are_normal=True)
     _, texts = np.unique([*left, *right], return_inverse=True)
     return FieldEvidence(table, np.arange(len(given)), texts.reshape(-1), FieldModel.shipped(table))
+
+
+def _named(asked: str) -> tuple[str, FieldKind | None]:
+    """Return the name of a field, and its kind if one follows after a colon."""
+    name, colon, kind = asked.rpartition(":")
+    return (name, kind_named(kind)) if colon else (asked, None)
+
+
+def _only(label: str, values: Sequence[str]) -> str:
+    if len(values) > 1:
+        raise UsageError(f"Two values are given for the field {label!r}; give one.")
+    return values[0] if values else ""
 
 
 def _kind_of(name: str, values: Sequence[str]) -> FieldKind:

@@ -65,7 +65,10 @@ def test_a_query_with_fields() -> None:
         (("query", "--input", "customers.csv", "--field", "city=Ulm"), "is for a TEXT"),
         (("index", "customers.csv", "--field", "city:town"), "no kind of field"),
         (("index", "customers.csv", "--field", "wherever"), "no column 'wherever'"),
+        (("index", "customers.csv", "--field", "wherever"), "fields= in Python"),
         (("index", "customers.csv", "--field", "name:company"), "is the text"),
+        (("compare", "a", "b", "--left", "x:id=1", "--right", "x:phone=1"), "has two kinds, id and phone"),
+        (("compare", "a", "b", "--left", "city:city=1", "--left", "city=1"), "Two values"),
         (("compare", "a", "b", "--left", "thing=x"), "add its kind"),
         (("compare", "a", "b", "--left", "city"), "is no value of a field"),
         (("report", "--branches", "both"), "branches"),
@@ -88,6 +91,8 @@ def test_compare_with_fields() -> None:
     )
     assert apart["probability"] < 0.5 < alone["probability"] <= one["probability"]
     assert compared("--left", "city=Ulm") == alone
+    both = "--left", "vat:id=DE136695976", "--right", "vat:id=DE136695976"
+    assert compared(*both) == compared(*both[:3], "vat=DE136695976") != alone  # the kind is said once
     assert apart["log_odds"] == pytest.approx(sum(item["log_odds"] for item in apart["explanation"]), abs=1e-5)
 
 
