@@ -15,12 +15,12 @@ from itertools import chain
 from typing import Literal
 
 from dedup.errors import InputRefused
+from dedup.evidence.fields.placeholders import is_placeholder
 from dedup.runtime.progress import Progress
 from dedup.text.normalise import normalise
 from indexer.ingest.keyset import KEY_BYTES, KeySet, keys_of
 from indexer.ingest.reject_rate import RejectRate
 from indexer.ingest.spool import Batch, Item, Spool
-from dedup.evidence.fields.placeholders import is_placeholder
 from indexer.reading.rejects import Reject
 from indexer.reading.rows import Row
 from indexer.store.schema import MAX_ID_CHARACTERS, MAX_TEXT_CHARACTERS

@@ -132,5 +132,5 @@ def _pairs(store: Store, found: Duplicates, which: NDArray[np.intp]) -> tuple[Bo
             for side in (records[item][0].source, records[item][0].external_id, records[item][0].raw)
         ]
         marks = {} if evidence is None else marks_of(evidence.table, evidence.row_of[both].tolist())
-        pairs.append(BoundaryPair(round(probability, DIGITS), *sides, marks))
+        pairs.append(BoundaryPair(round(probability, DIGITS), *sides, fields=marks))
     return tuple(pairs)
