@@ -126,11 +126,8 @@ def _pairs(store: Store, found: Duplicates, which: NDArray[np.intp]) -> tuple[Bo
     records = found.records_of_items().read(store, items.ravel().tolist())
     pairs, evidence = [], found.near.evidence
     for both, probability in zip(items.tolist(), found.near.probabilities[which].tolist(), strict=True):
-        sides = [
-            side
-            for item in both
-            for side in (records[item][0].source, records[item][0].external_id, records[item][0].raw)
-        ]
+        one, other = (records[item][0] for item in both)
+        sides = (one.source, one.external_id, one.raw, other.source, other.external_id, other.raw)
         marks = {} if evidence is None else marks_of(evidence.table, evidence.row_of[both].tolist())
-        pairs.append(BoundaryPair(round(probability, DIGITS), *sides, fields=marks))
+        pairs.append(BoundaryPair(round(probability, DIGITS), *sides, marks))
     return tuple(pairs)
