@@ -50,7 +50,7 @@ class Feature:
     label: Label | None
     neutral: float | None = 0.0
     one_script_only: bool = False
-    decided_by: Literal["labelled", "generated", "places"] = "labelled"
+    decided_by: Literal["labelled", "generated", "places", "remainder"] = "labelled"
 
 
 class Registry:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, delete, insert, select
 
 from dedup.errors import UsageError
 from dedup.evidence.kinds import COMPANY, kind_of
-from dedup.evidence.texts.detection import detect_kind
+from dedup.evidence.texts.detection import SMALLEST, detect_kind
 from dedup.matching.matcher import Matcher
 from indexer.store import schema
 from indexer.store.corpus_words import kinds_of_sources
@@ -58,14 +58,14 @@ def chosen_kind(
     found = detect_kind(normals)
     if before is not None:
         model.with_kind(before)
-        if found not in (before, COMPANY.name) and source not in known:
+        if found not in (before, COMPANY.name) and source not in known and len(normals) >= SMALLEST:
             return before, (
                 f"Warning: The texts look like {_NAMES[found]}, but the index holds {_NAMES[before]}, so they are "
                 f"compared as these. To compare them as what they are, index them in another workspace: -w DIR --kind "
                 f"{found} (kind= in Python)."
             )
         return before, None
-    return _as_detected(found, model, f"--kind company -s {shlex.quote(source)}")
+    return _as_detected(found, len(normals), model, f"--kind company -s {shlex.quote(source)}")
 
 
 def model_for_texts(model: Matcher, asked: str | None, normals: Sequence[str]) -> tuple[Matcher, str | None]:
@@ -77,14 +77,19 @@ def model_for_texts(model: Matcher, asked: str | None, normals: Sequence[str]) -
     """
     if asked is not None:
         return model.with_kind(asked), None
-    kind, note = _as_detected(detect_kind(normals[:DETECTION_ROWS]), model, "--kind company")
+    kind, note = _as_detected(detect_kind(normals[:DETECTION_ROWS]), len(normals), model, "--kind company")
     return model.with_kind(kind), note
 
 
-def _as_detected(found: str, model: Matcher, otherwise: str) -> tuple[str, str | None]:
-    """Return the kind that texts are compared as which look like ``found``, and a note, unless they are the usual."""
+def _as_detected(found: str, n: int, model: Matcher, otherwise: str) -> tuple[str, str | None]:
+    """Return the kind that n texts are compared as which look like ``found``, and a note, unless they are the usual."""
     if found == COMPANY.name:
         return found, None
+    if n < SMALLEST and found in model.kinds:
+        return COMPANY.name, (
+            f"Note: The texts look like {_NAMES[found]}, but {n} are too few to be sure, so they are compared as "
+            f"{_NAMES[COMPANY.name]}. If they are not, use --kind {found} (kind= in Python)."
+        )
     if found not in model.kinds:
         return COMPANY.name, (
             f"Warning: The texts look like {_NAMES[found]}, but the model compares names of companies only, so they "

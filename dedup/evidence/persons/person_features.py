@@ -28,8 +28,8 @@ _SPELT = frozenset({"spelling", "sound", "joined", "beginning"})
 _COLUMNS = (
     "shared_names", "contained_names", "rarest_shared", "rarest_matched", "names_exchanged", "name_on_one_side",
     "names_added", "first_names_differ", "last_names_differ", "initials", "initials_differ", "other_form",
-    "lowest_spelling", "gender_differs", "titles_differ", "generations_differ", "generation_on_one_side", "acronym",
-    "one_word", "first_name_alone", "rarity_alone",
+    "lowest_spelling", "gender_differs", "titles_differ", "generations_differ", "generation_on_one_side",
+    "only_generation_added", "acronym", "one_word", "first_name_alone", "rarity_alone",
 )  # fmt: skip
 
 
@@ -117,6 +117,7 @@ def _columns_of(pair: PersonPair, rarity: Rarity) -> tuple[float, ...]:
         float({pair.left.gender, pair.right.gender} == {"masculine", "feminine"}),
         float(len(generations) > 1 and "" not in generations),
         float(len(generations) > 1 and "" in generations),
+        float(len(generations) > 1 and "" in generations and not (pair.matched or left or right)),
         float(pair.is_acronym),
         float(min(len(pair.left.words), len(pair.right.words)) == 1),
         *_alone(pair, rarity),
@@ -197,7 +198,10 @@ def titles_label(_: ExplainedPersons) -> str:
 
 def generation_label(pair: ExplainedPersons) -> str:
     """Say whether generations differ."""
-    return "generations differ" if pair.values["generations_differ"] else "generation in one name only"
+    if pair.values["generations_differ"]:
+        return "generations differ"
+    alone = ", all else is equal" if pair.values["only_generation_added"] else ""
+    return f"generation in one name only{alone}"
 
 
 def acronym_label(pair: ExplainedPersons) -> str:
@@ -234,6 +238,7 @@ PERSON_FEATURES = Registry((
     Feature("titles_differ", -1, name_measures, titles_label),
     Feature("generations_differ", -1, name_measures, generation_label),
     Feature("generation_on_one_side", -1, name_measures, generation_label),
+    Feature("only_generation_added", -1, name_measures, generation_label, decided_by="generated"),
     Feature("acronym", 1, name_measures, acronym_label),
     Feature("one_word", 0, name_measures, None, neutral=None),
     Feature("token_sort_ratio", 1, string_measures, string_label),

@@ -25,6 +25,7 @@ _SOUNDS = (
     ("w", "v"), ("q", "k"), ("c", "k"), ("z", "s"),
 )  # fmt: skip
 _SIGN_OR_WORD = re.compile("[!-~]+|[^ -~]")
+_HANGUL = re.compile("[\uac00-\ud7a3 ]+")
 _SHORTEST_SOUND, _ALIKE_IN_SOUND = 4, 0.55
 """Letters, and similarity as strings, from which words of one sound are taken for one."""
 
@@ -73,17 +74,22 @@ def tables() -> PersonTables:
     return PersonTables(titles, degrees, particles, genders, data["generations"], spellings)
 
 
+def is_hangul(normal_form: str) -> bool:
+    """Return whether a normal form is written in Korean letters alone."""
+    return _HANGUL.fullmatch(normal_form) is not None
+
+
 @lru_cache(maxsize=_REMEMBERED)
-def read(normal_form: str) -> PersonName:
+def read(normal_form: str, *, by_sign: bool = False) -> PersonName:
     """Read a normal form; there is always a word, and a name that is nothing but titles keeps them.
 
-    Each Chinese character is a word, as nothing parts surname and given name (``王秀兰``). Titles stand before a name
-    or after a surname (``Smith Dr John``), degrees and generations at the end.
+    Each Chinese character is a word, as nothing parts surname and given name (``王秀兰``); ``by_sign`` each Korean
+    syllable, too (``김민수``). Titles stand before a name or after a surname (``Smith Dr John``), degrees and
+    generations at the end, generations also behind a surname in front (``Ford Jr Henry``).
     """
     known = tables()
-    all_words = [word for word in _SIGN_OR_WORD.findall(fold_around_han(normal_form)) if word not in _ARTICLES] or [
-        normal_form
-    ]
+    spelt = normal_form if by_sign else fold_around_han(normal_form)
+    all_words = [word for word in _SIGN_OR_WORD.findall(spelt) if word not in _ARTICLES] or [normal_form]
     words = list(all_words)
     gender = ""
     while len(words) > 1 and words[0] in known.titles:
@@ -94,6 +100,8 @@ def read(normal_form: str) -> PersonName:
         if _is_generation(words):
             generation = known.generations[words[-1]]
         del words[-2 if _is_ph_d(words) else -1 :]
+    if not generation and len(words) > 2 and len(words[1]) > 1 and words[1] in _CLEAR_GENERATIONS:
+        generation = known.generations[words.pop(1)]
     inner = [word for place, word in enumerate(words) if place in (0, len(words) - 1) or word not in _INNER_TITLES]
     words = inner or all_words
     return PersonName(tuple(words), "".join(words), generation, gender, "".join(word[0] for word in words))
@@ -102,8 +110,12 @@ def read(normal_form: str) -> PersonName:
 _INNER_TITLES = frozenset({"dr", "prof", "mr", "mrs", "ms", "sir", "rev"})
 
 
+_CLEAR_GENERATIONS = frozenset({"i", "ii", "iii", "iv", "xii", "xiii", "xiv", "xv", "xvi", "jr", "jnr", "junior"})
+"""Generations that nobody has as a name: behind a single one (``Elizabeth II``) or a surname they are no initial."""
+
+
 def _is_generation(words: Sequence[str]) -> bool:
-    return len(words) > 2 and words[-1] in tables().generations
+    return words[-1] in (tables().generations if len(words) > 2 else _CLEAR_GENERATIONS)
 
 
 def _is_ph_d(words: Sequence[str]) -> bool:
@@ -111,8 +123,8 @@ def _is_ph_d(words: Sequence[str]) -> bool:
 
 
 def words_of(normal_form: str) -> tuple[str, ...]:
-    """Return the words by which the names of a corpus are counted."""
-    return read(normal_form).words
+    """Return the words by which the names of a corpus are counted; of a Korean name, its syllables."""
+    return read(normal_form, by_sign=is_hangul(normal_form)).words
 
 
 def are_spellings(one: str, other: str) -> bool:

@@ -13,6 +13,7 @@ from dedup.evidence.persons.person_names import (
     PersonName,
     are_spellings,
     differ_in_gender,
+    is_hangul,
     read,
     sounds_alike,
 )
@@ -69,8 +70,13 @@ class PersonPair(NamedTuple):
 
 
 def pair_persons(left: Sequence[str], right: Sequence[str]) -> list[PersonPair]:
-    """Pair up the words of normal forms; the two sides of a pair are sorted first."""
-    return [_pair(read(min(one, other)), read(max(one, other))) for one, other in zip(left, right, strict=True)]
+    """Pair up the words of normal forms; the two sides of a pair are sorted first.
+
+    Two Korean names are compared by their syllables, one beside a Latin name as it is transliterated.
+    """
+    pairs = zip(left, right, strict=True)
+    sides = ((min(one, other), max(one, other), is_hangul(one) and is_hangul(other)) for one, other in pairs)
+    return [_pair(read(one, by_sign=both), read(other, by_sign=both)) for one, other, both in sides]
 
 
 def _pair(left: PersonName, right: PersonName) -> PersonPair:

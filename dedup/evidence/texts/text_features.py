@@ -30,6 +30,12 @@ _HEAD = 5
 _LONGEST_PARTIAL = 256
 """Length, in characters, of the longest text searched for within another; the search takes quadratic time."""
 
+_SHORTEST_RECORD = 6
+"""Words from which a text may be a record with a price at its end."""
+
+_LONGEST_COUNT = 2
+"""Digits of the number of a version or volume; longer ones are amounts and article numbers."""
+
 _MOST_NUMBERS = 3
 """Number of differing numbers from which more say no more."""
 
@@ -87,7 +93,8 @@ def similarity_label(pair: ExplainedTexts) -> str:
 _WORD_COLUMNS = (
     "cosine", "dice", "contained", "head", "rarest_shared", "rarest_exchanged", "rarest_on_one_side",
     "model_number_shared", "model_numbers_differ", "numbers_equal", "numbers_differ", "only_numbers_differ",
-    "only_number_added", "quantities_equal", "quantities_differ", "years_equal", "years_differ", "colours_differ",
+    "only_number_added", "counted_differ", "quantities_equal", "quantities_differ", "years_equal", "years_differ",
+    "colours_differ",
 )  # fmt: skip
 
 
@@ -147,6 +154,7 @@ def _numbers(pair: TextPair, rarity: Rarity) -> tuple[float, ...]:
         float(min(_MOST_NUMBERS, n_left, n_right)),
         float(are_bare and bool(left) and bool(right)),
         float(are_bare and bool(left) != bool(right)),
+        float(_counted_differ(pair)),
         float(equal),
         float(different),
         float(years[0]),
@@ -174,6 +182,29 @@ def _quantities(pair: TextPair) -> tuple[bool, bool]:
         any(of_left[unit] & of_right[unit] for unit in both),
         any(of_left[unit].isdisjoint(of_right[unit]) for unit in both),
     )
+
+
+def _counted_differ(pair: TextPair) -> bool:
+    """Return whether both texts have a number behind the same word, and no such number in common (``elements 5``)."""
+    of_left, of_right = _counted(pair.left.words), _counted(pair.right.words)
+    return any(of_left[word].isdisjoint(of_right[word]) for word in of_left.keys() & of_right.keys())
+
+
+def _counted(words: Sequence[str]) -> Mapping[str, set[str]]:
+    """Return the numbers behind each word, such as those of versions; amounts of a unit and prices are none.
+
+    A number at the end of a long text, which is a whole record, is its price.
+    """
+    end = len(words)
+    while end > _SHORTEST_RECORD and words[end - 1].isdigit():
+        end -= 1
+    found: dict[str, set[str]] = {}
+    for word, number, after in zip(words[:end], words[1:end], [*words[2:end], ""], strict=False):
+        is_counted = len(word) > 1 and word.isalpha() and not is_unit(word)
+        is_amount = is_unit(after) or after == "x" or after.isdigit()
+        if is_counted and number.isdigit() and len(number) <= _LONGEST_COUNT and not is_amount:
+            found.setdefault(word, set()).add(number)
+    return found
 
 
 def _measured(words: Sequence[str]) -> Mapping[str, set[str]]:
@@ -297,6 +328,7 @@ TEXT_FEATURES = Registry((
     Feature("numbers_differ", -1, word_measures, numbers_label),
     Feature("only_numbers_differ", -1, word_measures, numbers_label, decided_by="generated"),
     Feature("only_number_added", -1, word_measures, numbers_label, decided_by="generated"),
+    Feature("counted_differ", -1, word_measures, numbers_label, decided_by="remainder"),
     Feature("quantities_equal", 1, word_measures, quantities_label),
     Feature("quantities_differ", -1, word_measures, quantities_label),
     Feature("years_equal", 1, word_measures, years_label),

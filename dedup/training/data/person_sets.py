@@ -20,7 +20,10 @@ _UNLIKE = 2
 """Names of others that a name is paired with: the nearest ones, so they are hard to tell apart."""
 
 _TITLES = ("dr", "prof", "mr", "mrs", "ms", "sir", "the honorable", "rev", "hon", "prof dr", "capt")
-_DEGREES = ("md", "phd", "mba", "jd", "esq", "dds", "rn", "cpa", "ph d", "pe", "obe", "msc", "jr")
+_DEGREES = ("md", "phd", "mba", "jd", "esq", "dds", "rn", "cpa", "ph d", "pe", "obe", "msc")
+
+_GENERATIONS = ("jr", "junior", "sr", "ii", "iii")
+_SAME_HEIRS = 1 / 3
 
 
 def is_held_back(name: str) -> bool:
@@ -114,6 +117,19 @@ class PersonPairs:
                 right.append(" ".join(made))
                 left.append(" ".join(self._opposite(maker, words, made)))
                 labels.append(label)
+        return LabelledPairs(left, right, labels)
+
+    def heirs(self, number: int) -> LabelledPairs:
+        """Return names with a generation on one side and nothing else that differs.
+
+        Father and son have one name, and many leave a generation out; so of these pairs a third is the same.
+        """
+        left, right, labels = [], [], []
+        for _ in range(number):
+            words = self._rng.choice(self._names)
+            left.append(" ".join(words))
+            right.append(" ".join((*words, self._rng.choice(_GENERATIONS))))
+            labels.append(int(self._rng.random() < _SAME_HEIRS))
         return LabelledPairs(left, right, labels)
 
     def _opposite(self, maker: Maker, words: tuple[str, ...], made: Sequence[str]) -> Sequence[str]:

@@ -59,6 +59,14 @@ def generated_of(some: TextSet, seed: int) -> LabelledPairs:
     return LabelledPairs(left, right, labels)
 
 
+def versions_of(some: TextSet, seed: int) -> LabelledPairs:
+    """Return pairs that differ in the number of a version and in a word: different."""
+    rng = random.Random(f"{seed} {some.name} versions")
+    texts = rng.sample(some.pairs.texts, min(_GENERATED, len(some.pairs.texts)))
+    left, right = zip(*(_other_version(text.split(), rng) for text in texts), strict=True)
+    return LabelledPairs([" ".join(one) for one in left], [" ".join(one) for one in right], [0] * len(texts))
+
+
 def _renumbered(words: Sequence[str], rng: random.Random) -> tuple[list[str], list[str]]:
     """Return a text that counts something, or has a model number, with two different numbers."""
     places = [at for at, word in enumerate(words) if _MODEL_NUMBER.match(word)]
@@ -73,6 +81,15 @@ def _renumbered(words: Sequence[str], rng: random.Random) -> tuple[list[str], li
     left = [*words[:at], counted, str(one), *words[at:]]
     right = [*words[:at], counted, str(other_number), *words[at:]]
     return left, right if rng.random() < 0.7 else [*words]
+
+
+def _other_version(words: Sequence[str], rng: random.Random) -> tuple[list[str], list[str]]:
+    """Return a text with the number of a version and the same with another one and without one of its words."""
+    at, (one, other) = rng.randint(1, len(words)), rng.sample(range(2, 30), 2)
+    left_out = rng.randrange(len(words))
+    before = [word for place, word in enumerate(words[:at]) if place != left_out or place == at - 1]
+    after = [word for place, word in enumerate(words[at:], at) if place != left_out]
+    return [*words[:at], str(one), *words[at:]], [*before, str(other), *after]
 
 
 def _rewritten(words: Sequence[str], rng: random.Random) -> tuple[list[str], list[str]]:

@@ -53,6 +53,23 @@ def test_two_persons_are_told_apart(left: str, right: str) -> None:
     assert probability(left, right, "person") < 0.5
 
 
+@pytest.mark.parametrize("generation", ["Jr.", "II", "III", "2nd", "Filho"])
+def test_father_and_son_may_have_one_name(generation: str) -> None:
+    name = f"Henry Ford {generation}"
+    assert 0.2 < probability("Henry Ford", name, "person") < 0.85
+    assert probability("Henry Ford Sr.", name, "person") < 0.5
+    assert probability(name, f"Ford {generation} Henry", "person") > 0.9 or generation in ("2nd", "Filho")
+    assert probability("Elizabeth II", "Elizabeth I", "person") < 0.5
+    assert probability("Henry I. Ford", "Henry Ford", "person") > 0.9
+
+
+def test_korean_names_are_compared_by_their_syllables() -> None:
+    assert probability("김민수", "김민호", "person") < 0.5
+    assert probability("이영희", "이영미", "person") < 0.5
+    assert probability("김민수", "김 민수", "person") > 0.9
+    assert probability("김민수", "Kim Minsu", "person") > 0.9
+
+
 def test_a_misspelt_given_name_is_nearer_than_its_feminine() -> None:
     assert probability("John Smith", "Jon Smith", "person") > probability("Michael Braun", "Michaela Braun", "person")
 
@@ -92,6 +109,9 @@ def test_one_thing_described_twice_is_recognised(left: str, right: str) -> None:
         ("Dance music free to be vol 8", "Dance music free to be volume 10"),
         ("Cruzamos el Missouri en vivo", "Cruzamos el Missouri en vivo CD2"),
         ("Synthesizer greats of the eighties", "Synthesizer greats of the eighties III"),
+        ("Adobe Photoshop Elements 5.0", "Photoshop Elements 4.0"),
+        ("Adobe Photoshop Elements 5.0", "Adobe Photoshop Elements 4.0 for Windows"),
+        ("Acronis True Image 9 Home", "True Image 10 by Acronis"),
     ],
 )
 def test_two_things_are_told_apart(left: str, right: str) -> None:

@@ -30,7 +30,15 @@ COMPANIES = [f"{surname} {trade} GmbH" for surname in SURNAMES for trade in ("Ba
 
 @pytest.mark.parametrize(
     ("texts", "kind"),
-    [(PERSONS, "person"), (PRODUCTS, "text"), (COMPANIES, "company"), (NOTICES, "text"), (PERSONS[:20], "company")],
+    [
+        (PERSONS, "person"),
+        (PRODUCTS, "text"),
+        (COMPANIES, "company"),
+        (NOTICES, "text"),
+        (PERSONS[:10], "person"),
+        (PRODUCTS[:10], "text"),
+        (COMPANIES[:10], "company"),
+    ],
 )
 def test_the_kind_is_detected_and_said(tmp_path: Path, texts: list[str], kind: str) -> None:
     with neardup.Index(tmp_path) as index:
@@ -39,6 +47,15 @@ def test_the_kind_is_detected_and_said(tmp_path: Path, texts: list[str], kind: s
         said = [note for note in added.notes if f"(--kind {kind})" in note]
         assert len(said) == (kind != "company")
         assert index.add(texts).kind == kind  # as before, and not said again
+
+
+def test_too_few_texts_are_company_names_and_that_is_said(tmp_path: Path) -> None:
+    with neardup.Index(tmp_path) as index:
+        added = index.add(PERSONS[:6])
+    assert added.kind == "company"
+    assert [note for note in added.notes if "6 are too few to be sure" in note and "--kind person" in note]
+    with neardup.Index(tmp_path / "companies") as index:
+        assert not [note for note in index.add(COMPANIES[:6]).notes if "too few" in note]
 
 
 def test_the_arabic_article_is_no_given_name(tmp_path: Path) -> None:
