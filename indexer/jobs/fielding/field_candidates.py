@@ -7,7 +7,7 @@ records of a name that so many hold.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -79,16 +79,19 @@ def sharing_pairs(items: Items, table: FieldTable) -> Ints:
         columns = list(_columns(table, (kind,)))
         groups = [[column] for column in columns] if kind is FieldKind.ID else [columns]
         for group in filter(None, groups):
-            numbers: dict[str, int] = {}
-            keys, members = [], []
-            for column in group:
-                number = np.array([numbers.setdefault(form, len(numbers)) for form in column.forms.tolist()], np.int64)
-                codes = column.codes[items.row_of]
-                has = np.flatnonzero(codes >= 0)
-                keys.append(number[codes[has]])
-                members.append(has)
+            codes = [column.codes[items.row_of] for column in group]
+            members = [np.flatnonzero(own >= 0) for own in codes]
+            keys = [own[at].astype(np.int64) for own, at in zip(codes, members, strict=True)]
+            if len(group) > 1:
+                keys = [of_form[own] for of_form, own in zip(_positions(group), keys, strict=True)]
             found.append(_in_groups(np.concatenate(keys), np.concatenate(members), MOST_SHARED, 0))
     return np.concatenate(found)
+
+
+def _positions(columns: Sequence[Column]) -> list[Ints]:
+    """Return the position of each form of each column among those of all of them."""
+    at: dict[str, int] = {}
+    return [np.array([at.setdefault(form, len(at)) for form in one.forms.tolist()], np.int64) for one in columns]
 
 
 def _columns(table: FieldTable, kinds: tuple[FieldKind, ...]) -> Iterator[Column]:
