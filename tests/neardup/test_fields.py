@@ -153,6 +153,8 @@ def test_records_that_differ_in_fields_not_asked_are_one_match(tmp_path: Path) -
         assert [one.record.id for one in found] == ["0", "1", "2"]
         found = index.query("Kessler Bau", fields={"city": "Ulm", "vat": VATS[1]}, limit=1)
         assert [one.record.id for one in found] == ["1"]
+        both = index.query(["Kessler Bau"] * 2, fields=[{"city": "Ulm"}, {"city": "Ulm", "vat": VATS[1]}], limit=1)
+        assert [[one.record.id for one in matches] for matches in both] == [["0", "1", "2"], ["1"]]
 
 
 def test_duplicates_of_an_index_use_fields(tmp_path: Path) -> None:

@@ -91,16 +91,16 @@ class QueryFields:
             self._columns[key] = columns_by_label(self.slots, list(fields))
         return {label: fields[column] for label, column in self._columns[key].items()}
 
-    def _asked(self, given: Sequence[Given]) -> list[Slot]:
-        """Return the fields of the kinds that any query gives, and the country, by which numbers are read."""
-        asked = {slot.kind for slot in self.slots if any(values.get(slot.label) for values in given)}
-        return [slot for slot in self.slots if slot.kind in asked or slot.kind is FieldKind.COUNTRY]
+    def _asked(self, values: Given) -> set[FieldKind]:
+        """Return the kinds of the fields that a query gives, and the country, by which numbers are read."""
+        return {slot.kind for slot in self.slots if values.get(slot.label)} | {FieldKind.COUNTRY}
 
     def matches(
         self, normals: Sequence[str], given: Sequence[Given], found: Sequence[NameMatch]
     ) -> list[list[FieldMatch]]:
         """Return for each text found the groups of its records that agree in the fields asked, with probabilities."""
-        slots = self._asked(given)
+        asked = [self._asked(values) for values in given]
+        slots = [slot for slot in self.slots if any(slot.kind in kinds for kinds in asked)]
         rows = [record for one in found for record in one.records]
         names = [*normals, *(one.normal for one in found for _ in one.records)]
         fields = {
@@ -122,14 +122,15 @@ class QueryFields:
         of_names = np.array([one.probability for one in found for _ in one.records])
         pairs = np.column_stack([queries, len(normals) + np.arange(len(rows))]).astype(np.int64)
         probabilities = evidence.probabilities(pairs, of_names).tolist() if len(pairs) else []
-        codes = [tuple(row) for row in np.column_stack([column.codes for column in table.columns]).tolist()]
+        codes = np.column_stack([column.codes for column in table.columns])
+        columns_of = [[at for at, slot in enumerate(slots) if slot.kind in kinds] for kinds in asked]
         result, at = [], 0
         for one in found:
             groups: dict[tuple[int, ...], FieldMatch] = {}
             for record in one.records:
                 pair = one.query, len(normals) + at
                 new = FieldMatch([], probabilities[at], FieldsOfMatch(evidence, pair))
-                groups.setdefault(codes[pair[1]], new).records.append(record)
+                groups.setdefault(tuple(codes[pair[1], columns_of[one.query]].tolist()), new).records.append(record)
                 at += 1
             result.append(list(groups.values()))
         return result
