@@ -23,6 +23,7 @@ from dedup.runtime import threads
 from dedup.runtime.allocator import release_free_memory
 from dedup.runtime.processes import Processes
 from dedup.runtime.progress import Progress, no_progress
+from dedup.runtime.string_arrays import Strings, strings
 from dedup.text.names import LONG_TEXT
 
 _BLOCK_SIZE = 20_000
@@ -38,8 +39,6 @@ _MIN_BLOCK_SIZE = 250
 """Number of pairs worth sending to a process that is already running."""
 
 T = TypeVar("T")
-Strings = NDArray[Any]
-"""Texts (n,) of dtype ``StringDType``, which takes half the memory of objects."""
 Floats = NDArray[np.float64]
 
 
@@ -74,7 +73,7 @@ class BatchComparison:
     ) -> None:
         self._model = model
         self._codes = codes
-        self._normal_forms: Strings = np.asarray(normal_forms, np.dtypes.StringDType())
+        self._normal_forms: Strings = strings(normal_forms)
         self._workers = workers or threads.count()
         self._processes = Processes(self._workers, model)
         self._bounds: ProbabilityBounds | None = None

@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 from dedup.clustering.cluster import Clusters, cluster_pairs
 from dedup.evidence.explain import Explanation
 from dedup.evidence.kinds import KINDS
-from dedup.matching.batch import BatchComparison, RepeatedComparison, Strings
+from dedup.matching.batch import BatchComparison, RepeatedComparison
 from dedup.matching.matcher import Matcher
 from dedup.runtime.allocator import release_free_memory
 from dedup.runtime.progress import Progress, no_progress
 from dedup.runtime.stopwatch import Stopwatch
+from dedup.runtime.string_arrays import Strings
 from dedup.text.corpus import describe_corpus
 from indexer.findings.ledger import last_report
 from indexer.jobs.fielding.field_evidence import (

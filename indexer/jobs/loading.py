@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedup.errors import CorruptStore, UsageError
-from dedup.matching.batch import Strings
 from dedup.matching.matcher import Matcher
 from dedup.runtime.progress import Progress, no_progress
+from dedup.runtime.string_arrays import Strings
 from indexer.store.integrity.values import damaged, fault_of
 from indexer.store.store import Codes, Ids, Record, Store
 from indexer.vectors.cells import Cells, find_centres, nearest_cells

@@ -17,12 +17,11 @@ from dedup.evidence.fields.normal_forms import (
     Codes,
     Field,
     Forms,
-    Strings,
     countries_of,
     habit_of,
     normal_forms,
-    strings,
 )
+from dedup.runtime.string_arrays import Strings, strings
 from dedup.text.names import parse
 from dedup.text.normalise import normalise
 

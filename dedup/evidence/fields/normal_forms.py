@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,22 +14,14 @@ from dedup.evidence.fields.identifiers import identifier_of, scheme_named
 from dedup.evidence.fields.placeholders import is_placeholder, may_be_placeholder
 from dedup.evidence.fields.places import city_of, country_of, padded, postcode_of, state_of, street_of
 from dedup.evidence.fields.quantities import date_of, is_day_first, number_of_value
+from dedup.runtime.string_arrays import Strings, strings
 from dedup.text.normalise import normalise
 
 Codes = NDArray[np.int32]
-Strings = NDArray[Any]
 
 _OF_A_COUNTRY = frozenset({FieldKind.POSTCODE, FieldKind.ID, FieldKind.PHONE})
 """Kinds whose normal form depends on the record's country."""
 _FIVE_DIGITS = 5
-
-
-def strings(texts: Sequence[str] | Strings) -> Strings:
-    """Return texts (k,) as an array, which takes a quarter of the memory; half a surrogate pair becomes ``?``."""
-    try:
-        return np.asarray(texts, np.dtypes.StringDType())
-    except UnicodeEncodeError:
-        return strings([text.encode(errors="replace").decode() for text in texts])
 
 
 class Coded(NamedTuple):

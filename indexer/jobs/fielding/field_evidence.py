@@ -20,7 +20,7 @@ from dedup.evidence.fields.field_model import EQUAL_NAMES, Added, FieldModel
 from dedup.evidence.fields.field_table import FieldTable
 from dedup.evidence.fields.identifiers import register_of
 from dedup.evidence.scorer import logistic
-from dedup.matching.batch import Strings
+from dedup.runtime.string_arrays import Strings
 from indexer.jobs.fielding.field_candidates import Items, pairs_of_texts, pairs_within_texts, sharing_pairs
 from indexer.jobs.fielding.field_records import FieldRecords
 from indexer.jobs.reviewing.judged_items import Ints, Pairs

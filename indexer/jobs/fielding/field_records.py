@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedup.evidence.fields.field_table import FieldTable, Frequencies
-from dedup.evidence.fields.normal_forms import Coded, Field, strings
-from dedup.matching.batch import Strings
+from dedup.evidence.fields.normal_forms import Coded, Field
+from dedup.runtime.string_arrays import Strings, strings
 from indexer.jobs.fielding.slots import Slot
 from indexer.store.integrity.values import damaged
 from indexer.store.store import Ids, Store

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from dedup.matching.batch import Strings
+from dedup.runtime.string_arrays import Strings
 from indexer.findings.baseline import FieldBaseline
 from indexer.jobs.fielding.field_evidence import FieldEvidence
 from indexer.jobs.fielding.field_records import FieldRecords, read_fields
