@@ -10,6 +10,7 @@ from invocation import corpus, dedup_
 from rapidfuzz import fuzz
 
 import dedup.model
+import dedup.training.command  # before a test puts a stand-in in place of ``load_model``, which it would keep
 from dedup.evidence.explain import Contribution, Explanation
 
 
